@@ -1,0 +1,172 @@
+"""The `Search` protocol: all that a widget needs to know of a search, whoever runs it.
+
+Three sources implement it: the controller, the adapter round a live ClearML controller, and the
+journal reader. A widget never asks which one it has: it asks ``capabilities``.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hpo_widgets.budget import Budget
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Changes, Snapshot, Trial, TrialState
+
+
+class SearchStatus(enum.StrEnum):
+    """What a search is doing."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def is_alive(self) -> bool:
+        """True while trials run or may still be launched."""
+        return self in _ALIVE
+
+
+_ALIVE = frozenset({SearchStatus.RUNNING, SearchStatus.PAUSED, SearchStatus.STOPPING})
+
+STOP_CODES = (
+    "total_max_jobs",
+    "optimization_time_limit",
+    "compute_time_limit",
+    "space_exhausted",
+    "max_failures",
+    "objective_never_reported",
+    "stopped",
+    "launch_failed",
+    "error",
+)
+"""Every way in which a search can end."""
+
+COMMANDS = (
+    "start",
+    "pause",
+    "resume",
+    "stop",
+    "set_range",
+    "set_ranges",
+    "undo",
+    "redo",
+    "enqueue_trial",
+    "retry",
+    "set_max_number_of_concurrent_tasks",
+    "set_total_max_jobs",
+    "set_compute_time_limit",
+    "set_time_limit",
+)
+"""Everything a person can ask of a search; the keys of ``Search.capabilities``."""
+
+
+@dataclass(frozen=True)
+class StopReason:
+    """Why a search ended: a code of `STOP_CODES` and a sentence for a person."""
+
+    code: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a person should know: an error of a callback, a worker, the journal, a command."""
+
+    source: str
+    sentence: str
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class EpochMark:
+    """The beginning of a space epoch: which ranges changed, and from which trial on they hold."""
+
+    epoch: int
+    first_number: int
+    ranges: Mapping[str, tuple[object, ...]]
+    changed: Mapping[str, tuple[object, ...]]
+    at: float
+
+
+@runtime_checkable
+class Search(Protocol):
+    """A search as plots, tables and controls see it. All members may be used from any thread."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def objectives(self) -> tuple[Objective, ...]: ...
+    @property
+    def engine_name(self) -> str: ...
+    @property
+    def strategy_name(self) -> str: ...
+    @property
+    def status(self) -> SearchStatus: ...
+    @property
+    def stop_reason(self) -> StopReason | None: ...
+    @property
+    def budget(self) -> Budget: ...
+    @property
+    def elapsed_minutes(self) -> float: ...
+    @property
+    def epochs(self) -> Sequence[EpochMark]: ...
+    @property
+    def counts(self) -> Mapping[TrialState, int]: ...
+    @property
+    def best_trial(self) -> Trial | None: ...
+    @property
+    def errors(self) -> Sequence[Notice]: ...
+    @property
+    def capabilities(self) -> Mapping[str, str | None]:
+        """Command name to None when it can be done now, else to the sentence that says why not."""
+        ...
+
+    @property
+    def max_number_of_concurrent_tasks(self) -> int: ...
+    @property
+    def total_max_jobs(self) -> int | None: ...
+
+    def snapshot(self) -> Snapshot:
+        """All trials, as columns."""
+        ...
+
+    def changes_since(self, version: int) -> Changes:
+        """The trials that changed after ``version``, as columns."""
+        ...
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change, on the search's own thread.
+
+        It must only set a flag. Returns the function that ends the subscription.
+        """
+        ...
+
+    def trial(self, number: int) -> Trial:
+        """One trial with its parameters, values and access to its curves and logs."""
+        ...
+
+    def top(self, k: int) -> Sequence[Trial]:
+        """The k best trials, best first."""
+        ...
+
+    def command(self, name: str, *arguments: object) -> None:
+        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
+        ...
