@@ -252,6 +252,11 @@ class TrialColumns:
                 self._arrays["state"][:size], minlength=len(TrialState)
             ).tolist()
 
+    def archived(self, numbers: Sequence[int]) -> dict[int, bool]:
+        """Which of these trials are archived."""
+        with self._lock:
+            return {number: bool(self._arrays["archived"][number]) for number in numbers}
+
     def set_archived(self, numbers: Sequence[int], archived: bool) -> None:  # noqa: FBT001 -- the value that is set
         """Hide trials beyond the top k, or show them again."""
         with self._lock:

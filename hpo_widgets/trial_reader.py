@@ -1,0 +1,93 @@
+"""Reads single trials out of a journal, from any thread: parameters, curves, logs."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from hpo_widgets.journal import Journal
+from hpo_widgets.trials import Trial, TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hpo_widgets.journal import JournalReader
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+
+
+class TrialReader:
+    """A journal's trials, one at a time; opens the file on first use.
+
+    One lock guards the connection, which may be used from any thread.
+    """
+
+    def __init__(
+        self, path: Path, search_id: str, space: Space, objectives: tuple[Objective, ...]
+    ) -> None:
+        self.path = path
+        self._search_id = search_id
+        self._space = space
+        self._objectives = objectives
+        self._lock = threading.Lock()
+        self._reader: JournalReader | None = None
+
+    def trial(self, number: int) -> Trial:
+        """One trial; ``IndexError`` when the journal has none of that number."""
+        with self._lock:
+            row = self._open().row(number)
+        return make_trial(row, self._search_id, self._space, self._objectives, self)
+
+    def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
+        """A trial's reports in report order: (title, series, value, iteration)."""
+        with self._lock:
+            return [
+                (title, series, value, iteration)
+                for title, series, value, iteration in self._open().scalars(number)
+            ]
+
+    def output(self, number: int) -> tuple[str, str, str]:
+        """What a trial printed, and its traceback."""
+        with self._lock:
+            return self._open().output(number)
+
+    def close(self) -> None:
+        """Close the file; it is opened again when somebody asks."""
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    def _open(self) -> JournalReader:
+        if self._reader is None:
+            self._reader = Journal.view(self.path)
+        return self._reader
+
+
+def make_trial(
+    row: TrialRow,
+    search_id: str,
+    space: Space,
+    objectives: tuple[Objective, ...],
+    source: TrialReader | None,
+) -> Trial:
+    """A `Trial` from its row, parameters decoded into the values of the space."""
+    nothing: list[None] = [None] * len(objectives)
+    return Trial(
+        id=f"{search_id}/{row.number}",
+        number=row.number,
+        state=TrialState(row.state),
+        parameters=space.decode(row.parameters),
+        values=tuple(row.values or nothing),
+        iterations=tuple(row.iteration or nothing),
+        started=row.started,
+        ended=row.ended,
+        epoch=row.epoch,
+        worker=row.worker,
+        archived=row.archived,
+        manual=row.manual,
+        error=row.error,
+        objectives=objectives,
+        summary=row.summary or {},
+        source=source,
+    )
