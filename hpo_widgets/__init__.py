@@ -1,1 +1,87 @@
-"""Watch and steer hyperparameter searches in Jupyter."""
+"""Watch and steer hyperparameter searches in Jupyter.
+
+The public names are imported when they are first used: a headless search pays for no widget, and a widget
+pays for no sampler that it does not use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpo_widgets.jobs.reporting import report_scalar
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.optimizer import HyperParameterOptimizer
+    from hpo_widgets.parameters import (
+        DiscreteParameterRange,
+        LogUniformParameterRange,
+        Parameter,
+        ParameterSet,
+        UniformIntegerParameterRange,
+        UniformParameterRange,
+    )
+    from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy
+    from hpo_widgets.trials import Trial
+    from hpo_widgets.widget import OptimizerWidget
+
+    __version__: str
+
+# Where each public name lives.
+_HOMES = {
+    "DiscreteParameterRange": "parameters",
+    "GridSearch": "strategies",
+    "HyperParameterOptimizer": "optimizer",
+    "LogUniformParameterRange": "parameters",
+    "Objective": "objectives",
+    "OptimizerBOHB": "strategies",
+    "OptimizerOptuna": "strategies",
+    "OptimizerWidget": "widget",
+    "Parameter": "parameters",
+    "ParameterSet": "parameters",
+    "RandomSearch": "strategies",
+    "SearchStrategy": "strategies",
+    "Trial": "trials",
+    "UniformIntegerParameterRange": "parameters",
+    "UniformParameterRange": "parameters",
+    "report_scalar": "jobs.reporting",
+}
+
+__all__ = [
+    "DiscreteParameterRange",
+    "GridSearch",
+    "HyperParameterOptimizer",
+    "LogUniformParameterRange",
+    "Objective",
+    "OptimizerBOHB",
+    "OptimizerOptuna",
+    "OptimizerWidget",
+    "Parameter",
+    "ParameterSet",
+    "RandomSearch",
+    "SearchStrategy",
+    "Trial",
+    "UniformIntegerParameterRange",
+    "UniformParameterRange",
+    "__version__",
+    "report_scalar",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home the first time it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("hpo-widgets")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names beside what the module holds already."""
+    return sorted({*globals(), *__all__})

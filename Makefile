@@ -1,0 +1,100 @@
+# What a contributor runs. Each target does all of its own set-up on a fresh machine with Python 3.11 or newer:
+# the virtual environment, the package in editable form with its front end built, and what the target needs beside it.
+# Node is not needed: a wheel of it comes with the environment.
+#
+#   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
+#   make lab     open the notebooks in JupyterLab
+#   make test    the tests, a real JupyterLab under Chromium among them
+#   make lint    ruff, mypy, tsc, biome
+#   make format  what ruff and biome can mend by themselves
+#   make bench   the measurements of tests/benchmarks, beside peers in the same run
+#   make js      build the front end again after a change in js/
+#   make clean   remove what was built; `make distclean` the environment too
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+# Two installations into one environment at once would meet.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
+# The front end's tools, run by the environment's own node.
+JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
+JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
+
+.PHONY: help demo lab test lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+
+help:
+	@sed -n '/^#   make/s/^#   //p' Makefile
+
+demo: $(STAMPS)/demo
+	$(BIN)/hpo-widgets demo
+
+lab: $(STAMPS)/lab
+	$(BIN)/jupyter lab notebooks
+
+test: $(STAMPS)/test chromium
+	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(STAMPS)/bench
+	$(BIN)/python -m pytest -s tests/benchmarks $(PYTEST_ARGS)
+
+lint: lint-ruff lint-mypy lint-js
+
+lint-ruff: $(STAMPS)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lint-mypy: $(STAMPS)/lint
+	$(BIN)/mypy
+
+lint-js: js/node_modules/.yarn-state.yml
+	$(JLPM) run typecheck
+	$(JLPM) run lint
+
+format: js/node_modules/.yarn-state.yml $(STAMPS)/lint
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	$(JLPM) run format
+
+js: js/node_modules/.yarn-state.yml
+	$(JLPM) run build
+
+clean:
+	rm -rf build dist demo hpo_widgets/static js/node_modules js/lib .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(STAMPS)
+
+distclean: clean
+	rm -rf $(VENV)
+
+# --- Set-up -------------------------------------------------------------------------------------------------------
+
+# A browser for the tests: Debian's, installed when the user may.
+chromium:
+	@tools/chromium >/dev/null
+
+# pip reads dependency groups from 25.1 on; the one that a venv brings may be older.
+$(STAMPS)/venv:
+	@tools/venv "$(PYTHON)" "$(VENV)"
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/demo: INSTALL := --editable '.[demo]'
+$(STAMPS)/lab: INSTALL := --editable '.[lab]'
+$(STAMPS)/test: INSTALL := --editable '.[demo]' --group test
+$(STAMPS)/bench: INSTALL := --editable '.[demo]' --group bench
+$(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
+$(STAMPS)/js: INSTALL := --group js
+$(addprefix $(STAMPS)/,demo lab test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
+	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
+	$(PIP) install --quiet $(INSTALL)
+	@touch $@
+
+js/node_modules/.yarn-state.yml: js/package.json js/yarn.lock js/.yarnrc.yml | $(STAMPS)/js
+	$(JLPM) install --immutable
+	@touch $@
