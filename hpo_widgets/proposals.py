@@ -30,6 +30,8 @@ class Proposals(Protocol):
     """True when the strategy has no further point in the present epoch."""
     error: BaseException | None
     """What the strategy raised; the search ends with it."""
+    wants_observations: bool
+    """False when telling it of ended trials would be for nobody."""
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         """Begin a space epoch: what was asked before is dropped."""
@@ -41,6 +43,10 @@ class Proposals(Protocol):
 
     def launched(self, proposal: Proposal, number: int) -> None:
         """Tell the strategy which trial runs its point."""
+        ...
+
+    def ended(self, number: int) -> None:
+        """Count a trial as ended, before `tell`."""
         ...
 
     def tell(self, observation: Observation) -> None:
@@ -108,7 +114,7 @@ class InlineProposals:
 
     def __init__(self, drawing: _Drawing) -> None:
         self._drawing = drawing
-        self._wants_observations = _overrides(drawing.strategy, "tell")
+        self.wants_observations = _overrides(drawing.strategy, "tell")
         self._wants_launches = _overrides(drawing.strategy, "launched")
         self._wants_reports = _overrides(drawing.strategy, "report")
         self._prunes: list[int] = []
@@ -136,9 +142,11 @@ class InlineProposals:
         if self._wants_launches:
             self._guarded(lambda: self._drawing.strategy.launched(proposal, number))
 
+    def ended(self, number: int) -> None:
+        """Nothing depends on it: an inline strategy is never asked ahead."""
+
     def tell(self, observation: Observation) -> None:
-        if self._wants_observations:
-            self._guarded(lambda: self._drawing.strategy.tell(observation))
+        self._guarded(lambda: self._drawing.strategy.tell(observation))
 
     def report(self, number: int, iteration: int, value: float) -> None:
         if not self._wants_reports:
@@ -199,8 +207,10 @@ class ThreadedProposals:
         self._ready: deque[tuple[Proposal, list[object]]] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
-        self._num_running = 0
+        self._running: set[int] = set()
+        self._is_handing_over = False
         self._epoch = -1
+        self.wants_observations = True
         self.is_exhausted = False
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="hpo_widgets strategy", daemon=True)
@@ -224,16 +234,19 @@ class ThreadedProposals:
                 or tuple(candidate[1]) not in self._drawing.seen_keys
             ):
                 drawn = candidate
-        if drawn is not None:
-            self._num_running += 1
+        self._is_handing_over = drawn is not None
         self._ask_ahead()
         return drawn
 
     def launched(self, proposal: Proposal, number: int) -> None:
+        self._running.add(number)
+        self._is_handing_over = False
         self._put(lambda: self._drawing.strategy.launched(proposal, number))
 
+    def ended(self, number: int) -> None:
+        self._running.discard(number)
+
     def tell(self, observation: Observation) -> None:
-        self._num_running = max(0, self._num_running - 1)
         self._put(lambda: self._drawing.strategy.tell(observation))
         self._ask_ahead()
 
@@ -257,7 +270,7 @@ class ThreadedProposals:
         if self.is_exhausted or self.error is not None:
             return
         if self._asks_one_at_a_time():
-            wanted = 0 if self._num_running else 1
+            wanted = 0 if self._running or self._is_handing_over else 1
         else:
             wanted = self._num_workers()
         while len(self._ready) + self._num_asked < wanted:
@@ -309,6 +322,7 @@ def make_proposals(
     seen: set[tuple[object, ...]],
     *,
     allow_duplicates: bool,
+    is_seeded: bool,
     num_workers: Callable[[], int],
     wake: Callable[[], None],
 ) -> Proposals:
@@ -319,7 +333,7 @@ def make_proposals(
     return ThreadedProposals(
         drawing,
         num_workers=num_workers,
-        asks_one_at_a_time=lambda: strategy.is_seeded and num_workers() == 1,
+        asks_one_at_a_time=lambda: is_seeded and num_workers() == 1,
         wake=wake,
     )
 

@@ -252,3 +252,12 @@ class Recorder:
         """One trial as the journal has it; ``IndexError`` when there is none of that number."""
         self.columns.state_of(number)
         return self.reader.trial(number)
+
+    def ended_rows(self) -> list[TrialRow]:
+        """All durable rows of ended trials, in the order of their numbers."""
+        if not self.path.exists():
+            return []
+        with closing(Journal.view(self.path)) as reader:
+            _, rows = reader.trials()
+        ended = [row for row in rows if TrialState(row.state).has_ended]
+        return sorted(ended, key=lambda row: row.number)

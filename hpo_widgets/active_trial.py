@@ -1,0 +1,128 @@
+"""A trial while it runs: what it has reported so far, and what its end makes of it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from typing import TYPE_CHECKING
+
+from hpo_widgets.objectives import Objective, ScalarSummary
+from hpo_widgets.trials import TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from hpo_widgets.strategies.base import Proposal
+
+
+class ActiveTrial:
+    """One running trial; belongs to the controller's thread.
+
+    Parameters
+    ----------
+    row
+        Its row, which `refresh` and `finish` bring up to date.
+    proposal
+        The strategy's proposal, or None for a point by hand.
+    started
+        ``time.monotonic()`` of its launch.
+    """
+
+    __slots__ = ("asked_to_stop", "end_reason", "last_iteration", "proposal", "row", "started", "summaries")
+
+    def __init__(self, row: TrialRow, proposal: Proposal | None, started: float) -> None:
+        self.row = row
+        self.proposal = proposal
+        self.started = started
+        self.summaries: dict[tuple[str, str], ScalarSummary] = {}
+        self.last_iteration = -1
+        self.asked_to_stop = False
+        self.end_reason: str | None = None
+
+    def report(self, title: str, series: str, value: float, iteration: int) -> None:
+        """Take in one reported scalar."""
+        key = (title, series)
+        summary = self.summaries.get(key)
+        if summary is None:
+            summary = self.summaries[key] = ScalarSummary()
+        summary.update(value, iteration)
+        self.last_iteration = max(self.last_iteration, iteration)
+
+    def refresh(self, objectives: tuple[Objective, ...]) -> TrialRow:
+        """Bring the row's values and summary up to what was reported."""
+        row = self.row
+        summaries = self.summaries
+        measured = [
+            objective.measure(summaries.get((objective.title, objective.series)))
+            for objective in objectives
+        ]
+        if any(found is not None for found in measured):
+            row.values = [None if found is None else found[0] for found in measured]
+            row.iteration = [None if found is None else found[1] for found in measured]
+        row.summary = {
+            f"{title}/{series}": [
+                s.last, s.last_iteration, s.min, s.min_iteration, s.max, s.max_iteration, s.count,
+            ]
+            for (title, series), s in summaries.items()
+        }  # fmt: skip
+        return row
+
+    def take_result(self, result: object, objectives: tuple[Objective, ...]) -> str | None:
+        """Count what the callable returned as its last report; the sentence says what is wrong."""
+        if result is None:
+            return None
+        iteration = max(self.last_iteration, 0)
+        if isinstance(result, dict):
+            for key, value in result.items():
+                title, _, series = str(key).rpartition("/")
+                if not title:
+                    return _bad_key(str(key), objectives)
+                if not isinstance(value, numbers.Real):
+                    return f"returned {value!r} for {key!r}; return numbers"
+                self.report(title, series, float(value), iteration)
+            return None
+        if not isinstance(result, numbers.Real):
+            return (
+                f"returned a {type(result).__name__}; return a number, a dict of 'title/series' "
+                "to number, or report with trial.report_scalar"
+            )
+        if len(objectives) > 1:
+            names = ", ".join(repr(objective.key) for objective in objectives)
+            return f"returned one number for {len(objectives)} objectives; return a dict with {names}"
+        self.report(objectives[0].title, objectives[0].series, float(result), iteration)
+        return None
+
+    def judge(self, objectives: tuple[Objective, ...]) -> str | None:
+        """Why a trial that ran to its end failed all the same; None when it has its objectives."""
+        for objective in objectives:
+            found = objective.measure(self.summaries.get((objective.title, objective.series)))
+            if found is None:
+                return self._never_reported(objective)
+            if math.isnan(found[0]):
+                return f"{objective.key} is NaN at iteration {found[1]}"
+        return None
+
+    def _never_reported(self, objective: Objective) -> str:
+        reported = [f"{title}/{series}" for title, series in self.summaries]
+        sentence = f"ended without reporting {objective.key!r}"
+        if not reported:
+            return f"{sentence}; it reported nothing and returned None"
+        near = difflib.get_close_matches(objective.key, reported, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{sentence}; it reported {', '.join(map(repr, reported[:5]))}{hint}"
+
+    def finish(self, state: TrialState, ended: float, error: str | None) -> TrialRow:
+        """Write the end into the row; NaN never counts as a value."""
+        row = self.row
+        row.state = int(state)
+        row.ended = ended
+        row.error = error
+        if row.values is not None:
+            row.values = [
+                None if value is None or math.isnan(value) else value for value in row.values
+            ]
+        return row
+
+
+def _bad_key(key: str, objectives: tuple[Objective, ...]) -> str:
+    wanted = objectives[0].key
+    return f"returned a dict with key {key!r}; keys are 'title/series', such as {wanted!r}"

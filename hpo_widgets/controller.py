@@ -1,0 +1,710 @@
+"""The controller's thread: the only writer of a search's state.
+
+Everything that happens to a search enters one inbox: commands of people, events of jobs, answers
+of the strategy. The thread sleeps until there is one, acts, and lets the recorder make the result
+durable and then visible. `HyperParameterOptimizer` is the public face of this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, cast
+
+from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.journal import JournalError
+from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
+from hpo_widgets.proposals import Proposals, make_proposals
+from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.strategies.base import Observation
+from hpo_widgets.trials import TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from hpo_widgets.callbacks import CallbackThread
+    from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.recorder import Recorder
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import SearchStrategy
+
+logger = logging.getLogger("hpo_widgets")
+
+HEARTBEAT_SECONDS = 5.0
+MAX_NOTICES = 100
+TRIALS_WITHOUT_OBJECTIVE = 3
+"""So many trials that end well without the objective, and none with it, end the search."""
+
+_END_STATUS = {
+    "stopped": SearchStatus.STOPPED,
+    "max_failures": SearchStatus.FAILED,
+    "objective_never_reported": SearchStatus.FAILED,
+    "launch_failed": SearchStatus.FAILED,
+    "error": SearchStatus.FAILED,
+}
+
+
+class Controller:
+    """Runs one search on one thread.
+
+    Attributes without an underscore are written by the controller's thread (or, while none runs,
+    by the thread that holds ``_gate``) and may be read from any.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        objectives: tuple[Objective, ...],
+        strategy: SearchStrategy,
+        is_seeded: bool,
+        settings: Settings,
+        recorder: Recorder,
+        callbacks: CallbackThread,
+        make_engine: Callable[[int], JobEngine],
+    ) -> None:
+        self.space = space
+        self.objectives = objectives
+        self.strategy = strategy
+        self.settings = settings
+        self.recorder = recorder
+        self.clock = Clock(settings)
+        self.status = SearchStatus.IDLE
+        self.stop_reason: StopReason | None = None
+        self.notices: list[Notice] = []
+        self.epochs: list[EpochMark] = [EpochMark(0, 0, dict(space.ranges), {}, time.time())]
+        self.num_launched = 0
+        self.num_numbered = 0
+        self.num_iterations = 0
+        self.active: dict[int, ActiveTrial] = {}
+        self.undo_stack: list[Space] = []
+        self.redo_stack: list[Space] = []
+        self.waiting_by_hand: deque[dict[str, object]] = deque()
+        self.ended = threading.Event()
+        self.ended.set()
+        self.callback: Callable[..., object] | None = None
+
+        self._callbacks = callbacks
+        self._make_engine = make_engine
+        self._is_seeded = is_seeded
+        self._gate = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
+        self._engine: JobEngine | None = None
+        self._proposals: Proposals | None = None
+        self._seen: set[tuple[object, ...]] = set()
+        self._draws = 0
+        self._num_failures_in_a_row = 0
+        self._num_without_objective = 0
+        self._has_objective = False
+        self._is_paused = False
+        self._ending: StopReason | None = None
+        self._dirty: set[int] = set()
+        self._calls_due: list[tuple[Any, ...]] = []
+        self._next_check = 0.0
+        self._next_heartbeat = 0.0
+        self._next_report = 0.0
+        recorder.on_ended = self._call_back
+
+    # Any thread ---------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Number of the present space epoch."""
+        return self.epochs[-1].epoch
+
+    @property
+    def is_paused(self) -> bool:
+        """True while nothing is launched because a person said so."""
+        return self._is_paused
+
+    @property
+    def is_current(self) -> bool:
+        """True when asked on the controller's own thread."""
+        return threading.current_thread() is self._thread
+
+    def start(self) -> bool:
+        """Begin or continue; True when it runs now, False with `stop_reason` when nothing is left."""
+        with self._gate:
+            if self._thread is not None:
+                return True
+            nothing_left = self._why_nothing_left()
+            if nothing_left is not None:
+                self.stop_reason = nothing_left
+                self.status = _END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
+                self.recorder.notify()
+                return False
+            self.recorder.open_journal()
+            self.ended.clear()
+            self.stop_reason = None
+            self._ending = None
+            self._num_failures_in_a_row = 0
+            self._num_without_objective = 0
+            self.clock.begin_run()
+            self.status = SearchStatus.PAUSED if self._is_paused else SearchStatus.RUNNING
+            self.recorder.event("start")
+            self._thread = threading.Thread(
+                target=self._run, name="hpo_widgets controller", daemon=True
+            )
+            self._thread.start()
+        return True
+
+    def submit(self, function: Callable[[], object]) -> Future[Any]:
+        """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
+        future: Future[Any] = Future()
+        with self._gate:
+            if self._thread is not None and not self.is_current:
+                self._inbox.append((function, future))
+                self._wake()
+                return future
+            _complete(future, function)
+            if self._thread is None:
+                self.recorder.flush()
+        return future
+
+    def notice(self, source: str, sentence: str) -> None:
+        """Tell people of an error: in the panel's strip and on the ``hpo_widgets`` logger."""
+        logger.warning("%s: %s", source, sentence)
+        self.notices = [*self.notices, Notice(source, sentence)][-MAX_NOTICES:]
+        self.recorder.notify()
+
+    def _wake(self) -> None:
+        engine = self._engine
+        if engine is not None:
+            engine.wake()
+
+    # Commands, on the controller's thread --------------------------------------------------------
+
+    def set_space(self, space: Space) -> None:
+        """Begin the next space epoch; what was asked under the old one is dropped."""
+        changed = {
+            name: bounds
+            for name, bounds in space.ranges.items()
+            if self.space.ranges.get(name) != bounds
+        }
+        if not changed:
+            return
+        self.space = space
+        mark = EpochMark(
+            self.epoch + 1, self.num_numbered, dict(space.ranges), changed, time.time()
+        )
+        self.epochs = [*self.epochs, mark]
+        self._draws = 0
+        self.recorder.event(
+            "set_ranges", epoch=mark.epoch, first_number=mark.first_number, space=space.to_dict()
+        )
+        if self._proposals is not None:
+            self._begin_epoch()
+
+    def set_ranges(self, ranges: Mapping[str, Any]) -> None:
+        """Narrow or widen ranges; one call is one epoch and one step of `undo`."""
+        space = self.space.with_ranges(ranges)
+        if space.ranges == self.space.ranges:
+            return
+        self.undo_stack = [*self.undo_stack, self.space]
+        self.redo_stack = []
+        self.set_space(space)
+
+    def undo(self) -> None:
+        """Go back to the ranges before the last change."""
+        if self.undo_stack:
+            *self.undo_stack, space = self.undo_stack
+            self.redo_stack = [*self.redo_stack, self.space]
+            self.set_space(space)
+
+    def redo(self) -> None:
+        """Take back the last `undo`."""
+        if self.redo_stack:
+            *self.redo_stack, space = self.redo_stack
+            self.undo_stack = [*self.undo_stack, self.space]
+            self.set_space(space)
+
+    def pause(self) -> None:
+        """Launch nothing more; running trials finish."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Launch again."""
+        self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:  # noqa: FBT001 -- the value that is set
+        if paused == self._is_paused:
+            return
+        self._is_paused = paused
+        self.recorder.event("pause" if paused else "resume")
+        if self.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:
+            self.status = SearchStatus.PAUSED if paused else SearchStatus.RUNNING
+
+    def stop(self, sentence: str = "stopped by hand") -> None:
+        """Abort what runs and end the search; nothing happens when it does not run."""
+        if self._thread is not None:
+            self._end(StopReason("stopped", sentence))
+
+    def changed_settings(self, **changes: object) -> None:
+        """Set limits and sizes; the names are those of `Settings`."""
+        for name, value in changes.items():
+            setattr(self.settings, name, value)
+        if "max_number_of_concurrent_tasks" in changes and self._engine is not None:
+            self._engine.resize(self.settings.max_number_of_concurrent_tasks)
+        self._next_check = 0.0
+        self.recorder.event("settings", changes=changes)
+
+    def set_deadline(self, deadline: Any) -> None:
+        """Set the moment at which the search ends."""
+        self.clock.set_deadline(deadline)
+        self._next_check = 0.0
+        self.recorder.event("set_time_limit", deadline=deadline and deadline.isoformat())
+
+    def enqueue(self, point: dict[str, object]) -> None:
+        """Run a point by hand next; it counts against the budget like any other."""
+        self.waiting_by_hand.append(point)
+        self.recorder.event("enqueue_trial", parameters=self.space.encode(point))
+
+    # The thread ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        reason: StopReason | None = None
+        try:
+            reason = self._open()
+            while reason is None:
+                reason = self._step()
+        except JournalError as error:
+            reason = StopReason("error", f"the journal could not be written: {error}")
+        except Exception as error:  # every way out must leave an ended search with its reason
+            logger.exception("the search ended with an error")
+            reason = StopReason("error", f"the search ended with an error: {error!r}")
+        finally:
+            self._close(reason)
+
+    def _open(self) -> StopReason | None:
+        """Start workers and strategy."""
+        try:
+            self._engine = self._make_engine(self.settings.max_number_of_concurrent_tasks)
+        except OSError as error:
+            return StopReason("launch_failed", f"no worker could be started: {error}")
+        self._proposals = make_proposals(
+            self.strategy,
+            self.objectives,
+            self._seen,
+            allow_duplicates=self.settings.allow_duplicates,
+            is_seeded=self._is_seeded,
+            num_workers=lambda: self.settings.max_number_of_concurrent_tasks,
+            wake=self._wake,
+        )
+        self._begin_epoch()
+        now = time.monotonic()
+        self._next_check = 0.0
+        self._next_heartbeat = now + HEARTBEAT_SECONDS
+        self._next_report = now + self.settings.report_period * SECONDS_A_MINUTE
+        return None
+
+    def _step(self) -> StopReason | None:
+        """One turn: act on what waits, then sleep until something happens; the reason ends it."""
+        engine = cast("JobEngine", self._engine)
+        recorder = self.recorder
+        while self._inbox:
+            function, future = self._inbox.popleft()
+            _complete(future, function)
+            if recorder.due is None:
+                recorder.notify()
+        self._prune()
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._check_limits(now)
+        if self._ending is None and not self._is_paused:
+            self._launch(engine)
+        if not self.active:
+            reason = self._ending or self._why_no_more()
+            if reason is not None:
+                return reason
+        due = recorder.due
+        until = self._next_check if due is None else min(self._next_check, due)
+        for event in engine.wait(max(0.0, until - time.monotonic())):
+            if event.kind == "ended":
+                self._ended(event.number, cast("Outcome", event.data))
+            else:
+                self._event(event)
+        due = recorder.due
+        if due is not None and time.monotonic() >= due:
+            self._flush()
+        return None
+
+    def _flush(self) -> None:
+        for number in self._dirty:
+            trial = self.active.get(number)
+            if trial is not None:
+                self.recorder.change(trial.refresh(self.objectives))
+        self._dirty.clear()
+        self.recorder.flush()
+        if self._calls_due and self.callback is not None:
+            self._callbacks.put(self.callback, self._calls_due)
+        self._calls_due = []
+
+    def _close(self, reason: StopReason | None) -> None:
+        """End the run: every process and file that the run opened is closed here."""
+        engine, proposals = self._engine, self._proposals
+        if engine is not None:
+            engine.close()
+        if proposals is not None:
+            proposals.close()
+        for number, trial in list(self.active.items()):
+            # Only an error leaves trials behind; their workers are gone now.
+            trial.refresh(self.objectives)
+            self._finish(number, trial, TrialState.ABORTED, reason and reason.sentence)
+        reason = reason or StopReason("error", "the search ended without a reason")
+        self.clock.end_run()
+        self.recorder.event(
+            "end", code=reason.code, sentence=reason.sentence, wall_minutes=self.clock.elapsed
+        )
+        try:
+            self._flush()
+        except JournalError as error:
+            self.notice("journal", f"{error}; what was not written yet is kept in memory")
+        self._callbacks.close()
+        with self._gate:
+            self._engine = self._proposals = None
+            self.stop_reason = reason
+            self.status = _END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+            if reason.code in {"error", "launch_failed"}:
+                self.notice("search", reason.sentence)
+            self._thread = None
+            while self._inbox:
+                function, future = self._inbox.popleft()
+                _complete(future, function)
+            self.ended.set()
+        self.recorder.notify()
+
+    # Launching -----------------------------------------------------------------------------------
+
+    def _launch(self, engine: JobEngine) -> None:
+        """Give every free worker a trial; a worker gets one only when it is free."""
+        limit = self.settings.total_max_jobs
+        proposals = cast("Proposals", self._proposals)
+        num_free = min(
+            engine.free(), self.settings.max_number_of_concurrent_tasks - len(self.active)
+        )
+        while num_free > 0 and (limit is None or self.num_launched < limit):
+            if self.waiting_by_hand:
+                point = self.waiting_by_hand.popleft()
+                self._launch_point(engine, point, self.space.encode(point), None)
+            else:
+                drawn = proposals.next()
+                if drawn is None:
+                    return
+                proposal, encoded = drawn
+                number = self.num_numbered
+                self._launch_point(engine, proposal.point, encoded, proposal)
+                proposals.launched(proposal, number)
+            num_free -= 1
+
+    def _launch_point(
+        self,
+        engine: JobEngine,
+        point: dict[str, object],
+        encoded: list[object],
+        proposal: Any,
+    ) -> None:
+        number = self.num_numbered
+        self.num_numbered = number + 1
+        self.num_launched += 1
+        self._seen.add(tuple(encoded))
+        now = time.monotonic()
+        row = TrialRow(
+            number,
+            1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
+            self.epochs[-1].epoch,
+            encoded,
+            started=time.time(),
+            manual=proposal is None,
+        )
+        if proposal is not None:
+            row.draw = proposal.draw
+            self._draws = proposal.draw + 1
+        self.active[number] = ActiveTrial(row, proposal, now)
+        self.clock.active_started[number] = now
+        row.worker = engine.launch(number, point)
+        self.recorder.change(row)
+
+    def _begin_epoch(self) -> None:
+        # So that the history is whole: what ended is in the journal before a strategy reads it.
+        self._flush()
+        proposals = cast("Proposals", self._proposals)
+        proposals.begin(self.space, self.epoch, _History(self), self._draws)
+
+    def _why_no_more(self) -> StopReason | None:
+        """Why a search without running trials is over; None: it goes on."""
+        limit = self.settings.total_max_jobs
+        if limit is not None and self.num_launched >= limit:
+            return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
+        proposals = cast("Proposals", self._proposals)
+        if proposals.error is not None:
+            error = proposals.error
+            logger.error("strategy: %s", "".join(traceback.format_exception(error)))
+            return StopReason(
+                "error", f"{type(self.strategy).__name__} raised {type(error).__name__}: {error}"
+            )
+        if proposals.is_exhausted and not self.waiting_by_hand and not self._is_paused:
+            return StopReason(
+                "space_exhausted", f"every point of the space was tried ({self.num_launched} trials)"
+            )
+        return None
+
+    def _why_nothing_left(self) -> StopReason | None:
+        """Why a search cannot be started again; None: it can."""
+        limit = self.settings.total_max_jobs
+        if limit is not None and self.num_launched >= limit:
+            return StopReason(
+                "total_max_jobs",
+                f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
+            )
+        wall = self.settings.optimization_time_limit
+        if self.clock.is_past_deadline or (wall is not None and self.clock.elapsed >= wall):
+            return StopReason(
+                "optimization_time_limit", "the time limit has passed; set a new one to go on"
+            )
+        compute = self.settings.compute_time_limit
+        if compute is not None and self.clock.compute_used >= compute:
+            return StopReason(
+                "compute_time_limit", "the compute time was used up; raise its limit to go on"
+            )
+        return None
+
+    # Ending --------------------------------------------------------------------------------------
+
+    def _end(self, reason: StopReason) -> None:
+        """Abort every running trial and launch nothing more."""
+        if self._ending is not None:
+            return
+        self._ending = reason
+        self.status = SearchStatus.STOPPING
+        engine = cast("JobEngine", self._engine)
+        for number, trial in self.active.items():
+            trial.end_reason = reason.sentence
+            engine.abort(number, self.settings.stop_grace)
+
+    def _check_limits(self, now: float) -> None:
+        """Act on every limit that is reached and say when to look again."""
+        clock = self.clock
+        if now >= self._next_heartbeat:
+            self.recorder.heartbeat()
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+        if now >= self._next_report:
+            self._report()
+            self._next_report = now + self.settings.report_period * SECONDS_A_MINUTE
+        to_job_limit = clock.seconds_to_job_limit()
+        if to_job_limit is not None and to_job_limit <= 0:
+            self._abort_overdue(now)
+            to_job_limit = clock.seconds_to_job_limit()
+        to_deadline, to_compute = clock.seconds_to_deadline(), clock.seconds_to_compute_limit()
+        if to_deadline is not None and to_deadline <= 0:
+            self._end(StopReason("optimization_time_limit", "the time limit has passed"))
+        elif to_compute is not None and to_compute <= 0:
+            limit = self.settings.compute_time_limit
+            self._end(
+                StopReason("compute_time_limit", f"all {limit:g} minutes of compute time were used")
+            )
+        waits = [
+            seconds for seconds in (to_deadline, to_compute, to_job_limit)
+            if seconds is not None and seconds > 0
+        ]  # fmt: skip
+        soonest = min([now + wait for wait in waits], default=self._next_heartbeat)
+        self._next_check = min(soonest, self._next_heartbeat, self._next_report)
+
+    def _abort_overdue(self, now: float) -> None:
+        limit = cast("float", self.settings.time_limit_per_job)
+        engine = cast("JobEngine", self._engine)
+        for number, started in list(self.clock.active_started.items()):
+            if started + limit * SECONDS_A_MINUTE > now:
+                return
+            trial = self.active[number]
+            trial.end_reason = f"aborted after {limit:g} minutes (time_limit_per_job)"
+            engine.abort(number, self.settings.stop_grace)
+            # It is on its way out: the next oldest sets the next look.
+            self.clock.compute_done += (now - started) / SECONDS_A_MINUTE
+            del self.clock.active_started[number]
+
+    def _prune(self) -> None:
+        proposals = cast("Proposals", self._proposals)
+        for number in proposals.take_prunes():
+            trial = self.active.get(number)
+            if trial is not None and not trial.asked_to_stop:
+                trial.asked_to_stop = True
+                trial.end_reason = "pruned: behind the others at the same iteration"
+                cast("JobEngine", self._engine).ask_stop(number, TrialState.PRUNED)
+
+    # Events of jobs ------------------------------------------------------------------------------
+
+    def _event(self, event: JobEvent) -> None:
+        number = event.number
+        trial = self.active.get(number)
+        if trial is None or event.kind != "scalar":
+            return
+        title, series, value, iteration = cast("tuple[str, str, float, int]", event.data)
+        before = trial.last_iteration
+        trial.report(title, series, value, iteration)
+        self.num_iterations += max(0, trial.last_iteration - max(before, 0))
+        self.recorder.scalar(number, title, series, value, iteration)
+        self.recorder.change(trial.row)
+        self._dirty.add(number)
+        limit = self.settings.max_iteration_per_job
+        if limit is not None and iteration >= limit and not trial.asked_to_stop:
+            trial.asked_to_stop = True
+            trial.end_reason = f"reached iteration {limit} (max_iteration_per_job)"
+            cast("JobEngine", self._engine).ask_stop(number, TrialState.ABORTED)
+        first = self.objectives[0]
+        if title == first.title and series == first.series and not trial.asked_to_stop:
+            minimum = self.settings.min_iteration_per_job
+            if minimum is None or iteration >= minimum:
+                cast("Proposals", self._proposals).report(number, iteration, value)
+
+    def _ended(self, number: int, outcome: Outcome) -> None:
+        trial = self.active[number]
+        state = outcome.state
+        error = outcome.error
+        had_reports = bool(trial.summaries)
+        wrong = trial.take_result(outcome.result, self.objectives)
+        if had_reports and outcome.result is not None and wrong is None:
+            self._record_result(number, trial, outcome.result)
+        trial.refresh(self.objectives)
+        if state == TrialState.COMPLETED:
+            error = wrong or trial.judge(self.objectives)
+            if error is not None:
+                state = TrialState.FAILED
+                if wrong is None and trial.row.values is None:
+                    self._num_without_objective += 1
+        elif state != TrialState.FAILED:
+            error = trial.end_reason or error
+        if outcome.stdout or outcome.stderr or outcome.traceback:
+            self.recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
+        self._finish(number, trial, state, error)
+        self._count_failure(state, error)
+
+    def _record_result(self, number: int, trial: ActiveTrial, result: object) -> None:
+        """Keep a returned value with the curve that it ends."""
+        first = self.objectives[0]
+        values = result if isinstance(result, dict) else {first.key: result}
+        for key, value in values.items():
+            title, _, series = key.rpartition("/")
+            self.recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
+
+    def _finish(
+        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None
+    ) -> None:
+        del self.active[number]
+        started = self.clock.active_started.pop(number, None)
+        if started is not None:
+            self.clock.compute_done += (time.monotonic() - started) / SECONDS_A_MINUTE
+        self._dirty.discard(number)
+        row = trial.finish(state, time.time(), error)
+        self.recorder.ended(row)
+        if self._proposals is not None:
+            self._proposals.ended(number)
+            if self._proposals.wants_observations:
+                self._proposals.tell(observation_of(row, self.space))
+
+    def _count_failure(self, state: TrialState, error: str | None) -> None:
+        if state == TrialState.COMPLETED:
+            self._has_objective = True
+            self._num_failures_in_a_row = 0
+            return
+        if state != TrialState.FAILED:
+            return
+        self._num_failures_in_a_row += 1
+        if not self._has_objective and self._num_without_objective >= TRIALS_WITHOUT_OBJECTIVE:
+            self._end(
+                StopReason(
+                    "objective_never_reported",
+                    f"the first {self._num_without_objective} trials {error}",
+                )
+            )
+        limit = self.settings.max_failures
+        if limit is not None and self._num_failures_in_a_row >= limit:
+            self._end(
+                StopReason(
+                    "max_failures",
+                    f"{self._num_failures_in_a_row} trials in a row failed; the last: {error}",
+                )
+            )
+
+    def _call_back(self, row: TrialRow, best: int | None) -> None:
+        """Make the call due that follows from a trial's durable end."""
+        if self.callback is None or row.values is None or row.state == TrialState.FAILED:
+            return
+        if None in row.values:
+            return
+        single = len(row.values) == 1
+        best = row.number if best is None else best
+        self._calls_due.append(
+            (
+                f"{self.recorder.search_id}/{row.number}",
+                row.values[0] if single else list(row.values),
+                (row.iteration or [0])[0] if single else list(row.iteration or []),
+                self.space.decode(row.parameters),
+                f"{self.recorder.search_id}/{best}",
+            )
+        )
+
+    def _report(self) -> None:
+        """Keep a picture of the search's progress in the journal (`set_report_period`)."""
+        budget = self.clock.budget(self.num_launched, self.num_iterations)
+        top = self.recorder.top(10)
+        self.recorder.event("report", budget=budget.to_dict(), top=top)
+
+
+class _History(Sequence[Observation]):
+    """All ended trials as observations, read from the journal only when a strategy looks.
+
+    Random and grid never do, so a change of range costs them nothing however many trials there are.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._recorder = controller.recorder
+        self._space = controller.space
+        # Trials that end later are told one by one; the history must not hold them too.
+        self._later = frozenset(controller.active)
+        self._end = controller.num_numbered
+        self._observations: list[Observation] | None = None
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._load()[index]
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self._load())
+
+    def _load(self) -> list[Observation]:
+        if self._observations is None:
+            self._observations = [
+                observation_of(row, self._space)
+                for row in self._recorder.ended_rows()
+                if row.number < self._end and row.number not in self._later
+            ]
+        return self._observations
+
+
+def observation_of(row: TrialRow, space: Space) -> Observation:
+    """A row as strategies see it."""
+    values: tuple[float, ...] | None = None
+    if row.values is not None and None not in row.values:
+        values = cast("tuple[float, ...]", tuple(row.values))
+    iteration = None if row.iteration is None else tuple(at or 0 for at in row.iteration)
+    return Observation(
+        row.number, space.decode(row.parameters), TrialState(row.state), values, iteration
+    )
+
+
+def _complete(future: Future[Any], function: Callable[[], object]) -> None:
+    """Run a command and give its result or error to whoever waits for it."""
+    try:
+        future.set_result(function())
+    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
+        future.set_exception(error)
+
