@@ -1,0 +1,128 @@
+// Shows the widgets of a saved page: no kernel, no network. The page holds, as data, the states of the
+// widgets, the ids of those to show, and the AMD modules of widget libraries such as bqplot. This is the
+// rest of what a notebook's front end does: it makes models of the states and puts their views in place.
+
+import * as base from "@jupyter-widgets/base";
+import { type IManagerState, ManagerBase } from "@jupyter-widgets/base-manager";
+import * as controls from "@jupyter-widgets/controls";
+import { MessageLoop } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+
+import "@lumino/widgets/style/index.css";
+import "@jupyter-widgets/base/css/index.css";
+import "@jupyter-widgets/controls/css/widgets-base.css";
+import "./saved.css";
+
+type Module = Record<string, unknown>;
+type Factory = (...dependencies: Module[]) => Module;
+
+const BUILT_IN: Record<string, Module> = {
+  "@jupyter-widgets/base": base as unknown as Module,
+  "@jupyter-widgets/controls": controls as unknown as Module,
+};
+
+/** The AMD module `name` that the page carries as the text of a script element. */
+function carriedModule(name: string): Module {
+  const holder = document.querySelector(
+    `script[type="text/amd"][data-module="${CSS.escape(name)}"]`,
+  );
+  if (holder === null) {
+    throw new Error(`this page does not carry the widget library ${name}`);
+  }
+  let made: Module | undefined;
+  const define = (dependencies: string[], factory: Factory): void => {
+    made = factory(...dependencies.map(moduleNamed));
+  };
+  // The page's policy lets only scripts with its nonce run; the text of this element is such a script.
+  const running = document.createElement("script");
+  const carrier = window as unknown as { define?: unknown };
+  running.nonce = document.querySelector<HTMLScriptElement>("script[nonce]")?.nonce ?? "";
+  running.textContent = `(() => {${holder.textContent}\n})();`;
+  carrier.define = define;
+  document.head.append(running);
+  running.remove();
+  delete carrier.define;
+  if (made === undefined) {
+    throw new Error(`the widget library ${name} defines no module`);
+  }
+  return made;
+}
+
+const modules = new Map<string, Module>(Object.entries(BUILT_IN));
+
+function moduleNamed(name: string): Module {
+  let module = modules.get(name);
+  if (module === undefined) {
+    module = carriedModule(name);
+    modules.set(name, module);
+  }
+  return module;
+}
+
+/** A widget manager whose comms reach nobody: models keep their saved state. */
+class SavedPageManager extends ManagerBase {
+  protected async loadClass(
+    className: string,
+    moduleName: string,
+    _moduleVersion: string,
+  ): Promise<typeof base.WidgetModel | typeof base.WidgetView> {
+    const found = moduleNamed(moduleName)[className];
+    if (found === undefined) {
+      throw new Error(`the widget library ${moduleName} has no ${className}`);
+    }
+    return found as typeof base.WidgetModel;
+  }
+
+  protected async _create_comm(_target: string, id: string): Promise<base.IClassicComm> {
+    const nothing = (): string => "";
+    return {
+      comm_id: id,
+      target_name: this.comm_target_name,
+      open: nothing,
+      send: nothing,
+      close: nothing,
+      on_msg: nothing,
+      on_close: nothing,
+    };
+  }
+
+  protected async _get_comm_info(): Promise<Record<string, never>> {
+    return {};
+  }
+}
+
+function carriedJson<Value>(id: string): Value {
+  return JSON.parse(document.getElementById(id)?.textContent ?? "null") as Value;
+}
+
+async function show(): Promise<void> {
+  const manager = new SavedPageManager();
+  const models = await manager.set_state(carriedJson<IManagerState>("widget-state"));
+  for (const model of models) {
+    // A control that reaches nobody must not look as if it did.
+    if (model.get("disabled") === false) {
+      model.set("disabled", true);
+    }
+  }
+  const shown: Widget[] = [];
+  for (const place of document.querySelectorAll<HTMLElement>("[data-widget]")) {
+    const model = await manager.get_model(place.dataset.widget ?? "");
+    const view = (await manager.create_view(model)) as base.DOMWidgetView;
+    place.replaceChildren();
+    Widget.attach(view.luminoWidget, place);
+    shown.push(view.luminoWidget);
+  }
+  window.addEventListener("resize", () => {
+    for (const widget of shown) {
+      MessageLoop.postMessage(widget, Widget.ResizeMessage.UnknownSize);
+    }
+  });
+  document.documentElement.dataset.shown = "true";
+}
+
+show().catch((error: unknown) => {
+  const note = document.createElement("p");
+  note.setAttribute("role", "alert");
+  note.textContent = `The widgets could not be shown: ${error instanceof Error ? error.message : error}`;
+  document.querySelector("main")?.prepend(note);
+});
