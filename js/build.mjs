@@ -5,7 +5,7 @@
 //   node build.mjs [--minify] [--watch]
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
@@ -36,10 +36,7 @@ const options = (entries) => ({
   metafile: true,
 });
 
-// What a former build left behind, of a view that is gone or renamed, must not get into a wheel.
-rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-
 const scripts = names.map((name) => ({ in: join(source, name + VIEW), out: name }));
 const built = await esbuild.build(options(scripts));
 const written = Object.keys(built.metafile.outputs).map((path) => path.replaceAll("\\", "/"));
@@ -56,9 +53,12 @@ if (styles.length > 0) {
   written.push(...Object.keys(metafile.outputs));
 }
 
-for (const path of written.sort()) {
-  console.log(path.slice(path.indexOf("hpo_widgets/")));
+// What a former build left behind, of a view that is gone or renamed, must not get into a wheel.
+const made = new Set(written.map((path) => basename(path)));
+for (const file of readdirSync(target).filter((file) => !made.has(file))) {
+  rmSync(join(target, file), { recursive: true });
 }
+console.log([...made].sort().join("\n"));
 
 if (watch) {
   for (const entries of [scripts, styles]) {
