@@ -1,0 +1,257 @@
+"""The contract of a search strategy: how the next point is chosen, and how to write one's own.
+
+A strategy sees points, never jobs, workers or journals. The controller tells it of a new space, asks
+it for points and tells it what became of them. Every call comes from one thread at a time, so a
+strategy needs no locks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import secrets
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from hpo_widgets.messages import near_match
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.parameters import Parameter
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import TrialState
+
+
+class Proposal(NamedTuple):
+    """A point that a strategy wants to see evaluated.
+
+    Attributes
+    ----------
+    point
+        Full parameter name to Python value, inside the current space.
+    draw
+        How many points the strategy had drawn in this space epoch before this one. The journal keeps
+        it, so that a search that is opened again goes on with the next draw. None: not counted.
+    """
+
+    point: dict[str, Any]
+    draw: int | None = None
+
+
+class Observation(NamedTuple):
+    """What became of one trial.
+
+    Attributes
+    ----------
+    number
+        The trial's number in its search.
+    point
+        Full parameter name to Python value. Points by hand and points of earlier spaces come too,
+        so it may lie outside the current space.
+    state
+        How the trial ended.
+    values
+        One float an objective, in the order of the objectives; None when it has none.
+    iteration
+        The iteration of each value; None when there are no values.
+    """
+
+    number: int
+    point: dict[str, Any]
+    state: TrialState
+    values: tuple[float, ...] | None
+    iteration: tuple[int, ...] | None = None
+
+
+def _nothing_seen(point: dict[str, Any]) -> bool:  # noqa: ARG001  the signature is the contract
+    return False
+
+
+class SearchStrategy(ABC):
+    """The base of all strategies; derive from it to write your own.
+
+    Only `ask` must be written. Constructor arguments are keywords of the controller:
+    ``HyperParameterOptimizer(..., optimizer_class=MyStrategy, my_keyword=1)``. Keywords that no
+    constructor of the class names raise a TypeError that offers the nearest one.
+
+    Parameters
+    ----------
+    seed
+        Where the strategy's random numbers start, an integer of at least 0. Default: a fresh one,
+        kept in ``seed``, so that every search can be repeated.
+
+    Attributes
+    ----------
+    is_seeded
+        True when a seed was given. Such a strategy is not asked ahead when there is one worker, so
+        that the same seed gives the same search.
+    space, objectives, epoch
+        What `begin` was given last.
+    seen
+        ``seen(point)`` is True for a point that needs no further trial because it was run, runs or
+        was already proposed. Set by the controller; always False where duplicates are allowed.
+    is_model_based
+        True when `ask` is slow or better for knowing more results. The controller asks such a
+        strategy on a thread of its own and hardly ahead.
+    supports_several_objectives
+        False makes `check` refuse a search with more than one objective.
+    supports_pruning
+        True when `report` may answer True.
+    notes
+        Sentences a person should know about this strategy on this space, such as what it draws at
+        random.
+
+    Examples
+    --------
+    A strategy that walks from the best point so far, one parameter at a time:
+
+    >>> class Walk(SearchStrategy):
+    ...     is_model_based = True
+    ...
+    ...     def __init__(self, *, distance=0.1, seed=None, **keywords):
+    ...         super().__init__(seed=seed, **keywords)
+    ...         self.distance = distance
+    ...         self._rng = np.random.default_rng(self.seed)
+    ...         self._best = None
+    ...         self._drawn = 0
+    ...
+    ...     def begin(self, space, objectives, epoch, history, draws):
+    ...         super().begin(space, objectives, epoch, history, draws)
+    ...         self._best, self._drawn = None, draws
+    ...         for observation in history:
+    ...             self.tell(observation)
+    ...
+    ...     def tell(self, observation):
+    ...         if observation.values is None or not self.space.contains(observation.point):
+    ...             return
+    ...         value = observation.values[0] * (1 if self.objectives[0].minimise else -1)
+    ...         if self._best is None or value < self._best[0]:
+    ...             self._best = value, observation.point
+    ...
+    ...     def ask(self):
+    ...         [point] = self.space.points(self._rng.random((1, self.space.num_dimensions)))
+    ...         if self._best is not None:
+    ...             name = self._rng.choice(list(point))
+    ...             point = {**self._best[1], name: point[name]}
+    ...         self._drawn += 1
+    ...         return Proposal(point, self._drawn - 1)
+    """
+
+    is_model_based: ClassVar[bool] = False
+    supports_several_objectives: ClassVar[bool] = True
+    supports_pruning: bool = False
+
+    space: Space
+    objectives: tuple[Objective, ...]
+    epoch: int
+    seen: Callable[[dict[str, Any]], bool]
+    notes: tuple[str, ...] = ()
+
+    def __new__(cls, *_arguments: object, **keywords: object) -> Self:
+        """Refuse unknown keywords, here so that strategies of users offer the near match too."""
+        known = cls.keywords()
+        for keyword in keywords:
+            if keyword not in known:
+                raise TypeError(f"{cls.__name__} has no keyword {keyword!r}. {near_match(keyword, known)}")
+        return super().__new__(cls)
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        self.is_seeded = seed is not None
+        self.seed: int = secrets.randbits(32) if seed is None else _checked_seed(seed)
+        self.seen = _nothing_seen
+
+    @classmethod
+    def keywords(cls) -> tuple[str, ...]:
+        """Return the names of all keywords that the constructor takes, base classes included."""
+        names: dict[str, None] = {}
+        for base in cls.__mro__:
+            if "__init__" not in vars(base) or base is object:
+                continue
+            parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+            names.update((p.name, None) for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+            if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+                break
+        return tuple(names)
+
+    def unsupported(self, parameter: Parameter) -> str | None:  # noqa: ARG002
+        """Say why this strategy cannot choose values of ``parameter``; None when it can.
+
+        Parameter classes and strategies that do not go together are listed under the search's
+        ``capabilities`` with this sentence, and the controller's constructor raises with it.
+        """
+        return None
+
+    def check(self, space: Space, objectives: Sequence[Objective]) -> None:
+        """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``."""
+        reasons = [reason for parameter in space.parameters if (reason := self.unsupported(parameter)) is not None]
+        if len(objectives) > 1 and not self.supports_several_objectives:
+            reasons.append(
+                f"{type(self).__name__} takes one objective, got {len(objectives)}: choose one of "
+                "them or a strategy that takes several, such as OptimizerOptuna"
+            )
+        if reasons:
+            raise ValueError("; ".join(reasons))
+
+    def begin(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        epoch: int,
+        history: Sequence[Observation],  # noqa: ARG002  for strategies that learn
+        draws: int,  # noqa: ARG002  for strategies that count
+    ) -> None:
+        """Start on a space: when the search starts, is opened again, or its space changes.
+
+        Parameters
+        ----------
+        space
+            The space from now on. All points asked for later lie inside it.
+        objectives
+            What is optimised; the same in every call.
+        epoch
+            The number of this version of the space, from 0.
+        history
+            All trials ended so far, oldest first, those of other spaces included.
+        draws
+            How many points were drawn in this epoch already; above 0 only when a search is opened
+            again.
+        """
+        self.check(space, objectives)
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.epoch = epoch
+
+    @abstractmethod
+    def ask(self) -> Proposal | None:
+        """Return the next point, or None when the space has no further one.
+
+        A point that was ``seen`` may be returned: the controller then asks again. A strategy on a
+        finite space must come to None or to an unseen point after finitely many calls.
+        """
+
+    def launched(self, proposal: Proposal, number: int) -> None:  # noqa: B027  optional
+        """Learn that ``proposal`` became the trial with this number."""
+
+    def dropped(self, proposal: Proposal) -> None:  # noqa: B027  optional
+        """Learn that ``proposal`` will not be run. Not called for those left over at `begin`."""
+
+    def report(self, number: int, iteration: int, value: float) -> bool:  # noqa: ARG002
+        """Learn an intermediate value of a running trial; True asks to prune it."""
+        return False
+
+    def tell(self, observation: Observation) -> None:  # noqa: B027  optional
+        """Learn how a trial ended, points by hand and trials of earlier spaces included."""
+
+
+def _checked_seed(seed: int) -> int:
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(seed, bool):
+        msg = f"seed must be an integer of at least 0 or None, got {seed!r}"
+        raise ValueError(msg)
+    return number

@@ -1,0 +1,150 @@
+"""Trials of a search as trials of an Optuna study."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from hpo_widgets.strategies.optuna.window import thinned
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from optuna import Study
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from hpo_widgets.strategies.base import Observation
+    from hpo_widgets.strategies.optuna.mapping import SpaceMap
+
+    Curve = Mapping[int, float]
+
+
+class _Past(NamedTuple):
+    """A finished trial inside the space, before Optuna's costly trial object is made of it."""
+
+    params: dict[str, Any]
+    state: OptunaState
+    values: Sequence[float] | None
+    curve: Curve
+    number: int | None
+
+
+def outcome(observation: Observation, num_objectives: int) -> OptunaState:
+    """Return the state that a sampler should know: failed, too, when a value is missing or NaN.
+
+    Infinite values stay: samplers rank them last or first. What was aborted says nothing of its point.
+    """
+    values = observation.values
+    has_values = values is not None and len(values) == num_objectives and not any(map(math.isnan, values))
+    if observation.state is TrialState.COMPLETED and has_values:
+        return OptunaState.COMPLETE
+    if observation.state is TrialState.PRUNED:
+        return OptunaState.PRUNED
+    return OptunaState.FAIL
+
+
+class History:
+    """Makes the trials that a new study begins with.
+
+    Parameters
+    ----------
+    mapping
+        The space of the new study.
+    directions
+        One an objective.
+    """
+
+    def __init__(self, mapping: SpaceMap, directions: Sequence[StudyDirection]) -> None:
+        self._map = mapping
+        self._signs = np.array([-1.0 if d.name == "MAXIMIZE" else 1.0 for d in directions])
+
+    def trials(
+        self,
+        observations: Sequence[Observation],
+        study: Study | None,
+        curves: Mapping[int, Curve],
+        limit: int | None,
+        rng: np.random.Generator,
+    ) -> list[FrozenTrial]:
+        """Return the finished trials inside the space, at most ``limit``, oldest first.
+
+        Parameters
+        ----------
+        observations
+            The search's own ended trials.
+        study
+            A study of the user's that this search continues; it is older.
+        curves
+            Intermediate values by trial number, as far as they are known.
+        limit
+            The rest is left out as by `thinned`; None for all.
+        rng
+            Chooses which are left out.
+        """
+        past = list(self._of_study(study)) if study is not None else []
+        for observation in observations:
+            one = self._of_observation(observation, curves.get(observation.number, {}))
+            if one is not None:
+                past.append(one)
+        if limit is not None and len(past) > limit:
+            past = [past[row] for row in thinned(self._losses(past), limit, rng)]
+        return [self._frozen(one) for one in past]
+
+    def trial(self, observation: Observation, curve: Curve) -> FrozenTrial | None:
+        """Return one ended trial; None when it is outside the space or says nothing."""
+        one = self._of_observation(observation, curve)
+        return None if one is None else self._frozen(one)
+
+    def _of_observation(self, observation: Observation, curve: Curve) -> _Past | None:
+        state = outcome(observation, len(self._signs))
+        if state is OptunaState.FAIL:
+            return None
+        params = self._map.params(observation.point)
+        if params is None:
+            return None
+        values: Sequence[float] | None = observation.values
+        if state is OptunaState.PRUNED:
+            curve = curve or last_report(observation)
+            values = [curve[max(curve)]] if curve and len(self._signs) == 1 else None
+            if values is not None and math.isnan(values[0]):
+                values = None
+        return _Past(params, state, values, curve, observation.number)
+
+    def _of_study(self, study: Study) -> Iterator[_Past]:
+        for trial in study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE, OptunaState.PRUNED)):
+            try:
+                point = self._map.space.normalise(trial.params)
+            except ValueError:
+                continue
+            params = self._map.params(point)
+            if params is not None:
+                yield _Past(params, trial.state, trial.values, trial.intermediate_values, None)
+
+    def _losses(self, past: Sequence[_Past]) -> np.ndarray:
+        nothing = [math.nan] * len(self._signs)
+        rows = [one.values if one.state is OptunaState.COMPLETE else nothing for one in past]
+        losses: np.ndarray = np.array(rows, dtype=float) * self._signs
+        return losses
+
+    def _frozen(self, one: _Past) -> FrozenTrial:
+        return create_trial(
+            state=one.state,
+            values=one.values,
+            params=one.params,
+            distributions={name: self._map.distributions[name] for name in one.params},
+            intermediate_values=dict(one.curve),
+            user_attrs={} if one.number is None else {"number": one.number},
+        )
+
+
+def last_report(observation: Observation) -> dict[int, float]:
+    """Return the curve of a trial of which only the last value is known."""
+    if not observation.values or not observation.iteration or observation.iteration[0] < 0:
+        return {}
+    return {observation.iteration[0]: observation.values[0]}

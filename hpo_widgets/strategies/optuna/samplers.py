@@ -1,0 +1,214 @@
+"""What Optuna's samplers need to live through changes of the space: fresh copies, seeds, warm starts."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.samplers import (
+    BaseSampler,
+    BruteForceSampler,
+    CmaEsSampler,
+    GridSampler,
+    QMCSampler,
+    TPESampler,
+)
+from optuna.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+_SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
+
+
+def nested(sampler: BaseSampler) -> Iterator[BaseSampler]:
+    """Yield a sampler and every sampler that it holds."""
+    yield sampler
+    for part in vars(sampler).values():
+        if isinstance(part, BaseSampler):
+            yield from nested(part)
+
+
+def is_exhaustive(sampler: BaseSampler) -> bool:
+    """Tell whether a sampler goes through a finite list and stops its study at the end."""
+    return any(isinstance(part, (GridSampler, BruteForceSampler)) for part in nested(sampler))
+
+
+def needs_all_trials(sampler: BaseSampler) -> bool:
+    """Tell whether a sampler keeps a book of its own over trials, in which none may be missing."""
+    from optuna.samplers import BaseGASampler
+
+    return is_exhaustive(sampler) or any(isinstance(part, BaseGASampler) for part in nested(sampler))
+
+
+def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, is_seeded: bool) -> BaseSampler:
+    """Return a sampler for a new study, with random numbers that follow from the arguments.
+
+    A sampler cannot serve two studies: it remembers the space of the first. So each space epoch gets a
+    copy of the user's instance as it was handed over. The copy for the very first draw keeps the seed
+    that the user gave the sampler; later ones go on with other numbers.
+
+    Parameters
+    ----------
+    prototype
+        The user's sampler, never used itself; None for TPE.
+    seed, epoch, draws
+        Where the random numbers start.
+    is_seeded
+        The search was given a seed, which then also drives scrambled QMC sequences.
+    """
+    words = np.random.SeedSequence([seed, epoch, draws]).generate_state(2)
+    if prototype is None:
+        return TPESampler(seed=int(words[0]))
+    sampler = copy.deepcopy(prototype)
+    keeps_own_seed = epoch == 0 and draws == 0
+    for state, has_seed in _random_states(sampler):
+        if not (keeps_own_seed and has_seed):
+            own = state.get_state(legacy=False)["state"]["key"][:2] if has_seed else ()
+            state.seed(np.array([*words, *own], dtype=np.uint32))
+    if is_seeded:
+        for part in nested(sampler):
+            if isinstance(part, QMCSampler):
+                # All draws of an epoch are one sequence, so it does not depend on `draws`.
+                part._seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])  # noqa: SLF001
+    return sampler
+
+
+def _random_states(part: object, known: set[int] | None = None) -> Iterator[tuple[np.random.RandomState, bool]]:
+    """Yield the random states inside a sampler, each with whether the user had it seeded.
+
+    Optuna offers only ``reseed_rng()``, which takes fresh entropy and so cannot be repeated.
+    """
+    known = set() if known is None else known
+    if id(part) in known or not hasattr(part, "__dict__"):
+        return
+    known.add(id(part))
+    for value in list(vars(part).values()):
+        if type(value).__name__ == "LazyRandomState":
+            if id(value) not in known:
+                known.add(id(value))
+                has_seed = vars(value).get("_rng") is not None
+                yield value.rng, has_seed
+        elif isinstance(value, np.random.RandomState):
+            if id(value) not in known:
+                known.add(id(value))
+                yield value, True
+        elif isinstance(value, BaseSampler) or type(value).__module__.startswith("optuna.samplers"):
+            yield from _random_states(value, known)
+
+
+def warm_start(
+    sampler: BaseSampler,
+    distributions: Mapping[str, BaseDistribution],
+    trials: Sequence[FrozenTrial],
+) -> None:
+    """Let CMA-ES begin where the best trials of the history lie, not in the middle of the range.
+
+    Optuna keeps the state of CMA-ES in trials of one study and one space. In a new study it starts
+    anew, so it gets the history as its ``source_trials`` (Nomura et al., AAAI 2021), unless the user
+    set those or a starting point. Other samplers read the history themselves.
+
+    Parameters
+    ----------
+    sampler
+        A fresh sampler.
+    distributions
+        The parameters that every trial has, by name.
+    trials
+        The history inside the space.
+    """
+    numeric: dict[str, Any] = {
+        name: distribution
+        for name, distribution in distributions.items()
+        if isinstance(distribution, (FloatDistribution, IntDistribution)) and not distribution.single()
+    }
+    completed = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    if not numeric or len(completed) < _SMALLEST_WARM_START:
+        return
+    for part in nested(sampler):
+        if isinstance(part, CmaEsSampler):
+            own = vars(part)
+            given = ("_x0", "_sigma0", "_source_trials")
+            if own.get("_use_separable_cma") or any(own.get(name) is not None for name in given):
+                continue
+            sources = []
+            for trial in completed:
+                source = copy.copy(trial)
+                source.params = {name: trial.params[name] for name in numeric}
+                source.distributions = numeric
+                sources.append(source)
+            part._source_trials = sources  # noqa: SLF001  its constructor is the user's business
+
+
+class SpaceWideSampler(BaseSampler):
+    """A QMC sampler that is told the whole space, where it would infer it from the first trial.
+
+    So the first point is part of the sequence too, conditional parameters are, and the n-th point
+    follows from n alone.
+
+    Parameters
+    ----------
+    sampler
+        The QMC sampler.
+    distributions
+        All parameters by name.
+    draws
+        How many points of the sequence to leave out.
+    """
+
+    def __init__(self, sampler: QMCSampler, distributions: Mapping[str, BaseDistribution], draws: int) -> None:
+        self._sampler = sampler
+        self._distributions = {
+            name: distribution for name, distribution in sorted(distributions.items()) if not distribution.single()
+        }
+        self._draws = draws
+        self.is_on = True
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the whole space, or nothing while a trial is only being entered."""
+        del study, trial
+        return dict(self._distributions) if self.is_on else {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the next point of the sequence."""
+        if search_space and self._draws:
+            # The sampler counts in an attribute of the study whose name only it knows.
+            self._sampler.sample_relative(study, trial, search_space)
+            storage, study_id = study._storage, study._study_id  # noqa: SLF001
+            for key in storage.get_study_system_attrs(study_id):
+                if key.startswith("qmc:"):
+                    storage.set_study_system_attr(study_id, key, self._draws - 1)
+            self._draws = 0
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Sample one parameter as the QMC sampler would."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Pass on."""
+        self._sampler.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Pass on."""
+        self._sampler.after_trial(study, trial, state, values)

@@ -1,0 +1,413 @@
+"""The search strategy that asks an Optuna sampler and an Optuna pruner."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+import optuna
+from optuna.samplers import BruteForceSampler, CmaEsSampler, QMCSampler
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+
+from hpo_widgets.parameters import LeafParameter, Parameter, ParameterSet
+from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.strategies.optuna import samplers
+from hpo_widgets.strategies.optuna.history import History, last_report, outcome
+from hpo_widgets.strategies.optuna.mapping import SpaceMap
+from hpo_widgets.strategies.optuna.quiet import quiet
+from hpo_widgets.strategies.optuna.window import WindowedStorage
+from hpo_widgets.strategies.random import PointStream, first_unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import Observation
+
+_ASKS = 10  # times a sampler may propose what is known already before a random point is taken
+_STUDY_NAME = "search"
+_EXHAUSTIVE_ASKS = 10_000  # the same for samplers that go through a list to its end
+
+
+class AskTellStudy(optuna.Study):
+    """A study that is asked and told. `stop`, which Optuna allows in ``optimize`` only, sets a flag."""
+
+    stop_requested = False
+
+    def stop(self) -> None:
+        """Note that the sampler has nothing left to try."""
+        self.stop_requested = True
+
+
+class OptimizerOptuna(SearchStrategy):
+    """Choose points by an Optuna sampler, and give up poor trials by an Optuna pruner.
+
+    Optuna is asked and told; it never runs trials itself. A ParameterSet becomes conditional
+    parameters. A change of range begins a new study that holds the history inside the new ranges, with
+    a fresh copy of the sampler; points asked before are forgotten, running trials stay known.
+
+    **Long searches.** A sampler reads all finished trials at every ask. Here it sees at most
+    ``max_observations`` of them and a quarter more: one third the best, one third the newest, the rest
+    at random, chosen again each time a quarter has come in. Measured on one core with TPE and five
+    parameters: an ask takes {costs}. Grid, brute-force and NSGA samplers keep books of their own over
+    all trials and are shown all of them.
+
+    **Duplicates** cost no budget: when the sampler proposes what was tried, runs or is proposed
+    already, it is asked again, up to ten times; then an unseen random point is taken. On a finite space
+    `ask` returns None when everything is seen.
+
+    Parameters
+    ----------
+    optuna_sampler
+        Any sampler of Optuna, as a template: it is copied, never used itself. Default:
+        ``TPESampler`` with this strategy's seed.
+    optuna_pruner
+        Any pruner of Optuna, copied likewise. Default, as in Optuna and ClearML: ``MedianPruner()``,
+        which acts from the sixth trial on; ``NopPruner()`` never prunes. With several objectives
+        nothing is pruned, since Optuna's pruners compare one value.
+    continue_previous_study
+        An ``optuna.Study`` with the same directions. Its finished trials that lie inside the space are
+        known to the sampler from the start, as if they had been run here; they count in no budget.
+    min_iteration_per_job
+        No trial is pruned before it reported this iteration of the objective. Default: from the first.
+    max_observations
+        How many finished trials the sampler sees; None for all. Default 1,000; at least 30.
+    seed
+        An integer of at least 0. Default: a fresh one, kept in ``seed``. With a seed and one worker
+        the same seed gives the same search. A sampler that brings its own seed starts with that.
+    """
+
+    is_model_based: ClassVar[bool] = True
+    supports_pruning: bool = True
+
+    def __init__(
+        self,
+        *,
+        optuna_sampler: BaseSampler | None = None,
+        optuna_pruner: BasePruner | None = None,
+        continue_previous_study: optuna.Study | None = None,
+        min_iteration_per_job: int | None = None,
+        max_observations: int | None = 1000,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed=seed)
+        _expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
+        _expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
+        _expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
+        if max_observations is not None and max_observations < 30:
+            raise ValueError(f"max_observations must be at least 30, or None for all, got {max_observations!r}")
+        self.optuna_sampler = optuna_sampler
+        self.optuna_pruner = optuna_pruner
+        self.continue_previous_study = continue_previous_study
+        self.min_iteration_per_job = min_iteration_per_job
+        self.max_observations = max_observations
+        self._study: AskTellStudy | None = None
+        self._sequence: samplers.SpaceWideSampler | None = None
+        self._proposed: dict[int, _Proposed] = {}  # by draw
+        self._running: dict[int, _Job] = {}  # by trial number
+
+    # ------------------------------------------------------------------ what it can do
+
+    def unsupported(self, parameter: Parameter) -> str | None:
+        """Say why the sampler cannot choose values of ``parameter``; None when it can."""
+        if isinstance(self.optuna_sampler, BruteForceSampler) and _has_continuous(parameter):
+            return (
+                f"BruteForceSampler tries every value and {parameter.name or 'a ParameterSet'} has "
+                "a range without steps: give it a step_size or choose another sampler"
+            )
+        return None
+
+    def check(self, space: Space, objectives: Sequence[Objective]) -> None:
+        """Raise a ValueError when the sampler cannot search ``space`` for ``objectives``.
+
+        A sampler other than the default is asked for one point on trial.
+        """
+        super().check(space, objectives)
+        study = self.continue_previous_study
+        directions = _directions(objectives)
+        if study is not None and list(study.directions) != directions:
+            theirs = ", ".join(direction.name.lower() for direction in study.directions)
+            ours = ", ".join(direction.name.lower() for direction in directions)
+            raise ValueError(f"continue_previous_study is to {theirs}, this search is to {ours}")
+        if self.optuna_sampler is None:
+            return
+        with quiet():
+            try:
+                self._try_sampler(space, objectives)
+            except Exception as error:
+                kind = type(self.optuna_sampler).__name__
+                raise ValueError(f"{kind} cannot search this space: {error}") from error
+
+    def _try_sampler(self, space: Space, objectives: Sequence[Objective]) -> None:
+        mapping = SpaceMap(space)
+        sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
+        storage = WindowedStorage(None, np.random.default_rng(0))
+        study = _make_study(storage, _directions(objectives), sampler, optuna.pruners.NopPruner())
+        for _ in range(2):  # many samplers look at the space from the second trial on
+            trial = study.ask()
+            mapping.suggest(trial)
+            study.tell(trial, [0.0] * len(objectives))
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if len(self.objectives) > 1:
+            notes.append("Nothing is pruned: Optuna's pruners compare one objective, this search has several.")
+        if self.optuna_sampler is not None and any(
+            isinstance(part, CmaEsSampler) for part in samplers.nested(self.optuna_sampler)
+        ):
+            drawn = [name for name in self.space.names if self.space.leaf(name).kind == "choice"]
+            drawn += [
+                name
+                for name, alternatives in self.space.conditions.items()
+                if alternatives != ((),) and name not in drawn
+            ]
+            if drawn:
+                notes.append(
+                    f"CMA-ES leaves {', '.join(drawn)} to random sampling: it takes numbers that every trial has."
+                )
+            if self.epoch:
+                notes.append(
+                    "CMA-ES cannot change its space: it has started again from the best trials inside the new range."
+                )
+        return tuple(notes)
+
+    # ------------------------------------------------------------------ a space begins
+
+    def begin(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        epoch: int,
+        history: Sequence[Observation],
+        draws: int,
+    ) -> None:
+        """Start a study on a space with the history inside it. See `SearchStrategy.begin`."""
+        super().begin(space, objectives, epoch, history, draws)
+        curves = self._curves()
+        directions = _directions(objectives)
+        self.supports_pruning = len(directions) == 1
+        self.notes = self._notes()
+        self._map = SpaceMap(space)
+        self._history = History(self._map, directions)
+        self._stream = PointStream(space, self.seed, epoch)
+        self._drawn = draws
+        self._proposed.clear()
+        sampler = self._make_sampler(space, epoch, draws)
+        limit = None if samplers.needs_all_trials(sampler) else self.max_observations
+        rng = np.random.default_rng([self.seed, epoch])
+        with quiet():
+            trials = self._history.trials(history, self.continue_previous_study, curves, limit, rng)
+            samplers.warm_start(sampler, self._map.common, trials)
+            self._is_exhaustive = samplers.is_exhaustive(sampler)
+            self._sequence = None
+            if isinstance(sampler, QMCSampler):
+                sampler = self._sequence = samplers.SpaceWideSampler(sampler, self._map.distributions, draws)
+            self._storage = WindowedStorage(limit, rng)
+            self._study = _make_study(self._storage, directions, sampler, self._make_pruner())
+            self._study.add_trials(trials)
+            for number, job in list(self._running.items()):
+                self._enter(number, job.point, job.curve)
+
+    def _make_sampler(self, space: Space, epoch: int, draws: int) -> BaseSampler:  # noqa: ARG002  for subclasses
+        return samplers.fresh(self.optuna_sampler, self.seed, epoch, draws, is_seeded=self.is_seeded)
+
+    def _is_random_draw(self, draw: int) -> bool:  # noqa: ARG002  for subclasses
+        return False
+
+    def _make_pruner(self) -> BasePruner:
+        # A pruner, too, keeps what it learns of one study, so each study gets a copy of its own.
+        if self.optuna_pruner is None:
+            return optuna.pruners.MedianPruner()
+        return copy.deepcopy(self.optuna_pruner)
+
+    def _curves(self) -> dict[int, dict[int, float]]:
+        """Return the intermediate values of the newest trials that ended, by trial number."""
+        if self._study is None:
+            return {}
+        with self._storage.newest():
+            return {
+                trial.user_attrs["number"]: trial.intermediate_values
+                for trial in self._study.get_trials(deepcopy=False)
+                if "number" in trial.user_attrs
+            }
+
+    def _enter(self, number: int, point: dict[str, Any], curve: dict[int, float]) -> None:
+        """Make a trial that this study did not propose a running one of it, if it is inside."""
+        params = self._map.params(point)
+        trial = None
+        if params is not None:
+            trial = self._ask_for(params)
+            trial.set_user_attr("number", number)
+            for iteration, value in curve.items():
+                trial.report(value, iteration)
+        self._running[number] = _Job(trial, point, curve)
+
+    def _ask_for(self, params: dict[str, Any]) -> optuna.Trial:
+        """Return a running trial with these parameters, leaving a sequence where it is."""
+        assert self._study is not None  # noqa: S101  asked between begin and end
+        if self._sequence is not None:
+            self._sequence.is_on = False
+        self._study.enqueue_trial(params)
+        trial = self._study.ask()
+        self._map.suggest(trial)
+        if self._sequence is not None:
+            self._sequence.is_on = True
+        return trial
+
+    # ------------------------------------------------------------------ asking
+
+    def ask(self) -> Proposal | None:
+        """Return the next point, or None when a finite space or the sampler's list is exhausted."""
+        study = self._study
+        assert study is not None  # noqa: S101  begin comes first
+        with quiet():
+            for _ in range(_EXHAUSTIVE_ASKS if self._is_exhaustive else _ASKS):
+                if study.stop_requested:
+                    return None
+                draw = self._drawn
+                if self._is_random_draw(draw):
+                    break
+                self._drawn += 1
+                trial = study.ask()
+                point = self._map.suggest(trial)
+                if self.space.contains(point) and not self._is_known(point):
+                    return self._propose(draw, trial, point)
+                study.tell(trial, state=OptunaState.FAIL)
+            return self._ask_at_random()
+
+    def _ask_at_random(self) -> Proposal | None:
+        draw, size = self._drawn, self.space.size
+        self._drawn += 1
+        point: dict[str, Any] | None = None
+        if size is None:
+            point = self._stream[draw]
+        else:
+            point = first_unseen(self.space, self._is_known, self._stream.integer(draw, size))
+        params = None if point is None else self._map.params(point)
+        if point is None or params is None:
+            return None
+        return self._propose(draw, self._ask_for(params), point)
+
+    def _propose(self, draw: int, trial: optuna.Trial, point: dict[str, Any]) -> Proposal:
+        self._proposed[draw] = _Proposed(trial, self.space.key(point))
+        return Proposal(point, draw)
+
+    def _is_known(self, point: dict[str, Any]) -> bool:
+        if self.seen(point):
+            return True
+        key = self.space.key(point)
+        return any(proposed.key == key for proposed in self._proposed.values())
+
+    # ------------------------------------------------------------------ learning
+
+    def launched(self, proposal: Proposal, number: int) -> None:
+        """Learn that ``proposal`` became trial ``number``; older proposals will not be run."""
+        draw = -1 if proposal.draw is None else proposal.draw
+        for older in [other for other in self._proposed if other < draw]:
+            self._drop(older)
+        proposed = self._proposed.pop(draw, None)
+        with quiet():
+            if proposed is None:
+                self._enter(number, proposal.point, {})
+                return
+            proposed.trial.set_user_attr("number", number)
+        self._running[number] = _Job(proposed.trial, proposal.point, {})
+
+    def dropped(self, proposal: Proposal) -> None:
+        """Learn that ``proposal`` will not be run."""
+        if proposal.draw is not None:
+            self._drop(proposal.draw)
+
+    def _drop(self, draw: int) -> None:
+        proposed = self._proposed.pop(draw, None)
+        if proposed is not None and self._study is not None:
+            with quiet():
+                self._study.tell(proposed.trial, state=OptunaState.FAIL)
+
+    def report(self, number: int, iteration: int, value: float) -> bool:
+        """Learn an intermediate value of a running trial; True asks to prune it."""
+        job = self._running.get(number)
+        if job is None or not self.supports_pruning or iteration < 0 or iteration in job.curve:
+            return False
+        job.curve[iteration] = value
+        if job.trial is None:
+            return False
+        with quiet():
+            job.trial.report(value, iteration)
+            if self.min_iteration_per_job is not None and iteration < self.min_iteration_per_job:
+                return False
+            with self._storage.newest():
+                return job.trial.should_prune()
+
+    def tell(self, observation: Observation) -> None:
+        """Learn how a trial ended."""
+        study = self._study
+        assert study is not None  # noqa: S101  begin comes first
+        job = self._running.pop(observation.number, None)
+        with quiet():
+            if job is None or job.trial is None:
+                trial = self._history.trial(observation, {} if job is None else job.curve)
+                if trial is not None:
+                    study.add_trial(trial)
+                return
+            state = outcome(observation, len(self.objectives))
+            if state is OptunaState.COMPLETE:
+                study.tell(job.trial, observation.values)
+                return
+            if state is OptunaState.PRUNED and not job.curve and self.supports_pruning:
+                for iteration, value in last_report(observation).items():
+                    job.trial.report(value, iteration)
+            study.tell(job.trial, state=state)
+
+
+class _Proposed(NamedTuple):
+    """A point that was proposed and is not launched yet."""
+
+    trial: optuna.Trial
+    key: tuple[float | None, ...]
+
+
+class _Job(NamedTuple):
+    """A running trial; ``trial`` is None when its point is outside the present space."""
+
+    trial: optuna.Trial | None
+    point: dict[str, Any]
+    curve: dict[int, float]
+
+
+def _make_study(
+    storage: WindowedStorage,
+    directions: Sequence[StudyDirection],
+    sampler: BaseSampler,
+    pruner: BasePruner,
+) -> AskTellStudy:
+    # Hyperband takes the bracket of a trial from the study's name, so the name must not be random.
+    storage.create_new_study(directions, _STUDY_NAME)
+    return AskTellStudy(study_name=_STUDY_NAME, storage=storage, sampler=sampler, pruner=pruner)
+
+
+def _directions(objectives: Sequence[Objective]) -> list[StudyDirection]:
+    return [StudyDirection.MINIMIZE if objective.minimise else StudyDirection.MAXIMIZE for objective in objectives]
+
+
+def _expect(given: object, kind: type, keyword: str, example: str) -> None:
+    if given is not None and not isinstance(given, kind):
+        hint = ": pass an instance, not the class" if isinstance(given, type) else ""
+        msg = f"{keyword} must be an optuna {kind.__name__} such as {example}, got {given!r}{hint}"
+        raise TypeError(msg)
+
+
+def _has_continuous(parameter: Parameter) -> bool:
+    if isinstance(parameter, ParameterSet):
+        return any(
+            isinstance(part, Parameter) and _has_continuous(part)
+            for combination in parameter.values
+            for part in combination.values()
+        )
+    return isinstance(parameter, LeafParameter) and parameter.num_values is None

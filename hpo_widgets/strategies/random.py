@@ -1,0 +1,120 @@
+"""Random search: every point drawn independently of all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_widgets.strategies.base import Proposal, SearchStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import Observation
+
+BLOCK = 64  # points drawn at once; part of the sequence's definition, so never change it
+_FALLBACK_AFTER = 64  # points already seen in a row before what is left of a finite space is listed
+
+
+class PointStream:
+    """The sequence of random points of one space epoch: point n follows from (seed, epoch, n).
+
+    NumPy's Philox is keyed by seed and epoch and its counter is set to the number of the block of
+    64 points that holds point n, so no point depends on how many were drawn before it.
+
+    Parameters
+    ----------
+    space
+        Where the points lie.
+    seed, epoch
+        Integers of at least 0.
+    """
+
+    def __init__(self, space: Space, seed: int, epoch: int) -> None:
+        self._space = space
+        self._key = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
+        self._block = -1
+        self._points: Sequence[dict[str, Any]] = ()
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        block, offset = divmod(n, BLOCK)
+        if block != self._block:
+            self._points = self._space.points(self._units(block))
+            self._block = block
+        return dict(self._points[offset])
+
+    def _units(self, block: int) -> np.ndarray:
+        philox = np.random.Philox(key=self._key, counter=[0, 0, 0, block])
+        return np.random.Generator(philox).random((BLOCK, self._space.num_dimensions))
+
+    def integer(self, n: int, below: int) -> int:
+        """Return a number in [0, below), of any size, that follows from (seed, epoch, n) alone."""
+        philox = np.random.Philox(key=self._key, counter=[0, 0, 1, n])
+        high, low = (int(word) for word in philox.random_raw(2))
+        return ((high << 64) | low) * below >> 128
+
+
+def first_unseen(space: Space, is_seen: Callable[[dict[str, Any]], bool], start: int) -> dict[str, Any] | None:
+    """Return the first point of a finite space's grid, from ``start`` and round, that is not seen.
+
+    Parameters
+    ----------
+    space
+        A space of known size.
+    is_seen
+        Tells which points to leave out.
+    start
+        An index into the grid.
+    """
+    grid = space.grid()
+    size = grid.size
+    for step in range(size):
+        point = grid[(start + step) % size]
+        if not is_seen(point):
+            return point
+    return None
+
+
+class RandomSearch(SearchStrategy):
+    """Draw points independently and uniformly: each parameter on its own scale.
+
+    Point n follows from (seed, epoch, n) alone, also after the search is opened again. On a finite
+    space, once points already seen come up again and again, what is left is listed instead, until
+    nothing is; then `ask` returns None.
+
+    Parameters
+    ----------
+    seed
+        An integer of at least 0. Default: a fresh one, kept in ``seed``.
+    """
+
+    def begin(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        epoch: int,
+        history: Sequence[Observation],
+        draws: int,
+    ) -> None:
+        """Start on a space. See `SearchStrategy.begin`."""
+        super().begin(space, objectives, epoch, history, draws)
+        self._stream = PointStream(space, self.seed, epoch)
+        self._size = space.size
+        self._drawn = draws
+
+    def ask(self) -> Proposal | None:
+        """Return the next point, or None when every point of a finite space is seen."""
+        size = self._size
+        for _ in range(_FALLBACK_AFTER if size is not None else 1):
+            draw = self._drawn
+            self._drawn += 1
+            point = self._stream[draw]
+            if size is None or not self.seen(point):
+                return Proposal(point, draw)
+        draw = self._drawn
+        self._drawn += 1
+        left = None if size is None else first_unseen(self.space, self.seen, self._stream.integer(draw, size))
+        return None if left is None else Proposal(left, draw)

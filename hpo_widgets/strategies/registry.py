@@ -1,0 +1,58 @@
+"""Which strategy an ``optimizer_class`` means: ours, one's own, or ClearML's by name."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+
+from hpo_widgets.strategies.base import SearchStrategy
+
+_MODULES = {
+    "RandomSearch": "hpo_widgets.strategies.random",
+    "GridSearch": "hpo_widgets.strategies.grid",
+    "OptimizerOptuna": "hpo_widgets.strategies.optuna",
+    "OptimizerBOHB": "hpo_widgets.strategies.bohb",
+}
+_CLEARML_PACKAGE = "clearml.automation"
+
+
+def named(name: str) -> type[SearchStrategy]:
+    """Return one of our strategies by the name of its class, importing its module only now."""
+    strategy: type[SearchStrategy] = getattr(import_module(_MODULES[name]), name)
+    return strategy
+
+
+def resolve(optimizer_class: object) -> type[SearchStrategy]:
+    """Return the strategy class that ``optimizer_class`` stands for.
+
+    Parameters
+    ----------
+    optimizer_class
+        One of our strategies, a class derived from `SearchStrategy`, or ClearML's class of the same
+        name from ``clearml.automation``, which is recognised without importing clearml.
+
+    Raises
+    ------
+    TypeError
+        For anything else; the message says what is accepted.
+    """
+    accepted = (
+        f"optimizer_class must be one of {', '.join(_MODULES)} (of hpo_widgets or of "
+        "clearml.automation) or a class derived from hpo_widgets.SearchStrategy"
+    )
+    if not inspect.isclass(optimizer_class):
+        if isinstance(optimizer_class, SearchStrategy):
+            accepted += "; pass the class itself and its arguments as keywords of the controller"
+        msg = f"{accepted}; got {optimizer_class!r}"
+        raise TypeError(msg)
+    if issubclass(optimizer_class, SearchStrategy):
+        if inspect.isabstract(optimizer_class):
+            missing = ", ".join(sorted(optimizer_class.__abstractmethods__))
+            msg = f"optimizer_class {optimizer_class.__name__} does not define {missing}()"
+            raise TypeError(msg)
+        return optimizer_class
+    module = optimizer_class.__module__
+    if f"{module}.".startswith(f"{_CLEARML_PACKAGE}.") and optimizer_class.__name__ in _MODULES:
+        return named(optimizer_class.__name__)
+    msg = f"{accepted}; got {module}.{optimizer_class.__qualname__}"
+    raise TypeError(msg)
