@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hpo_widgets.messages import near_match
+from hpo_widgets.pareto import non_dominated_fronts as non_dominated_fronts  # part of this module's vocabulary
+from hpo_widgets.pareto import pareto_front as pareto_front
 
 SIGNS = ("min", "max", "min_global", "max_global")
 

@@ -1,0 +1,235 @@
+"""The order of trials by their objective values, best first, kept while results arrive."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sortedcontainers import SortedList
+
+from hpo_widgets.pareto import crowding_distance, pareto_front
+
+if TYPE_CHECKING:
+    from hpo_widgets.objectives import Objective
+
+Values = float | Sequence[float | None] | None
+
+
+class Ranking:
+    """Trials in the order of their values, best first.
+
+    One objective: by value. Several: by non-dominated front, then by spread along the front. Trials with an
+    infinite value come last whatever the sign, trials without a value or with NaN are not ranked at all. Equal
+    trials keep the order of their numbers.
+
+    Parameters
+    ----------
+    objectives : sequence of Objective
+        What the values measure.
+
+    Raises
+    ------
+    ValueError
+        Without objectives.
+    """
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        if not objectives:
+            raise ValueError("a ranking needs at least one objective")
+        self._signs = tuple(1.0 if objective.minimise else -1.0 for objective in objectives)
+        self._losses: dict[int, tuple[float, ...]] = {}
+        # One objective: every trial. Several: those with an infinite value, which stand behind all fronts.
+        self._sorted: Any = SortedList()
+        self._fronts = _Fronts() if len(objectives) > 1 else None
+
+    def __len__(self) -> int:
+        """Return the number of ranked trials."""
+        return len(self._losses)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._losses
+
+    def put(self, number: int, values: Values) -> None:
+        """Rank a trial, or rank it anew.
+
+        Parameters
+        ----------
+        number : int
+            The trial.
+        values : sequence of float, float or None
+            One value per objective. None, or a None or NaN among them, takes the trial out.
+
+        Raises
+        ------
+        ValueError
+            When there are not as many values as objectives.
+        """
+        losses = self._as_losses(values)
+        if losses == self._losses.get(number):
+            return
+        self.discard(number)
+        if losses is not None:
+            self._losses[number] = losses
+            if self._fronts is not None and all(map(math.isfinite, losses)):
+                self._fronts.add(number, losses)
+            else:
+                self._sorted.add(_sort_key(number, losses))
+
+    def put_all(self, trials: Iterable[tuple[int, Values]]) -> None:
+        """Rank many trials at once, as when a search is opened again."""
+        keys = []
+        for number, values in trials:
+            losses = self._as_losses(values)
+            self.discard(number)
+            if losses is None:
+                continue
+            self._losses[number] = losses
+            if self._fronts is not None and all(map(math.isfinite, losses)):
+                self._fronts.add(number, losses)
+            else:
+                keys.append(_sort_key(number, losses))
+        self._sorted.update(keys)
+
+    def discard(self, number: int) -> None:
+        """Take a trial out; nothing happens when it is not ranked."""
+        losses = self._losses.pop(number, None)
+        if losses is None:
+            return
+        if self._fronts is not None and all(map(math.isfinite, losses)):
+            self._fronts.discard(number)
+        else:
+            self._sorted.remove(_sort_key(number, losses))
+
+    def __iter__(self) -> Iterator[int]:
+        """Return all ranked trials, best first."""
+        if self._fronts is not None:
+            yield from self._fronts.order()
+        for key in self._sorted:
+            yield key[-1]
+
+    def top(self, k: int, accept: Callable[[int], bool] | None = None) -> list[int]:
+        """Return the best trials.
+
+        Parameters
+        ----------
+        k : int
+            How many, at most.
+        accept : callable, optional
+            Tells which trials count; by default all.
+
+        Returns
+        -------
+        list of int
+            Trial numbers, best first.
+        """
+        numbers = iter(self) if accept is None else filter(accept, self)
+        return list(itertools.islice(numbers, max(0, k)))
+
+    @property
+    def best(self) -> int | None:
+        """The best trial, None when none is ranked."""
+        return next(iter(self), None)
+
+    def rank(self, number: int) -> int | None:
+        """Return the place of a trial, 0 for the best, None when it is not ranked."""
+        losses = self._losses.get(number)
+        if losses is None:
+            return None
+        if self._fronts is None:
+            return int(self._sorted.index(_sort_key(number, losses)))
+        return next(place for place, other in enumerate(self) if other == number)
+
+    def _as_losses(self, values: Values) -> tuple[float, ...] | None:
+        """Return values with small meaning good, None when one is missing."""
+        if values is None:
+            return None
+        given = (values,) if isinstance(values, (int, float)) else tuple(values)
+        if len(given) != len(self._signs):
+            raise ValueError(f"{len(self._signs)} objectives need as many values, got {len(given)}")
+        losses = tuple(
+            math.nan if value is None else value * sign for value, sign in zip(given, self._signs, strict=True)
+        )
+        return None if any(map(math.isnan, losses)) else losses
+
+
+def _sort_key(number: int, losses: tuple[float, ...]) -> tuple[Any, ...]:
+    return (not all(map(math.isfinite, losses)), losses, number)
+
+
+class _Fronts:
+    """Trials with several finite losses, front by front, most spread first.
+
+    The Pareto front is kept up to date with each trial: asking for the best one costs nothing more at
+    100,000 trials than at 100. The fronts behind it are worked out when somebody asks so far.
+    """
+
+    def __init__(self) -> None:
+        self._losses: dict[int, tuple[float, ...]] = {}
+        self._front: dict[int, tuple[float, ...]] | None = {}  # None: to be worked out
+        self._order: list[int] = []
+        self._more: Iterator[list[int]] | None = None
+
+    def add(self, number: int, losses: tuple[float, ...]) -> None:
+        self._losses[number] = losses
+        self._more = None
+        if self._front is None:
+            return
+        if self._front:
+            others = np.array(list(self._front.values()))
+            row = np.array(losses)
+            not_worse = (others <= row).all(axis=1)
+            not_better = (others >= row).all(axis=1)
+            if (not_worse & ~not_better).any():
+                return
+            for dominated in itertools.compress(list(self._front), not_better & ~not_worse):
+                del self._front[dominated]
+        self._front[number] = losses
+
+    def discard(self, number: int) -> None:
+        del self._losses[number]
+        self._more = None
+        if self._front is not None and number in self._front:
+            self._front = None  # what it dominated may step forward
+
+    def order(self) -> Iterator[int]:
+        """Return all trials, best first, working out no more fronts than are asked for."""
+        if self._more is None:
+            self._order = []
+            self._more = self._in_fronts()
+        more, order = self._more, self._order
+        place = 0
+        while True:
+            while place < len(order):
+                yield order[place]
+                place += 1
+            front = next(more, None)
+            if front is None:
+                return
+            order.extend(front)
+
+    def _in_fronts(self) -> Iterator[list[int]]:
+        if not self._losses:
+            return
+        if self._front is not None:
+            front = np.array(sorted(self._front))
+            yield _by_spread(front, np.array([self._front[number] for number in front.tolist()]))
+        numbers = np.array(sorted(self._losses))
+        table = np.array([self._losses[number] for number in numbers.tolist()])
+        if self._front is not None:
+            keep = ~np.isin(numbers, front)
+            numbers, table = numbers[keep], table[keep]
+        while len(numbers):
+            mask = pareto_front(table)
+            if self._front is None:
+                self._front = {number: self._losses[number] for number in numbers[mask].tolist()}
+            yield _by_spread(numbers[mask], table[mask])
+            numbers, table = numbers[~mask], table[~mask]
+
+
+def _by_spread(numbers: Any, table: Any) -> list[int]:
+    """Return the trials of one front, the loneliest first; equals in the order of their numbers."""
+    order = np.argsort(-crowding_distance(table), kind="stable")
+    return [int(number) for number in numbers[order]]
