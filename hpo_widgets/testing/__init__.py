@@ -1,0 +1,7 @@
+"""Public doubles for tests and demonstrations: a scripted search and toy objectives."""
+
+from __future__ import annotations
+
+from hpo_widgets.testing.scripted_search import ScriptedSearch
+
+__all__ = ["ScriptedSearch"]

@@ -1,0 +1,377 @@
+"""A search in which nothing happens by itself: tests say what happens, and when.
+
+It implements the `Search` protocol with the real space, columns and budget, without threads, clocks or
+workers, so that a widget on it can be tested to the last trait.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_widgets.budget import Budget
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.space import Space
+from hpo_widgets.trials import Trial, TrialColumns, TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.trials import Changes, Snapshot
+
+_START = 1_700_000_000.0
+_NOT_WHILE_IDLE = "The search has not started."
+_NOT_WHILE_ALIVE = "The search is running already."
+
+
+def _default_parameters() -> list[Any]:
+    return [
+        LogUniformParameterRange("lr", -4, -1),
+        UniformParameterRange("dropout", 0.0, 0.5),
+        UniformIntegerParameterRange("layers", 1, 6),
+        DiscreteParameterRange("activation", ["relu", "tanh", "logistic"]),
+    ]
+
+
+class ScriptedSearch:
+    """A `Search` that does what its script says.
+
+    Parameters
+    ----------
+    parameters
+        The space; by default four parameters of four kinds.
+    titles, series, signs
+        The objectives, as for the controller: strings, or sequences of equal length.
+    name
+        Name of the search.
+    limits
+        Hard bounds of the space.
+    obeys
+        Whether commands are acted on at once. Without it they are only recorded.
+    seed
+        Seed of the points that are drawn for trials without one.
+    **budget
+        Limits: ``jobs``, ``iterations``, ``compute_minutes``, ``wall_minutes``.
+
+    Attributes
+    ----------
+    commands : list of tuple
+        Every command that was asked for: its name and its arguments.
+    now : float
+        The search's clock, Unix seconds; only `advance` moves it.
+
+    Examples
+    --------
+    >>> search = ScriptedSearch(jobs=100)
+    >>> search.command("start")
+    >>> search.add_trial(value=0.25)
+    0
+    >>> search.best_trial.number
+    0
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Any] | None = None,
+        *,
+        titles: str | Sequence[str] = "validation",
+        series: str | Sequence[str] = "loss",
+        signs: str | Sequence[str] = "min",
+        name: str = "scripted",
+        limits: Mapping[str, Any] | None = None,
+        obeys: bool = True,
+        seed: int = 0,
+        **budget: float,
+    ) -> None:
+        self.id = f"{name}-0"
+        self.name = name
+        self.engine_name = "this machine"
+        self.strategy_name = "script"
+        self.space = Space(_default_parameters() if parameters is None else parameters, limits)
+        self.objectives: tuple[Objective, ...] = make_objectives(titles, series, signs)
+        self.status = SearchStatus.IDLE
+        self.stop_reason: StopReason | None = None
+        self.budget = Budget.of(**budget)
+        self.max_number_of_concurrent_tasks = 2
+        self.epochs: list[EpochMark] = [EpochMark(0, 0, dict(self.space.ranges), {}, _START)]
+        self.errors: list[Notice] = []
+        self.refusals: dict[str, str] = {}
+        self.commands: list[tuple[Any, ...]] = []
+        self.now = _START
+        self._obeys = obeys
+        self._random = np.random.default_rng(seed)
+        self._columns = TrialColumns(self.space.columns, len(self.objectives))
+        self._trials: list[Trial] = []
+        self._undone: list[Space] = []
+        self._former: list[Space] = []
+        self._subscribers: list[Callable[[], None]] = []
+
+    # -- the script --------------------------------------------------------------------------
+
+    def add_trial(
+        self,
+        value: float | Sequence[float] | None = None,
+        point: Mapping[str, Any] | None = None,
+        *,
+        state: TrialState = TrialState.COMPLETED,
+        error: str | None = None,
+        seconds: float = 1.0,
+    ) -> int:
+        """Add a trial, ended or not, and tell the subscribers.
+
+        Parameters
+        ----------
+        value
+            Its objective, or one value an objective; None: none reported.
+        point
+            Full parameter name to value; by default drawn from the space.
+        state, error, seconds
+            Its state, the sentence of a failure, and how long it took.
+
+        Returns
+        -------
+        int
+            The trial's number.
+        """
+        number = self._add(value, point, state, error, seconds)
+        self.changed()
+        return number
+
+    def add_trials(self, values: Sequence[float | None], state: TrialState = TrialState.COMPLETED) -> None:
+        """Add many trials at once, each with one value; the subscribers are told once."""
+        points = self.space.points(self._random.random((len(values), self.space.num_dimensions)))
+        rows = [
+            self._row(value, point, state, None, 1.0, at)
+            for at, (value, point) in enumerate(zip(values, points, strict=True))
+        ]
+        self._columns.put(rows)
+        self._trials.extend(self._trial(row, point) for row, point in zip(rows, points, strict=True))
+        self.changed()
+
+    def end_trial(
+        self,
+        number: int,
+        value: float | None = None,
+        state: TrialState = TrialState.COMPLETED,
+        error: str | None = None,
+    ) -> None:
+        """End a trial that was added as queued or running."""
+        trial = self._trials[number]
+        row = self._row(value, dict(trial.parameters), state, error, self.now - trial.started, 0)
+        row.number = number
+        self._columns.put([row])
+        self._trials[number] = self._trial(row, dict(trial.parameters))
+        self.changed()
+
+    def set_status(self, status: SearchStatus | str, reason: StopReason | None = None) -> None:
+        """Change the status, with the reason when it is an end."""
+        self.status = SearchStatus(status)
+        self.stop_reason = reason
+        self.changed()
+
+    def notify(self, source: str, sentence: str) -> None:
+        """Add a notice."""
+        self.errors.append(Notice(source, sentence, self.now))
+        self.changed()
+
+    def refuse(self, command: str, reason: str) -> None:
+        """Make a command one that this search cannot do, for a reason."""
+        self.refusals[command] = reason
+        self.changed()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        self.now += seconds
+        if self.status.is_alive:
+            self.budget.wall_minutes.used += seconds / 60
+        self.changed()
+
+    def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
+        """Begin the next space epoch."""
+        self._former.append(self.space)
+        self._undone.clear()
+        self._enter(self.space.with_ranges(ranges))
+
+    def changed(self) -> None:
+        """Tell the subscribers, as a search does after every change."""
+        for subscriber in list(self._subscribers):
+            subscriber()
+
+    @property
+    def num_subscribers(self) -> int:
+        """How many are told of changes."""
+        return len(self._subscribers)
+
+    # -- the Search protocol -----------------------------------------------------------------
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes since the start; -1 before it."""
+        return -1.0 if self.status is SearchStatus.IDLE else self.budget.wall_minutes.used
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """Limit of jobs, None for none."""
+        limit = self.budget.jobs.limit
+        return None if limit is None else int(limit)
+
+    @property
+    def counts(self) -> dict[TrialState, int]:
+        """Number of trials in each state."""
+        return self._columns.counts()
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The best trial by the first objective."""
+        best = self.top(1)
+        return best[0] if best else None
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """What can be done now; `refuse` takes away."""
+        possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
+        possible["start"] = _NOT_WHILE_ALIVE if self.status.is_alive else None
+        for name in ("pause", "resume", "stop"):
+            possible[name] = None if self.status.is_alive else _NOT_WHILE_IDLE
+        possible["undo"] = None if self._former else "There is no change of ranges to undo."
+        possible["redo"] = None if self._undone else "There is no change of ranges to redo."
+        return possible | self.refusals
+
+    def snapshot(self) -> Snapshot:
+        """All trials, as columns."""
+        return self._columns.snapshot()
+
+    def changes_since(self, version: int) -> Changes:
+        """Return the trials that changed after ``version``, as columns."""
+        return self._columns.changes_since(version)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change; returns the function that ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    def trial(self, number: int) -> Trial:
+        """One trial."""
+        return self._trials[number]
+
+    def top(self, k: int) -> list[Trial]:
+        """Return the k best trials by the first objective, best first."""
+        sign = 1.0 if self.objectives[0].minimise else -1.0
+        ranked = [trial for trial in self._trials if trial.value is not None and not math.isnan(trial.value)]
+        return sorted(ranked, key=lambda trial: sign * float(trial.value or 0.0))[:k]
+
+    def command(self, name: str, *arguments: Any) -> None:
+        """Record a command and, when this search obeys, act on it at once."""
+        if name not in COMMANDS:
+            msg = f"{name!r} is no command of a search"
+            raise ValueError(msg)
+        self.commands.append((name, *arguments))
+        if not self._obeys:
+            return
+        try:
+            self._act(name, arguments)
+        except ValueError as problem:
+            self.notify("command", str(problem))
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _act(self, name: str, arguments: tuple[Any, ...]) -> None:
+        statuses = {"start": SearchStatus.RUNNING, "pause": SearchStatus.PAUSED, "resume": SearchStatus.RUNNING}
+        if name in statuses:
+            self.set_status(statuses[name])
+        elif name == "stop":
+            self.set_status(SearchStatus.STOPPED, StopReason("stopped", "Stopped by a person."))
+        elif name == "set_ranges":
+            self.set_ranges(arguments[0])
+        elif name == "set_range":
+            self.set_ranges({arguments[0]: arguments[1]})
+        elif name == "undo" and self._former:
+            self._undone.append(self.space)
+            self._enter(self._former.pop())
+        elif name == "redo" and self._undone:
+            self._former.append(self.space)
+            self._enter(self._undone.pop())
+        elif name == "set_total_max_jobs":
+            self.budget.jobs.limit = arguments[0]
+            self.changed()
+        elif name == "set_max_number_of_concurrent_tasks":
+            self.max_number_of_concurrent_tasks = arguments[0]
+            self.changed()
+
+    def _enter(self, space: Space) -> None:
+        before = self.space.ranges
+        changed = {name: chosen for name, chosen in space.ranges.items() if chosen != before[name]}
+        self.space = space
+        epoch = len(self.epochs)
+        self.epochs.append(EpochMark(epoch, len(self._trials), dict(space.ranges), changed, self.now))
+        self.changed()
+
+    def _add(
+        self,
+        value: float | Sequence[float] | None,
+        point: Mapping[str, Any] | None,
+        state: TrialState,
+        error: str | None,
+        seconds: float,
+    ) -> int:
+        drawn = self.space.points(self._random.random((1, self.space.num_dimensions)))[0]
+        chosen = drawn if point is None else self.space.normalise(point)
+        row = self._row(value, chosen, state, error, seconds, 0)
+        self._columns.put([row])
+        self._trials.append(self._trial(row, chosen))
+        return row.number
+
+    def _row(
+        self,
+        value: float | Sequence[float] | None,
+        point: Mapping[str, Any],
+        state: TrialState,
+        error: str | None,
+        seconds: float,
+        offset: int,
+    ) -> TrialRow:
+        values: list[float | None] = list(value) if isinstance(value, Sequence) else [value] * len(self.objectives)
+        if state.has_ended:
+            self.budget.jobs.used += 1
+            self.budget.compute_minutes.used += seconds / 60
+        return TrialRow(
+            number=len(self._trials) + offset,
+            state=int(state),
+            epoch=len(self.epochs) - 1,
+            parameters=list(self.space.encode(point)),
+            values=values,
+            iteration=[None if one is None else 0 for one in values],
+            started=self.now - seconds if state.has_ended else self.now,
+            ended=self.now if state.has_ended else math.nan,
+            worker=0,
+            error=error,
+        )
+
+    def _trial(self, row: TrialRow, point: Mapping[str, Any]) -> Trial:
+        return Trial(
+            id=f"{self.id}/{row.number}",
+            number=row.number,
+            state=TrialState(row.state),
+            parameters=dict(point),
+            values=tuple(row.values or ()),
+            iterations=tuple(row.iteration or ()),
+            started=row.started,
+            ended=row.ended,
+            epoch=row.epoch,
+            worker=row.worker,
+            archived=row.archived,
+            manual=row.manual,
+            error=row.error,
+            objectives=self.objectives,
+        )

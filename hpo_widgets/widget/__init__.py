@@ -1,0 +1,11 @@
+"""What a person sees: the panel and its parts, each usable alone, on the `Search` protocol only."""
+
+from __future__ import annotations
+
+from hpo_widgets.widget.controls import SearchControls
+from hpo_widgets.widget.panel import OptimizerWidget
+from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.space_panel import SpacePanel
+from hpo_widgets.widget.status import StatusPanel
+
+__all__ = ["HistoryPlot", "OptimizerWidget", "SearchControls", "SpacePanel", "StatusPanel"]

@@ -1,0 +1,23 @@
+"""Unknown keywords are refused before traitlets can swallow them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from traitlets import HasTraits
+
+
+def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
+    """Raise a ``TypeError`` with a near match for the first name that is no trait of ``owner``."""
+    known = [name for name in owner.class_trait_names() if not name.startswith("_")]
+    for name in names:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        msg = f"{owner.__name__} has no keyword {name!r}{hint}"
+        raise TypeError(msg)

@@ -1,0 +1,166 @@
+"""OptimizerWidget: the whole panel, and the traits with which code follows and steers a search."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets as t
+
+from hpo_widgets.search import Search, SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import summary
+from hpo_widgets.widget.asked import AskedRanges
+from hpo_widgets.widget.closing import close_tree
+from hpo_widgets.widget.controls import SearchControls
+from hpo_widgets.widget.keywords import refuse_unknown
+from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.refresher import Refresher
+from hpo_widgets.widget.space_panel import SpacePanel
+from hpo_widgets.widget.status import StatusPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hpo_widgets.widget.refresher import Update
+
+_STATUSES = [str(status) for status in SearchStatus]
+
+
+class OptimizerWidget(ipywidgets.VBox):
+    """The panel of a search: status, controls, space, plots; the last line of a cell shows it.
+
+    Traits follow the search at most ten times a second. Those that say "two-way" steer it: assigning
+    one asks the search for it and returns at once; what the search refuses appears in the panel's
+    notices and the trait goes back.
+
+    Parameters
+    ----------
+    search
+        A `HyperParameterOptimizer`, or anything else that is a `Search`.
+    **traits
+        First values of ``selected`` and ``top_k``, and layout traits of a ``VBox``.
+
+    Raises
+    ------
+    TypeError
+        When ``search`` is no search, or for an unknown keyword, with a near match.
+
+    Examples
+    --------
+    >>> panel = OptimizerWidget(optimizer)  # doctest: +SKIP
+    >>> panel.ranges = {"lr": (1e-3, 1e-2)}  # doctest: +SKIP
+    """
+
+    status = t.Enum(_STATUSES, default_value="idle", read_only=True, help="What the search is doing.")
+    stop_reason = t.Unicode(None, allow_none=True, read_only=True, help="Why the search ended, in words.")
+    elapsed = t.Float(-1.0, read_only=True, help="Minutes since the start; negative before it.")
+    time_limit = t.Float(None, allow_none=True, read_only=True, help="Minutes that the search may take; None: any.")
+    num_trials = t.Int(0, read_only=True, help="Number of trials so far, queued and running ones too.")
+    num_active = t.Int(0, read_only=True, help="Number of trials that are queued or running.")
+    num_failed = t.Int(0, read_only=True, help="Number of failed trials.")
+    progress = t.Float(
+        None, allow_none=True, read_only=True, help="Used share, 0 to 1, of the budget that ends first; None: no limit."
+    )
+    best_trial = t.Int(None, allow_none=True, read_only=True, help="Number of the best trial.")
+    best_objective = t.Any(
+        None, read_only=True, help="Value of the best trial; a tuple when there are several objectives."
+    )
+    ranges = t.Instance(
+        "collections.abc.Mapping",
+        help="Two-way. Name to (low, high) in values, or to the allowed choices. Assigning merges.",
+    )
+    max_number_of_concurrent_tasks = t.Int(1, min=1, help="Two-way. Trials that may run at the same time.")
+    total_max_jobs = t.Int(None, allow_none=True, min=1, help="Two-way. Trials that may be run in all; None: any.")
+    selected = t.List(t.Int(min=0), help="Two-way. Numbers of the selected trials, shared by all plots.")
+    top_k = t.Int(10, min=1, help="How many trials count as the top.")
+
+    def __init__(self, search: Search, **traits: Any) -> None:
+        if not isinstance(search, Search):
+            msg = f"OptimizerWidget shows a HyperParameterOptimizer or another Search, got a {type(search).__name__}"  # type: ignore[unreachable]  # callers without a type checker
+            raise TypeError(msg)
+        refuse_unknown(type(self), traits)
+        self._search = search
+        self._asked = AskedRanges()
+        self._refresher = Refresher(search)
+        try:
+            self._status_panel = StatusPanel(search, refresher=self._refresher)
+            self._controls = SearchControls(search, refresher=self._refresher)
+            self._space_panel = SpacePanel(search, refresher=self._refresher)
+            self._history = HistoryPlot(search, refresher=self._refresher)
+            parts = [self._status_panel, self._controls, self._space_panel, self._history]
+            self._space_panel.add_class("hpo-space-host")
+            self._controls.add_class("hpo-controls-host")
+            layout = ipywidgets.Box(parts)
+            layout.add_class("hpo-layout")
+            super().__init__(children=[layout], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
+        except BaseException:
+            self._refresher.close()
+            raise
+        self.add_class("hpo-panel")
+        self._refresher.add(self)
+        self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
+
+    @property
+    def search(self) -> Search:
+        """The search that is shown."""
+        return self._search
+
+    def refresh(self, update: Update) -> None:
+        """Set the traits from the search; called by the refresher only."""
+        search = update.search
+        counts = search.counts
+        best = search.best_trial
+        values = () if best is None else best.values
+        self._asked.answered(search)
+        with self.hold_trait_notifications():
+            for name, value in {
+                "status": str(search.status),
+                "stop_reason": None if search.stop_reason is None else search.stop_reason.sentence,
+                "elapsed": float(search.elapsed_minutes),
+                "time_limit": search.budget.wall_minutes.limit,
+                "num_trials": sum(counts.values()),
+                "num_active": counts.get(TrialState.QUEUED, 0) + counts.get(TrialState.RUNNING, 0),
+                "num_failed": counts.get(TrialState.FAILED, 0),
+                "progress": summary.progress(search),
+                "best_trial": None if best is None else best.number,
+                "best_objective": values[0] if len(values) == 1 else (values or None),
+                "max_number_of_concurrent_tasks": search.max_number_of_concurrent_tasks,
+                "total_max_jobs": search.total_max_jobs,
+            }.items():
+                self.set_trait(name, value)
+            if not self._asked.is_waiting:
+                self.ranges = MappingProxyType(dict(search.space.ranges))
+
+    def close(self) -> None:
+        """Stop showing the search, which goes on, and free threads and comms."""
+        # A widget whose construction failed is closed when it is collected, too.
+        if hasattr(self, "_refresher"):
+            self._refresher.close()
+        close_tree(self)
+
+    def __repr__(self) -> str:
+        return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
+
+    @t.validate("ranges")
+    def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:
+        """Merge with what holds now, and refuse early what the space refuses."""
+        ranges: dict[str, tuple[object, ...]] = {name: tuple(chosen) for name, chosen in proposal["value"].items()}
+        if self._refresher.is_writing:
+            return MappingProxyType(ranges)
+        return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
+
+    def _on_steering(self, change: dict[str, Any]) -> None:
+        """Turn an assignment of user code into a command; what the search itself says is none."""
+        if self._refresher.is_writing:
+            return
+        name, value = change["name"], change["new"]
+        if name != "ranges":
+            self._search.command(f"set_{name}", value)
+            return
+        now = self._search.space.ranges
+        changed = {parameter: chosen for parameter, chosen in value.items() if chosen != now[parameter]}
+        if changed:
+            self._asked.ask(self._search)
+            self._search.command("set_ranges", changed)

@@ -1,0 +1,1 @@
+"""Live bqplot figures of a search."""

@@ -1,0 +1,127 @@
+"""What the history shows, as plain arrays; apart from how it is drawn.
+
+Nothing that is not finite leaves this module: a NaN or an infinity breaks the axes of a browser.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.plots.domain import clip
+
+if TYPE_CHECKING:
+    from hpo_widgets.trials import Rows
+
+Floats = npt.NDArray[np.float64]
+
+_ENDED = TrialState.COMPLETED
+
+
+class HistorySeries:
+    """Values of one objective by trial number, kept up to date from changed rows.
+
+    Parameters
+    ----------
+    objective
+        Index of the objective.
+    minimise
+        Its direction.
+
+    Attributes
+    ----------
+    values : ndarray, shape (num_trials,)
+        Value of each ended trial; NaN where there is none.
+    states : ndarray, shape (num_trials,)
+        State of each trial.
+    has_rewritten : bool
+        Whether the last `put` changed a trial that was drawn already: then all is drawn again.
+    """
+
+    def __init__(self, objective: int, *, minimise: bool) -> None:
+        self._objective = objective
+        self._minimise = minimise
+        self.values: Floats = np.empty(0)
+        self.states: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
+        self.has_rewritten = False
+
+    def put(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Take changed rows.
+
+        Returns
+        -------
+        ndarray
+            Numbers of the trials that are to be drawn and were not.
+        """
+        if len(rows.numbers) == 0:
+            return np.empty(0, dtype=np.int64)
+        missing = int(rows.numbers.max()) + 1 - len(self.values)
+        if missing > 0:
+            self.values = np.concatenate([self.values, np.full(missing, np.nan)])
+            self.states = np.concatenate([self.states, np.zeros(missing, dtype=np.uint8)])
+        numbers = rows.numbers[rows.state >= _ENDED]
+        was_drawn = self.states[numbers] >= _ENDED
+        before = self.values[numbers], self.states[numbers]
+        self.states[rows.numbers] = rows.state
+        self.values[numbers] = rows.values[rows.state >= _ENDED, self._objective]
+        same = (self.states[numbers] == before[1]) & np.equal(
+            np.nan_to_num(self.values[numbers]), np.nan_to_num(before[0])
+        )
+        self.has_rewritten = bool(np.any(was_drawn & ~same))
+        fresh: npt.NDArray[np.int64] = numbers[~was_drawn]
+        return fresh
+
+    @property
+    def num_trials(self) -> int:
+        """Trials so far, queued and running ones too."""
+        return len(self.values)
+
+    def completed(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Numbers and values of completed trials with a finite value."""
+        keep = (self.states[numbers] == TrialState.COMPLETED) & np.isfinite(self.values[numbers])
+        return self._xy(numbers[keep])
+
+    def partial(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Numbers and values of pruned and aborted trials that had a finite value."""
+        state = self.states[numbers]
+        keep = (state == TrialState.PRUNED) | (state == TrialState.ABORTED)
+        return self._xy(numbers[keep & np.isfinite(self.values[numbers])])
+
+    def failed(self, numbers: npt.NDArray[np.int64]) -> Floats:
+        """Numbers of failed trials, and of completed ones whose value cannot be drawn."""
+        state = self.states[numbers]
+        no_value = (state == TrialState.COMPLETED) & ~np.isfinite(self.values[numbers])
+        failed: Floats = numbers[(state == TrialState.FAILED) | no_value].astype(float)
+        return failed
+
+    def has_ended(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of these trials have ended."""
+        ended: npt.NDArray[np.bool_] = self.states[numbers] >= _ENDED
+        return ended
+
+    def shown(self) -> Floats:
+        """All values that are drawn."""
+        return self.shown_of(np.arange(self.num_trials))
+
+    def shown_of(self, numbers: npt.NDArray[np.int64]) -> Floats:
+        """Those of the values of some trials that are drawn, in no particular order."""
+        return np.concatenate([self.completed(numbers)[1], self.partial(numbers)[1]])
+
+    def best_so_far(self) -> tuple[Floats, Floats]:
+        """Corners of the step line of the best completed value, and its last level."""
+        completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
+        completed[~np.isfinite(completed)] = np.nan
+        sign = 1.0 if self._minimise else -1.0
+        best = np.minimum.accumulate(np.where(np.isnan(completed), np.inf, sign * completed))
+        improved = np.flatnonzero(best < np.concatenate([[np.inf], best[:-1]]))
+        level = clip(sign * best[improved])
+        # A step goes along the old level first, then to the new one.
+        x = np.repeat(improved.astype(float), 2)[1:]
+        y = np.repeat(level, 2)[:-1]
+        return x, y
+
+    def _xy(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        return numbers.astype(float), clip(self.values[numbers])

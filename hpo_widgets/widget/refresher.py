@@ -1,0 +1,162 @@
+"""The one way from a search to what is shown: at most ten times a second, on one thread.
+
+A search only raises a flag (`Search.subscribe`). The refresher's thread then takes the changes since
+its last version and hands them to its parts, under the lock of the widget. Nothing else writes
+traits outwards; what comes in becomes commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hpo_widgets.search import Search
+from hpo_widgets.trials import Rows
+from hpo_widgets.widget.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hpo_widgets.search import SearchStatus
+
+_log = logging.getLogger(__name__)
+_INTERVAL = 0.1
+_CLOCK_INTERVAL = 1.0
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a part is told: the search, and the rows that changed since it was last told."""
+
+    search: Search
+    rows: Rows
+
+
+class Part(Protocol):
+    """Something that shows a search."""
+
+    def refresh(self, update: Update) -> None:
+        """Show what changed. Rows may come twice: the second time changes nothing."""
+        ...
+
+
+class Refresher:
+    """Keeps the parts of one widget up to date with a search, from its own thread.
+
+    Parameters
+    ----------
+    search
+        The search to follow. It is never changed from here.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.lock = threading.RLock()
+        self._parts: list[Part] = []
+        self._version = 0
+        self._status: SearchStatus | None = None
+        self._refreshed_at = time.monotonic()
+        self._writer: int | None = None
+        self._is_dirty = False
+        self._is_closed = False
+        self._wake = threading.Event()
+        self._flow = Flow(_INTERVAL, self._wake.set)
+        self._unsubscribe = search.subscribe(self._on_change)
+        self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_writing(self) -> bool:
+        """True when the calling thread is writing traits outwards: such changes are no commands."""
+        return self._writer == threading.get_ident()
+
+    @property
+    def is_closed(self) -> bool:
+        """True after `close`."""
+        return self._is_closed
+
+    def add(self, part: Part) -> None:
+        """Show the whole search in ``part`` now, and every change from here on."""
+        with self.lock:
+            snapshot = self.search.snapshot()
+            with self._writing():
+                part.refresh(Update(self.search, snapshot))
+            self._parts.append(part)
+
+    def refresh(self) -> None:
+        """Bring all parts up to date now, whatever the browser has acknowledged."""
+        with self.lock:
+            if self._is_closed:
+                return
+            self._is_dirty = False
+            self._status = self.search.status
+            self._refreshed_at = time.monotonic()
+            rows = self.search.changes_since(self._version)
+            self._version = rows.version
+            update = Update(self.search, rows)
+            with self._writing():
+                for part in self._parts:
+                    try:
+                        part.refresh(update)
+                    except Exception:  # noqa: BLE001 -- one part must not take the others with it
+                        _log.exception("%s could not be refreshed", type(part).__name__)
+                self._flow.mark_sent()
+
+    def close(self) -> None:
+        """End the thread and the subscription. The search goes on."""
+        if self._is_closed:
+            return
+        self._unsubscribe()
+        self._is_closed = True
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        with self.lock:
+            self._parts.clear()
+            self._flow.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        before, self._writer = self._writer, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writer = before
+
+    def _on_change(self) -> None:
+        # On the search's thread, thousands of times a second: wakes ours once an update.
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._seconds_to_wait())
+            self._wake.clear()
+            if self._is_closed:
+                return
+            if self._seconds_to_wait() == 0:
+                try:
+                    self.refresh()
+                except Exception:  # noqa: BLE001 -- the thread lives as long as the panel
+                    self._is_dirty = False
+                    _log.exception("the panel could not be refreshed")
+
+    def _seconds_to_wait(self) -> float | None:
+        """Seconds until the next update is due; 0 is now, None is when something changes."""
+        status = self.search.status
+        has_changed_status = status is not self._status
+        if has_changed_status and not status.is_alive:
+            # The end is shown at once, acknowledged or not: it may be what is saved.
+            return 0.0
+        until_next = self._flow.seconds_until_next()
+        if self._is_dirty or has_changed_status:
+            return until_next
+        if not status.is_alive:
+            return None
+        until_tick = _CLOCK_INTERVAL - (time.monotonic() - self._refreshed_at)
+        return max(until_next, until_tick, 0.0)

@@ -1,0 +1,164 @@
+"""A search in a few words and numbers: what the status panel shows, apart from how it is shown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypedDict
+
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_widgets.budget import Limit
+    from hpo_widgets.search import Search
+
+_NEWEST_NOTICES = 5
+_LEAST_TRIALS = 3
+_ALWAYS = (TrialState.RUNNING, TrialState.COMPLETED)
+_BAD = (TrialState.FAILED,)
+
+
+class BudgetLine(TypedDict):
+    """One budget: used and limit in words, the used share from 0 to 1 or None without a limit."""
+
+    name: str
+    text: str
+    fraction: float | None
+
+
+class Count(TypedDict):
+    """How many trials are in a state."""
+
+    label: str
+    number: int
+    is_bad: bool
+
+
+class Best(TypedDict):
+    """Return the best trial so far."""
+
+    value: str
+    trial: str
+    note: str
+
+
+class NoticeLine(TypedDict):
+    """A notice with its time of day."""
+
+    at: str
+    text: str
+
+
+def facts(search: Search) -> list[str]:
+    """Engine, workers, strategy and objectives, in this order."""
+    workers = search.max_number_of_concurrent_tasks
+    return [
+        search.engine_name,
+        f"{workers} worker{'' if workers == 1 else 's'}",
+        search.strategy_name,
+        *(text.objective(one) for one in search.objectives),
+    ]
+
+
+def budgets(search: Search) -> list[BudgetLine]:
+    """Trials, time and compute; iterations only where they are limited."""
+    budget = search.budget
+    lines = [
+        _line("trials", budget.jobs, text.number),
+        _line("time", budget.wall_minutes, text.duration),
+        _line("compute", budget.compute_minutes, text.duration),
+    ]
+    if budget.iterations.limit is not None:
+        lines.append(_line("iterations", budget.iterations, text.number))
+    return lines
+
+
+def _line(name: str, limit: Limit, in_words: Callable[[float], str]) -> BudgetLine:
+    used = in_words(limit.used)
+    if limit.limit is None:
+        return {"name": name, "text": used, "fraction": None}
+    share = limit.used / limit.limit if limit.limit > 0 else 1.0
+    return {"name": name, "text": f"{used} / {in_words(limit.limit)}", "fraction": min(1.0, share)}
+
+
+def progress(search: Search) -> float | None:
+    """Return the used share of the budget that will end the search first; None when nothing is limited."""
+    shares = [line["fraction"] for line in budgets(search)]
+    return max((share for share in shares if share is not None), default=None)
+
+
+def counts(search: Search) -> list[Count]:
+    """Trials by state: running and completed always, the others where there are some."""
+    present = search.counts
+    order = (
+        TrialState.RUNNING,
+        TrialState.QUEUED,
+        TrialState.COMPLETED,
+        TrialState.PRUNED,
+        TrialState.ABORTED,
+        TrialState.FAILED,
+    )
+    return [
+        {"label": state.label, "number": present.get(state, 0), "is_bad": state in _BAD}
+        for state in order
+        if state in _ALWAYS or present.get(state, 0)
+    ]
+
+
+def best(search: Search) -> Best | None:
+    """Return the best trial, marked where it did not complete; None before the first value."""
+    trial = search.best_trial
+    if trial is None or all(value is None for value in trial.values):
+        return None
+    return {
+        "value": ", ".join(text.number(value) for value in trial.values),
+        "trial": f"#{trial.number}",
+        "note": f" ({trial.state.label})" if trial.is_partial else "",
+    }
+
+
+def forecast(search: Search) -> str:
+    """When the search will end, where that can be known: ``ends in about 1:20``."""
+    if search.status is SearchStatus.PAUSED:
+        return "paused: nothing is launched" + (
+            ", the time limit runs on" if search.budget.wall_minutes.limit is not None else ""
+        )
+    if search.status is not SearchStatus.RUNNING:
+        return ""
+    minutes = _minutes_left(search)
+    if minutes is None or not math.isfinite(minutes):
+        return ""
+    seconds = minutes * 60
+    # Coarse enough not to flicker.
+    rounded = 10 * round(seconds / 10) if seconds > 60 else 5 * math.ceil(seconds / 5)
+    return f"ends in about {text.duration(rounded / 60)}"
+
+
+def _minutes_left(search: Search) -> float | None:
+    budget, elapsed = search.budget, search.elapsed_minutes
+    left: list[float] = []
+    if budget.wall_minutes.limit is not None:
+        left.append(budget.wall_minutes.limit - budget.wall_minutes.used)
+    if elapsed > 0 and text.ended(search.counts) >= _LEAST_TRIALS:
+        left.extend(
+            (limit.limit - limit.used) * elapsed / limit.used
+            for limit in (budget.jobs, budget.compute_minutes)
+            if limit.limit is not None and limit.used > 0
+        )
+    return max(0.0, min(left)) if left else None
+
+
+def notices(search: Search) -> list[NoticeLine]:
+    """List the newest notices, newest first, with how many came before them."""
+    everything = list(search.errors)
+    newest = everything[: -_NEWEST_NOTICES - 1 : -1]
+    lines: list[NoticeLine] = [
+        {"at": text.clock(notice.at), "text": f"{notice.source}: {notice.sentence}"} for notice in newest
+    ]
+    earlier = len(everything) - len(newest)
+    if earlier:
+        lines.append({"at": "", "text": f"and {earlier} earlier"})
+    return lines

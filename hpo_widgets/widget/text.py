@@ -1,0 +1,79 @@
+"""Numbers, durations and states in words: one place, no locale, the same everywhere in the panel."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.trials import TrialState
+
+NO_VALUE = "–"  # noqa: RUF001 -- the dash that stands for "none" in tables
+_LEAST_PLAIN = 1e-3
+_MOST_PLAIN = 1e6
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """``value`` with so many significant digits, scientific where plain digits would be long.
+
+    >>> number(0.036412), number(12345678.0), number(0.00001)
+    ('0.03641', '1.235e7', '1e-5')
+    """
+    if value is None or math.isnan(value):
+        return NO_VALUE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if value == int(value) and size < _MOST_PLAIN:
+        return str(int(value))
+    if _LEAST_PLAIN <= size < _MOST_PLAIN:
+        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def duration(minutes: float) -> str:
+    """Minutes as ``m:ss``, from an hour on as ``h:mm:ss``.
+
+    >>> duration(1.2), duration(75.5)
+    ('1:12', '1:15:30')
+    """
+    seconds = max(0, round(minutes * 60))
+    hours, seconds = divmod(seconds, 3600)
+    if hours:
+        return f"{hours}:{seconds // 60:02}:{seconds % 60:02}"
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def clock(at: float) -> str:
+    """Unix seconds as local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def objective(one: Objective) -> str:
+    """``minimise validation / loss``: the direction and the scalar."""
+    return f"{'minimise' if one.minimise else 'maximise'} {axis(one)}"
+
+
+def axis(one: Objective) -> str:
+    """Name the scalar as an axis shows it, with "best of all reports" where that is meant."""
+    name = f"{one.title} / {one.series}" if one.title != one.series else one.title
+    if one.is_global:
+        return f"{name} ({'lowest' if one.minimise else 'highest'} report)"
+    return name
+
+
+def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
+    """Write a range as a person would write it: ``0.001 … 0.01``, or the choices with commas."""
+    if kind == "choice":
+        return ", ".join(str(choice) for choice in chosen)
+    return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
+
+
+def ended(counts: Mapping[TrialState, int]) -> int:
+    """How many trials have ended, in whatever way."""
+    return sum(count for state, count in counts.items() if state.has_ended)

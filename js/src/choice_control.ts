@@ -1,0 +1,82 @@
+// The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
+
+import { element, setAttribute, setReason, setText } from "./dom";
+
+export interface ChoiceSpec {
+  name: string;
+  label: string;
+  kind: "choice";
+  choices: string[];
+}
+
+/** Says which choices, by index, a person has left allowed. */
+export type OnChoice = (name: string, indices: readonly number[]) => void;
+
+export class ChoiceControl {
+  readonly root: HTMLElement;
+  private readonly boxes: HTMLInputElement[];
+  private readonly problem: HTMLElement;
+  private reason: string | null = null;
+
+  constructor(
+    private readonly spec: ChoiceSpec,
+    private allowed: readonly number[],
+    private readonly onChoice: OnChoice,
+  ) {
+    this.root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
+    const head = element("div", "hpo-parameter-head");
+    const name = element("span", "hpo-parameter-name");
+    setText(name, spec.label);
+    setAttribute(name, "title", spec.name);
+    const badge = element("span", "hpo-badge");
+    setText(badge, "choice");
+    head.append(name, badge);
+    const chips = element("div", "hpo-chips");
+    this.boxes = spec.choices.map((label, index) => {
+      const chip = element("label", "hpo-chip");
+      const box = element("input", "", { type: "checkbox" });
+      const text = element("span");
+      setText(text, label);
+      chip.append(box, text);
+      chips.append(chip);
+      box.addEventListener("click", (event) => this.toggle(event, index));
+      return box;
+    });
+    this.problem = element("div", "hpo-problem", { role: "alert" });
+    this.root.append(head, chips, this.problem);
+    this.paint();
+  }
+
+  update(allowed: readonly number[], reason: string | null): void {
+    this.allowed = allowed;
+    this.reason = reason;
+    this.paint();
+  }
+
+  private paint(): void {
+    for (const [index, box] of this.boxes.entries()) {
+      const isAllowed = this.allowed.includes(index);
+      box.checked = isAllowed;
+      const chip = box.parentElement as HTMLElement;
+      chip.classList.toggle("hpo-off", !isAllowed);
+      setReason(box, this.reason);
+      setReason(chip, this.reason);
+    }
+  }
+
+  private toggle(event: Event, index: number): void {
+    const isLast = this.allowed.length === 1 && this.allowed[0] === index;
+    if (this.reason !== null || isLast) {
+      event.preventDefault();
+      setText(this.problem, isLast ? "At least one choice stays." : "");
+      return;
+    }
+    setText(this.problem, "");
+    const allowed = this.allowed.includes(index)
+      ? this.allowed.filter((other) => other !== index)
+      : [...this.allowed, index].sort((a, b) => a - b);
+    this.allowed = allowed;
+    this.paint();
+    this.onChoice(this.spec.name, allowed);
+  }
+}

@@ -1,0 +1,58 @@
+// Small helpers for building DOM. Text that comes from a search always enters as text, never as HTML.
+
+type Attributes = Readonly<Record<string, string>>;
+
+export function element<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  className = "",
+  attributes: Attributes = {},
+): HTMLElementTagNameMap[Tag] {
+  const node = document.createElement(tag);
+  if (className) {
+    node.className = className;
+  }
+  for (const [name, value] of Object.entries(attributes)) {
+    node.setAttribute(name, value);
+  }
+  return node;
+}
+
+/** Writes only what differs: an unchanged node is not laid out, nor read out, again. */
+export function setText(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+export function setAttribute(node: HTMLElement, name: string, value: string | null): void {
+  if (value === null) {
+    node.removeAttribute(name);
+  } else if (node.getAttribute(name) !== value) {
+    node.setAttribute(name, value);
+  }
+}
+
+/**
+ * Marks a control as not available with the reason as its description. It stays focusable, so that
+ * the reason can be reached by keyboard and is read out.
+ */
+export function setReason(node: HTMLElement, reason: string | null): void {
+  setAttribute(node, "aria-disabled", reason === null ? null : "true");
+  setAttribute(node, "title", reason);
+  setAttribute(node, "aria-description", reason);
+}
+
+export function isDisabled(node: HTMLElement): boolean {
+  return node.getAttribute("aria-disabled") === "true";
+}
+
+/** Makes `parent` hold exactly `count` children made by `make`, keeping those that are there. */
+export function setCount(parent: HTMLElement, count: number, make: () => HTMLElement): HTMLElement[] {
+  while (parent.childElementCount > count) {
+    parent.lastElementChild?.remove();
+  }
+  while (parent.childElementCount < count) {
+    parent.append(make());
+  }
+  return [...parent.children] as HTMLElement[];
+}

@@ -1,0 +1,145 @@
+// Where a value sits on its track, and which values a handle may take. Everything speaks values,
+// never exponents.
+
+export type NumericKind = "float" | "log" | "int";
+
+export interface NumericSpec {
+  name: string;
+  label: string;
+  kind: NumericKind;
+  /** Ends of the track. */
+  low: number;
+  high: number;
+  /** Hard bounds that no range may pass; null where there is none. */
+  limit_low: number | null;
+  limit_high: number | null;
+  /** Distance of allowed values, in exponents of `base` for a logarithmic parameter; null: any. */
+  step: number | null;
+  /** The value from which steps count. */
+  origin: number;
+  base: number;
+}
+
+export type Bounds = readonly [number, number];
+
+/** Least distance of two handles on a track without steps, as a share of the track. */
+const LEAST_GAP = 0.002;
+/** Handles move in steps of this share of the track by arrow keys. */
+const KEY_SHARE = 0.01;
+
+export class Scale {
+  constructor(readonly spec: NumericSpec) {}
+
+  private forward(value: number): number {
+    return this.spec.kind === "log" ? Math.log10(Math.max(value, Number.MIN_VALUE)) : value;
+  }
+
+  private backward(place: number): number {
+    return this.spec.kind === "log" ? 10 ** place : place;
+  }
+
+  /** Share of the track, 0 at its low end and 1 at its high end. */
+  fraction(value: number): number {
+    const low = this.forward(this.spec.low);
+    const high = this.forward(this.spec.high);
+    const share = high > low ? (this.forward(value) - low) / (high - low) : 0.5;
+    return Math.min(1, Math.max(0, share));
+  }
+
+  /** The allowed value nearest to a place on the track, rounded to what the eye can tell apart. */
+  value(fraction: number): number {
+    if (fraction <= 0) {
+      return this.spec.low;
+    }
+    if (fraction >= 1) {
+      return this.spec.high;
+    }
+    const low = this.forward(this.spec.low);
+    const span = this.forward(this.spec.high) - low;
+    const raw = this.backward(low + fraction * span);
+    const next = this.backward(low + Math.min(1, fraction + LEAST_GAP) * span);
+    return this.snap(round(raw, Math.abs(next - raw)));
+  }
+
+  /** The allowed value nearest to `value`, within the track. */
+  snap(value: number): number {
+    const { kind, step, base, origin, low, high } = this.spec;
+    if (value <= low || value >= high) {
+      // The ends of the track can be had even where they lie off the steps.
+      return value <= low ? low : high;
+    }
+    let snapped = value;
+    if (kind === "log" && step !== null) {
+      const steps = Math.round(Math.log(value / origin) / Math.log(base) / step);
+      snapped = tidy(origin * base ** (steps * step));
+    } else if (step !== null) {
+      snapped = tidy(origin + Math.round((value - origin) / step) * step);
+    } else if (kind === "int") {
+      snapped = Math.round(value);
+    }
+    return Math.min(high, Math.max(low, snapped));
+  }
+
+  /** The value `count` key steps away. */
+  moved(value: number, count: number): number {
+    const { kind, step, base } = this.spec;
+    if (kind === "log" && step !== null) {
+      return this.snap(value * base ** (count * step));
+    }
+    const distance = step ?? (kind === "int" ? 1 : null);
+    if (distance !== null) {
+      return this.snap(value + count * distance);
+    }
+    return this.value(this.fraction(value) + count * KEY_SHARE);
+  }
+
+  /** Whether a range may be a single value: where there are steps it holds one then. */
+  get mayBeSingle(): boolean {
+    return this.spec.step !== null;
+  }
+
+  /** `bounds` with handle `index` at `value`, kept on its side of the other handle. */
+  placed(bounds: Bounds, index: 0 | 1, value: number): Bounds {
+    const other = bounds[1 - index] as number;
+    const sign = index === 0 ? -1 : 1;
+    const nearest = this.mayBeSingle
+      ? other
+      : this.value(this.fraction(other) + sign * LEAST_GAP);
+    const kept = sign * (value - nearest) < 0 ? nearest : value;
+    if (kept === other && !this.mayBeSingle) {
+      return bounds;
+    }
+    return index === 0 ? [kept, other] : [other, kept];
+  }
+}
+
+/** `value` with as many decimals as a resolution of `quantum` deserves. */
+function round(value: number, quantum: number): number {
+  if (!(quantum > 0)) {
+    return value;
+  }
+  const unit = 10 ** Math.floor(Math.log10(quantum));
+  return tidy(Math.round(value / unit) * unit);
+}
+
+/** Without the last bits of binary arithmetic: 0.30000000000000004 is 0.3. */
+function tidy(value: number): number {
+  return Number(value.toPrecision(12));
+}
+
+/** At most five significant digits, scientific where plain digits would be long. */
+export function format(value: number): string {
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) {
+    return String(value);
+  }
+  const short = Number(value.toPrecision(5));
+  return size < 1e-3 || size >= 1e6 ? short.toExponential().replace("e+", "e") : String(short);
+}
+
+/** The number that a person typed, or null when it is none. */
+export function parse(text: string): number | null {
+  const trimmed = text.trim();
+  const value = trimmed === "" ? Number.NaN : Number(trimmed);
+  return Number.isFinite(value) ? value : null;
+}

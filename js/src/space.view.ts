@@ -1,0 +1,185 @@
+// The space panel: a control for the range of each parameter. One gesture becomes one message.
+
+import type { Render } from "@anywidget/types";
+import { ChoiceControl, type ChoiceSpec } from "./choice_control";
+import { element, isDisabled, setReason, setText } from "./dom";
+import { RangeControl } from "./range_control";
+import type { Bounds, NumericSpec } from "./scale";
+import "./space.css";
+
+type Spec = NumericSpec | ChoiceSpec;
+/** `[low, high]` in values, or the indices of the allowed choices. */
+type Range = readonly number[];
+
+type Model = {
+  parameters: Spec[];
+  ranges: Record<string, Range>;
+  commands: Record<string, string | null>;
+  /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
+  answered: number;
+};
+
+type Control = { spec: Spec; numeric: RangeControl | null; choice: ChoiceControl | null };
+
+/** Keys and clicks that follow each other this fast are one gesture. */
+const GESTURE_MS = 400;
+/** Without an answer for so long (a kernel that died), the controls go back to what is known. */
+const PATIENCE_MS = 10_000;
+
+const TRAITS = ["parameters", "ranges", "commands", "answered"] as const;
+const BUTTONS = [
+  { kind: "undo", text: "↶ undo", label: "Undo the last change of ranges" },
+  { kind: "redo", text: "↷ redo", label: "Redo the change of ranges" },
+  { kind: "reset", text: "reset", label: "Reset all ranges to those of the start" },
+] as const;
+
+const render: Render<Model> = ({ model, el }) => {
+  const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
+  const head = element("div", "hpo-space-head");
+  const title = element("h3");
+  setText(title, "Space");
+  const buttons = BUTTONS.map(({ kind, text, label }) => {
+    const button = element("button", "hpo-link", { type: "button", "aria-label": label });
+    setText(button, text);
+    button.addEventListener("click", () => {
+      if (!isDisabled(button)) {
+        flush();
+        model.send({ kind });
+      }
+    });
+    return { kind, button };
+  });
+  const tools = element("span", "hpo-tools");
+  tools.append(...buttons.map(({ button }) => button));
+  head.append(title, tools);
+  const list = element("div", "hpo-parameters");
+  root.append(head, list);
+
+  const controls = new Map<string, Control>();
+  /** What the gesture under way has set and the kernel does not know yet. */
+  const gathered = new Map<string, Range>();
+  /** What was sent and not yet answered: shown instead of the kernel's older ranges. */
+  const sent = new Map<string, { id: number; range: Range }>();
+  let timer: number | undefined;
+  let patience: number | undefined;
+
+  function flush(): void {
+    window.clearTimeout(timer);
+    if (gathered.size === 0) {
+      return;
+    }
+    const id = Date.now();
+    for (const [name, range] of gathered) {
+      sent.set(name, { id, range });
+    }
+    model.send({ kind: "set_ranges", id, ranges: Object.fromEntries(gathered) });
+    gathered.clear();
+    window.clearTimeout(patience);
+    patience = window.setTimeout(() => {
+      sent.clear();
+      paint();
+    }, PATIENCE_MS);
+  }
+
+  function gather(name: string, range: Range): void {
+    gathered.set(name, range);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(flush, GESTURE_MS);
+  }
+
+  function onRange(name: string, bounds: Bounds, isFinal: boolean): void {
+    if (isFinal) {
+      gathered.set(name, bounds);
+      flush();
+    } else if (root.querySelector("[data-dragged]") === null) {
+      gather(name, bounds);
+    }
+  }
+
+  function make(spec: Spec, range: Range): Control {
+    if (spec.kind === "choice") {
+      return { spec, numeric: null, choice: new ChoiceControl(spec, range, gather) };
+    }
+    const bounds = range as Bounds;
+    return { spec, numeric: new RangeControl(spec, bounds, onRange), choice: null };
+  }
+
+  /** A control is kept, with focus and hand on it, as long as its parameter is the same. */
+  function isSame(before: Spec, after: Spec): boolean {
+    if (before.kind === "choice" && after.kind === "choice") {
+      return before.choices.join("\n") === after.choices.join("\n");
+    }
+    return before.kind === after.kind;
+  }
+
+  function paint(): void {
+    const answered = model.get("answered");
+    const commands = model.get("commands");
+    const ranges = model.get("ranges");
+    for (const [name, { id }] of sent) {
+      if (id <= answered) {
+        sent.delete(name);
+      }
+    }
+    const specs = model.get("parameters");
+    const names = new Set(specs.map((spec) => spec.name));
+    for (const [name, control] of controls) {
+      if (!names.has(name)) {
+        (control.numeric ?? control.choice)?.root.remove();
+        controls.delete(name);
+      }
+    }
+    const reason = commands.set_ranges ?? null;
+    for (const spec of specs) {
+      const range = gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
+      let control = controls.get(spec.name);
+      if (control === undefined || !isSame(control.spec, spec)) {
+        const made = make(spec, range);
+        const node = (made.numeric ?? made.choice)?.root as HTMLElement;
+        const old = (control?.numeric ?? control?.choice)?.root;
+        if (old) {
+          old.replaceWith(node);
+        } else {
+          list.append(node);
+        }
+        control = made;
+      }
+      controls.set(spec.name, { ...control, spec });
+      if (spec.kind === "choice") {
+        control.choice?.update(range, reason);
+      } else {
+        control.numeric?.update(spec, range as Bounds, reason);
+      }
+    }
+    for (const { kind, button } of buttons) {
+      setReason(button, commands[kind] ?? null);
+    }
+  }
+
+  let isScheduled = false;
+  const schedule = (): void => {
+    if (!isScheduled) {
+      isScheduled = true;
+      queueMicrotask(() => {
+        isScheduled = false;
+        paint();
+      });
+    }
+  };
+
+  root.addEventListener("focusout", flush);
+  for (const trait of TRAITS) {
+    model.on(`change:${trait}`, schedule);
+  }
+  paint();
+  el.append(root);
+  return () => {
+    flush();
+    window.clearTimeout(patience);
+    for (const trait of TRAITS) {
+      model.off(`change:${trait}`, schedule);
+    }
+  };
+};
+
+export default { render };

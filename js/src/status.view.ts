@@ -1,0 +1,211 @@
+// The header line, the budgets, the counts, the best trial and the newest notices. Only shows.
+
+import type { Render } from "@anywidget/types";
+import { element, setAttribute, setCount, setText } from "./dom";
+import "./status.css";
+
+interface Budget {
+  name: string;
+  /** What is used and the limit, in words: `96 / 200`. */
+  text: string;
+  /** Used share of the limit, from 0 to 1; null without a limit. */
+  fraction: number | null;
+}
+
+interface Count {
+  label: string;
+  number: number;
+  is_bad: boolean;
+}
+
+interface Best {
+  value: string;
+  trial: string;
+  note: string;
+}
+
+interface Notice {
+  at: string;
+  text: string;
+}
+
+type Model = {
+  title: string;
+  status: string;
+  facts: string[];
+  budgets: Budget[];
+  counts: Count[];
+  best: Best | null;
+  forecast: string;
+  sentence: string;
+  notices: Notice[];
+};
+
+/** A shape for each state beside its word, so that colour is never the only sign. */
+const SHAPES: Readonly<Record<string, string>> = {
+  idle: "○",
+  running: "●",
+  paused: "❚❚",
+  stopping: "◐",
+  stopped: "■",
+  completed: "✓",
+  failed: "✕",
+};
+
+const ANNOUNCE_EVERY = 5000;
+
+const TRAITS = [
+  "title",
+  "status",
+  "facts",
+  "budgets",
+  "counts",
+  "best",
+  "forecast",
+  "sentence",
+  "notices",
+] as const;
+
+function makeBudget(): HTMLElement {
+  const root = element("div");
+  const row = element("div", "hpo-row");
+  const bar = element("div", "hpo-bar", { role: "progressbar" });
+  row.append(element("span"), element("span"));
+  bar.append(element("div"));
+  root.append(row, bar);
+  return root;
+}
+
+function paintBudget(root: HTMLElement, budget: Budget): void {
+  const [row, bar] = [...root.children] as [HTMLElement, HTMLElement];
+  const [name, text] = [...row.children] as [HTMLElement, HTMLElement];
+  setText(name, budget.name);
+  setText(text, budget.text);
+  bar.hidden = budget.fraction === null;
+  const percent = Math.min(100, 100 * (budget.fraction ?? 0));
+  setAttribute(bar, "aria-label", budget.name);
+  setAttribute(bar, "aria-valuenow", percent.toFixed(0));
+  setAttribute(bar, "aria-valuetext", budget.text);
+  (bar.firstElementChild as HTMLElement).style.width = `${percent}%`;
+}
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-status-host");
+  const root = element("section", "hpo-part hpo-status", { "aria-label": "Status of the search" });
+
+  const head = element("div", "hpo-status-head");
+  const title = element("span", "hpo-title");
+  const pill = element("span", "hpo-pill", { role: "status" });
+  const shape = element("span", "", { "aria-hidden": "true" });
+  const word = element("span");
+  const facts = element("span", "hpo-muted");
+  pill.append(shape, word);
+  head.append(title, pill, facts);
+
+  const body = element("div", "hpo-status-body");
+  const budgets = element("div", "hpo-budgets hpo-number");
+  const bars: HTMLElement[] = [];
+  const factsRow = element("div", "hpo-facts-row");
+  const counts = element("div");
+  const bestLine = element("div");
+  const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
+  const bestText = element("span");
+  const forecast = element("span", "hpo-muted");
+  bestLine.append(bestMark, bestText, forecast);
+  factsRow.append(counts, bestLine);
+  budgets.append(factsRow);
+  const sentence = element("div", "hpo-sentence", { role: "status" });
+  const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
+  const announcer = element("div", "hpo-hidden", { "aria-live": "polite" });
+  body.append(budgets, sentence, notices, announcer);
+  root.append(head, body);
+
+  let announced = -ANNOUNCE_EVERY;
+
+  const paint = (): void => {
+    const status = model.get("status");
+    setText(title, model.get("title"));
+    pill.dataset.status = status;
+    setText(shape, SHAPES[status] ?? "");
+    setText(word, status);
+    setText(facts, model.get("facts").join(" · "));
+
+    const shown = model.get("budgets");
+    while (bars.length < shown.length) {
+      const bar = makeBudget();
+      bars.push(bar);
+      factsRow.before(bar);
+    }
+    for (const [index, bar] of bars.entries()) {
+      const budget = shown[index];
+      bar.hidden = budget === undefined;
+      if (budget) {
+        paintBudget(bar, budget);
+      }
+    }
+
+    const states = model.get("counts");
+    for (const [index, span] of setCount(counts, states.length, () => element("span")).entries()) {
+      const state = states[index];
+      if (state) {
+        setText(span, `${index > 0 ? " · " : ""}${state.number} ${state.label}`);
+        span.className = state.is_bad ? "hpo-bad" : "";
+      }
+    }
+
+    const best = model.get("best");
+    setText(bestMark, best ? "▲ " : "");
+    const text = best ? `best ${best.value} at ${best.trial}${best.note}` : "no result yet";
+    if (best && bestText.textContent && text !== bestText.textContent) {
+      const now = performance.now();
+      if (now - announced >= ANNOUNCE_EVERY) {
+        announced = now;
+        setText(announcer, `new ${text}`);
+      }
+    }
+    setText(bestText, text);
+    const remaining = model.get("forecast");
+    setText(forecast, remaining ? ` · ${remaining}` : "");
+    setText(sentence, model.get("sentence"));
+
+    const list = model.get("notices");
+    const rows = setCount(notices, list.length, () => {
+      const row = element("li");
+      row.append(element("span", "hpo-number hpo-muted"), element("span"));
+      return row;
+    });
+    for (const [index, row] of rows.entries()) {
+      const notice = list[index];
+      const [at, words] = [...row.children] as [HTMLElement, HTMLElement];
+      if (notice) {
+        setText(at, notice.at);
+        setText(words, `✕ ${notice.text}`);
+      }
+    }
+  };
+
+  // One update of the kernel changes several traits: paint them once.
+  let isScheduled = false;
+  const schedule = (): void => {
+    if (!isScheduled) {
+      isScheduled = true;
+      queueMicrotask(() => {
+        isScheduled = false;
+        paint();
+      });
+    }
+  };
+
+  for (const trait of TRAITS) {
+    model.on(`change:${trait}`, schedule);
+  }
+  paint();
+  el.append(root);
+  return () => {
+    for (const trait of TRAITS) {
+      model.off(`change:${trait}`, schedule);
+    }
+  };
+};
+
+export default { render };
