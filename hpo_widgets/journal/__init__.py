@@ -1,0 +1,50 @@
+"""The file of a search: one SQLite database that is appended to, read, followed and resumed.
+
+What goes in comes out again: trials by number (`TrialRow`), their reports, their logs, what happened to
+the search itself (events), and a header that says what the search is. Values are JSON; nothing is ever
+unpickled. One process owns a journal (`Journal`), any number read it (`JournalReader`).
+
+**Durable** means: a write that has returned survives the death of this process by any signal. After a power
+loss the file is intact, but the last writes before it may be missing.
+
+**Numbers that are not finite** are kept: in JSON as the words ``NaN``, ``Infinity`` and ``-Infinity``, as
+Python's json module and JSON5 write them. In a column of plain numbers SQLite keeps the infinities, and NaN
+becomes NULL, which reads as NaN again.
+"""
+
+from __future__ import annotations
+
+from hpo_widgets.journal.errors import (
+    JournalBusy,
+    JournalDamaged,
+    JournalError,
+    JournalInUse,
+    JournalLeaseLost,
+    JournalNotFound,
+    JournalVersionError,
+)
+from hpo_widgets.journal.lease import Owner
+from hpo_widgets.journal.naming import DIRECTORY, find, journals, new_search_id
+from hpo_widgets.journal.reader import JournalReader
+from hpo_widgets.journal.rows import BulkColumns
+from hpo_widgets.journal.writer import Journal
+from hpo_widgets.trials import TrialRow
+
+__all__ = [
+    "DIRECTORY",
+    "BulkColumns",
+    "Journal",
+    "JournalBusy",
+    "JournalDamaged",
+    "JournalError",
+    "JournalInUse",
+    "JournalLeaseLost",
+    "JournalNotFound",
+    "JournalReader",
+    "JournalVersionError",
+    "Owner",
+    "TrialRow",
+    "find",
+    "journals",
+    "new_search_id",
+]

@@ -1,0 +1,162 @@
+"""Opening the file: for the owner, for readers, on network drives and on read-only media."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from hpo_widgets.journal.errors import JournalError, explain
+
+BUSY_TIMEOUT = 5.0
+"""Seconds that a connection waits for another process's transaction to end."""
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NETWORK_FILESYSTEMS = frozenset({
+    "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",
+    "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
+    "webdav",
+})  # fmt: skip
+_NETWORK_FUSE = frozenset({
+    "fuse.ceph", "fuse.cephfs", "fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.goofys", "fuse.mfs",
+    "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "fuse.vmhgfs-fuse", "fuse.juicefs", "fuse.osxfuse",
+})  # fmt: skip
+
+_logger = logging.getLogger("hpo_widgets")
+_said: set[str] = set()
+
+
+def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """Open the file for its owner, in the journal mode that its file system can do."""
+    connection = _connect(path, "rw", busy_timeout)
+    try:
+        _set_journal_mode(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_new(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """Open an empty file that was just made, leaving its journal mode for `connect_owner`."""
+    return _connect(path, "rw", busy_timeout)
+
+
+def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """Open the file to read only; also where nothing can be written beside it.
+
+    A reader of a WAL file shares an index with the writer, ``-shm``, which it makes if there is none. On read-only
+    media it cannot: then there can be no writer either, and the file is read as it stands.
+    """
+    connection = _connect(path, "ro", busy_timeout)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if primary not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise
+        if _size(path.with_name(path.name + "-wal")):
+            raise JournalError(
+                f"{path} cannot be read where it is: its last writes are still in {path.name}-wal and cannot be merged "
+                "in a folder that is read-only. Copy both files to a folder that can be written to, and open the copy."
+            ) from error
+        return _connect(path, "ro&immutable=1", busy_timeout)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        raise
+
+
+def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+    # Locks of ours, not sqlite3's check of threads, see to it that one thread at a time uses a connection.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=busy_timeout,
+        check_same_thread=False,
+    )
+
+
+def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
+    """Use WAL, where readers and the writer do not wait for each other, unless the file system cannot do it."""
+    kind = filesystem_type(path)
+    if not is_network(kind):
+        try:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            if mode == "wal":
+                # The first transaction is what meets a file system without shared memory.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("COMMIT")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                return
+        except sqlite3.OperationalError as error:
+            primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if primary not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}:
+                raise
+    try:
+        connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
+        connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error as error:
+        raise explain(error, path, "opened") from error
+    directory = str(path.parent)
+    if directory not in _said:
+        _said.add(directory)
+        _logger.warning(
+            "The journals in %s are on a network file system (%s), where SQLite's write-ahead log is not safe: a "
+            "rollback journal is used, which is slower. A folder on a local disk is quicker (journal=).",
+            directory,
+            kind or "of unknown kind",
+        )
+
+
+def is_network(kind: str) -> bool:
+    """Whether a file system of this type is shared over a network."""
+    return kind in _NETWORK_FILESYSTEMS or kind in _NETWORK_FUSE
+
+
+def filesystem_type(path: Path) -> str:
+    """Type of the file system that holds a path, such as ``"ext4"`` or ``"nfs4"``; empty when unknown."""
+    resolved = path.absolute().resolve()
+    if resolved.drive.startswith("\\\\"):
+        return "smbfs"
+    try:
+        partitions = psutil.disk_partitions(all=True)
+    except (OSError, psutil.Error):
+        return ""
+    kind, longest = "", -1
+    for partition in partitions:
+        mountpoint = Path(partition.mountpoint)
+        # Of several mounts at one place the last one is seen.
+        if len(mountpoint.parts) >= longest and resolved.is_relative_to(mountpoint):
+            longest = len(mountpoint.parts)
+            kind = "smbfs" if "remote" in partition.opts.split(",") else partition.fstype.lower()
+    return kind
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,103 @@
+"""What can go wrong with a journal, each in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class JournalError(Exception):
+    """A journal cannot be made, read or written; the message says why and what to do."""
+
+
+class JournalNotFound(JournalError):  # noqa: N818 -- named for what it says, like FileNotFoundError's kin
+    """There is no journal of that name; the message lists near ones."""
+
+
+class JournalDamaged(JournalError):  # noqa: N818
+    """The file is no journal, or parts of it are missing or overwritten. It was left untouched."""
+
+
+class JournalVersionError(JournalError):
+    """The journal was written by a newer version of this package. It was left untouched."""
+
+
+class JournalBusy(JournalError):  # noqa: N818
+    """Another process held the file locked for longer than the busy timeout."""
+
+
+class JournalLeaseLost(JournalError):  # noqa: N818
+    """Another process has taken over the journal that this one owned."""
+
+
+class JournalInUse(JournalError):  # noqa: N818
+    """A live process owns the journal, so it can be viewed and followed, but not continued.
+
+    Attributes
+    ----------
+    host : str
+        Name of the machine on which the owner runs.
+    pid : int
+        Its process id there.
+    """
+
+    def __init__(self, message: str, host: str, pid: int) -> None:
+        super().__init__(message)
+        self.host = host
+        self.pid = pid
+
+
+def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
+    """Turn SQLite's error into ours.
+
+    Parameters
+    ----------
+    error : sqlite3.Error
+        What SQLite said.
+    path : pathlib.Path
+        The journal.
+    doing : str
+        What was being done, as in ``"written"``, ``"opened"``.
+
+    Returns
+    -------
+    JournalError
+        To be raised ``from error``.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    said = str(error)
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return JournalBusy(
+            f"{path} could not be {doing}: another program holds it locked (a backup, a database browser?). "
+            "Nothing of this was stored; it can be tried again when the other one has finished."
+        )
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in said:
+        return damaged(path, said)
+    if primary == sqlite3.SQLITE_FULL:
+        return JournalError(
+            f"{path} could not be {doing}: the disk is full. Nothing of this was stored; what was stored before is "
+            "safe. Free some space, or keep the journal of the next search elsewhere (journal=)."
+        )
+    if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return JournalError(
+            f"{path} could not be {doing}: {said}. Its folder must be one that this process may write to; "
+            "choose another one (journal=)."
+        )
+    if primary == sqlite3.SQLITE_IOERR:
+        return JournalError(
+            f"{path} could not be {doing}: the file system refused ({said}). Nothing of this was stored; what was "
+            "stored before is safe. Look for a full disk, a quota or a lost network drive."
+        )
+    return JournalError(f"{path} could not be {doing}: {said}.")
+
+
+def damaged(path: Path, why: str) -> JournalDamaged:
+    """Say that a file is no journal, or no whole one."""
+    return JournalDamaged(
+        f"{path} is damaged or is no journal: {why}. It was left untouched; go on from a copy of it, or begin a "
+        "new search."
+    )

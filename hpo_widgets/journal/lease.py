@@ -1,0 +1,175 @@
+"""Who owns a journal: one process, named by host, process id and start time, with a heartbeat.
+
+On the owner's own machine the process table decides: the owner lives while a process of its id lives that
+started when it did. From elsewhere (another host on a shared disk, another container) only the heartbeat can be
+seen: an owner that has been silent for `SILENCE` seconds counts as gone. Clocks of hosts that share a journal
+should agree to within that time.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from hpo_widgets.journal.errors import JournalInUse
+
+if TYPE_CHECKING:
+    import sqlite3
+
+SILENCE = 60.0
+"""Seconds without a heartbeat after which an owner that cannot be looked up counts as gone."""
+
+_SAME_START = 1.0
+"""Start times of one process, asked twice, differ by less than this many seconds."""
+
+
+class Hold:
+    """Stands for a lease as long as somebody in this process keeps it."""
+
+    __slots__ = ("__weakref__",)
+
+
+_OWNED_HERE: weakref.WeakValueDictionary[str, Hold] = weakref.WeakValueDictionary()
+"""Leases of this process by token. A journal that is dropped without `close` drops its hold, and so is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that may write a journal.
+
+    Parameters
+    ----------
+    host : str
+        Name of the machine, for people.
+    machine : str
+        What tells its process table from others: host, boot and process namespace.
+    pid : int
+        Process id there.
+    started : float or None
+        When the process started, in seconds after the machine's start (no clock change moves it); None where
+        the system does not say.
+    heartbeat : float
+        Its last sign of life, Unix seconds.
+    token : str
+        Tells this lease from others of the same process.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: float | None
+    heartbeat: float
+    token: str
+
+    @classmethod
+    def here(cls) -> Owner:
+        """Describe this process as the owner of a new lease."""
+        pid = os.getpid()
+        return cls(platform.node(), _machine(), pid, _process_start(pid), time.time(), secrets.token_hex(8))
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since its last sign of life."""
+        return time.time() - self.heartbeat
+
+    @property
+    def is_here(self) -> bool:
+        """True when its process would be in this process's own process table."""
+        return self.machine == _machine()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the owner must be taken to be at work still."""
+        if not self.is_here:
+            return self.silent_for < SILENCE
+        if self.pid == os.getpid() and _same_start(self.started, _process_start(self.pid)):
+            return self.token in _OWNED_HERE
+        try:
+            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:
+                return False
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.Error:
+            return True  # it exists, but may not be asked
+        return _same_start(self.started, _process_start(self.pid))
+
+
+def hold(owner: Owner) -> Hold:
+    """Keep a lease of this process from being taken for a dropped one, as long as the result is kept."""
+    _OWNED_HERE[owner.token] = kept = Hold()
+    return kept
+
+
+def release(owner: Owner) -> None:
+    """Forget a lease of this process."""
+    _OWNED_HERE.pop(owner.token, None)
+
+
+def read_owner(connection: sqlite3.Connection) -> Owner | None:
+    """Read who owns a journal; None when nobody does."""
+    row = connection.execute(
+        "SELECT host, machine, pid, process_started, heartbeat, token FROM lease WHERE token IS NOT NULL"
+    ).fetchone()
+    return None if row is None else Owner(*row)
+
+
+def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> Owner | None:
+    """Make ``owner`` the owner, inside a write transaction, so that of two takers one sees the other.
+
+    Returns the former owner that left without giving the lease back, or None. Raises `JournalInUse` when it is
+    alive.
+    """
+    former = read_owner(connection)
+    if former is not None and former.is_alive:
+        raise JournalInUse(_in_use(former, path), former.host, former.pid)
+    connection.execute(
+        "UPDATE lease SET host = ?, machine = ?, pid = ?, process_started = ?, heartbeat = ?, token = ?",
+        (owner.host, owner.machine, owner.pid, owner.started, owner.heartbeat, owner.token),
+    )
+    return former
+
+
+def _in_use(owner: Owner, path: Path) -> str:
+    if owner.pid == os.getpid() and owner.is_here:
+        who = f"this very process ({owner.pid} on {owner.host})"
+    else:
+        who = f"process {owner.pid} on {owner.host}"
+    when = "" if owner.is_here else f", last heard of {max(0.0, owner.silent_for):.0f} s ago"
+    return (
+        f"{path} belongs to a search that is at work in {who}{when}. It can be viewed and followed meanwhile "
+        "(Journal.view); to continue it here, stop the other one first."
+    )
+
+
+def _process_start(pid: int) -> float | None:
+    """Say when a process started, in seconds after the machine did."""
+    try:
+        # Asked in this order both go by the same reading of the clock.
+        booted = psutil.boot_time()
+        return float(psutil.Process(pid).create_time() - booted)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _same_start(one: float | None, other: float | None) -> bool:
+    """Compare start times; an unknown one is taken to be the same."""
+    return one is None or other is None or abs(one - other) < _SAME_START
+
+
+def _machine() -> str:
+    """Name this process's process table."""
+    parts = [platform.node()]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    except OSError:
+        pass  # not Linux: the host's name must do
+    return " ".join(parts)

@@ -1,0 +1,122 @@
+"""Search ids, the folder that holds journals, and how an id finds its file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import secrets
+import time
+import unicodedata
+from pathlib import Path
+
+from hpo_widgets.journal.errors import JournalError, JournalNotFound
+
+DIRECTORY = ".hpo_widgets"
+"""Where journals are kept by default, under the working directory."""
+
+SUFFIX = ".sqlite"
+"""What the name of every journal ends with."""
+
+_LONGEST_NAME = 40
+_issued: set[str] = set()
+
+
+def new_search_id(name: str | None = None) -> str:
+    """Make a readable id that no other search has.
+
+    Parameters
+    ----------
+    name : str, optional
+        What the search is called, any text. Letters and digits of ASCII are kept in lower case (accents are
+        dropped), the rest becomes hyphens, so that the id is a file name on every system; the journal's header
+        keeps the name as it is. Default: ``"search"``.
+
+    Returns
+    -------
+    str
+        ``"digits-mlp-20261124-153012-a3f1c2"``: name, local date and time, and a random part.
+    """
+    ascii_name = unicodedata.normalize("NFKD", name or "").encode("ascii", "ignore").decode("ascii")
+    words = re.sub(r"[^a-z0-9]+", "-", ascii_name.lower())[:_LONGEST_NAME].strip("-") or "search"
+    while True:
+        search_id = f"{words}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        if search_id not in _issued:
+            _issued.add(search_id)
+            return search_id
+
+
+def journals(directory: str | Path = DIRECTORY) -> list[Path]:
+    """List the journals of a folder, the one that changed last first (none if there is no such folder)."""
+    found = []
+    for path in Path(directory).glob(f"*{SUFFIX}"):
+        try:
+            found.append((path.stat().st_mtime, path))
+        except OSError:
+            continue  # it went away meanwhile
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def find(search_id: str, directory: str | Path = DIRECTORY) -> Path:
+    """Find the journal of a search.
+
+    Parameters
+    ----------
+    search_id : str
+        The id, in upper or lower case; or the beginning of it, when that fits one journal only.
+    directory : str or pathlib.Path
+        The folder of journals. Default: ``.hpo_widgets`` under the working directory.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    JournalNotFound
+        When there is none, or several begin like that; the message lists near matches.
+    """
+    paths = {path.stem: path for path in journals(directory)}
+    wanted = str(search_id).casefold().removesuffix(SUFFIX)
+    for stem, path in paths.items():
+        if stem.casefold() == wanted:
+            return path
+    beginning = [stem for stem in paths if wanted and stem.casefold().startswith(wanted)]
+    if len(beginning) == 1:
+        return paths[beginning[0]]
+    if beginning:
+        raise JournalNotFound(f"Several searches begin with {search_id!r}: {_listed(beginning)}. Give the whole id.")
+    if not paths:
+        raise JournalNotFound(f"There is no search {search_id!r}: the folder {directory} holds no journals.")
+    folded = {stem.casefold(): stem for stem in paths}
+    near = [folded[match] for match in difflib.get_close_matches(wanted, folded, n=5, cutoff=0.6)]
+    hint = f"Did you mean {_listed(near)}?" if near else f"The latest are {_listed(list(paths)[:5])}."
+    raise JournalNotFound(f"There is no search {search_id!r} in the folder {directory}. {hint}")
+
+
+def journal_path(path: str | Path, search_id: str) -> Path:
+    """Say where the journal of a new search goes: ``path`` itself if it names a ``.sqlite`` file, else in it."""
+    path = Path(path)
+    if path.suffix == SUFFIX and not path.is_dir():
+        return path
+    if not search_id or Path(search_id).name != search_id or "\\" in search_id:
+        raise ValueError(f"{search_id!r} cannot be a search id: it must be usable as a file name. See new_search_id().")
+    return path / f"{search_id}{SUFFIX}"
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the folder of journals, with an ignore list of its own so that no repository takes them up."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        ignore = directory / ".gitignore"
+        if directory.name == DIRECTORY and not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise JournalError(
+            f"The folder {directory} for the search's journal cannot be made or written to ({error.strerror}). "
+            "Choose another one (journal=)."
+        ) from error
+
+
+def _listed(stems: list[str]) -> str:
+    return ", ".join(repr(stem) for stem in stems[:5]) + (", ..." if len(stems) > 5 else "")
