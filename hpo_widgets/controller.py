@@ -7,6 +7,7 @@ durable and then visible. `HyperParameterOptimizer` is the public face of this m
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.chronicle import END_STATUS
 from hpo_widgets.journal import JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
 from hpo_widgets.proposals import Proposals, make_proposals
@@ -27,6 +29,7 @@ from hpo_widgets.trials import TrialRow, TrialState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome
     from hpo_widgets.objectives import Objective
@@ -40,14 +43,6 @@ HEARTBEAT_SECONDS = 5.0
 MAX_NOTICES = 100
 TRIALS_WITHOUT_OBJECTIVE = 3
 """So many trials that end well without the objective, and none with it, end the search."""
-
-_END_STATUS = {
-    "stopped": SearchStatus.STOPPED,
-    "max_failures": SearchStatus.FAILED,
-    "objective_never_reported": SearchStatus.FAILED,
-    "launch_failed": SearchStatus.FAILED,
-    "error": SearchStatus.FAILED,
-}
 
 
 class Controller:
@@ -137,8 +132,8 @@ class Controller:
             nothing_left = self._why_nothing_left()
             if nothing_left is not None:
                 self.stop_reason = nothing_left
-                self.status = _END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
-                self.recorder.notify()
+                self.status = END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
+                self.recorder.shown.notify()
                 return False
             self.recorder.open_journal()
             self.ended.clear()
@@ -172,12 +167,42 @@ class Controller:
         """Tell people of an error: in the panel's strip and on the ``hpo_widgets`` logger."""
         logger.warning("%s: %s", source, sentence)
         self.notices = [*self.notices, Notice(source, sentence)][-MAX_NOTICES:]
-        self.recorder.notify()
+        self.recorder.shown.notify()
 
     def _wake(self) -> None:
         engine = self._engine
         if engine is not None:
             engine.wake()
+
+    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any]) -> None:
+        """Take up what a journal tells, before the first start in this process."""
+        self.space = chronicle.space
+        self.epochs = list(chronicle.epochs)
+        self.undo_stack = list(chronicle.spaces[:-1])
+        self.notices = list(chronicle.notices)
+        self.stop_reason = chronicle.stop_reason
+        self._is_paused = chronicle.is_paused
+        self.status = chronicle.status(owner_is_alive=False)
+        clock = self.clock
+        clock.wall_before = chronicle.wall_before
+        clock.was_started = chronicle.was_started
+        if chronicle.has_own_deadline:
+            deadline = chronicle.deadline
+            clock.set_deadline(None if deadline is None else dt.datetime.fromisoformat(deadline))
+        numbers = bulk["number"]
+        self.num_launched = len(numbers)
+        self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
+        seconds = (bulk["ended"] - bulk["started"]).tolist()
+        clock.compute_done = sum(s for s in seconds if s == s) / SECONDS_A_MINUTE  # noqa: PLR0124 -- NaN
+        self._seen = {tuple(point) for point in bulk["parameters"]}
+        in_epoch = bulk["epoch"] == self.epoch
+        self._draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
+        self._has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
+        num_by_hand = int(bulk["manual"].sum())
+        self.waiting_by_hand.extend(
+            dict(chronicle.declared_space.decode(encoded))
+            for encoded in chronicle.points_by_hand[num_by_hand:]
+        )
 
     # Commands, on the controller's thread --------------------------------------------------------
 
@@ -312,7 +337,7 @@ class Controller:
             function, future = self._inbox.popleft()
             _complete(future, function)
             if recorder.due is None:
-                recorder.notify()
+                recorder.shown.notify()
         self._prune()
         now = time.monotonic()
         if now >= self._next_check:
@@ -366,11 +391,12 @@ class Controller:
             self._flush()
         except JournalError as error:
             self.notice("journal", f"{error}; what was not written yet is kept in memory")
+        self.recorder.close_journal()
         self._callbacks.close()
         with self._gate:
             self._engine = self._proposals = None
             self.stop_reason = reason
-            self.status = _END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+            self.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
             if reason.code in {"error", "launch_failed"}:
                 self.notice("search", reason.sentence)
             self._thread = None
@@ -378,7 +404,7 @@ class Controller:
                 function, future = self._inbox.popleft()
                 _complete(future, function)
             self.ended.set()
-        self.recorder.notify()
+        self.recorder.shown.notify()
 
     # Launching -----------------------------------------------------------------------------------
 
@@ -653,7 +679,7 @@ class Controller:
     def _report(self) -> None:
         """Keep a picture of the search's progress in the journal (`set_report_period`)."""
         budget = self.clock.budget(self.num_launched, self.num_iterations)
-        top = self.recorder.top(10)
+        top = self.recorder.shown.top(10)
         self.recorder.event("report", budget=budget.to_dict(), top=top)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -224,17 +224,14 @@ class TrialColumns:
                 self._log[self._version] = number
                 self._version += 1
 
-    def load(self, bulk: Mapping[str, object]) -> None:
-        """Fill an empty store from the journal's bulk columns (`JournalReader.columns`)."""
+    def load(self, bulk: Mapping[str, Any]) -> None:
+        """Write all rows of a journal's bulk columns (`JournalReader.columns`) at once."""
         numbers = np.asarray(bulk["number"], dtype=np.int64)
         if len(numbers) == 0:
             return
         with self._lock:
-            if self._num_rows:
-                msg = "columns are loaded into an empty store only"
-                raise RuntimeError(msg)
-            size = int(numbers.max()) + 1
-            self._reserve(size, size)
+            size = max(self._num_rows, int(numbers.max()) + 1)
+            self._reserve(size, self._version + len(numbers))
             self._num_rows = size
             for name, array in self._arrays.items():
                 incoming = np.asarray(bulk[name], dtype=array.dtype)
@@ -242,15 +239,12 @@ class TrialColumns:
             points = bulk["parameters"]
             for index, column in enumerate(self._parameters):
                 absent = -1 if self._is_choice[index] else NAN
-                column[numbers] = [
-                    absent if point[index] is None else point[index]
-                    for point in points  # type: ignore[attr-defined]
-                ]
-            self._log[:size] = np.arange(size)
-            self._version = size
-            self._counts = np.bincount(
-                self._arrays["state"][:size], minlength=len(TrialState)
-            ).tolist()
+                values = [point[index] for point in points]
+                column[numbers] = [absent if value is None else value for value in values]
+            self._log[self._version : self._version + len(numbers)] = numbers
+            self._version += len(numbers)
+            states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
+            self._counts = states.tolist()
 
     def archived(self, numbers: Sequence[int]) -> dict[int, bool]:
         """Which of these trials are archived."""

@@ -24,7 +24,7 @@ from hpo_widgets.journal.errors import (
     JournalVersionError,
 )
 from hpo_widgets.journal.lease import Owner
-from hpo_widgets.journal.naming import DIRECTORY, find, journals, new_search_id
+from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id
 from hpo_widgets.journal.reader import JournalReader
 from hpo_widgets.journal.rows import BulkColumns
 from hpo_widgets.journal.writer import Journal
@@ -45,6 +45,7 @@ __all__ = [
     "Owner",
     "TrialRow",
     "find",
+    "journal_path",
     "journals",
     "new_search_id",
 ]

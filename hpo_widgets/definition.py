@@ -1,0 +1,263 @@
+"""What a search is: its constructor's arguments, checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.limits import Settings
+from hpo_widgets.messages import near_match
+from hpo_widgets.objectives import Objective, make_objectives
+from hpo_widgets.parameters import as_parameter
+from hpo_widgets.space import Space
+from hpo_widgets.strategies import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.strategies.base import SearchStrategy
+
+CONTROLLER_KEYWORDS = (
+    "total_max_jobs",
+    "time_limit_per_job",
+    "min_iteration_per_job",
+    "max_iteration_per_job",
+    "pool_period_min",
+    "max_failures",
+    "allow_duplicates",
+    "stop_grace",
+    "name",
+    "journal",
+    "limits",
+    "worker_env",
+    "arguments",
+)
+"""Keywords beyond the named ones that the controller itself takes; others go to the strategy."""
+
+
+@dataclass(slots=True)
+class Definition:
+    """A checked search: everything the controller needs to begin."""
+
+    template: FunctionTemplate | ScriptTemplate
+    space: Space
+    objectives: tuple[Objective, ...]
+    strategy: SearchStrategy
+    is_seeded: bool
+    settings: Settings
+    name: str
+    journal: Path
+    worker_env: Mapping[int, Mapping[str, str]] | None
+    arguments: Sequence[str] | None
+    header: dict[str, Any]
+
+
+def make_template(base_task_id: object) -> FunctionTemplate | ScriptTemplate:
+    """The template experiment that ``base_task_id`` names on this machine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With what is accepted, when it is neither a callable nor the path of a script.
+    """
+    if isinstance(base_task_id, Path):
+        return ScriptTemplate(base_task_id)
+    if callable(base_task_id) and not isinstance(base_task_id, type):
+        return FunctionTemplate(base_task_id)
+    if isinstance(base_task_id, str) and base_task_id.endswith(".py"):
+        msg = f"base_task_id names a script by a str; pass pathlib.Path({base_task_id!r})"
+        raise TypeError(msg)
+    msg = (
+        "base_task_id must be a callable or a pathlib.Path of a script, "
+        f"got {base_task_id!r}; ClearML Task ids are not supported by this version"
+    )
+    raise TypeError(msg)
+
+
+def split_keywords(
+    optimizer_kwargs: Mapping[str, Any], strategy_class: type[SearchStrategy]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort keywords into the controller's and the strategy's; ``TypeError`` for unknown ones."""
+    for_strategy = strategy_class.keywords()
+    known = {*CONTROLLER_KEYWORDS, *for_strategy}
+    controller: dict[str, Any] = {}
+    strategy: dict[str, Any] = {}
+    for keyword, value in optimizer_kwargs.items():
+        if keyword not in known:
+            msg = (
+                f"HyperParameterOptimizer with {strategy_class.__name__} takes no keyword "
+                f"{keyword!r}. {near_match(keyword, known)}"
+            )
+            raise TypeError(msg)
+        if keyword in CONTROLLER_KEYWORDS:
+            controller[keyword] = value
+        if keyword in for_strategy:
+            strategy[keyword] = value
+    return controller, strategy
+
+
+def default_concurrency() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def define(
+    *,
+    base_task_id: object,
+    hyper_parameters: Sequence[object],
+    objective_metric_title: str | Sequence[str] | None,
+    objective_metric_series: str | Sequence[str] | None,
+    objective_metric_sign: str | Sequence[str] | None,
+    optimizer_class: object,
+    max_number_of_concurrent_tasks: int | None,
+    optimization_time_limit: float | None,
+    compute_time_limit: float | None,
+    recorded: Mapping[str, Any],
+    optimizer_kwargs: Mapping[str, Any],
+) -> Definition:
+    """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`."""
+    template = make_template(base_task_id)
+    strategy_class = resolve(optimizer_class)
+    keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
+    if isinstance(hyper_parameters, (str, bytes)) or not hasattr(hyper_parameters, "__iter__"):
+        msg = f"hyper_parameters must be a list of Parameter objects, got {hyper_parameters!r}"
+        raise TypeError(msg)
+    space = Space([as_parameter(p) for p in hyper_parameters], keywords.get("limits"))
+    template.check(space.names)
+    objectives = make_objectives(
+        _default(objective_metric_title, "objective", template, "objective_metric_title"),
+        _default(objective_metric_series, "objective", template, "objective_metric_series"),
+        objective_metric_sign or "min",
+    )
+    strategy = strategy_class(**strategy_keywords)
+    strategy.check(space, objectives)
+    settings = make_settings(
+        max_number_of_concurrent_tasks=max_number_of_concurrent_tasks,
+        optimization_time_limit=optimization_time_limit,
+        compute_time_limit=compute_time_limit,
+        keywords=keywords,
+    )
+    name = keywords.get("name") or template.name
+    if not isinstance(name, str):
+        msg = f"name must be a str, got {name!r}"
+        raise TypeError(msg)
+    header = {
+        "name": name,
+        "template": template.name,
+        "engine": "script" if isinstance(template, ScriptTemplate) else "callable",
+        "strategy": strategy_class.__name__,
+        "seed": strategy.seed,
+        "is_seeded": strategy_keywords.get("seed") is not None,
+        "space": space.to_dict(),
+        "objectives": [[o.title, o.series, o.sign] for o in objectives],
+        "settings": {field: getattr(settings, field) for field in Settings.__dataclass_fields__},
+        "arguments": {
+            keyword: _readable(value)
+            for keyword, value in {**recorded, **optimizer_kwargs}.items()
+            if keyword != "worker_env"  # May hold credentials, which never reach a file.
+        },
+        "group": recorded.get("spawn_project"),
+    }
+    return Definition(
+        template=template,
+        space=space,
+        objectives=objectives,
+        strategy=strategy,
+        is_seeded=strategy_keywords.get("seed") is not None,
+        settings=settings,
+        name=name,
+        journal=Path(keywords.get("journal") or DIRECTORY),
+        worker_env=keywords.get("worker_env"),
+        arguments=keywords.get("arguments"),
+        header=header,
+    )
+
+
+def make_settings(
+    *,
+    max_number_of_concurrent_tasks: int | None,
+    optimization_time_limit: float | None,
+    compute_time_limit: float | None,
+    keywords: Mapping[str, Any],
+) -> Settings:
+    """Limits and sizes, each checked."""
+    concurrency = max_number_of_concurrent_tasks
+    max_failures = keywords.get("max_failures", 10)
+    return Settings(
+        max_number_of_concurrent_tasks=(
+            default_concurrency()
+            if concurrency is None
+            else whole_above_zero("max_number_of_concurrent_tasks", concurrency)
+        ),
+        total_max_jobs=_optional(whole_above_zero, "total_max_jobs", keywords),
+        optimization_time_limit=above_zero("optimization_time_limit", optimization_time_limit),
+        compute_time_limit=above_zero("compute_time_limit", compute_time_limit),
+        time_limit_per_job=above_zero("time_limit_per_job", keywords.get("time_limit_per_job")),
+        min_iteration_per_job=_optional(whole_above_zero, "min_iteration_per_job", keywords),
+        max_iteration_per_job=_optional(whole_above_zero, "max_iteration_per_job", keywords),
+        max_failures=None if max_failures is None else whole_above_zero("max_failures", max_failures),
+        allow_duplicates=bool(keywords.get("allow_duplicates", False)),
+        stop_grace=_not_negative("stop_grace", keywords.get("stop_grace", 0.1)),
+    )
+
+
+def whole_above_zero(name: str, value: object) -> int:
+    """An int of at least 1, or an error that says so."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{name} must be a whole number of at least 1, got {value!r}"
+        raise TypeError(msg)
+    if value < 1:
+        msg = f"{name} must be at least 1, got {value}; leave it out for no limit"
+        raise ValueError(msg)
+    return value
+
+
+def above_zero(name: str, minutes: object) -> float | None:
+    """Minutes above 0 or None, or an error that says so."""
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)):
+        msg = f"{name} must be a number of minutes, got {minutes!r}"
+        raise TypeError(msg)
+    if not minutes > 0:
+        msg = f"{name} is in minutes and must be above 0, got {minutes}; leave it out for no limit"
+        raise ValueError(msg)
+    return float(minutes)
+
+
+def _not_negative(name: str, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        msg = f"{name} must be a number of seconds of at least 0, got {seconds!r}"
+        raise ValueError(msg)
+    return float(seconds)
+
+
+def _optional(check: Any, name: str, keywords: Mapping[str, Any]) -> Any:
+    value = keywords.get(name)
+    return None if value is None else check(name, value)
+
+
+def _default(given: Any, default: str, template: object, name: str) -> Any:
+    """A callable may just return its objective; a script has to say what it reports."""
+    if given is not None:
+        return given
+    if isinstance(template, ScriptTemplate):
+        msg = f"{name} is needed for a script: name the scalar it reports with report_scalar"
+        raise TypeError(msg)
+    return default
+
+
+def _readable(value: object) -> object:
+    """An argument as the journal keeps it: JSON where it is, else its repr, never pickled."""
+    try:
+        json.dumps(value, allow_nan=True)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value

@@ -1,0 +1,87 @@
+"""The shapes in which a search's results leave it: ClearML's dictionaries and a DataFrame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.trials import TrialState, split_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Snapshot, Trial
+
+
+def experiment_details(
+    trial: Trial, *, all_metrics: bool, all_hyper_parameters: bool
+) -> dict[str, Any]:
+    """One entry of ``get_top_experiments_details``, in the shape of ClearML's documentation.
+
+    ``all_hyper_parameters`` adds what ClearML keeps in other sections than the searched ones; on
+    this machine that is the section ``trial`` with number, state, epoch and error.
+    """
+    wanted = {objective.key for objective in trial.objectives}
+    metrics = {}
+    for key, (last, _, low, _, high, *_rest) in trial.summary.items():
+        if all_metrics or key in wanted:
+            title, series = split_key(key)
+            metrics[key] = {
+                "metric": title,
+                "variant": series,
+                "value": last,
+                "min_value": low,
+                "max_value": high,
+            }
+    parameters = trial.get_parameters()
+    if all_hyper_parameters:
+        parameters |= {
+            "trial/number": str(trial.number),
+            "trial/state": trial.status,
+            "trial/epoch": str(trial.epoch),
+            "trial/error": trial.error or "",
+        }
+    return {"task_id": trial.id, "hyper_parameters": parameters, "metrics": metrics}
+
+
+def to_dataframe(
+    snapshot: Snapshot, space: Space, objectives: Iterable[Objective]
+) -> pd.DataFrame:
+    """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
+
+    Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
+    ``started`` (UTC), ``seconds``, ``worker``, ``manual``, ``archived``.
+    """
+    import pandas as pd  # noqa: PLC0415 -- only who asks for a DataFrame pays for pandas
+
+    columns: dict[str, Any] = {
+        "state": [TrialState(state).label for state in snapshot.state.tolist()]
+    }
+    for index, objective in enumerate(objectives):
+        columns[objective.key] = snapshot.values[:, index]
+    kinds = {column.name: column.kind for column in space.columns}
+    for name, values in snapshot.parameters.items():
+        if kinds[name] == "choice":
+            choices = space.leaf(name).declared
+            columns[name] = pd.Series(
+                [choices[index] if index >= 0 else None for index in values.tolist()], dtype=object
+            ).to_numpy()
+        elif kinds[name] == "int":
+            columns[name] = pd.array(
+                [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
+                dtype="Int64",
+            )
+        else:
+            columns[name] = values
+    columns |= {
+        "epoch": snapshot.epoch,
+        "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
+        "seconds": snapshot.ended - snapshot.started,
+        "worker": snapshot.worker,
+        "manual": snapshot.manual,
+        "archived": snapshot.archived,
+    }
+    return pd.DataFrame(columns, index=pd.Index(snapshot.numbers, name="number"))

@@ -1,0 +1,710 @@
+"""`HyperParameterOptimizer`, the search controller with ClearML's API on this machine.
+
+This module is the public face: it checks, translates and waits. The state of a search belongs to
+the controller's thread (`hpo_widgets.controller`), what is durable to the recorder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.callbacks import CallbackThread
+from hpo_widgets.controller import Controller, observation_of
+from hpo_widgets.definition import Definition, above_zero, define, whole_above_zero
+from hpo_widgets.details import experiment_details, to_dataframe
+from hpo_widgets.journal import DIRECTORY, JournalError, find, journal_path, new_search_id
+from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.messages import near_match
+from hpo_widgets.recorder import Recorder
+from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.strategies import RandomSearch
+from hpo_widgets.trials import Trial, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import optuna
+    import pandas as pd
+
+    from hpo_widgets.budget import Budget
+    from hpo_widgets.jobs.base import JobEngine
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import EpochMark, Notice, StopReason
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials import Changes, Snapshot
+
+
+_ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
+
+
+class HyperParameterOptimizer:
+    """Hyperparameter search controller: runs a template experiment again and again with other values.
+
+    Names, defaults and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``.
+
+    Parameters
+    ----------
+    base_task_id
+        The template experiment: a callable, or a `pathlib.Path` to a script. A callable gets its
+        parameters by keyword, and ``trial`` if its signature has it.
+    hyper_parameters
+        Parameter objects, of hpo_widgets or of ``clearml.automation``.
+    objective_metric_title, objective_metric_series, objective_metric_sign
+        The scalar to optimise: strings, or equal-length sequences for several objectives. Signs:
+        ``min`` ``max`` (the last value), ``min_global`` ``max_global`` (the extreme over all
+        reports). Default for a callable: what it returns, minimised.
+    optimizer_class
+        `RandomSearch` (default), `GridSearch`, `OptimizerOptuna`, `OptimizerBOHB`, ClearML's classes of
+        the same names, or a class derived from `SearchStrategy`.
+    max_number_of_concurrent_tasks
+        Trials that run at once. Default: the cores of this machine.
+    execution_queue, pool_period_min
+        Accepted for ClearML's sake; without effect on this machine.
+    optimization_time_limit
+        Minutes of the whole search, counted from `start`. Default: no limit.
+    compute_time_limit
+        Minutes of all jobs together. Default: no limit.
+    auto_connect_task, always_create_task, spawn_project
+        Kept in the journal with the other arguments; ``spawn_project`` is its group.
+    save_top_k_tasks_only
+        Above 0: archive (hide, not lose) ended trials beyond the k best. Default: keep all.
+    **optimizer_kwargs
+        ``total_max_jobs``, ``time_limit_per_job`` (minutes), ``min_iteration_per_job``,
+        ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
+        ``allow_duplicates`` (default False), ``stop_grace`` (seconds; default 0.1), ``name``,
+        ``journal`` (directory; default ``.hpo_widgets``), ``limits`` (name to hard bounds),
+        ``worker_env`` (worker index to environment variables), ``arguments`` (how a script gets
+        its parameters), and the keywords of the strategy. Unknown ones raise ``TypeError``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, with what to do about it, before anything runs.
+    """
+
+    def __init__(
+        self,
+        base_task_id: Callable[..., Any] | Path | str,
+        hyper_parameters: Sequence[Any],
+        objective_metric_title: str | Sequence[str] | None = None,
+        objective_metric_series: str | Sequence[str] | None = None,
+        objective_metric_sign: str | Sequence[str] | None = None,
+        optimizer_class: type = RandomSearch,
+        max_number_of_concurrent_tasks: int | None = None,
+        execution_queue: str | None = None,
+        optimization_time_limit: float | None = None,
+        compute_time_limit: float | None = None,
+        auto_connect_task: Any = True,  # noqa: FBT002 -- ClearML's signature
+        always_create_task: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+        spawn_project: str | None = None,
+        save_top_k_tasks_only: int | None = None,
+        **optimizer_kwargs: Any,
+    ) -> None:
+        definition = define(
+            base_task_id=base_task_id,
+            hyper_parameters=hyper_parameters,
+            objective_metric_title=objective_metric_title,
+            objective_metric_series=objective_metric_series,
+            objective_metric_sign=objective_metric_sign,
+            optimizer_class=optimizer_class,
+            max_number_of_concurrent_tasks=max_number_of_concurrent_tasks,
+            optimization_time_limit=optimization_time_limit,
+            compute_time_limit=compute_time_limit,
+            recorded={
+                "execution_queue": execution_queue,
+                "auto_connect_task": auto_connect_task,
+                "always_create_task": always_create_task,
+                "spawn_project": spawn_project,
+                "save_top_k_tasks_only": save_top_k_tasks_only,
+            },
+            optimizer_kwargs=optimizer_kwargs,
+        )
+        search_id = new_search_id(definition.name)
+        self._setup(
+            definition,
+            search_id,
+            journal_path(definition.journal, search_id),
+            save_top_k=save_top_k_tasks_only or 0,
+        )
+
+    def _setup(self, definition: Definition, search_id: str, path: Path, *, save_top_k: int) -> None:
+        self._definition = definition
+        self._commanding = threading.local()
+        self._job_class: type | None = None
+        self._callbacks = CallbackThread(self._callback_failed)
+        self._recorder = Recorder(
+            search_id,
+            path,
+            definition.header,
+            definition.space,
+            definition.objectives,
+            save_top_k=save_top_k,
+        )
+        self._controller = Controller(
+            space=definition.space,
+            objectives=definition.objectives,
+            strategy=definition.strategy,
+            is_seeded=definition.is_seeded,
+            settings=definition.settings,
+            recorder=self._recorder,
+            callbacks=self._callbacks,
+            make_engine=self._make_engine,
+        )
+
+    def _make_engine(self, workers: int) -> JobEngine:
+        return self._definition.make_engine(workers, self._job_class)
+
+    def __repr__(self) -> str:
+        return f"<HyperParameterOptimizer {self.id} {self.status}>"
+
+    # ClearML's members ----------------------------------------------------------------------------
+
+    def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
+        """Start the search, or continue it with what is left of its budget.
+
+        Parameters
+        ----------
+        job_complete_callback
+            Called once per job that ends with an objective, in order, with (job_id,
+            objective_value, objective_iteration, job_parameters, top_performance_job_id), on a
+            thread of its own: it may call any method. Default: the one given before, if any.
+
+        Returns
+        -------
+        bool
+            True at once when started or already running; False when nothing of the budget is left
+            (`stop_reason` says what).
+
+        Raises
+        ------
+        JournalError
+            When the journal cannot be written; nothing has run then.
+        """
+        if job_complete_callback is not None:
+            if not callable(job_complete_callback):
+                msg = f"job_complete_callback must be callable, got {job_complete_callback!r}"
+                raise TypeError(msg)
+            self._controller.callback = job_complete_callback
+        return self._controller.start()
+
+    def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
+        """Start on this machine; the same as `start`, as a callable or script runs here anyway."""
+        return self.start(job_complete_callback)
+
+    def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:  # noqa: FBT001, FBT002 -- ClearML's signature
+        """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
+
+        Idempotent and safe from any thread, a callback's included.
+
+        Parameters
+        ----------
+        timeout
+            Minutes to wait at most for the end. Default: until it has ended (under a second).
+        wait_for_reporter
+            Wait also for the callbacks that are due. Default True.
+        """
+        self._controller.submit(self._controller.stop)
+        if self._controller.is_current:
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
+        if not self._controller.ended.wait(timeout and timeout * SECONDS_A_MINUTE):
+            return
+        if wait_for_reporter:
+            self._callbacks.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the search without stopping it; interruptible.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end, which a time limit brings in time.
+
+        Returns
+        -------
+        bool
+            True when the search has ended (or was never started), False when it timed out.
+        """
+        timeout = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
+        deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
+        if self._controller.is_current:
+            msg = "wait() on the search's own thread would never return; call it elsewhere"
+            raise RuntimeError(msg)
+        if not self._controller.ended.wait(None if timeout is None else max(0.0, timeout)):
+            return False
+        return self._callbacks.wait(
+            None if deadline is None else max(0.0, deadline - time.monotonic())
+        )
+
+    async def wait_async(self, timeout: float | None = None) -> bool:
+        """`wait` for coroutines: other cells and widgets go on meanwhile."""
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+        unsubscribe = self.subscribe(lambda: loop.call_soon_threadsafe(changed.set))
+        seconds = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._controller.ended.is_set():
+                    await changed.wait()
+                    changed.clear()
+                return await asyncio.to_thread(self._callbacks.wait)
+        except TimeoutError:
+            return False
+        finally:
+            unsubscribe()
+
+    def set_time_limit(
+        self, in_minutes: float | None = None, specific_time: dt.datetime | None = None
+    ) -> None:
+        """Set the search's time limit: minutes from now, or a moment; neither: no limit.
+
+        Raises
+        ------
+        ValueError
+            For a moment in the past or minutes that are not above 0.
+        """
+        self._do(lambda: self._controller.set_deadline(_deadline(in_minutes, specific_time)))
+
+    def get_time_limit(self) -> dt.datetime | None:
+        """The moment at which the search ends, as naive local time; None without a limit."""
+        return self._controller.clock.deadline
+
+    def reached_time_limit(self) -> bool:
+        """True once a started search is past its limit, and from then on; False without a limit."""
+        return self._controller.clock.is_past_deadline
+
+    def elapsed(self) -> float:
+        """Minutes since the start, frozen at the end; negative before the start."""
+        clock = self._controller.clock
+        return clock.elapsed if clock.was_started else -1.0
+
+    def is_active(self) -> bool:
+        """True while the search runs or pauses, and before it was started (as ClearML's)."""
+        return not self._controller.clock.was_started or self.is_running()
+
+    def is_running(self) -> bool:
+        """True while the search runs or pauses."""
+        return not self._controller.ended.is_set()
+
+    def get_num_active_experiments(self) -> int:
+        """Number of jobs that are queued or running now."""
+        counts = self.counts
+        return counts[TrialState.QUEUED] + counts[TrialState.RUNNING]
+
+    def get_active_experiments(self) -> list[Trial]:
+        """The trials that are queued or running now."""
+        snapshot = self.snapshot()
+        active = snapshot.numbers[snapshot.state <= TrialState.RUNNING]
+        return [self.trial(int(number)) for number in active]
+
+    def get_top_experiments(self, top_k: int) -> list[Trial]:
+        """The best trials, best first; never one without the objective.
+
+        Running, pruned and aborted trials with a value rank too; ±inf ranks last. Several
+        objectives: by non-dominated front, then by spread.
+        """
+        whole_above_zero("top_k", top_k)
+        return [self.trial(number) for number in self._recorder.shown.top(top_k)]
+
+    def get_top_experiments_details(
+        self,
+        top_k: int,
+        all_metrics: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+        all_hyper_parameters: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+        only_completed: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+    ) -> list[dict[str, Any]]:
+        """The best trials as dictionaries: ``task_id``, ``hyper_parameters`` (str), ``metrics``.
+
+        Parameters
+        ----------
+        top_k
+            How many at most; sorted over all trials, then cut.
+        all_metrics
+            All reported scalars instead of the objectives only.
+        all_hyper_parameters
+            Also what belongs to other sections than the searched parameters.
+        only_completed
+            Leave out running, pruned and aborted trials.
+        """
+        whole_above_zero("top_k", top_k)
+        accept = self._recorder.shown.is_completed if only_completed else None
+        return [
+            experiment_details(
+                self.trial(number),
+                all_metrics=all_metrics,
+                all_hyper_parameters=all_hyper_parameters,
+            )
+            for number in self._recorder.shown.top(top_k, accept)
+        ]
+
+    @classmethod
+    def get_optimizer_top_experiments(
+        cls,
+        objective_metric_title: str | Sequence[str],
+        objective_metric_series: str | Sequence[str],
+        objective_metric_sign: str | Sequence[str],
+        optimizer_task_id: str,
+        top_k: int,
+    ) -> list[Trial]:
+        """The best trials of any search on this machine, by any scalars that it reported.
+
+        Parameters
+        ----------
+        optimizer_task_id
+            A search id (or the path of a journal).
+        """
+        from hpo_widgets.viewer import SearchViewer  # noqa: PLC0415 -- the viewer is needed here only
+
+        with SearchViewer(find_journal(optimizer_task_id)) as viewer:
+            return viewer.top_by(
+                objective_metric_title, objective_metric_series, objective_metric_sign, top_k
+            )
+
+    def get_optimizer(self) -> SearchStrategy:
+        """The strategy that chooses points."""
+        return self._controller.strategy
+
+    def set_default_job_class(self, job_class: Any) -> None:
+        """Set the class that runs jobs from the next `start` on.
+
+        Parameters
+        ----------
+        job_class
+            On this machine a class with the methods of `hpo_widgets.jobs.base.JobEngine`, made with
+            the arguments of the default one (`FunctionPool` or `ScriptEngine`).
+
+        Raises
+        ------
+        TypeError
+            For anything else, ClearML's job classes included: they need a ClearML server.
+        """
+        missing = [name for name in _ENGINE_METHODS if not callable(getattr(job_class, name, None))]
+        if not isinstance(job_class, type) or missing:
+            msg = (
+                "job_class must be a class with the methods of hpo_widgets.jobs.base.JobEngine on "
+                f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
+            )
+            raise TypeError(msg)
+        self._job_class = job_class
+
+    def set_report_period(self, report_period_minutes: float) -> None:
+        """Set how often progress is reported to the journal, in minutes (default 10)."""
+        minutes = above_zero("report_period_minutes", report_period_minutes)
+        self._do(lambda: self._controller.changed_settings(report_period=minutes))
+
+    # Beyond ClearML -------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Launch nothing more; running trials finish, time limits run on."""
+        self._do(self._controller.pause)
+
+    def resume(self) -> None:
+        """Launch again; continues a search that was reopened paused."""
+        self._do(self._controller.resume)
+
+    def set_range(self, name: str, range: Sequence[Any]) -> None:  # noqa: A002 -- the field's word
+        """Narrow or widen one range: ``(low, high)`` in parameter values, or the allowed choices."""
+        self.set_ranges({name: range})
+
+    def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
+        """Change ranges in one gesture: the next trial proposed lies inside, history is kept.
+
+        Raises
+        ------
+        ValueError
+            For unknown names (with the nearest one) and impossible ranges; nothing changes then.
+        """
+        self.space.with_ranges(ranges)  # raises here, whatever thread the search is on
+        self._do(lambda: self._controller.set_ranges(ranges))
+
+    def undo(self) -> None:
+        """Go back to the ranges before the last change."""
+        self._do(self._controller.undo)
+
+    def redo(self) -> None:
+        """Take back the last `undo`."""
+        self._do(self._controller.redo)
+
+    def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
+        """Run a point of one's own next, duplicate or not; it counts against the budget."""
+        point = self.space.normalise(parameters)
+        self._do(lambda: self._controller.enqueue(dict(point)))
+
+    def retry(self, trial: Trial | int) -> None:
+        """Run a trial's point again; the retry counts against the budget."""
+        number = trial.number if isinstance(trial, Trial) else trial
+        self.enqueue_trial(self.trial(number).parameters)
+
+    def set_max_number_of_concurrent_tasks(self, number: int) -> None:
+        """Change how many trials run at once; running ones finish."""
+        number = whole_above_zero("max_number_of_concurrent_tasks", number)
+        self._do(lambda: self._controller.changed_settings(max_number_of_concurrent_tasks=number))
+
+    def set_total_max_jobs(self, number: int | None) -> None:
+        """Change the job budget; None: no limit."""
+        if number is not None:
+            number = whole_above_zero("total_max_jobs", number)
+        self._do(lambda: self._controller.changed_settings(total_max_jobs=number))
+
+    def set_compute_time_limit(self, minutes: float | None) -> None:
+        """Change the compute budget, in minutes; None: no limit."""
+        minutes = above_zero("compute_time_limit", minutes)
+        self._do(lambda: self._controller.changed_settings(compute_time_limit=minutes))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All trials with typed values, one row a trial."""
+        return to_dataframe(self.snapshot(), self._definition.space, self.objectives)
+
+    def to_optuna(self) -> optuna.Study:
+        """The search so far as an Optuna study, for Optuna's own plots and analyses."""
+        from hpo_widgets.strategies.optuna import study_from_trials  # noqa: PLC0415 -- optuna is heavy
+
+        rows = self._recorder.ended_rows()
+        space = self._definition.space
+        return study_from_trials(
+            space, self.objectives, [observation_of(row, space) for row in rows], self.name
+        )
+
+    @classmethod
+    def open(
+        cls,
+        journal_or_task_id: str | Path,
+        search: str | None = None,
+        *,
+        base_task_id: Callable[..., Any] | Path | None = None,
+        **optimizer_kwargs: Any,
+    ) -> Any:
+        """Open a search again: to continue it, or to look at it.
+
+        Parameters
+        ----------
+        journal_or_task_id
+            A search id, a journal's path, or a directory of journals together with ``search``.
+        base_task_id
+            The template experiment. With it the search can be continued by `start`, unless a live
+            process owns it; without it there is a view of it (`SearchViewer`).
+        **optimizer_kwargs
+            Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``.
+
+        Returns
+        -------
+        HyperParameterOptimizer or SearchViewer
+            The viewer when there is no ``base_task_id`` or the owner lives.
+        """
+        from hpo_widgets.reopening import reopen  # noqa: PLC0415 -- needed here only
+
+        path = find_journal(journal_or_task_id, search)
+        return reopen(cls, path, base_task_id, optimizer_kwargs)
+
+    # The Search protocol --------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The search id, which also names its journal."""
+        return self._recorder.search_id
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal is, or will be once the search was started."""
+        return self._recorder.path
+
+    @property
+    def name(self) -> str:
+        """The search's name; by default the template experiment's."""
+        return self._definition.name
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self._controller.space
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self._definition.objectives
+
+    @property
+    def engine_name(self) -> str:
+        """Where trials run."""
+        return "this machine"
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's class name."""
+        return type(self._controller.strategy).__name__
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
+        return self._controller.status
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the search ended; None while it has not."""
+        return self._controller.stop_reason
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them."""
+        controller = self._controller
+        return controller.clock.budget(controller.num_launched, controller.num_iterations)
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes the search has run; 0 before its start."""
+        return self._controller.clock.elapsed
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """The space epochs so far, the first included."""
+        return self._controller.epochs
+
+    @property
+    def counts(self) -> dict[TrialState, int]:
+        """Number of trials by state."""
+        return self._recorder.shown.columns.counts()
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The best completed trial, else the best with a value (its ``is_partial`` is True)."""
+        number = self._recorder.shown.best()
+        return None if number is None else self.trial(number)
+
+    @property
+    def errors(self) -> Sequence[Notice]:
+        """What went wrong beside trials, oldest first."""
+        return self._controller.notices
+
+    @property
+    def max_number_of_concurrent_tasks(self) -> int:
+        """Trials that run at once at most."""
+        return self._controller.settings.max_number_of_concurrent_tasks
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget; None: no limit."""
+        return self._controller.settings.total_max_jobs
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        controller = self._controller
+        possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
+        if self.is_running():
+            possible["start"] = "the search is running"
+        else:
+            for command in ("pause", "stop"):
+                possible[command] = "the search is not running"
+        if controller.is_paused:
+            possible["pause"] = "the search is paused already"
+        else:
+            possible["resume"] = "the search is not paused"
+        if not controller.undo_stack:
+            possible["undo"] = "no range was changed"
+        if not controller.redo_stack:
+            possible["redo"] = "no change of a range was undone"
+        return possible
+
+    def snapshot(self) -> Snapshot:
+        """All trials as columns."""
+        return self._recorder.shown.columns.snapshot()
+
+    def changes_since(self, version: int) -> Changes:
+        """The trials that changed after a version, as columns."""
+        return self._recorder.shown.columns.changes_since(version)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change; it must only set a flag."""
+        return self._recorder.shown.subscribe(callback)
+
+    def trial(self, number: int) -> Trial:
+        """One trial; ``IndexError`` when there is none of that number."""
+        return self._recorder.trial(number)
+
+    def top(self, k: int) -> list[Trial]:
+        """The k best trials, best first."""
+        return self.get_top_experiments(k)
+
+    def command(self, name: str, *arguments: Any) -> None:
+        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
+        if name not in COMMANDS:
+            msg = f"{name!r} is no command of a search. {near_match(name, COMMANDS)}"
+            raise ValueError(msg)
+        self._commanding.active = True
+        try:
+            self._attempt(name, *arguments)
+        finally:
+            self._commanding.active = False
+
+    def _attempt(self, name: str, *arguments: Any) -> None:
+        reason = self.capabilities[name]
+        if reason is not None:
+            self._controller.notice("command", f"{name} did nothing: {reason}")
+            return
+        try:
+            if name == "stop":
+                self._controller.submit(self._controller.stop)
+            else:
+                getattr(self, name)(*arguments)
+        except (TypeError, ValueError, IndexError, JournalError) as error:
+            self._controller.notice("command", f"{name}: {error}")
+
+    # Inside ---------------------------------------------------------------------------------------
+
+    def _do(self, function: Callable[[], object]) -> None:
+        """Have the owner of the state do something.
+
+        Methods wait until it is done and raise its error; `command` does neither.
+        """
+        future: Future[Any] = self._controller.submit(function)
+        if not getattr(self._commanding, "active", False):
+            future.result()
+            return
+
+        def tell(done: Future[Any]) -> None:
+            error = done.exception()
+            if error is not None:
+                self._controller.notice("command", str(error))
+
+        future.add_done_callback(tell)
+
+    def _callback_failed(self, error: BaseException) -> None:
+        self._controller.notice(
+            "callback", f"job_complete_callback raised {type(error).__name__}: {error}"
+        )
+
+
+def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> Path:
+    """The journal that a path, a directory with a search id, or a search id alone names."""
+    path = Path(journal_or_task_id)
+    if search is not None:
+        return find(search, path)
+    if path.is_file():
+        return path
+    if isinstance(journal_or_task_id, Path) or path.suffix == ".sqlite":
+        msg = f"there is no journal at {path}"
+        raise FileNotFoundError(msg)
+    return find(str(journal_or_task_id), DIRECTORY)
+
+
+def _deadline(in_minutes: float | None, specific_time: dt.datetime | None) -> dt.datetime | None:
+    now = dt.datetime.now()  # noqa: DTZ005 -- naive local time is the API's contract
+    if specific_time is not None:
+        if not isinstance(specific_time, dt.datetime):
+            msg = f"specific_time must be a datetime, got {specific_time!r}"
+            raise TypeError(msg)
+        if specific_time.tzinfo is not None:
+            specific_time = specific_time.astimezone().replace(tzinfo=None)
+        if specific_time <= now:
+            msg = f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now"
+            raise ValueError(msg)
+        return specific_time
+    minutes = above_zero("in_minutes", in_minutes)
+    return None if minutes is None else now + dt.timedelta(minutes=minutes)

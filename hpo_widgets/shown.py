@@ -1,0 +1,91 @@
+"""What readers of a search see: columns, ranking and who wants to be told of changes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from hpo_widgets.ranking import Ranking
+from hpo_widgets.trials import TrialColumns, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import TrialRow
+
+
+class ShownTrials:
+    """Columns and ranking in step, with the subscribers to tell.
+
+    Written by one thread, the search's own; read from any. `_lock` guards the ranking.
+    """
+
+    def __init__(self, space: Space, objectives: tuple[Objective, ...]) -> None:
+        self.columns = TrialColumns(space.columns, len(objectives))
+        self._ranking = Ranking(objectives)
+        self._lock = threading.Lock()
+        self._subscribers: list[Callable[[], None]] = []
+
+    def put(self, rows: Sequence[TrialRow]) -> None:
+        """Show rows in the columns; `rank` follows."""
+        self.columns.put(rows)
+
+    def rank(self, row: TrialRow) -> int | None:
+        """Put one row into the ranking; returns the number of the best trial then."""
+        with self._lock:
+            self._rank(row.number, row.state, row.values)
+            return self._ranking.best
+
+    def rank_all(self, rows: Iterable[TrialRow]) -> None:
+        """Put rows into the ranking."""
+        with self._lock:
+            for row in rows:
+                self._rank(row.number, row.state, row.values)
+
+    def load(self, bulk: Mapping[str, Any]) -> None:
+        """Take in all trials of a journal (`JournalReader.columns`)."""
+        self.columns.load(bulk)
+        with self._lock:
+            for number, state, values in zip(
+                bulk["number"].tolist(),
+                bulk["state"].tolist(),
+                bulk["values"].tolist(),
+                strict=True,
+            ):
+                self._rank(number, state, [None if value != value else value for value in values])  # noqa: PLR0124 -- NaN
+
+    def _rank(self, number: int, state: int, values: Sequence[float | None] | None) -> None:
+        if state == TrialState.FAILED or values is None or None in values:
+            self._ranking.discard(number)
+        else:
+            self._ranking.put(number, cast("tuple[float, ...]", tuple(values)))
+
+    def top(self, k: int, accept: Callable[[int], bool] | None = None) -> list[int]:
+        """Numbers of the k best trials, best first."""
+        with self._lock:
+            return list(self._ranking.top(k, accept))
+
+    def best(self) -> int | None:
+        """The best completed trial, else the best one with a value."""
+        numbers = self.top(1, self.is_completed) or self.top(1)
+        return numbers[0] if numbers else None
+
+    def is_completed(self, number: int) -> bool:
+        """Whether a trial ran to its end."""
+        return self.columns.state_of(number) is TrialState.COMPLETED
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after each change; returns the function that ends it."""
+        self._subscribers = [*self._subscribers, callback]
+
+        def unsubscribe() -> None:
+            self._subscribers = [other for other in self._subscribers if other is not callback]
+
+        return unsubscribe
+
+    def notify(self) -> None:
+        """Tell all subscribers; they only set a flag."""
+        for callback in self._subscribers:
+            callback()

@@ -1,0 +1,303 @@
+"""A search seen through its journal: from another process, after a restart, without its callable."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.budget import Budget, Limit
+from hpo_widgets.chronicle import Chronicle
+from hpo_widgets.details import to_dataframe
+from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.objectives import ScalarSummary, make_objectives
+from hpo_widgets.ranking import Ranking
+from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.shown import ShownTrials
+from hpo_widgets.trial_reader import TrialReader
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import pandas as pd
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import EpochMark, Notice, StopReason
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Changes, Snapshot, Trial
+
+FOLLOW_SECONDS = 1.0
+"""How often a follower looks whether the owner still lives when nothing is written."""
+
+NEWEST_FIRST = 1000
+"""So many of the newest trials are shown before all others are read."""
+
+
+class SearchViewer:
+    """The journal of a search as a `Search`: all that is shown, none of the commands.
+
+    A thread of its own, started by the first `subscribe`, follows the journal and is the only one
+    that writes what is shown from then on; `close` ends it and closes the file.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    whole
+        Read all trials at once. False reads the newest 1,000, and the rest when following begins.
+    """
+
+    engine_name = "journal"
+
+    def __init__(self, path: Path, *, whole: bool = True) -> None:
+        self.path = path
+        self._reader = Journal.view(path)
+        self.id = self._reader.search_id
+        self._chronicle = Chronicle(self._reader.header)
+        space, objectives = self._chronicle.declared_space, self._chronicle.objectives
+        self._shown = ShownTrials(space, objectives)
+        self._trials = TrialReader(path, self.id, space, objectives)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._sequence = self._reader.sequence
+        self._chronicle.follow(self._reader.events())
+        self._is_whole = False
+        self._owner_is_alive = self._owner_lives()
+        self._counts = self._reader.counts()
+        if whole:
+            self._load()
+        else:
+            rows = self._reader.newest(NEWEST_FIRST)
+            self._shown.put(rows)
+            self._shown.rank_all(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<SearchViewer {self.id} {self.status}>"
+
+    # Following ------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        self._shown.load(self._reader.columns())  # type: ignore[arg-type]
+        self._is_whole = True
+
+    def _owner_lives(self) -> bool:
+        owner = self._reader.owner()
+        return owner is not None and owner.is_alive
+
+    def refresh(self) -> None:
+        """Take in what was written since the last look; the follower does so by itself."""
+        with self._lock:
+            if not self._is_whole:
+                self._load()
+            sequence, rows = self._reader.trials(self._sequence)
+            events = self._reader.events(self._sequence)
+            if rows:
+                self._shown.put(rows)
+                self._shown.rank_all(rows)
+            self._chronicle.follow(events)
+            self._sequence = max(sequence, self._sequence)
+            self._owner_is_alive = self._owner_lives()
+        self._shown.notify()
+
+    def _follow(self) -> None:
+        try:
+            self.refresh()
+            while not self._closed.is_set():
+                before = self._owner_is_alive
+                latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
+                if self._closed.is_set():
+                    return
+                if latest > self._sequence:
+                    self.refresh()
+                else:
+                    self._owner_is_alive = self._owner_lives()
+                    if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
+                        self._shown.notify()
+        except JournalError as error:
+            if not self._closed.is_set():
+                self._chronicle.follow(
+                    [{"kind": "notice", "source": "journal", "sentence": str(error), "at": time.time()}]
+                )
+                self._shown.notify()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Follow the journal and have ``callback`` called after every change."""
+        unsubscribe = self._shown.subscribe(callback)
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(
+                    target=self._follow, name="hpo_widgets follower", daemon=True
+                )
+                self._thread.start()
+        return unsubscribe
+
+    def close(self) -> None:
+        """End following and close the file."""
+        self._closed.set()
+        self._reader.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._trials.close()
+
+    # The Search protocol --------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self._chronicle.name
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self._chronicle.space
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self._chronicle.objectives
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's class name."""
+        return str(self._chronicle.header["strategy"])
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing, as far as its owner lives."""
+        return self._chronicle.status(owner_is_alive=self._owner_is_alive)
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the search ended; None while it runs, or when its process died."""
+        return self._chronicle.stop_reason
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes the search has run."""
+        began = self._chronicle.run_began
+        running = 0.0 if began is None or not self._owner_is_alive else time.time() - began
+        return self._chronicle.wall_before + running / SECONDS_A_MINUTE
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them."""
+        settings = self._chronicle.settings
+        counts = self.counts
+        snapshot = self._shown.columns.snapshot()
+        ended = snapshot.ended
+        seconds = (ended - snapshot.started)[ended == ended]  # noqa: PLR0124 -- NaN: not ended
+        wall = settings.optimization_time_limit
+        if self._chronicle.deadline is not None:
+            left = dt.datetime.fromisoformat(self._chronicle.deadline) - dt.datetime.now()  # noqa: DTZ005 -- naive local, as set
+            wall = max(0.0, self.elapsed_minutes + left.total_seconds() / SECONDS_A_MINUTE)
+        return Budget(
+            jobs=Limit(settings.total_max_jobs, sum(counts.values())),
+            iterations=Limit(None, 0),
+            compute_minutes=Limit(
+                settings.compute_time_limit, float(seconds.sum()) / SECONDS_A_MINUTE
+            ),
+            wall_minutes=Limit(wall, self.elapsed_minutes),
+        )
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """The space epochs so far."""
+        return self._chronicle.epochs
+
+    @property
+    def counts(self) -> Mapping[TrialState, int]:
+        """Number of trials by state."""
+        return self._shown.columns.counts() if self._is_whole else self._counts
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The best completed trial, else the best with a value."""
+        number = self._shown.best()
+        return None if number is None else self.trial(number)
+
+    @property
+    def errors(self) -> Sequence[Notice]:
+        """What went wrong beside trials."""
+        return self._chronicle.notices
+
+    @property
+    def max_number_of_concurrent_tasks(self) -> int:
+        """Trials that run at once at most."""
+        return self._chronicle.settings.max_number_of_concurrent_tasks
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget."""
+        return self._chronicle.settings.total_max_jobs
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """No command can be done here; the sentence says why."""
+        if self._owner_is_alive:
+            reason = "another process runs this search; this is a view of it"
+        else:
+            reason = "this is a view of a journal; to continue, open it with base_task_id="
+        return dict.fromkeys(COMMANDS, reason)
+
+    def command(self, name: str, *_arguments: object) -> None:
+        """Refuse a command, with its reason in ``errors``."""
+        sentence = f"{name} did nothing: {self.capabilities[name]}"
+        self._chronicle.follow(
+            [{"kind": "notice", "source": "command", "sentence": sentence, "at": time.time()}]
+        )
+        self._shown.notify()
+
+    def snapshot(self) -> Snapshot:
+        """All trials as columns."""
+        return self._shown.columns.snapshot()
+
+    def changes_since(self, version: int) -> Changes:
+        """The trials that changed after a version, as columns."""
+        return self._shown.columns.changes_since(version)
+
+    def trial(self, number: int) -> Trial:
+        """One trial."""
+        return self._trials.trial(number)
+
+    def top(self, k: int) -> list[Trial]:
+        """The k best trials, best first."""
+        return [self.trial(number) for number in self._shown.top(k)]
+
+    def top_by(self, title: Any, series: Any, sign: Any, k: int) -> list[Trial]:
+        """The k best trials by any reported scalars, for instance another sign than the search's."""
+        objectives = make_objectives(title, series, sign)
+        ranking = Ranking(objectives)
+        for row in self._reader.trials()[1]:
+            if row.state == TrialState.FAILED or not row.summary:
+                continue
+            found = [
+                objective.measure(ScalarSummary.from_list(row.summary[objective.key]))
+                for objective in objectives
+                if objective.key in row.summary
+            ]
+            if len(found) == len(objectives):
+                ranking.put(row.number, tuple(m.value for m in found if m is not None))
+        return [self.trial(number) for number in ranking.top(k)]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All trials with typed values, one row a trial."""
+        return to_dataframe(self.snapshot(), self._chronicle.declared_space, self.objectives)
