@@ -9,7 +9,6 @@ import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 
 import "@lumino/widgets/style/index.css";
-import "@jupyter-widgets/base/css/index.css";
 import "@jupyter-widgets/controls/css/widgets-base.css";
 import "./saved.css";
 
