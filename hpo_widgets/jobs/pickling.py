@@ -1,0 +1,128 @@
+"""Sending a callable: pickling it, and naming what in it is in the way or too large."""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cloudpickle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_DEPTH = 6
+_LARGE_PART = 1024 * 1024
+
+
+def pickle_callable(function: Callable[..., object]) -> bytes:
+    """Pickle by reference what a worker can import, by value what lives in ``__main__``, closures and lambdas."""
+    return bytes(cloudpickle.dumps(function, protocol=5))
+
+
+def find_culprit(root: object) -> str | None:
+    """Where the object that cannot be pickled sits, such as ``the global 'lock' of 'train' (a _thread.lock)``."""
+    found: str | None = None
+    seen: set[int] = set()
+    item = root
+    for _ in range(_DEPTH):
+        seen.add(id(item))
+        for where, part in _parts(item):
+            if id(part) in seen or _size(part) is not None:
+                continue
+            found, item = f"{where} (a {type(part).__name__})", part
+            break
+        else:
+            return found
+    return found
+
+
+def find_largest(root: object) -> str | None:
+    """What takes the most room in the pickle, if one part stands out."""
+    sizes = [(_size(part) or 0, where, part) for where, part in _parts(root)]
+    if not sizes:
+        return None
+    size, where, part = max(sizes, key=lambda entry: entry[0])
+    if size < _LARGE_PART:
+        return None
+    return f"{where} (a {type(part).__name__}, {size / 1e6:.0f} MB)"
+
+
+def notebook_sources(root: object) -> dict[str, list[str]]:
+    """Lines by file name of functions whose file is not on disk: cells of a notebook."""
+    sources: dict[str, list[str]] = {}
+    seen: set[int] = set()
+    queue = [root]
+    while queue and len(seen) < 200:
+        item = queue.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        code = getattr(item, "__code__", None)
+        if isinstance(code, types.CodeType):
+            name = code.co_filename
+            if name not in sources and not Path(name).exists():
+                lines = linecache.getlines(name)
+                if lines:
+                    sources[name] = lines
+        queue += [part for _, part in _parts(item) if isinstance(part, (types.FunctionType, type))]
+    return sources
+
+
+def _size(part: object) -> int | None:
+    try:
+        return len(cloudpickle.dumps(part, protocol=5))
+    except Exception:  # noqa: BLE001 - whatever its pickling raises
+        return None
+
+
+def _parts(item: object) -> Iterator[tuple[str, object]]:
+    """What pickling an object would take along, each with words for where it sits."""
+    if isinstance(item, functools.partial):
+        yield "the wrapped callable", item.func
+        yield from ((f"argument {index} of the partial", part) for index, part in enumerate(item.args))
+        yield from ((f"the keyword {name!r} of the partial", part) for name, part in item.keywords.items())
+    elif isinstance(item, types.MethodType):
+        yield f"the object of the method {item.__name__!r}", item.__self__
+        yield f"the function of the method {item.__name__!r}", item.__func__
+    elif isinstance(item, types.FunctionType):
+        yield from _parts_of_function(item)
+    elif isinstance(item, dict):
+        yield from ((f"the entry {key!r}", part) for key, part in list(item.items())[:1000])
+    elif isinstance(item, (list, tuple, set, frozenset)):
+        yield from ((f"item {index} of a {type(item).__name__}", part) for index, part in enumerate(list(item)[:1000]))
+    elif isinstance(item, type):
+        if item.__module__ == "__main__":
+            yield from ((f"{name!r} of the class {item.__name__!r}", part) for name, part in vars(item).items()
+                        if not name.startswith("__"))  # fmt: skip
+    elif not isinstance(item, types.ModuleType):
+        state = getattr(item, "__dict__", None)
+        if isinstance(state, dict):
+            yield from ((f"the attribute {name!r} of a {type(item).__name__}", part) for name, part in state.items())
+            yield f"the class {type(item).__name__!r}", type(item)
+
+
+def _parts_of_function(function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    name = function.__name__
+    for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            yield f"the variable {variable!r} around {name!r}", cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    for variable in sorted(_global_names(function.__code__)):
+        if variable in function.__globals__:
+            yield f"the global {variable!r} of {name!r}", function.__globals__[variable]
+    for index, default in enumerate(function.__defaults__ or ()):
+        yield f"default {index} of {name!r}", default
+    for variable, default in (function.__kwdefaults__ or {}).items():
+        yield f"the default of {variable!r} in {name!r}", default
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _global_names(constant)
+    return names

@@ -1,0 +1,322 @@
+"""The program of one worker: load a callable once, then run one trial after another.
+
+It is started as a fresh interpreter, with descriptors of its connection, of the callable's pickle and of
+a page of memory that it shares with the controller. It imports the standard library only, so that the
+first trial starts soon; what the callable needs comes with the callable.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.jobs import frames
+from hpo_widgets.jobs.frames import ABORT, ENDED, LENGTH, READY, STARTED, Index, dumps, loads
+from hpo_widgets.jobs.reporting import reporter
+from hpo_widgets.jobs.results import plain_result
+from hpo_widgets.jobs.running import RunningTrial, TrialAborted, TrialStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+MAX_TRACEBACK = 32 * 1024
+MAX_SENTENCE = 500
+_OUTPUT_FDS = (1, 2)
+_PATIENCE = 0.05  # seconds that a thread gets to end after its trial
+
+
+class Worker:
+    """One worker: its connection, its callable and the trial that it runs."""
+
+    def __init__(self, connection: socket.socket, page: memoryview) -> None:
+        self._connection = connection
+        self.page = page
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._main = threading.get_ident()
+        self._sending = False
+        self._abort_when_sent = False
+        self._aborting = False
+        self._trial: RunningTrial | None = None
+        self._function: Callable[..., object] | None = None
+        self._why_not = ("", "")
+        self._wants_trial = False
+        self._choices: dict[str, list[bytes]] = {}
+        self._names: dict[str, str] = {}
+        self._threads: set[threading.Thread] = set()
+        self._streams = (sys.stdout, sys.stderr)
+        self._directory = os.open(".", os.O_RDONLY)
+
+    # Connection ----------------------------------------------------------------------------------
+
+    def send(self, message: object) -> None:
+        """Send one message whole; the abort's exception waits until it is out."""
+        payload = dumps(message, 5)
+        data = LENGTH.pack(len(payload)) + payload
+        if threading.get_ident() != self._main:
+            with self._lock:
+                self._connection.sendall(data)
+            return
+        self._sending = True
+        try:
+            with self._lock:
+                self._connection.sendall(data)
+        finally:
+            self._sending = False
+        if self._abort_when_sent:
+            self._abort_when_sent = False
+            raise TrialAborted
+
+    def _on_terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        trial = self._trial
+        # The page says whom the signal means: one that comes late must not hit the next trial.
+        if trial is None or self._aborting or self.page[ABORT] != trial.number or os.getpid() != self._pid:
+            return
+        self._aborting = True
+        if self._sending:
+            self._abort_when_sent = True
+        else:
+            raise TrialAborted
+
+    # Loading -------------------------------------------------------------------------------------
+
+    def load(self, payload: mmap.mmap) -> None:
+        """Load the callable; when that fails, every trial will be told why."""
+        try:
+            head = pickle.loads(payload)  # noqa: S301 - written by the controller of the same user
+            self._wants_trial = head["wants_trial"]
+            self._choices = head["choices"]
+            _give_sources(head["sources"])
+            self._function = pickle.loads(head["function"])  # noqa: S301
+        except BaseException as error:  # noqa: BLE001 - whatever the import of the user's modules raises
+            reason = f"the callable could not be loaded in a worker process: {sentence_of(error)}"
+            self._why_not = (reason[:MAX_SENTENCE], traceback_of(error))
+        for stream in self._streams:
+            _flush(stream)
+        self._threads = set(threading.enumerate())
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        self.send((READY, frames.NOBODY, None, None, None))
+
+    # Trials --------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Run trials until the controller closes the connection."""
+        receive = self._connection.recv
+        unpack = LENGTH.unpack_from
+        while True:
+            data = receive(65536)
+            if not data:
+                return
+            while len(data) < 4 or len(data) - 4 < unpack(data)[0]:
+                more = receive(1 << 20)
+                if not more:
+                    return
+                data += more
+            number, point = loads(data[4:])
+            self.page[STARTED] = number
+            try:
+                message = self._run(number, point)
+            except TrialAborted:  # came between the end of the callable and the note of it
+                message = (ENDED, number, 0.0, None, (frames.ABORTED | frames.SPENT | frames.PRINTED, None, None))
+            self._trial = None
+            self.send(message)
+
+    def _run(self, number: int, point: dict[str, Any]) -> tuple[Any, ...]:
+        if self._function is None:
+            sentence, traceback = self._why_not
+            flags = frames.FAILED | frames.UNLOADABLE | frames.PRINTED
+            return (ENDED, number, 0.0, None, (flags, sentence, traceback))
+        flags = 0
+        result = error = traceback = None
+        reporter.trial = trial = RunningTrial(number, point, self, self._pid)
+        begun = perf_counter()
+        try:
+            if self._choices:
+                trial.parameters = point = self._with_choices(point)
+            arguments = self._arguments(point)
+            if self._wants_trial:
+                arguments["trial"] = trial
+            self._aborting = self._abort_when_sent = False
+            self._trial = trial
+            begun = perf_counter()
+            result = self._function(**arguments)
+            duration = perf_counter() - begun
+            self._trial = None
+        except TrialStopped:
+            duration = perf_counter() - begun
+            self._trial = None
+            flags = frames.STOPPED
+        except TrialAborted:
+            duration = perf_counter() - begun
+            self._trial = None
+        except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
+            duration = perf_counter() - begun
+            self._trial = None
+            flags, error, traceback = frames.FAILED, sentence_of(raised), traceback_of(raised)
+        else:
+            try:
+                result = plain_result(result)
+            except TypeError as verdict:
+                result, flags, error = None, frames.FAILED, str(verdict)
+        trial.has_ended = True
+        reporter.trial = None
+        if trial.was_told:
+            flags |= frames.STOPPED
+        if self._aborting:
+            flags |= frames.ABORTED | frames.SPENT
+        flags |= self._tidy()
+        return (ENDED, number, duration, result, (flags, error, traceback) if flags else None)
+
+    def _with_choices(self, point: dict[str, Any]) -> dict[str, Any]:
+        point = dict(point)
+        for name, pickles in self._choices.items():
+            index = point.get(name)
+            if type(index) is Index:
+                # Unpickled for each trial: what one trial does to its value, no other sees.
+                point[name] = loads(pickles[index])
+        return point
+
+    def _arguments(self, point: dict[str, Any]) -> dict[str, Any]:
+        names = self._names
+        try:
+            return {names[name]: value for name, value in point.items()}
+        except KeyError:
+            for name in point:
+                names[name] = argument_name(name)
+            return {names[name]: value for name, value in point.items()}
+
+    def _tidy(self) -> int:
+        """Bring the process back to where the trial found it; flags say what could not be undone."""
+        flags = 0
+        out, err = self._streams
+        if sys.stdout is not out:
+            _flush(sys.stdout)
+            sys.stdout = out
+        if sys.stderr is not err:
+            _flush(sys.stderr)
+            sys.stderr = err
+        try:
+            out.flush()
+            err.flush()
+            if any(os.lseek(fd, 0, os.SEEK_END) for fd in _OUTPUT_FDS):
+                flags |= frames.PRINTED
+            os.fchdir(self._directory)
+        except (OSError, ValueError):  # it closed what is not its own
+            flags |= frames.PRINTED | frames.SPENT
+        if signal.getsignal(signal.SIGTERM) != self._on_terminate:
+            signal.signal(signal.SIGTERM, self._on_terminate)
+        if has_children() or (threading.active_count() > len(self._threads) and self._has_threads()):
+            flags |= frames.SPENT
+        return flags
+
+    def _has_threads(self) -> bool:
+        deadline = perf_counter() + _PATIENCE
+        for thread in threading.enumerate():
+            if thread in self._threads:
+                continue
+            if type(thread).__module__ == "tqdm._monitor":  # sleeps nearly always, and serves the next trial
+                self._threads.add(thread)
+                continue
+            thread.join(max(0.0, deadline - perf_counter()))
+            if thread.is_alive():
+                return True
+        return False
+
+
+def argument_name(name: str) -> str:
+    """How a callable or a script calls the parameter ``Section/name``: ``name``."""
+    section, slash, rest = name.partition("/")
+    return rest if slash else section
+
+
+def has_children() -> bool:
+    """True when a child process is still running; children that have ended are reaped."""
+    try:
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return True
+    except ChildProcessError:
+        return False
+
+
+def sentence_of(error: BaseException) -> str:
+    """``ValueError: message`` in one bounded line."""
+    if isinstance(error, SystemExit):
+        return f"called sys.exit({error.code!r})"[:MAX_SENTENCE]
+    try:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except Exception:  # noqa: BLE001 - an exception whose str raises
+        lines = []
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return text if len(text) <= MAX_SENTENCE else text[: MAX_SENTENCE - 1] + "…"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback from the callable on, bounded; its end matters most."""
+    import traceback
+
+    try:
+        first = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        text = "".join(traceback.format_exception(type(error), error, first or error.__traceback__))
+    except Exception:  # noqa: BLE001 - as above, or out of memory
+        return sentence_of(error)
+    if len(text) <= MAX_TRACEBACK:
+        return text
+    head, tail = text[: MAX_TRACEBACK // 4], text[-MAX_TRACEBACK * 3 // 4 :]
+    return f"{head}\n… {len(text) - len(head) - len(tail)} characters left out …\n{tail}"
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except Exception:  # noqa: BLE001, S110 - closed, or not even a stream
+        pass
+
+
+def _give_sources(sources: dict[str, list[str]]) -> None:
+    """Let tracebacks show the lines of functions that live in a notebook's cells."""
+    if sources:
+        import linecache
+
+        for filename, lines in sources.items():
+            linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
+
+
+def main() -> None:
+    """Run as a worker; ``sys.argv[1]`` holds descriptors: connection, payload and page."""
+    descriptors = [int(word) for word in sys.argv[1].split(",")]
+    sys.argv[:] = [""]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    connection_fd, payload_fd, page_fd = descriptors
+    import faulthandler
+
+    faulthandler.enable()
+    try:
+        import resource
+
+        # The dump of a crashed trial's memory would cost seconds and gigabytes.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    except (ImportError, ValueError, OSError):
+        pass
+    # Line by line, so that the log of a running trial can be read.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    connection = socket.socket(fileno=connection_fd)
+    page = memoryview(mmap.mmap(page_fd, frames.PAGE)).cast("q")
+    os.close(page_fd)
+    worker = Worker(connection, page)
+    # A forked child must neither write into the connection nor keep it open.
+    os.register_at_fork(after_in_child=connection.close)
+    with mmap.mmap(payload_fd, 0, access=mmap.ACCESS_READ) as payload:
+        os.close(payload_fd)
+        worker.load(payload)
+    worker.serve()
