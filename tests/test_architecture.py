@@ -1,0 +1,243 @@
+"""Imports go one way through the house, and costly packages stay in the rooms that need them."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+PACKAGE = Path(__file__).resolve().parent.parent / "hpo_widgets"
+PYPROJECT = PACKAGE.parent / "pyproject.toml"
+
+# The floors of the house from the ground up: what stands on one may import from its own and from those below.
+FLOORS = (
+    {
+        "words and values": {"messages", "choices", "grids", "pareto"},
+        "what is searched and for what": {
+            "parameters",
+            "layout",
+            "space_json",
+            "space",
+            "objectives",
+            "ranking",
+            "budget",
+            "limits",
+        },
+    },
+    {"trials and how a search is seen": {"trials", "search", "shown", "details"}},
+    # Rooms side by side that know nothing of each other.
+    {"strategies": {"strategies"}, "jobs": {"jobs"}, "clearml": {"clearml"}, "journal": {"journal"}},
+    {
+        "controller": {
+            "active_trial",
+            "callbacks",
+            "chronicle",
+            "controller",
+            "definition",
+            "optimizer",
+            "proposals",
+            "recorder",
+            "reopening",
+            "trial_reader",
+            "viewer",
+        }
+    },
+    {"widget": {"widget"}, "testing": {"testing"}},
+    {"command line": {"cli"}},
+)
+SIDE_BY_SIDE = {2, 4}
+PLACES = {name: (floor, room) for floor, rooms in enumerate(FLOORS) for room, names in rooms.items() for name in names}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: who imports what, and when it happens."""
+
+    importer: str
+    imported: str
+    when: str  # "start", "use" (inside a function) or "types" (under TYPE_CHECKING)
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imports_of(module: str) -> list[Import]:
+    found: list[Import] = []
+
+    def visit(node: ast.AST, when: str) -> None:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports by dots; the package's imports are absolute"
+            # `from package import module` is an import of the module.
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else str(node.module) for name in full]
+        found.extend(Import(module, name, when, node.lineno) for name in names)
+        for child in ast.iter_child_nodes(node):
+            if is_type_checking(node) and child in node.body:
+                visit(child, "types")
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and when == "start":
+                visit(child, "use")
+            else:
+                visit(child, when)
+
+    visit(ast.parse(MODULES[module].read_text(encoding="utf-8")), "start")
+    return found
+
+
+IMPORTS = [found for module in sorted(MODULES) for found in imports_of(module)]
+# The package's own __init__ names every room, to import none before it is asked for.
+INNER = [
+    found
+    for found in IMPORTS
+    if found.imported.startswith("hpo_widgets.") and found.importer != "hpo_widgets" and found.imported in MODULES
+]
+OUTER = [found for found in IMPORTS if found.imported.split(".")[0] not in {"hpo_widgets", *sys.stdlib_module_names}]
+
+
+def top(module: str) -> str:
+    """The name of a module's room or, where it stands alone, its own."""
+    return module.split(".")[1]
+
+
+def test_every_module_has_its_place_in_the_house():
+    homeless = {top(module) for module in MODULES if module != "hpo_widgets"} - set(PLACES)
+    assert not homeless, "give these a floor and a room in FLOORS, and in docs/architecture.md"
+
+
+def steps() -> list[tuple[Import, tuple[int, str], tuple[int, str]]]:
+    """Every import inside the package with the places (floor, room) of who imports and of what is imported."""
+    placed = [found for found in INNER if {top(found.importer), top(found.imported)} <= set(PLACES)]
+    return [(found, PLACES[top(found.importer)], PLACES[top(found.imported)]) for found in placed]
+
+
+def test_imports_go_down_the_floors_only():
+    assert [str(found) for found, (here, _), (there, _) in steps() if there > here] == []
+
+
+def test_rooms_side_by_side_know_nothing_of_each_other():
+    assert [
+        str(found)
+        for found, (here, own), (there, other) in steps()
+        if here == there and here in SIDE_BY_SIDE and own != other
+    ] == []
+
+
+def test_no_module_needs_itself_to_be_imported():
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for found in INNER:
+        # A module's own package is being imported already; it is a cycle where the package imports back for names.
+        if found.when == "start" and found.imported != found.importer:
+            graph[found.importer].add(found.imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other in a circle: {' <- '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        pytest.param("clearml", r"clearml(\..*)?", id="clearml only in its folder"),
+        pytest.param("optuna", r"strategies\.(optuna|bohb)(\..*)?|widget\.plots\.importance", id="optuna"),
+        pytest.param("ipywidgets", r"widget(\..*)?", id="ipywidgets only in the widget"),
+        pytest.param("bqplot", r"widget(\..*)?", id="bqplot only in the widget"),
+        pytest.param("anywidget", r"widget(\..*)?", id="anywidget only in the widget"),
+    ],
+)
+def test_a_costly_package_stays_in_the_rooms_that_need_it(package, allowed):
+    astray = [
+        str(found)
+        for found in OUTER
+        if found.imported.split(".")[0] == package
+        and found.when != "types"
+        and not re.fullmatch(allowed, found.importer.removeprefix("hpo_widgets."))
+    ]
+    assert astray == []
+
+
+def test_pandas_is_imported_where_a_frame_is_asked_for_and_never_at_start():
+    at_start = [str(found) for found in OUTER if found.imported.split(".")[0] == "pandas" and found.when == "start"]
+    assert at_start == []
+
+
+def requirement_names(requirements: list[str]) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", Requirement(text).name).lower() for text in requirements}
+
+
+def test_what_is_imported_is_a_declared_dependency():
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    core = requirement_names(project["dependencies"])
+    optional = requirement_names([text for extra in project["optional-dependencies"].values() for text in extra])
+    homes = importlib.metadata.packages_distributions()
+
+    def declared(found: Import) -> bool:
+        names = {re.sub(r"[-_.]+", "-", name).lower() for name in homes.get(found.imported.split(".")[0], [])}
+        return bool(names & (core if found.when == "start" else core | optional))
+
+    undeclared = [str(found) for found in OUTER if found.when != "types" and not declared(found)]
+    assert undeclared == []
+
+
+COSTLY = (
+    "anywidget",
+    "bqplot",
+    "clearml",
+    "ipywidgets",
+    "IPython",
+    "matplotlib",
+    "optuna",
+    "pandas",
+    "sklearn",
+    "torch",
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        pytest.param("import hpo_widgets", (*COSTLY, "numpy"), id="the package"),
+        pytest.param(
+            "from hpo_widgets import HyperParameterOptimizer, UniformParameterRange, RandomSearch, GridSearch",
+            COSTLY,
+            id="a headless search",
+        ),
+        pytest.param(
+            "from hpo_widgets import OptimizerWidget", ("clearml", "optuna", "sklearn", "torch"), id="the widget"
+        ),
+        pytest.param("from hpo_widgets import report_scalar", (*COSTLY, "numpy"), id="a script's report"),
+        pytest.param("import hpo_widgets.jobs.worker", COSTLY, id="a worker"),
+    ],
+)
+def test_an_import_loads_no_costly_package_that_it_does_not_need(statement, absent):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(absent) & set(done.stdout.split()) == set()
