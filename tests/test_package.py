@@ -49,7 +49,7 @@ def test_an_unknown_name_is_an_attribute_error_that_says_which():
 
 def test_a_star_import_brings_the_public_names():
     namespace: dict[str, object] = {}
-    exec("from hpo_widgets import *", namespace)  # noqa: S102 - what a person types
+    exec("from hpo_widgets import *", namespace)
     assert set(hpo_widgets.__all__) <= set(namespace)
 
 
@@ -165,7 +165,7 @@ def required(requirements: list[str], extras: frozenset[str] = frozenset()) -> s
 def clean_python(wheel, tmp_path_factory) -> Path:
     """An interpreter that sees the wheel and the distributions that the wheel requires, and nothing else.
 
-    They are links to what is installed here already: the environment is as clean as one that pip fills, and made in a second.
+    They are links to what is installed here already: as clean as an environment that pip fills, and made in a second.
     """
     folder = tmp_path_factory.mktemp("clean") / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", folder)
