@@ -185,7 +185,10 @@ class SearchStrategy(ABC):
         return None
 
     def check(self, space: Space, objectives: Sequence[Objective]) -> None:
-        """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``."""
+        """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``.
+
+        Called before anything runs, and by the first `begin`.
+        """
         reasons = [reason for parameter in space.parameters if (reason := self.unsupported(parameter)) is not None]
         if len(objectives) > 1 and not self.supports_several_objectives:
             reasons.append(
@@ -219,7 +222,8 @@ class SearchStrategy(ABC):
             How many points were drawn in this epoch already; above 0 only when a search is opened
             again.
         """
-        self.check(space, objectives)
+        if not hasattr(self, "space"):
+            self.check(space, objectives)
         self.space = space
         self.objectives = tuple(objectives)
         self.epoch = epoch

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import (
+    BaseGASampler,
     BaseSampler,
     BruteForceSampler,
     CmaEsSampler,
@@ -17,11 +18,14 @@ from optuna.samplers import (
 )
 from optuna.trial import TrialState
 
+from hpo_widgets.strategies.optuna.window import best_first, losses_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
 _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
@@ -42,8 +46,6 @@ def is_exhaustive(sampler: BaseSampler) -> bool:
 
 def needs_all_trials(sampler: BaseSampler) -> bool:
     """Tell whether a sampler keeps a book of its own over trials, in which none may be missing."""
-    from optuna.samplers import BaseGASampler
-
     return is_exhaustive(sampler) or any(isinstance(part, BaseGASampler) for part in nested(sampler))
 
 
@@ -107,12 +109,14 @@ def warm_start(
     sampler: BaseSampler,
     distributions: Mapping[str, BaseDistribution],
     trials: Sequence[FrozenTrial],
+    directions: Sequence[StudyDirection],
 ) -> None:
-    """Let CMA-ES begin where the best trials of the history lie, not in the middle of the range.
+    """Let samplers that keep a state in their study's trials begin with the history in a new study.
 
-    Optuna keeps the state of CMA-ES in trials of one study and one space. In a new study it starts
-    anew, so it gets the history as its ``source_trials`` (Nomura et al., AAAI 2021), unless the user
-    set those or a starting point. Other samplers read the history themselves.
+    CMA-ES gets it as its ``source_trials`` (Nomura et al., AAAI 2021): it begins where the best tenth
+    lies and not in the middle of the range, unless the user set those or a starting point. The best of
+    the history become the first generation of NSGA-II and NSGA-III. Other samplers read the history
+    themselves.
 
     Parameters
     ----------
@@ -121,29 +125,40 @@ def warm_start(
     distributions
         The parameters that every trial has, by name.
     trials
-        The history inside the space.
+        The history inside the space; not yet in the study.
+    directions
+        One an objective.
     """
-    numeric: dict[str, Any] = {
+    completed = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    for part in nested(sampler):
+        if isinstance(part, CmaEsSampler):
+            _give_sources(part, distributions, completed)
+        elif isinstance(part, BaseGASampler):
+            size = part.population_size
+            if size is not None and len(completed) >= size:
+                for row in best_first(losses_of(completed, directions))[:size]:
+                    completed[row].system_attrs[part._get_generation_key()] = 0  # noqa: SLF001
+
+
+def _give_sources(
+    sampler: CmaEsSampler, distributions: Mapping[str, BaseDistribution], completed: Sequence[FrozenTrial]
+) -> None:
+    numeric = {
         name: distribution
         for name, distribution in distributions.items()
         if isinstance(distribution, (FloatDistribution, IntDistribution)) and not distribution.single()
     }
-    completed = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    if not numeric or len(completed) < _SMALLEST_WARM_START:
+    own = vars(sampler)
+    is_set = any(own.get(name) is not None for name in ("_x0", "_sigma0", "_source_trials"))
+    if not numeric or len(completed) < _SMALLEST_WARM_START or is_set or own.get("_use_separable_cma"):
         return
-    for part in nested(sampler):
-        if isinstance(part, CmaEsSampler):
-            own = vars(part)
-            given = ("_x0", "_sigma0", "_source_trials")
-            if own.get("_use_separable_cma") or any(own.get(name) is not None for name in given):
-                continue
-            sources = []
-            for trial in completed:
-                source = copy.copy(trial)
-                source.params = {name: trial.params[name] for name in numeric}
-                source.distributions = numeric
-                sources.append(source)
-            part._source_trials = sources  # noqa: SLF001  its constructor is the user's business
+    sources = []
+    for trial in completed:
+        source = copy.copy(trial)
+        source.params = {name: trial.params[name] for name in numeric}
+        source.distributions = dict(numeric)
+        sources.append(source)
+    sampler._source_trials = sources  # noqa: SLF001  its constructor was the user's business
 
 
 class SpaceWideSampler(BaseSampler):

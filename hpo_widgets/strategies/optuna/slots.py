@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.parameters import LeafParameter
 
+_TOLERANCE = 1e-9
 _NATIVE_CHOICES = (bool, int, float, str, type(None))
 
 
@@ -89,6 +90,9 @@ class Slot:
             return self.leaf.value_at(int(suggested))
         if self.leaf.kind == "choice" or self.leaf.num_values is None:
             return suggested
+        low, high = self.leaf.range
+        if not low - _TOLERANCE * abs(low) <= suggested <= high + _TOLERANCE * abs(high):
+            return suggested  # of a sampler with values of its own; the caller refuses the point
         # Optuna computes steps in floats; the grid's own value is the one that compares equal.
         return self.leaf.value_at(self.nearest_index(self.leaf, suggested))
 

@@ -54,8 +54,9 @@ class OptimizerOptuna(SearchStrategy):
 
     **Long searches.** A sampler reads all finished trials at every ask. Here it sees at most
     ``max_observations`` of them and a quarter more: one third the best, one third the newest, the rest
-    at random, chosen again each time a quarter has come in. Measured on one core with TPE and five
-    parameters: an ask takes {costs}. Grid, brute-force and NSGA samplers keep books of their own over
+    at random, chosen again each time a quarter has come in. Measured with TPE and five
+    parameters on one core: an ask takes 7.5 ms however long the search (3.5 ms with 300), 59 ms at
+    10,000 trials with None; a change of range at 10,000 trials takes 0.14 s. Grid, brute-force and NSGA samplers keep books of their own over
     all trials and are shown all of them.
 
     **Duplicates** cost no budget: when the sampler proposes what was tried, runs or is proposed
@@ -172,10 +173,14 @@ class OptimizerOptuna(SearchStrategy):
                     f"CMA-ES leaves {', '.join(drawn)} to random sampling: it takes numbers that every trial has."
                 )
             if self.epoch:
-                notes.append(
-                    "CMA-ES cannot change its space: it has started again from the best trials inside the new range."
-                )
+                notes.append("CMA-ES cannot change its space: it has started again inside the new range.")
         return tuple(notes)
+
+    @property
+    def study(self) -> AskTellStudy:
+        """The study of the present space, to be looked at: its trials are this search's."""
+        assert self._study is not None  # noqa: S101  begin comes first
+        return self._study
 
     # ------------------------------------------------------------------ a space begins
 
@@ -203,7 +208,7 @@ class OptimizerOptuna(SearchStrategy):
         rng = np.random.default_rng([self.seed, epoch])
         with quiet():
             trials = self._history.trials(history, self.continue_previous_study, curves, limit, rng)
-            samplers.warm_start(sampler, self._map.common, trials)
+            samplers.warm_start(sampler, self._map.common, trials, directions)
             self._is_exhaustive = samplers.is_exhaustive(sampler)
             self._sequence = None
             if isinstance(sampler, QMCSampler):
@@ -250,11 +255,10 @@ class OptimizerOptuna(SearchStrategy):
 
     def _ask_for(self, params: dict[str, Any]) -> optuna.Trial:
         """Return a running trial with these parameters, leaving a sequence where it is."""
-        assert self._study is not None  # noqa: S101  asked between begin and end
         if self._sequence is not None:
             self._sequence.is_on = False
-        self._study.enqueue_trial(params)
-        trial = self._study.ask()
+        self.study.enqueue_trial(params)
+        trial = self.study.ask()
         self._map.suggest(trial)
         if self._sequence is not None:
             self._sequence.is_on = True
@@ -264,8 +268,7 @@ class OptimizerOptuna(SearchStrategy):
 
     def ask(self) -> Proposal | None:
         """Return the next point, or None when a finite space or the sampler's list is exhausted."""
-        study = self._study
-        assert study is not None  # noqa: S101  begin comes first
+        study = self.study
         with quiet():
             for _ in range(_EXHAUSTIVE_ASKS if self._is_exhaustive else _ASKS):
                 if study.stop_requested:
@@ -275,11 +278,23 @@ class OptimizerOptuna(SearchStrategy):
                     break
                 self._drawn += 1
                 trial = study.ask()
-                point = self._map.suggest(trial)
-                if self.space.contains(point) and not self._is_known(point):
+                point = self._suggest(trial)
+                if point is not None and not self._is_known(point):
                     return self._propose(draw, trial, point)
                 study.tell(trial, state=OptunaState.FAIL)
             return self._ask_at_random()
+
+    def _suggest(self, trial: optuna.Trial) -> dict[str, Any] | None:
+        """Return the sampler's point, None when it is outside the present range.
+
+        That comes from samplers with values of their own, such as GridSampler and PartialFixedSampler,
+        after a change of range; choices that are gone raise.
+        """
+        try:
+            point = self._map.suggest(trial)
+        except ValueError:
+            return None
+        return point if self.space.contains(point) else None
 
     def _ask_at_random(self) -> Proposal | None:
         draw, size = self._drawn, self.space.size
@@ -347,8 +362,7 @@ class OptimizerOptuna(SearchStrategy):
 
     def tell(self, observation: Observation) -> None:
         """Learn how a trial ended."""
-        study = self._study
-        assert study is not None  # noqa: S101  begin comes first
+        study = self.study
         job = self._running.pop(observation.number, None)
         with quiet():
             if job is None or job.trial is None:

@@ -14,6 +14,8 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from hpo_widgets.pareto import non_dominated_fronts
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _SLACK = 4  # the window is thinned when it is a quarter above its limit: 1 / 4 of a sort a trial
+
+
+def best_first(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Return row numbers in the order of losses, shape (n, objectives); by fronts for several."""
+    worst_last = np.where(np.isnan(losses), np.inf, losses)
+    key = worst_last[:, 0] if losses.shape[1] == 1 else non_dominated_fronts(worst_last)
+    return np.argsort(key, kind="stable")
 
 
 def thinned(losses: npt.NDArray[np.float64], limit: int, rng: np.random.Generator) -> list[int]:
@@ -46,14 +55,7 @@ def thinned(losses: npt.NDArray[np.float64], limit: int, rng: np.random.Generato
     if n <= limit:
         return list(range(n))
     third = limit // 3
-    worst_last = np.where(np.isnan(losses), np.inf, losses)
-    if losses.shape[1] == 1:
-        order = np.argsort(worst_last[:, 0], kind="stable")
-    else:
-        from hpo_widgets.objectives import non_dominated_fronts
-
-        fronts = non_dominated_fronts(worst_last, np.ones(losses.shape[1], dtype=bool))
-        order = np.argsort(fronts, kind="stable")
+    order = best_first(losses)
     kept = set(order[:third].tolist()) | set(range(n - third, n))
     others = np.array([row for row in range(n) if row not in kept])
     kept.update(rng.choice(others, size=limit - len(kept), replace=False).tolist())
