@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpo_widgets.jobs.base import JobEvent, Outcome
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         | None
     )
 
-_FOREVER = float("inf")
+FOREVER = float("inf")
 _HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
 _SOON = 0.02  # the same, while one of them grows fast
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
@@ -71,8 +72,8 @@ class Slot:
         self.began = 0.0
         self.stop_state: TrialState | None = None
         self.abort_state: TrialState | None = None
-        self.kill_at = _FOREVER
-        self.killed_at = _FOREVER
+        self.kill_at = FOREVER
+        self.killed_at = FOREVER
 
 
 class ProcessEngine(ABC):
@@ -101,7 +102,7 @@ class ProcessEngine(ABC):
         self._environment = dict(os.environ)
         for name in THREAD_LIMITS:
             self._environment.setdefault(name, "1")
-        self._directory = os.getcwd()
+        self._directory = str(Path.cwd())
         self._poller = Poller()
         self._wake_here, self._wake_there = socket.socketpair()
         self._wake_here.setblocking(False)
@@ -112,7 +113,7 @@ class ProcessEngine(ABC):
         self._running: dict[int, Slot] = {}
         self._by_fd: dict[int, Slot] = {}
         self._dying: list[Process] = []
-        self._housekeeping_at = _FOREVER
+        self._housekeeping_at = FOREVER
         self._is_closed = False
         self._workers = workers
         self._slots = [Slot(index) for index in range(workers)]
@@ -171,7 +172,7 @@ class ProcessEngine(ABC):
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Events since the last call; blocks up to `timeout` seconds (None: no limit) or until `wake`."""
-        until = _FOREVER if timeout is None else time.monotonic() + timeout
+        until = FOREVER if timeout is None else time.monotonic() + timeout
         while True:
             now = time.monotonic()
             if now >= self._housekeeping_at:
@@ -181,7 +182,7 @@ class ProcessEngine(ABC):
                 return events
             pause = min(until, self._housekeeping_at) - now
             is_woken = False
-            for fd, mask in self._poller.ready(None if pause == _FOREVER else max(0.0, pause)):
+            for fd, mask in self._poller.ready(None if pause == FOREVER else max(0.0, pause)):
                 if fd == self._wake_fd:
                     is_woken = True
                     with contextlib.suppress(BlockingIOError):
@@ -278,7 +279,7 @@ class ProcessEngine(ABC):
         slot.number = number
         slot.began = time.monotonic()
         self._running[number] = slot
-        if self._housekeeping_at == _FOREVER:
+        if self._housekeeping_at == FOREVER:
             self._housekeeping_at = slot.began + _HOUSEKEEPING
         return slot
 
@@ -297,13 +298,13 @@ class ProcessEngine(ABC):
         slot.fd = connection.fileno()
         slot.buffer = slot.outgoing = slot.sent = b""
         slot.ready = False
-        slot.kill_at = slot.killed_at = _FOREVER
+        slot.kill_at = slot.killed_at = FOREVER
         self._by_fd[slot.fd] = slot
         self._poller.add(slot.fd)
         if slot.process.pidfd >= 0:
             self._by_fd[slot.process.pidfd] = slot
             self._poller.add(slot.process.pidfd)
-        if self._housekeeping_at == _FOREVER:
+        if self._housekeeping_at == FOREVER:
             self._housekeeping_at = time.monotonic() + _HOUSEKEEPING
 
     def _environment_of(self, index: int) -> dict[str, str]:
@@ -332,7 +333,7 @@ class ProcessEngine(ABC):
         del self._running[number]
         slot.number = slot.stop_state = slot.abort_state = None
         slot.sent = b""
-        slot.kill_at = _FOREVER
+        slot.kill_at = FOREVER
         if slot.index >= self._workers:
             self._discard(slot)
             while len(self._slots) > self._workers and self._slots[-1].number is None:
@@ -343,7 +344,7 @@ class ProcessEngine(ABC):
     def _kill(self, slot: Slot) -> None:
         if slot.process is not None:
             slot.process.kill()
-        slot.kill_at = _FOREVER
+        slot.kill_at = FOREVER
         slot.killed_at = time.monotonic()
         self._housekeeping_at = min(self._housekeeping_at, slot.killed_at + _PATIENCE)
 
@@ -362,7 +363,7 @@ class ProcessEngine(ABC):
         slot.process = slot.connection = slot.page = None
         slot.fd = -1
         slot.buffer = slot.outgoing = b""
-        slot.kill_at = slot.killed_at = _FOREVER
+        slot.kill_at = slot.killed_at = FOREVER
         process.kill()
         if process.reap():
             process.close()
@@ -430,14 +431,14 @@ class ProcessEngine(ABC):
 
     def _keep_house(self, now: float) -> None:
         """Kill what is overdue, cut long output, reap the dead; sets the time of the next round."""
-        following = _FOREVER
+        following = FOREVER
         for slot in list(self._slots):
             process = slot.process
             if process is None:
                 continue
             if now >= slot.kill_at:
                 self._kill(slot)
-            if process.pidfd < 0 or slot.killed_at != _FOREVER:
+            if process.pidfd < 0 or slot.killed_at != FOREVER:
                 if process.has_ended():
                     self._gone(slot)
                     continue

@@ -33,7 +33,6 @@ NOBODY = -1
 PAGE = 4096
 
 
-
 class Index(int):
     """In the place of a choice that was sent with the callable: its index among the declared ones."""
 

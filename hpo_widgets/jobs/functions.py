@@ -10,11 +10,11 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from hpo_widgets.jobs import frames
 from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.engine import ProcessEngine, Slot
+from hpo_widgets.jobs.engine import FOREVER, ProcessEngine, Slot
 from hpo_widgets.jobs.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
 from hpo_widgets.jobs.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 LARGE = 50 * 1024 * 1024
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
-_BOOT = (
-    "import sys; sys.path[:] = eval(sys.argv.pop(1)); "
-    "from hpo_widgets.jobs.worker import main; main()"
-)
+_BOOT = "import sys; sys.path[:] = eval(sys.argv.pop(1)); from hpo_widgets.jobs.worker import main; main()"
 
 
 class FunctionPool(ProcessEngine):
@@ -221,7 +218,7 @@ class FunctionPool(ProcessEngine):
         stdout = stderr = ""
         if flags & frames.PRINTED or process.is_cut:
             stdout, stderr = process.stdout.take(), process.stderr.take()
-        if flags & frames.SPENT or slot.abort_state is not None:
+        if flags & frames.SPENT:
             self._discard(slot)
         self._end(
             slot,
@@ -248,16 +245,14 @@ class FunctionPool(ProcessEngine):
         stdout, stderr = process.stdout.take(), process.stderr.take()
         if slot.abort_state is not None:
             state = slot.abort_state
-            error = "did not end when it was aborted, and was killed" if slot.kill_at == slot.kill_at else None
+            error = "did not end when it was told to, and was killed" if slot.killed_at < FOREVER else None
         elif slot.ready:
             state, error = TrialState.FAILED, f"the trial's process {process.ending()}"
         else:
             state, error = TrialState.FAILED, f"the worker process {process.ending()} while loading the callable"
         launch_failed = not slot.ready and slot.abort_state is None
         self._discard(slot)
-        self._end(
-            slot, Outcome(state, None, error, None, stdout, stderr, duration, slot.index, launch_failed)
-        )
+        self._end(slot, Outcome(state, None, error, None, stdout, stderr, duration, slot.index, launch_failed))
 
 
 class _Codes:
@@ -273,9 +268,9 @@ class _Codes:
 
     def encode(self, value: object) -> object:
         """The index of a declared value; other values travel as they are."""
-        index = self._by_id.get(id(value))
-        if index is not None:
-            return index
+        known = self._by_id.get(id(value))
+        if known is not None:
+            return known
         for index, declared in enumerate(self._values):
             try:
                 if type(declared) is type(value) and bool(declared == value):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import io
 import linecache
 import types
+from collections import ChainMap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +21,22 @@ _LARGE_PART = 1024 * 1024
 
 def pickle_callable(function: Callable[..., object]) -> bytes:
     """Pickle by reference what a worker can import, by value what lives in ``__main__``, closures and lambdas."""
-    return bytes(cloudpickle.dumps(function, protocol=5))
+    with io.BytesIO() as file:
+        _Pickler(file, protocol=5).dump(function)
+        return file.getvalue()
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    """As cloudpickle does it, but with the file's name, which it leaves out: tracebacks show the lines."""
+    make, arguments = _reduce_without_name(code)
+    return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in arguments)
+
+
+_reduce_without_name = cloudpickle.Pickler.dispatch_table[types.CodeType]
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    dispatch_table: ClassVar[Any] = ChainMap({types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
 
 
 def find_culprit(root: object) -> str | None:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class TrialStopped(BaseException):  # noqa: N818 - not an error: the end of a trial that was asked to stop
+class TrialStopped(BaseException):
     """Raised by ``report_scalar`` in a trial that was asked to stop and does not look at ``should_stop``.
 
     A ``BaseException``, so that ``except Exception`` in the callable does not swallow it.
     """
 
 
-class TrialAborted(BaseException):  # noqa: N818 - not an error: the end of a trial that is aborted
+class TrialAborted(BaseException):
     """Raised in the main thread of a trial that is aborted, so that its ``finally`` blocks run."""
 
 
@@ -28,7 +28,9 @@ class Sender(Protocol):
 
     page: memoryview
 
-    def send(self, message: object) -> None: ...
+    def send(self, message: object) -> None:
+        """Send one message whole."""
+        ...
 
 
 class RunningTrial:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.jobs.command_line import STYLES, arguments_of
 from hpo_widgets.jobs.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
+from hpo_widgets.jobs.script_options import read_options
 from hpo_widgets.jobs.worker import argument_name
+from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 TRIAL = "trial"
+_COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
 class FunctionTemplate:
@@ -38,7 +43,7 @@ class FunctionTemplate:
         self.function = function
         self.name = _name(function)
         inner = _innermost(function)
-        if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner) or inspect.isgeneratorfunction(inner):
+        if any(kind(inner) for kind in _COMPUTES_LATER):
             raise TypeError(
                 f"{self.name!r} is an async or generator function, which computes nothing when it is called; "
                 "give a plain function (it may call asyncio.run inside)"
@@ -96,7 +101,8 @@ class FunctionTemplate:
         parameters = self._parameters
         if TRIAL in given and TRIAL in parameters:
             raise ValueError(
-                f"{given[TRIAL]!r} cannot be a parameter of the space: {self.name!r} gets the running trial under that name"
+                f"{given[TRIAL]!r} cannot be a parameter of the space: "
+                f"{self.name!r} gets the running trial under that name"
             )
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         allowed = [
@@ -104,7 +110,9 @@ class FunctionTemplate:
             if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != TRIAL
         ]  # fmt: skip
         for name, p in parameters.items():
-            if p.kind is p.POSITIONAL_ONLY and (p.default is p.empty or name in given) and not (takes_any and p.default is not p.empty):
+            if p.kind is not p.POSITIONAL_ONLY:
+                continue
+            if p.default is p.empty or (name in given and not takes_any):
                 raise ValueError(
                     f"{self.name!r} takes {name!r} by position only, but parameters are passed by name; "
                     "remove the '/' from its signature"
@@ -114,24 +122,111 @@ class FunctionTemplate:
                 if name not in allowed:
                     raise ValueError(unknown_name(whole, name, allowed, repr(self.name)))
         bound = _bound_keywords(self.function)
-        missing = [name for name in allowed if parameters[name].default is inspect.Parameter.empty and name not in given and name not in bound]
+        missing = [
+            name for name in allowed
+            if parameters[name].default is inspect.Parameter.empty and name not in given and name not in bound
+        ]  # fmt: skip
         if missing:
             raise ValueError(missing_names(missing, repr(self.name)))
 
 
+class ScriptTemplate:
+    """A script that is run again and again with other arguments.
+
+    Parameters
+    ----------
+    path
+        The Python script.
+    arguments
+        How values are written: ``"argparse"``, ``"click"``, ``"fire"``, ``"hydra"``, or a sequence of strings with
+        ``{name}`` and ``{value}``. Default: what the script imports, else argparse.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, IsADirectoryError
+        When it cannot be read.
+    ValueError
+        When it is not Python, or `arguments` is unknown.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], arguments: str | Sequence[str] | None = None) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.name = self.path.stem
+        self._template: tuple[str, ...] | None = None
+        if not self.path.exists():
+            there = [entry.name for entry in self.path.parent.glob("*.py")] if self.path.parent.is_dir() else []
+            raise FileNotFoundError(f"there is no script {str(self.path)!r}. {near_match(self.path.name, there)}")
+        if not self.path.is_file():
+            raise IsADirectoryError(f"{str(self.path)!r} is not a file; give the path of a Python script")
+        try:
+            source = self.path.read_bytes()
+        except OSError as error:
+            raise PermissionError(f"the script {str(self.path)!r} cannot be read: {error.strerror}") from error
+        try:
+            self.options = read_options(source)
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"{str(self.path)!r} is not a Python script: {error}") from error
+        if isinstance(arguments, str):
+            if arguments not in STYLES:
+                raise ValueError(
+                    f"unknown style of arguments {arguments!r}. {near_match(arguments, STYLES)} "
+                    "A template is a list of strings with {name} and {value}."
+                )
+            if arguments != self.options.style:
+                self.options.style = arguments
+        elif arguments is not None:
+            self._template = tuple(arguments)
+            if not all(isinstance(part, str) for part in self._template) or "{value}" not in "".join(self._template):
+                raise ValueError(
+                    f"a template of arguments is a list of strings with {{name}} and {{value}}, got {arguments!r}"
+                )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def arguments(self, point: Mapping[str, Any]) -> list[str]:
+        """The command line of one trial, after the script's name."""
+        return arguments_of(point, self.options, self._template)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Compare the names of a space with what the script's text says about its arguments.
+
+        Parameters
+        ----------
+        names
+            Full names, with a section or without.
+
+        Raises
+        ------
+        ValueError
+            For a name that the script does not take, with a near match; for a required argument that the
+            space lacks; for two names that reach it as one. Nothing is checked where the text does not say.
+        """
+        given = _short_names(list(names), self.path.name)
+        if self._template is not None:
+            return
+        found = self.options.found
+        if self.options.is_complete:
+            for name, whole in given.items():
+                if name not in found:
+                    raise ValueError(unknown_name(whole, name, list(found), repr(self.path.name)))
+        missing = [name for name, option in found.items() if option.is_required and name not in given]
+        if missing:
+            raise ValueError(missing_names(missing, repr(self.path.name)))
+
+
 def unknown_name(whole: str, name: str, allowed: list[str], owner: str) -> str:
     """The sentence on a name that nobody takes."""
-    near = difflib.get_close_matches(name, allowed, n=1)
-    takes = ", ".join(map(repr, allowed[:12])) + (", …" if len(allowed) > 12 else "")
-    hint = f"; did you mean {near[0]!r}?" if near else (f"; it takes {takes}" if allowed else "; it takes none")
-    return f"{owner} has no parameter {whole!r}{hint}"
+    return f"{owner} has no parameter {whole!r}. {near_match(name, allowed)}"
 
 
 def missing_names(missing: list[str], owner: str) -> str:
     """The sentence on required arguments that a space lacks."""
     listed = ", ".join(map(repr, missing))
     those = "it" if len(missing) == 1 else "them"
-    return f"{owner} requires {listed}, which the space lacks: add {those} to hyper_parameters or give {those} a default"
+    return (
+        f"{owner} requires {listed}, missing from the space: add {those} to hyper_parameters or give {those} a default"
+    )
 
 
 def _short_names(names: list[str], owner: str) -> dict[str, str]:
@@ -148,7 +243,7 @@ def _innermost(function: object) -> object:
     while isinstance(function, functools.partial):
         function = function.func
     if not inspect.isroutine(function) and not inspect.isclass(function):
-        return getattr(type(function), "__call__", function)
+        return type(function).__call__
     return function
 
 

@@ -7,6 +7,7 @@ first trial starts soon; what the callable needs comes with the callable.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -135,7 +136,9 @@ class Worker:
             flags = frames.FAILED | frames.UNLOADABLE | frames.PRINTED
             return (ENDED, number, 0.0, None, (flags, sentence, traceback))
         flags = 0
-        result = error = traceback = None
+        result: object = None
+        error: str | None = None
+        traceback: str | None = None
         reporter.trial = trial = RunningTrial(number, point, self, self._pid)
         begun = perf_counter()
         try:
@@ -275,10 +278,8 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _flush(stream: Any) -> None:
-    try:
+    with contextlib.suppress(Exception):  # closed, or not even a stream
         stream.flush()
-    except Exception:  # noqa: BLE001, S110 - closed, or not even a stream
-        pass
 
 
 def _give_sources(sources: dict[str, list[str]]) -> None:
@@ -319,4 +320,9 @@ def main() -> None:
     with mmap.mmap(payload_fd, 0, access=mmap.ACCESS_READ) as payload:
         os.close(payload_fd)
         worker.load(payload)
-    worker.serve()
+    try:
+        worker.serve()
+    except BaseException:  # noqa: BLE001 - nothing may keep a broken worker in the air
+        sys.excepthook(*sys.exc_info())
+        _flush(sys.stderr)
+        os._exit(70)

@@ -1,0 +1,144 @@
+"""One process for each trial of a script.
+
+A script is run as ``python script.py --name value …`` (see `command_line`), in a process group of its
+own, and reports with ``hpo_widgets.report_scalar``. It needs no other change and no ``__main__`` guard.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.jobs.base import JobEvent, Outcome
+from hpo_widgets.jobs.engine import ProcessEngine, Slot
+from hpo_widgets.jobs.frames import SCALAR
+from hpo_widgets.jobs.reporting import VARIABLE
+from hpo_widgets.jobs.template import ScriptTemplate
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.jobs.engine import WorkerEnvironment
+
+_MAX_SENTENCE = 500
+
+
+class ScriptEngine(ProcessEngine):
+    """Runs trials of a script; see `base.JobEngine` for its methods.
+
+    Parameters
+    ----------
+    path
+        The script, or its `template.ScriptTemplate`.
+    workers
+        How many trials may run at once.
+    arguments
+        How values are written: ``"argparse"``, ``"click"``, ``"fire"``, ``"hydra"``, or a sequence of strings with
+        ``{name}`` and ``{value}``, such as ``["--set", "{name}:{value}"]``. Default: what the script imports.
+    worker_env
+        Environment variables by the worker's index: a mapping, a sequence or a function of the index.
+    stop_grace
+        Seconds between SIGTERM and SIGKILL for a script that is asked to stop (default 2).
+
+    Raises
+    ------
+    OSError
+        When the script does not exist or cannot be read, or on a system without process groups.
+    ValueError
+        When `workers` is below 1, or for an unknown style of arguments.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | ScriptTemplate,
+        *,
+        workers: int,
+        arguments: str | Sequence[str] | None = None,
+        worker_env: WorkerEnvironment = None,
+        stop_grace: float = 2.0,
+    ) -> None:
+        template = path if isinstance(path, ScriptTemplate) else ScriptTemplate(path, arguments)
+        if isinstance(path, ScriptTemplate) and arguments is not None:
+            template = ScriptTemplate(path.path, arguments)
+        super().__init__(workers=workers, worker_env=worker_env)
+        self._template = template
+        self._stop_grace = stop_grace
+        # What it prints is to be read while it runs.
+        self._environment.setdefault("PYTHONUNBUFFERED", "1")
+        self._environment.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
+        _add_own_package(self._environment)
+
+    def launch(self, number: int, point: Mapping[str, Any]) -> int:
+        """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
+        slot = self._take(number)
+        here, there = socket.socketpair()
+        try:
+            descriptor = there.fileno()
+            environment = self._environment_of(slot.index)
+            environment[VARIABLE] = f"{descriptor}:{os.fstat(descriptor).st_ino}"
+            command = [sys.executable, str(self._template.path), *self._template.arguments(point)]
+            self._start(slot, command, environment, here, (descriptor,))
+        except (OSError, ValueError) as error:  # too many processes, no memory, a NUL in a value
+            here.close()
+            slot.process = slot.connection = None
+            sentence = f"the script could not be started: {type(error).__name__}: {error}"
+            self._end(slot, Outcome(TrialState.FAILED, error=sentence, worker=slot.index, launch_failed=True))
+        finally:
+            there.close()
+        return slot.index
+
+    def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
+        """Send SIGTERM to the script and its children, SIGKILL after ``stop_grace`` seconds."""
+        slot = self._running.get(number)
+        if slot is not None and slot.abort_state is None:
+            self.abort(number, self._stop_grace, state)
+
+    # Inside --------------------------------------------------------------------------------------
+
+    def _terminate(self, slot: Slot) -> None:
+        if slot.process is not None:
+            slot.process.terminate(whole_group=True)
+
+    def _handle(self, slot: Slot, message: tuple[Any, ...]) -> None:
+        kind, _number, first, _result, _extra = message
+        if kind == SCALAR and slot.number is not None:
+            self._events.append(JobEvent("scalar", slot.number, first))
+
+    def _died(self, slot: Slot) -> None:
+        process = slot.process
+        assert process is not None  # noqa: S101
+        duration = time.monotonic() - slot.began
+        process.kill()  # nothing once it is reaped, which has taken its group along
+        stdout, stderr = process.stdout.take(), process.stderr.take()
+        state, error, traceback = TrialState.COMPLETED, None, None
+        if slot.abort_state is not None:
+            state = slot.abort_state
+        elif process.returncode != 0:
+            state = TrialState.FAILED
+            error = _sentence(process.ending(), stderr)
+            start = stderr.rfind("Traceback (most recent call last)")
+            traceback = stderr[start:] if start >= 0 else None
+        index = slot.index
+        self._discard(slot)
+        self._end(slot, Outcome(state, None, error, traceback, stdout, stderr, duration, index))
+
+
+def _sentence(ending: str, stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    sentence = f"the script {ending}" + (f": {lines[-1]}" if lines else "")
+    return sentence if len(sentence) <= _MAX_SENTENCE else sentence[: _MAX_SENTENCE - 1] + "…"
+
+
+def _add_own_package(environment: dict[str, str]) -> None:
+    """Let the script import this very package when it is not installed beside Python's other packages."""
+    root = Path(__file__).resolve().parents[2]
+    if root.name in {"site-packages", "dist-packages"}:
+        return
+    known = environment.get("PYTHONPATH", "")
+    if str(root) not in known.split(os.pathsep):
+        environment["PYTHONPATH"] = f"{known}{os.pathsep}{root}" if known else str(root)
