@@ -270,9 +270,11 @@ class JournalReader:
         return latest
 
     def check_whole(self) -> None:
-        """Read every page of the file and raise `JournalDamaged` when one is not as it should be."""
+        """Read every page of the file and raise `JournalDamaged` when something is not as it should be."""
         with self._reading() as connection:
             schema.check_whole(connection, self.path)
+            self._read_sequence(connection)
+        _ = self.header
 
     def close(self) -> None:
         """Close the file and end a wait in another thread. May be called twice."""

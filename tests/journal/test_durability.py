@@ -1,0 +1,65 @@
+"""A write that has returned survives SIGKILL."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from hpo_widgets.journal import Journal, find
+
+WRITE = """
+import sys
+from hpo_widgets.journal import Journal, TrialRow
+journal = Journal.create(sys.argv[1], sys.argv[2], {"name": "killed"})
+size = int(sys.argv[3])
+number = 0
+while True:
+    rows = [TrialRow(number=number + n, state=2, epoch=0, parameters=[number + n, "x" * 20]) for n in range(size)]
+    sequence = journal.write(
+        rows, [(row.number, "t", "s", 1.0, 0) for row in rows], [(number, "printed", "", "")], [{"kind": "wrote"}]
+    )
+    number += size
+    sys.stdout.write(f"{sequence} {number}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
+@pytest.mark.parametrize(("size", "writes"), [(1, 1), (1, 700), (40, 130), (2000, 3)])
+def test_every_write_that_returned_is_there_after_a_kill(directory, run_python, size, writes):
+    writer = run_python(WRITE, directory, "killed", size)
+    for _ in range(writes):
+        line = writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    rest = writer.stdout.read()
+    assert writer.wait(60) == -signal.SIGKILL, writer.stderr.read()
+    # A last line that was cut off by the kill says nothing.
+    whole = [line, *[each for each in rest.splitlines(keepends=True) if each.endswith("\n")]]
+    sequence, count = map(int, whole[-1].split())
+    with Journal.open(find("killed", directory)) as journal:
+        journal.reader.check_whole()
+        reached, rows = journal.reader.trials()
+        # The write that was under way is there as a whole, or not at all.
+        assert reached in {sequence, sequence + 1}
+        expected = count + size * (reached - sequence)
+        assert [row.number for row in rows] == list(range(expected))
+        assert [row.parameters[0] for row in rows] == list(range(expected))
+        assert len(journal.reader.scalars_since()) == expected
+        assert len(journal.reader.events()) == expected // size
+        assert journal.reader.output(count - size) == ("printed", "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
+def test_a_killed_writers_journal_can_be_viewed_before_anyone_opens_it(directory, run_python):
+    writer = run_python(WRITE, directory, "killed", 5)
+    for _ in range(20):
+        writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate(timeout=60)
+    before = find("killed", directory).read_bytes()
+    with Journal.view(find("killed", directory)) as reader:
+        assert len(reader.trials()[1]) >= 100
+        assert not reader.owner().is_alive
+    assert find("killed", directory).read_bytes() == before

@@ -1,0 +1,180 @@
+"""Reading, following and waiting, here and from another process."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.trials import TrialState
+
+
+def test_only_what_changed_is_read(journal, make_row):
+    first = journal.write([make_row(n, state=1) for n in range(5)])
+    second = journal.write([make_row(3), make_row(1)])
+    assert journal.reader.trials(since=first) == (second, [make_row(1), make_row(3)])
+    assert journal.reader.trials(since=second) == (second, [])
+    sequence, rows = journal.reader.trials()
+    assert sequence == second
+    assert [row.number for row in rows] == [0, 2, 4, 1, 3]
+
+
+def test_a_limit_never_splits_a_write_and_never_loses_one(journal, make_row):
+    for start in range(0, 30, 3):
+        journal.write([make_row(start + n) for n in range(3)])
+    since, parts = 0, []
+    while True:
+        since, rows = journal.reader.trials(since=since, limit=4)
+        if not rows:
+            break
+        parts.append([row.number for row in rows])
+    assert parts == [list(range(n, n + 6)) for n in range(0, 30, 6)]
+    assert since == journal.sequence
+
+
+def test_a_limit_above_what_there_is_reaches_the_end(journal, make_row):
+    journal.write([make_row(0)])
+    last = journal.write(events=[{"kind": "stop"}])
+    assert journal.reader.trials(limit=100)[0] == last
+
+
+def test_the_newest_trials_are_read_alone(journal, make_row):
+    journal.write([make_row(n) for n in range(50)])
+    assert journal.reader.newest(3) == [make_row(47), make_row(48), make_row(49)]
+    assert len(journal.reader.newest()) == 50
+
+
+def test_trials_are_counted_by_state(journal, make_row):
+    assert set(journal.reader.counts()) == set(TrialState)
+    journal.write([make_row(n, state=n % 6) for n in range(13)])
+    assert list(journal.reader.counts().values()) == [3, 2, 2, 2, 2, 2]
+
+
+def test_an_unknown_trial_is_an_index_error_and_has_no_curve_and_no_log(journal):
+    with pytest.raises(IndexError, match="no trial 7"):
+        journal.reader.row(7)
+    assert journal.reader.scalars(7) == []
+    assert journal.reader.output(7) == ("", "", "")
+
+
+def test_reports_and_events_can_be_followed_too(journal, make_row):
+    first = journal.write([make_row(0)], [(0, "t", "s", 1.0, 0)], events=[{"kind": "start"}, {"kind": "begin"}])
+    second = journal.write([], [(0, "t", "s", 2.0, 1), (1, "t", "s", 3.0, 0)], events=[{"kind": "stop"}])
+    assert journal.reader.scalars_since(first) == [(0, "t", "s", 2.0, 1), (1, "t", "s", 3.0, 0)]
+    assert len(journal.reader.scalars_since()) == 3
+    assert [(event["kind"], event["sequence"]) for event in journal.reader.events()] == [
+        ("start", first), ("begin", first), ("stop", second),
+    ]  # fmt: skip
+    assert [event["kind"] for event in journal.reader.events(since=first)] == ["stop"]
+    assert journal.reader.events(since=second) == []
+
+
+def test_a_reader_sees_a_new_header(journal):
+    with Journal.view(journal.path) as reader:
+        assert reader.header["name"] == "digits"
+        journal.set_header({"name": "wine"})
+        assert reader.header == {"name": "wine"}
+
+
+def test_a_reader_cannot_write(journal, make_row):
+    journal.write([make_row(0)])
+    with Journal.view(journal.path) as reader, pytest.raises(JournalError, match="readonly"), reader._reading() as raw:
+        raw.execute("DELETE FROM trials")
+
+
+def test_waiting_returns_at_once_for_what_is_there_already(journal, make_row):
+    sequence = journal.write([make_row(0)])
+    assert journal.reader.wait_for_change(0, timeout=0) == sequence
+    assert journal.reader.wait_for_change(sequence, timeout=0) == sequence
+    assert journal.reader.wait_for_change(sequence, timeout=0.02) == sequence
+
+
+def test_a_heartbeat_does_not_end_a_wait(journal, make_row):
+    sequence = journal.write([make_row(0)])
+    returned = []
+    waiter = threading.Thread(target=lambda: returned.append(journal.reader.wait_for_change(sequence, timeout=30)))
+    assert journal.reader.sequence == sequence
+    waiter.start()
+    for _ in range(20):
+        journal.heartbeat()
+    assert not returned
+    last = journal.write([make_row(1)])
+    waiter.join(30)
+    assert returned == [last]
+
+
+def test_closing_a_reader_ends_a_wait_in_another_thread(journal):
+    reader = Journal.view(journal.path)
+    returned = []
+    waiter = threading.Thread(target=lambda: returned.append(reader.wait_for_change(10**6)))
+    waiter.start()
+    reader.close()
+    reader.close()
+    waiter.join(30)
+    assert len(returned) <= 1
+    assert not waiter.is_alive()
+    with pytest.raises(JournalError, match="is closed"):
+        reader.trials()
+
+
+def test_threads_share_a_reader(journal, make_row):
+    journal.write([make_row(n) for n in range(200)], [(n, "t", "s", float(n), 0) for n in range(200)])
+    failures = []
+
+    def read():
+        try:
+            for number in range(200):
+                assert journal.reader.row(number).number == number
+                assert journal.reader.scalars(number) == [("t", "s", float(number), 0)]
+        except BaseException as error:
+            failures.append(error)
+
+    assert journal.reader.sequence > 0
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(200, 300):
+        journal.write([make_row(number)])
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+def test_another_process_follows_in_order_and_misses_nothing(journal, make_row, run_python):
+    follower = run_python(
+        """
+import json, sys
+from hpo_widgets.journal import Journal
+with Journal.view(sys.argv[1]) as reader:
+    sequence, rows = reader.trials()
+    print("ready", flush=True)
+    ended = False
+    while not ended:
+        reached = reader.wait_for_change(sequence, timeout=60)
+        assert reached > sequence, "nothing came"
+        after, rows = reader.trials(since=sequence)
+        assert after >= reached
+        events = reader.events(since=sequence)
+        sequence = after
+        print(json.dumps([sequence, [[row.number, row.state, row.values] for row in rows]]), flush=True)
+        ended = any(event["kind"] == "end" for event in events)
+""",
+        journal.path,
+    )
+    assert follower.stdout.readline() == "ready\n", follower.communicate()[1]
+    for number in range(300):
+        journal.write([make_row(number, state=1, values=None), *([make_row(number - 5)] if number >= 5 else [])])
+    last = journal.write(events=[{"kind": "end"}])
+    said = follower.stdout.read()
+    assert follower.wait(120) == 0, follower.stderr.read()
+    seen, sequences = {}, []
+    for sequence, rows in map(json.loads, said.splitlines()):
+        sequences.append(sequence)
+        for number, state, values in rows:
+            assert state >= seen.get(number, (0, None))[0], "an older state came after a newer one"
+            seen[number] = (state, values)
+    assert sequences == sorted(set(sequences))
+    assert sequences[-1] == last
+    assert seen == {n: ((2, make_row(n).values) if n < 295 else (1, None)) for n in range(300)}
