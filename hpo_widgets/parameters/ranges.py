@@ -1,0 +1,192 @@
+"""The numeric ranges: even, logarithmic and whole numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hpo_widgets.choices import python_value
+from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, whole
+from hpo_widgets.parameters.numeric import NumericParameter
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class UniformParameterRange(NumericParameter):
+    """A number drawn evenly between two bounds.
+
+    Parameters
+    ----------
+    name : str
+        Full name.
+    min_value, max_value : float
+        Bounds; the minimum is always a value.
+    step_size : float, optional
+        Distance between values, counted from the minimum; the maximum is a value even where it lies off
+        the steps. Default: continuous.
+    include_max_value : bool, default True
+        Whether the maximum is a value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bounds that fall or are not finite numbers, and for a step that is not above 0.
+    """
+
+    name: str
+    min_value: float
+    max_value: float
+    step_size: float | None = None
+    include_max_value: bool = True
+
+    kind: ClassVar[Kind] = "float"
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        object.__setattr__(self, "min_value", finite(self.name, "min_value", self.min_value))
+        object.__setattr__(self, "max_value", finite(self.name, "max_value", self.max_value))
+        if self.step_size is not None:
+            object.__setattr__(self, "step_size", finite(self.name, "step_size", self.step_size))
+        self._declare()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LogUniformParameterRange(NumericParameter):
+    """A positive number whose logarithm is drawn evenly.
+
+    Parameters
+    ----------
+    name : str
+        Full name.
+    min_value, max_value : float
+        Bounds of the *exponent*: -4 and -1 with base 10 mean values from 0.0001 to 0.1.
+    base : float, default 10
+        What is raised to the exponent; above 1.
+    step_size : float, optional
+        Distance between exponents, counted from the minimum; the maximum is a value even where it lies
+        off the steps. Default: continuous.
+    include_max_value : bool, default True
+        Whether the maximum is a value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bounds that fall or are not finite numbers, values too large or small for a float, a base that
+        is not above 1 and a step that is not above 0.
+    """
+
+    name: str
+    min_value: float
+    max_value: float
+    base: float = 10
+    step_size: float | None = None
+    include_max_value: bool = True
+
+    kind: ClassVar[Kind] = "log"
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not finite(self.name, "base", self.base) > 1:
+            raise ValueError(f"base of {self.name!r} must be above 1, got {self.base!r}")
+        object.__setattr__(self, "base", python_value(self.base))
+        object.__setattr__(self, "min_value", finite(self.name, "min_value", self.min_value))
+        object.__setattr__(self, "max_value", finite(self.name, "max_value", self.max_value))
+        if self.step_size is not None:
+            object.__setattr__(self, "step_size", finite(self.name, "step_size", self.step_size))
+        for bound in (self.min_value, self.max_value):
+            if not 0 < self._from_scale(bound) < math.inf:
+                raise ValueError(
+                    f"the bounds of {self.name!r} are exponents of {self.base!r}, "
+                    f"and {self.base!r}**{bound!r} is too large or too small for a number"
+                )
+        self._declare()
+
+    def _to_scale(self, value: float) -> float:
+        low, high = self._declared
+        if value == low:
+            return self.min_value
+        if value == high and self.include_max_value:
+            return self.max_value
+        return math.log(value) / math.log(self.base)
+
+    def _from_scale(self, position: float) -> float:
+        if self.base == 10 and position == int(position):
+            return float(f"1e{int(position)}")  # the float that people write, where a power may miss by one digit
+        try:
+            return float(self.base**position)
+        except OverflowError:
+            return math.inf
+
+    def _from_scale_all(self, positions: list[float]) -> list[float]:
+        return [self._from_scale(position) for position in positions]
+
+    def _is_number(self, value: Any) -> bool:
+        return super()._is_number(value) and bool(value > 0)
+
+    def normalise(self, value: Any) -> float:
+        """Return a value given by hand as a Python float; see `LeafParameter.normalise`."""
+        if not self._is_number(value):
+            raise ValueError(f"{self.name!r} is searched on a log scale and takes a number above 0, got {value!r}")
+        return float(value)
+
+    def _continuous(self, u: UnitNumbers) -> list[Any]:
+        low, high = self._range
+        values = low * np.exp(u * (math.log(high) - math.log(low)))
+        return np.minimum(np.maximum(values, low), self._top).tolist()  # type: ignore[no-any-return]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the dict form; bounds are exponents, a current ``range`` is in values."""
+        return {**super().to_dict(), "base": self.base}
+
+    def _state(self) -> tuple[Any, ...]:
+        return (*super()._state(), self.base)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class UniformIntegerParameterRange(NumericParameter):
+    """A whole number drawn evenly between two bounds.
+
+    Parameters
+    ----------
+    name : str
+        Full name.
+    min_value, max_value : int
+        Bounds; the minimum is always a value.
+    step_size : int, default 1
+        Distance between values, counted from the minimum; the maximum is a value even where it lies off
+        the steps.
+    include_max_value : bool, default True
+        Whether the maximum is a value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bounds that fall or are not whole numbers, and for a step that is not above 0.
+    """
+
+    name: str
+    min_value: int
+    max_value: int
+    step_size: int | None = 1
+    include_max_value: bool = True
+
+    kind: ClassVar[Kind] = "int"
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        object.__setattr__(self, "min_value", whole(self.name, "min_value", self.min_value))
+        object.__setattr__(self, "max_value", whole(self.name, "max_value", self.max_value))
+        step = 1 if self.step_size is None else self.step_size
+        object.__setattr__(self, "step_size", whole(self.name, "step_size", step))
+        self._declare()
+
+    def _is_number(self, value: Any) -> bool:
+        return super()._is_number(value) and float(value).is_integer()
+
+    def normalise(self, value: Any) -> int:
+        """Return a value given by hand as a Python int; see `LeafParameter.normalise`."""
+        if not self._is_number(value):
+            raise ValueError(f"{self.name!r} takes a whole number, got {value!r}")
+        return int(value)
