@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,3 @@ def repository() -> Path:
 def _working_directory(tmp_path, monkeypatch):
     """Journals go below the working directory by default: a test leaves nothing in the checkout."""
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of the browser that the browser tests drive; `make test` looks for it and installs it."""
-    found = os.environ.get("HPO_WIDGETS_CHROMIUM") or shutil.which("chromium")
-    if not found:
-        pytest.fail("no Chromium found: run `make test`, or set HPO_WIDGETS_CHROMIUM to the path of one")
-    return found
