@@ -38,7 +38,7 @@ demo: $(STAMPS)/demo
 lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab notebooks
 
-test: $(STAMPS)/test chromium
+test: chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench
