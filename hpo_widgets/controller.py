@@ -93,7 +93,7 @@ class Controller:
         self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
         self._engine: JobEngine | None = None
         self._proposals: Proposals | None = None
-        self._seen: set[tuple[object, ...]] = set()
+        self._seen: set[tuple[float | None, ...]] = set()
         self._draws = 0
         self._num_failures_in_a_row = 0
         self._num_without_objective = 0
@@ -381,7 +381,7 @@ class Controller:
         for number, trial in list(self.active.items()):
             # Only an error leaves trials behind; their workers are gone now.
             trial.refresh(self.objectives)
-            self._finish(number, trial, TrialState.ABORTED, reason and reason.sentence)
+            self._finish(number, trial, TrialState.ABORTED, reason.sentence if reason else None)
         reason = reason or StopReason("error", "the search ended without a reason")
         self.clock.end_run()
         self.recorder.event(
@@ -433,7 +433,7 @@ class Controller:
         self,
         engine: JobEngine,
         point: dict[str, object],
-        encoded: list[object],
+        encoded: list[float | None],
         proposal: Any,
     ) -> None:
         number = self.num_numbered
@@ -611,7 +611,7 @@ class Controller:
         self._finish(number, trial, state, error)
         self._count_failure(state, error)
 
-    def _record_result(self, number: int, trial: ActiveTrial, result: object) -> None:
+    def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
         """Keep a returned value with the curve that it ends."""
         first = self.objectives[0]
         values = result if isinstance(result, dict) else {first.key: result}

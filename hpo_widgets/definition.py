@@ -6,20 +6,24 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.jobs.scripts import ScriptEngine
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.limits import Settings
 from hpo_widgets.messages import near_match
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.space import Space
-from hpo_widgets.strategies import resolve
+from hpo_widgets.strategies.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.jobs.base import JobEngine
+    from hpo_widgets.jobs.engine import WorkerEnvironment
     from hpo_widgets.strategies.base import SearchStrategy
 
 CONTROLLER_KEYWORDS = (
@@ -52,13 +56,30 @@ class Definition:
     settings: Settings
     name: str
     journal: Path
-    worker_env: Mapping[int, Mapping[str, str]] | None
-    arguments: Sequence[str] | None
+    worker_env: WorkerEnvironment
     header: dict[str, Any]
 
+    def make_engine(self, workers: int, job_class: type | None = None) -> JobEngine:
+        """Start the workers of this machine; ``job_class`` in place of the default engine."""
+        common = {"workers": workers, "worker_env": self.worker_env}
+        if isinstance(self.template, ScriptTemplate):
+            script_class: type = job_class or ScriptEngine
+            return cast("JobEngine", script_class(self.template, **common))
+        choices = {
+            column.name: self.space.leaf(column.name).declared
+            for column in self.space.columns
+            if column.kind == "choice"
+        }
+        function_class: type = job_class or FunctionPool
+        return cast("JobEngine", function_class(self.template, choices=choices, **common))
 
-def make_template(base_task_id: object) -> FunctionTemplate | ScriptTemplate:
+
+def make_template(
+    base_task_id: object, arguments: str | Sequence[str] | None = None
+) -> FunctionTemplate | ScriptTemplate:
     """The template experiment that ``base_task_id`` names on this machine.
+
+    ``arguments`` says how a script gets its parameters (`ScriptEngine`).
 
     Raises
     ------
@@ -66,7 +87,7 @@ def make_template(base_task_id: object) -> FunctionTemplate | ScriptTemplate:
         With what is accepted, when it is neither a callable nor the path of a script.
     """
     if isinstance(base_task_id, Path):
-        return ScriptTemplate(base_task_id)
+        return ScriptTemplate(base_task_id, arguments)
     if callable(base_task_id) and not isinstance(base_task_id, type):
         return FunctionTemplate(base_task_id)
     if isinstance(base_task_id, str) and base_task_id.endswith(".py"):
@@ -123,9 +144,9 @@ def define(
     optimizer_kwargs: Mapping[str, Any],
 ) -> Definition:
     """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`."""
-    template = make_template(base_task_id)
     strategy_class = resolve(optimizer_class)
     keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
+    template = make_template(base_task_id, keywords.get("arguments"))
     if isinstance(hyper_parameters, (str, bytes)) or not hasattr(hyper_parameters, "__iter__"):
         msg = f"hyper_parameters must be a list of Parameter objects, got {hyper_parameters!r}"
         raise TypeError(msg)
@@ -175,7 +196,6 @@ def define(
         name=name,
         journal=Path(keywords.get("journal") or DIRECTORY),
         worker_env=keywords.get("worker_env"),
-        arguments=keywords.get("arguments"),
         header=header,
     )
 

@@ -11,7 +11,7 @@ import datetime as dt
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller, observation_of
@@ -22,7 +22,7 @@ from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.messages import near_match
 from hpo_widgets.recorder import Recorder
 from hpo_widgets.search import COMMANDS, SearchStatus
-from hpo_widgets.strategies import RandomSearch
+from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -188,10 +188,7 @@ class HyperParameterOptimizer:
             When the journal cannot be written; nothing has run then.
         """
         if job_complete_callback is not None:
-            if not callable(job_complete_callback):
-                msg = f"job_complete_callback must be callable, got {job_complete_callback!r}"
-                raise TypeError(msg)
-            self._controller.callback = job_complete_callback
+            self._controller.callback = _checked_callback(job_complete_callback)
         return self._controller.start()
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
@@ -247,7 +244,11 @@ class HyperParameterOptimizer:
         """`wait` for coroutines: other cells and widgets go on meanwhile."""
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
-        unsubscribe = self.subscribe(lambda: loop.call_soon_threadsafe(changed.set))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        unsubscribe = self.subscribe(wake)
         seconds = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
         try:
             async with asyncio.timeout(seconds):
@@ -694,7 +695,14 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
     return find(str(journal_or_task_id), DIRECTORY)
 
 
-def _deadline(in_minutes: float | None, specific_time: dt.datetime | None) -> dt.datetime | None:
+def _checked_callback(callback: Any) -> Callable[..., Any]:
+    if not callable(callback):
+        msg = f"job_complete_callback must be callable, got {callback!r}"
+        raise TypeError(msg)
+    return callback  # type: ignore[no-any-return]
+
+
+def _deadline(in_minutes: float | None, specific_time: Any) -> dt.datetime | None:
     now = dt.datetime.now()  # noqa: DTZ005 -- naive local time is the API's contract
     if specific_time is not None:
         if not isinstance(specific_time, dt.datetime):
@@ -705,6 +713,6 @@ def _deadline(in_minutes: float | None, specific_time: dt.datetime | None) -> dt
         if specific_time <= now:
             msg = f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now"
             raise ValueError(msg)
-        return specific_time
+        return cast("dt.datetime", specific_time)
     minutes = above_zero("in_minutes", in_minutes)
     return None if minutes is None else now + dt.timedelta(minutes=minutes)

@@ -37,7 +37,7 @@ class Proposals(Protocol):
         """Begin a space epoch: what was asked before is dropped."""
         ...
 
-    def next(self) -> tuple[Proposal, list[object]] | None:
+    def next(self) -> tuple[Proposal, list[float | None]] | None:
         """The next point with its encoded form; None: not yet, exhausted, or an error."""
         ...
 
@@ -73,7 +73,7 @@ class _Drawing:
         self,
         strategy: SearchStrategy,
         objectives: tuple[Objective, ...],
-        seen: set[tuple[object, ...]],
+        seen: set[tuple[float | None, ...]],
         *,
         allow_duplicates: bool,
     ) -> None:
@@ -82,7 +82,7 @@ class _Drawing:
         self.seen_keys = seen
         self.allow_duplicates = allow_duplicates
         self.space: Space | None = None
-        strategy.seen = self.seen  # type: ignore[method-assign]
+        strategy.seen = self.seen
 
     def seen(self, point: dict[str, object]) -> bool:
         """Whether the point was tried; ``in`` on a set is atomic, the controller alone adds."""
@@ -94,7 +94,7 @@ class _Drawing:
         self.space = space
         self.strategy.begin(space, self.objectives, epoch, history, draws)
 
-    def draw(self) -> tuple[Proposal, list[object]] | None:
+    def draw(self) -> tuple[Proposal, list[float | None]] | None:
         space = self.space
         if space is None:
             return None
@@ -125,7 +125,7 @@ class InlineProposals:
         self.is_exhausted = False
         self._guarded(lambda: self._drawing.begin(space, epoch, history, draws))
 
-    def next(self) -> tuple[Proposal, list[object]] | None:
+    def next(self) -> tuple[Proposal, list[float | None]] | None:
         if self.is_exhausted or self.error is not None:
             return None
         try:
@@ -203,8 +203,8 @@ class ThreadedProposals:
         self._wake = wake
         self._questions: deque[Callable[[], None] | None] = deque()
         self._has_questions = threading.Semaphore(0)
-        self._answers: deque[tuple[int, tuple[Proposal, list[object]] | None]] = deque()
-        self._ready: deque[tuple[Proposal, list[object]]] = deque()
+        self._answers: deque[tuple[int, tuple[Proposal, list[float | None]] | None]] = deque()
+        self._ready: deque[tuple[Proposal, list[float | None]]] = deque()
         self._prunes: deque[int] = deque()
         self._num_asked = 0
         self._running: set[int] = set()
@@ -223,7 +223,7 @@ class ThreadedProposals:
         self._num_asked = 0
         self._put(lambda: self._drawing.begin(space, epoch, history, draws))
 
-    def next(self) -> tuple[Proposal, list[object]] | None:
+    def next(self) -> tuple[Proposal, list[float | None]] | None:
         self._take_answers()
         drawn = None
         if self._ready and self.error is None:
@@ -319,7 +319,7 @@ class ThreadedProposals:
 def make_proposals(
     strategy: SearchStrategy,
     objectives: tuple[Objective, ...],
-    seen: set[tuple[object, ...]],
+    seen: set[tuple[float | None, ...]],
     *,
     allow_duplicates: bool,
     is_seeded: bool,

@@ -17,7 +17,7 @@ from hpo_widgets.trial_reader import TrialReader
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from hpo_widgets.objectives import Objective
@@ -165,7 +165,7 @@ class Recorder:
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
 
-    def load(self, bulk: dict[str, Any]) -> None:
+    def load(self, bulk: Mapping[str, Any]) -> None:
         """Show all trials of a journal that is continued (`JournalReader.columns`)."""
         self.shown.load(bulk)
         if self._save_top_k > 0:

@@ -10,13 +10,14 @@ from hpo_widgets.definition import Definition, make_template, split_keywords
 from hpo_widgets.journal import Journal, JournalError, JournalReader
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.space import Space
-from hpo_widgets.strategies import named, resolve
+from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hpo_widgets.optimizer import HyperParameterOptimizer
+    from hpo_widgets.strategies.base import SearchStrategy
 
 
 def reopen(
@@ -74,8 +75,8 @@ def _continued(
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
     optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
-    optimizer._recorder.load(bulk)  # type: ignore[arg-type]  # noqa: SLF001
-    optimizer._controller.restore(chronicle, bulk)  # type: ignore[arg-type]  # noqa: SLF001
+    optimizer._recorder.load(bulk)  # noqa: SLF001
+    optimizer._controller.restore(chronicle, bulk)  # noqa: SLF001
     return optimizer
 
 
@@ -83,9 +84,8 @@ def _definition(
     chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any], path: Path
 ) -> Definition:
     header = chronicle.header
-    template = make_template(base_task_id)
-    template.check(chronicle.declared_space.names)
     optimizer_class = keywords.pop("optimizer_class", None)
+    strategy_class: type[SearchStrategy]
     try:
         strategy_class = resolve(optimizer_class) if optimizer_class else named(header["strategy"])
     except KeyError:
@@ -97,6 +97,9 @@ def _definition(
         if keyword in strategy_class.keywords()
     }
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
+    arguments = controller_keywords.get("arguments") or header["arguments"].get("arguments")
+    template = make_template(base_task_id, arguments)
+    template.check(chronicle.declared_space.names)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
     strategy.check(chronicle.space, chronicle.objectives)
     return Definition(
@@ -109,7 +112,6 @@ def _definition(
         name=chronicle.name,
         journal=path,
         worker_env=controller_keywords.get("worker_env"),
-        arguments=controller_keywords.get("arguments") or header["arguments"].get("arguments"),
         header=dict(header),
     )
 

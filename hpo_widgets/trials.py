@@ -81,7 +81,7 @@ class TrialRow:
     number: int
     state: int
     epoch: int
-    parameters: list[object]
+    parameters: list[float | None]
     values: list[float | None] | None = None
     iteration: list[int | None] | None = None
     started: float = NAN
@@ -274,8 +274,8 @@ class TrialColumns:
             rows = np.unique(self._log[version : self._version])
             return Changes(**self._copy(rows, self._version))
 
-    def _copy(self, rows: np.ndarray, version: int) -> dict[str, object]:
-        copies: dict[str, object] = {name: array[rows] for name, array in self._arrays.items()}
+    def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
+        copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
         copies["parameters"] = {
             name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)
         }
@@ -318,7 +318,7 @@ class TrialSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial:
     """One evaluation of one point, with the accessors of a ``clearml.Task``.
 
@@ -346,6 +346,10 @@ class Trial:
     objectives: tuple[Objective, ...]
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
     source: TrialSource | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{value:.6g}" for value in self.values if value is not None) or "no value"
+        return f"<Trial {self.name} {self.status}: {values}>"
 
     @property
     def name(self) -> str:

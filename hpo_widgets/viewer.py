@@ -95,7 +95,7 @@ class SearchViewer:
     # Following ------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        self._shown.load(self._reader.columns())  # type: ignore[arg-type]
+        self._shown.load(self._reader.columns())
         self._is_whole = True
 
     def _owner_lives(self) -> bool:
