@@ -296,7 +296,7 @@ class ProcessEngine(ABC):
         connection.setblocking(False)
         slot.connection = connection
         slot.fd = connection.fileno()
-        slot.buffer = slot.outgoing = slot.sent = b""
+        slot.buffer = slot.outgoing = b""
         slot.ready = False
         slot.kill_at = slot.killed_at = FOREVER
         self._by_fd[slot.fd] = slot

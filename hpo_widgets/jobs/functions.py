@@ -10,7 +10,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 
 from hpo_widgets.jobs import frames
 from hpo_widgets.jobs.base import JobEvent, Outcome

@@ -10,7 +10,7 @@ from collections import ChainMap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -132,9 +132,8 @@ class Worker:
 
     def _run(self, number: int, point: dict[str, Any]) -> tuple[Any, ...]:
         if self._function is None:
-            sentence, traceback = self._why_not
             flags = frames.FAILED | frames.UNLOADABLE | frames.PRINTED
-            return (ENDED, number, 0.0, None, (flags, sentence, traceback))
+            return (ENDED, number, 0.0, None, (flags, *self._why_not))
         flags = 0
         result: object = None
         error: str | None = None

@@ -1,0 +1,136 @@
+"""A driver for engines: launches, and waits for what a test looks at, with a generous deadline."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.jobs.scripts import ScriptEngine
+
+DEADLINE = 60.0
+
+
+class Driver:
+    """Owns an engine and keeps all of its events."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.outcomes = {}
+        self.scalars = {}
+
+    def launch(self, number=0, **point):
+        return self.engine.launch(number, point)
+
+    def step(self, timeout=0.2):
+        for event in self.engine.wait(timeout):
+            if event.kind == "scalar":
+                self.scalars.setdefault(event.number, []).append(event.data)
+            else:
+                assert event.number not in self.outcomes, "a trial ended twice"
+                self.outcomes[event.number] = event.data
+
+    def until(self, condition, what="it"):
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen"
+            self.step(0.02)
+
+    def ended(self, number=0):
+        self.until(lambda: number in self.outcomes, f"the end of trial {number}")
+        return self.outcomes[number]
+
+    def run(self, number=0, **point):
+        self.launch(number, **point)
+        return self.ended(number)
+
+    def reported(self, number=0):
+        self.until(lambda: self.scalars.get(number), f"a report of trial {number}")
+        return self.scalars[number]
+
+    def worker_pid(self, index=0):
+        return self.engine._slots[index].process.pid
+
+
+@pytest.fixture
+def drive():
+    """``drive(function, workers=1, ...)`` gives a `Driver` of a pool that is closed after the test."""
+    drivers = []
+
+    def start(function, workers=1, **keywords):
+        driver = Driver(FunctionPool(function, workers=workers, **keywords))
+        drivers.append(driver)
+        return driver
+
+    yield start
+    for driver in drivers:
+        driver.engine.close()
+
+
+@pytest.fixture
+def drive_script(tmp_path):
+    """``drive_script(text, workers=1, ...)`` gives a `Driver` of an engine for a script with that text."""
+    drivers = []
+
+    def start(text, workers=1, **keywords):
+        path = tmp_path / f"script_{len(drivers)}.py"
+        path.write_text(text)
+        driver = Driver(ScriptEngine(path, workers=workers, **keywords))
+        drivers.append(driver)
+        return driver
+
+    yield start
+    for driver in drivers:
+        driver.engine.close()
+
+
+def is_running(pid):
+    """True for a process that is there and is not a zombie."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.fixture
+def gone():
+    """``gone(pid, ...)`` waits until none of these processes runs."""
+
+    def wait(*pids):
+        deadline = time.monotonic() + DEADLINE
+        while any(is_running(pid) for pid in pids):
+            assert time.monotonic() < deadline, f"still running: {[pid for pid in pids if is_running(pid)]}"
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def read_pid(tmp_path):
+    """``read_pid(name)`` waits for a file in which a trial has written a process number."""
+
+    def read(name="pid"):
+        path = tmp_path / name
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            with suppress(FileNotFoundError, ValueError):
+                text = path.read_text()
+                if text.endswith("\n"):
+                    return int(text)
+            assert time.monotonic() < deadline, f"nobody wrote {name}"
+            time.sleep(0.005)
+
+    return read
+
+
+@pytest.fixture
+def counts():
+    """``counts()`` gives the number of open descriptors and of child processes, this process's zombies included."""
+
+    def count():
+        return len(os.listdir("/proc/self/fd")), len(psutil.Process().children(recursive=True))
+
+    return count

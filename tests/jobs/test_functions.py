@@ -1,0 +1,454 @@
+"""Callables in persistent workers: what comes back, whatever a trial does."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+import warnings
+
+import pytest
+
+from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.trials import TrialState
+
+COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
+
+
+def test_the_result_comes_back_with_the_worker_that_ran_it(drive):
+    driver = drive(lambda lr: lr * 2)
+    worker = driver.launch(7, lr=0.25)
+    outcome = driver.ended(7)
+    assert (outcome.state, outcome.result, outcome.worker) == (COMPLETED, 0.5, worker)
+    assert outcome.error is None
+    assert outcome.traceback is None
+    assert outcome.duration >= 0
+
+
+def test_a_worker_gets_a_trial_only_when_it_is_free(drive):
+    driver = drive(lambda x: x, workers=2)
+    assert driver.engine.free() == 2
+    driver.launch(0, x=1)
+    driver.launch(1, x=2)
+    assert driver.engine.free() == 0
+    with pytest.raises(RuntimeError, match="no worker is free"):
+        driver.launch(2, x=3)
+    assert driver.ended(0).result == 1
+    assert driver.ended(1).result == 2
+    assert driver.engine.free() == 2
+
+
+@pytest.mark.parametrize("value", [None, 1, -2.5, math.inf, -math.inf, {"a/b": 1.5, "a/c": 2}])
+def test_plain_results_come_back_as_they_are(drive, value):
+    outcome = drive(lambda: value).run()
+    assert outcome.state == COMPLETED
+    assert outcome.result == value
+    assert type(outcome.result) is type(value)
+
+
+def test_nan_comes_back_as_nan(drive):
+    assert math.isnan(drive(lambda: math.nan).run().result)
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "int64", "bool_"])
+def test_numpy_scalars_become_python_numbers(drive, name):
+    def scalar():
+        import numpy as np
+
+        return getattr(np, name)(1)
+
+    result = drive(scalar).run().result
+    assert result == 1
+    assert type(result) in {int, float}
+
+
+def test_an_array_of_one_element_is_a_number(drive):
+    def array():
+        import numpy as np
+
+        return np.array(3.5)
+
+    assert drive(array).run().result == 3.5
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("abc", "returned a str ('abc'); return a number, a dict"),
+        ([1, 2], "returned a list ([1, 2]); return a number"),
+        ((1.0, 2.0), "returned a tuple"),
+        ({"a/b": "high"}, "returned a str ('high') for 'a/b'; return numbers"),
+        ({1: 2.0}, "returned a dict with the key 1; keys are strings"),
+        (object, "returned a type"),
+        (b"12", "returned a bytes"),
+    ],
+)
+def test_a_result_that_nobody_can_use_fails_with_a_sentence(drive, value, sentence):
+    outcome = drive(lambda: value).run()
+    assert outcome.state == FAILED
+    assert sentence in outcome.error
+    assert outcome.result is None
+
+
+def test_an_exception_fails_the_trial_with_its_message_and_traceback(drive):
+    def train(lr):
+        raise ValueError(f"bad lr {lr}\nand more")
+
+    outcome = drive(train).run(lr=3)
+    assert outcome.state == FAILED
+    assert outcome.error == "ValueError: bad lr 3"
+    assert "and more" in outcome.traceback
+    assert "raise ValueError(f" in outcome.traceback, "the line of the source is shown"
+    assert "worker.py" not in outcome.traceback
+
+
+def test_an_exception_whose_str_raises_is_still_told(drive):
+    def train():
+        class Broken(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        raise Broken
+
+    assert drive(train).run().error.startswith("Broken")
+
+
+def test_a_deep_recursion_has_a_bounded_traceback(drive):
+    def train():
+        def fall(depth):
+            return fall(depth + 1) + 1
+
+        return fall(0)
+
+    outcome = drive(train).run()
+    assert outcome.error.startswith("RecursionError")
+    assert len(outcome.traceback) < 50_000
+
+
+def test_sys_exit_costs_the_trial_only(drive):
+    def train(code):
+        sys.exit(code)
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    outcome = driver.run(0, code=3)
+    assert outcome.state == FAILED
+    assert outcome.error == "called sys.exit(3)"
+    driver.run(1, code=0)
+    assert driver.worker_pid() == pid
+
+
+def test_os_exit_names_the_exit_code_and_keeps_the_output(drive):
+    def train():
+        print("so far")
+        os._exit(17)
+
+    outcome = drive(train).run()
+    assert outcome.state == FAILED
+    assert "exit code 17" in outcome.error
+    assert outcome.stdout == "so far\n"
+    assert not outcome.launch_failed
+
+
+def test_a_segfault_names_the_signal_and_shows_where(drive):
+    def train():
+        import ctypes
+
+        ctypes.string_at(0)
+
+    outcome = drive(train).run()
+    assert outcome.state == FAILED
+    assert "SIGSEGV" in outcome.error
+    assert "string_at" in outcome.stderr
+
+
+def test_a_worker_that_dies_costs_its_own_trial_only_and_is_replaced(drive, tmp_path):
+    def train(kind):
+        import os
+        import signal
+        import time
+        from pathlib import Path
+
+        if kind == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "wait":
+            while not Path("go").exists():
+                time.sleep(0.005)
+        return 1.0
+
+    driver = drive(train, workers=2)
+    driver.launch(0, kind="wait")
+    assert "SIGKILL" in driver.run(1, kind="die").error
+    assert driver.run(2, kind="quick").result == 1.0, "replaced"
+    assert 0 not in driver.outcomes
+    (tmp_path / "go").touch()
+    assert driver.ended(0).result == 1.0
+
+
+def test_a_worker_that_dies_while_idle_costs_nothing(drive, gone):
+    import signal
+
+    driver = drive(lambda x: x)
+    assert driver.run(0, x=0).result == 0
+    for number in range(1, 6):
+        pid = driver.worker_pid()
+        os.kill(pid, signal.SIGKILL)
+        if number % 2:
+            gone(pid)
+        assert driver.run(number, x=number).result == number
+
+
+def test_parameters_arrive_by_keyword_without_their_section(drive):
+    def train(trial, lr, **others):
+        trial.report_scalar("seen", ",".join(sorted(trial.parameters)), lr, 0)
+        return {"seen/" + name: value for name, value in others.items()}
+
+    driver = drive(train)
+    driver.engine.launch(4, {"Args/lr": 0.5, "General/layers": 3, "width": 8})
+    assert driver.ended(4).result == {"seen/layers": 3, "seen/width": 8}
+    assert driver.scalars[4] == [("seen", "Args/lr,General/layers,width", 0.5, 0)]
+
+
+def test_a_callable_without_trial_is_not_given_one(drive):
+    assert drive(lambda **given: float("trial" in given)).run(x=1).result == 0.0
+
+
+class Model:
+    scale = 3
+
+    def train(self, x, trial):
+        return x * self.scale + trial.number
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+@pytest.mark.parametrize("kind", ["method", "object", "partial"])
+def test_methods_callable_objects_and_partials_run(drive, kind):
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        model = Model()
+        partial = functools.partial(Model.train, model)
+        function = {"method": model.train, "object": model, "partial": partial}[kind]
+        assert drive(function).run(0, x=2).result == 6
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def test_choices_of_any_kind_arrive_as_declared(drive):
+    def sentinel(x):
+        return x + 1
+
+    declared = [True, 1, 1.0, "1", None, (1, 2), [3], {"a": 1}, sentinel, "x" * 5000]
+
+    def train(choice):
+        kinds = [bool, int, float, str, type(None), tuple, list, dict]
+        if callable(choice):
+            return choice(41)
+        if isinstance(choice, str) and len(choice) > 10:
+            return len(choice)
+        return kinds.index(type(choice))
+
+    driver = drive(train, choices={"choice": declared})
+    results = [driver.run(number, choice=value).result for number, value in enumerate(declared)]
+    assert results == [0, 1, 2, 3, 4, 5, 6, 7, 42, 5000]
+
+
+def test_what_a_trial_does_to_its_choice_no_other_trial_sees(drive):
+    def train(layers):
+        layers.append(1)
+        return len(layers)
+
+    declared = [[1, 2], [3]]
+    driver = drive(train, choices={"layers": declared})
+    assert [driver.run(n, layers=declared[0]).result for n in range(3)] == [3, 3, 3]
+    assert declared == [[1, 2], [3]]
+
+
+def test_an_equal_choice_that_is_another_object_arrives_too(drive):
+    driver = drive(len_of, choices={"layers": [(1, 2), (3,)]})
+    assert driver.run(0, layers=tuple([1, 2])).result == 2  # noqa: C409 - another object on purpose
+
+
+len_of = functools.partial(lambda **values: len(values["layers"]))
+
+
+def test_a_choice_that_cannot_be_sent_says_so():
+    import threading
+
+    with pytest.raises(TypeError, match="choice of 'lock' cannot be sent"):
+        FunctionPool(len_of, workers=1, choices={"lock": [threading.Lock()]})
+
+
+def test_a_callable_that_cannot_be_loaded_fails_each_trial_with_the_reason(drive, tmp_path, monkeypatch):
+    (tmp_path / "vanishing.py").write_text("def train(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import vanishing
+
+    (tmp_path / "vanishing.py").unlink()
+    driver = drive(vanishing.train)
+    for number in range(2):
+        outcome = driver.run(number, x=1)
+        assert outcome.state == FAILED
+        assert outcome.launch_failed
+        assert "could not be loaded" in outcome.error
+        assert "No module named 'vanishing'" in outcome.error
+
+
+def test_a_module_that_kills_its_importer_fails_the_trial(drive, tmp_path, monkeypatch):
+    path = tmp_path / "deadly.py"
+    path.write_text("def train(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import deadly
+
+    path.write_text("import os; os._exit(9)\ndef train(x): return x\n")
+    driver = drive(deadly.train)
+    outcome = driver.run(0, x=1)
+    assert outcome.launch_failed
+    assert "exit code 9 while loading the callable" in outcome.error
+
+
+def test_modules_beside_the_caller_are_found(drive, tmp_path, monkeypatch):
+    (tmp_path / "beside.py").write_text("def train(x): return x + 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import beside
+
+    assert drive(beside.train).run(x=1).result == 2
+
+
+def test_a_large_callable_is_warned_of_and_still_runs(drive):
+    data = bytes(60 * 1024 * 1024)
+
+    def train(x):
+        return len(data) + x
+
+    with pytest.warns(UserWarning, match=r"take 63 MB \(most of it is the variable 'data' around 'train'"):
+        driver = drive(train)
+    assert driver.run(x=1).result == len(data) + 1
+
+
+def test_a_small_callable_is_not_warned_of(drive):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drive(lambda: 1.0)
+
+
+def test_worker_env_gives_each_worker_its_own(drive):
+    def train(trial, x):
+        import os
+
+        return {"gpu/gpu": float(os.environ["GPU"]), "has/home": float("HOME" in os.environ)}
+
+    driver = drive(train, workers=2, worker_env=lambda index: {"GPU": index + 10, "HOME": None})
+    workers = [driver.launch(0, x=0), driver.launch(1, x=0)]
+    assert sorted(workers) == [0, 1]
+    for number, worker in enumerate(workers):
+        assert driver.ended(number).result == {"gpu/gpu": worker + 10, "has/home": 0}
+
+
+@pytest.mark.parametrize("source", [{0: {"GPU": "5"}}, [{"GPU": 5}]])
+def test_worker_env_may_be_a_mapping_or_a_sequence(drive, source):
+    assert drive(lambda: int(os.environ["GPU"]), worker_env=source).run().result == 5
+
+
+def test_workers_use_one_thread_each_unless_told_otherwise(drive, monkeypatch):
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    driver = drive(lambda: {name: int(os.environ[name]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")})
+    assert driver.run().result == {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 7}
+
+
+def test_workers_are_nicer_than_their_parent(drive):
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    assert drive(lambda: os.getpriority(os.PRIO_PROCESS, 0)).run().result == min(19, here + 5)
+
+
+def test_each_trial_starts_in_the_directory_of_the_pool(drive, tmp_path):
+    def train():
+        import os
+
+        here = os.getcwd()
+        os.chdir("/")
+        return {here: 1}
+
+    driver = drive(train)
+    assert [driver.run(number).result for number in range(2)] == [{str(tmp_path): 1}] * 2
+
+
+def test_workers_import_no_widgets_and_no_numpy_by_themselves(drive):
+    def train():
+        import sys
+
+        heavy = {"numpy", "ipywidgets", "bqplot", "pandas", "optuna", "clearml"}
+        return {name: 1 for name in heavy & set(sys.modules)}
+
+    assert drive(train).run().result == {}
+
+
+def test_resizing_while_running(drive, tmp_path):
+    def train(x):
+        import time
+        from pathlib import Path
+
+        while not Path("go").exists():
+            time.sleep(0.005)
+        return x
+
+    driver = drive(train, workers=2)
+    driver.launch(0, x=0)
+    driver.launch(1, x=1)
+    driver.engine.resize(4)
+    assert driver.engine.num_workers == 4
+    assert driver.engine.free() == 2
+    assert {driver.launch(2, x=2), driver.launch(3, x=3)} == {2, 3}
+    driver.engine.resize(1)
+    assert driver.engine.free() == 0
+    (tmp_path / "go").touch()
+    assert [driver.ended(number).result for number in range(4)] == [0, 1, 2, 3]
+    assert driver.engine.free() == 1
+    assert driver.launch(4, x=4) == 0
+    assert driver.ended(4).result == 4
+    assert len(driver.engine._slots) == 1
+
+
+def test_resizing_to_none_is_refused(drive):
+    driver = drive(lambda: 1)
+    with pytest.raises(ValueError, match="at least one worker"):
+        driver.engine.resize(0)
+    with pytest.raises(ValueError, match="at least one worker"):
+        FunctionPool(lambda: 1, workers=0)
+
+
+def test_many_trials_through_two_workers_lose_nothing(drive):
+    driver = drive(lambda x: x * 2, workers=2)
+    launched = 0
+    while len(driver.outcomes) < 3000:
+        while driver.engine.free() and launched < 3000:
+            driver.launch(launched, x=launched)
+            launched += 1
+        driver.step()
+    assert all(driver.outcomes[number].result == 2 * number for number in range(3000))
+
+
+def test_a_point_larger_than_the_sockets_buffer_arrives(drive):
+    driver = drive(lambda text: len(text))
+    assert driver.run(text="x" * 5_000_000).result == 5_000_000
+
+
+def test_wake_ends_a_wait_from_another_thread(drive):
+    import threading
+
+    driver = drive(lambda: 1)
+    threading.Timer(0.05, driver.engine.wake).start()
+    assert driver.engine.wait(None) == []
+    driver.engine.close()
+    driver.engine.wake()
+
+
+def test_a_platform_without_process_groups_is_told_clearly(monkeypatch):
+    monkeypatch.delattr(os, "killpg")
+    with pytest.raises(OSError, match="needs process groups"):
+        FunctionPool(lambda: 1, workers=1)
