@@ -25,6 +25,8 @@ STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
 # The front end's tools, run by the environment's own node.
 JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
+# In a container the user often is root, whom Jupyter asks to say that it is meant.
+LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
 .PHONY: help demo lab test lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
@@ -36,7 +38,7 @@ demo: $(STAMPS)/demo
 	$(BIN)/hpo-widgets demo
 
 lab: $(STAMPS)/lab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
 test: chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
