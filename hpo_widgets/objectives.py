@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_widgets.messages import near_match
-from hpo_widgets.pareto import non_dominated_fronts as non_dominated_fronts  # part of this module's vocabulary
-from hpo_widgets.pareto import pareto_front as pareto_front
+from hpo_widgets.pareto import non_dominated_fronts as non_dominated_fronts  # noqa: PLC0414 - handed on
+from hpo_widgets.pareto import pareto_front as pareto_front  # noqa: PLC0414 - handed on
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIGNS = ("min", "max", "min_global", "max_global")
 

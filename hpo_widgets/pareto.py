@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +36,9 @@ def losses(values: npt.ArrayLike, minimise: bool | Sequence[bool] | npt.NDArray[
     return table * signs
 
 
-def pareto_front(values: npt.ArrayLike, minimise: bool | Sequence[bool] | npt.NDArray[np.bool_] = True) -> npt.NDArray[np.bool_]:
+def pareto_front(
+    values: npt.ArrayLike, minimise: bool | Sequence[bool] | npt.NDArray[np.bool_] = True
+) -> npt.NDArray[np.bool_]:
     """Tell which rows no other row dominates.
 
     A row dominates another when it is as good in all columns and better in one; equal rows stand together.

@@ -184,7 +184,7 @@ class _Fronts:
             not_better = (others >= row).all(axis=1)
             if (not_worse & ~not_better).any():
                 return
-            for dominated in itertools.compress(list(self._front), not_better & ~not_worse):
+            for dominated in itertools.compress(list(self._front), np.atleast_1d(not_better & ~not_worse)):
                 del self._front[dominated]
         self._front[number] = losses
 

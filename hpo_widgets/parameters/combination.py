@@ -60,9 +60,9 @@ class ParameterSet(Parameter):
 
     def to_list(self) -> LazyList[dict[str, Any]]:
         """List the products of all values of every combination, one combination after the other."""
-        return concatenate([
-            product([_list(key, part) for key, part in combination.items()]) for combination in self.values
-        ])
+        return concatenate(
+            [product([_list(key, part) for key, part in combination.items()]) for combination in self.values]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dict form; parameters inside combinations are dict forms too."""

@@ -144,7 +144,7 @@ class NumericParameter(LeafParameter):
 
     def _is_number(self, value: Any) -> bool:
         """Tell whether a value is a number that this parameter could have, whatever its range."""
-        number = python_value(value)
+        number: object = python_value(value)
         return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
 
     def normalise(self, value: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.choices import UnknownChoice, from_json, to_json, type_name
-from hpo_widgets.layout import Layout
-from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, Parameter, ParameterSet
+from hpo_widgets.parameters import DiscreteParameterRange, Parameter, ParameterSet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.space.layout import Layout
 
 _VERSION = 1
 
@@ -32,7 +35,12 @@ def space_to_json(layout: Layout, limits: Mapping[str, Any], changed: Mapping[st
 def _parameter_to_json(layout: Layout, parameter: Parameter) -> dict[str, Any]:
     if isinstance(parameter, DiscreteParameterRange):
         values = [_choice_to_json(layout, parameter.name, value) for value in parameter.declared]
-        return {"type": "DiscreteParameterRange", "name": parameter.name, "values": values, "allowed": parameter.allowed}
+        return {
+            "type": "DiscreteParameterRange",
+            "name": parameter.name,
+            "values": values,
+            "allowed": list(parameter.allowed),
+        }
     if isinstance(parameter, ParameterSet):
         return {
             "type": "ParameterSet",
@@ -51,7 +59,7 @@ def _parameter_to_json(layout: Layout, parameter: Parameter) -> dict[str, Any]:
 
 def _choice_to_json(layout: Layout, name: str, value: Any) -> dict[str, Any]:
     form = to_json(value)
-    column: LeafParameter = layout.columns[name].parameter
+    column = layout.columns[name].parameter
     if isinstance(column, DiscreteParameterRange):
         index = column.table.index_of(value)
         form["index"] = index

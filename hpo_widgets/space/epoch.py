@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hpo_widgets.choices import UnknownChoice, python_value
+from hpo_widgets.choices import UnknownChoice
 from hpo_widgets.grids import LazyList, concatenate, product
-from hpo_widgets.layout import Condition, Layout, Occurrence, SetOccurrence
 from hpo_widgets.messages import near_match
-from hpo_widgets.parameters import DiscreteParameterRange, Kind, LeafParameter, NumericParameter, Parameter, check_limits
-from hpo_widgets.space_json import space_from_json, space_to_json
+from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, Parameter, check_limits
+from hpo_widgets.space.bounds import Limits, checked_limits, within
+from hpo_widgets.space.codec import ColumnSpec, PointCodec
+from hpo_widgets.space.layout import Condition, Layout, Occurrence, SetOccurrence
+from hpo_widgets.space.matching import match
+from hpo_widgets.space.stored import space_from_json, space_to_json
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Point = dict[str, Any]
 Range = tuple[Any, ...]
-
-
-class ColumnSpec(NamedTuple):
-    """What is stored under one name.
-
-    Attributes
-    ----------
-    name : str
-        Full name.
-    kind : {"float", "log", "int", "choice"}
-        What the values are.
-    labels : tuple of str or None
-        Text of each declared choice; None for numbers.
-    """
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...] | None
 
 
 class Space:
@@ -60,16 +46,16 @@ class Space:
 
     def __init__(self, parameters: Sequence[Any], limits: Mapping[str, Any] | None = None) -> None:
         self._layout = Layout(parameters)
-        self._limits = _checked_limits(self._layout, limits or {})
+        self._limits = checked_limits(self._layout, limits or {})
         self._changed: dict[str, Range] = {}
         self._settle()
 
-    @classmethod
-    def _epoch(cls, layout: Layout, limits: dict[str, tuple[Any, Any]], changed: dict[str, Range]) -> Space:
-        space = cls.__new__(cls)
-        space._layout, space._limits, space._changed = layout, limits, changed
-        space._settle()
-        return space
+    def _with_changed(self, changed: dict[str, Range]) -> Space:
+        """Return another epoch of this space."""
+        other = object.__new__(Space)
+        other._layout, other._limits, other._changed = self._layout, self._limits, changed
+        other._settle()
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.parameters, self._limits, self._changed)
@@ -91,7 +77,7 @@ class Space:
                 if own == column.parameter:
                     self._active[index] = leaf
                 else:
-                    self._active[index] = own if range_ is None else _within(own, column.parameter, leaf.range)
+                    self._active[index] = own if range_ is None else within(own, column.parameter, leaf.range)
         self._feasible: list[tuple[int, ...]] = [()] * len(layout.sets)
         for place in reversed(layout.sets):  # inner before outer
             self._feasible[place.index] = tuple(
@@ -100,18 +86,22 @@ class Space:
                 if all(self._active[index] is not None for index in leaves)
                 and all(self._feasible[index] for index in sets)
             )
-        for is_set, index in layout.top:
-            if is_set and not self._feasible[index]:
-                changed = sorted(layout.sets[index].names & self._changed.keys())
-                raise ValueError(
-                    f"these ranges leave no combination of the ParameterSet: allow more for {', '.join(map(repr, changed))}"
-                )
-        self._encoders = [self._encoder(name) for name in layout.columns]
-        self._top_leaves = [
-            (layout.occurrences[index].dimension, self._active[index]) for is_set, index in layout.top if not is_set
-        ]
-        self._top_names = [layout.occurrences[index].name for is_set, index in layout.top if not is_set]
         self._top_sets = [layout.sets[index] for is_set, index in layout.top if is_set]
+        for place in self._top_sets:
+            if not self._feasible[place.index]:
+                names = ", ".join(map(repr, sorted(place.names & self._changed.keys())))
+                raise ValueError(f"these ranges leave no combination of the ParameterSet: allow more for {names}")
+        top = [layout.occurrences[index] for is_set, index in layout.top if not is_set]
+        self._top_names = [occurrence.name for occurrence in top]
+        self._top_leaves = [(occurrence.dimension, self._some(occurrence.index)) for occurrence in top]
+        self._codec = PointCodec(self._leaves)
+
+    def _some(self, occurrence: int) -> LeafParameter:
+        """Return what an occurrence of the top level or of a feasible combination gives."""
+        leaf = self._active[occurrence]
+        if leaf is None:  # pragma: no cover - the feasible combinations are chosen by this
+            raise LookupError(f"{self._layout.occurrences[occurrence].name!r} has no value in these ranges")
+        return leaf
 
     # ---------------------------------------------------------------- what there is
 
@@ -152,10 +142,7 @@ class Space:
     @property
     def columns(self) -> tuple[ColumnSpec, ...]:
         """What is stored under each name, in the order of `names`."""
-        return tuple(
-            ColumnSpec(name, leaf.kind, leaf.labels if isinstance(leaf, DiscreteParameterRange) else None)
-            for name, leaf in self._leaves.items()
-        )
+        return self._codec.columns
 
     @property
     def num_dimensions(self) -> int:
@@ -189,10 +176,12 @@ class Space:
 
         ``((),)`` for a name that always is. An alternative holds when all its conditions do.
         """
-        return MappingProxyType({
-            name: tuple(self._layout.occurrences[index].conditions for index in column.occurrences)
-            for name, column in self._layout.columns.items()
-        })
+        return MappingProxyType(
+            {
+                name: tuple(self._layout.occurrences[index].conditions for index in column.occurrences)
+                for name, column in self._layout.columns.items()
+            }
+        )
 
     def active_leaf(self, occurrence: int) -> LeafParameter | None:
         """Return what an occurrence gives under the current ranges, None when nothing is left of it."""
@@ -211,52 +200,11 @@ class Space:
             In the order of `sets`, None for a set that is not part of the point; None altogether when
             the point does not belong to the space or lies outside its ranges.
         """
-        return self._match(point, lambda index, value: (leaf := self._active[index]) is not None and leaf.contains(value))
+        return match(self._layout, point, self._gives)
 
-    def _match(
-        self, point: Mapping[str, Any], accepts: Callable[[int, Any], bool]
-    ) -> tuple[int | None, ...] | None:
-        layout = self._layout
-        chosen: list[int | None] = [None] * len(layout.sets)
-        rest = set(point)
-        for is_set, index in layout.top:
-            if is_set:
-                names = layout.sets[index].names & rest
-                if not self._match_set(index, point, names, accepts, chosen):
-                    return None
-                rest -= names
-            else:
-                name = layout.occurrences[index].name
-                if name not in rest or not accepts(index, point[name]):
-                    return None
-                rest.discard(name)
-        return None if rest else tuple(chosen)
-
-    def _match_set(
-        self,
-        which: int,
-        point: Mapping[str, Any],
-        names: set[str] | frozenset[str],
-        accepts: Callable[[int, Any], bool],
-        chosen: list[int | None],
-    ) -> bool:
-        layout = self._layout
-        for number, (leaves, sets) in enumerate(layout.sets[which].combinations):
-            own = [layout.occurrences[index].name for index in leaves]
-            if not names.issuperset(own):
-                continue
-            rest = names.difference(own)
-            inner = [(index, layout.sets[index].names & rest) for index in sets]
-            if rest.difference(*(below for _, below in inner)):
-                continue
-            trial = list(chosen)
-            trial[which] = number
-            if all(accepts(index, point[name]) for index, name in zip(leaves, own, strict=True)) and all(
-                self._match_set(index, point, below, accepts, trial) for index, below in inner
-            ):
-                chosen[:] = trial
-                return True
-        return False
+    def _gives(self, occurrence: int, value: Any) -> bool:
+        leaf = self._active[occurrence]
+        return leaf is not None and leaf.contains(value)
 
     # ---------------------------------------------------------------- other epochs
 
@@ -280,7 +228,7 @@ class Space:
             self.leaf(name)
             leaf = self._layout.columns[name].parameter.with_range(range_, self._limits.get(name))
             changed[name] = leaf.range
-        return self._epoch(self._layout, self._limits, changed)
+        return self._with_changed(changed)
 
     # ---------------------------------------------------------------- points
 
@@ -298,9 +246,9 @@ class Space:
             n points inside the current ranges. Names of combinations that are not chosen are absent.
         """
         u = np.asarray(u, dtype=np.float64)
-        if u.ndim != 2 or u.shape[1] != self.num_dimensions:  # noqa: PLR2004 - rows and columns
+        if u.ndim != 2 or u.shape[1] != self.num_dimensions:
             raise ValueError(f"unit numbers must have shape (n, {self.num_dimensions}), got {u.shape}")
-        values = [leaf.from_unit(u[:, dimension]) for dimension, leaf in self._top_leaves]  # type: ignore[union-attr]
+        values = [leaf.from_unit(u[:, dimension]) for dimension, leaf in self._top_leaves]
         names = self._top_names
         points: list[Point] = (
             [dict(zip(names, row)) for row in zip(*values)]  # noqa: B905 - equal by construction, and the hot line
@@ -313,7 +261,9 @@ class Space:
                 self._fill(place, u, rows, points)
         return points
 
-    def _fill(self, place: SetOccurrence, u: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], points: list[Point]) -> None:
+    def _fill(
+        self, place: SetOccurrence, u: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], points: list[Point]
+    ) -> None:
         """Choose a combination for each of some rows and write its values into their points."""
         feasible = self._feasible[place.index]
         chosen = np.minimum((u[rows, place.dimension] * len(feasible)).astype(np.int64), len(feasible) - 1)
@@ -323,8 +273,7 @@ class Space:
                 continue
             leaves, sets = place.combinations[number]
             for index in leaves:
-                leaf, occurrence = self._active[index], self._layout.occurrences[index]
-                assert leaf is not None  # noqa: S101 - combinations without a value are not feasible
+                leaf, occurrence = self._some(index), self._layout.occurrences[index]
                 unit = np.zeros(len(members)) if occurrence.dimension is None else u[members, occurrence.dimension]
                 for row, value in zip(members.tolist(), leaf.from_unit(unit), strict=True):
                     points[row][occurrence.name] = value
@@ -347,8 +296,7 @@ class Space:
                 counts = [self._size(_parts(self._layout.sets[index], number)) for number in self._feasible[index]]
                 count = None if None in counts else sum(filter(None, counts))
             else:
-                leaf = self._active[index]
-                count = None if leaf is None else leaf.num_values
+                count = self._some(index).num_values
             if count is None:
                 return None
             total *= count
@@ -371,9 +319,7 @@ class Space:
                     concatenate([product(self._lists(_parts(place, number))) for number in self._feasible[index]])
                 )
             else:
-                leaf = self._active[index]
-                assert leaf is not None  # noqa: S101 - only feasible combinations are listed
-                lists.append(leaf.to_list())
+                lists.append(self._some(index).to_list())
         return lists
 
     def normalise(self, point: Mapping[str, Any]) -> Point:
@@ -389,7 +335,7 @@ class Space:
             limits, and names that no combination of a ParameterSet sets together.
         """
         if not isinstance(point, Mapping):
-            raise ValueError(f"a point is a dict of parameter names and values, got {point!r}")  # noqa: TRY004
+            raise ValueError(f"a point is a dict of parameter names and values, got {point!r}")  # noqa: TRY004 - as said
         values: Point = {}
         for name, value in point.items():
             leaf = self.leaf(name)
@@ -399,7 +345,7 @@ class Space:
         for is_set, index in self._layout.top:
             if not is_set and (name := self._layout.occurrences[index].name) not in values:
                 raise ValueError(f"the point lacks a value for {name!r}")
-        if self.selections(values) is None and self._match(values, self._could_be) is None:
+        if self.selections(values) is None and match(self._layout, values, self._could_be) is None:
             sets = [place.names for place in self._top_sets if place.names & values.keys()] or [
                 place.names for place in self._top_sets
             ]
@@ -418,39 +364,15 @@ class Space:
 
     def encode(self, point: Mapping[str, Any]) -> list[float | None]:
         """Return a point as numbers in the order of `names`: choices by index, None for absent names."""
-        return [encoder(point) for encoder in self._encoders]
-
-    def _encoder(self, name: str) -> Callable[[Mapping[str, Any]], float | None]:
-        leaf = self._leaves[name]
-        if not isinstance(leaf, DiscreteParameterRange):
-            return lambda point: point.get(name)
-        index_of = leaf.table.index_of
-
-        def encode(point: Mapping[str, Any]) -> int | None:
-            if name not in point:
-                return None
-            index = index_of(point[name])
-            if index is None:
-                raise ValueError(f"{point[name]!r} is no choice of {name!r}")
-            return index
-
-        return encode
+        return self._codec.encode(point)
 
     def decode(self, row: Sequence[float | None]) -> Point:
         """Return the point that `encode` wrote."""
-        point: Point = {}
-        for (name, leaf), number in zip(self._leaves.items(), row, strict=True):
-            if number is None:
-                continue
-            if leaf.kind == "choice":
-                point[name] = leaf.declared[int(number)]
-            else:
-                point[name] = int(number) if leaf.kind == "int" else float(number)
-        return point
+        return self._codec.decode(row)
 
     def key(self, point: Mapping[str, Any]) -> tuple[float | None, ...]:
         """Return a hashable that two points share only when they are equal, types included."""
-        return tuple([encoder(point) for encoder in self._encoders])
+        return tuple(self._codec.encode(point))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a form of JSON values only.
@@ -504,7 +426,7 @@ class Space:
         return f"Space({list(self._leaves.values())!r})"
 
 
-def _rebuild(parameters: tuple[Parameter, ...], limits: dict[str, tuple[Any, Any]], changed: dict[str, Range]) -> Space:
+def _rebuild(parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, Range]) -> Space:
     space = Space(parameters, limits)
     return space.with_ranges(changed) if changed else space
 
@@ -512,50 +434,3 @@ def _rebuild(parameters: tuple[Parameter, ...], limits: dict[str, tuple[Any, Any
 def _parts(place: SetOccurrence, number: int) -> list[tuple[bool, int]]:
     leaves, sets = place.combinations[number]
     return [(False, index) for index in leaves] + [(True, index) for index in sets]
-
-
-def _within(own: LeafParameter, whole: LeafParameter, range_: Range) -> LeafParameter | None:
-    """Return what is left of one combination's parameter when the range of the shared name changes."""
-    if isinstance(own, DiscreteParameterRange):
-        if isinstance(whole, NumericParameter):
-            kept = [value for value in own.range if range_[0] <= value <= range_[1]]
-        else:
-            allowed = DiscreteParameterRange(own.name, range_)
-            kept = [value for value in own.range if allowed.contains(value)]
-        return own.with_range(kept) if kept else None
-    # An outer edge moves with the shared range; an inner one stays where this combination has it.
-    low = range_[0] if own.declared[0] == whole.declared[0] else max(range_[0], own.declared[0])
-    high = range_[1] if own.declared[1] == whole.declared[1] else min(range_[1], own.declared[1])
-    try:
-        return own.with_range((low, high))
-    except ValueError:
-        return None
-
-
-def _checked_limits(layout: Layout, limits: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    checked: dict[str, tuple[Any, Any]] = {}
-    for name, pair in limits.items():
-        if name not in layout.columns:
-            raise ValueError(f"limits name an unknown parameter {name!r}. {near_match(name, layout.columns)}")
-        leaf = layout.columns[name].parameter
-        if isinstance(leaf, DiscreteParameterRange):
-            raise ValueError(f"{name!r} is a choice: its declared values are its limit, leave it out of limits")
-        if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence | np.ndarray) or len(pair) != 2:  # noqa: PLR2004
-            raise ValueError(f"the limits of {name!r} are a pair (low, high), got {pair!r}")
-        low, high = (_limit(name, bound) for bound in pair)
-        if low is not None and high is not None and not low < high:
-            raise ValueError(f"the limits of {name!r} must rise from low to high, got ({low!r}, {high!r})")
-        bounds = leaf.range
-        if (low is not None and bounds[0] < low) or (high is not None and bounds[1] > high):
-            raise ValueError(f"the limits ({low!r}, {high!r}) of {name!r} do not hold its range {bounds!r}")
-        checked[name] = (low, high)
-    return checked
-
-
-def _limit(name: str, bound: Any) -> float | None:
-    bound = python_value(bound)
-    if bound is None:
-        return None
-    if isinstance(bound, bool) or not isinstance(bound, (int, float)) or math.isnan(bound):
-        raise ValueError(f"a limit of {name!r} must be a number or None, got {bound!r}")
-    return None if math.isinf(bound) else bound

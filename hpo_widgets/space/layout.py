@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.choices import ChoiceTable, identity
+from hpo_widgets.choices import identity
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     Kind,
@@ -25,6 +24,9 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
     as_parameter,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Condition(NamedTuple):
@@ -178,7 +180,9 @@ class Layout:
         combinations = []
         all_names: set[str] = set()
         for number, combination in enumerate(parameter.values):
-            leaves, sets, names = [], [], []
+            leaves: list[int] = []
+            sets: list[int] = []
+            names: list[frozenset[str]] = []
             inside = (*conditions, Condition(index, number))
             for key, part in combination.items():
                 if isinstance(part, Parameter):
@@ -251,10 +255,5 @@ def _hull(name: str, numeric: list[NumericParameter], leaves: list[LeafParameter
         return UniformIntegerParameterRange(name, low, high)
     if all(leaf.kind == "log" for leaf in numeric) and low > 0:
         whole = LogUniformParameterRange(name, math.floor(math.log10(low)), math.ceil(math.log10(high)))
-        return whole.with_range((low, high))  # type: ignore[return-value]
+        return whole.with_range((low, high))
     return UniformParameterRange(name, low, high)
-
-
-def choice_table(parameter: LeafParameter) -> ChoiceTable | None:
-    """Return the table of a column of choices, None for a numeric one."""
-    return parameter.table if isinstance(parameter, DiscreteParameterRange) else None

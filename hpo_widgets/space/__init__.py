@@ -1,0 +1,9 @@
+"""What a search may try: a space, one epoch of it at a time."""
+
+from __future__ import annotations
+
+from hpo_widgets.space.codec import ColumnSpec
+from hpo_widgets.space.epoch import Point, Range, Space
+from hpo_widgets.space.layout import Condition, Occurrence, SetOccurrence
+
+__all__ = ["ColumnSpec", "Condition", "Occurrence", "Point", "Range", "SetOccurrence", "Space"]
