@@ -140,7 +140,7 @@ class NumericParameter(LeafParameter):
         if self.step_size is not None:
             return self.index_of(value) is not None
         low, high = self._range
-        return low <= value < high if self._open_end else low <= value <= high
+        return bool(low <= value <= self._top)
 
     def _is_number(self, value: Any) -> bool:
         """Tell whether a value is a number that this parameter could have, whatever its range."""

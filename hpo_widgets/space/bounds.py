@@ -32,7 +32,7 @@ def checked_limits(layout: Layout, limits: Mapping[str, Any]) -> Limits:
             raise ValueError(f"limits name an unknown parameter {name!r}. {near_match(name, layout.columns)}")
         leaf = layout.columns[name].parameter
         if isinstance(leaf, DiscreteParameterRange):
-            raise ValueError(f"{name!r} is a choice: its declared values are its limit, leave it out of limits")
+            raise ValueError(f"{name!r} is a choice: its declared values are its limit, leave it out of limits")  # noqa: TRY004 - a wrong value of limits
         low, high = (_limit(name, bound) for bound in as_pair(f"the limit of {name!r}", given))
         if low is not None and high is not None and not low < high:
             raise ValueError(f"the limits of {name!r} must rise from low to high, got ({low!r}, {high!r})")
