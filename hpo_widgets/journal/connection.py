@@ -54,20 +54,30 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
     A reader of a WAL file shares an index with the writer, ``-shm``, which it makes if there is none. On read-only
     media it cannot: then there can be no writer either, and the file is read as it stands.
     """
-    connection = _connect(path, "ro", busy_timeout)
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return _connect_and_read(path, "ro", busy_timeout)
     except sqlite3.OperationalError as error:
-        connection.close()
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
             raise
+        if _size(path.with_name(path.name + "-journal")):
+            # Its owner died in the middle of a write (without WAL). SQLite takes back such a write when it opens a
+            # file to write to it, whoever does so.
+            _connect_and_read(path, "rw", busy_timeout).close()
+            return _connect_and_read(path, "ro", busy_timeout)
         if _size(path.with_name(path.name + "-wal")):
             raise JournalError(
                 f"{path} cannot be read where it is: its last writes are still in {path.name}-wal and cannot be merged "
                 "in a folder that is read-only. Copy both files to a folder that can be written to, and open the copy."
             ) from error
-        return _connect(path, "ro&immutable=1", busy_timeout)
+        return _connect_and_read(path, "ro&immutable=1", busy_timeout)
+
+
+def _connect_and_read(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
+    connection = _connect(path, mode, busy_timeout)
+    try:
+        # SQLite opens a file when it is first read.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         connection.close()
         raise

@@ -190,7 +190,7 @@ def to_columns(records: Sequence[Record], num_objectives: int | None, path: Path
             "draw": np.array(draw, dtype=np.int64),
             "parameters": decode_column(parameters, number, path),
         }
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise damaged(path, f"a trial holds something else than numbers ({error})") from error
 
 
@@ -222,8 +222,9 @@ def decode(text: object, path: Path, what: str) -> Any:
 
 def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: type, empty: float) -> np.ndarray:
     """Make an (n, width) array of lists that may be None or hold None."""
-    if width == 1 and empty != empty:  # noqa: PLR0124 -- NaN: None converts to it by itself
-        flat = [None if item is None else item[0] for item in lists]
+    if width == 1:
+        firsts = [None if item is None else item[0] for item in lists]
+        flat = [empty if first is None else first for first in firsts]
         return np.array(flat, dtype=dtype).reshape(len(lists), 1)
     missing = [empty] * width
     full = [missing if item is None else [empty if entry is None else entry for entry in item] for item in lists]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,7 @@ class Journal:
         self._hold = hold
         self._pid = os.getpid()
         self._reader: JournalReader | None = None
+        self._reader_lock = threading.Lock()
         self._sequence: int
         (self._sequence,) = connection.execute("SELECT sequence FROM lease").fetchone()
         self.search_id: str
@@ -200,9 +202,12 @@ class Journal:
     @property
     def reader(self) -> JournalReader:
         """A reader of this journal for any thread, opened when first asked for and closed with the journal."""
-        if self._reader is None:
-            self._reader = JournalReader.open(self.path)
-        return self._reader
+        with self._reader_lock:
+            if self._connection is None:
+                raise JournalError(f"The journal {self.path} is closed; view it to read it (Journal.view).")
+            if self._reader is None:
+                self._reader = JournalReader.open(self.path)
+            return self._reader
 
     def write(
         self,
@@ -314,10 +319,11 @@ class Journal:
 
     def close(self) -> None:
         """Give the lease back and close the files. May be called twice."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        connection, self._connection = self._connection, None
+        with self._reader_lock:
+            connection, self._connection = self._connection, None
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
         if connection is not None:
             _give_back(connection, self._owner)
 

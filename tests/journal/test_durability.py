@@ -63,3 +63,34 @@ def test_a_killed_writers_journal_can_be_viewed_before_anyone_opens_it(directory
         assert len(reader.trials()[1]) >= 100
         assert not reader.owner().is_alive
     assert find("killed", directory).read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
+def test_without_a_write_ahead_log_a_write_cut_in_two_is_taken_back(directory, run_python):
+    writer = run_python(
+        """
+import os, sys
+from types import SimpleNamespace
+from hpo_widgets.journal import Journal, TrialRow, connection
+connection.psutil.disk_partitions = lambda all: [SimpleNamespace(mountpoint="/", fstype="nfs4", opts="rw")]
+journal = Journal.create(sys.argv[1], "killed", {})
+rows = [TrialRow(number=n, state=2, epoch=0, parameters=["x" * 1000]) for n in range(500)]
+journal.write(rows)
+journal._connection.execute("PRAGMA cache_size = 5")  # so that the file is changed before the commit
+journal._connection.execute("BEGIN IMMEDIATE")
+journal._connection.execute("UPDATE trials SET parameters = '[]', state = 1")
+print(os.path.getsize(f"{journal.path}-journal"), flush=True)
+os.kill(os.getpid(), 9)
+""",
+        directory,
+    )
+    said = writer.stdout.read()
+    assert writer.wait(60) == -signal.SIGKILL, writer.stderr.read()
+    assert int(said) > 0
+    path = find("killed", directory)
+    with Journal.view(path) as reader:
+        sequence, rows = reader.trials()
+        assert [row.state for row in rows] == [2] * 500
+        assert sequence == 2
+    with Journal.open(path) as journal:
+        assert [row.parameters for row in journal.reader.trials()[1]] == [["x" * 1000]] * 500

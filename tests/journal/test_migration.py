@@ -15,7 +15,8 @@ CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT 
     pid INTEGER, process_started REAL, heartbeat REAL, token TEXT);
 CREATE TABLE header (id INTEGER PRIMARY KEY CHECK (id = 1), search_id TEXT NOT NULL, data TEXT NOT NULL);
 CREATE TABLE trials (number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    parameters TEXT NOT NULL, value REAL, iteration INTEGER, started REAL, ended REAL, worker INTEGER NOT NULL, error TEXT);
+    parameters TEXT NOT NULL, value REAL, iteration INTEGER, started REAL, ended REAL, worker INTEGER NOT NULL,
+    error TEXT);
 CREATE TABLE scalars (id INTEGER PRIMARY KEY, number INTEGER NOT NULL, title TEXT NOT NULL, series TEXT NOT NULL,
     value REAL, iteration INTEGER);
 CREATE TABLE outputs (number INTEGER PRIMARY KEY, stdout TEXT, stderr TEXT, traceback TEXT);
@@ -149,7 +150,7 @@ def test_a_migration_that_fails_leaves_the_journal_as_it_was(old, monkeypatch, g
         connection.execute("nonsense")
 
     monkeypatch.setitem(migration._STEPS, 1, fails)
-    with pytest.raises(JournalError, match="could not be .*nonsense"):
+    with pytest.raises(JournalError, match=r"could not be .*nonsense"):
         Journal.open(old)
     monkeypatch.undo()
     assert version_of(old) == 1

@@ -15,8 +15,22 @@ def test_an_id_says_name_date_and_time():
 
 @pytest.mark.parametrize(
     "name",
-    ["a/b\\c:d*?", "../../etc/passwd", "\U0001f600", "\u05e9\u05dc\u05d5\u05dd", "x" * 300, "", None, "CON", ".", "-", "d\u00e9j\u00e0 vu", "a\nb", "%2e%2f"],
-)  # fmt: skip
+    [
+        "a/b\\c:d*?",
+        "../../etc/passwd",
+        "\U0001f600",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "x" * 300,
+        "",
+        None,
+        "CON",
+        ".",
+        "-",
+        "d\u00e9j\u00e0 vu",
+        "a\nb",
+        "%2e%2f",
+    ],
+)
 def test_an_id_is_a_file_name_whatever_the_search_is_called(name, tmp_path):
     search_id = new_search_id(name)
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", search_id)
@@ -50,9 +64,9 @@ def test_an_unknown_id_is_answered_with_near_ones(tmp_path):
         Journal.create(tmp_path, search_id, {}).close()
     with pytest.raises(JournalNotFound, match="Did you mean 'digits-20261124-a'"):
         find("digit-20261124-a", tmp_path)
-    with pytest.raises(JournalNotFound, match="Several searches begin with 'digits'.*whole id"):
+    with pytest.raises(JournalNotFound, match=r"Several searches begin with 'digits'.*whole id"):
         find("digits", tmp_path)
-    with pytest.raises(JournalNotFound, match="The latest are .*'wine-20261124-a'"):
+    with pytest.raises(JournalNotFound, match=r"The latest are .*'wine-20261124-a'"):
         find("zzz", tmp_path)
     with pytest.raises(JournalNotFound, match="The latest are"):
         find("", tmp_path)

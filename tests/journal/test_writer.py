@@ -83,7 +83,7 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing_half_written(journal, m
     pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
     journal._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     many = [make_row(n) for n in range(1, 2000)]
-    with pytest.raises(JournalError, match="disk is full.*Free some space"):
+    with pytest.raises(JournalError, match=r"disk is full.*Free some space"):
         journal.write(many, [(1, "new", "metric", 1.0, 0)], events=[{"kind": "start"}])
     assert journal.sequence == journal.reader.sequence == before
     assert journal.reader.trials() == (before, [make_row(0)])
@@ -304,7 +304,8 @@ def test_running_trials_of_a_dead_owner_are_aborted_at_its_last_sign_of_life(dir
 import os, sys
 from hpo_widgets.journal import Journal, TrialRow
 journal = Journal.create(sys.argv[1], "dies", {})
-journal.write([TrialRow(number=n, state=state, epoch=0, parameters=[n], started=100.0) for n, state in enumerate([2, 1, 0, 1, 3])])
+states = [2, 1, 0, 1, 3]
+journal.write([TrialRow(number=n, state=s, epoch=0, parameters=[n], started=100.0) for n, s in enumerate(states)])
 print(journal.path, flush=True)
 os.kill(os.getpid(), 9)
 """,
