@@ -52,7 +52,7 @@ FLOORS = (
         }
     },
     {"widget": {"widget"}, "testing": {"testing"}},
-    {"command line": {"cli"}},
+    {"command line": {"cli", "__main__"}},
 )
 SIDE_BY_SIDE = {2, 4}
 PLACES = {name: (floor, room) for floor, rooms in enumerate(FLOORS) for room, names in rooms.items() for name in names}

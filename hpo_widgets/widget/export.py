@@ -11,6 +11,7 @@ import html
 import json
 import re
 import secrets
+import site
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 PAGE_VERSION = 1
 """Version of the page's own layout, in its ``generator`` line."""
 
+_STATIC = Path(__file__).parent.parent / "static"
 # Their browser halves are part of saved.js.
 _BUILT_IN = frozenset({"@jupyter-widgets/base", "@jupyter-widgets/controls"})
 _REFERENCE = "IPY_MODEL_"
@@ -57,6 +59,7 @@ _PAGE = """\
 """
 
 _NOTE = "Saved page: it shows the state when it was saved, and its controls are off."
+_REFUSAL = "this is a saved page: nothing runs behind it"
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ def save_html(
         If the browser half of a widget library in use is not installed beside its Python half.
     """
     # Deferred: reading an executed notebook needs no ipywidgets.
-    from ipywidgets import Widget  # noqa: PLC0415
-    from ipywidgets.embed import dependency_state  # noqa: PLC0415
+    from ipywidgets import Widget
+    from ipywidgets.embed import dependency_state
 
     shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
     roots = [widget.model_id for widget in shown]
@@ -164,7 +167,7 @@ def _views(notebook: Mapping[str, Any]) -> list[str]:
 
 
 def _write(states: Mapping[str, Any], roots: list[str], path: Path, title: str, note: str) -> SavedPage:
-    needed = {model_id: states[model_id] for model_id in _reachable(states, roots)}
+    needed = {model_id: _commanding_nobody(states[model_id]) for model_id in _reachable(states, roots)}
     state = _json({"version_major": 2, "version_minor": 0, "state": needed})
     modules = sorted(_modules(needed) - _BUILT_IN)
     libraries = {name: _library(name).read_text(encoding="utf-8") for name in modules}
@@ -214,6 +217,15 @@ def _script(text: str) -> str:
     return re.sub(r"<(/script|!--)", r"<\\\1", text, flags=re.IGNORECASE)
 
 
+def _commanding_nobody(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse every command of a part of the panel, with the reason that its controls then show."""
+    state = model["state"]
+    commands = state.get("commands")
+    if not isinstance(commands, dict):
+        return model
+    return {**model, "state": {**state, "commands": dict.fromkeys(commands, _REFUSAL)}}
+
+
 def _reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
     """The roots and every model that they refer to, directly or not."""
     waiting, seen = list(roots), set[str]()
@@ -250,7 +262,7 @@ def _modules(states: Mapping[str, Any]) -> set[str]:
 
 
 def _static(name: str) -> str:
-    path = Path(__file__).parent.parent / "static" / name
+    path = _STATIC / name
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -273,10 +285,6 @@ def _library(module: str) -> Path:
 
 
 def _nbextension_folders() -> list[Path]:
-    try:
-        from jupyter_core.paths import jupyter_path  # noqa: PLC0415 - absent where there is no Jupyter
-    except ImportError:
-        return [Path(sys.prefix) / "share" / "jupyter" / "nbextensions"]
-    own = Path(sys.prefix) / "share" / "jupyter" / "nbextensions"
-    # This environment first: a user-wide copy may be of another version.
-    return [own, *(Path(folder) for folder in jupyter_path("nbextensions") if Path(folder) != own)]
+    """Where wheels put such files: this environment, the user's own packages, the Python it is made of."""
+    bases = dict.fromkeys([sys.prefix, site.getuserbase(), sys.base_prefix])
+    return [Path(base) / "share" / "jupyter" / "nbextensions" for base in bases]

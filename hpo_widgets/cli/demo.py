@@ -1,0 +1,265 @@
+"""``hpo-widgets demo``: run the quickstart notebook without a browser, and keep what it shows.
+
+The notebook runs in a kernel of its own, as in JupyterLab. While it does, its search is followed through its
+journal, as any other process may: that is where the progress bar and the table at the end come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tqdm import tqdm
+
+from hpo_widgets.journal import DIRECTORY, JournalError
+from hpo_widgets.journal.naming import journals
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+    from nbformat import NotebookNode
+
+    from hpo_widgets.trials import Trial
+
+NOTEBOOK = "01_quickstart.ipynb"
+TRIALS_VARIABLE = "HPO_WIDGETS_TRIALS"
+"""The environment variable that the notebook takes its number of trials from."""
+
+TITLE = "Quickstart: a search over the settings of a digit classifier"
+_LOG_LINES = 12
+
+
+class DemoError(Exception):
+    """The demo could not be run to its end; the message says why and what to do."""
+
+
+def run_demo(*, trials: int | None, out: Path) -> None:
+    """Run the quickstart, show its progress and its result, write ``quickstart.ipynb`` and ``quickstart.html``.
+
+    Parameters
+    ----------
+    trials
+        Number of trials. Default (None): the notebook's.
+    out
+        Folder for what is written, the search's journal too; made when missing.
+
+    Raises
+    ------
+    DemoError
+        When something is missing, a cell fails or no trial succeeds.
+    """
+    _check_installed()
+    source = _find_notebook()
+    # Their home is the extra that was just checked, or costs what only the end needs.
+    import nbformat
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    from hpo_widgets.widget.export import save_notebook_html
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from None
+    notebook = nbformat.read(source, as_version=4)  # type: ignore[no-untyped-call]
+    executed = out / "quickstart.ipynb"
+    with tempfile.TemporaryFile() as log, _Follower(out / DIRECTORY) as follower:
+        try:
+            asyncio.run(_execute(notebook, trials, out, follower, log))
+        except CellExecutionError as error:
+            nbformat.write(notebook, executed)  # type: ignore[no-untyped-call]
+            raise DemoError(f"a cell failed: {error.ename}: {error.evalue}; {executed} shows where") from None
+        except (DeadKernelError, RuntimeError) as error:
+            log.seek(0)
+            last = b"\n".join(log.read().splitlines()[-_LOG_LINES:]).decode(errors="replace")
+            raise DemoError(f"the kernel did not last: {error}\n{last}".rstrip()) from None
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        nbformat.write(notebook, executed)  # type: ignore[no-untyped-call]
+        search = follower.finished()
+        try:
+            page = save_notebook_html(notebook, out / "quickstart.html", title=TITLE)
+        except (FileNotFoundError, ValueError) as error:
+            raise DemoError(str(error)) from None
+        _tell(search)
+    print(f"\n{page.path}   the panel as it ended, in any browser: no kernel, no network ({page.size / 1e6:.1f} MB)")
+    print(f"{executed}  the executed notebook")
+    print(f"\nTo watch and steer it live: make lab, then open {source.name}.")
+
+
+def _check_installed() -> None:
+    """Raise when the extra that the notebook needs is missing."""
+    import importlib.util
+
+    missing = [name for name in ("ipykernel", "nbclient", "nbformat", "sklearn") if not importlib.util.find_spec(name)]
+    if missing:
+        raise DemoError(f"{', '.join(missing)} is not installed; install the extra: pip install 'hpo-widgets[demo]'")
+
+
+def _find_notebook() -> Path:
+    """Find the quickstart in the checkout that this package belongs to, or else in the working directory."""
+    places = [Path(__file__).resolve().parents[2] / "notebooks", Path("notebooks")]
+    for place in places:
+        if (place / NOTEBOOK).is_file():
+            return place / NOTEBOOK
+    raise DemoError(f"{NOTEBOOK} was found in none of {', '.join(map(str, places))}; run the demo in a checkout")
+
+
+async def _execute(notebook: NotebookNode, trials: int | None, out: Path, follower: _Follower, log: Any) -> None:
+    """Run all cells in a kernel of this environment, and follow the search that they start."""
+    from nbclient import NotebookClient
+
+    loop = asyncio.get_running_loop()
+    this = asyncio.current_task()
+    assert this is not None  # noqa: S101 -- narrows: a coroutine runs in a task
+
+    def kernel_is_up(**_: Any) -> None:
+        # Ctrl+C ends this task, whose end shuts the kernel down; the client's own handler leaves the task waiting.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(signal.SIGINT, this.cancel)
+
+    client = NotebookClient(
+        notebook,
+        km=_kernel_manager(),
+        timeout=None,
+        resources={"metadata": {"path": str(out)}},
+        on_notebook_start=kernel_is_up,
+        on_cell_executed=lambda **_: follower.look(),
+    )
+    following = asyncio.create_task(follower.follow())
+    try:
+        # A kernel manager that was handed over is left running unless asked.
+        await client.async_execute(env=_environment(trials), stderr=log, cleanup_kc=True)
+    finally:
+        following.cancel()
+
+
+def _kernel_manager() -> AsyncKernelManager:
+    """Make a manager of a kernel in this very environment, whatever the user's kernel specs say."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class ThisEnvironment(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 -- there is one
+            return KernelSpec(**get_kernel_dict())
+
+    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisEnvironment())
+
+
+def _environment(trials: int | None) -> dict[str, str]:
+    """Make the kernel's environment: the same package as here, and the number of trials."""
+    package = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+    }
+    if trials is not None:
+        environment[TRIALS_VARIABLE] = str(trials)
+    return environment
+
+
+class _Follower:
+    """Shows the progress of the search that a notebook starts, from its journal.
+
+    Parameters
+    ----------
+    folder
+        Where the notebook's searches keep their journals.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known = set(journals(folder))
+        self._search: SearchViewer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed = asyncio.Event()
+        self._bar: tqdm[Any] = tqdm(unit=" trials", desc="starting the kernel", file=sys.stderr, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        if self._search is not None:
+            self._search.close()
+
+    def look(self) -> None:
+        """Look for the journal of a search that began; called after each cell."""
+        if self._search is not None:
+            return
+        self._bar.set_description_str("running the notebook")
+        new = [path for path in journals(self._folder) if path not in self._known]
+        if new:
+            self._search = SearchViewer(new[0])
+            self._search.subscribe(self._wake)
+
+    def _wake(self) -> None:
+        """Have `follow` draw; called on the viewer's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def follow(self) -> None:
+        """Draw after every change, for ever."""
+        self._loop = asyncio.get_running_loop()
+        self._bar.refresh()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self._draw()
+
+    def _draw(self) -> None:
+        search = self._search
+        if search is None:
+            return
+        counts = search.counts
+        best = search.best_trial
+        self._bar.total = search.total_max_jobs
+        self._bar.n = sum(count for state, count in counts.items() if state.has_ended)
+        self._bar.set_description_str("searching", refresh=False)
+        loss = None if best is None else best.value
+        self._bar.set_postfix({} if loss is None else {"best loss": f"{loss:.4f}"}, refresh=False)
+        self._bar.refresh()
+
+    def finished(self) -> SearchViewer:
+        """The search after its end, all of it read."""
+        if self._search is None:
+            raise DemoError("the notebook started no search")
+        try:
+            self._search.refresh()
+        except JournalError as error:
+            raise DemoError(str(error)) from None
+        self._draw()
+        self._bar.close()
+        if not self._search.top(1):
+            reason = self._search.stop_reason
+            raise DemoError(f"no trial reported its objective: {reason or 'the search did not end'}")
+        return self._search
+
+
+def _tell(search: SearchViewer) -> None:
+    """Print how the search ended and its three best trials."""
+    counts = [f"{count} {state.label}" for state, count in search.counts.items() if count]
+    print(f"\n{sum(search.counts.values())} trials: {', '.join(counts)}")
+    print(f"ended because: {search.stop_reason or search.status}")
+    print("\nthree best    accuracy      loss  parameters")
+    for line in map(_line, search.top(3)):
+        print(line)
+
+
+def _line(trial: Trial) -> str:
+    scalars = trial.get_last_scalar_metrics()["validation"]
+    parameters = "  ".join(f"{name}={_short(value)}" for name, value in trial.parameters.items())
+    mark = "" if trial.state is TrialState.COMPLETED else f" ({trial.state.label})"
+    number, accuracy, loss = f"trial {trial.number}", scalars["accuracy"]["last"], scalars["loss"]["last"]
+    return f"{number:<12}  {accuracy:8.4f}  {loss:8.4f}  {parameters}{mark}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,116 @@
+"""Saved pages in a real browser without network: plots are shown, controls are off, names stay text."""
+
+from __future__ import annotations
+
+import re
+
+import bqplot
+import ipywidgets
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.export import save_html
+
+NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
+
+pytestmark = pytest.mark.browser
+
+
+def figure() -> bqplot.Figure:
+    x, y = bqplot.LinearScale(), bqplot.LogScale()
+    dots = bqplot.Scatter(x=[0, 1, 2, 3], y=[1.0, 2.0, 5.0, 8.0], scales={"x": x, "y": y})
+    axes = [bqplot.Axis(scale=x, label="trial"), bqplot.Axis(scale=y, orientation="vertical")]
+    return bqplot.Figure(marks=[dots], axes=axes)
+
+
+class Opened:
+    """A saved page open in a browser that has no network, with what it complained of and asked for."""
+
+    def __init__(self, browser, path, scheme="light"):
+        self.context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type != "log" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-shown]", timeout=60_000)
+
+    def centres(self, selector):
+        boxes = [found.bounding_box() for found in self.page.locator(selector).all()]
+        return [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+
+
+@pytest.fixture
+def opened(browser):
+    pages = []
+
+    def open_page(path, scheme="light"):
+        pages.append(Opened(browser, path, scheme))
+        return pages[-1]
+
+    yield open_page
+    for one in pages:
+        one.context.close()
+
+
+@pytest.fixture
+def panel():
+    search = ScriptedSearch(name=NASTY)
+    panel = OptimizerWidget(search)
+    yield panel
+    panel.close()
+
+
+def test_a_page_shows_plots_without_kernel_and_network(tmp_path, opened):
+    saved = save_html(figure(), tmp_path / "page.html")
+
+    shown = opened(saved.path)
+
+    shown.page.locator(".bqplot .dot").nth(3).wait_for()
+    assert shown.page.locator(".bqplot .axis").count() == 2
+    assert shown.complaints == []
+    assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+def test_dots_stand_above_their_ticks(tmp_path, opened):
+    shown = opened(save_html(figure(), tmp_path / "page.html").path)
+
+    shown.page.locator(".bqplot .dot").nth(3).wait_for()
+    first_dot, *_, last_dot = [x for x, _ in shown.centres(".bqplot .dot")]
+    ticks = [x for x, _ in shown.centres(".bqplot .axis >> nth=0 >> .tick text")]
+
+    assert first_dot == pytest.approx(min(ticks), abs=2)
+    assert last_dot == pytest.approx(max(ticks), abs=2)
+
+
+def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, opened, panel):
+    shown = opened(save_html(panel, tmp_path / "page.html", title=NASTY).path)
+
+    shown.page.get_by_text(NASTY).first.wait_for()
+    shown.page.locator(".bqplot .axis").first.wait_for()
+    assert shown.page.title() == NASTY
+    assert shown.complaints == []
+
+
+def test_controls_of_a_page_are_off(tmp_path, opened, panel):
+    row = ipywidgets.VBox([ipywidgets.Button(description="Go"), ipywidgets.FloatRangeSlider(), panel])
+    shown = opened(save_html(row, tmp_path / "page.html").path)
+
+    shown.page.locator(".hpo-panel button").first.wait_for()
+    for control in shown.page.locator(
+        "button:visible, .hpo-panel [role=slider]:visible, .hpo-panel input:visible"
+    ).all():
+        assert control.is_disabled() or control.get_attribute("aria-disabled") == "true", control.inner_html()
+    assert "controls are off" in shown.page.locator("header").inner_text()
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_a_page_follows_the_colour_scheme(tmp_path, opened, scheme, is_dark):
+    shown = opened(save_html(figure(), tmp_path / "page.html").path, scheme)
+
+    background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == is_dark
