@@ -1,0 +1,422 @@
+"""Ending trials: asked to stop, aborted, killed with everything that they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from hpo_widgets.trials import TrialState
+
+ABORTED, COMPLETED, FAILED, PRUNED = (
+    TrialState.ABORTED,
+    TrialState.COMPLETED,
+    TrialState.FAILED,
+    TrialState.PRUNED,
+)
+
+
+def sleeps(trial):
+    import time
+
+    trial.report_scalar("is", "running", 1, 0)
+    time.sleep(1000)
+
+
+def spins(trial):
+    trial.report_scalar("is", "running", 1, 0)
+    while True:
+        pass
+
+
+def ignores_signals(trial):
+    import signal
+    import time
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    trial.report_scalar("is", "running", 1, 0)
+    while True:
+        time.sleep(1)
+
+
+def swallows_exceptions(trial):
+    import time
+
+    trial.report_scalar("is", "running", 1, 0)
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            pass
+
+
+def holds_the_interpreter(trial):
+    import re
+
+    trial.report_scalar("is", "running", 1, 0)
+    re.match(r"(a+)+$", "a" * 60 + "b")  # years of compiled code that looks at no signal
+
+
+def waits_for_a_child(trial):
+    import subprocess
+
+    trial.report_scalar("is", "running", 1, 0)
+    subprocess.run(["sleep", "1000"], check=False)
+
+
+ENDLESS = [sleeps, spins, ignores_signals, swallows_exceptions, holds_the_interpreter, waits_for_a_child]
+
+
+@pytest.fixture(autouse=True)
+def _by_value():
+    """This module is no place that a worker could import from."""
+    import sys
+
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.mark.parametrize("function", ENDLESS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("grace", [0.0, 0.1])
+def test_abort_ends_a_trial_whatever_it_does_and_frees_its_worker(drive, gone, function, grace):
+    driver = drive(function)
+    driver.launch(0)
+    driver.reported(0)
+    pid = driver.worker_pid()
+    driver.engine.abort(0, grace)
+    outcome = driver.ended(0)
+    assert outcome.state == ABORTED
+    assert driver.engine.free() == 1
+    gone(pid)
+    driver.launch(1)
+    driver.reported(1)
+
+
+def test_an_aborted_trial_runs_its_finally_blocks(drive, tmp_path):
+    def train(trial):
+        import time
+        from pathlib import Path
+
+        try:
+            trial.report_scalar("is", "running", 1, 0)
+            time.sleep(1000)
+        finally:
+            Path("cleaned").write_text("up")
+            print("cleaned up")
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.abort(0, grace=30)
+    outcome = driver.ended(0)
+    assert outcome.state == ABORTED
+    assert outcome.error is None
+    assert outcome.stdout == "cleaned up\n"
+    assert (tmp_path / "cleaned").read_text() == "up"
+
+
+def test_an_abort_may_count_as_another_state(drive):
+    driver = drive(sleeps)
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.abort(0, 0.05, PRUNED)
+    assert driver.ended(0).state == PRUNED
+
+
+def test_an_abort_in_the_middle_of_many_reports_keeps_the_stream_whole(drive):
+    def train(trial):
+        step = 0
+        while True:
+            trial.report_scalar("a", "b", step, step)
+            step += 1
+
+    driver = drive(train)
+    for number in range(8):
+        driver.launch(number)
+        driver.reported(number)
+        driver.engine.abort(number, grace=30)
+        assert driver.ended(number).state == ABORTED
+        assert [value for _, _, value, _ in driver.scalars[number]] == list(range(len(driver.scalars[number])))
+
+
+def test_an_abort_that_comes_late_does_not_hit_the_next_trial(drive):
+    driver = drive(lambda x: x)
+    pid = driver.worker_pid()
+    for number in range(200):
+        driver.launch(number, x=number)
+        driver.engine.abort(number, grace=30)
+        outcome = driver.ended(number)
+        driver.engine.abort(number, grace=30)
+        assert outcome.state in {COMPLETED, ABORTED}
+        assert driver.run(1000 + number, x=number).result == number
+    assert driver.engine.free() == 1
+    assert pid
+
+
+def test_an_abort_while_the_callable_is_still_loading(drive, tmp_path, monkeypatch):
+    path = tmp_path / "slow_to_import.py"
+    path.write_text("def train(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_to_import
+
+    path.write_text("import time; time.sleep(1000)\n")
+    driver = drive(slow_to_import.train)
+    driver.launch(0, x=1)
+    driver.engine.abort(0, 0.05)
+    assert driver.ended(0).state == ABORTED
+
+
+def test_an_abort_kills_children_and_grandchildren_even_in_other_sessions(drive, gone, read_pid):
+    def train(trial):
+        import os
+        import subprocess
+        import sys
+        import time
+        from pathlib import Path
+
+        code = (
+            "import os, subprocess, time, pathlib; p = subprocess.Popen(['sleep', '1000']);"
+            "pathlib.Path('grandchild').write_text(f'{p.pid}\\n'); time.sleep(1000)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code])
+        elsewhere = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        forked = os.fork()
+        if not forked:
+            time.sleep(1000)
+        for name, pid in [("child", child.pid), ("elsewhere", elsewhere.pid), ("forked", forked)]:
+            Path(name).write_text(f"{pid}\n")
+        time.sleep(1000)
+
+    driver = drive(train)
+    driver.launch(0)
+    pids = [read_pid(name) for name in ("child", "grandchild", "elsewhere", "forked")]
+    driver.engine.abort(0, 0.0)
+    assert driver.ended(0).state == ABORTED
+    gone(*pids)
+
+
+def test_a_trial_that_looks_at_should_stop_ends_by_itself(drive):
+    def train(trial):
+        step = 0
+        while not trial.should_stop:
+            trial.report_scalar("a", "b", step, step)
+            step += 1
+        return {"a/last": step}
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    for number, state in enumerate([PRUNED, ABORTED]):
+        driver.launch(number)
+        driver.reported(number)
+        driver.engine.ask_stop(number, state)
+        outcome = driver.ended(number)
+        assert outcome.state == state
+        assert outcome.result["a/last"] > 0
+        assert outcome.error is None
+    assert driver.worker_pid() == pid, "nothing had to be killed"
+
+
+def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path):
+    def train(trial):
+        import time
+        from pathlib import Path
+
+        step = 0
+        try:
+            while True:
+                try:
+                    trial.report_scalar("a", "b", step, step)
+                except Exception:  # noqa: S110
+                    pass
+                step += 1
+                time.sleep(0.001)
+        finally:
+            Path("cleaned").touch()
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.ask_stop(0, PRUNED)
+    assert driver.ended(0).state == PRUNED
+    assert (tmp_path / "cleaned").exists()
+    assert driver.worker_pid() == pid
+
+
+def test_a_trial_that_looked_once_and_no_more_is_stopped_all_the_same(drive):
+    def train(trial):
+        import time
+
+        if trial.should_stop:
+            return
+        while True:
+            trial.report_scalar("a", "b", 1, 1)
+            time.sleep(0.001)
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.ask_stop(0, PRUNED)
+    assert driver.ended(0).state == PRUNED
+
+
+def test_a_trial_that_ends_before_it_hears_of_the_stop_has_completed(drive, tmp_path):
+    def train():
+        import time
+        from pathlib import Path
+
+        while not Path("go").exists():
+            time.sleep(0.005)
+        return 1.0
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.engine.ask_stop(0, PRUNED)
+    (tmp_path / "go").touch()
+    assert driver.ended(0).state == COMPLETED
+
+
+def test_asking_or_aborting_an_unknown_trial_does_nothing(drive):
+    driver = drive(lambda: 1)
+    driver.engine.ask_stop(99, PRUNED)
+    driver.engine.abort(99, 0.0)
+    assert driver.engine.log(99) == ""
+    assert driver.run().state == COMPLETED
+
+
+def test_a_process_left_behind_is_killed_and_the_result_kept(drive, gone, read_pid):
+    def train(x):
+        import subprocess
+        from pathlib import Path
+
+        child = subprocess.Popen(["sleep", "1000"])
+        Path(f"pid{x}").write_text(f"{child.pid}\n")
+        return x
+
+    driver = drive(train)
+    for x in range(3):
+        outcome = driver.run(x, x=x)
+        assert (outcome.state, outcome.result) == (COMPLETED, x)
+        gone(read_pid(f"pid{x}"))
+
+
+def test_children_that_have_ended_cost_no_new_worker(drive):
+    def train(x):
+        import subprocess
+
+        subprocess.run(["true"], check=True)
+        subprocess.Popen(["true"]).wait()
+        return x
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    assert [driver.run(x, x=x).result for x in range(3)] == [0, 1, 2]
+    assert driver.worker_pid() == pid
+
+
+def test_a_thread_left_behind_is_ended_with_its_worker_and_the_result_kept(drive, gone):
+    def train(x, trial):
+        import threading
+        import time
+
+        def chatter():
+            while True:
+                trial.report_scalar("late", "report", 1, 1)
+                time.sleep(0.001)
+
+        threading.Thread(target=chatter, daemon=bool(x)).start()
+        return x
+
+    driver = drive(train)
+    for x in range(2):
+        pid = driver.worker_pid() if driver.engine._slots[0].process else None
+        outcome = driver.run(x, x=x)
+        assert (outcome.state, outcome.result) == (COMPLETED, x)
+        if pid:
+            gone(pid)
+
+
+def test_threads_that_are_joined_cost_no_new_worker(drive):
+    def train(x):
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(4) as executor:
+            return sum(executor.map(abs, range(x)))
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    assert [driver.run(x, x=x).result for x in range(3)] == [0, 0, 1]
+    assert driver.worker_pid() == pid
+
+
+def test_a_fork_that_returns_into_the_worker_harms_nobody(drive):
+    def train(x):
+        import os
+
+        if os.fork() == 0:
+            return -1
+        os.wait()
+        return x
+
+    driver = drive(train)
+    assert [driver.run(x, x=x).result for x in range(3)] == [0, 1, 2]
+
+
+def test_a_forked_child_is_told_not_to_report(drive, tmp_path):
+    def train(trial):
+        import os
+        from pathlib import Path
+
+        if os.fork() == 0:
+            try:
+                trial.report_scalar("a", "b", 1, 1)
+            except RuntimeError as error:
+                Path("said").write_text(str(error))
+            os._exit(0)
+        os.wait()
+        return 1.0
+
+    assert drive(train).run().result == 1.0
+    assert "child process" in (tmp_path / "said").read_text()
+
+
+def test_multiprocessing_inside_a_trial_works(drive):
+    def train(x):
+        import multiprocessing
+
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            return sum(pool.map(abs, range(x)))
+
+    assert drive(train).run(x=4).result == 6
+
+
+def test_an_interrupt_of_the_parents_group_does_not_reach_workers(drive, tmp_path):
+    def train(trial):
+        import time
+        from pathlib import Path
+
+        trial.report_scalar("is", "running", 1, 0)
+        while not Path("go").exists():
+            time.sleep(0.005)
+        return os.getpgid(0) == os.getpid() == os.getsid(0)
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.reported(0)
+    heard = []
+    previous = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+    try:
+        os.killpg(os.getpgid(0), signal.SIGINT) if os.getpgid(0) == os.getpid() else os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + 10
+        while not heard and time.monotonic() < deadline:
+            time.sleep(0.001)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    (tmp_path / "go").touch()
+    assert heard
+    assert driver.ended(0).result == 1, "it leads a group and a session of its own"
