@@ -34,11 +34,11 @@ class Proposal(NamedTuple):
         Full parameter name to Python value, inside the current space.
     draw
         How many points the strategy had drawn in this space epoch before this one. The journal keeps
-        it, so that a search that is opened again goes on with the next draw. None: not counted.
+        it, so that a search that is opened again goes on with the next draw. -1: not counted.
     """
 
     point: dict[str, Any]
-    draw: int | None = None
+    draw: int = -1
 
 
 class Observation(NamedTuple):

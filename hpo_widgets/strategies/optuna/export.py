@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -61,8 +62,11 @@ def study_from_trials(
             directions=["minimize" if objective.minimise else "maximize" for objective in objectives],
         )
         study.add_trials([_trial(o, columns, len(objectives)) for o in observations])
-        if len({objective.key for objective in objectives}) == len(objectives):
-            study.set_metric_names([objective.key for objective in objectives])
+        keys = [objective.key for objective in objectives]
+        if len(set(keys)) == len(keys):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(keys)
     return study
 
 

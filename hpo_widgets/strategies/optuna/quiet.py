@@ -18,7 +18,8 @@ class _HoldBack(logging.Filter):
     """Lets pass what was logged outside `quiet`; the rest goes to our own logger as DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not getattr(_here, "depth", 0):
+        # A handler may serve other loggers too, ours among them.
+        if not getattr(_here, "depth", 0) or record.name.partition(".")[0] != "optuna":
             return True
         _ours.debug("%s: %s", record.name, record.getMessage())
         return False
