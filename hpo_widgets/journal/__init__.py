@@ -25,7 +25,7 @@ from hpo_widgets.journal.errors import (
 )
 from hpo_widgets.journal.lease import Owner
 from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id
-from hpo_widgets.journal.reader import JournalReader
+from hpo_widgets.journal.reader import JournalChanges, JournalReader
 from hpo_widgets.journal.rows import BulkColumns
 from hpo_widgets.journal.writer import Journal
 from hpo_widgets.trials import TrialRow
@@ -35,6 +35,7 @@ __all__ = [
     "BulkColumns",
     "Journal",
     "JournalBusy",
+    "JournalChanges",
     "JournalDamaged",
     "JournalError",
     "JournalInUse",

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hpo_widgets.journal import schema
 from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader
@@ -22,6 +22,7 @@ from hpo_widgets.journal.rows import (
     BULK_FIELDS,
     RECORD_FIELDS,
     BulkColumns,
+    Record,
     decode,
     decode_column,
     from_records,
@@ -41,16 +42,24 @@ POLL_SECONDS = 0.005
 _FIELDS = ", ".join(RECORD_FIELDS)
 
 
+class JournalChanges(NamedTuple):
+    """What changed after a sequence number, up to ``sequence``."""
+
+    sequence: int
+    trials: list[TrialRow]
+    events: list[dict[str, Any]]
+
+
 class JournalReader:
     """A journal to read and follow, from any thread of any process; made by `Journal.view`.
 
     Sequence numbers order what happened: each write of the owner has the next one, and the things it changed carry
     it. To follow a search::
 
-        sequence, rows = reader.trials()
+        sequence, trials, events = reader.changes()
         while True:
             reader.wait_for_change(sequence, timeout=1.0)
-            sequence, rows = reader.trials(since=sequence)
+            sequence, trials, events = reader.changes(since=sequence)
 
     A journal of an older version is read as it would be after migration, from a copy in memory: it is shown as it
     was when it was opened.
@@ -147,23 +156,27 @@ class JournalReader:
         trials : list of TrialRow
             In the order of the writes that changed them last, within one by number.
         """
-        with self._reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                sequence = self._read_sequence(connection)
-                if limit is not None:
-                    cut = connection.execute(
-                        "SELECT seq FROM trials WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?", (since, max(limit, 1) - 1)
-                    ).fetchone()
-                    sequence = sequence if cut is None else cut[0]
-                records = connection.execute(
-                    f"SELECT {_FIELDS} FROM trials WHERE seq > ? AND seq <= ? ORDER BY seq",  # noqa: S608
-                    (since, sequence),
-                ).fetchall()
-            finally:
-                connection.execute("COMMIT")
-        records.sort(key=lambda record: (record[1], record[0]))
+        with self._snapshot() as connection:
+            sequence = self._read_sequence(connection)
+            if limit is not None:
+                cut = connection.execute(
+                    "SELECT seq FROM trials WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?", (since, max(limit, 1) - 1)
+                ).fetchone()
+                sequence = sequence if cut is None else cut[0]
+            records = self._read_trials(connection, since, sequence)
         return sequence, from_records(records, self.path)
+
+    def changes(self, since: int = 0) -> JournalChanges:
+        """Read the trials that changed and the events that happened after a sequence number, at one moment.
+
+        Read one by one, events could be of a later write than trials; to go on from here, nothing is missed and
+        nothing comes twice.
+        """
+        with self._snapshot() as connection:
+            sequence = self._read_sequence(connection)
+            records = self._read_trials(connection, since, sequence)
+            events = self._read_events(connection, since)
+        return JournalChanges(sequence, from_records(records, self.path), self._events(events))
 
     def newest(self, count: int = 1000) -> list[TrialRow]:
         """Read the trials of the highest numbers, rising; what a first view needs of a long journal."""
@@ -218,18 +231,9 @@ class JournalReader:
 
         Each is the dict that was written, with ``kind``, ``at`` (Unix seconds), and beside them ``sequence``.
         """
-        rows = self._all(
-            "SELECT key, at, kind, data FROM events WHERE key >= ? ORDER BY key",
-            (since + 1) * schema.PLACES if since > 0 else 0,
-        )
-        if not rows:
-            return []
-        keys, ats, kinds, texts = zip(*rows, strict=True)
-        data = decode_column(texts, keys, self.path)
-        return [
-            {"sequence": key // schema.PLACES, "kind": kind, "at": at, **more}
-            for key, at, kind, more in zip(keys, ats, kinds, data, strict=True)
-        ]
+        with self._reading() as connection:
+            rows = self._read_events(connection, since)
+        return self._events(rows)
 
     def wait_for_change(self, sequence: int, timeout: float | None = None) -> int:
         """Wait until the owner has written something after ``sequence``.
@@ -302,6 +306,43 @@ class JournalReader:
                 yield self._connection
             except sqlite3.Error as error:
                 raise explain(error, self.path, "read") from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """See the file as it is at one moment for several reads."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
+    def _read_trials(self, connection: sqlite3.Connection, since: int, until: int) -> list[Record]:
+        """Read changed trials by the index on ``seq``, in the order of writes and numbers."""
+        records: list[Record] = connection.execute(
+            f"SELECT {_FIELDS} FROM trials WHERE seq > ? AND seq <= ? ORDER BY seq",  # noqa: S608
+            (since, until),
+        ).fetchall()
+        records.sort(key=lambda record: (record[1], record[0]))
+        return records
+
+    @staticmethod
+    def _read_events(connection: sqlite3.Connection, since: int) -> list[tuple[Any, ...]]:
+        first = (since + 1) * schema.PLACES if since > 0 else 0
+        return connection.execute(
+            "SELECT key, at, kind, data FROM events WHERE key >= ? ORDER BY key", (first,)
+        ).fetchall()
+
+    def _events(self, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        """Make of rows of ``events`` the dicts that were written."""
+        if not rows:
+            return []
+        keys, ats, kinds, texts = zip(*rows, strict=True)
+        data = decode_column(texts, keys, self.path, "event")
+        return [
+            {"sequence": key // schema.PLACES, "kind": kind, "at": at, **more}
+            for key, at, kind, more in zip(keys, ats, kinds, data, strict=True)
+        ]
 
     def _all(self, statement: str, *values: int) -> list[tuple[Any, ...]]:
         with self._reading() as connection:

@@ -194,7 +194,7 @@ def to_columns(records: Sequence[Record], num_objectives: int | None, path: Path
         raise damaged(path, f"a trial holds something else than numbers ({error})") from error
 
 
-def decode_column(texts: Sequence[str | None], numbers: Sequence[int], path: Path) -> list[Any]:
+def decode_column(texts: Sequence[str | None], numbers: Sequence[int], path: Path, what: str = "trial") -> list[Any]:
     """Read many JSON texts (NULL reads as None) by one call of the parser, which is what makes it quick."""
     try:
         decoded = json.loads(f"[{','.join(['null' if text is None else text for text in texts])}]")
@@ -204,8 +204,8 @@ def decode_column(texts: Sequence[str | None], numbers: Sequence[int], path: Pat
         pass
     # Something is wrong with one of them: say with which.
     for number, text in zip(numbers, texts, strict=True):
-        decode(text, path, f"trial {number}")
-    raise damaged(path, "a trial's values are not JSON")
+        decode(text, path, f"{what} {number}")
+    raise damaged(path, f"a {what} holds several texts in one")
 
 
 def decode(text: object, path: Path, what: str) -> Any:

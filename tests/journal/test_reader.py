@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalDamaged, JournalError
 from hpo_widgets.trials import TrialState
 
 
@@ -69,6 +71,25 @@ def test_reports_and_events_can_be_followed_too(journal, make_row):
     ]  # fmt: skip
     assert [event["kind"] for event in journal.reader.events(since=first)] == ["stop"]
     assert journal.reader.events(since=second) == []
+
+
+def test_trials_and_events_of_one_moment_are_read_together(journal, make_row):
+    first = journal.write([make_row(0)], events=[{"kind": "start", "at": 1.0}])
+    assert journal.reader.changes() == (first, [make_row(0)], [{"sequence": first, "kind": "start", "at": 1.0}])
+    second = journal.write([make_row(1)], events=[{"kind": "stop", "at": 2.0}])
+    changes = journal.reader.changes(since=first)
+    assert changes.sequence == second
+    assert changes.trials == [make_row(1)]
+    assert [event["kind"] for event in changes.events] == ["stop"]
+    assert journal.reader.changes(since=second) == (second, [], [])
+
+
+def test_an_event_that_is_not_json_is_damage(journal):
+    journal.write(events=[{"kind": "start"}])
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as vandal:
+        vandal.execute("UPDATE events SET data = 'no'")
+    with pytest.raises(JournalDamaged, match="event"):
+        journal.reader.events()
 
 
 def test_a_reader_sees_a_new_header(journal):
@@ -154,10 +175,8 @@ with Journal.view(sys.argv[1]) as reader:
     while not ended:
         reached = reader.wait_for_change(sequence, timeout=60)
         assert reached > sequence, "nothing came"
-        after, rows = reader.trials(since=sequence)
-        assert after >= reached
-        events = reader.events(since=sequence)
-        sequence = after
+        sequence, rows, events = reader.changes(since=sequence)
+        assert sequence >= reached
         print(json.dumps([sequence, [[row.number, row.state, row.values] for row in rows]]), flush=True)
         ended = any(event["kind"] == "end" for event in events)
 """,
