@@ -93,6 +93,33 @@ class Ranking:
                 keys.append(_sort_key(number, losses))
         self._sorted.update(keys)
 
+    def load(self, numbers: np.ndarray, values: np.ndarray) -> None:
+        """Rank the trials of a whole journal, by columns; what was ranked before is forgotten.
+
+        Parameters
+        ----------
+        numbers : ndarray of int, shape (n,)
+            The trials.
+        values : ndarray of float, shape (n, number of objectives)
+            Their values; NaN for one that is missing.
+        """
+        if self._fronts is not None:
+            for number in list(self._losses):
+                self.discard(number)
+            self.put_all(zip(numbers.tolist(), values.tolist(), strict=True))
+            return
+        losses = values[:, 0] * self._signs[0]
+        is_ranked = ~np.isnan(losses)
+        numbers, losses = numbers[is_ranked], losses[is_ranked]
+        is_infinite = np.isinf(losses)
+        # In order already, so that the sorted list has nothing left to sort.
+        order = np.lexsort((numbers, losses, is_infinite))
+        ordered = numbers[order].tolist()
+        pairs = list(zip(losses[order].tolist(), strict=True))
+        self._losses = dict(zip(ordered, pairs, strict=True))
+        self._sorted.clear()
+        self._sorted.update(zip(is_infinite[order].tolist(), pairs, ordered, strict=True))
+
     def discard(self, number: int) -> None:
         """Take a trial out; nothing happens when it is not ranked."""
         losses = self._losses.pop(number, None)

@@ -47,14 +47,9 @@ class ShownTrials:
     def load(self, bulk: Mapping[str, Any]) -> None:
         """Take in all trials of a journal (`JournalReader.columns`)."""
         self.columns.load(bulk)
+        counts = bulk["state"] != TrialState.FAILED
         with self._lock:
-            for number, state, values in zip(
-                bulk["number"].tolist(),
-                bulk["state"].tolist(),
-                bulk["values"].tolist(),
-                strict=True,
-            ):
-                self._rank(number, state, [None if value != value else value for value in values])  # noqa: PLR0124 -- NaN
+            self._ranking.load(bulk["number"][counts], bulk["values"][counts])
 
     def _rank(self, number: int, state: int, values: Sequence[float | None] | None) -> None:
         if state == TrialState.FAILED or values is None or None in values:

@@ -1,0 +1,50 @@
+"""The table of measurements: each row beside its bar and, where there are any, peers of the same run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclasses.dataclass
+class Row:
+    """One measurement: what, how much, which bar it has to reach, what peers reach."""
+
+    what: str
+    measured: str
+    bar: str
+    peers: str
+    reached: bool
+
+
+_rows: list[Row] = []
+
+
+@pytest.fixture
+def record() -> Iterator[Callable[..., None]]:
+    """Add a row to the table and fail, once it is added, when the bar was missed."""
+
+    def add(what: str, measured: str, *, bar: str, reached: bool, peers: str = "–") -> None:
+        _rows.append(Row(what, measured, bar, peers, reached))
+        assert reached, f"{what}: {measured}, the bar is {bar}"
+
+    yield add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table in Markdown, ready for a note."""
+    if not _rows:
+        return
+    terminalreporter.write_line("")
+    terminalreporter.write_line("| what | measured | bar | peers in this run | reached |")
+    terminalreporter.write_line("| --- | --- | --- | --- | --- |")
+    for row in _rows:
+        mark = "yes" if row.reached else "NO"
+        terminalreporter.write_line(
+            f"| {row.what} | {row.measured} | {row.bar} | {row.peers} | {mark} |"
+        )
