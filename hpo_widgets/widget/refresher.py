@@ -14,14 +14,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hpo_widgets.search import Search
-from hpo_widgets.trials import Rows
 from hpo_widgets.widget.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hpo_widgets.search import SearchStatus
+    from hpo_widgets.search import Search, SearchStatus
+    from hpo_widgets.trials import Rows
 
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1

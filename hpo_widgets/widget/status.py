@@ -54,7 +54,7 @@ class StatusPanel(ViewPart):
             self.facts = summary.facts(search)
             self.budgets = [dict(line) for line in summary.budgets(search)]
             self.counts = [dict(count) for count in summary.counts(search)]
-            self.best = None if best is None else dict(best)
+            self.set_trait("best", best)
             self.forecast = summary.forecast(search)
             self.sentence = "" if reason is None else reason.sentence
             self.notices = [dict(line) for line in summary.notices(search)]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.trials import TrialState
 
-NO_VALUE = "–"  # noqa: RUF001 -- the dash that stands for "none" in tables
+NO_VALUE = "–"
 _LEAST_PLAIN = 1e-3
 _MOST_PLAIN = 1e6
 

@@ -47,7 +47,11 @@ export function isDisabled(node: HTMLElement): boolean {
 }
 
 /** Makes `parent` hold exactly `count` children made by `make`, keeping those that are there. */
-export function setCount(parent: HTMLElement, count: number, make: () => HTMLElement): HTMLElement[] {
+export function setCount(
+  parent: HTMLElement,
+  count: number,
+  make: () => HTMLElement,
+): HTMLElement[] {
   while (parent.childElementCount > count) {
     parent.lastElementChild?.remove();
   }

@@ -112,7 +112,15 @@ export class RangeControl {
   private paint(): void {
     const spec = this.scale.spec;
     const shares = this.bounds.map((bound) => this.scale.fraction(bound)) as [number, number];
-    setText(this.badge, spec.step !== null && spec.kind !== "int" ? `${spec.kind}, step ${format(spec.step)}` : spec.kind);
+    const hasSteps = spec.step !== null && (spec.kind !== "int" || spec.step !== 1);
+    setText(this.badge, spec.kind);
+    setAttribute(
+      this.badge,
+      "title",
+      hasSteps
+        ? `in steps of ${format(spec.step ?? 1)}${spec.kind === "log" ? " of the exponent" : ""}`
+        : null,
+    );
     this.fill.style.left = `${100 * shares[0]}%`;
     this.fill.style.right = `${100 * (1 - shares[1])}%`;
     for (const [index, handle] of this.handles.entries()) {

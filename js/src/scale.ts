@@ -102,9 +102,7 @@ export class Scale {
   placed(bounds: Bounds, index: 0 | 1, value: number): Bounds {
     const other = bounds[1 - index] as number;
     const sign = index === 0 ? -1 : 1;
-    const nearest = this.mayBeSingle
-      ? other
-      : this.value(this.fraction(other) + sign * LEAST_GAP);
+    const nearest = this.mayBeSingle ? other : this.value(this.fraction(other) + sign * LEAST_GAP);
     const kept = sign * (value - nearest) < 0 ? nearest : value;
     if (kept === other && !this.mayBeSingle) {
       return bounds;

@@ -131,7 +131,8 @@ const render: Render<Model> = ({ model, el }) => {
     }
     const reason = commands.set_ranges ?? null;
     for (const spec of specs) {
-      const range = gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
+      const range =
+        gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
       let control = controls.get(spec.name);
       if (control === undefined || !isSame(control.spec, spec)) {
         const made = make(spec, range);

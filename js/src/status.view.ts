@@ -106,7 +106,7 @@ const render: Render<Model> = ({ model, el }) => {
   const budgets = element("div", "hpo-budgets hpo-number");
   const bars: HTMLElement[] = [];
   const factsRow = element("div", "hpo-facts-row");
-  const counts = element("div");
+  const counts = element("div", "hpo-counts");
   const bestLine = element("div");
   const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
   const bestText = element("span");
@@ -148,7 +148,7 @@ const render: Render<Model> = ({ model, el }) => {
     for (const [index, span] of setCount(counts, states.length, () => element("span")).entries()) {
       const state = states[index];
       if (state) {
-        setText(span, `${index > 0 ? " · " : ""}${state.number} ${state.label}`);
+        setText(span, `${state.number} ${state.label}${index < states.length - 1 ? " · " : ""}`);
         span.className = state.is_bad ? "hpo-bad" : "";
       }
     }

@@ -11,12 +11,14 @@ import numpy.typing as npt
 _GROWTH = 1.5
 _FIRST_TRIALS = 20
 _MARGIN = 0.06
+# Room above the values, where the labels of space epochs are.
+_HEADROOM = 0.1
 # Values beyond this are drawn at this: the width of an axis must be finite too.
 _MOST = 1e300
 _LEAST_POSITIVE = 1e-300
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
-_WIDE = 100.0
+_WIDE = 20.0
 _LEAST_VALUES = 10
 
 
@@ -41,6 +43,11 @@ class Domain:
         low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
         forward = np.log10(np.maximum(values, _LEAST_POSITIVE)) if self.is_log else values
         return (forward / 2 - low / 2) / (high / 2 - low / 2)
+
+    def at(self, place: float) -> float:
+        """Return the value at a share of the axis: the inverse of `place`."""
+        low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
+        return _backward(low + 2 * place * (high / 2 - low / 2), is_log=self.is_log)
 
     def grown(self, values: npt.NDArray[np.float64]) -> Domain:
         """Return the domain that also holds ``values``: the same when it does, else larger by a step."""
@@ -79,7 +86,7 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     margin = 2 * half * _MARGIN
     return Domain(
         _backward(low - margin - 2 * half * LANE * (1 + 2 * LANE + 2 * _MARGIN), is_log=is_log),
-        _backward(high + margin, is_log=is_log),
+        _backward(high + 2 * half * _HEADROOM, is_log=is_log),
         is_log,
     )
 
@@ -88,7 +95,7 @@ def wants_log(values: npt.NDArray[np.float64]) -> bool:
     """Whether a logarithmic axis shows ``values`` better.
 
     The rule: there are at least ten values, all above 0, and the largest of the better 90 % is at
-    least a hundred times the smallest.
+    least twenty times the smallest.
     """
     if len(values) < _LEAST_VALUES or float(values.min()) <= 0:
         return False

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from bqplot import Image, Scatter
 
+from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import disc_picture
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 HOT = 200
 CHUNK = 1000
 _KEPT_HOT = 50
-_WIDTH, _HEIGHT, _RADIUS = 1280, 640, 4
+_WIDTH, _HEIGHT, _RADIUS = 1280, 640, 6
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +43,7 @@ class GrowingPoints:
         Number of frozen marks of 1,000 points each, before the picture takes over.
     rgba
         Colour of the points in the picture, about that of the marks in both themes.
-    style
+    traits
         Further traits of the Scatter marks.
     """
 
@@ -52,7 +53,7 @@ class GrowingPoints:
         *,
         num_frozen: int,
         rgba: tuple[int, int, int, int],
-        **style: Any,
+        **traits: Any,
     ) -> None:
         self._rgba = rgba
         self._x = np.empty(0)
@@ -63,14 +64,14 @@ class GrowingPoints:
             image=_png(b""),
             scales=dict(scales),
             x=[0.0, 1.0],
-            y=[0.0, 1.0],
-            preserve_domain={"x": True, "y": True},
+            y=[0.1, 1.0],  # of use on a logarithmic axis too
+            preserve_domain=style.FIXED,
             visible=False,
         )
         empty = {"x": np.empty(0), "y": np.empty(0)}
-        style = {"preserve_domain": {"x": True, "y": True}, **style}
-        self._frozen = [Scatter(**empty, scales=dict(scales), **style) for _ in range(num_frozen)]
-        self._hot = Scatter(**empty, scales=dict(scales), **style)
+        traits = {"preserve_domain": style.FIXED, **traits}
+        self._frozen = [Scatter(**empty, scales=dict(scales), **traits) for _ in range(num_frozen)]
+        self._hot = Scatter(**empty, scales=dict(scales), **traits)
         self._domain: tuple[tuple[float, float], Domain] | None = None
 
     @property
@@ -157,11 +158,9 @@ class GrowingPoints:
 
 
 def _put(mark: Scatter, x: Floats, y: Floats) -> None:
-    """Set both coordinates in one message: one by one, the view draws the shorter length."""
-    if len(x) == 0 and len(mark.x) == 0:
-        return
-    with mark.hold_sync():
-        mark.x, mark.y = x.copy(), y.copy()
+    """Give a mark copies of points; an empty one that stays empty is not touched."""
+    if len(x) or len(mark.x):
+        style.put(mark, x.copy(), y.copy())
 
 
 def _png(value: bytes) -> ipywidgets.Image:

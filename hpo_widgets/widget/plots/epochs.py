@@ -1,0 +1,103 @@
+"""Where the space changed in mid-search: dashed lines, and what changed, beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from bqplot import Label, Lines
+
+from hpo_widgets.widget import text
+from hpo_widgets.widget.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bqplot import Mark, Scale
+
+    from hpo_widgets.search import EpochMark
+    from hpo_widgets.space import Space
+
+_MOST_CHANGES = 2
+# Share of the axis that a short label needs, and from where on a long one has more room to its left.
+_SHORT = 0.09
+_MIDDLE = 0.5
+
+
+class EpochMarks:
+    """Lines and labels of space epochs.
+
+    Parameters
+    ----------
+    scales
+        Scales of the marks; ``y`` goes from 0 to 1.
+    """
+
+    def __init__(self, scales: Mapping[str, Scale]) -> None:
+        self._lines = Lines(
+            x=style.NONE,
+            y=style.NONE,
+            scales=dict(scales),
+            colors=[style.ACCENT],
+            line_style="dashed",
+            stroke_width=1,
+            preserve_domain=style.FIXED,
+        )
+        self._to_right, self._to_left = (
+            Label(
+                x=style.NONE,
+                y=style.NONE,
+                text=[],
+                scales=dict(scales),
+                colors=[style.ACCENT],
+                default_size=11,
+                font_weight="normal",
+                align=align,
+                x_offset=offset,
+                y_offset=10,
+                preserve_domain=style.FIXED,
+            )
+            for align, offset in (("start", 5), ("end", -5))
+        )
+        self._drawn: tuple[int, float] = (0, 0.0)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks; always the same ones."""
+        return [self._lines, self._to_right, self._to_left]
+
+    def draw(self, epochs: Sequence[EpochMark], space: Space, end_x: float) -> None:
+        """Show all changes of ranges; costs nothing when there is no new one."""
+        if self._drawn == (len(epochs), end_x):
+            return
+        self._drawn = len(epochs), end_x
+        changes = [epoch for epoch in epochs if epoch.changed]
+        at = np.array([epoch.first_number - 0.5 for epoch in changes], dtype=float)
+        x = np.repeat(at[:, None], 2, axis=1) if len(at) else style.NONE
+        style.put(self._lines, x, np.tile([0.0, 1.0], (len(at), 1)) if len(at) else style.NONE)
+        right: list[tuple[float, str]] = []
+        left: list[tuple[float, str]] = []
+        for index, (epoch, place) in enumerate(zip(changes, at.tolist(), strict=True)):
+            is_newest = index == len(changes) - 1
+            if is_newest:
+                (left if place > _MIDDLE * end_x and index == 0 else right).append((place, in_words(epoch, space)))
+            elif at[index + 1] - place >= _SHORT * end_x:
+                right.append((place, f"space {epoch.epoch + 1}"))
+        _put_labels(self._to_right, right)
+        _put_labels(self._to_left, left)
+
+
+def in_words(epoch: EpochMark, space: Space) -> str:
+    """Say what an epoch changed: ``space 2: lr 0.001 … 0.01``."""
+    changes = [f"{name} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in epoch.changed.items()]
+    more = f" and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
+    return f"space {epoch.epoch + 1}: {', '.join(changes[:_MOST_CHANGES])}{more}"
+
+
+def _put_labels(mark: Label, labels: list[tuple[float, str]]) -> None:
+    if not labels and len(mark.x) == 0:
+        return
+    with mark.hold_sync():
+        mark.x = np.array([place for place, _ in labels], dtype=float)
+        mark.y = np.ones(len(labels))
+        mark.text = [words for _, words in labels]

@@ -1,0 +1,34 @@
+"""Colours that the plots share, and how marks get their data.
+
+The panel's style sheet sets the variables for both themes; the colours after the comma serve without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from bqplot import Mark
+
+    from hpo_widgets.widget.plots.series import Floats
+
+DOT = "var(--hpo-dot, #3b78c4)"
+BAD = "var(--hpo-bad, #b3261e)"
+BEST = "var(--hpo-best, #d97706)"
+ACCENT = "var(--hpo-accent, #1565c0)"
+TEXT = "var(--hpo-text-muted, #757575)"
+LINE = "var(--hpo-line, #88888833)"
+LANE = "var(--hpo-lane, #88888828)"
+
+FIXED = {"x": True, "y": True}
+"""Marks that leave the ends of the axes alone."""
+
+NONE = np.empty(0)
+
+
+def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
+    """Set both coordinates in one message: one by one, a view would draw the shorter length."""
+    with mark.hold_sync():
+        mark.x, mark.y = x, y

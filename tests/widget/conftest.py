@@ -1,0 +1,128 @@
+"""The browser's side of a widget without a browser: comms that keep what is sent."""
+
+from __future__ import annotations
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+
+from hpo_widgets.testing import ScriptedSearch
+
+
+class RecordingComm(BaseComm):
+    """A comm that keeps what Python would have sent to the browser."""
+
+    def __init__(self, *args, **kwargs):
+        self.sent = []
+        self.is_open = True
+        super().__init__(*args, **kwargs)
+
+    def _reply_subshell_for(self, _data, _default):
+        """Route as ipykernel 7 does: to the shell of the cell that made the widget."""
+        return "shell of the cell"
+
+    def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **_keys):
+        self.is_open = msg_type != "comm_close"
+        self.sent.append({"type": msg_type, "buffers": list(buffers or ()), **(data or {})})
+
+
+class Wire:
+    """Everything that went over all comms, and what a browser would say.
+
+    Attributes
+    ----------
+    comms
+        All comms in the order in which they were opened.
+    """
+
+    def __init__(self):
+        self.comms = []
+
+    def clear(self):
+        """Forget what was sent so far."""
+        for one in self.comms:
+            one.sent = []
+
+    def messages(self):
+        """All messages since the last `clear`, with the comm of each."""
+        return [(one, message) for one in self.comms for message in one.sent]
+
+    def updates(self, widget=None):
+        """The states that were sent as updates, of one widget or of all."""
+        return [
+            message["state"]
+            for one, message in self.messages()
+            if message.get("method") == "update" and (widget is None or one is widget.comm)
+        ]
+
+    def touched(self):
+        """Widgets' comms that got an update."""
+        return {one for one, message in self.messages() if message.get("method") == "update"}
+
+    def num_bytes(self):
+        """About how much was sent: states as text, buffers as they are."""
+        return sum(
+            len(repr(message.get("state", ""))) + sum(memoryview(buffer).nbytes for buffer in message["buffers"])
+            for _, message in self.messages()
+        )
+
+    def num_open(self):
+        """How many comms are open."""
+        return sum(one.is_open for one in self.comms)
+
+    @staticmethod
+    def browser_sets(widget, **state):
+        """Do what a change of a trait in the browser does."""
+        _deliver(widget, {"method": "update", "state": state, "buffer_paths": []})
+
+    @staticmethod
+    def browser_says(widget, **content):
+        """Do what a custom message of the browser does."""
+        _deliver(widget, {"method": "custom", "content": content})
+
+
+def _deliver(widget, data):
+    widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """All comms of the test."""
+    recorded = Wire()
+
+    def create(*args, **kwargs):
+        recorded.comms.append(RecordingComm(*args, **kwargs))
+        return recorded.comms[-1]
+
+    monkeypatch.setattr(comm, "create_comm", create)
+    return recorded
+
+
+@pytest.fixture
+def search():
+    """A search of four parameters of four kinds, with room for 200 trials and five minutes."""
+    return ScriptedSearch(jobs=200, wall_minutes=5)
+
+
+@pytest.fixture
+def show(wire):
+    """Make a widget that is closed at the end of the test."""
+    made = []
+
+    def make(kind, *args, **kwargs):
+        made.append(kind(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for widget in made:
+        widget.close()
+
+
+@pytest.fixture
+def refresh():
+    """Bring a widget up to date now, and let nothing but this fixture do so."""
+
+    def now(widget):
+        widget._refresher.refresh()
+
+    return now

@@ -1,0 +1,196 @@
+"""OptimizerWidget: traits follow the search, assignments become commands, closing frees everything."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import traitlets
+
+from hpo_widgets.search import SearchStatus, StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+
+@pytest.fixture
+def panel(show, search):
+    return show(OptimizerWidget, search)
+
+
+def test_traits_tell_of_a_search_that_has_not_started(panel):
+    assert (panel.status, panel.num_trials, panel.best_trial, panel.best_objective) == ("idle", 0, None, None)
+    assert panel.elapsed < 0
+    assert panel.time_limit == 5
+    assert panel.progress == 0
+    assert panel.stop_reason is None
+
+
+def test_traits_follow_the_search(panel, search, refresh):
+    search.command("start")
+    search.add_trial(0.5)
+    search.add_trial(0.25)
+    search.add_trial(state=TrialState.FAILED, error="ValueError: no")
+    search.add_trial(state=TrialState.RUNNING)
+    search.set_status(SearchStatus.STOPPED, StopReason("stopped", "Stopped by a person."))
+    refresh(panel)
+    assert panel.status == "stopped"
+    assert panel.stop_reason == "Stopped by a person."
+    assert (panel.num_trials, panel.num_active, panel.num_failed) == (4, 1, 1)
+    assert (panel.best_trial, panel.best_objective) == (1, 0.25)
+
+
+def test_several_objectives_give_a_tuple(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    panel = show(OptimizerWidget, search)
+    search.add_trial([0.5, 2.0])
+    refresh(panel)
+    assert panel.best_objective == (0.5, 2.0)
+
+
+def test_assigned_ranges_become_one_command_of_what_changed(panel, search):
+    panel.ranges = {"lr": (0.001, 0.01)}
+    assert search.commands == [("set_ranges", {"lr": (0.001, 0.01)})]
+
+
+def test_assigning_ranges_merges(panel, refresh):
+    panel.ranges = {"lr": (0.001, 0.01)}
+    panel.ranges = {"layers": (2, 3)}
+    refresh(panel)
+    assert panel.ranges["lr"] == (0.001, 0.01)
+    assert panel.ranges["layers"] == (2, 3)
+    assert panel.ranges["dropout"] == (0.0, 0.5)
+
+
+def test_ranges_of_the_search_are_shown_and_are_no_command(panel, search, refresh):
+    search.set_ranges({"dropout": (0.1, 0.2)})
+    refresh(panel)
+    assert panel.ranges["dropout"] == (0.1, 0.2)
+    assert search.commands == []
+
+
+def test_assigned_ranges_stay_until_the_search_has_answered(show, refresh):
+    search = ScriptedSearch(obeys=False)
+    panel = show(OptimizerWidget, search)
+    panel.ranges = {"lr": (0.001, 0.01)}
+    refresh(panel)
+    assert panel.ranges["lr"] == (0.001, 0.01)
+    search.notify("command", "not now")
+    refresh(panel)
+    assert panel.ranges["lr"] == (0.0001, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"Lr": (0.001, 0.01)}, "lr"),
+        ({"lr": (0.01, 0.001)}, "rise"),
+        ({"activation": ("relo",)}, "relu"),
+    ],
+)
+def test_impossible_ranges_raise_at_once(panel, search, ranges, message):
+    with pytest.raises(ValueError, match=message):
+        panel.ranges = ranges
+    assert search.commands == []
+
+
+def test_a_read_only_mapping_protects_from_changes_that_nobody_sees(panel):
+    with pytest.raises(TypeError):
+        panel.ranges["lr"] = (0.001, 0.01)
+
+
+@pytest.mark.parametrize("name", ["max_number_of_concurrent_tasks", "total_max_jobs"])
+def test_assigned_numbers_become_commands(panel, search, name, refresh):
+    setattr(panel, name, 7)
+    assert search.commands == [(f"set_{name}", 7)]
+    refresh(panel)
+    assert getattr(panel, name) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", "running"),
+        ("stop_reason", "so"),
+        ("elapsed", 1.0),
+        ("time_limit", 1.0),
+        ("num_trials", 1),
+        ("num_active", 1),
+        ("num_failed", 1),
+        ("progress", 0.5),
+        ("best_trial", 1),
+        ("best_objective", 1.0),
+        ("max_number_of_concurrent_tasks", 0),
+        ("total_max_jobs", 0),
+        ("total_max_jobs", "many"),
+        ("selected", [-1]),
+        ("selected", "all"),
+        ("top_k", 0),
+        ("ranges", 3),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(panel, name, value):
+    with pytest.raises(traitlets.TraitError):
+        setattr(panel, name, value)
+
+
+def test_every_public_trait_says_what_it_is():
+    own = set(OptimizerWidget.class_own_traits())
+    assert {name for name in own if OptimizerWidget.class_traits()[name].help} == own
+
+
+def test_unknown_keyword_is_refused_with_the_near_match(search):
+    with pytest.raises(TypeError, match=r"OptimizerWidget has no keyword 'selectd': did you mean 'selected'\?"):
+        OptimizerWidget(search, selectd=[1])
+    assert search.num_subscribers == 0
+
+
+def test_something_that_is_no_search_is_refused():
+    with pytest.raises(TypeError, match="HyperParameterOptimizer or another Search, got a list"):
+        OptimizerWidget([])
+
+
+def test_first_values_can_be_given(show, search):
+    panel = show(OptimizerWidget, search, selected=[3], top_k=5)
+    assert (panel.selected, panel.top_k) == ([3], 5)
+
+
+def test_repr_is_short_however_many_trials_there_are(panel, search, refresh):
+    search.add_trials([0.5] * 1000)
+    refresh(panel)
+    assert repr(panel) == "<OptimizerWidget 'scripted': idle, 1000 trials>"
+
+
+def test_two_panels_show_one_search(show, search, refresh):
+    first, second = show(OptimizerWidget, search), show(OptimizerWidget, search)
+    first.ranges = {"lr": (0.001, 0.01)}
+    refresh(second)
+    assert second.ranges["lr"] == (0.001, 0.01)
+    first.close()
+    search.add_trial(0.5)
+    refresh(second)
+    assert second.num_trials == 1
+
+
+def test_closing_frees_threads_comms_and_subscription_but_not_the_search(wire, search):
+    before = threading.active_count()
+    panel = OptimizerWidget(search)
+    assert threading.active_count() == before + 1
+    search.command("start")
+    panel.close()
+    assert threading.active_count() == before
+    assert wire.num_open() == 0
+    assert search.num_subscribers == 0
+    assert search.status is SearchStatus.RUNNING
+
+
+def test_closing_twice_is_closing_once(panel):
+    panel.close()
+    panel.close()
+
+
+def test_changes_after_closing_are_not_shown(panel, search, wire):
+    panel.close()
+    wire.clear()
+    search.add_trial(0.5)
+    assert wire.messages() == []
