@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from json import encoder as json_encoder
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -38,6 +38,11 @@ RECORD_FIELDS = (
 """Columns of the table ``trials``."""
 
 BULK_FIELDS = ", ".join(field for field in RECORD_FIELDS if field not in {"seq", "error", "summary"})
+
+
+ArrayName = Literal[
+    "number", "state", "epoch", "values", "iteration", "started", "ended", "worker", "archived", "manual", "draw"
+]
 
 
 class BulkColumns(TypedDict):
@@ -192,6 +197,28 @@ def to_columns(records: Sequence[Record], num_objectives: int | None, path: Path
         }
     except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise damaged(path, f"a trial holds something else than numbers ({error})") from error
+
+
+def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
+    """Put columns of consecutive trials one after the other."""
+
+    def joined(name: ArrayName) -> np.ndarray:
+        return np.concatenate([part[name] for part in parts])
+
+    return {
+        "number": joined("number"),
+        "state": joined("state"),
+        "epoch": joined("epoch"),
+        "values": joined("values"),
+        "iteration": joined("iteration"),
+        "started": joined("started"),
+        "ended": joined("ended"),
+        "worker": joined("worker"),
+        "archived": joined("archived"),
+        "manual": joined("manual"),
+        "draw": joined("draw"),
+        "parameters": [point for part in parts for point in part["parameters"]],
+    }
 
 
 def decode_column(texts: Sequence[str | None], numbers: Sequence[int], path: Path, what: str = "trial") -> list[Any]:

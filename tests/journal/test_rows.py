@@ -166,8 +166,11 @@ def test_columns_of_an_empty_journal_are_empty(journal):
     assert columns["parameters"] == []
 
 
-def test_columns_agree_with_rows(journal, make_row):
-    journal.write([make_row(n) for n in range(500)])
+@pytest.mark.parametrize("header", [{"objectives": [{"title": "t"}]}, {}])
+@pytest.mark.parametrize("count", [1, 999, 1000, 2500])
+def test_columns_agree_with_rows(journal, make_row, header, count):
+    journal.set_header(header)
+    journal.write([make_row(n) for n in range(count)])
     columns, (_, rows) = journal.reader.columns(), journal.reader.trials()
     assert columns["number"].tolist() == [row.number for row in rows]
     assert columns["values"].tolist() == [row.values for row in rows]
