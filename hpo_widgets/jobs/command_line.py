@@ -67,7 +67,7 @@ def _flag(option: Option, value: Any, *, is_click: bool) -> list[str]:
     if option.form == script_options.SWITCH and isinstance(value, bool):
         return [flag] if value else []
     if option.form == script_options.TWO_WAYS and isinstance(value, bool):
-        return [flag if value else f"--no-{flag.lstrip('-')}"]
+        return [flag if value else option.off]
     if _is_list(value):
         texts = [_text(item) for item in value]
         if option.form == script_options.REPEATED or (is_click and option.form != script_options.VALUES):

@@ -133,7 +133,7 @@ class Process:
             fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
         else:
             self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", 'read _; kill -9 -- "-$0"', str(self.pid)],
+                ["/bin/sh", "-c", 'read _; kill -s KILL -- "-$0"', str(self.pid)],
                 stdin=life,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

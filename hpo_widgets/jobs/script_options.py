@@ -31,12 +31,15 @@ class Option:
         How a value is written: one of this module's words.
     is_required
         True when the script refuses to run without it.
+    off
+        What stands on the command line for False when `form` is `TWO_WAYS`.
     """
 
     name: str
     flag: str
     form: str = VALUE
     is_required: bool = False
+    off: str = ""
 
 
 @dataclass(slots=True)
@@ -133,17 +136,17 @@ def _argparse(call: ast.Call) -> Option | None:
     flag = next((name for name in names if name.startswith("--")), names[0])
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
-    form = VALUE
+    form, off = VALUE, ""
     if _literal(action) in {"store_true", "store_const", "count"}:
         form = SWITCH
     elif _literal(action) in {"append", "extend"}:
         form = REPEATED
     elif isinstance(action, ast.Attribute) and action.attr == "BooleanOptionalAction":
-        form = TWO_WAYS
+        form, off = TWO_WAYS, f"--no-{flag.lstrip('-')}"
     elif nargs is not None and nargs != "?":
         form = VALUES
     name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
-    return Option(name, flag, form, _literal(keywords.get("required")) is True)
+    return Option(name, flag, form, _literal(keywords.get("required")) is True, off)
 
 
 def _click(call: ast.Call, *, is_argument: bool) -> Option | None:
@@ -158,9 +161,10 @@ def _click(call: ast.Call, *, is_argument: bool) -> Option | None:
     flags = [name for name in names if name.startswith("-")]
     plain = [name for name in names if not name.startswith("-")]
     flag = next((name for name in flags if name.startswith("--")), flags[0] if flags else "")
-    form = VALUE
+    form, off = VALUE, ""
     if "/" in flag:
-        flag, form = flag.partition("/")[0].strip(), TWO_WAYS
+        flag, _, off = (part.strip() for part in flag.partition("/"))
+        form = TWO_WAYS
     elif _literal(keywords.get("is_flag")) is True or _literal(keywords.get("count")) is True:
         form = SWITCH
     elif _literal(keywords.get("multiple")) is True:
@@ -168,7 +172,7 @@ def _click(call: ast.Call, *, is_argument: bool) -> Option | None:
     elif "nargs" in keywords:
         form = VALUES
     name = plain[0] if plain else flag.lstrip("-").replace("-", "_").lower()
-    return Option(name, flag, form, required is True)
+    return Option(name, flag, form, required is True, off)
 
 
 def _signature(function: ast.FunctionDef) -> list[Option]:

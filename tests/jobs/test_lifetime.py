@@ -1,0 +1,367 @@
+"""Processes and files: nothing outlives the pool, nothing outlives the parent, nothing leaks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.trials import TrialState
+
+
+@pytest.fixture
+def child_python(tmp_path):
+    """``child_python(text)`` starts a Python script with that text; it ends with the test."""
+    started = []
+
+    def start(text):
+        path = tmp_path / f"parent_{len(started)}.py"
+        path.write_text(textwrap.dedent(text))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(
+            [sys.executable, str(path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_close_leaves_no_process_and_no_descriptor(counts, gone):
+    FunctionPool(lambda: 1, workers=1).close()  # whatever is opened once, is opened now
+    before = counts()
+    for grace in (0.0, 0.05):
+        pool = FunctionPool(lambda: time.sleep(1000), workers=3)
+        pids = [slot.process.pid for slot in pool._slots]
+        for number in range(2):
+            pool.launch(number, {})
+        pool.close(grace)
+        pool.close()
+        assert counts() == before
+        gone(*pids)
+
+
+def test_aborts_deaths_and_resizes_leak_nothing(drive, counts):
+    def train(kind):
+        import os
+        import subprocess
+
+        if kind == "die":
+            os._exit(1)
+        if kind == "leave":
+            subprocess.Popen(["sleep", "1000"])
+        if kind == "print":
+            print("x" * 100_000)
+        return 1.0
+
+    driver = drive(train, workers=2)
+    driver.run(0, kind="print")
+    driver.run(1, kind="print")
+    before = counts()
+    number = 2
+    for kind in ["die", "leave", "print"] * 4:
+        driver.run(number, kind=kind)
+        number += 1
+    driver.engine.resize(5)
+    driver.engine.resize(2)
+    for _ in range(2):
+        driver.launch(number, kind="print")
+        driver.launch(number + 1, kind="print")
+        driver.ended(number)
+        driver.ended(number + 1)
+        number += 2
+    driver.until(lambda: counts() == before, "the end of what was replaced")
+
+
+def test_a_closed_pool_says_so(drive):
+    driver = drive(lambda: 1)
+    driver.engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        driver.launch(0)
+    assert driver.engine.wait(1) == []
+
+
+def test_a_forgotten_pool_is_closed(counts):
+    FunctionPool(lambda: 1, workers=1).close()
+    before = counts()
+    pool = FunctionPool(lambda: 1, workers=2)
+    del pool
+    assert counts() == before
+
+
+def test_close_with_grace_lets_trials_clean_up(drive, tmp_path):
+    def train(trial):
+        import time
+        from pathlib import Path
+
+        try:
+            trial.report_scalar("is", "running", 1, 0)
+            time.sleep(1000)
+        finally:
+            Path("cleaned").touch()
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.reported(0)
+    driver.engine.close(grace=30)
+    assert (tmp_path / "cleaned").exists()
+
+
+POOL_OF_HARD_CASES = """
+    import os, time
+    from pathlib import Path
+    from hpo_widgets.jobs.functions import FunctionPool
+
+    def train(kind):
+        import re, subprocess
+        child = subprocess.Popen(["sleep", "1000"])
+        Path(f"{kind}_child").write_text(f"{child.pid}\\n")
+        Path(kind).write_text(f"{os.getpid()}\\n")
+        if kind == "stuck":
+            re.match(r"(a+)+$", "a" * 60 + "b")
+        time.sleep(1000)
+
+    pool = FunctionPool(train, workers=3)
+    pool.launch(0, {"kind": "stuck"})
+    pool.launch(1, {"kind": "asleep"})
+    Path("idle").write_text(f"{pool._slots[0].process.pid}\\n")
+    while True:
+        pool.wait(1)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_and_their_children_end_with_their_parent(child_python, read_pid, gone, number):
+    parent = child_python(POOL_OF_HARD_CASES)
+    pids = [read_pid(name) for name in ("stuck", "stuck_child", "asleep", "asleep_child", "idle")]
+    parent.send_signal(number)
+    parent.wait()
+    gone(*pids)
+
+
+def test_a_fork_of_the_parent_does_not_keep_workers_alive(child_python, read_pid, gone):
+    parent = child_python(
+        """
+        import os, time
+        from pathlib import Path
+        from hpo_widgets.jobs.functions import FunctionPool
+
+        pool = FunctionPool(lambda: time.sleep(1000), workers=1)
+        pool.launch(0, {})
+        Path("worker").write_text(f"{pool._slots[0].process.pid}\\n")
+        fork = os.fork()
+        if fork == 0:
+            time.sleep(1000)
+        Path("fork").write_text(f"{fork}\\n")
+        while True:
+            pool.wait(1)
+        """
+    )
+    worker, fork = read_pid("worker"), read_pid("fork")
+    parent.kill()
+    parent.wait()
+    try:
+        gone(worker)
+    finally:
+        os.kill(fork, signal.SIGKILL)
+
+
+def test_workers_survive_the_end_of_the_thread_that_started_them(drive):
+    import threading
+
+    drivers = []
+    thread = threading.Thread(target=lambda: drivers.append(drive(lambda x: x)))
+    thread.start()
+    thread.join()
+    assert drivers[0].run(x=5).result == 5
+
+
+def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
+    parent = child_python(
+        """
+        import dataclasses
+        from hpo_widgets.jobs.functions import FunctionPool
+
+        print("once")
+        FACTOR = 3
+
+        @dataclasses.dataclass
+        class Settings:
+            x: int
+
+        def helper(settings):
+            return settings.x * FACTOR
+
+        def train(x):
+            return helper(Settings(x))
+
+        with FunctionPool(train, workers=2) as pool:
+            for number in range(2):
+                pool.launch(number, {"x": number + 1})
+            results = {}
+            while len(results) < 2:
+                results.update((event.number, event.data.result) for event in pool.wait(10))
+        print(results[0], results[1])
+        """
+    )
+    out, err = parent.communicate(timeout=60)
+    assert out == "once\n3 6\n", err
+
+
+def test_an_error_in_a_script_shows_its_lines(child_python):
+    parent = child_python(
+        """
+        from hpo_widgets.jobs.functions import FunctionPool
+
+        def train():
+            raise ValueError("here")  # the marked line
+
+        with FunctionPool(train, workers=1) as pool:
+            pool.launch(0, {})
+            while not (events := pool.wait(10)):
+                pass
+            print(events[0].data.traceback)
+        """
+    )
+    out, err = parent.communicate(timeout=60)
+    assert "# the marked line" in out, err
+
+
+def test_an_error_in_a_notebooks_cell_shows_its_lines(drive):
+    import linecache
+
+    source = "def train(x):\n    return 1 / x  # in the cell\n"
+    linecache.cache["/nowhere/ipykernel/1.py"] = (len(source), None, source.splitlines(keepends=True), "")
+    namespace = {"__name__": "__main__"}
+    exec(compile(source, "/nowhere/ipykernel/1.py", "exec"), namespace)
+    outcome = drive(namespace["train"]).run(x=0)
+    assert outcome.error == "ZeroDivisionError: division by zero"
+    assert "# in the cell" in outcome.traceback
+
+
+def test_a_process_that_cannot_be_started_fails_its_trial(drive, monkeypatch):
+    driver = drive(lambda: 1)
+    driver.engine._discard(driver.engine._slots[0])
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    outcome = driver.run(0)
+    assert outcome.state == TrialState.FAILED
+    assert outcome.launch_failed
+    assert "no worker process could be started" in outcome.error
+    monkeypatch.undo()
+    assert driver.run(1).state == TrialState.COMPLETED
+
+
+def test_a_child_reaped_by_somebody_else_is_noticed(drive):
+    driver = drive(lambda: time.sleep(1000))
+    driver.launch(0)
+    pid = driver.worker_pid()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    outcome = driver.ended(0)
+    assert outcome.state == TrialState.FAILED
+
+
+@pytest.fixture(params=["poll", "no pidfd", "no waitid", "no F_SETSIG", "no memfd", "none of them"])
+def elsewhere(request, monkeypatch):
+    """Systems that lack what Linux has."""
+    import fcntl
+    import select
+
+    lacks = {
+        "poll": [(select, "epoll")],
+        "no pidfd": [(os, "pidfd_open")],
+        "no waitid": [(os, "waitid"), (os, "pidfd_open")],
+        "no F_SETSIG": [(fcntl, "F_SETSIG")],
+        "no memfd": [(os, "memfd_create")],
+    }
+    names = [request.param] if request.param in lacks else list(lacks)
+    for module, name in {pair for key in names for pair in lacks[key]}:
+        monkeypatch.delattr(module, name)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_systems_with_less_than_linux_do_the_same(counts, gone):
+    FunctionPool(lambda: 1, workers=1).close()
+    before = counts()
+
+    def train(kind, trial):
+        import os
+        import subprocess
+        import time
+
+        trial.report_scalar("is", "running", 1, 0)
+        if kind == "die":
+            os._exit(5)
+        if kind == "hang":
+            subprocess.Popen(["sleep", "1000"])
+            while True:
+                time.sleep(1)
+        return 1.0
+
+    with FunctionPool(train, workers=2) as pool:
+        pids = [slot.process.pid for slot in pool._slots]
+        outcomes = {}
+        for number, kind in enumerate(["die", "hang", "plain"]):
+            pool.launch(number, {"kind": kind})
+            while number not in outcomes:
+                for event in pool.wait(0.1):
+                    if event.kind == "ended":
+                        outcomes[event.number] = event.data
+                    elif kind == "hang":
+                        pool.abort(number, 0.05)
+        assert "exit code 5" in outcomes[0].error
+        assert outcomes[1].state == TrialState.ABORTED
+        assert outcomes[2].result == 1.0
+    gone(*pids)
+    assert counts() == before
+
+
+def test_workers_end_with_their_parent_without_the_kernels_help(child_python, read_pid, gone):
+    parent = child_python("import fcntl\ndel fcntl.F_SETSIG\n" + textwrap.dedent(POOL_OF_HARD_CASES))
+    pids = [read_pid(name) for name in ("stuck", "stuck_child", "asleep", "asleep_child", "idle")]
+    parent.kill()
+    parent.wait()
+    gone(*pids)
+
+
+def test_the_modules_import_without_posix(child_python):
+    child = child_python(
+        """
+        import sys
+        for name in ("fcntl", "resource", "termios", "pwd", "grp"):
+            sys.modules[name] = None
+        import os, signal, select
+        for module, names in {
+            os: ["killpg", "fork", "register_at_fork", "pidfd_open", "waitid", "memfd_create", "setsid", "getpgid",
+                 "setpriority", "getpriority", "nice", "WEXITED", "WNOWAIT", "P_PID"],
+            signal: ["SIGKILL", "SIGBUS", "SIGALRM", "pthread_kill", "setitimer"],
+            select: ["epoll", "poll", "POLLIN", "POLLOUT"],
+        }.items():
+            for name in names:
+                if hasattr(module, name):
+                    delattr(module, name)
+        import hpo_widgets.jobs.functions, hpo_widgets.jobs.scripts, hpo_widgets.jobs.worker
+        from hpo_widgets import report_scalar
+        report_scalar("a", "b", 1, 1)
+        try:
+            hpo_widgets.jobs.functions.FunctionPool(lambda: 1, workers=1)
+        except OSError as error:
+            print(error)
+        """
+    )
+    out, err = child.communicate(timeout=60)
+    assert "needs process groups" in out, err
