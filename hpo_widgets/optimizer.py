@@ -6,7 +6,6 @@ the controller's thread (`hpo_widgets.controller`), what is durable to the recor
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import threading
 import time
@@ -242,6 +241,8 @@ class HyperParameterOptimizer:
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """`wait` for coroutines: other cells and widgets go on meanwhile."""
+        import asyncio  # noqa: PLC0415 -- a tenth of the headless import; who awaits has it loaded
+
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
 
