@@ -19,7 +19,7 @@ from hpo_widgets.widget.flow import Flow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hpo_widgets.search import Search, SearchStatus
+    from hpo_widgets.search import Search
     from hpo_widgets.trials import Rows
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Refresher:
         self.lock = threading.RLock()
         self._parts: list[Part] = []
         self._version = 0
-        self._status: SearchStatus | None = None
+        self._status = search.status
         self._refreshed_at = time.monotonic()
         self._writer: int | None = None
         self._is_dirty = False
@@ -82,6 +82,8 @@ class Refresher:
         """Show the whole search in ``part`` now, and every change from here on."""
         with self.lock:
             snapshot = self.search.snapshot()
+            if not self._parts:
+                self._version = snapshot.version
             with self._writing():
                 part.refresh(Update(self.search, snapshot))
             self._parts.append(part)
