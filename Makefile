@@ -44,7 +44,7 @@ test: chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench
-	$(BIN)/python -m pytest -s tests/benchmarks $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
 
 lint: lint-ruff lint-mypy lint-js
 

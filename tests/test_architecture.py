@@ -24,8 +24,6 @@ FLOORS = (
         "words and values": {"messages", "choices", "grids", "pareto"},
         "what is searched and for what": {
             "parameters",
-            "layout",
-            "space_json",
             "space",
             "objectives",
             "ranking",
