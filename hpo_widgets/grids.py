@@ -15,8 +15,10 @@ import numpy.typing as npt
 Item = TypeVar("Item")
 
 # Positions on a grid are compared with this tolerance, in steps: bounds typed as 0.3 and bounds computed
-# as 0.1 + 0.2 are meant to be the same.
+# as 0.1 + 0.2 are meant to be the same. Where floats are coarser than that, with a few of their own steps.
 _TOLERANCE = 1e-9
+_COARSEST_TOLERANCE = 1e-3
+_FLOAT_STEPS = 4
 _EXACT = 2**53  # integers up to here are exact as floats
 _LARGEST_EXACT_POWER_OF_TEN = 22
 
@@ -142,25 +144,24 @@ class StepGrid:
     def floor(self, value: float) -> int:
         """Return the last position that is not above a value."""
         if self._whole:
-            return int((value - self.origin) // self.step)
-        position = (value - self.origin) / self.step
-        nearest = round(position)
-        return nearest if self._close(position, nearest) else math.floor(position)
+            return int((int(value) - self.origin) // self.step)
+        position = self.position(value)
+        return position if position is not None else math.floor((value - self.origin) / self.step)
 
     def ceil(self, value: float) -> int:
         """Return the first position that is not below a value."""
         if self._whole:
-            return -int((self.origin - value) // self.step)
-        position = (value - self.origin) / self.step
-        nearest = round(position)
-        return nearest if self._close(position, nearest) else math.ceil(position)
+            return -int((self.origin - int(value)) // self.step)
+        position = self.position(value)
+        return position if position is not None else math.ceil((value - self.origin) / self.step)
 
     def position(self, value: float) -> int | None:
         """Return the position of a value, None when it is not on the grid."""
+        if self._whole:
+            quotient, rest = divmod(int(value) - self.origin, self.step)
+            return None if rest else int(quotient)
         position = (value - self.origin) / self.step
         nearest = round(position)
-        return nearest if self._close(position, nearest) else None
-
-    @staticmethod
-    def _close(position: float, nearest: int) -> bool:
-        return abs(position - nearest) <= _TOLERANCE * max(1.0, abs(position))
+        noise = _FLOAT_STEPS * math.ulp(max(abs(value), abs(self.origin), 1.0)) / self.step
+        tolerance = min(max(_TOLERANCE, noise), _COARSEST_TOLERANCE)
+        return nearest if abs(position - nearest) <= tolerance else None

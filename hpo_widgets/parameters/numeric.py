@@ -70,8 +70,11 @@ class NumericParameter(LeafParameter):
             )
         if self.step_size is not None and not self.step_size > 0:
             raise ValueError(f"step_size of {self.name!r} must be above 0, got {self.step_size!r}; None for no steps")
-        if self.step_size is not None and (self.max_value - self.min_value) / self.step_size >= LARGEST_COUNT:
-            raise ValueError(f"step_size {self.step_size!r} of {self.name!r} is too small to count its steps")
+        if self.step_size is not None:
+            largest = max(abs(self.min_value), abs(self.max_value))
+            # Far from zero, or in too great a number, floats cannot tell one step from the next.
+            if largest / self.step_size > LARGEST_COUNT / 4096 and self.kind != "int":
+                raise ValueError(f"step_size {self.step_size!r} of {self.name!r} is too small to tell its steps apart")
         low, high = self._from_scale(self.min_value), self._from_scale(self.max_value)
         grid = self._grid
         if grid is not None and not self.include_max_value:
@@ -139,8 +142,7 @@ class NumericParameter(LeafParameter):
             return False
         if self.step_size is not None:
             return self.index_of(value) is not None
-        low, high = self._range
-        return bool(low <= value <= self._top)
+        return bool(self._range[0] <= value <= self._top)
 
     def _is_number(self, value: Any) -> bool:
         """Tell whether a value is a number that this parameter could have, whatever its range."""

@@ -1,0 +1,25 @@
+"""Near matches."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.messages import near_match
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "sentence"),
+    [
+        ("learning_rat", ["learning_rate", "layers"], "Did you mean 'learning_rate'?"),
+        ("LR", ["lr"], "Did you mean 'lr'?"),
+        ("lr", ["Args/lr", "Args/layers"], "Did you mean 'Args/lr'?"),
+        ("zebra", ["lr", "layers"], "Known: 'lr', 'layers'."),
+        ("lr", [], "None is known."),
+    ],
+)
+def test_the_near_match_is_offered(word, known, sentence):
+    assert near_match(word, known) == sentence
+
+
+def test_a_long_list_is_cut():
+    assert near_match("?", [f"parameter{number}" for number in range(40)]).endswith(", ....")

@@ -1,0 +1,151 @@
+"""The order of trials against sorting them anew."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from hpo_widgets.objectives import Objective, make_objectives
+from hpo_widgets.pareto import crowding_distance, non_dominated_fronts
+from hpo_widgets.ranking import Ranking
+
+SMALL, LARGE = Objective("a", "b", "min"), Objective("a", "b", "max")
+TWO = make_objectives(["a", "c"], ["b", "d"], ["min", "max"])
+THREE = make_objectives(["a", "c", "e"], ["b", "d", "f"], ["min", "max", "min_global"])
+values = st.sampled_from([0.0, 1.0, -1.0, 2.5, math.inf, -math.inf, math.nan]) | st.floats(-3, 3)
+
+
+def sorted_anew(trials, objectives):
+    """The documented order, worked out from nothing."""
+    signs = [1 if objective.minimise else -1 for objective in objectives]
+    known = {number: [v * s for v, s in zip(row, signs, strict=True)] for number, row in trials.items()}
+    known = {number: row for number, row in sorted(known.items()) if not any(map(math.isnan, row))}
+    finite = [number for number, row in known.items() if all(map(math.isfinite, row))]
+    rest = sorted((row, number) for number, row in known.items() if number not in set(finite))
+    order = []
+    if len(objectives) == 1:
+        order = sorted(finite, key=lambda number: (known[number], number))
+    elif finite:
+        table = np.array([known[number] for number in finite])
+        fronts = non_dominated_fronts(table)
+        for front in range(fronts.max() + 1):
+            members = np.flatnonzero(fronts == front)
+            spread = crowding_distance(table[members])
+            order += [finite[member] for _, member in sorted(zip(-spread, members, strict=True))]
+    return order + [number for _, number in rest]
+
+
+def machine(objectives):
+    class Results(RuleBasedStateMachine):
+        def __init__(self):
+            super().__init__()
+            self.ranking = Ranking(objectives)
+            self.trials = {}
+
+        @rule(number=st.integers(0, 12), row=st.tuples(*[values] * len(objectives)))
+        def put(self, number, row):
+            self.ranking.put(number, row)
+            self.trials[number] = row
+
+        @rule(number=st.integers(0, 12))
+        def discard(self, number):
+            self.ranking.discard(number)
+            self.trials.pop(number, None)
+
+        @rule(number=st.integers(0, 12))
+        def lose_the_value(self, number):
+            self.ranking.put(number, None)
+            self.trials.pop(number, None)
+
+        @rule(rows=st.dictionaries(st.integers(0, 12), st.tuples(*[values] * len(objectives)), max_size=5))
+        def put_many(self, rows):
+            self.ranking.put_all(rows.items())
+            self.trials.update(rows)
+
+        @invariant()
+        def the_order_is_the_documented_one(self):
+            order = sorted_anew(self.trials, objectives)
+            assert self.ranking.best == (order[0] if order else None)
+            assert self.ranking.top(3) == order[:3]
+            assert list(self.ranking) == order
+            assert len(self.ranking) == len(order)
+            for place, number in enumerate(order):
+                assert self.ranking.rank(number) == place
+                assert number in self.ranking
+
+    Results.__name__ = f"ResultsOf{len(objectives)}"
+    return Results.TestCase
+
+
+TestOneSmall = machine([SMALL])
+TestOneLarge = machine([LARGE])
+TestTwo = machine(TWO)
+TestThree = machine(THREE)
+
+
+@given(st.lists(values, max_size=20))
+def test_both_signs_put_infinite_values_last_and_leave_nan_out(row):
+    for objective in (SMALL, LARGE):
+        ranking = Ranking([objective])
+        for number, value in enumerate(row):
+            ranking.put(number, value)
+        order = list(ranking)
+        finite = [math.isfinite(row[number]) for number in order]
+        assert finite == sorted(finite, reverse=True)
+        assert set(order) == {number for number, value in enumerate(row) if not math.isnan(value)}
+
+
+def test_equal_trials_keep_the_order_of_their_numbers():
+    ranking = Ranking([SMALL])
+    for number in (3, 1, 2):
+        ranking.put(number, (0.5,))
+    assert ranking.top(5) == [1, 2, 3]
+
+
+def test_only_accepted_trials_count_when_asked():
+    ranking = Ranking([LARGE])
+    for number in range(10):
+        ranking.put(number, (float(number),))
+    assert ranking.top(2, accept=lambda number: number % 2 == 0) == [8, 6]
+    assert ranking.top(0) == []
+
+
+def test_nothing_is_ranked_without_values():
+    ranking = Ranking(TWO)
+    ranking.put(1, None)
+    ranking.put(2, (1.0, None))
+    ranking.discard(7)
+    assert ranking.best is None
+    assert ranking.top(3) == []
+    assert ranking.rank(1) is None
+    assert len(ranking) == 0
+
+
+def test_the_ends_of_the_front_come_before_its_middle():
+    ranking = Ranking(make_objectives(["a", "c"], ["b", "d"], ["min", "min"]))
+    for number, row in enumerate([(2.0, 2.0), (0.0, 4.0), (4.0, 0.0), (1.9, 2.2), (9.0, 9.0)]):
+        ranking.put(number, row)
+    order = ranking.top(5)
+    assert set(order[:2]) == {1, 2}
+    assert order[-1] == 4
+
+
+def test_values_must_be_as_many_as_objectives():
+    with pytest.raises(ValueError, match="2 objectives need as many values, got 1"):
+        Ranking(TWO).put(0, (1.0,))
+    with pytest.raises(ValueError, match="at least one objective"):
+        Ranking([])
+
+
+def test_the_first_of_many_are_found_without_looking_at_the_rest():
+    ranking = Ranking([SMALL])
+    ranking.put_all((number, (float(-number),)) for number in range(100_000))
+    looked_at = []
+    top = ranking.top(10, accept=lambda number: looked_at.append(number) or True)
+    assert top == looked_at == list(itertools.islice(range(99_999, 0, -1), 10))
