@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class OptimizerBOHB(OptimizerOptuna):
     """Bayesian optimisation and Hyperband, with the keywords of ClearML's class of this name.
 
-    ClearML runs BOHB by hpbandster, whose last release is of 2018 and which does not start on Python
-    3.12. This class puts the same two ideas together from Optuna: `TPESampler` in the place of BOHB's
-    model, which is of the same family (good and bad points are modelled by kernel densities), and
-    `HyperbandPruner`, which stops a trial at rungs ``min_iteration_per_job * eta**k`` unless it is
+    ClearML runs BOHB by hpbandster, which is no longer maintained (ClearML itself warns of it from Python
+    3.12 on). This class puts the same two ideas together from Optuna: ``TPESampler`` in the place of
+    BOHB's model, which is of the same family (good and bad points are modelled by kernel densities), and
+    ``HyperbandPruner``, which stops a trial at rungs ``min_iteration_per_job * eta**k`` unless it is
     among the best ``1 / eta`` of those that came as far. Unlike in hpbandster no trial is started a
-    second time with a larger budget: it just runs on.
+    second time with a larger budget: it just runs on. After a change of range the model knows the
+    history, while the comparisons at the rungs begin anew.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def test_full_trials_are_good_ones(drive):
     assert sum(ended) / len(ended) < sum(pruned) / len(pruned)
 
 
-def test_a_change_of_range_keeps_what_hyperband_learnt(drive):
+def test_a_change_of_range_goes_on_with_the_history(drive):
     search = drive(bohb(), SPACE)
     run_with_curves(search, 30)
     search.begin(SPACE.with_ranges({"x": (-1, 4)}))

@@ -195,12 +195,14 @@ class SpaceWideSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the next point of the sequence."""
         if search_space and self._draws:
-            # The sampler counts in an attribute of the study whose name only it knows.
-            self._sampler.sample_relative(study, trial, search_space)
+            # The sampler counts in an attribute of the study that only it knows; drawing one point
+            # shows its name, and where the count starts.
             storage, study_id = study._storage, study._study_id  # noqa: SLF001
-            for key in storage.get_study_system_attrs(study_id):
-                if key.startswith("qmc:"):
-                    storage.set_study_system_attr(study_id, key, self._draws - 1)
+            known = set(storage.get_study_system_attrs(study_id))
+            self._sampler.sample_relative(study, trial, search_space)
+            attributes = storage.get_study_system_attrs(study_id)
+            for key in attributes.keys() - known:
+                storage.set_study_system_attr(study_id, key, attributes[key] + self._draws - 1)
             self._draws = 0
         return self._sampler.sample_relative(study, trial, search_space)
 

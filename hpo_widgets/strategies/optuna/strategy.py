@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import optuna
-from optuna.samplers import BruteForceSampler, CmaEsSampler, QMCSampler
-from optuna.study import StudyDirection
+from optuna.samplers import BruteForceSampler, QMCSampler
 from optuna.trial import TrialState as OptunaState
 
-from hpo_widgets.parameters import LeafParameter, Parameter, ParameterSet
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.optuna import samplers
+from hpo_widgets.strategies.optuna.checks import expect, has_continuous, notes_on, try_sampler
 from hpo_widgets.strategies.optuna.history import History, last_report, outcome
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.quiet import quiet
+from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, make_study
 from hpo_widgets.strategies.optuna.window import WindowedStorage
 from hpo_widgets.strategies.random import PointStream, first_unseen
 
@@ -27,22 +27,12 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.parameters import Parameter
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import Observation
 
 _ASKS = 10  # times a sampler may propose what is known already before a random point is taken
-_STUDY_NAME = "search"
 _EXHAUSTIVE_ASKS = 10_000  # the same for samplers that go through a list to its end
-
-
-class AskTellStudy(optuna.Study):
-    """A study that is asked and told. `stop`, which Optuna allows in ``optimize`` only, sets a flag."""
-
-    stop_requested = False
-
-    def stop(self) -> None:
-        """Note that the sampler has nothing left to try."""
-        self.stop_requested = True
 
 
 class OptimizerOptuna(SearchStrategy):
@@ -98,9 +88,9 @@ class OptimizerOptuna(SearchStrategy):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        _expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
-        _expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
-        _expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
+        expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
+        expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
+        expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
         if max_observations is not None and max_observations < 30:
             raise ValueError(f"max_observations must be at least 30, or None for all, got {max_observations!r}")
         self.optuna_sampler = optuna_sampler
@@ -117,7 +107,7 @@ class OptimizerOptuna(SearchStrategy):
 
     def unsupported(self, parameter: Parameter) -> str | None:
         """Say why the sampler cannot choose values of ``parameter``; None when it can."""
-        if isinstance(self.optuna_sampler, BruteForceSampler) and _has_continuous(parameter):
+        if isinstance(self.optuna_sampler, BruteForceSampler) and has_continuous(parameter):
             return (
                 f"BruteForceSampler tries every value and {parameter.name or 'a ParameterSet'} has "
                 "a range without steps: give it a step_size or choose another sampler"
@@ -131,7 +121,7 @@ class OptimizerOptuna(SearchStrategy):
         """
         super().check(space, objectives)
         study = self.continue_previous_study
-        directions = _directions(objectives)
+        directions = directions_of(objectives)
         if study is not None and list(study.directions) != directions:
             theirs = ", ".join(direction.name.lower() for direction in study.directions)
             ours = ", ".join(direction.name.lower() for direction in directions)
@@ -140,41 +130,11 @@ class OptimizerOptuna(SearchStrategy):
             return
         with quiet():
             try:
-                self._try_sampler(space, objectives)
+                sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
+                try_sampler(sampler, space, directions)
             except Exception as error:
                 kind = type(self.optuna_sampler).__name__
                 raise ValueError(f"{kind} cannot search this space: {error}") from error
-
-    def _try_sampler(self, space: Space, objectives: Sequence[Objective]) -> None:
-        mapping = SpaceMap(space)
-        sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
-        storage = WindowedStorage(None, np.random.default_rng(0))
-        study = _make_study(storage, _directions(objectives), sampler, optuna.pruners.NopPruner())
-        for _ in range(2):  # many samplers look at the space from the second trial on
-            trial = study.ask()
-            mapping.suggest(trial)
-            study.tell(trial, [0.0] * len(objectives))
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if len(self.objectives) > 1:
-            notes.append("Nothing is pruned: Optuna's pruners compare one objective, this search has several.")
-        if self.optuna_sampler is not None and any(
-            isinstance(part, CmaEsSampler) for part in samplers.nested(self.optuna_sampler)
-        ):
-            drawn = [name for name in self.space.names if self.space.leaf(name).kind == "choice"]
-            drawn += [
-                name
-                for name, alternatives in self.space.conditions.items()
-                if alternatives != ((),) and name not in drawn
-            ]
-            if drawn:
-                notes.append(
-                    f"CMA-ES leaves {', '.join(drawn)} to random sampling: it takes numbers that every trial has."
-                )
-            if self.epoch:
-                notes.append("CMA-ES cannot change its space: it has started again inside the new range.")
-        return tuple(notes)
 
     @property
     def study(self) -> AskTellStudy:
@@ -195,9 +155,9 @@ class OptimizerOptuna(SearchStrategy):
         """Start a study on a space with the history inside it. See `SearchStrategy.begin`."""
         super().begin(space, objectives, epoch, history, draws)
         curves = self._curves()
-        directions = _directions(objectives)
+        directions = directions_of(objectives)
         self.supports_pruning = len(directions) == 1
-        self.notes = self._notes()
+        self.notes = notes_on(self.optuna_sampler, space, epoch, len(directions))
         self._map = SpaceMap(space)
         self._history = History(self._map, directions)
         self._stream = PointStream(space, self.seed, epoch)
@@ -214,7 +174,7 @@ class OptimizerOptuna(SearchStrategy):
             if isinstance(sampler, QMCSampler):
                 sampler = self._sequence = samplers.SpaceWideSampler(sampler, self._map.distributions, draws)
             self._storage = WindowedStorage(limit, rng)
-            self._study = _make_study(self._storage, directions, sampler, self._make_pruner())
+            self._study = make_study(self._storage, directions, sampler, self._make_pruner())
             self._study.add_trials(trials)
             ended = {observation.number for observation in history} if self._running else set()
             running, self._running = self._running, {}
@@ -394,35 +354,3 @@ class _Job(NamedTuple):
     trial: optuna.Trial | None
     point: dict[str, Any]
     curve: dict[int, float]
-
-
-def _make_study(
-    storage: WindowedStorage,
-    directions: Sequence[StudyDirection],
-    sampler: BaseSampler,
-    pruner: BasePruner,
-) -> AskTellStudy:
-    # Hyperband takes the bracket of a trial from the study's name, so the name must not be random.
-    storage.create_new_study(directions, _STUDY_NAME)
-    return AskTellStudy(study_name=_STUDY_NAME, storage=storage, sampler=sampler, pruner=pruner)
-
-
-def _directions(objectives: Sequence[Objective]) -> list[StudyDirection]:
-    return [StudyDirection.MINIMIZE if objective.minimise else StudyDirection.MAXIMIZE for objective in objectives]
-
-
-def _expect(given: object, kind: type, keyword: str, example: str) -> None:
-    if given is not None and not isinstance(given, kind):
-        hint = ": pass an instance, not the class" if isinstance(given, type) else ""
-        msg = f"{keyword} must be an optuna {kind.__name__} such as {example}, got {given!r}{hint}"
-        raise TypeError(msg)
-
-
-def _has_continuous(parameter: Parameter) -> bool:
-    if isinstance(parameter, ParameterSet):
-        return any(
-            isinstance(part, Parameter) and _has_continuous(part)
-            for combination in parameter.values
-            for part in combination.values()
-        )
-    return isinstance(parameter, LeafParameter) and parameter.num_values is None

@@ -171,6 +171,7 @@ def test_how_a_trial_ended_is_told(drive, state, values, known):
         assert trial.value == values[0]
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("sampler", ["TPESampler", "CmaEsSampler", "NSGAIISampler", "QMCSampler", "RandomSampler"])
 def test_infinite_and_missing_values_end_no_search(drive, sampler):
     instance = getattr(optuna.samplers, sampler)()
