@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -131,6 +131,6 @@ def counts():
     """``counts()`` gives the number of open descriptors and of child processes, this process's zombies included."""
 
     def count():
-        return len(os.listdir("/proc/self/fd")), len(psutil.Process().children(recursive=True))
+        return len(list(Path("/proc/self/fd").iterdir())), len(psutil.Process().children(recursive=True))
 
     return count

@@ -42,21 +42,21 @@ def ignores_signals(trial):
 
 
 def swallows_exceptions(trial):
+    import contextlib
     import time
 
     trial.report_scalar("is", "running", 1, 0)
     while True:
-        try:
+        with contextlib.suppress(BaseException):
             time.sleep(1)
-        except BaseException:
-            pass
 
 
 def holds_the_interpreter(trial):
-    import re
+    import itertools
+    from collections import deque
 
     trial.report_scalar("is", "running", 1, 0)
-    re.match(r"(a+)+$", "a" * 60 + "b")  # years of compiled code that looks at no signal
+    deque(itertools.repeat(0), maxlen=0)  # compiled code that looks at no signal and lets no thread in
 
 
 def waits_for_a_child(trial):
@@ -223,16 +223,15 @@ def test_a_trial_that_looks_at_should_stop_ends_by_itself(drive):
 
 def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path):
     def train(trial):
+        import contextlib
         import time
         from pathlib import Path
 
         step = 0
         try:
             while True:
-                try:
+                with contextlib.suppress(Exception):
                     trial.report_scalar("a", "b", step, step)
-                except Exception:  # noqa: S110
-                    pass
                 step += 1
                 time.sleep(0.001)
         finally:

@@ -190,8 +190,10 @@ def test_spaces_that_do_not_fit_a_script_are_told_why(script, names, message):
     [
         "print('no parser at all')",
         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\np.parse_known_args()",
-        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
-        "for n in ('a', 'b'): p.add_argument('--' + n)",
+        (
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\n"
+            "for n in ('a', 'b'): p.add_argument('--' + n)"
+        ),
     ],
 )
 def test_what_the_text_does_not_say_is_not_checked(script, text):
@@ -260,7 +262,7 @@ def test_a_template_of_ones_own(script):
 def test_templates_of_arguments_are_checked(script):
     with pytest.raises(ValueError, match=r"unknown style of arguments 'argparser'\. Did you mean 'argparse'\?"):
         ScriptTemplate(script(""), arguments="argparser")
-    with pytest.raises(ValueError, match="with {name} and {value}"):
+    with pytest.raises(ValueError, match=r"with \{name\} and \{value\}"):
         ScriptTemplate(script(""), arguments=["--lr"])
 
 
