@@ -13,24 +13,24 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
 from hpo_widgets.chronicle import END_STATUS
+from hpo_widgets.epochs import Epochs
+from hpo_widgets.history import History, observation_of
 from hpo_widgets.journal import JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
 from hpo_widgets.proposals import Proposals, make_proposals
 from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
-from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.callbacks import CallbackThread
+    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome
     from hpo_widgets.objectives import Objective
     from hpo_widgets.recorder import Recorder
@@ -64,7 +64,7 @@ class Controller:
         callbacks: CallbackThread,
         make_engine: Callable[[int], JobEngine],
     ) -> None:
-        self.space = space
+        self.epochs = Epochs(space)
         self.objectives = objectives
         self.strategy = strategy
         self.settings = settings
@@ -73,13 +73,10 @@ class Controller:
         self.status = SearchStatus.IDLE
         self.stop_reason: StopReason | None = None
         self.notices: list[Notice] = []
-        self.epochs: list[EpochMark] = [EpochMark(0, 0, dict(space.ranges), {}, time.time())]
         self.num_launched = 0
         self.num_numbered = 0
         self.num_iterations = 0
         self.active: dict[int, ActiveTrial] = {}
-        self.undo_stack: list[Space] = []
-        self.redo_stack: list[Space] = []
         self.waiting_by_hand: deque[dict[str, object]] = deque()
         self.ended = threading.Event()
         self.ended.set()
@@ -110,9 +107,9 @@ class Controller:
     # Any thread ---------------------------------------------------------------------------------
 
     @property
-    def epoch(self) -> int:
-        """Number of the present space epoch."""
-        return self.epochs[-1].epoch
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self.epochs.space
 
     @property
     def is_paused(self) -> bool:
@@ -176,9 +173,7 @@ class Controller:
 
     def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any]) -> None:
         """Take up what a journal tells, before the first start in this process."""
-        self.space = chronicle.space
-        self.epochs = list(chronicle.epochs)
-        self.undo_stack = list(chronicle.spaces[:-1])
+        self.epochs.restore(chronicle.spaces, chronicle.epochs)
         self.notices = list(chronicle.notices)
         self.stop_reason = chronicle.stop_reason
         self._is_paused = chronicle.is_paused
@@ -195,7 +190,7 @@ class Controller:
         seconds = (bulk["ended"] - bulk["started"]).tolist()
         clock.compute_done = sum(s for s in seconds if s == s) / SECONDS_A_MINUTE  # noqa: PLR0124 -- NaN
         self._seen = {tuple(point) for point in bulk["parameters"]}
-        in_epoch = bulk["epoch"] == self.epoch
+        in_epoch = bulk["epoch"] == self.epochs.number
         self._draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
         self._has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
         num_by_hand = int(bulk["manual"].sum())
@@ -206,49 +201,31 @@ class Controller:
 
     # Commands, on the controller's thread --------------------------------------------------------
 
-    def set_space(self, space: Space) -> None:
-        """Begin the next space epoch; what was asked under the old one is dropped."""
-        changed = {
-            name: bounds
-            for name, bounds in space.ranges.items()
-            if self.space.ranges.get(name) != bounds
-        }
-        if not changed:
-            return
-        self.space = space
-        mark = EpochMark(
-            self.epoch + 1, self.num_numbered, dict(space.ranges), changed, time.time()
-        )
-        self.epochs = [*self.epochs, mark]
-        self._draws = 0
-        self.recorder.event(
-            "set_ranges", epoch=mark.epoch, first_number=mark.first_number, space=space.to_dict()
-        )
-        if self._proposals is not None:
-            self._begin_epoch()
-
     def set_ranges(self, ranges: Mapping[str, Any]) -> None:
-        """Narrow or widen ranges; one call is one epoch and one step of `undo`."""
-        space = self.space.with_ranges(ranges)
-        if space.ranges == self.space.ranges:
-            return
-        self.undo_stack = [*self.undo_stack, self.space]
-        self.redo_stack = []
-        self.set_space(space)
+        """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
+        self._begin(self.epochs.set_ranges(ranges, self.num_numbered))
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        if self.undo_stack:
-            *self.undo_stack, space = self.undo_stack
-            self.redo_stack = [*self.redo_stack, self.space]
-            self.set_space(space)
+        self._begin(self.epochs.undo(self.num_numbered))
 
     def redo(self) -> None:
         """Take back the last `undo`."""
-        if self.redo_stack:
-            *self.redo_stack, space = self.redo_stack
-            self.undo_stack = [*self.undo_stack, self.space]
-            self.set_space(space)
+        self._begin(self.epochs.redo(self.num_numbered))
+
+    def _begin(self, mark: EpochMark | None) -> None:
+        """Make a new epoch known; what was asked under the old one is dropped."""
+        if mark is None:
+            return
+        self._draws = 0
+        self.recorder.event(
+            "set_ranges",
+            epoch=mark.epoch,
+            first_number=mark.first_number,
+            space=self.epochs.space.to_dict(),
+        )
+        if self._proposals is not None:
+            self._begin_epoch()
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish."""
@@ -444,7 +421,7 @@ class Controller:
         row = TrialRow(
             number,
             1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
-            self.epochs[-1].epoch,
+            self.epochs.number,
             encoded,
             started=time.time(),
             manual=proposal is None,
@@ -461,7 +438,8 @@ class Controller:
         # So that the history is whole: what ended is in the journal before a strategy reads it.
         self._flush()
         proposals = cast("Proposals", self._proposals)
-        proposals.begin(self.space, self.epoch, _History(self), self._draws)
+        history = History(self.recorder, self.space, self.num_numbered, frozenset(self.active))
+        proposals.begin(self.space, self.epochs.number, history, self._draws)
 
     def _why_no_more(self) -> StopReason | None:
         """Why a search without running trials is over; None: it goes on."""
@@ -681,50 +659,6 @@ class Controller:
         budget = self.clock.budget(self.num_launched, self.num_iterations)
         top = self.recorder.shown.top(10)
         self.recorder.event("report", budget=budget.to_dict(), top=top)
-
-
-class _History(Sequence[Observation]):
-    """All ended trials as observations, read from the journal only when a strategy looks.
-
-    Random and grid never do, so a change of range costs them nothing however many trials there are.
-    """
-
-    def __init__(self, controller: Controller) -> None:
-        self._recorder = controller.recorder
-        self._space = controller.space
-        # Trials that end later are told one by one; the history must not hold them too.
-        self._later = frozenset(controller.active)
-        self._end = controller.num_numbered
-        self._observations: list[Observation] | None = None
-
-    def __len__(self) -> int:
-        return len(self._load())
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._load()[index]
-
-    def __iter__(self) -> Iterator[Observation]:
-        return iter(self._load())
-
-    def _load(self) -> list[Observation]:
-        if self._observations is None:
-            self._observations = [
-                observation_of(row, self._space)
-                for row in self._recorder.ended_rows()
-                if row.number < self._end and row.number not in self._later
-            ]
-        return self._observations
-
-
-def observation_of(row: TrialRow, space: Space) -> Observation:
-    """A row as strategies see it."""
-    values: tuple[float, ...] | None = None
-    if row.values is not None and None not in row.values:
-        values = cast("tuple[float, ...]", tuple(row.values))
-    iteration = None if row.iteration is None else tuple(at or 0 for at in row.iteration)
-    return Observation(
-        row.number, space.decode(row.parameters), TrialState(row.state), values, iteration
-    )
 
 
 def _complete(future: Future[Any], function: Callable[[], object]) -> None:

@@ -7,43 +7,32 @@ the controller's thread (`hpo_widgets.controller`), what is durable to the recor
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.callbacks import CallbackThread
-from hpo_widgets.controller import Controller, observation_of
-from hpo_widgets.definition import Definition, above_zero, define, whole_above_zero
+from hpo_widgets.definition import above_zero, define, whole_above_zero
 from hpo_widgets.details import experiment_details, to_dataframe
-from hpo_widgets.journal import DIRECTORY, JournalError, find, journal_path, new_search_id
+from hpo_widgets.history import observation_of
+from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.messages import near_match
-from hpo_widgets.recorder import Recorder
-from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.running_search import RunningSearch
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     import optuna
     import pandas as pd
 
-    from hpo_widgets.budget import Budget
-    from hpo_widgets.jobs.base import JobEngine
-    from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import EpochMark, Notice, StopReason
-    from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
-    from hpo_widgets.trials import Changes, Snapshot
 
 
 _ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
 
 
-class HyperParameterOptimizer:
+class HyperParameterOptimizer(RunningSearch):
     """Hyperparameter search controller: runs a template experiment again and again with other values.
 
     Names, defaults and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``.
@@ -132,36 +121,6 @@ class HyperParameterOptimizer:
             journal_path(definition.journal, search_id),
             save_top_k=save_top_k_tasks_only or 0,
         )
-
-    def _setup(self, definition: Definition, search_id: str, path: Path, *, save_top_k: int) -> None:
-        self._definition = definition
-        self._commanding = threading.local()
-        self._job_class: type | None = None
-        self._callbacks = CallbackThread(self._callback_failed)
-        self._recorder = Recorder(
-            search_id,
-            path,
-            definition.header,
-            definition.space,
-            definition.objectives,
-            save_top_k=save_top_k,
-        )
-        self._controller = Controller(
-            space=definition.space,
-            objectives=definition.objectives,
-            strategy=definition.strategy,
-            is_seeded=definition.is_seeded,
-            settings=definition.settings,
-            recorder=self._recorder,
-            callbacks=self._callbacks,
-            make_engine=self._make_engine,
-        )
-
-    def _make_engine(self, workers: int) -> JobEngine:
-        return self._definition.make_engine(workers, self._job_class)
-
-    def __repr__(self) -> str:
-        return f"<HyperParameterOptimizer {self.id} {self.status}>"
 
     # ClearML's members ----------------------------------------------------------------------------
 
@@ -290,10 +249,6 @@ class HyperParameterOptimizer:
     def is_active(self) -> bool:
         """True while the search runs or pauses, and before it was started (as ClearML's)."""
         return not self._controller.clock.was_started or self.is_running()
-
-    def is_running(self) -> bool:
-        """True while the search runs or pauses."""
-        return not self._controller.ended.is_set()
 
     def get_num_active_experiments(self) -> int:
         """Number of jobs that are queued or running now."""
@@ -504,183 +459,6 @@ class HyperParameterOptimizer:
 
         path = find_journal(journal_or_task_id, search)
         return reopen(cls, path, base_task_id, optimizer_kwargs)
-
-    # The Search protocol --------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The search id, which also names its journal."""
-        return self._recorder.search_id
-
-    @property
-    def journal_path(self) -> Path:
-        """Where the journal is, or will be once the search was started."""
-        return self._recorder.path
-
-    @property
-    def name(self) -> str:
-        """The search's name; by default the template experiment's."""
-        return self._definition.name
-
-    @property
-    def space(self) -> Space:
-        """The present space epoch."""
-        return self._controller.space
-
-    @property
-    def objectives(self) -> tuple[Objective, ...]:
-        """What is optimised."""
-        return self._definition.objectives
-
-    @property
-    def engine_name(self) -> str:
-        """Where trials run."""
-        return "this machine"
-
-    @property
-    def strategy_name(self) -> str:
-        """The strategy's class name."""
-        return type(self._controller.strategy).__name__
-
-    @property
-    def status(self) -> SearchStatus:
-        """What the search is doing."""
-        return self._controller.status
-
-    @property
-    def stop_reason(self) -> StopReason | None:
-        """Why the search ended; None while it has not."""
-        return self._controller.stop_reason
-
-    @property
-    def budget(self) -> Budget:
-        """Limits, and what is used of them."""
-        controller = self._controller
-        return controller.clock.budget(controller.num_launched, controller.num_iterations)
-
-    @property
-    def elapsed_minutes(self) -> float:
-        """Minutes the search has run; 0 before its start."""
-        return self._controller.clock.elapsed
-
-    @property
-    def epochs(self) -> Sequence[EpochMark]:
-        """The space epochs so far, the first included."""
-        return self._controller.epochs
-
-    @property
-    def counts(self) -> dict[TrialState, int]:
-        """Number of trials by state."""
-        return self._recorder.shown.columns.counts()
-
-    @property
-    def best_trial(self) -> Trial | None:
-        """The best completed trial, else the best with a value (its ``is_partial`` is True)."""
-        number = self._recorder.shown.best()
-        return None if number is None else self.trial(number)
-
-    @property
-    def errors(self) -> Sequence[Notice]:
-        """What went wrong beside trials, oldest first."""
-        return self._controller.notices
-
-    @property
-    def max_number_of_concurrent_tasks(self) -> int:
-        """Trials that run at once at most."""
-        return self._controller.settings.max_number_of_concurrent_tasks
-
-    @property
-    def total_max_jobs(self) -> int | None:
-        """The job budget; None: no limit."""
-        return self._controller.settings.total_max_jobs
-
-    @property
-    def capabilities(self) -> dict[str, str | None]:
-        """Command to None when it can be done now, else to the sentence that says why not."""
-        controller = self._controller
-        possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
-        if self.is_running():
-            possible["start"] = "the search is running"
-        else:
-            for command in ("pause", "stop"):
-                possible[command] = "the search is not running"
-        if controller.is_paused:
-            possible["pause"] = "the search is paused already"
-        else:
-            possible["resume"] = "the search is not paused"
-        if not controller.undo_stack:
-            possible["undo"] = "no range was changed"
-        if not controller.redo_stack:
-            possible["redo"] = "no change of a range was undone"
-        return possible
-
-    def snapshot(self) -> Snapshot:
-        """All trials as columns."""
-        return self._recorder.shown.columns.snapshot()
-
-    def changes_since(self, version: int) -> Changes:
-        """The trials that changed after a version, as columns."""
-        return self._recorder.shown.columns.changes_since(version)
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called after every change; it must only set a flag."""
-        return self._recorder.shown.subscribe(callback)
-
-    def trial(self, number: int) -> Trial:
-        """One trial; ``IndexError`` when there is none of that number."""
-        return self._recorder.trial(number)
-
-    def top(self, k: int) -> list[Trial]:
-        """The k best trials, best first."""
-        return self.get_top_experiments(k)
-
-    def command(self, name: str, *arguments: Any) -> None:
-        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
-        if name not in COMMANDS:
-            msg = f"{name!r} is no command of a search. {near_match(name, COMMANDS)}"
-            raise ValueError(msg)
-        self._commanding.active = True
-        try:
-            self._attempt(name, *arguments)
-        finally:
-            self._commanding.active = False
-
-    def _attempt(self, name: str, *arguments: Any) -> None:
-        reason = self.capabilities[name]
-        if reason is not None:
-            self._controller.notice("command", f"{name} did nothing: {reason}")
-            return
-        try:
-            if name == "stop":
-                self._controller.submit(self._controller.stop)
-            else:
-                getattr(self, name)(*arguments)
-        except (TypeError, ValueError, IndexError, JournalError) as error:
-            self._controller.notice("command", f"{name}: {error}")
-
-    # Inside ---------------------------------------------------------------------------------------
-
-    def _do(self, function: Callable[[], object]) -> None:
-        """Have the owner of the state do something.
-
-        Methods wait until it is done and raise its error; `command` does neither.
-        """
-        future: Future[Any] = self._controller.submit(function)
-        if not getattr(self._commanding, "active", False):
-            future.result()
-            return
-
-        def tell(done: Future[Any]) -> None:
-            error = done.exception()
-            if error is not None:
-                self._controller.notice("command", str(error))
-
-        future.add_done_callback(tell)
-
-    def _callback_failed(self, error: BaseException) -> None:
-        self._controller.notice(
-            "callback", f"job_complete_callback raised {type(error).__name__}: {error}"
-        )
 
 
 def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> Path:
