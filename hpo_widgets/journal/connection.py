@@ -60,17 +60,22 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
             raise
-        if _size(path.with_name(path.name + "-journal")):
+        if _size(path, "-journal"):
             # Its owner died in the middle of a write (without WAL). SQLite takes back such a write when it opens a
             # file to write to it, whoever does so.
             _connect_and_read(path, "rw", busy_timeout).close()
             return _connect_and_read(path, "ro", busy_timeout)
-        if _size(path.with_name(path.name + "-wal")):
+        if _size(path, "-wal"):
             raise JournalError(
                 f"{path} cannot be read where it is: its last writes are still in {path.name}-wal and cannot be merged "
                 "in a folder that is read-only. Copy both files to a folder that can be written to, and open the copy."
             ) from error
-        return _connect_and_read(path, "ro&immutable=1", busy_timeout)
+        return connect_still(path)
+
+
+def connect_still(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody writes, to read what is in the file itself, with no lock and no file beside it."""
+    return _connect_and_read(path, "ro&immutable=1", BUSY_TIMEOUT)
 
 
 def _connect_and_read(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
@@ -165,8 +170,13 @@ def filesystem_type(path: Path) -> str:
     return kind
 
 
-def _size(path: Path) -> int:
+def has_log(path: Path) -> bool:
+    """Whether writes may be under way, or waiting beside the file: its log or rollback journal exists."""
+    return any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal"))
+
+
+def _size(path: Path, suffix: str) -> int:
     try:
-        return path.stat().st_size
+        return path.with_name(path.name + suffix).stat().st_size
     except OSError:
         return 0

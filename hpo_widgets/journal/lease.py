@@ -128,13 +128,18 @@ def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> Owner | No
     alive.
     """
     former = read_owner(connection)
-    if former is not None and former.is_alive:
-        raise JournalInUse(_in_use(former, path), former.host, former.pid)
+    refuse_living(former, path)
     connection.execute(
         "UPDATE lease SET host = ?, machine = ?, pid = ?, process_started = ?, heartbeat = ?, token = ?",
         (owner.host, owner.machine, owner.pid, owner.started, owner.heartbeat, owner.token),
     )
     return former
+
+
+def refuse_living(owner: Owner | None, path: Path) -> None:
+    """Raise `JournalInUse` when there is an owner and it is alive."""
+    if owner is not None and owner.is_alive:
+        raise JournalInUse(_in_use(owner, path), owner.host, owner.pid)
 
 
 def _in_use(owner: Owner, path: Path) -> str:

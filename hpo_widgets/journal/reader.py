@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hpo_widgets.journal import schema
-from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader
+from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader, connect_still, has_log
 from hpo_widgets.journal.errors import JournalError, damaged, explain
 from hpo_widgets.journal.lease import Owner, read_owner
 from hpo_widgets.journal.migration import migrated_copy
@@ -98,6 +98,10 @@ class JournalReader:
         path = Path(path).absolute()
         schema.check_file(path)
         try:
+            if not has_log(path):
+                # Nobody is at work on it. This look leaves nothing beside a file that will not be opened after all.
+                with closing(connect_still(path)) as still:
+                    schema.check_connection(still, path)
             connection = connect_reader(path, busy_timeout)
             try:
                 version = schema.check_connection(connection, path)

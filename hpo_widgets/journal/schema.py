@@ -7,7 +7,8 @@ of the write that changed them last; ``scalars`` and ``events`` are only ever ad
 
 from __future__ import annotations
 
-import struct
+import os
+from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from hpo_widgets.journal.errors import JournalError, JournalNotFound, JournalVersionError, damaged
@@ -78,43 +79,39 @@ def create(connection: sqlite3.Connection, search_id: str, header: str) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Look at the file's first bytes and its size, without SQLite and so without touching anything.
+    """Say what can be said of a file without opening it: whether it is there and may be read.
 
-    Raises `JournalNotFound`, `JournalDamaged` or `JournalVersionError`.
+    A journal is opened by SQLite only. In the process of its owner, closing any other descriptor of the file would
+    release SQLite's locks on it (that is how POSIX has it), and a program that opens the journal next would take it
+    for unused and remove its log.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(100)
-            size = file.seek(0, 2)
+        stat = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         find(path.stem, path.parent)  # raises with near matches
         raise JournalNotFound(f"There is no journal {path}.") from error
-    except IsADirectoryError as error:
-        raise JournalNotFound(
-            f"{path} is a folder. Give the journal itself, one of the .sqlite files in it."
-        ) from error
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}.") from error
-    if size == 0:
+    if S_ISDIR(stat.st_mode):
+        raise JournalNotFound(f"{path} is a folder. Give the journal itself, one of the .sqlite files in it.")
+    if not os.access(path, os.R_OK):
+        raise JournalError(f"{path} cannot be read: this user may not.")
+    if stat.st_size == 0:
         raise damaged(path, "it is empty, as when its making was interrupted")
-    if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
-        raise damaged(path, "it is not an SQLite file")
-    page_size, change_counter, pages, version, valid_for, application_id = _header_fields(head)
-    if application_id != APPLICATION_ID:
-        raise damaged(path, "it is an SQLite file of some other program")
-    _check_version(version, path)
-    has_log = path.with_name(path.name + "-wal").exists() or path.with_name(path.name + "-journal").exists()
-    if not has_log and change_counter == valid_for and size < pages * page_size:
-        raise damaged(path, f"{pages * page_size - size} bytes at its end are missing")
 
 
 def check_connection(connection: sqlite3.Connection, path: Path) -> int:
-    """Check the version again as SQLite sees it, with writes that are still in the log, and return it."""
+    """Check that an open file is a journal of a version that is known, and return the version."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         raise damaged(path, "it is an SQLite file of some other program")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_version(version, path)
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    over = path.stat().st_size % page_size
+    if over and not path.with_name(path.name + "-wal").exists():
+        # SQLite would read the missing end of the last page as zeros.
+        raise damaged(path, f"{page_size - over} bytes at its end are missing")
     return int(version)
 
 
@@ -134,13 +131,3 @@ def _check_version(version: int, path: Path) -> None:
         )
     if version < 1:
         raise damaged(path, f"its version is {version}")
-
-
-def _header_fields(head: bytes) -> tuple[int, int, int, int, int, int]:
-    """Take from SQLite's file header: page size, change counter, pages, user version, valid-for, application id."""
-    (page_size,) = struct.unpack_from(">H", head, 16)
-    change_counter, pages = struct.unpack_from(">II", head, 24)
-    (version,) = struct.unpack_from(">i", head, 60)
-    (application_id,) = struct.unpack_from(">i", head, 68)
-    (valid_for,) = struct.unpack_from(">I", head, 92)
-    return (65536 if page_size == 1 else page_size), change_counter, pages, version, valid_for, application_id

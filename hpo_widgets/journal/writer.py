@@ -161,14 +161,11 @@ class Journal:
             It cannot be read or written.
         """
         path = Path(path).absolute()
-        # First as a reader: what is damaged or too new must not be touched, and SQLite tidies up what it may write.
-        reader = JournalReader.open(path, busy_timeout=busy_timeout)
-        try:
-            owner = reader.owner()
-            if owner is None or not owner.is_alive:
-                reader.check_whole()
-        finally:
-            reader.close()
+        # First as a reader: what is damaged, too new or in use must not be touched, and SQLite tidies up what it may
+        # write to.
+        with JournalReader.open(path, busy_timeout=busy_timeout) as reader:
+            lease.refuse_living(reader.owner(), path)
+            reader.check_whole()
         owner = lease.Owner.here()
         hold = lease.hold(owner)
         try:

@@ -127,9 +127,10 @@ def test_missing_tables_are_an_error(closed):
 
 @pytest.mark.parametrize("opener", [Journal.open, Journal.view])
 @pytest.mark.parametrize("version", [schema.VERSION + 1, 2**31 - 1])
-def test_a_newer_journal_asks_for_an_upgrade(closed, opener, version):
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_a_newer_journal_asks_for_an_upgrade(closed, opener, version, mode):
     with closing(sqlite3.connect(closed, isolation_level=None)) as newer:
-        newer.execute("PRAGMA journal_mode=DELETE")
+        newer.execute(f"PRAGMA journal_mode={mode}")
         newer.execute(f"PRAGMA user_version = {version}")
     before = closed.read_bytes()
     with pytest.raises(JournalVersionError, match=f"(?s)newer version.*{version}.*[Uu]pgrade"):

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from hpo_widgets.journal import Journal, JournalInUse, JournalLeaseLost, lease
+from hpo_widgets.journal import Journal, JournalInUse, JournalLeaseLost, find, lease
 
 OWN = """
 import sys
@@ -184,3 +184,22 @@ print(json.dumps([lease._process_start({os.getpid()}), lease._machine()]))
     started, machine = json.loads(child.communicate(timeout=60)[0])
     assert machine == here.machine
     assert lease._same_start(started, here.started)
+
+
+def test_looking_at_a_journal_in_its_owners_process_does_not_unlock_it(journal, make_row, run_python):
+    # POSIX drops a process's locks on a file when any descriptor of it is closed; SQLite alone minds that.
+    journal.write([make_row(0)])
+    Journal.view(journal.path).close()
+    with pytest.raises(JournalInUse):
+        Journal.open(journal.path)
+    find(journal.search_id, journal.path.parent)
+    browser = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+connection.close()
+"""
+    assert run_python(browser, journal.path).stdout.read().strip() == "1"
+    assert journal.path.with_name(journal.path.name + "-wal").exists()
+    journal.write([make_row(1)])
+    assert run_python(browser, journal.path).stdout.read().strip() == "2"
