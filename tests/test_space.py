@@ -1,0 +1,484 @@
+"""The space: points, epochs, grids and stored forms."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_widgets.choices import UnknownChoice
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.space import Space
+from tests.space_examples import parameter_lists
+
+spaces = parameter_lists().map(Space)
+
+
+def draw_points(space, n=16, seed=0):
+    return space.points(np.random.default_rng(seed).random((n, space.num_dimensions)))
+
+
+def plain():
+    return Space(
+        [
+            LogUniformParameterRange("lr", -4, -1),
+            UniformIntegerParameterRange("layers", 1, 8),
+            DiscreteParameterRange("kind", [True, 1, 1.0, "1", None, "None"]),
+        ],
+        limits={"lr": (1e-6, 1)},
+    )
+
+
+def conditional():
+    return Space(
+        [
+            UniformParameterRange("dropout", 0, 0.5, 0.25),
+            ParameterSet(
+                [
+                    {"optimizer": "sgd", "momentum": UniformParameterRange("momentum", 0.5, 1, 0.25)},
+                    {
+                        "optimizer": "adam",
+                        "momentum": 0,
+                        "inner": ParameterSet([{"amsgrad": True}, {"beta": 0.9, "eps": 1}]),
+                    },
+                    {"optimizer": "none"},
+                ]
+            ),
+        ]
+    )
+
+
+# -------------------------------------------------------------------- properties
+
+
+@given(spaces, st.integers(0, 2**32))
+def test_every_point_drawn_belongs_to_the_space(space, seed):
+    for point in draw_points(space, seed=seed):
+        assert space.contains(point)
+        assert set(point) <= set(space.names)
+
+
+@given(spaces)
+def test_rows_and_points_say_the_same(space):
+    for point in draw_points(space):
+        row = space.encode(point)
+        assert len(row) == len(space.names)
+        again = space.decode(json.loads(json.dumps(row)))
+        assert again == point
+        assert {name: type(value) for name, value in again.items()} == {n: type(v) for n, v in point.items()}
+        assert [name for name, number in zip(space.names, row, strict=True) if number is None] == [
+            name for name in space.names if name not in point
+        ]
+
+
+@given(spaces)
+def test_points_are_normal_already(space):
+    for point in draw_points(space):
+        normal = space.normalise(point)
+        assert normal == point
+        assert list(normal) == [name for name in space.names if name in point]
+
+
+@given(spaces)
+def test_keys_tell_different_points_apart(space):
+    points = draw_points(space, 8) + draw_points(space, 8)
+    for one, other in itertools.combinations(points, 2):
+        equal = [(n, type(v), repr(v)) for n, v in sorted(one.items())] == [
+            (n, type(v), repr(v)) for n, v in sorted(other.items())
+        ]
+        assert (space.key(one) == space.key(other)) == equal
+        assert equal <= (hash(space.key(one)) == hash(space.key(other)))
+
+
+@given(spaces)
+def test_the_json_form_makes_an_equal_space(space):
+    form = json.loads(json.dumps(space.to_dict()))
+    again = Space.from_dict(form)
+    assert again == space
+    assert hash(again) == hash(space)
+    assert again.to_dict() == space.to_dict()
+    assert again.columns == space.columns
+    assert pickle.loads(pickle.dumps(space)) == space
+
+
+@given(spaces, st.data())
+def test_every_point_of_the_grid_belongs_to_the_space(space, data):
+    grid = space.grid()
+    assert (space.size is None) or space.size == grid.size
+    for _ in range(5):
+        assert space.contains(grid[data.draw(st.integers(0, grid.size - 1))])
+
+
+@given(spaces)
+def test_a_changed_range_is_what_is_drawn_from(space):
+    wide = {}
+    for name in space.names:
+        leaf = space.leaf(name)
+        top = len(space.conditions[name]) == 1 and space.conditions[name] == ((),)
+        if not top:
+            continue
+        if leaf.kind == "choice":
+            wide[name] = leaf.range[-1:]
+        elif leaf.num_values is None:
+            wide[name] = (leaf.range[0], (leaf.range[0] + leaf.range[1]) / 2)
+        else:
+            wide[name] = (leaf.range[0], leaf.value_at(leaf.num_values // 2))
+    narrow = space.with_ranges(wide)
+    for name, range_ in wide.items():
+        assert narrow.ranges[name] == tuple(range_)
+    for point in draw_points(narrow):
+        assert narrow.contains(point)
+        assert space.contains(point) or any(space.leaf(n).num_values is None for n in wide)
+        for name, range_ in wide.items():
+            if space.leaf(name).kind == "choice":
+                assert point[name] in range_
+            else:
+                assert range_[0] <= point[name] <= range_[1]
+    assert narrow.with_ranges({name: space.ranges[name] for name in wide}) == space
+    assert Space.from_dict(json.loads(json.dumps(narrow.to_dict()))) == narrow
+    assert narrow.num_dimensions == space.num_dimensions
+    assert pickle.loads(pickle.dumps(narrow)) == narrow
+
+
+@given(spaces)
+def test_selections_tell_the_combinations_of_a_point(space):
+    for point in draw_points(space):
+        chosen = space.selections(point)
+        expected = set()
+        for occurrence in space.occurrences:
+            if all(chosen[condition.parameter_set] == condition.combination for condition in occurrence.conditions):
+                expected.add(occurrence.name)
+                assert space.active_leaf(occurrence.index).contains(point[occurrence.name])
+        assert expected == set(point)
+
+
+# -------------------------------------------------------------------- what there is
+
+
+def test_a_plain_space_describes_itself():
+    space = plain()
+    assert space.names == ("lr", "layers", "kind")
+    assert space.num_dimensions == 3
+    assert space.size is None
+    assert dict(space.ranges) == {"lr": (1e-4, 0.1), "layers": (1, 8), "kind": (True, 1, 1.0, "1", None, "None")}
+    assert dict(space.limits) == {"lr": (1e-6, 1)}
+    assert [(column.kind, column.labels is None) for column in space.columns] == [
+        ("log", True),
+        ("int", True),
+        ("choice", False),
+    ]
+    assert dict(space.conditions) == {"lr": ((),), "layers": ((),), "kind": ((),)}
+    assert "lr" in repr(space)
+    with pytest.raises(TypeError):
+        space.ranges["lr"] = (0, 1)
+
+
+def test_combinations_are_flattened_into_columns():
+    space = conditional()
+    assert space.names == ("dropout", "optimizer", "momentum", "amsgrad", "beta", "eps")
+    assert space.leaf("optimizer").declared == ("sgd", "adam", "none")
+    assert space.leaf("momentum").kind == "float"
+    assert space.leaf("momentum").range == (0.0, 1.0)
+    assert space.num_dimensions == 4  # dropout, the set, momentum, the inner set
+    assert space.conditions["optimizer"] == (((0, 0),), ((0, 1),), ((0, 2),))
+    assert space.conditions["eps"] == (((0, 1), (1, 1)),)
+    assert space.size == 3 * (3 + 2 + 1)
+    assert list(space.grid())[:5] == [
+        {"dropout": 0.0, "optimizer": "sgd", "momentum": 0.5},
+        {"dropout": 0.0, "optimizer": "sgd", "momentum": 0.75},
+        {"dropout": 0.0, "optimizer": "sgd", "momentum": 1.0},
+        {"dropout": 0.0, "optimizer": "adam", "momentum": 0.0, "amsgrad": True},
+        {"dropout": 0.0, "optimizer": "adam", "momentum": 0.0, "beta": 0.9, "eps": 1},
+    ]
+
+
+def test_every_combination_is_equally_likely():
+    space = conditional()
+    u = np.full((300, space.num_dimensions), 0.5)
+    u[:, 1] = (np.arange(300) + 0.5) / 300
+    drawn = [point["optimizer"] for point in space.points(u)]
+    assert [drawn.count(name) for name in ("sgd", "adam", "none")] == [100, 100, 100]
+
+
+def test_the_last_parameter_varies_fastest_in_the_grid():
+    space = Space([DiscreteParameterRange("a", [1, 2]), DiscreteParameterRange("b", ["x", "y"])])
+    assert [tuple(point.values()) for point in space.grid()] == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
+
+
+def test_a_grid_of_any_size_costs_nothing():
+    space = Space([UniformParameterRange(f"p{number}", 0, 1) for number in range(20)])
+    assert space.size is None
+    assert space.grid().size == 101**20
+    assert space.contains(space.grid()[101**20 // 3])
+    assert Space([UniformIntegerParameterRange(f"p{n}", 0, 10**9) for n in range(5)]).size == (10**9 + 1) ** 5
+
+
+def test_unit_numbers_must_have_one_column_per_dimension():
+    with pytest.raises(ValueError, match=r"must have shape \(n, 3\), got \(4, 2\)"):
+        plain().points(np.zeros((4, 2)))
+    assert plain().points(np.zeros((0, 3))) == []
+
+
+# -------------------------------------------------------------------- epochs
+
+
+def test_a_choice_under_combinations_steers_which_are_drawn():
+    space = conditional().with_ranges({"optimizer": ["adam"]})
+    assert space.ranges["optimizer"] == ("adam",)
+    assert {point["optimizer"] for point in draw_points(space, 50)} == {"adam"}
+    assert space.feasible(0) == (1,)
+    assert space.size == 3 * 2
+    inner = space.with_ranges({"amsgrad": [True]})
+    assert inner.size == 3 * 2
+    assert not space.contains({"dropout": 0.0, "optimizer": "none"})
+
+
+def test_a_range_leaves_out_combinations_without_a_value_in_it():
+    space = conditional().with_ranges({"momentum": (0.6, 1.0)})
+    points = draw_points(space, 60)
+    assert {point["optimizer"] for point in points} == {"sgd", "none"}
+    assert {point["momentum"] for point in points if "momentum" in point} == {0.75, 1.0}
+
+
+def test_ranges_that_leave_no_combination_are_refused():
+    space = Space([ParameterSet([{"a": 1, "b": 1}, {"a": 2, "b": 2}])])
+    with pytest.raises(ValueError, match="leave no combination of the ParameterSet: allow more for 'a', 'b'"):
+        space.with_ranges({"a": [1], "b": [2]})
+
+
+def test_a_range_that_combinations_share_is_widened_at_its_edges():
+    space = Space(
+        [
+            ParameterSet([{"x": UniformParameterRange("x", 0, 1)}, {"x": UniformParameterRange("x", 11, 12)}]),
+        ]
+    )
+    assert space.leaf("x").range == (0.0, 12.0)
+    space = space.with_ranges({"x": (-5, 11.5)})
+    low, high = (space.active_leaf(index).range for index in (0, 1))
+    assert (low, high) == ((-5.0, 1.0), (11.0, 11.5))
+    assert space.with_ranges({"x": (2, 20)}).feasible(0) == (1,)
+
+
+def test_an_equal_parameter_in_several_combinations_is_one():
+    shared = LogUniformParameterRange("lr", -4, -1)
+    space = Space([ParameterSet([{"o": "sgd", "lr": shared}, {"o": "adam", "lr": shared}])], limits={"lr": (None, 1)})
+    assert space.leaf("lr") == shared
+    space = space.with_ranges({"lr": (1e-5, 1)})
+    assert [space.active_leaf(index).range for index in (1, 3)] == [(1e-5, 1.0)] * 2
+
+
+def test_ranges_are_merged_into_those_changed_before():
+    space = plain().with_ranges({"layers": (2, 4)}).with_ranges({"lr": (1e-5, 1e-3)})
+    assert space.ranges["layers"] == (2, 4)
+    assert space.ranges["lr"] == (1e-5, 1e-3)
+    assert plain().ranges["layers"] == (1, 8)
+
+
+def test_unit_numbers_mean_the_same_dimension_in_every_epoch():
+    space = conditional()
+    u = np.random.default_rng(0).random((40, space.num_dimensions))
+    narrow = space.with_ranges({"optimizer": ["adam"]})
+    assert [p["dropout"] for p in space.points(u)] == [p["dropout"] for p in narrow.points(u)]
+    assert narrow.encode(narrow.points(u)[0])[1] == space.encode(narrow.points(u)[0])[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"learning": (0, 1)}, "the space has no parameter 'learning'"),
+        ({"layer": (1, 2)}, "Did you mean 'layers'?"),
+        ({"lr": (1e-7, 1e-2)}, "reaches beyond its limits"),
+        ({"lr": (0.1, 0.01)}, "must rise from low to high"),
+        ({"layers": (1.5, 2)}, "takes a whole number"),
+        ({"kind": [2]}, "2 is no choice of 'kind'"),
+        ({"kind": []}, "at least one choice"),
+    ],
+)
+def test_impossible_ranges_are_refused(ranges, message):
+    with pytest.raises(ValueError, match=message):
+        plain().with_ranges(ranges)
+
+
+# -------------------------------------------------------------------- construction
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ([], ValueError, "the space is empty"),
+        (["lr"], TypeError, "a search varies Parameter objects"),
+        (UniformParameterRange("x", 0, 1), TypeError, "put it in a list"),
+        ([UniformParameterRange("x", 0, 1), DiscreteParameterRange("x", [1])], ValueError, "'x' is given twice"),
+        ([UniformParameterRange("x", 0, 1), ParameterSet([{"x": 1}])], ValueError, "'x' is given twice"),
+        ([ParameterSet([{"x": 1}]), ParameterSet([{"x": 2}])], ValueError, "'x' is given twice"),
+        ([ParameterSet([{"x": 1, "y": ParameterSet([{"x": 2}])}])], ValueError, "'x' is given twice"),
+        (
+            [ParameterSet([{"x": "auto"}, {"x": UniformParameterRange("x", 0, 1)}])],
+            ValueError,
+            "'x' is a numeric range in one combination and something else in another",
+        ),
+        (
+            [ParameterSet([{"x": UniformIntegerParameterRange("x", 0, 1)}, {"x": UniformParameterRange("x", 0, 1)}])],
+            ValueError,
+            "'x' is a whole number in one combination and not in another",
+        ),
+    ],
+)
+def test_impossible_spaces_are_refused(parameters, error, message):
+    with pytest.raises(error, match=message):
+        Space(parameters)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"layer": (0, 9)}, "limits name an unknown parameter 'layer'. Did you mean 'layers'?"),
+        ({"layers": (9, 0)}, "the limits of 'layers' must rise"),
+        ({"layers": (2, 9)}, r"the limits \(2, 9\) of 'layers' do not hold its range \(1, 8\)"),
+        ({"layers": 9}, r"is a pair \(low, high\)"),
+        ({"layers": ("a", 9)}, "must be a number or None"),
+        ({"layers": (float("nan"), 9)}, "must be a number or None"),
+        ({"kind": (0, 9)}, "declared values are its limit"),
+    ],
+)
+def test_impossible_limits_are_refused(limits, message):
+    with pytest.raises(ValueError, match=message):
+        Space(plain().parameters, limits=limits)
+
+
+def test_limits_may_be_open_on_one_side():
+    space = Space([UniformIntegerParameterRange("n", 1, 8)], limits={"n": (None, np.int64(16))})
+    assert space.with_ranges({"n": (-5, 16)}).ranges["n"] == (-5, 16)
+    assert dict(Space(space.parameters, {"n": (-np.inf, np.inf)}).limits) == {"n": (None, None)}
+
+
+def test_the_sdks_parameters_are_taken():
+    import clearml.automation as sdk
+
+    assert Space([sdk.UniformParameterRange("x", 0, 1)]) == Space([UniformParameterRange("x", 0, 1)])
+
+
+# -------------------------------------------------------------------- points by hand
+
+
+def test_a_point_by_hand_becomes_python_values():
+    point = plain().normalise({"layers": np.float64(3.0), "kind": np.bool_(True), "lr": np.float32(0.5)})
+    assert point == {"lr": 0.5, "layers": 3, "kind": True}
+    assert [type(value) for value in point.values()] == [float, int, bool]
+
+
+def test_a_point_by_hand_may_lie_outside_the_range_but_not_beyond_limits():
+    space = plain()
+    point = space.normalise({"lr": 0.5, "layers": 20, "kind": "1"})
+    assert not space.contains(point)
+    assert space.decode(space.encode(point)) == point
+    with pytest.raises(ValueError, match="reaches beyond its limits"):
+        space.normalise({"lr": 2, "layers": 2, "kind": 1})
+
+
+def test_a_choice_by_hand_keeps_its_type():
+    for value in (True, 1, 1.0, "1", None, "None"):
+        assert repr(plain().normalise({"lr": 0.01, "layers": 2, "kind": value})["kind"]) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"lr": 0.01, "layers": 2}, "the point lacks a value for 'kind'"),
+        ({"lr": 0.01, "layer": 2, "kind": 1}, "no parameter 'layer'. Did you mean 'layers'?"),
+        ({"lr": "0.01", "layers": 2, "kind": 1}, "'lr' is searched on a log scale and takes a number above 0"),
+        ({"lr": 0.01, "layers": True, "kind": 1}, "'layers' takes a whole number, got True"),
+        ({"lr": 0.01, "layers": 2, "kind": 2}, "2 is no choice of 'kind'"),
+        ([("lr", 1)], "a point is a dict"),
+    ],
+)
+def test_impossible_points_are_refused(point, message):
+    with pytest.raises(ValueError, match=message):
+        plain().normalise(point)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"dropout": 0.0},
+        {"dropout": 0.0, "optimizer": "sgd"},
+        {"dropout": 0.0, "optimizer": "none", "momentum": 0.5},
+        {"dropout": 0.0, "optimizer": "adam", "momentum": 0.0, "amsgrad": True, "beta": 0.9},
+    ],
+)
+def test_names_that_no_combination_sets_together_are_refused(point):
+    with pytest.raises(ValueError, match="no combination of the ParameterSet has exactly"):
+        conditional().normalise(point)
+    assert conditional().selections(point) is None
+
+
+def test_a_conditional_point_by_hand_is_found():
+    space = conditional()
+    point = space.normalise({"optimizer": "adam", "eps": 1, "beta": 0.9, "momentum": 0, "dropout": 0.5})
+    assert space.selections(point) == (1, 1)
+    assert space.encode(point) == [0.5, 1, 0.0, None, 0, 0]
+
+
+def test_a_choice_that_is_not_declared_has_no_row():
+    with pytest.raises(ValueError, match="2 is no choice of 'kind'"):
+        plain().encode({"lr": 0.1, "layers": 1, "kind": 2})
+    with pytest.raises(ValueError, match="'kind' has no choice number 9"):
+        plain().decode([0.1, 1, 9])
+
+
+# -------------------------------------------------------------------- choices that JSON cannot hold
+
+
+class Activation:
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"Activation({self.name})"
+
+
+ACTIVATIONS = [Activation("relu"), Activation("tanh"), (64, 64)]
+
+
+def test_objects_come_back_from_the_live_choices():
+    space = Space([DiscreteParameterRange("f", ACTIVATIONS)]).with_ranges({"f": ACTIVATIONS[1:]})
+    form = json.loads(json.dumps(space.to_dict()))
+    again = Space.from_dict(form, choices={"f": ACTIVATIONS})
+    assert again == space
+    assert again.lost_choices == ()
+
+
+def test_objects_are_shown_by_label_without_the_live_choices():
+    space = Space([ParameterSet([{"f": choice} for choice in ACTIVATIONS])])
+    again = Space.from_dict(json.loads(json.dumps(space.to_dict())))
+    assert again.lost_choices == ("f",)
+    assert again.columns == space.columns
+    lost = again.decode([1])["f"]
+    assert isinstance(lost, UnknownChoice)
+    assert (lost.label, repr(lost)) == ("Activation(tanh)", "<unknown choice Activation(tanh)>")
+    assert lost.type_name.endswith("Activation")
+    assert again.decode([2])["f"] == (64, 64)
+    assert Space.from_dict(again.to_dict()) == again
+
+
+def test_other_choices_than_the_stored_ones_are_refused():
+    form = Space([DiscreteParameterRange("f", ACTIVATIONS)]).to_dict()
+    for choices in (ACTIVATIONS[:1], [1, 2, 3]):
+        with pytest.raises(ValueError, match="the choices given for 'f' are not the stored ones"):
+            Space.from_dict(form, choices={"f": choices})
+
+
+def test_a_newer_form_is_refused():
+    with pytest.raises(ValueError, match="the stored space has version 99"):
+        Space.from_dict({**plain().to_dict(), "version": 99})
