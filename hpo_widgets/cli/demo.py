@@ -24,6 +24,7 @@ from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
     from nbformat import NotebookNode
 
     from hpo_widgets.trials import Trial
@@ -33,11 +34,21 @@ TRIALS_VARIABLE = "HPO_WIDGETS_TRIALS"
 """The environment variable that the notebook takes its number of trials from."""
 
 TITLE = "Quickstart: a search over the settings of a digit classifier"
+_STATES = """\
+from IPython.display import publish_display_data
+from hpo_widgets.widget.export import STATE_MIME, widget_states
+publish_display_data({STATE_MIME: widget_states()})
+"""
 _LOG_LINES = 12
+_DRAW_SECONDS = 0.1
 
 
 class DemoError(Exception):
     """The demo could not be run to its end; the message says why and what to do."""
+
+
+class _InterruptedError(Exception):
+    """Ctrl+C while the notebook ran."""
 
 
 def run_demo(*, trials: int | None, out: Path) -> None:
@@ -79,7 +90,7 @@ def run_demo(*, trials: int | None, out: Path) -> None:
             log.seek(0)
             last = b"\n".join(log.read().splitlines()[-_LOG_LINES:]).decode(errors="replace")
             raise DemoError(f"the kernel did not last: {error}\n{last}".rstrip()) from None
-        except asyncio.CancelledError:
+        except _InterruptedError:
             raise KeyboardInterrupt from None
         nbformat.write(notebook, executed)  # type: ignore[no-untyped-call]
         search = follower.finished()
@@ -119,10 +130,16 @@ async def _execute(notebook: NotebookNode, trials: int | None, out: Path, follow
     this = asyncio.current_task()
     assert this is not None  # noqa: S101 -- narrows: a coroutine runs in a task
 
+    is_interrupted = asyncio.Event()
+
+    def interrupt() -> None:
+        is_interrupted.set()
+        this.cancel()
+
     def kernel_is_up(**_: Any) -> None:
         # Ctrl+C ends this task, whose end shuts the kernel down; the client's own handler leaves the task waiting.
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signal.SIGINT, this.cancel)
+            loop.add_signal_handler(signal.SIGINT, interrupt)
 
     client = NotebookClient(
         notebook,
@@ -135,9 +152,30 @@ async def _execute(notebook: NotebookNode, trials: int | None, out: Path, follow
     following = asyncio.create_task(follower.follow())
     try:
         # A kernel manager that was handed over is left running unless asked.
-        await client.async_execute(env=_environment(trials), stderr=log, cleanup_kc=True)
+        async with client.async_setup_kernel(env=_environment(trials), stderr=log, cleanup_kc=True):
+            for index, cell in enumerate(list(notebook.cells)):
+                await client.async_execute_cell(cell, index)
+            notebook.metadata["widgets"] = await _widget_states(client)
+    except (asyncio.CancelledError, Exception) as error:
+        # The client takes a cancelled task for a dead kernel.
+        if is_interrupted.is_set():
+            raise _InterruptedError from error
+        raise
     finally:
         following.cancel()
+
+
+async def _widget_states(client: NotebookClient) -> dict[str, Any]:
+    """Ask the kernel for the states of all widgets, by a cell that is not kept."""
+    from nbformat.v4 import new_code_cell
+
+    cells = client.nb.cells
+    cells.append(new_code_cell(_STATES))  # type: ignore[no-untyped-call]
+    try:
+        await client.async_execute_cell(cells[-1], len(cells) - 1)
+        return dict(cells[-1].outputs[0].data)
+    finally:
+        cells.pop()
 
 
 def _kernel_manager() -> AsyncKernelManager:
@@ -206,13 +244,14 @@ class _Follower:
                 self._loop.call_soon_threadsafe(self._changed.set)
 
     async def follow(self) -> None:
-        """Draw after every change, for ever."""
+        """Draw after every change, for ever, but not faster than anybody reads."""
         self._loop = asyncio.get_running_loop()
         self._bar.refresh()
         while True:
             await self._changed.wait()
             self._changed.clear()
             self._draw()
+            await asyncio.sleep(_DRAW_SECONDS)
 
     def _draw(self) -> None:
         search = self._search

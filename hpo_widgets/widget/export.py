@@ -113,7 +113,39 @@ def save_html(
 
     shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
     roots = [widget.model_id for widget in shown]
+    _bring_up_to_date(dependency_state(shown))
     return _write(dependency_state(shown, drop_defaults=False), roots, Path(path), title, note)
+
+
+def widget_states() -> dict[str, Any]:
+    """Give the states of all widgets of this process as they are now, as a notebook's metadata holds them.
+
+    A notebook that is executed without a browser gets its states from what passed on the wire; a search that
+    ended with the last cell may have said so too late. This asks the widgets themselves.
+
+    Returns
+    -------
+    dict
+        What belongs under ``metadata.widgets[STATE_MIME]``.
+    """
+    from ipywidgets import Widget
+
+    _bring_up_to_date(Widget.get_manager_state()["state"])
+    states: dict[str, Any] = Widget.get_manager_state(drop_defaults=False)
+    return states
+
+
+def _bring_up_to_date(model_ids: Iterable[str]) -> None:
+    """Have those of the widgets that show a search show it as it is now, not as it was a moment ago."""
+    from ipywidgets import widget_serialization
+
+    from hpo_widgets.widget.refresher import Refresher
+
+    widgets = [widget_serialization["from_json"](f"{_REFERENCE}{model_id}", None) for model_id in model_ids]
+    refreshers = {getattr(widget, "_refresher", None) for widget in widgets}
+    for refresher in refreshers:
+        if isinstance(refresher, Refresher):
+            refresher.refresh()
 
 
 def save_notebook_html(

@@ -1,0 +1,49 @@
+"""Notebooks run from top to bottom, and are kept without outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+
+
+def test_there_are_notebooks_and_they_are_numbered():
+    numbers = [re.match(r"(\d\d)_", path.name) for path in NOTEBOOKS]
+
+    assert all(numbers)
+    assert [int(found[1]) for found in numbers if found] == list(range(1, len(NOTEBOOKS) + 1))
+
+
+@every_notebook
+def test_a_notebook_is_valid_and_kept_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert "widgets" not in notebook.metadata
+
+
+@every_notebook
+def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+    package = str(FOLDER.parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("HPO_WIDGETS_TRIALS", "3")
+    notebook = nbformat.read(path, as_version=4)
+
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    said = "\n".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "all 3 trials of the budget" in said
+    assert len(re.findall(r"trial \d: accuracy 0\.\d+", said)) == 3
