@@ -7,6 +7,10 @@ unpickled. One process owns a journal (`Journal`), any number read it (`JournalR
 **Durable** means: a write that has returned survives the death of this process by any signal. After a power
 loss the file is intact, but the last writes before it may be missing.
 
+**Copies.** While its owner is at work, copy a journal with SQLite's own means (``sqlite3 journal.sqlite ".backup
+copy.sqlite"``), from another process: reading the file byte by byte misses what is in its log, and in the owner's
+process it would release the locks on it. A closed journal is one file like any other.
+
 **Numbers that are not finite** are kept: in JSON as the words ``NaN``, ``Infinity`` and ``-Infinity``, as
 Python's json module and JSON5 write them. In a column of plain numbers SQLite keeps the infinities, and NaN
 becomes NULL, which reads as NaN again.

@@ -352,6 +352,8 @@ class JournalReader:
             return []
         keys, ats, kinds, texts = zip(*rows, strict=True)
         data = decode_column(texts, keys, self.path, "event")
+        if not all(isinstance(more, dict) for more in data):
+            raise damaged(self.path, "an event is not a JSON object")
         return [
             {"sequence": key // schema.PLACES, "kind": kind, "at": at, **more}
             for key, at, kind, more in zip(keys, ats, kinds, data, strict=True)

@@ -84,10 +84,11 @@ def test_trials_and_events_of_one_moment_are_read_together(journal, make_row):
     assert journal.reader.changes(since=second) == (second, [], [])
 
 
-def test_an_event_that_is_not_json_is_damage(journal):
+@pytest.mark.parametrize("text", ["no", "[1]", "1"])
+def test_an_event_that_is_no_json_object_is_damage(journal, text):
     journal.write(events=[{"kind": "start"}])
     with closing(sqlite3.connect(journal.path, isolation_level=None)) as vandal:
-        vandal.execute("UPDATE events SET data = 'no'")
+        vandal.execute("UPDATE events SET data = ?", (text,))
     with pytest.raises(JournalDamaged, match="event"):
         journal.reader.events()
 

@@ -72,10 +72,15 @@ def test_rows_come_back_as_they_were_written(shared_journal, rows):
     assert same(astuple(shared_journal.reader.row(expected[0].number)), astuple(expected[0]))
 
 
-@given(
-    st.dictionaries(st.text(), st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values, max_size=4))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_header_comes_back_as_it_was_set(shared_journal, header):
     sequence = shared_journal.set_header(header)
     assert same(shared_journal.reader.header, header)
