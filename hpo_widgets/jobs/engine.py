@@ -98,6 +98,7 @@ class ProcessEngine(ABC):
     def __init__(self, *, workers: int, worker_env: WorkerEnvironment = None) -> None:
         check_platform()
         _check_workers(workers)
+        self._pid = os.getpid()
         self._worker_env = worker_env
         self._environment = dict(os.environ)
         for name in THREAD_LIMITS:
@@ -217,7 +218,7 @@ class ProcessEngine(ABC):
 
     def close(self, grace: float = 0.0) -> None:
         """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
-        if self._is_closed:
+        if self._is_closed or os.getpid() != self._pid:  # a fork's copy: the processes are its parent's
             return
         if grace > 0 and self._running:
             for number in list(self._running):
@@ -292,7 +293,11 @@ class ProcessEngine(ABC):
         pass_fds: Sequence[int],
     ) -> None:
         """Start the slot's process and watch it; `connection` is this side's end."""
-        slot.process = Process(command, environment=environment, directory=self._directory, pass_fds=pass_fds)
+        try:
+            slot.process = Process(command, environment=environment, directory=self._directory, pass_fds=pass_fds)
+        except BaseException:
+            connection.close()
+            raise
         connection.setblocking(False)
         slot.connection = connection
         slot.fd = connection.fileno()

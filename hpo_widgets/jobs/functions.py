@@ -32,6 +32,7 @@ children behind, ends with a fresh worker; the import of the callable's modules 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -166,6 +167,9 @@ class FunctionPool(ProcessEngine):
             if slot.process is None and not self._try_spawn(slot):
                 return
             assert slot.connection is not None  # noqa: S101
+            assert slot.page is not None  # noqa: S101
+            if slot.page[STARTED] == slot.number:  # the same number once more
+                slot.page[STOP] = slot.page[ABORT] = slot.page[STARTED] = NOBODY
             try:
                 sent = slot.connection.send(slot.sent)
             except BlockingIOError:
@@ -181,30 +185,29 @@ class FunctionPool(ProcessEngine):
 
     def _try_spawn(self, slot: Slot) -> bool:
         """Start the slot's worker; without success its trial, if it has one, fails."""
-        page_fd = _memory("page")
-        here, there = socket.socketpair()
         try:
+            self._spawn(slot)
+        except Exception as error:
+            if slot.number is None and not isinstance(error, OSError):
+                raise
+            self._fail_launch(slot, f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _spawn(self, slot: Slot) -> None:
+        environment = self._environment_of(slot.index)
+        with contextlib.ExitStack() as childs_side:
+            page_fd = _memory("page")
+            childs_side.callback(os.close, page_fd)
             os.ftruncate(page_fd, frames.PAGE)
             page = _map(page_fd)
             page[STOP] = page[ABORT] = page[STARTED] = NOBODY
+            here, there = socket.socketpair()
+            childs_side.callback(there.close)
             descriptors = (there.fileno(), self._payload_fd, page_fd)
-            self._start(
-                slot,
-                [sys.executable, "-c", _BOOT, self._path, ",".join(map(str, descriptors))],
-                self._environment_of(slot.index),
-                here,
-                descriptors,
-            )
+            command = [sys.executable, "-c", _BOOT, self._path, ",".join(map(str, descriptors))]
+            self._start(slot, command, environment, here, descriptors)
             slot.page = page
-        except OSError as error:
-            here.close()
-            slot.process = slot.connection = None
-            self._fail_launch(slot, f"{type(error).__name__}: {error}")
-            return False
-        finally:
-            there.close()
-            os.close(page_fd)
-        return True
 
     def _fail_launch(self, slot: Slot, reason: str) -> None:
         if slot.number is not None:

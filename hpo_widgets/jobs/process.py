@@ -96,11 +96,15 @@ class Process:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.returncode: int | None = None
-        self.stdout = Capture()
-        self.stderr = Capture()
         self._guard: subprocess.Popen[bytes] | None = None
-        self.pidfd = -1
-        life, self._life = os.pipe()
+        self.pidfd = self._life = -1
+        self.stdout = Capture()
+        try:
+            self.stderr = Capture()
+            life, self._life = os.pipe()
+        except BaseException:
+            self._close_files()
+            raise
         _life_ends.add(self._life)
         try:
             self._popen = subprocess.Popen(
@@ -200,7 +204,8 @@ class Process:
 
     def _close_files(self) -> None:
         self.stdout.close()
-        self.stderr.close()
+        if hasattr(self, "stderr"):
+            self.stderr.close()
         _life_ends.discard(self._life)
         for name in ("_life", "pidfd"):
             fd = getattr(self, name)

@@ -76,20 +76,11 @@ class ScriptEngine(ProcessEngine):
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
         slot = self._take(number)
-        here, there = socket.socketpair()
         try:
-            descriptor = there.fileno()
-            environment = self._environment_of(slot.index)
-            environment[VARIABLE] = f"{descriptor}:{os.fstat(descriptor).st_ino}"
-            command = [sys.executable, str(self._template.path), *self._template.arguments(point)]
-            self._start(slot, command, environment, here, (descriptor,))
-        except (OSError, ValueError) as error:  # too many processes, no memory, a NUL in a value
-            here.close()
-            slot.process = slot.connection = None
+            self._spawn(slot, self._template.arguments(point))
+        except Exception as error:  # noqa: BLE001 - too many processes, a NUL in a value, worker_env's own
             sentence = f"the script could not be started: {type(error).__name__}: {error}"
             self._end(slot, Outcome(TrialState.FAILED, error=sentence, worker=slot.index, launch_failed=True))
-        finally:
-            there.close()
         return slot.index
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
@@ -99,6 +90,14 @@ class ScriptEngine(ProcessEngine):
             self.abort(number, self._stop_grace, state)
 
     # Inside --------------------------------------------------------------------------------------
+
+    def _spawn(self, slot: Slot, arguments: Sequence[str]) -> None:
+        environment = self._environment_of(slot.index)
+        here, there = socket.socketpair()
+        with there:
+            descriptor = there.fileno()
+            environment[VARIABLE] = f"{descriptor}:{os.fstat(descriptor).st_ino}"
+            self._start(slot, [sys.executable, str(self._template.path), *arguments], environment, here, (descriptor,))
 
     def _terminate(self, slot: Slot) -> None:
         if slot.process is not None:

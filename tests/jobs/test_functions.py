@@ -453,3 +453,45 @@ def test_a_platform_without_process_groups_is_told_clearly(monkeypatch):
     monkeypatch.delattr(os, "killpg")
     with pytest.raises(OSError, match="needs process groups"):
         FunctionPool(lambda: 1, workers=1)
+
+
+def test_a_number_may_be_run_again_after_its_end(drive):
+    def train(trial):
+        return float(trial.should_stop)
+
+    driver = drive(train)
+    driver.launch(3)
+    driver.engine.ask_stop(3, TrialState.PRUNED)
+    driver.ended(3)
+    driver.outcomes.clear()
+    assert driver.run(3).result == 0.0
+    driver.launch(4)
+    with pytest.raises(RuntimeError, match="running already"):
+        driver.launch(4)
+
+
+def test_a_worker_env_that_raises_is_told(drive):
+    def environment(index):
+        if index:
+            raise LookupError("no such card")
+        return {}
+
+    with pytest.raises(LookupError, match="no such card"):
+        FunctionPool(lambda: 1, workers=2, worker_env=environment)
+    driver = drive(lambda: 1, worker_env=environment)
+    driver.engine.resize(2)
+    driver.launch(0)
+    driver.launch(1)
+    assert {driver.ended(0).launch_failed, driver.ended(1).launch_failed} == {False, True}
+
+
+def test_a_progress_bars_monitor_costs_no_new_worker(drive):
+    def train():
+        from tqdm import tqdm
+
+        return sum(tqdm(range(10), file=open("/dev/null", "w")))  # noqa: PTH123
+
+    driver = drive(train)
+    pid = driver.worker_pid()
+    assert [driver.run(number).result for number in range(3)] == [45] * 3
+    assert driver.worker_pid() == pid

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -366,3 +367,42 @@ def test_the_modules_import_without_posix(child_python):
     )
     out, err = child.communicate(timeout=60)
     assert "needs process groups" in out, err
+
+
+def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
+    import resource
+
+    pool = FunctionPool(lambda: 1, workers=1)
+    pool._discard(pool._slots[0])
+    before = counts()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    try:
+        for room in range(12):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + room, limits[1]))
+            pool.launch(room, {})
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            events = pool.wait(60)
+            assert events[0].data.state in {TrialState.FAILED, TrialState.COMPLETED}
+            if events[0].data.state == TrialState.FAILED:
+                assert "no worker process could be started: OSError" in events[0].data.error
+                assert counts() == before
+        assert events[0].data.state == TrialState.COMPLETED
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        pool.close()
+
+
+def test_a_fork_that_drops_its_copy_of_the_pool_kills_nothing(drive):
+    driver = drive(lambda x: x)
+    pid = driver.worker_pid()
+    fork = os.fork()
+    if not fork:
+        try:
+            driver.engine.close()
+            driver.engine.__del__()
+        finally:
+            os._exit(0)
+    os.waitpid(fork, 0)
+    assert driver.run(x=3).result == 3
+    assert driver.worker_pid() == pid
