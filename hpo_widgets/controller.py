@@ -11,13 +11,13 @@ import datetime as dt
 import logging
 import threading
 import time
-import traceback
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
 from hpo_widgets.chronicle import END_STATUS
+from hpo_widgets.endings import Endings
 from hpo_widgets.epochs import Epochs
 from hpo_widgets.history import History, observation_of
 from hpo_widgets.journal import JournalError
@@ -41,8 +41,6 @@ logger = logging.getLogger("hpo_widgets")
 
 HEARTBEAT_SECONDS = 5.0
 MAX_NOTICES = 100
-TRIALS_WITHOUT_OBJECTIVE = 3
-"""So many trials that end well without the objective, and none with it, end the search."""
 
 
 class Controller:
@@ -92,9 +90,7 @@ class Controller:
         self._proposals: Proposals | None = None
         self._seen: set[tuple[float | None, ...]] = set()
         self._draws = 0
-        self._num_failures_in_a_row = 0
-        self._num_without_objective = 0
-        self._has_objective = False
+        self._endings = Endings(settings, self.clock)
         self._is_paused = False
         self._ending: StopReason | None = None
         self._dirty: set[int] = set()
@@ -126,7 +122,7 @@ class Controller:
         with self._gate:
             if self._thread is not None:
                 return True
-            nothing_left = self._why_nothing_left()
+            nothing_left = self._endings.why_nothing_left(self.num_launched)
             if nothing_left is not None:
                 self.stop_reason = nothing_left
                 self.status = END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
@@ -136,8 +132,7 @@ class Controller:
             self.ended.clear()
             self.stop_reason = None
             self._ending = None
-            self._num_failures_in_a_row = 0
-            self._num_without_objective = 0
+            self._endings.begin_run()
             self.clock.begin_run()
             self.status = SearchStatus.PAUSED if self._is_paused else SearchStatus.RUNNING
             self.recorder.event("start")
@@ -192,7 +187,7 @@ class Controller:
         self._seen = {tuple(point) for point in bulk["parameters"]}
         in_epoch = bulk["epoch"] == self.epochs.number
         self._draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
-        self._has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
+        self._endings.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
         num_by_hand = int(bulk["manual"].sum())
         self.waiting_by_hand.extend(
             dict(chronicle.declared_space.decode(encoded))
@@ -442,42 +437,12 @@ class Controller:
         proposals.begin(self.space, self.epochs.number, history, self._draws)
 
     def _why_no_more(self) -> StopReason | None:
-        """Why a search without running trials is over; None: it goes on."""
-        limit = self.settings.total_max_jobs
-        if limit is not None and self.num_launched >= limit:
-            return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
-        proposals = cast("Proposals", self._proposals)
-        if proposals.error is not None:
-            error = proposals.error
-            logger.error("strategy: %s", "".join(traceback.format_exception(error)))
-            return StopReason(
-                "error", f"{type(self.strategy).__name__} raised {type(error).__name__}: {error}"
-            )
-        if proposals.is_exhausted and not self.waiting_by_hand and not self._is_paused:
-            return StopReason(
-                "space_exhausted", f"every point of the space was tried ({self.num_launched} trials)"
-            )
-        return None
-
-    def _why_nothing_left(self) -> StopReason | None:
-        """Why a search cannot be started again; None: it can."""
-        limit = self.settings.total_max_jobs
-        if limit is not None and self.num_launched >= limit:
-            return StopReason(
-                "total_max_jobs",
-                f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
-            )
-        wall = self.settings.optimization_time_limit
-        if self.clock.is_past_deadline or (wall is not None and self.clock.elapsed >= wall):
-            return StopReason(
-                "optimization_time_limit", "the time limit has passed; set a new one to go on"
-            )
-        compute = self.settings.compute_time_limit
-        if compute is not None and self.clock.compute_used >= compute:
-            return StopReason(
-                "compute_time_limit", "the compute time was used up; raise its limit to go on"
-            )
-        return None
+        return self._endings.why_no_more(
+            self.num_launched,
+            cast("Proposals", self._proposals),
+            type(self.strategy).__name__,
+            may_launch=not (self.waiting_by_hand or self._is_paused),
+        )
 
     # Ending --------------------------------------------------------------------------------------
 
@@ -572,6 +537,7 @@ class Controller:
         state = outcome.state
         error = outcome.error
         had_reports = bool(trial.summaries)
+        lacks_objective = False
         wrong = trial.take_result(outcome.result, self.objectives)
         if had_reports and outcome.result is not None and wrong is None:
             self._record_result(number, trial, outcome.result)
@@ -580,14 +546,20 @@ class Controller:
             error = wrong or trial.judge(self.objectives)
             if error is not None:
                 state = TrialState.FAILED
-                if wrong is None and trial.row.values is None:
-                    self._num_without_objective += 1
+                lacks_objective = wrong is None and trial.row.values is None
         elif state != TrialState.FAILED:
             error = trial.end_reason or error
         if outcome.stdout or outcome.stderr or outcome.traceback:
             self.recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
         self._finish(number, trial, state, error)
-        self._count_failure(state, error)
+        reason = self._endings.after_trial(
+            state,
+            error,
+            launch_failed=outcome.launch_failed,
+            without_objective=lacks_objective,
+        )
+        if reason is not None:
+            self._end(reason)
 
     def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
         """Keep a returned value with the curve that it ends."""
@@ -611,30 +583,6 @@ class Controller:
             self._proposals.ended(number)
             if self._proposals.wants_observations:
                 self._proposals.tell(observation_of(row, self.space))
-
-    def _count_failure(self, state: TrialState, error: str | None) -> None:
-        if state == TrialState.COMPLETED:
-            self._has_objective = True
-            self._num_failures_in_a_row = 0
-            return
-        if state != TrialState.FAILED:
-            return
-        self._num_failures_in_a_row += 1
-        if not self._has_objective and self._num_without_objective >= TRIALS_WITHOUT_OBJECTIVE:
-            self._end(
-                StopReason(
-                    "objective_never_reported",
-                    f"the first {self._num_without_objective} trials {error}",
-                )
-            )
-        limit = self.settings.max_failures
-        if limit is not None and self._num_failures_in_a_row >= limit:
-            self._end(
-                StopReason(
-                    "max_failures",
-                    f"{self._num_failures_in_a_row} trials in a row failed; the last: {error}",
-                )
-            )
 
     def _call_back(self, row: TrialRow, best: int | None) -> None:
         """Make the call due that follows from a trial's durable end."""

@@ -1,0 +1,124 @@
+"""Why a search ends: every stop reason but those of a person, in one place."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from hpo_widgets.search import StopReason
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from hpo_widgets.limits import Clock, Settings
+    from hpo_widgets.proposals import Proposals
+
+logger = logging.getLogger("hpo_widgets")
+
+TRIALS_WITHOUT_OBJECTIVE = 3
+"""So many trials that end well without the objective, and none with it, end the search."""
+
+LAUNCH_FAILURES = 3
+"""So many trials in a row that could not even begin end the search."""
+
+
+class Endings:
+    """Counts what speaks for an end; belongs to the controller's thread."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.has_objective = False
+        """True once any trial completed with its objectives."""
+        self._num_failures_in_a_row = 0
+        self._num_launch_failures_in_a_row = 0
+        self._num_without_objective = 0
+
+    def begin_run(self) -> None:
+        """A search that is continued gets new patience."""
+        self._num_failures_in_a_row = 0
+        self._num_launch_failures_in_a_row = 0
+        self._num_without_objective = 0
+
+    def after_trial(
+        self,
+        state: TrialState,
+        error: str | None,
+        *,
+        launch_failed: bool = False,
+        without_objective: bool = False,
+    ) -> StopReason | None:
+        """Count one ended trial; the reason if the search has to end now.
+
+        Pruned, aborted and time-limited trials never count.
+        """
+        if state == TrialState.COMPLETED:
+            self.has_objective = True
+            self._num_failures_in_a_row = 0
+            self._num_launch_failures_in_a_row = 0
+            return None
+        if state != TrialState.FAILED:
+            return None
+        self._num_failures_in_a_row += 1
+        self._num_without_objective += without_objective
+        self._num_launch_failures_in_a_row = (
+            self._num_launch_failures_in_a_row + 1 if launch_failed else 0
+        )
+        if self._num_launch_failures_in_a_row >= LAUNCH_FAILURES:
+            return StopReason("launch_failed", f"trials could not be started: {error}")
+        if not self.has_objective and self._num_without_objective >= TRIALS_WITHOUT_OBJECTIVE:
+            return StopReason(
+                "objective_never_reported",
+                f"the first {self._num_without_objective} trials {error}",
+            )
+        limit = self._settings.max_failures
+        if limit is not None and self._num_failures_in_a_row >= limit:
+            return StopReason(
+                "max_failures",
+                f"{self._num_failures_in_a_row} trials in a row failed; the last: {error}",
+            )
+        return None
+
+    def why_no_more(
+        self, num_launched: int, proposals: Proposals, strategy_name: str, *, may_launch: bool
+    ) -> StopReason | None:
+        """Why a search without running trials is over; None: it goes on.
+
+        ``may_launch`` is False while the search is paused or has points by hand to run: an
+        exhausted strategy does not end it then.
+        """
+        limit = self._settings.total_max_jobs
+        if limit is not None and num_launched >= limit:
+            return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
+        error = proposals.error
+        if error is not None:
+            logger.error("strategy: %s", "".join(traceback.format_exception(error)))
+            return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
+        if proposals.is_exhausted and may_launch:
+            return StopReason(
+                "space_exhausted", f"every point of the space was tried ({num_launched} trials)"
+            )
+        return None
+
+    def why_nothing_left(self, num_launched: int) -> StopReason | None:
+        """Why a search cannot be started again; None: it can."""
+        settings, clock = self._settings, self._clock
+        limit = settings.total_max_jobs
+        if limit is not None and num_launched >= limit:
+            return StopReason(
+                "total_max_jobs",
+                f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
+            )
+        wall = settings.optimization_time_limit
+        if clock.has_own_deadline:
+            wall = None
+        if clock.is_past_deadline or (wall is not None and clock.elapsed >= wall):
+            return StopReason(
+                "optimization_time_limit", "the time limit has passed; set a new one to go on"
+            )
+        compute = settings.compute_time_limit
+        if compute is not None and clock.compute_used >= compute:
+            return StopReason(
+                "compute_time_limit", "the compute time was used up; raise its limit to go on"
+            )
+        return None
