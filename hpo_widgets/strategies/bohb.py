@@ -102,10 +102,10 @@ class OptimizerBOHB(OptimizerOptuna):
                 reduction_factor=int(eta),
             ),
             min_iteration_per_job=min_iteration_per_job,
+            max_iteration_per_job=max_iteration_per_job,
             max_observations=max_observations,
             seed=seed,
         )
-        self.max_iteration_per_job = max_iteration_per_job
         self.eta = int(eta)
         self.min_points_in_model = min_points_in_model
         self.top_n_percent = top_n_percent

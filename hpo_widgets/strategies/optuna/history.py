@@ -35,14 +35,21 @@ class _Past(NamedTuple):
     number: int | None
 
 
-def outcome(observation: Observation, num_objectives: int) -> OptunaState:
-    """Return the state that a sampler should know: failed, too, when a value is missing or NaN.
+def outcome(observation: Observation, num_objectives: int, full_length: int | None = None) -> OptunaState:
+    """Return the state that a sampler should know.
 
-    Infinite values stay: samplers rank them last or first. What was aborted says nothing of its point.
+    Failed, too, is what lacks a value or has NaN; infinite values stay, samplers rank them last or first.
+    What was aborted says nothing of its point, unless it was because it had reached ``full_length``
+    iterations.
     """
     values = observation.values
     has_values = values is not None and len(values) == num_objectives and not any(map(math.isnan, values))
-    if observation.state is TrialState.COMPLETED and has_values:
+    is_full = observation.state is TrialState.COMPLETED or (
+        observation.state is TrialState.ABORTED
+        and full_length is not None
+        and max(observation.iteration or (-1,)) >= full_length
+    )
+    if is_full and has_values:
         return OptunaState.COMPLETE
     if observation.state is TrialState.PRUNED:
         return OptunaState.PRUNED
@@ -58,10 +65,13 @@ class History:
         The space of the new study.
     directions
         One an objective.
+    full_length
+        The iteration at which a trial is ended as complete; None when there is none.
     """
 
-    def __init__(self, mapping: SpaceMap, directions: Sequence[StudyDirection]) -> None:
+    def __init__(self, mapping: SpaceMap, directions: Sequence[StudyDirection], full_length: int | None) -> None:
         self._map = mapping
+        self._full_length = full_length
         self._signs = np.array([-1.0 if d.name == "MAXIMIZE" else 1.0 for d in directions])
 
     def trials(
@@ -102,7 +112,7 @@ class History:
         return None if one is None else self._frozen(one)
 
     def _of_observation(self, observation: Observation, curve: Curve) -> _Past | None:
-        state = outcome(observation, len(self._signs))
+        state = outcome(observation, len(self._signs), self._full_length)
         if state is OptunaState.FAIL:
             return None
         params = self._map.params(observation.point)

@@ -67,6 +67,8 @@ class OptimizerOptuna(SearchStrategy):
         known to the sampler from the start, as if they had been run here; they count in no budget.
     min_iteration_per_job
         No trial is pruned before it reported this iteration of the objective. Default: from the first.
+    max_iteration_per_job
+        A trial that is ended when it reports this iteration counts as complete. Default: none is.
     max_observations
         How many finished trials the sampler sees; None for all. Default 1,000; at least 30.
     seed
@@ -84,6 +86,7 @@ class OptimizerOptuna(SearchStrategy):
         optuna_pruner: BasePruner | None = None,
         continue_previous_study: optuna.Study | None = None,
         min_iteration_per_job: int | None = None,
+        max_iteration_per_job: int | None = None,
         max_observations: int | None = 1000,
         seed: int | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class OptimizerOptuna(SearchStrategy):
         self.optuna_pruner = optuna_pruner
         self.continue_previous_study = continue_previous_study
         self.min_iteration_per_job = min_iteration_per_job
+        self.max_iteration_per_job = max_iteration_per_job
         self.max_observations = max_observations
         self._study: AskTellStudy | None = None
         self._sequence: samplers.SpaceWideSampler | None = None
@@ -159,7 +163,7 @@ class OptimizerOptuna(SearchStrategy):
         self.supports_pruning = len(directions) == 1
         self.notes = notes_on(self.optuna_sampler, space, epoch, len(directions))
         self._map = SpaceMap(space)
-        self._history = History(self._map, directions)
+        self._history = History(self._map, directions, self.max_iteration_per_job)
         self._stream = PointStream(space, self.seed, epoch)
         self._drawn = draws
         self._proposed.clear()
@@ -331,7 +335,7 @@ class OptimizerOptuna(SearchStrategy):
                 if trial is not None:
                     study.add_trial(trial)
                 return
-            state = outcome(observation, len(self.objectives))
+            state = outcome(observation, len(self.objectives), self.max_iteration_per_job)
             if state is OptunaState.COMPLETE:
                 study.tell(job.trial, observation.values)
                 return

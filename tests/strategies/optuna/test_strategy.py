@@ -171,6 +171,17 @@ def test_how_a_trial_ended_is_told(drive, state, values, known):
         assert trial.value == values[0]
 
 
+@pytest.mark.parametrize(("limit", "known"), [(10, "COMPLETE"), (11, "FAIL"), (None, "FAIL")])
+def test_a_trial_ended_at_its_full_length_is_complete(drive, limit, known):
+    search = drive(OptimizerOptuna(max_iteration_per_job=limit, seed=1), SPACE)
+    proposal = search.ask()
+    observation = search.end(search.launch(proposal), proposal.point, 2.0, state=TrialState.ABORTED)
+    assert observation.iteration == (10,)
+    assert states(search.strategy) == [known]
+    search.begin(SPACE.with_ranges({"x": (-6, 6)}))
+    assert len(search.strategy.study.trials) == (known == "COMPLETE")
+
+
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("sampler", ["TPESampler", "CmaEsSampler", "NSGAIISampler", "QMCSampler", "RandomSampler"])
 def test_infinite_and_missing_values_end_no_search(drive, sampler):
