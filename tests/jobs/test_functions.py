@@ -495,3 +495,14 @@ def test_a_progress_bars_monitor_costs_no_new_worker(drive):
     pid = driver.worker_pid()
     assert [driver.run(number).result for number in range(3)] == [45] * 3
     assert driver.worker_pid() == pid
+
+
+def test_a_trial_that_closes_every_descriptor_costs_itself_only(drive):
+    def train(x):
+        if x:
+            os.closerange(3, 256)
+        return x
+
+    driver = drive(train)
+    assert driver.run(0, x=1).state == FAILED
+    assert driver.run(1, x=0).state == COMPLETED
