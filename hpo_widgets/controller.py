@@ -524,8 +524,7 @@ class Controller:
         limit = self.settings.max_iteration_per_job
         if limit is not None and iteration >= limit and not trial.asked_to_stop:
             trial.asked_to_stop = True
-            trial.end_reason = f"reached iteration {limit} (max_iteration_per_job)"
-            cast("JobEngine", self._engine).ask_stop(number, TrialState.ABORTED)
+            cast("JobEngine", self._engine).ask_stop(number, TrialState.COMPLETED)
         first = self.objectives[0]
         if title == first.title and series == first.series and not trial.asked_to_stop:
             minimum = self.settings.min_iteration_per_job

@@ -234,6 +234,8 @@ class ThreadedProposals:
                 or tuple(candidate[1]) not in self._drawing.seen_keys
             ):
                 drawn = candidate
+            else:
+                self._put(lambda: self._drawing.strategy.dropped(candidate[0]))
         self._is_handing_over = drawn is not None
         self._ask_ahead()
         return drawn

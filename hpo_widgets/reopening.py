@@ -39,7 +39,8 @@ def reopen(
     with closing(Journal.open(path)) as journal:
         journal.abort_interrupted()
     with closing(Journal.view(path)) as reader:
-        return _continued(cls, reader, base_task_id, keywords)
+        last_sign = None if owner is None else owner.heartbeat
+        return _continued(cls, reader, base_task_id, keywords, last_sign)
 
 
 def _continued(
@@ -47,6 +48,7 @@ def _continued(
     reader: JournalReader,
     base_task_id: Any,
     keywords: dict[str, Any],
+    last_sign: float | None,
 ) -> HyperParameterOptimizer:
     header = reader.header
     hyper_parameters = keywords.pop("hyper_parameters", None)
@@ -68,9 +70,8 @@ def _continued(
         raise JournalError(msg)
     chronicle.follow(reader.events())
     bulk = reader.columns()
-    signs = [bulk["started"], bulk["ended"]]
-    last_sign = max((float(s[s == s].max()) for s in signs if (s == s).any()), default=0.0)  # noqa: PLR0124 -- NaN
-    chronicle.end_interrupted(last_sign)
+    if last_sign is not None:
+        chronicle.end_interrupted(last_sign)
     definition = _definition(chronicle, base_task_id, keywords, reader.path)
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0

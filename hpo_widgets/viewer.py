@@ -66,8 +66,11 @@ class SearchViewer:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        # Trials come by columns; of the events those up to the same moment, so that none comes twice.
         self._sequence = self._reader.sequence
-        self._chronicle.follow(self._reader.events())
+        self._chronicle.follow(
+            event for event in self._reader.events() if event["sequence"] <= self._sequence
+        )
         self._is_whole = False
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
@@ -107,13 +110,12 @@ class SearchViewer:
         with self._lock:
             if not self._is_whole:
                 self._load()
-            sequence, rows = self._reader.trials(self._sequence)
-            events = self._reader.events(self._sequence)
-            if rows:
-                self._shown.put(rows)
-                self._shown.rank_all(rows)
-            self._chronicle.follow(events)
-            self._sequence = max(sequence, self._sequence)
+            changes = self._reader.changes(self._sequence)
+            if changes.trials:
+                self._shown.put(changes.trials)
+                self._shown.rank_all(changes.trials)
+            self._chronicle.follow(changes.events)
+            self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()
         self._shown.notify()
 
