@@ -168,7 +168,12 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  root.addEventListener("focusout", flush);
+  // Leaving the panel ends a gesture; going on to the next box or handle does not.
+  root.addEventListener("focusout", (event) => {
+    if (!(event.relatedTarget instanceof Node && root.contains(event.relatedTarget))) {
+      flush();
+    }
+  });
   for (const trait of TRAITS) {
     model.on(`change:${trait}`, schedule);
   }

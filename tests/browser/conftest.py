@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -38,6 +39,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
 )
 SERVER_DEADLINE = 60
+_COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests that were not let out of this machine.
 HARMLESS = ("net::ERR_FAILED", "Failed to load resource")
 
@@ -154,8 +156,10 @@ class Notebook:
     lab: Lab
     console_errors: list[str] = field(default_factory=list)
 
-    def open(self, *cells: str, name: str = "test.ipynb") -> None:
+    def open(self, *cells: str) -> None:
         """Write a notebook of code cells and open it; nothing runs yet."""
+        # A name of its own: pages that open the same file share its kernel.
+        name = f"test-{next(_COUNTER)}.ipynb"
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.lab.root / name)
@@ -243,9 +247,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 _HAS_FAILED = pytest.StashKey[bool]()
 
 
-@pytest.fixture
-def notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Notebook]:
-    """A page of JupyterLab; when the test fails, a picture of it is kept."""
+@contextlib.contextmanager
+def _page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     opened = Notebook(page, lab)
@@ -253,8 +256,29 @@ def notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) -> Iter
     page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
     page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
     yield opened
-    if request.node.stash.get(_HAS_FAILED, False):
-        opened.screenshot(f"failed-{request.node.name}")
     with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
         opened.command("kernelmenu:shutdown")
     context.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """Give a page of JupyterLab of the test's own."""
+    with _page(lab, browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """Give one page of JupyterLab to all tests of a module: opening one takes longer than most tests."""
+    with _page(lab, browser) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _keep_a_picture_of_a_failure(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if request.node.stash.get(_HAS_FAILED, False):
+        for name in ("notebook", "shared_notebook"):
+            if name in request.fixturenames:
+                request.getfixturevalue(name).screenshot(f"failed-{request.node.name}")

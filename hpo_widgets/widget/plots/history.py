@@ -72,8 +72,7 @@ class HistoryPlot(Following, ipywidgets.VBox):
         shown = search.objectives[objective]
         self._series = HistorySeries(objective, minimise=shown.minimise)
         self._drawing = HistoryFigure(text.axis(shown))
-        self._num_values = 0
-        self._next_fit = 0
+        self._num_values = self._num_fitted = 0
         super().__init__(children=[self._drawing.figure, ipywidgets.HTML(_KEY)], **traits)
         self.add_class("hpo-part")
         self.add_class("hpo-plot-host")
@@ -125,8 +124,8 @@ class HistoryPlot(Following, ipywidgets.VBox):
         values = series.shown_of(fresh)
         self._num_values += len(values)
         must_fit = drawing.domain.is_log and bool(np.any(values <= 0))
-        if must_fit or self._num_values >= self._next_fit:
-            self._fit(anew=must_fit or self._num_values <= _MOST_FITTED)
+        if must_fit or self._num_values >= 2 * self._num_fitted:
+            self._fit(anew=must_fit or self._num_fitted <= _MOST_FITTED)
         drawing.set_domain(drawing.domain.grown(values))
         drawing.completed.extend(*series.completed(fresh))
         drawing.partial.extend(*series.partial(fresh))
@@ -135,8 +134,7 @@ class HistoryPlot(Following, ipywidgets.VBox):
     def _fit(self, *, anew: bool = True) -> None:
         """Choose the kind of axis and, with ``anew`` or for another kind, its ends."""
         values = self._series.shown()
-        self._num_values = len(values)
-        self._next_fit = 2 * len(values)
+        self._num_values = self._num_fitted = len(values)
         is_log = self._wants_log()
         if anew or is_log != self._drawing.domain.is_log:
             self._drawing.set_domain(first_domain(values, is_log=is_log))

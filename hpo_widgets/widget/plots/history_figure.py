@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, Label, LinearScale, Lines, LogScale, Scatter, Tooltip
+from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter, Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, num_trials_shown
@@ -55,18 +55,6 @@ class HistoryFigure:
         cross = {"marker": "crosshair", "stroke": style.BAD, "stroke_width": 2, "default_size": 60}
         self._failed = GrowingPoints(lane, num_frozen=1, rgba=(190, 60, 50, 220), colors=[style.BAD], **cross)
         self._strip = Lines(**empty, scales=lane, colors=[style.LANE], stroke_width=15, **fixed)
-        self._num_failed = Label(
-            **empty,
-            text=[],
-            scales=lane,
-            colors=[style.TEXT],
-            default_size=11,
-            font_weight="normal",
-            align="end",
-            x_offset=-4,
-            y_offset=4,
-            **fixed,
-        )
         self._best_line = Lines(**empty, scales=values, colors=[style.BEST], stroke_width=2, **fixed)
         self._best = Scatter(
             **empty, scales=values, colors=[style.BEST], marker="triangle-up", default_size=70, stroke_width=0, **fixed
@@ -99,7 +87,6 @@ class HistoryFigure:
         return [
             self._strip,
             *self._failed.marks,
-            self._num_failed,
             *self.epochs.marks,
             *self.partial.marks,
             *self.completed.marks,
@@ -118,8 +105,6 @@ class HistoryFigure:
             self._x.min, self._x.max = low, high
         self._axis_x.tick_values = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
         style.put(self._strip, np.array([low, high]), np.array([_LANE_Y, _LANE_Y]))
-        if len(self._num_failed.x):
-            self._num_failed.x = np.array([high])
         self._tell_points()
 
     def set_domain(self, domain: Domain) -> None:
@@ -142,12 +127,6 @@ class HistoryFigure:
             self._failed.reset(numbers, y)
         else:
             self._failed.extend(numbers, y)
-        if len(numbers) or is_new:
-            count = len(self._failed)
-            with self._num_failed.hold_sync():
-                self._num_failed.x = np.full(min(count, 1), 1.005 * self.end_x)
-                self._num_failed.y = np.full(min(count, 1), _LANE_Y)
-                self._num_failed.text = [f"{count} failed"] if count else []
 
     def draw_best(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.

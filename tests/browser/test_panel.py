@@ -1,0 +1,350 @@
+"""The panel under a person's hand: mouse, keyboard, a busy kernel, both themes, a narrow page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.search import StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5, limits={"dropout": (0.0, 0.8)})
+widget = OptimizerWidget(search)
+widget
+"""
+MARKUP = "<img src=x onerror=window.hit=1>"
+
+
+@pytest.fixture(scope="module")
+def opened(shared_notebook):
+    shared_notebook.open(PANEL)
+    return shared_notebook
+
+
+@pytest.fixture
+def panel(opened):
+    """A new search and its panel, in the page that the tests of this module share."""
+    opened.console_errors.clear()
+    opened.run_all()
+    shown = opened.panel()
+    expect(shown.locator(".hpo-pill")).to_have_text("○idle")
+    expect(shown.get_by_role("slider").first).to_be_visible()
+    return shown
+
+
+def commands(notebook):
+    return notebook.kernel("[list(command) for command in search.commands]")
+
+
+def wait_for_commands(notebook, count=1):
+    notebook.wait_kernel(f"len(search.commands) >= {count}")
+    return commands(notebook)
+
+
+def place_of(handle):
+    box = handle.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_drag_is_one_command_and_nothing_moves_the_handle_but_the_hand(opened, panel):
+    mouse = opened.page.mouse
+    lower = panel.get_by_role("slider", name="lr, lower end")
+    x, y = place_of(lower)
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 90, y, steps=6)
+    held, _ = place_of(lower)
+    assert held == pytest.approx(x + 90, abs=4)
+    # While the hand is on it, trials end, another range changes, and this one too.
+    opened.kernel("[search.add_trial(0.5) for _ in range(5)]")
+    opened.kernel("search.set_ranges({'lr': (0.05, 0.06), 'layers': (2, 3)})")
+    expect(panel.get_by_role("textbox", name="layers, lower bound")).to_have_value("2")
+    assert place_of(lower)[0] == pytest.approx(held, abs=1)
+    assert commands(opened) == []
+    mouse.up()
+    ((name, ranges),) = wait_for_commands(opened)
+    assert (name, list(ranges)) == ("set_ranges", ["lr"])
+    assert 1e-4 < ranges["lr"][0] < 1e-2
+    opened.page.wait_for_timeout(300)
+    assert place_of(lower)[0] == pytest.approx(held, abs=4)
+    assert opened.complaints() == []
+
+
+def test_a_drag_can_be_given_up_by_escape(opened, panel):
+    mouse = opened.page.mouse
+    lower = panel.get_by_role("slider", name="dropout, lower end")
+    x, y = place_of(lower)
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 60, y, steps=4)
+    opened.page.keyboard.press("Escape")
+    mouse.up()
+    assert place_of(lower)[0] == pytest.approx(x, abs=1)
+    assert commands(opened) == []
+
+
+def test_keys_move_a_handle_and_follow_up_as_one_command(opened, panel):
+    upper = panel.get_by_role("slider", name="layers, upper end")
+    upper.focus()
+    for key in ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowLeft"):
+        opened.page.keyboard.press(key)
+    expect(upper).to_have_attribute("aria-valuenow", "4")
+    expect(upper).to_be_focused()
+    assert wait_for_commands(opened) == [["set_ranges", {"layers": [1, 4]}]]
+    opened.page.keyboard.press("Home")
+    expect(upper).to_have_attribute("aria-valuenow", "1")
+    opened.page.keyboard.press("End")
+    expect(upper).to_have_attribute("aria-valuenow", "6")
+
+
+def test_page_keys_take_large_steps_on_a_logarithmic_track(opened, panel):
+    lower = panel.get_by_role("slider", name="lr, lower end")
+    lower.focus()
+    opened.page.keyboard.press("PageUp")
+    ((_, ranges),) = wait_for_commands(opened)
+    # A tenth of three decades.
+    assert ranges["lr"][0] == pytest.approx(10**-3.7, rel=0.02)
+
+
+def test_bounds_can_be_typed(opened, panel):
+    field = panel.get_by_role("textbox", name="lr, lower bound")
+    field.fill("1e-3")
+    field.press("Enter")
+    assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.001, 0.1]}]]
+    expect(field).to_have_value("0.001")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "problem"),
+    [
+        ("lr, lower bound", "small", "Type a number"),
+        ("lr, lower bound", "-1", "starts above 0"),
+        ("lr, upper bound", "0.00001", "must be below"),
+        ("layers, upper bound", "3.5", "whole number"),
+        ("dropout, upper bound", "0.9", "limit is 0.8"),
+    ],
+)
+def test_what_makes_no_sense_is_said_at_the_field_and_not_sent(opened, panel, field, typed, problem):
+    box = panel.get_by_role("textbox", name=field)
+    before = box.input_value()
+    box.fill(typed)
+    box.press("Enter")
+    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
+    expect(box).to_have_attribute("aria-invalid", "true")
+    box.press("Escape")
+    expect(box).to_have_value(before)
+    assert commands(opened) == []
+
+
+def test_choices_are_checkboxes_of_which_one_stays(opened, panel):
+    group = panel.get_by_role("group", name="activation")
+    group.get_by_role("checkbox", name="tanh").click()
+    group.get_by_role("checkbox", name="logistic").click()
+    assert wait_for_commands(opened) == [["set_ranges", {"activation": ["relu"]}]]
+    group.get_by_role("checkbox", name="relu").click()
+    expect(group.get_by_role("checkbox", name="relu")).to_be_checked()
+    expect(group.get_by_role("alert")).to_have_text("At least one choice stays.")
+
+
+def test_undo_redo_and_reset(opened, panel):
+    undo = panel.get_by_role("button", name="Undo the last change of ranges")
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_have_attribute("title", "There is no change of ranges to undo.")
+    field = panel.get_by_role("textbox", name="dropout, lower bound")
+    field.fill("0.2")
+    field.press("Enter")
+    wait_for_commands(opened)
+    undo.click()
+    expect(field).to_have_value("0")
+    panel.get_by_role("button", name="Redo the change of ranges").click()
+    expect(field).to_have_value("0.2")
+    panel.get_by_role("button", name="Reset all ranges to those of the start").click()
+    expect(field).to_have_value("0")
+
+
+def test_buttons_steer_and_say_why_not(opened, panel):
+    pill = panel.locator(".hpo-pill")
+    expect(pill).to_have_text("○idle")
+    stop = panel.get_by_role("button", name="Stop")
+    expect(stop).to_have_attribute("title", "The search has not started.")
+    stop.click(force=True)
+    panel.get_by_role("button", name="Start", exact=True).click()
+    expect(pill).to_have_text("●running")
+    panel.get_by_role("button", name="Pause").click()
+    expect(pill).to_have_text("❚❚paused")
+    panel.get_by_role("button", name="Resume").click()
+    expect(pill).to_have_text("●running")
+    stop.click()
+    expect(pill).to_have_text("■stopped")
+    expect(panel.get_by_text("Stopped by a person.")).to_be_visible()
+    assert [name for (name,) in commands(opened)] == ["start", "pause", "resume", "stop"]
+
+
+def test_stop_and_a_drag_act_while_a_cell_runs(notebook):
+    busy = """
+import time
+busy_until = time.monotonic() + 60
+while time.monotonic() < busy_until and ("stop",) not in search.commands:
+    time.sleep(0.05)
+acted = [command[0] for command in search.commands], time.monotonic() < busy_until
+"""
+    notebook.open(PANEL.replace("\nwidget\n", "\nsearch.command('start')\nsearch.commands.clear()\nwidget\n"), busy)
+    notebook.start_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    field = panel.get_by_role("textbox", name="dropout, lower bound")
+    field.fill("0.2")
+    field.press("Enter")
+    # What the search makes of it is shown while the cell still runs.
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: dropout 0.2")).to_be_visible()
+    panel.get_by_role("button", name="Stop").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    assert notebook.kernel("acted") == [["set_ranges", "stop"], True]
+
+
+def test_every_control_has_a_name_and_can_be_reached_by_tab(opened, panel):
+    unnamed = panel.evaluate(
+        """panel => [...panel.querySelectorAll('button, input, [role=slider]')]
+             .filter(control => control.offsetParent)
+             .filter(control => control.tabIndex < 0 || !(control.getAttribute('aria-label') || control.title ||
+                                control.textContent.trim() || control.closest('label')?.textContent))
+             .map(control => control.outerHTML)"""
+    )
+    assert unnamed == []
+    bars = panel.get_by_role("progressbar")
+    expect(bars.first).to_have_attribute("aria-valuetext", "0 / 200")
+
+
+def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
+    plot = panel.locator(".hpo-plot-host")
+    opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    # Three dots and the mark of the best.
+    expect(plot.locator(".dot")).to_have_count(4)
+    opened.kernel(
+        "[search.add_trial(state=TrialState.FAILED, error='no'), search.add_trial(0.3, state=TrialState.PRUNED)]"
+    )
+    expect(plot.locator(".dot")).to_have_count(6)
+    plot.locator(".dot").first.hover(force=True)
+    assert opened.complaints() == []
+
+
+def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):
+    opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
+    expect(panel.get_by_text("20000 completed")).to_be_visible()
+    flow = "widget._refresher._flow"
+    opened.wait_kernel(f"{flow}.is_acknowledged")
+    for number in range(20):
+        opened.kernel(f"search.add_trial(1.5 + {number} / 100)")
+        opened.page.wait_for_timeout(50)
+    expect(panel.get_by_text("20020 completed")).to_be_visible()
+    # Never more than one update is under way, so nothing queues up.
+    assert opened.kernel(f"{flow}._sent.value - {flow}._acknowledged.value") <= 1
+    opened.wait_kernel(f"{flow}.is_acknowledged")
+    opened.screenshot("panel-20000", panel)
+    assert opened.complaints() == []
+
+
+def test_text_of_a_search_is_never_html(notebook):
+    notebook.open(f"""
+from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+markup = {MARKUP!r}
+search = ScriptedSearch(
+    [UniformParameterRange(markup, 0.0, 1.0), DiscreteParameterRange("choice", [markup, "b"])],
+    titles=markup, series=markup, name=markup,
+)
+widget = OptimizerWidget(search)
+widget
+""")
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-title")).to_have_text(MARKUP)
+    notebook.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
+    notebook.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")
+    expect(panel.locator(".hpo-notices")).to_contain_text(MARKUP)
+    panel.locator(".hpo-plot-host .dot").first.hover(force=True)
+    notebook.page.wait_for_timeout(500)
+    assert notebook.page.locator("img[src=x]").count() == 0
+    assert notebook.page.evaluate("() => window.hit") is None
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_both_themes_are_readable(opened, panel, dark, request):
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.kernel("search.command('start')")
+    opened.kernel("search.add_trials([0.03 + 0.4 / (1 + number % 37) for number in range(60)])")
+    opened.kernel("search.set_ranges({'lr': (0.001, 0.01), 'activation': ('relu', 'tanh')})")
+    opened.kernel("search.add_trials([0.04 + 0.1 / (1 + number % 13) for number in range(36)])")
+    opened.kernel("[search.add_trial(state=TrialState.FAILED), search.add_trial(state=TrialState.RUNNING)]")
+    opened.kernel("search.notify('callback', 'ValueError: something is wrong in the callback of trial 12')")
+    expect(panel.get_by_text("96 completed")).to_be_visible()
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2")).to_be_visible()
+    opened.page.wait_for_timeout(300)
+    opened.screenshot(f"panel-{'dark' if dark else 'light'}", panel)
+    contrasts = panel.evaluate(CONTRASTS)
+    # Signs, like other graphics, need less contrast than words.
+    assert {text: ratio for text, ratio in contrasts.items() if ratio < (3 if len(text) == 1 else 4.5)} == {}
+    assert opened.complaints() == []
+
+
+# Contrast of each text of the panel with what is behind it, as WCAG defines it.
+CONTRASTS = """
+panel => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = colour => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const [R, G, B] = [r, g, b].map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
+  };
+  const behind = node => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = {};
+  for (const node of panel.querySelectorAll('span, li, b, h3, input, button')) {
+    const own = [...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE);
+    const text = node instanceof HTMLInputElement ? node.value : own.map(child => child.textContent).join('');
+    if (!text.trim() || !node.offsetParent || node.closest('[aria-disabled=true]')) continue;
+    const [a, b] = [light(rgba(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    found[text.trim()] = (a + 0.05) / (b + 0.05);
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("width", [320, 520])
+def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel, width):
+    opened.kernel("search.command('start')")
+    opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    panel.evaluate(
+        "(panel, width) => { panel.style.width = `${width}px`; window.dispatchEvent(new Event('resize')); }", width
+    )
+    opened.page.set_viewport_size({"width": 1400, "height": 1400})
+    expect(panel.locator(".hpo-plot-host .dot").first).to_be_visible()
+    space, plot = panel.locator(".hpo-space").bounding_box(), panel.locator(".hpo-plot-host").bounding_box()
+    assert plot["y"] >= space["y"] + space["height"] - 1
+    opened.page.wait_for_timeout(500)
+    opened.screenshot(f"panel-narrow-{width}", panel)
+    cut = panel.evaluate(
+        """panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
+             node.offsetParent && !node.closest('svg, .hpo-hidden, .hpo-track') &&
+             node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+             .map(node => node.outerHTML)"""
+    )
+    assert cut == []
