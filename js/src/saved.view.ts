@@ -94,6 +94,16 @@ function carriedJson<Value>(id: string): Value {
   return JSON.parse(document.getElementById(id)?.textContent ?? "null") as Value;
 }
 
+/** Says which theme the page is in, in the words of JupyterLab, whose widgets look for them. */
+function followColorScheme(): void {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const say = (): void => {
+    document.body.dataset.jpThemeLight = String(!dark.matches);
+  };
+  dark.addEventListener("change", say);
+  say();
+}
+
 async function show(): Promise<void> {
   const manager = new SavedPageManager();
   const models = await manager.set_state(carriedJson<IManagerState>("widget-state"));
@@ -119,6 +129,7 @@ async function show(): Promise<void> {
   document.documentElement.dataset.shown = "true";
 }
 
+followColorScheme();
 show().catch((error: unknown) => {
   const note = document.createElement("p");
   note.setAttribute("role", "alert");

@@ -114,3 +114,15 @@ def test_a_page_follows_the_colour_scheme(tmp_path, opened, scheme, is_dark):
 
     background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == is_dark
+
+
+def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, opened, panel):
+    saved = save_html(panel, tmp_path / "page.html")
+    colours = []
+    for scheme in ("light", "dark"):
+        shown = opened(saved.path, scheme)
+        shown.page.locator(".hpo-panel .bqplot").first.wait_for()
+        read = "name => getComputedStyle(document.querySelector('.hpo-panel')).getPropertyValue(name)"
+        colours.append([shown.page.evaluate(read, name) for name in ("--hpo-accent", "--hpo-text", "--hpo-surface")])
+
+    assert all(light != dark for light, dark in zip(*colours, strict=True)), colours
