@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+
+DEADLINE = 60.0
+"""Seconds after which something that a test waits for is taken to hang."""
 
 # A shared machine is slow at times: a deadline would measure its neighbours.
 settings.register_profile("default", deadline=None)
@@ -25,3 +31,57 @@ def repository() -> Path:
 def _working_directory(tmp_path, monkeypatch):
     """Journals go below the working directory by default: a test leaves nothing in the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def search(tmp_path):
+    """``search(callable_or_script, parameters, ...)`` gives a search that is stopped after the test."""
+    searches = []
+
+    def make(base_task_id, hyper_parameters=None, **keywords):
+        keywords = {"journal": tmp_path / "journals", "max_number_of_concurrent_tasks": 2, **keywords}
+        if hyper_parameters is None:
+            hyper_parameters = [UniformParameterRange("x", 0, 1)]
+        searches.append(HyperParameterOptimizer(base_task_id, hyper_parameters, **keywords))
+        return searches[-1]
+
+    yield make
+    for made in searches:
+        made.stop()
+
+
+@pytest.fixture
+def until():
+    """``until(search, condition)`` waits for a change of the search after which the condition holds."""
+
+    def wait(search, condition):
+        changed = threading.Event()
+        unsubscribe = search.subscribe(changed.set)
+        try:
+            while not condition():
+                assert changed.wait(DEADLINE), f"it did not happen: {search!r} {search.counts} {search.errors}"
+                changed.clear()
+        finally:
+            unsubscribe()
+
+    return wait
+
+
+class Gate:
+    """A door before which trials wait; open unless a test shuts it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.open()
+
+    def shut(self):
+        self.path.unlink()
+
+    def open(self):
+        self.path.touch()
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A `Gate`; trials get its path, as they run in other processes."""
+    return Gate(tmp_path / "gate")
