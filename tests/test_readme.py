@@ -1,0 +1,112 @@
+"""What the README and the guide say is so: their code runs, their tests, files and pictures exist."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hpo_widgets
+from hpo_widgets import HyperParameterOptimizer
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+MEMBER_TESTS = ROOT / "tests" / "test_optimizer_members.py"
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the README's table that begins with a heading, as cells."""
+    table = README[README.index(f"| {heading} |") :].split("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`([\w.]+)`", cell)
+
+
+def run_as_cells(cells: list[str], folder: Path) -> str:
+    """Run blocks one after the other as a notebook would, and hand back what they print and end with."""
+    program = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        f"for cell in {cells!r}:\n"
+        "    shell.run_cell(cell, store_history=True).raise_error()\n"
+        "if 'optimizer' in shell.user_ns:\n"
+        "    shell.user_ns['optimizer'].wait()\n"
+        "    print('ENDED:', shell.user_ns['optimizer'].stop_reason)\n"
+    )
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path, "IPYTHONDIR": str(folder / "ipython")},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_first_code_is_five_lines():
+    assert len(blocks(README)[0].strip().splitlines()) == 5
+
+
+def test_the_five_lines_work_when_pasted(tmp_path):
+    said = run_as_cells(blocks(README)[:1], tmp_path)
+
+    assert "<OptimizerWidget 'bowl'" in said
+    assert "ENDED: all 200 trials" in said
+
+
+def test_the_guide_works_from_top_to_bottom(tmp_path):
+    said = run_as_cells(blocks(GUIDE), tmp_path)
+
+    assert "all 25 trials" in said
+    assert re.search(r"^#\d+ \w+ 0\.\d+ \{'lr'", said, re.MULTILINE), said
+    assert (tmp_path / "search.html").stat().st_size > 1e6
+
+
+def test_every_member_is_in_the_table():
+    listed = {name for members, *_ in rows("member of `HyperParameterOptimizer`") for name in named(members)}
+
+    assert listed == {name for name in dir(HyperParameterOptimizer) if not name.startswith("_")}
+
+
+def test_every_public_name_is_in_a_table():
+    listed = {name for names, _ in rows("other public names") for name in named(names)}
+
+    assert set(hpo_widgets.__all__) - {"HyperParameterOptimizer", "__version__"} <= listed
+
+
+@pytest.mark.parametrize("row", rows("member of `HyperParameterOptimizer`"), ids=lambda row: row[0])
+def test_the_tests_of_a_member_exist_and_are_named_for_it(row):
+    tree = ast.parse(MEMBER_TESTS.read_text(encoding="utf-8"))
+    there = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    members, _, tests = row
+
+    assert set(named(tests)) <= there
+    for member in named(members):
+        assert any(re.match(rf"test_(argument_)?{member}(_|$)", test) for test in named(tests)), member
+
+
+@pytest.mark.parametrize("text", [README, GUIDE], ids=["README.md", "getting-started.md"])
+def test_linked_files_exist(text):
+    home = ROOT if text is README else ROOT / "docs"
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+
+    assert [link for link in links if not (home / link).exists()] == []
+
+
+def test_commands_of_make_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for target in set(re.findall(r"`make (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
