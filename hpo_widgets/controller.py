@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
@@ -156,9 +157,15 @@ class Controller:
         return future
 
     def notice(self, source: str, sentence: str) -> None:
-        """Tell people of an error: in the panel's strip and on the ``hpo_widgets`` logger."""
+        """Tell people of an error: in the panel's strip, the journal and on the ``hpo_widgets`` logger."""
         logger.warning("%s: %s", source, sentence)
-        self.notices = [*self.notices, Notice(source, sentence)][-MAX_NOTICES:]
+        notice = Notice(source, sentence)
+        with self._gate:
+            self.notices = [*self.notices, notice][-MAX_NOTICES:]
+            try:
+                self.submit(lambda: self.recorder.event("notice", **asdict(notice)))
+            except JournalError:
+                logger.debug("a notice is not in the journal yet", exc_info=True)
         self.recorder.shown.notify()
 
     def _wake(self) -> None:
@@ -227,8 +234,10 @@ class Controller:
         self._set_paused(True)
 
     def resume(self) -> None:
-        """Launch again."""
+        """Launch again; a search that was reopened paused is started."""
         self._set_paused(False)
+        if self._thread is None and self.status is SearchStatus.PAUSED:
+            self.start()
 
     def _set_paused(self, paused: bool) -> None:  # noqa: FBT001 -- the value that is set
         if paused == self._is_paused:
@@ -249,6 +258,8 @@ class Controller:
             setattr(self.settings, name, value)
         if "max_number_of_concurrent_tasks" in changes and self._engine is not None:
             self._engine.resize(self.settings.max_number_of_concurrent_tasks)
+        if "report_period" in changes:
+            self._next_report = time.monotonic() + self.settings.report_period * SECONDS_A_MINUTE
         self._next_check = 0.0
         self.recorder.event("settings", changes=changes)
 
@@ -277,7 +288,13 @@ class Controller:
             logger.exception("the search ended with an error")
             reason = StopReason("error", f"the search ended with an error: {error!r}")
         finally:
-            self._close(reason)
+            reason = reason or StopReason("error", "the search ended without a reason")
+            try:
+                self._close(reason)
+            except Exception:  # whoever waits for the end must not wait for ever
+                logger.exception("not everything of the search could be closed")
+            finally:
+                self._set_ended(reason)
 
     def _open(self) -> StopReason | None:
         """Start workers and strategy."""
@@ -343,8 +360,8 @@ class Controller:
             self._callbacks.put(self.callback, self._calls_due)
         self._calls_due = []
 
-    def _close(self, reason: StopReason | None) -> None:
-        """End the run: every process and file that the run opened is closed here."""
+    def _close(self, reason: StopReason) -> None:
+        """Close every process and file that the run opened, and write its end."""
         engine, proposals = self._engine, self._proposals
         if engine is not None:
             engine.close()
@@ -353,28 +370,36 @@ class Controller:
         for number, trial in list(self.active.items()):
             # Only an error leaves trials behind; their workers are gone now.
             trial.refresh(self.objectives)
-            self._finish(number, trial, TrialState.ABORTED, reason.sentence if reason else None)
-        reason = reason or StopReason("error", "the search ended without a reason")
+            self._finish(number, trial, TrialState.ABORTED, reason.sentence)
         self.clock.end_run()
+        self._is_paused = False
         self.recorder.event(
             "end", code=reason.code, sentence=reason.sentence, wall_minutes=self.clock.elapsed
         )
+        if reason.code in {"error", "launch_failed"}:
+            self.notice("search", reason.sentence)
         try:
             self._flush()
         except JournalError as error:
-            self.notice("journal", f"{error}; what was not written yet is kept in memory")
+            self.notice("journal", f"{error} What was not written yet is kept in memory.")
         self.recorder.close_journal()
         self._callbacks.close()
+
+    def _set_ended(self, reason: StopReason) -> None:
+        """Say that the search has ended; commands that came too late for it are done now."""
         with self._gate:
             self._engine = self._proposals = None
             self.stop_reason = reason
             self.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
-            if reason.code in {"error", "launch_failed"}:
-                self.notice("search", reason.sentence)
             self._thread = None
-            while self._inbox:
-                function, future = self._inbox.popleft()
-                _complete(future, function)
+            if self._inbox:
+                while self._inbox:
+                    function, future = self._inbox.popleft()
+                    _complete(future, function)
+                try:
+                    self.recorder.flush()
+                except JournalError as error:
+                    logger.warning("journal: %s", error)
             self.ended.set()
         self.recorder.shown.notify()
 

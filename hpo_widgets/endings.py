@@ -109,10 +109,8 @@ class Endings:
                 "total_max_jobs",
                 f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
             )
-        wall = settings.optimization_time_limit
-        if clock.has_own_deadline:
-            wall = None
-        if clock.is_past_deadline or (wall is not None and clock.elapsed >= wall):
+        wall_left = clock.wall_left
+        if wall_left is not None and wall_left <= 0:
             return StopReason(
                 "optimization_time_limit", "the time limit has passed; set a new one to go on"
             )

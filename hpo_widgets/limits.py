@@ -66,6 +66,10 @@ class Clock:
         if self.run_started is not None:
             self.wall_before = self.elapsed
             self.run_started = None
+            limit = self.settings.optimization_time_limit
+            if limit is not None and not self.has_own_deadline and self.is_past_deadline:
+                # The two clocks may differ by a breath: what has passed leaves nothing.
+                self.wall_before = max(self.wall_before, limit)
 
     def set_deadline(self, deadline: dt.datetime | None) -> None:
         """Have a moment of one's own as the limit; None: no limit."""
@@ -78,6 +82,15 @@ class Clock:
         if self.run_started is None:
             return self.wall_before
         return self.wall_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
+
+    @property
+    def wall_left(self) -> float | None:
+        """Minutes of the wall limit that another run would have; None without a limit."""
+        if self.has_own_deadline or self.run_started is not None:
+            seconds = self.seconds_to_deadline()
+            return None if seconds is None else seconds / SECONDS_A_MINUTE
+        limit = self.settings.optimization_time_limit
+        return None if limit is None else limit - self.wall_before
 
     @property
     def compute_used(self) -> float:
@@ -119,9 +132,8 @@ class Clock:
         """Limits and what is used of them."""
         settings = self.settings
         wall_limit = settings.optimization_time_limit
-        if self.deadline is not None:
-            left = self.seconds_to_deadline() or 0.0
-            wall_limit = max(0.0, self.elapsed + left / SECONDS_A_MINUTE)
+        if self.has_own_deadline:
+            wall_limit = wall_limit_until(self.deadline, self.elapsed)
         iterations = None
         if settings.total_max_jobs is not None and settings.max_iteration_per_job is not None:
             iterations = settings.total_max_jobs * settings.max_iteration_per_job
@@ -131,3 +143,12 @@ class Clock:
             compute_minutes=Limit(settings.compute_time_limit, self.compute_used),
             wall_minutes=Limit(wall_limit, self.elapsed),
         )
+
+
+def wall_limit_until(deadline: dt.datetime | None, elapsed: float) -> float | None:
+    """Minutes that a search may take in all when it has to end at a moment; None: no limit."""
+    if deadline is None:
+        return None
+    left = (deadline - dt.datetime.now()).total_seconds() / SECONDS_A_MINUTE  # noqa: DTZ005 -- as above
+    # A budget's limit is above 0; with nothing left and nothing used there is none to speak of.
+    return elapsed + max(0.0, left) or None

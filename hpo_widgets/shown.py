@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,18 +16,21 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
 
+logger = logging.getLogger("hpo_widgets")
+
 
 class ShownTrials:
     """Columns and ranking in step, with the subscribers to tell.
 
-    Written by one thread, the search's own; read from any. `_lock` guards the ranking.
+    Written by one thread, the search's own; read from any. `_lock` guards the ranking and the list of
+    subscribers.
     """
 
     def __init__(self, space: Space, objectives: tuple[Objective, ...]) -> None:
         self.columns = TrialColumns(space.columns, len(objectives))
         self._ranking = Ranking(objectives)
         self._lock = threading.Lock()
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: list[tuple[Callable[[], None]]] = []
 
     def put(self, rows: Sequence[TrialRow]) -> None:
         """Show rows in the columns; `rank` follows."""
@@ -73,14 +77,20 @@ class ShownTrials:
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after each change; returns the function that ends it."""
-        self._subscribers = [*self._subscribers, callback]
+        entry = (callback,)  # an object of its own: the same callback may be there twice
+        with self._lock:
+            self._subscribers = [*self._subscribers, entry]
 
         def unsubscribe() -> None:
-            self._subscribers = [other for other in self._subscribers if other is not callback]
+            with self._lock:
+                self._subscribers = [other for other in self._subscribers if other is not entry]
 
         return unsubscribe
 
     def notify(self) -> None:
-        """Tell all subscribers; they only set a flag."""
-        for callback in self._subscribers:
-            callback()
+        """Tell all subscribers; they only set a flag. One that raises does not hurt the search."""
+        for (callback,) in self._subscribers:
+            try:
+                callback()
+            except Exception:
+                logger.exception("a subscriber of the search raised")

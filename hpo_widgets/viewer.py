@@ -11,7 +11,7 @@ from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.details import to_dataframe
 from hpo_widgets.journal import Journal, JournalError
-from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.ranking import Ranking
 from hpo_widgets.search import COMMANDS, SearchStatus
@@ -208,9 +208,10 @@ class SearchViewer:
         ended = snapshot.ended
         seconds = (ended - snapshot.started)[ended == ended]  # noqa: PLR0124 -- NaN: not ended
         wall = settings.optimization_time_limit
-        if self._chronicle.deadline is not None:
-            left = dt.datetime.fromisoformat(self._chronicle.deadline) - dt.datetime.now()  # noqa: DTZ005 -- naive local, as set
-            wall = max(0.0, self.elapsed_minutes + left.total_seconds() / SECONDS_A_MINUTE)
+        if self._chronicle.has_own_deadline:
+            deadline = self._chronicle.deadline
+            moment = None if deadline is None else dt.datetime.fromisoformat(deadline)
+            wall = wall_limit_until(moment, self.elapsed_minutes)
         return Budget(
             jobs=Limit(settings.total_max_jobs, sum(counts.values())),
             iterations=Limit(None, 0),
