@@ -15,7 +15,8 @@ _MARGIN = 0.06
 _HEADROOM = 0.1
 # Values beyond this are drawn at this: the width of an axis must be finite too.
 _MOST = 1e300
-_LEAST_POSITIVE = 1e-300
+_MOST_END = 1e305
+_LEAST_POSITIVE = 1e-305
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
 _WIDE = 20.0
@@ -42,30 +43,31 @@ class Domain:
         """Share of the axis, 0 at its low end and 1 at its high end."""
         low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
         forward = np.log10(np.maximum(values, _LEAST_POSITIVE)) if self.is_log else values
-        return (forward / 2 - low / 2) / (high / 2 - low / 2)
+        return (forward - low) / (high - low)
 
     def at(self, place: float) -> float:
         """Return the value at a share of the axis: the inverse of `place`."""
         low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
-        return _backward(low + 2 * place * (high / 2 - low / 2), is_log=self.is_log)
+        return _backward(low + place * (high - low), is_log=self.is_log)
 
     def grown(self, values: npt.NDArray[np.float64]) -> Domain:
         """Return the domain that also holds ``values``: the same when it does, else larger by a step."""
         if len(values) == 0:
             return self
-        places = self.place(values)
-        least, most = float(places.min()), float(places.max())
         low, high = _forward(self.low, is_log=self.is_log), _forward(self.high, is_log=self.is_log)
-        width = high / 2 - low / 2
-        if least >= LANE and most <= 1:
+        least = _forward(float(values.min()), is_log=self.is_log)
+        most = _forward(float(values.max()), is_log=self.is_log)
+        width = high - low
+        floor = low + LANE * width
+        if least >= floor and most <= high:
             return self
         # A step at least, so that a slow drift does not redraw the axis for each trial.
-        step = _GROWTH - 1
-        if least < LANE:
-            low += 2 * width * min(-step, (least - LANE) * (1 + _MARGIN))
-        if most > 1:
-            high += 2 * width * max(step, (most - 1) * (1 + _MARGIN))
-        return Domain(_backward(low, is_log=self.is_log), _backward(high, is_log=self.is_log), self.is_log)
+        step = (_GROWTH - 1) * width
+        if least < floor:
+            floor = min(floor - step, least - _MARGIN * (high - least))
+        if most > high:
+            high = max(high + step, most + _MARGIN * (most - floor))
+        return _over_lane(floor, high, is_log=self.is_log)
 
 
 def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
@@ -74,21 +76,21 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     None gives 0 to 1; equal ones are put in the middle.
     """
     if len(values) == 0:
-        return Domain(0.1, 1.0, is_log=True) if is_log else Domain(-LANE, 1.0)
+        return _over_lane(-1.0 if is_log else 0.0, 0.0 if is_log else 1.0, is_log=is_log)
     kept = clip(values)
-    low, high = float(kept.min()), float(kept.max())
-    if is_log:
-        low, high = math.log10(max(low, _LEAST_POSITIVE)), math.log10(max(high, _LEAST_POSITIVE))
-    half = high / 2 - low / 2
-    if half == 0:
-        half = max(abs(low) * 0.05, 1e-9) if low and not is_log else 0.5
+    low = _forward(float(kept.min()), is_log=is_log)
+    high = _forward(float(kept.max()), is_log=is_log)
+    if high - low <= abs(low) * 1e-12:
+        half = 0.5 if is_log or not low else abs(low) * 0.05
         low, high = low - half, high + half
-    margin = 2 * half * _MARGIN
-    return Domain(
-        _backward(low - margin - 2 * half * LANE * (1 + 2 * LANE + 2 * _MARGIN), is_log=is_log),
-        _backward(high + 2 * half * _HEADROOM, is_log=is_log),
-        is_log,
-    )
+    width = high - low
+    return _over_lane(low - _MARGIN * width, high + _HEADROOM * width, is_log=is_log)
+
+
+def _over_lane(floor: float, high: float, *, is_log: bool) -> Domain:
+    """Return the domain from ``floor`` to ``high``, on the even scale, with the lane below the floor."""
+    low = floor - LANE / (1 - LANE) * (high - floor)
+    return Domain(_backward(low, is_log=is_log), _backward(high, is_log=is_log), is_log)
 
 
 def wants_log(values: npt.NDArray[np.float64]) -> bool:
@@ -123,5 +125,5 @@ def _forward(value: float, *, is_log: bool) -> float:
 def _backward(place: float, *, is_log: bool) -> float:
     """Return the value at a place on that scale, as far as an axis can go."""
     if is_log:
-        return float(10.0 ** min(max(place, math.log10(_LEAST_POSITIVE)), math.log10(_MOST)))
-    return min(max(place, -_MOST), _MOST)
+        return float(10.0 ** min(max(place, math.log10(_LEAST_POSITIVE)), math.log10(_MOST_END)))
+    return min(max(place, -_MOST_END), _MOST_END)

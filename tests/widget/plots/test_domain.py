@@ -1,0 +1,106 @@
+"""The ends of the axes hold every value, above the lane of failed trials, and grow in steps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_widgets.widget.plots.domain import LANE, Domain, clip, first_domain, num_trials_shown, wants_log
+
+ANY = st.floats(min_value=-1e300, max_value=1e300)
+POSITIVE = st.floats(min_value=1e-200, max_value=1e200)
+
+
+def holds(domain, values):
+    places = domain.place(np.array(values))
+    return bool(np.all(places >= LANE - 1e-6) and np.all(places <= 1 + 1e-6))
+
+
+@given(st.lists(ANY, min_size=1, max_size=20), st.lists(ANY, max_size=20))
+def test_an_even_axis_holds_all_values_above_the_lane(first, later):
+    domain = first_domain(np.array(first), is_log=False)
+    for value in later:
+        domain = domain.grown(np.array([value]))
+    assert domain.low < domain.high
+    assert holds(domain, [*first, *later])
+
+
+@given(st.lists(POSITIVE, min_size=1, max_size=20), st.lists(POSITIVE, max_size=20))
+def test_a_logarithmic_axis_holds_all_values_above_the_lane(first, later):
+    domain = first_domain(np.array(first), is_log=True)
+    for value in later:
+        domain = domain.grown(np.array([value]))
+    assert 0 < domain.low < domain.high
+    assert holds(domain, [*first, *later])
+
+
+def test_values_inside_change_nothing():
+    domain = first_domain(np.array([0.0, 1.0]), is_log=False)
+    assert domain.grown(np.array([0.5, 1.0, 0.0])) is domain
+
+
+def test_a_slow_drift_moves_the_axis_a_few_times_only():
+    domain = first_domain(np.array([0.0, 1.0]), is_log=False)
+    moved = 0
+    for value in np.linspace(1.0, 100.0, 1000):
+        grown = domain.grown(np.array([value]))
+        moved += grown is not domain
+        domain = grown
+    assert moved <= 15
+
+
+def test_equal_values_are_put_in_the_middle():
+    domain = first_domain(np.array([3.0, 3.0]), is_log=False)
+    assert 0.3 < domain.place(np.array([3.0]))[0] < 0.8
+
+
+def test_no_values_give_an_axis_from_0_to_1():
+    assert first_domain(np.empty(0), is_log=False).high == 1.0
+    assert holds(first_domain(np.empty(0), is_log=False), [0.0, 1.0])
+
+
+@given(st.floats(min_value=0.0, max_value=1.0))
+def test_at_is_the_inverse_of_place(share):
+    domain = Domain(1e-3, 10.0, is_log=True)
+    assert domain.place(np.array([domain.at(share)]))[0] == pytest.approx(share, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0] * 20, False),
+        ([0.001, 1.0], False),
+        ([0.001] + [1.0] * 10, True),
+        ([0.0] + [1.0] * 10, False),
+        ([-1.0] + [1.0] * 10, False),
+        # One outlier at the bad end alone is no reason.
+        ([1.0] * 20 + [1e6], False),
+    ],
+)
+def test_when_a_logarithmic_axis_shows_more(values, expected):
+    assert wants_log(np.array(values)) is expected
+
+
+def test_values_that_no_axis_holds_are_drawn_at_its_end():
+    assert np.all(np.isfinite(clip(np.array([-1.7e308, 1.7e308, math.inf, -math.inf]))))
+
+
+@pytest.mark.parametrize(
+    ("num_trials", "most", "end"),
+    [
+        (0, None, 20),
+        (20, None, 20),
+        (21, None, 30),
+        (0, 8, 8),
+        (100, 120, 100),
+        (101, 120, 120),
+        (300, 200, 300),
+        (0, 0, 1),
+    ],
+)
+def test_the_axis_of_trials_grows_in_steps_and_ends_with_the_budget(num_trials, most, end):
+    assert num_trials_shown(num_trials, most) == end

@@ -1,0 +1,97 @@
+"""What the history shows, as arrays: who is drawn where, and the best so far."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.plots.series import HistorySeries
+
+
+def series_of(search, objective=0):
+    series = HistorySeries(objective, minimise=search.objectives[objective].minimise)
+    return series, series.put(search.snapshot())
+
+
+@pytest.mark.parametrize(("sign", "corners"), [("min", [3.0, 1.0]), ("max", [3.0, 5.0])])
+def test_the_best_so_far_is_a_step_line(sign, corners):
+    search = ScriptedSearch(signs=sign)
+    search.add_trials([3.0, 4.0 if sign == "min" else 2.0, corners[1], 2.0])
+    series, _ = series_of(search)
+    x, y = series.best_so_far()
+    assert x.tolist() == [0, 2, 2]
+    assert y.tolist() == [corners[0], corners[0], corners[1]]
+
+
+def test_only_completed_trials_make_the_best():
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    for state in (TrialState.PRUNED, TrialState.ABORTED, TrialState.RUNNING):
+        search.add_trial(0.1, state=state)
+    series, _ = series_of(search)
+    assert series.best_so_far()[1].tolist() == [0.5]
+
+
+def test_trials_that_end_out_of_order_are_put_in_their_place():
+    search = ScriptedSearch()
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(0.5)
+    series, fresh = series_of(search)
+    assert fresh.tolist() == [1]
+    search.end_trial(0, 0.25)
+    assert series.put(search.snapshot()).tolist() == [0]
+    assert series.best_so_far()[0].tolist() == [0]
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [math.inf]])
+def test_without_a_value_there_is_no_best(values):
+    search = ScriptedSearch()
+    search.add_trials(values)
+    series, _ = series_of(search)
+    assert [len(corners) for corners in series.best_so_far()] == [0, 0]
+
+
+def test_each_trial_is_drawn_in_one_place():
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    search.add_trial(0.4, state=TrialState.PRUNED)
+    search.add_trial(state=TrialState.ABORTED)
+    search.add_trial(state=TrialState.FAILED)
+    search.add_trial(math.inf)
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(state=TrialState.QUEUED)
+    series, fresh = series_of(search)
+    assert series.completed(fresh)[0].tolist() == [0]
+    assert series.partial(fresh)[0].tolist() == [1]
+    assert series.failed(fresh).tolist() == [3, 4]
+    assert sorted(series.shown()) == [0.4, 0.5]
+
+
+def test_rows_that_come_twice_are_drawn_once():
+    search = ScriptedSearch()
+    search.add_trials([0.5, 0.25])
+    series, _ = series_of(search)
+    assert series.put(search.snapshot()).tolist() == []
+    assert not series.has_rewritten
+
+
+def test_a_drawn_trial_that_changes_is_noticed():
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    series, _ = series_of(search)
+    search.end_trial(0, 0.75)
+    series.put(search.snapshot())
+    assert series.has_rewritten
+
+
+def test_the_second_objective_can_be_drawn():
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    search.add_trial([0.5, 2.0])
+    search.add_trial([0.4, 3.0])
+    series, _ = series_of(search, 1)
+    assert series.best_so_far()[1].tolist() == [2.0, 2.0, 3.0]
+    assert series.completed(np.arange(2))[1].tolist() == [2.0, 3.0]

@@ -1,0 +1,46 @@
+"""Ticks are round numbers, some but not many, none on the lane of failed trials."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_widgets.widget.plots.domain import LANE, Domain, first_domain
+from hpo_widgets.widget.plots.ticks import even_ticks, value_ticks
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (-0.3, 0.35, [-0.2, 0.0, 0.2]),
+        (0, 20, [0, 5, 10, 15, 20]),
+        (1e9, 1.0005e9, [1e9, 1.0001e9, 1.0002e9, 1.0003e9, 1.0004e9, 1.0005e9]),
+    ],
+)
+def test_even_ticks_are_round(low, high, ticks):
+    assert even_ticks(low, high, 6) == pytest.approx(ticks)
+
+
+def test_trials_have_whole_ticks():
+    assert even_ticks(0, 3, 6, whole=True) == [0, 1, 2, 3]
+
+
+def test_an_axis_without_width_has_no_ticks():
+    assert even_ticks(1, 1, 6) == []
+
+
+def test_a_few_decades_have_parts_and_many_have_none():
+    assert value_ticks(Domain(0.009, 1.1, is_log=True), 6) == [0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    assert value_ticks(Domain(1e-7, 1.1, is_log=True), 8) == [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+
+
+@given(st.lists(st.floats(min_value=1e-200, max_value=1e200), min_size=2, max_size=5, unique=True), st.booleans())
+def test_ticks_are_few_and_off_the_lane(values, is_log):
+    import numpy as np
+
+    domain = first_domain(np.array(values), is_log=is_log)
+    ticks = value_ticks(domain, 6)
+    assert len(ticks) <= 12
+    assert all(domain.at(LANE) <= tick <= domain.high for tick in ticks)

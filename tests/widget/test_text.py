@@ -1,0 +1,71 @@
+"""Numbers and durations in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hpo_widgets.objectives import Objective
+from hpo_widgets.widget import text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0"),
+        (-3.0, "-3"),
+        (0.036412, "0.03641"),
+        (0.5, "0.5"),
+        (123.456789, "123.5"),
+        (12345.678, "12346"),
+        (999999.0, "999999"),
+        (1e6, "1e6"),
+        (12345678.0, "1.235e7"),
+        (0.001, "0.001"),
+        (0.00099999, "1e-3"),
+        (1e-300, "1e-300"),
+        (1e300, "1e300"),
+        (-2.5e-5, "-2.5e-5"),
+        (math.inf, "∞"),
+        (-math.inf, "-∞"),
+        (math.nan, "–"),
+        (None, "–"),
+    ],
+)
+def test_numbers_have_significant_digits_and_are_scientific_where_that_is_shorter(value, words):
+    assert text.number(value) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (-1, "0:00"),
+        (0, "0:00"),
+        (0.5, "0:30"),
+        (1.2, "1:12"),
+        (59.999, "1:00:00"),
+        (75.5, "1:15:30"),
+        (6000, "100:00:00"),
+    ],
+)
+def test_durations(minutes, words):
+    assert text.duration(minutes) == words
+
+
+@pytest.mark.parametrize(
+    ("sign", "words"),
+    [
+        ("min", "minimise validation / loss"),
+        ("max", "maximise validation / loss"),
+        ("min_global", "minimise validation / loss (lowest report)"),
+        ("max_global", "maximise validation / loss (highest report)"),
+    ],
+)
+def test_objectives_say_which_report_counts(sign, words):
+    assert text.objective(Objective("validation", "loss", sign)) == words
+
+
+def test_ranges():
+    assert text.range_in_words((0.001, 0.01), "log") == "0.001 … 0.01"
+    assert text.range_in_words(("relu", None), "choice") == "relu, None"
