@@ -79,13 +79,19 @@ class Worker:
     def _on_terminate(self, _signal: int, _frame: FrameType | None) -> None:
         trial = self._trial
         # The page says whom the signal means: one that comes late must not hit the next trial.
-        if trial is None or self._aborting or self.page[ABORT] != trial.number or os.getpid() != self._pid:
+        if trial is None or self._aborting or self.page[ABORT] != trial.number:
             return
         self._aborting = True
         if self._sending:
             self._abort_when_sent = True
         else:
             raise TrialAborted
+
+    def leave(self) -> None:
+        """In a forked child: neither write into the connection nor keep it open, and die of SIGTERM."""
+        self._connection.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _hold_terminate(hold=False)
 
     # Loading -------------------------------------------------------------------------------------
 
@@ -276,6 +282,15 @@ def traceback_of(error: BaseException) -> str:
     return f"{head}\n… {len(text) - len(head) - len(tail)} characters left out …\n{tail}"
 
 
+def _hold_terminate(*, hold: bool = True) -> None:
+    """Hold SIGTERM back while a fork is made.
+
+    Python forgets signals that reach a child before its interpreter is ready, and a `multiprocessing` pool
+    that waits for its terminated children would wait for ever.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def _flush(stream: Any) -> None:
     with contextlib.suppress(Exception):  # closed, or not even a stream
         stream.flush()
@@ -314,8 +329,9 @@ def main() -> None:
     page = memoryview(mmap.mmap(page_fd, frames.PAGE)).cast("q")
     os.close(page_fd)
     worker = Worker(connection, page)
-    # A forked child must neither write into the connection nor keep it open.
-    os.register_at_fork(after_in_child=connection.close)
+    os.register_at_fork(
+        before=_hold_terminate, after_in_parent=lambda: _hold_terminate(hold=False), after_in_child=worker.leave
+    )
     with mmap.mmap(payload_fd, 0, access=mmap.ACCESS_READ) as payload:
         os.close(payload_fd)
         worker.load(payload)

@@ -384,6 +384,21 @@ def test_a_forked_child_is_told_not_to_report(drive, tmp_path):
     assert "child process" in (tmp_path / "said").read_text()
 
 
+def test_a_forked_child_dies_of_sigterm_as_any_process_does(drive):
+    def train():
+        import os
+        import signal
+        import time
+
+        fork = os.fork()
+        if not fork:
+            time.sleep(1000)
+        os.kill(fork, signal.SIGTERM)
+        return os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
+
+    assert drive(train).run().result == -15
+
+
 def test_multiprocessing_inside_a_trial_works(drive):
     def train(x):
         import multiprocessing
