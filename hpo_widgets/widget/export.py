@@ -35,6 +35,8 @@ _REFERENCE = "IPY_MODEL_"
 
 _PAGE = """\
 <!DOCTYPE html>
+<!-- Carries browser code of ipywidgets and Lumino (Project Jupyter Contributors, BSD-3-Clause), and, where they are
+in use, bqplot and bqscales (bqplot contributors, Apache-2.0) and anywidget (Trevor Manz, MIT). -->
 <html lang="en">
 <head>
 <meta charset="utf-8">
