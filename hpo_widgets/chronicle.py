@@ -37,6 +37,9 @@ class Chronicle:
     objectives: tuple[Objective, ...] = ()
     spaces: list[Space] = field(default_factory=list)
     epochs: list[EpochMark] = field(default_factory=list)
+    undo: list[Space] = field(default_factory=list)
+    """Spaces that an undo goes back to, the next one last."""
+    redo: list[Space] = field(default_factory=list)
     settings: Settings = field(default_factory=lambda: Settings(1))
     is_running: bool = False
     is_paused: bool = False
@@ -94,7 +97,7 @@ class Chronicle:
         self.stop_reason = None
 
     def _end(self, event: Mapping[str, Any]) -> None:
-        self.is_running = False
+        self.is_running = self.is_paused = False
         self.run_began = None
         self.wall_before = event["wall_minutes"]
         self.stop_reason = StopReason(event["code"], event["sentence"])
@@ -116,6 +119,13 @@ class Chronicle:
         before = self.space.ranges
         space = Space.from_dict(event["space"], self.choices)
         changed = {name: bounds for name, bounds in space.ranges.items() if before[name] != bounds}
+        step = event.get("step", "set")
+        if step == "undo":
+            self.undo.pop()
+            self.redo.append(self.space)
+        else:
+            self.undo.append(self.space)
+            self.redo = self.redo[:-1] if step == "redo" else []
         self.spaces.append(space)
         self.epochs.append(
             EpochMark(

@@ -89,10 +89,13 @@ class Controller:
         self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
         self._engine: JobEngine | None = None
         self._proposals: Proposals | None = None
+        self._alone = threading.Lock()
         self._seen: set[tuple[float | None, ...]] = set()
         self._draws = 0
         self._endings = Endings(settings, self.clock)
         self._is_paused = False
+        self._exhausted: int | None = None
+        """The epoch in which the strategy had no further point; None: not yet."""
         self._ending: StopReason | None = None
         self._dirty: set[int] = set()
         self._calls_due: list[tuple[Any, ...]] = []
@@ -123,7 +126,7 @@ class Controller:
         with self._gate:
             if self._thread is not None:
                 return True
-            nothing_left = self._endings.why_nothing_left(self.num_launched)
+            nothing_left = self.why_nothing_left()
             if nothing_left is not None:
                 self.stop_reason = nothing_left
                 self.status = END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
@@ -142,6 +145,13 @@ class Controller:
             )
             self._thread.start()
         return True
+
+    def why_nothing_left(self) -> StopReason | None:
+        """Why a search that does not run cannot be started now; None: it can."""
+        reason = self._endings.why_nothing_left(self.num_launched)
+        if reason is None and self._exhausted == self.epochs.number and not self.waiting_by_hand:
+            return self.stop_reason
+        return reason
 
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
@@ -175,7 +185,7 @@ class Controller:
 
     def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any]) -> None:
         """Take up what a journal tells, before the first start in this process."""
-        self.epochs.restore(chronicle.spaces, chronicle.epochs)
+        self.epochs.restore(chronicle)
         self.notices = list(chronicle.notices)
         self.stop_reason = chronicle.stop_reason
         self._is_paused = chronicle.is_paused
@@ -205,23 +215,24 @@ class Controller:
 
     def set_ranges(self, ranges: Mapping[str, Any]) -> None:
         """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
-        self._begin(self.epochs.set_ranges(ranges, self.num_numbered))
+        self._begin(self.epochs.set_ranges(ranges, self.num_numbered), "set")
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        self._begin(self.epochs.undo(self.num_numbered))
+        self._begin(self.epochs.undo(self.num_numbered), "undo")
 
     def redo(self) -> None:
         """Take back the last `undo`."""
-        self._begin(self.epochs.redo(self.num_numbered))
+        self._begin(self.epochs.redo(self.num_numbered), "redo")
 
-    def _begin(self, mark: EpochMark | None) -> None:
+    def _begin(self, mark: EpochMark | None, step: str) -> None:
         """Make a new epoch known; what was asked under the old one is dropped."""
         if mark is None:
             return
         self._draws = 0
         self.recorder.event(
             "set_ranges",
+            step=step,
             epoch=mark.epoch,
             first_number=mark.first_number,
             space=self.epochs.space.to_dict(),
@@ -284,17 +295,15 @@ class Controller:
                 reason = self._step()
         except JournalError as error:
             reason = StopReason("error", f"the journal could not be written: {error}")
-        except Exception as error:  # every way out must leave an ended search with its reason
+        except BaseException as error:  # every way out must leave an ended search with its reason
             logger.exception("the search ended with an error")
             reason = StopReason("error", f"the search ended with an error: {error!r}")
+        try:
+            self._close(reason)
+        except Exception:  # whoever waits for the end must not wait for ever
+            logger.exception("not everything of the search could be closed")
         finally:
-            reason = reason or StopReason("error", "the search ended without a reason")
-            try:
-                self._close(reason)
-            except Exception:  # whoever waits for the end must not wait for ever
-                logger.exception("not everything of the search could be closed")
-            finally:
-                self._set_ended(reason)
+            self._set_ended(reason)
 
     def _open(self) -> StopReason | None:
         """Start workers and strategy."""
@@ -310,6 +319,7 @@ class Controller:
             is_seeded=self._is_seeded,
             num_workers=lambda: self.settings.max_number_of_concurrent_tasks,
             wake=self._wake,
+            alone=self._alone,
         )
         self._begin_epoch()
         now = time.monotonic()
@@ -337,16 +347,17 @@ class Controller:
             reason = self._ending or self._why_no_more()
             if reason is not None:
                 return reason
-        due = recorder.due
+        due, now = recorder.due, time.monotonic()
+        if due is not None and now >= due:
+            # Only after the launch: no free worker waits for the commit of what it did before.
+            self._flush()
+            due, now = recorder.due, time.monotonic()
         until = self._next_check if due is None else min(self._next_check, due)
-        for event in engine.wait(max(0.0, until - time.monotonic())):
+        for event in engine.wait(max(0.0, until - now)):
             if event.kind == "ended":
                 self._ended(event.number, cast("Outcome", event.data))
             else:
                 self._event(event)
-        due = recorder.due
-        if due is not None and time.monotonic() >= due:
-            self._flush()
         return None
 
     def _flush(self) -> None:
@@ -390,6 +401,7 @@ class Controller:
         with self._gate:
             self._engine = self._proposals = None
             self.stop_reason = reason
+            self._exhausted = self.epochs.number if reason.code == "space_exhausted" else None
             self.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
             self._thread = None
             if self._inbox:
@@ -576,6 +588,8 @@ class Controller:
         if outcome.stdout or outcome.stderr or outcome.traceback:
             self.recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
         self._finish(number, trial, state, error)
+        if state != TrialState.FAILED and trial.row.values is not None:
+            self._endings.has_objective = True
         reason = self._endings.after_trial(
             state,
             error,

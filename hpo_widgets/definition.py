@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.jobs.functions import FunctionPool
 from hpo_widgets.jobs.scripts import ScriptEngine
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.limits import Settings
 from hpo_widgets.messages import near_match
 from hpo_widgets.objectives import Objective, make_objectives

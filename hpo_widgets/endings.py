@@ -29,7 +29,7 @@ class Endings:
         self._settings = settings
         self._clock = clock
         self.has_objective = False
-        """True once any trial completed with its objectives."""
+        """True once any trial has reported an objective and did not fail."""
         self._num_failures_in_a_row = 0
         self._num_launch_failures_in_a_row = 0
         self._num_without_objective = 0

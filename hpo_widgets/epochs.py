@@ -10,6 +10,7 @@ from hpo_widgets.search import EpochMark
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.space import Space
 
 
@@ -41,11 +42,12 @@ class Epochs:
         """Whether an undone change can be made again."""
         return bool(self._redo)
 
-    def restore(self, spaces: Sequence[Space], marks: Sequence[EpochMark]) -> None:
+    def restore(self, chronicle: Chronicle) -> None:
         """Take up the epochs that a journal tells of, the first included."""
-        self.space = spaces[-1]
-        self.marks = list(marks)
-        self._undo = list(spaces[:-1])
+        self.space = chronicle.space
+        self.marks = list(chronicle.epochs)
+        self._undo = list(chronicle.undo)
+        self._redo = list(chronicle.redo)
 
     def set_ranges(self, ranges: Mapping[str, Any], first_number: int) -> EpochMark | None:
         """Change ranges; ``first_number`` is the first trial that they hold for."""

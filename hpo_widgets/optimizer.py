@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,7 @@ from hpo_widgets.details import experiment_details, to_dataframe
 from hpo_widgets.history import observation_of
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.running_search import RunningSearch
+from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS, RunningSearch
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 
@@ -206,16 +207,20 @@ class HyperParameterOptimizer(RunningSearch):
         changed = asyncio.Event()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(changed.set)
+            # The loop may be gone before its last subscription is.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(changed.set)
 
         unsubscribe = self.subscribe(wake)
-        seconds = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
+        seconds = None if timeout is None else max(0.0, float(timeout) * SECONDS_A_MINUTE)
+        deadline = None if seconds is None else time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds):
                 while not self._controller.ended.is_set():
                     await changed.wait()
                     changed.clear()
-                return await asyncio.to_thread(self._callbacks.wait)
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                return await asyncio.to_thread(self._callbacks.wait, left)
         except TimeoutError:
             return False
         finally:
@@ -252,11 +257,15 @@ class HyperParameterOptimizer(RunningSearch):
 
     def get_num_active_experiments(self) -> int:
         """Number of jobs that are queued or running now."""
+        if not self.is_running():
+            return 0  # also where a full disk kept their ends from being written
         counts = self.counts
         return counts[TrialState.QUEUED] + counts[TrialState.RUNNING]
 
     def get_active_experiments(self) -> list[Trial]:
         """The trials that are queued or running now."""
+        if not self.is_running():
+            return []
         snapshot = self.snapshot()
         active = snapshot.numbers[snapshot.state <= TrialState.RUNNING]
         return [self.trial(int(number)) for number in active]
@@ -471,7 +480,8 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
     if isinstance(journal_or_task_id, Path) or path.suffix == ".sqlite":
         msg = f"there is no journal at {path}"
         raise FileNotFoundError(msg)
-    return find(str(journal_or_task_id), DIRECTORY)
+    known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
+    return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
 
 
 def _checked_callback(callback: Any) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class _Drawing:
         seen: set[tuple[float | None, ...]],
         *,
         allow_duplicates: bool,
+        alone: threading.Lock,
     ) -> None:
+        self.alone = alone
         self.strategy = strategy
         self.objectives = objectives
         self.seen_keys = seen
@@ -106,6 +109,7 @@ class _Drawing:
             encoded = encode(proposal.point)
             if self.allow_duplicates or tuple(encoded) not in seen_keys:
                 return proposal, encoded
+            self.strategy.dropped(proposal)
         return None
 
 
@@ -226,16 +230,16 @@ class ThreadedProposals:
     def next(self) -> tuple[Proposal, list[float | None]] | None:
         self._take_answers()
         drawn = None
-        if self._ready and self.error is None:
+        while self._ready and self.error is None and drawn is None:
             candidate = self._ready.popleft()
-            # Two points asked ahead may be the same one; only the first is run.
+            # A point asked ahead may have been run by hand since, or be asked twice: only the first is run.
             if (
                 self._drawing.allow_duplicates
                 or tuple(candidate[1]) not in self._drawing.seen_keys
             ):
                 drawn = candidate
             else:
-                self._put(lambda: self._drawing.strategy.dropped(candidate[0]))
+                self._put(partial(self._drawing.strategy.dropped, candidate[0]))
         self._is_handing_over = drawn is not None
         self._ask_ahead()
         return drawn
@@ -303,6 +307,11 @@ class ThreadedProposals:
         self._has_questions.release()
 
     def _run(self) -> None:
+        # The thread of an earlier run may still be at its last question.
+        with self._drawing.alone:
+            self._answer()
+
+    def _answer(self) -> None:
         while True:
             self._has_questions.acquire()
             try:
@@ -327,9 +336,13 @@ def make_proposals(
     is_seeded: bool,
     num_workers: Callable[[], int],
     wake: Callable[[], None],
+    alone: threading.Lock,
 ) -> Proposals:
-    """Choose how a strategy is asked; see the module's docstring."""
-    drawing = _Drawing(strategy, objectives, seen, allow_duplicates=allow_duplicates)
+    """Choose how a strategy is asked; see the module's docstring.
+
+    ``alone`` is held by the thread that asks the strategy: one lock a strategy, whatever the runs.
+    """
+    drawing = _Drawing(strategy, objectives, seen, allow_duplicates=allow_duplicates, alone=alone)
     if not strategy.is_model_based:
         return InlineProposals(drawing)
     return ThreadedProposals(

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.journal import Journal
+from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.shown import ShownTrials
 from hpo_widgets.trial_reader import TrialReader
 from hpo_widgets.trials import TrialState
@@ -65,6 +65,8 @@ class Recorder:
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
         self._journal: Journal | None = None
+        self._sequence: int | None = None
+        """The journal's last write as far as known here; another one means that it was continued elsewhere."""
         self._rows: dict[int, TrialRow] = {}
         self._ended: list[TrialRow] = []
         self._scalars: list[tuple[int, str, str, float, int]] = []
@@ -109,10 +111,11 @@ class Recorder:
         if rows or self._events or self._outputs or self._scalars:
             if self._journal is not None:
                 self._write(self._journal, rows)
-            elif self.path.exists():
+            elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
-                with closing(Journal.open(self.path)) as journal:
+                with closing(self._reopened()) as journal:
                     self._write(journal, rows)
+                    self._sequence = journal.sequence
             # Before the first start nothing is worth a file; the events wait for it.
         self.shown.notify()
 
@@ -145,7 +148,7 @@ class Recorder:
     def _archive(self, journal: Journal, ended: Sequence[TrialRow]) -> None:
         """Hide what fell out of the top k and show what rose into it again."""
         columns = self.shown.columns
-        top = set(self.shown.top(self._save_top_k))
+        top = set(self.shown.top(self._save_top_k, self.shown.has_ended))
         risen = sorted(top - self._kept)
         fallen = sorted((self._kept | {row.number for row in ended}) - top)
         self._kept = top
@@ -160,16 +163,29 @@ class Recorder:
         """Make the journal, or take it up again; raises `JournalError` before anything has run."""
         if self._journal is not None:
             return
-        if self.path.exists():
-            self._journal = Journal.open(self.path)
+        if self._sequence is not None:
+            self._journal = self._reopened()
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
 
-    def load(self, bulk: Mapping[str, Any]) -> None:
+    def _reopened(self) -> Journal:
+        """Own the journal again, unless somebody else has continued it meanwhile."""
+        journal = Journal.open(self.path)
+        if journal.sequence != self._sequence:
+            journal.close()
+            msg = (
+                f"{self.path} was continued elsewhere since this search ended here; "
+                "open it again (HyperParameterOptimizer.open) to go on with all of its trials"
+            )
+            raise JournalError(msg)
+        return journal
+
+    def load(self, bulk: Mapping[str, Any], sequence: int) -> None:
         """Show all trials of a journal that is continued (`JournalReader.columns`)."""
+        self._sequence = sequence
         self.shown.load(bulk)
         if self._save_top_k > 0:
-            self._kept = set(self.shown.top(self._save_top_k))
+            self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))
 
     def heartbeat(self) -> None:
         """Renew the lease that names this process the journal's owner."""
@@ -180,6 +196,7 @@ class Recorder:
         """Give the lease back and close the files; `open_journal` takes them up again."""
         self.reader.close()
         if self._journal is not None:
+            self._sequence = self._journal.sequence
             self._journal.close()
             self._journal = None
 

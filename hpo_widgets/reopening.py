@@ -11,6 +11,7 @@ from hpo_widgets.journal import Journal, JournalError, JournalReader
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
+from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def reopen(
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             return SearchViewer(path)
-    with closing(Journal.open(path)) as journal:
-        journal.abort_interrupted()
+        is_interrupted = owner is not None or reader.counts()[TrialState.RUNNING] > 0
+    if is_interrupted:
+        with closing(Journal.open(path)) as journal:
+            journal.abort_interrupted()
     with closing(Journal.view(path)) as reader:
         last_sign = None if owner is None else owner.heartbeat
         return _continued(cls, reader, base_task_id, keywords, last_sign)
@@ -68,6 +71,7 @@ def _continued(
             "pass hyper_parameters= as when the search was made"
         )
         raise JournalError(msg)
+    sequence = reader.sequence
     chronicle.follow(reader.events())
     bulk = reader.columns()
     if last_sign is not None:
@@ -76,7 +80,7 @@ def _continued(
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
     optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
-    optimizer._recorder.load(bulk)  # noqa: SLF001
+    optimizer._recorder.load(bulk, sequence)  # noqa: SLF001
     optimizer._controller.restore(chronicle, bulk)  # noqa: SLF001
     return optimizer
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Changes, Snapshot, Trial, TrialState
 
+JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
+"""Search id to journal of every search made here, so that an id finds its file in whatever folder it is."""
+
 
 class RunningSearch:
     """What can be seen and asked of a search by its controller; the base of `HyperParameterOptimizer`.
@@ -35,6 +38,7 @@ class RunningSearch:
 
     def _setup(self, definition: Definition, search_id: str, path: Path, *, save_top_k: int) -> None:
         self._definition = definition
+        JOURNALS_OF_THIS_PROCESS[search_id] = path
         self._commanding = threading.local()
         self._job_class: type | None = None
         self._callbacks = CallbackThread(self._callback_failed)
@@ -162,6 +166,8 @@ class RunningSearch:
         if self.is_running():
             possible["start"] = "the search is running"
         else:
+            nothing_left = controller.why_nothing_left()
+            possible["start"] = None if nothing_left is None else nothing_left.sentence
             for command in ("pause", "stop"):
                 possible[command] = "the search is not running"
         if controller.is_paused:

@@ -75,6 +75,10 @@ class ShownTrials:
         """Whether a trial ran to its end."""
         return self.columns.state_of(number) is TrialState.COMPLETED
 
+    def has_ended(self, number: int) -> bool:
+        """Whether a trial will not change any more."""
+        return self.columns.state_of(number).has_ended
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after each change; returns the function that ends it."""
         entry = (callback,)  # an object of its own: the same callback may be there twice

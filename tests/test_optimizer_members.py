@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import inspect
 import json
+import os
 import textwrap
 import threading
 
@@ -807,6 +808,11 @@ def test_counts_of_trials_by_state(optimizer):
     assert made.counts == dict.fromkeys(TrialState, 0)
     finished(made)
     assert made.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 3}
+
+
+def test_max_number_of_concurrent_tasks_is_the_number_of_cores_by_default(optimizer):
+    made = optimizer(max_number_of_concurrent_tasks=None)
+    assert made.max_number_of_concurrent_tasks == len(os.sched_getaffinity(0))
 
 
 def test_best_trial_prefers_completed_ones_and_marks_a_partial_best(running, gate, until):
