@@ -193,7 +193,12 @@ while time.monotonic() < busy_until and ("stop",) not in search.commands:
     time.sleep(0.05)
 acted = [command[0] for command in search.commands], time.monotonic() < busy_until
 """
-    notebook.open(PANEL.replace("\nwidget\n", "\nsearch.command('start')\nsearch.commands.clear()\nwidget\n"), busy)
+    notebook.open(
+        PANEL.replace(
+            "\nwidget\n", "\nsearch.command('start')\nsearch.add_trials([0.5, 0.4])\nsearch.commands.clear()\nwidget\n"
+        ),
+        busy,
+    )
     notebook.start_all()
     panel = notebook.panel()
     expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
@@ -229,8 +234,37 @@ def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
         "[search.add_trial(state=TrialState.FAILED, error='no'), search.add_trial(0.3, state=TrialState.PRUNED)]"
     )
     expect(plot.locator(".dot")).to_have_count(6)
-    plot.locator(".dot").first.hover(force=True)
     assert opened.complaints() == []
+
+
+def test_a_trial_under_the_pointer_is_named(opened, panel):
+    opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    dots = panel.locator(".hpo-plot-host .dot")
+    expect(dots).to_have_count(4)
+    box = dots.nth(0).bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] + box["height"] / 2)
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    tip = opened.page.locator(".bqplot_mark_tooltip:visible")
+    expect(tip).to_contain_text("0.5")
+    expect(tip).to_contain_text("validation / loss")
+    opened.screenshot("panel-tooltip")
+
+
+def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    notebook.command("docmanager:save")
+    name = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    notebook.page.goto("about:blank")
+    notebook.open_file(name)
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
+    panel.get_by_role("button", name="Start", exact=True).click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
+    notebook.wait_kernel("widget._refresher._flow.is_acknowledged")
 
 
 def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):

@@ -15,7 +15,8 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     shutil.copy(repository / "notebooks" / name, notebook.lab.root / name)
     notebook.open_file(name)
     cells = notebook.page.evaluate(
-        """() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"""
+        """() => window.jupyterapp.shell.currentWidget.content.widgets
+             .map(cell => cell.model.sharedModel.getSource())"""
     )
     shows_panel = next(index for index, cell in enumerate(cells) if "OptimizerWidget(optimizer)" in cell)
     waits = next(index for index, cell in enumerate(cells) if "optimizer.wait()" in cell)

@@ -71,7 +71,8 @@ class EpochMarks:
         if self._drawn == (len(epochs), end_x):
             return
         self._drawn = len(epochs), end_x
-        changes = [epoch for epoch in epochs if epoch.changed]
+        # What changed before the first trial divides nothing.
+        changes = [epoch for epoch in epochs if epoch.changed and epoch.first_number > 0]
         at = np.array([epoch.first_number - 0.5 for epoch in changes], dtype=float)
         x = np.repeat(at[:, None], 2, axis=1) if len(at) else style.NONE
         style.put(self._lines, x, np.tile([0.0, 1.0], (len(at), 1)) if len(at) else style.NONE)

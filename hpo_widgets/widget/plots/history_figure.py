@@ -45,7 +45,7 @@ class HistoryFigure:
         fixed = {"preserve_domain": style.FIXED}
         empty = {"x": style.NONE, "y": style.NONE}
 
-        tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4g"], show_labels=True)
+        tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
         dot = {"colors": [style.DOT], "tooltip": tip, "default_size": 40}
         self.completed = GrowingPoints(
             values, num_frozen=5, rgba=(70, 130, 205, 205), opacities=[0.8], stroke_width=0, **dot
