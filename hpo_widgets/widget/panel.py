@@ -14,6 +14,7 @@ from hpo_widgets.widget import summary
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.closing import close_tree
 from hpo_widgets.widget.controls import SearchControls
+from hpo_widgets.widget.earlier import EarlierSearch, earlier_than
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.refresher import Refresher
@@ -83,6 +84,8 @@ class OptimizerWidget(ipywidgets.VBox):
         refuse_unknown(type(self), traits)
         self._search = search
         self._asked = AskedRanges()
+        self._earlier: EarlierSearch | None = None
+        self._earlier_panel: OptimizerWidget | None = None
         self._refresher = Refresher(search)
         try:
             self._status_panel = StatusPanel(search, refresher=self._refresher)
@@ -90,11 +93,15 @@ class OptimizerWidget(ipywidgets.VBox):
             self._space_panel = SpacePanel(search, refresher=self._refresher)
             self._history = HistoryPlot(search, refresher=self._refresher)
             parts = [self._status_panel, self._controls, self._space_panel, self._history]
+            if (earlier := earlier_than(search)) is not None:
+                self._earlier = EarlierSearch(earlier, show=self._show_earlier, refresher=self._refresher)
+                self._earlier.add_class("hpo-earlier-host")
+                parts.append(self._earlier)
             self._space_panel.add_class("hpo-space-host")
             self._controls.add_class("hpo-controls-host")
-            layout = ipywidgets.Box(parts)
-            layout.add_class("hpo-layout")
-            super().__init__(children=[layout], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
+            self._parts = ipywidgets.Box(parts)
+            self._parts.add_class("hpo-layout")
+            super().__init__(children=[self._parts], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
         except BaseException:
             self._refresher.close()
             raise
@@ -138,10 +145,21 @@ class OptimizerWidget(ipywidgets.VBox):
         # A widget whose construction failed is closed when it is collected, too.
         if hasattr(self, "_refresher"):
             self._refresher.close()
+            if self._earlier is not None:
+                self._earlier.end()
+            if self._earlier_panel is not None:
+                self._earlier_panel.close()
         close_tree(self)
 
     def __repr__(self) -> str:
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
+
+    def _show_earlier(self) -> None:
+        """Show the panel of the earlier search below this one, once."""
+        with self._refresher.lock:
+            if self._earlier is not None and self._earlier_panel is None:
+                self._earlier_panel = OptimizerWidget(self._earlier.earlier)
+                self.children = [self._parts, self._earlier_panel]
 
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:

@@ -64,7 +64,7 @@ class Refresher:
         self._is_closed = False
         self._wake = threading.Event()
         self._flow = Flow(_INTERVAL, self._wake.set)
-        self._unsubscribe = search.subscribe(self._on_change)
+        self._unsubscribe = search.subscribe(self.poke)
         self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
         self._thread.start()
 
@@ -128,8 +128,9 @@ class Refresher:
         finally:
             self._writer = before
 
-    def _on_change(self) -> None:
-        # On the search's thread, thousands of times a second: wakes ours once an update.
+    def poke(self) -> None:
+        """Have the parts refreshed as soon as may be; costs nothing when that is due anyway."""
+        # Called on the search's thread, thousands of times a second: wakes ours once an update.
         if not self._is_dirty:
             self._is_dirty = True
             self._wake.set()

@@ -34,7 +34,9 @@ def panel(opened):
     shown = opened.panel()
     expect(shown.locator(".hpo-pill")).to_have_text("○idle")
     expect(shown.get_by_role("slider").first).to_be_visible()
-    return shown
+    yield shown
+    # Nothing of this test is running when the next one begins.
+    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
 
 
 def commands(notebook):
@@ -265,6 +267,20 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
     notebook.wait_kernel("widget._refresher._flow.is_acknowledged")
+
+
+def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
+    opened.kernel("search.command('start')")
+    opened.kernel("globals().update(first=search)")
+    opened.run_all()
+    line = opened.panel().locator(".hpo-earlier")
+    expect(line).to_contain_text("An earlier search 'digits' is still running: 0 trials so far.")
+    line.get_by_role("button", name="Show the earlier search").click()
+    expect(opened.page.locator(".jp-OutputArea .hpo-panel .hpo-panel .hpo-pill")).to_have_text("●running")
+    opened.screenshot("panel-earlier", opened.panel())
+    line.get_by_role("button", name="Stop the earlier search").click()
+    expect(line).to_be_hidden()
+    assert opened.kernel("[str(first.status), str(search.status)]") == ["stopped", "idle"]
 
 
 def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):

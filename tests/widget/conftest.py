@@ -126,3 +126,9 @@ def refresh():
         widget._refresher.refresh()
 
     return now
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_searches(monkeypatch):
+    """Searches that other tests have left running are none of this test's."""
+    monkeypatch.setattr("hpo_widgets.widget.earlier._shown", [])

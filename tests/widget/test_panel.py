@@ -194,3 +194,50 @@ def test_changes_after_closing_are_not_shown(panel, search, wire):
     wire.clear()
     search.add_trial(0.5)
     assert wire.messages() == []
+
+
+@pytest.fixture
+def earlier(show):
+    search = ScriptedSearch(name="digits")
+    show(OptimizerWidget, search)
+    search.command("start")
+    search.add_trials([0.5, 0.25])
+    return search
+
+
+def earlier_line(panel):
+    return None if panel._earlier is None else panel._earlier.sentence
+
+
+def test_an_earlier_search_of_the_same_name_that_still_runs_is_told_of(show, earlier, refresh):
+    panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
+    assert earlier_line(panel) == "An earlier search 'digits' is still running: 2 trials so far."
+    assert earlier.commands == [("start",)]
+    earlier.set_status(SearchStatus.COMPLETED)
+    refresh(panel)
+    assert earlier_line(panel) == ""
+
+
+def test_the_earlier_search_can_be_stopped_and_shown(show, earlier, wire):
+    panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
+    wire.browser_says(panel._earlier, kind="show")
+    wire.browser_says(panel._earlier, kind="show")
+    assert [child.search is earlier for child in panel.children[1:]] == [True]
+    wire.browser_says(panel._earlier, kind="stop")
+    assert earlier.status is SearchStatus.STOPPED
+
+
+def test_other_names_ended_searches_and_the_search_itself_are_not_told_of(show, earlier):
+    assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="other"))) is None
+    assert earlier_line(show(OptimizerWidget, earlier)) is None
+    earlier.command("stop")
+    assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="digits"))) is None
+
+
+def test_closing_leaves_the_earlier_search_alone(earlier):
+    before = earlier.num_subscribers, threading.active_count()
+    panel = OptimizerWidget(ScriptedSearch(name="digits"))
+    panel._show_earlier()
+    panel.close()
+    assert (earlier.num_subscribers, threading.active_count()) == before
+    assert earlier.status is SearchStatus.RUNNING
