@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.refresher import Update
 
+# Traits that have no first value of their own.
+_FOLLOWING = frozenset(
+    {
+        "status",
+        "stop_reason",
+        "elapsed",
+        "time_limit",
+        "num_trials",
+        "num_active",
+        "num_failed",
+        "progress",
+        "best_trial",
+        "best_objective",
+        "ranges",
+        "max_number_of_concurrent_tasks",
+        "total_max_jobs",
+    }
+)
 _STATUSES = [str(status) for status in SearchStatus]
 
 
@@ -82,6 +100,9 @@ class OptimizerWidget(ipywidgets.VBox):
             msg = f"OptimizerWidget shows a HyperParameterOptimizer or another Search, got a {type(search).__name__}"  # type: ignore[unreachable]  # callers without a type checker
             raise TypeError(msg)
         refuse_unknown(type(self), traits)
+        for name in traits:
+            if name in _FOLLOWING:
+                raise TypeError(f"{name} follows the search: set it there, or assign it to the widget afterwards")
         self._search = search
         self._asked = AskedRanges()
         self._earlier: EarlierSearch | None = None

@@ -12,6 +12,8 @@ from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.part import ViewPart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.widget.refresher import Refresher, Update
@@ -62,16 +64,16 @@ class SpacePanel(ViewPart):
         commands = {name: capabilities.get(name) for name in _COMMANDS}
         request = self._asked.answered(search)
         with self.hold_sync():
-            self.parameters = [self._describe(space, name) for name in space.names]
+            self.parameters = [self._describe(space, name, label) for name, label in _labels(space.names)]
             self.ranges = {name: _sent_range(space, name) for name in space.names}
             self.commands = {**commands, "reset": commands["set_ranges"]}
             if request is not None:
                 self.answered = request
 
-    def _describe(self, space: Space, name: str) -> dict[str, object]:
+    def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
         leaf: Any = space.leaf(name)
         if leaf.kind == "choice":
-            return {"name": name, "label": name, "kind": "choice", "choices": list(leaf.labels)}
+            return {"name": name, "label": label, "kind": "choice", "choices": list(leaf.labels)}
         low, high = self._tracks.get(name, leaf.declared)
         # The track shows every range there was, so that undo never leads off it.
         track = min(low, leaf.range[0]), max(high, leaf.range[1])
@@ -79,7 +81,7 @@ class SpacePanel(ViewPart):
         limit_low, limit_high = space.limits.get(name) or (None, None)
         return {
             "name": name,
-            "label": name,
+            "label": label,
             "kind": leaf.kind,
             "low": track[0],
             "high": track[1],
@@ -112,6 +114,12 @@ class SpacePanel(ViewPart):
         epochs = self.search.epochs
         if epochs:
             self.search.command("set_ranges", dict(epochs[0].ranges))
+
+
+def _labels(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each name with what is shown for it: without its section, where that leaves no two alike."""
+    short = [name.rpartition("/")[2] for name in names]
+    return [(name, tail if tail and short.count(tail) == 1 else name) for name, tail in zip(names, short, strict=True)]
 
 
 def _sent_range(space: Space, name: str) -> list[float]:

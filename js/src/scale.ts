@@ -125,13 +125,13 @@ function tidy(value: number): number {
   return Number(value.toPrecision(12));
 }
 
-/** At most five significant digits, scientific where plain digits would be long. */
+/** At most four significant digits, scientific where plain digits would be long. */
 export function format(value: number): string {
   const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e7) {
+  if (Number.isInteger(value) && size < 1e6) {
     return String(value);
   }
-  const short = Number(value.toPrecision(5));
+  const short = Number(value.toPrecision(4));
   return size < 1e-3 || size >= 1e6 ? short.toExponential().replace("e+", "e") : String(short);
 }
 

@@ -283,6 +283,45 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
     assert opened.kernel("[str(first.status), str(search.status)]") == ["stopped", "idle"]
 
 
+def test_each_part_can_be_shown_alone(notebook):
+    notebook.open("""
+from IPython.display import display
+from hpo_widgets.parameters import *
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import HistoryPlot, SearchControls, SpacePanel, StatusPanel
+
+search = ScriptedSearch(
+    [
+        LogUniformParameterRange("Optimizer/learning_rate_of_the_second_layer", -6, 0, step_size=0.5),
+        UniformParameterRange("x", -1e6, 1e6, step_size=0.25),
+        UniformIntegerParameterRange("units", 16, 4096, step_size=16),
+        DiscreteParameterRange("choice", [True, 1, 1.0, "1", None, "None", "a choice with a rather long name " * 3]),
+    ],
+    signs="max",
+)
+search.add_trials([number % 17 - 8.5 for number in range(40)])
+parts = [kind(search) for kind in (HistoryPlot, SpacePanel, StatusPanel, SearchControls)]
+display(*parts)
+""")
+    notebook.run_all()
+    page = notebook.page
+    expect(page.locator(".hpo-plot-host .dot")).to_have_count(41)
+    expect(page.locator(".hpo-title")).to_have_text("scripted")
+    lower = page.get_by_role("slider", name="learning_rate_of_the_second_layer, lower end")
+    lower.focus()
+    page.keyboard.press("ArrowRight")
+    # One step of the exponent.
+    notebook.wait_kernel("len(search.commands) == 1")
+    low, _ = notebook.kernel("search.commands[0][1]['Optimizer/learning_rate_of_the_second_layer']")
+    assert low == pytest.approx(10**-5.5, rel=1e-6)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".hpo-pill")).to_have_text("●running")
+    page.set_viewport_size({"width": 1400, "height": 1500})
+    page.wait_for_timeout(300)
+    notebook.screenshot("parts-alone")
+    assert notebook.complaints() == []
+
+
 def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):
     opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     expect(panel.get_by_text("20000 completed")).to_be_visible()

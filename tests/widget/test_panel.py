@@ -145,6 +145,12 @@ def test_unknown_keyword_is_refused_with_the_near_match(search):
     assert search.num_subscribers == 0
 
 
+@pytest.mark.parametrize("name", ["ranges", "total_max_jobs", "status"])
+def test_what_follows_the_search_has_no_first_value_of_its_own(search, name):
+    with pytest.raises(TypeError, match=f"{name} follows the search"):
+        OptimizerWidget(search, **{name: None})
+
+
 def test_something_that_is_no_search_is_refused():
     with pytest.raises(TypeError, match="HyperParameterOptimizer or another Search, got a list"):
         OptimizerWidget([])

@@ -85,6 +85,13 @@ def test_limits_and_steps_are_told(show):
     assert (b["low"], b["high"], b["base"]) == (1.0, 16.0, 2.0)
 
 
+def test_sections_are_left_out_of_labels_where_that_leaves_no_two_alike(show):
+    names = ["General/lr", "Args/depth", "General/depth", "x"]
+    panel = show(SpacePanel, ScriptedSearch([UniformParameterRange(name, 0.0, 1.0) for name in names]))
+    assert [parameter["label"] for parameter in panel.parameters] == ["lr", "Args/depth", "General/depth", "x"]
+    assert [parameter["name"] for parameter in panel.parameters] == names
+
+
 def test_a_widened_range_widens_the_track_and_undo_keeps_it(panel, search, refresh):
     search.set_ranges({"dropout": (0.0, 0.9)})
     refresh(panel)

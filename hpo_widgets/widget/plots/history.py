@@ -11,6 +11,7 @@ import traitlets as t
 from hpo_widgets.widget import text
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.part import Following
+from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import first_domain, wants_log
 from hpo_widgets.widget.plots.history_figure import HistoryFigure
 from hpo_widgets.widget.plots.series import HistorySeries
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
 # The level of the best so far follows the trials in steps of this share of the axis.
 _FOLLOW = 0.005
-_KEY = (
-    '<span class="hpo-key"><span style="color: var(--hpo-dot)">●</span> completed '
-    '&ensp;<span style="color: var(--hpo-dot)">◇</span> ended early '
-    '&ensp;<span style="color: var(--hpo-bad)">✕</span> failed '
-    '&ensp;<span style="color: var(--hpo-best)">▲</span> best so far</span>'
+_SIGNS = "&ensp;".join(
+    f'<span style="color: {colour}">{sign}</span> {word}'
+    for sign, word, colour in (
+        ("●", "completed", style.DOT),
+        ("◇", "ended early", style.DOT),
+        ("✕", "failed", style.BAD),
+        ("▲", "best so far", style.BEST),
+    )
 )
+_KEY = f'<span class="hpo-key">{_SIGNS}</span>'
 # Up to so many values the axis is fitted again when their number has doubled; later it only grows.
 _MOST_FITTED = 64
 
