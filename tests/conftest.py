@@ -1,8 +1,9 @@
-"""What every test gets: a working directory of its own, and hypothesis without a clock."""
+"""What every test gets: a working directory of its own, no widgets of others, and hypothesis without a clock."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -85,3 +86,17 @@ class Gate:
 def gate(tmp_path):
     """A `Gate`; trials get its path, as they run in other processes."""
     return Gate(tmp_path / "gate")
+
+
+@pytest.fixture(autouse=True)
+def _no_widget_outlives_its_test():
+    """ipywidgets keeps every open widget of the process: what is saved of them all must be this test's."""
+    yield
+    if "ipywidgets" in sys.modules:
+        sys.modules["ipywidgets"].Widget.close_all()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run browser tests last: their driver keeps an event loop in the main thread, and others need their own there."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.is_relative_to(here / "browser"))
