@@ -153,6 +153,11 @@ class Controller:
             return self.stop_reason
         return reason
 
+    @property
+    def _has_job_limits(self) -> bool:
+        settings = self.settings
+        return settings.time_limit_per_job is not None or settings.compute_time_limit is not None
+
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
         future: Future[Any] = Future()
@@ -343,6 +348,8 @@ class Controller:
             self._check_limits(now)
         if self._ending is None and not self._is_paused:
             self._launch(engine)
+            if self._next_check <= 0:
+                self._check_limits(now)
         if not self.active:
             reason = self._ending or self._why_no_more()
             if reason is not None:
@@ -465,6 +472,8 @@ class Controller:
         self.clock.active_started[number] = now
         row.worker = engine.launch(number, point)
         self.recorder.change(row)
+        if self._has_job_limits:
+            self._next_check = 0.0  # it may be the next to reach one
 
     def _begin_epoch(self) -> None:
         # So that the history is whole: what ended is in the journal before a strategy reads it.

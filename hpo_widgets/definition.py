@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -56,7 +56,7 @@ class Definition:
     settings: Settings
     name: str
     journal: Path
-    worker_env: WorkerEnvironment
+    worker_env: WorkerEnvironment = field(repr=False)  # may hold credentials
     header: dict[str, Any]
 
     def make_engine(self, workers: int, job_class: type | None = None) -> JobEngine:

@@ -102,10 +102,14 @@ class _Drawing:
         if space is None:
             return None
         ask, encode, seen_keys = self.strategy.ask, space.encode, self.seen_keys
+        checks = not type(self.strategy).__module__.startswith("hpo_widgets.")
         for _ in range(MAX_DUPLICATES_IN_A_ROW):
             proposal = ask()
             if proposal is None:
                 return None
+            if checks and not space.contains(proposal.point):
+                msg = f"proposed {proposal.point!r}, which is not a point of the present space"
+                raise ValueError(msg)
             encoded = encode(proposal.point)
             if self.allow_duplicates or tuple(encoded) not in seen_keys:
                 return proposal, encoded

@@ -1,0 +1,1046 @@
+"""What the controller does beyond ClearML's: steering, budgets, reproducibility, callbacks, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    OptimizerBOHB,
+    OptimizerOptuna,
+    ParameterSet,
+    RandomSearch,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.journal import Journal
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.trials import TrialState
+
+DEADLINE = 60.0
+
+X = UniformParameterRange("x", 0, 1)
+
+
+def identity(x):
+    return x
+
+
+@pytest.fixture
+def held(gate):
+    """A callable that returns x once the gate is open."""
+    path = str(gate.path)
+
+    def hold(x):
+        while not Path(path).exists():
+            time.sleep(0.002)
+        return x
+
+    return hold
+
+
+def finished(made, callback=None):
+    assert made.start(callback) is True
+    assert made.wait() is True
+    return made
+
+
+def points(made):
+    return [made.trial(number).parameters for number in range(len(made.snapshot()))]
+
+
+# Changing the space in mid-search --------------------------------------------------------------------------------
+
+STRATEGIES = {
+    "random": (RandomSearch, {}),
+    "grid": (GridSearch, {}),
+    "optuna": (OptimizerOptuna, {}),
+    "bohb": (OptimizerBOHB, {"min_iteration_per_job": 1, "max_iteration_per_job": 9}),
+}
+
+PARAMETERS = {
+    "uniform": (UniformParameterRange("x", 0, 1, step_size=0.01), (0.25, 0.5)),
+    "log": (LogUniformParameterRange("x", -4, 0, step_size=0.05), (0.001, 0.1)),
+    "integer": (UniformIntegerParameterRange("x", 0, 100), (20, 45)),
+    "discrete": (
+        DiscreteParameterRange("x", [True, 1, 1.0, "1", None, "None", (1, 2), *range(2, 60)]),
+        (1, None, "None", (1, 2), *range(20, 50)),
+    ),
+    "set": (
+        ParameterSet(
+            [
+                {"x": UniformParameterRange("x", 0, 1, step_size=0.01), "kind": "a"},
+                {
+                    "x": UniformParameterRange("x", 0, 1, step_size=0.02),
+                    "kind": DiscreteParameterRange("kind", ["b", "c"]),
+                },
+            ]
+        ),
+        (0.25, 0.5),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, until, parameter, strategy):
+    leaf, narrow = PARAMETERS[parameter]
+    optimizer_class, keywords = STRATEGIES[strategy]
+
+    def train(x, kind=None):
+        import time
+
+        time.sleep(0.001)  # so that the search is still at it when its range changes
+        return float(len(str(x)))
+
+    made = search(train, [leaf], optimizer_class=optimizer_class, total_max_jobs=24, seed=3, **keywords)
+    epochs = []
+
+    def steer(job_id, *_):
+        number = int(job_id.rpartition("/")[2])
+        if number >= 5 and len(epochs) == 0:
+            epochs.append("narrow")
+            made.set_range("x", narrow)
+        elif number >= 12 and len(epochs) == 1:
+            epochs.append("undo")
+            made.undo()
+
+    finished(made, steer)
+    assert not made.errors
+    assert epochs == ["narrow", "undo"]
+    assert len(made.snapshot()) == 24
+    assert [mark.epoch for mark in made.epochs] == [0, 1, 2]
+    narrowed = made.epochs[0].epoch == 0 and made.space.with_ranges({"x": narrow})
+    in_narrow = [trial.parameters for trial in made.top(24) if trial.epoch == 1]
+    assert all(narrowed.contains(point) for point in in_narrow)
+    assert made.space.ranges["x"] == made.epochs[0].ranges["x"]
+    firsts = [mark.first_number for mark in made.epochs]
+    for number in range(24):
+        assert made.trial(number).epoch == sum(number >= first for first in firsts) - 1
+    keys = [made.space.key(point) for point in points(made)]
+    assert len(set(keys)) == 24
+
+
+@pytest.mark.parametrize("optimizer_class", [RandomSearch, OptimizerOptuna, GridSearch])
+def test_points_asked_ahead_under_the_old_range_are_dropped(search, held, gate, until, optimizer_class):
+    gate.shut()
+    made = search(
+        held, [UniformIntegerParameterRange("x", 0, 99)], optimizer_class=optimizer_class, total_max_jobs=8, seed=1
+    )
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.set_range("x", (70, 90))
+    gate.open()
+    assert made.wait()
+    assert all(70 <= point["x"] <= 90 for point in points(made)[2:])
+    assert [made.trial(number).epoch for number in range(8)] == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_set_ranges_is_one_gesture_and_one_undo(search):
+    made = search(lambda x, y: x + y, [X, UniformParameterRange("y", 0, 1)], total_max_jobs=3)
+    made.set_ranges({"x": (0, 0.5), "y": (0.5, 1)})
+    assert len(made.epochs) == 2
+    assert made.epochs[1].changed == {"x": (0, 0.5), "y": (0.5, 1)}
+    made.set_range("x", (0.1, 0.5))
+    made.undo()
+    made.undo()
+    assert made.space.ranges == {"x": (0, 1), "y": (0, 1)}
+    assert made.capabilities["undo"] == "no range was changed"
+    made.undo()
+    made.redo()
+    made.redo()
+    assert made.space.ranges == {"x": (0.1, 0.5), "y": (0.5, 1)}
+    assert made.capabilities["redo"] == "no change of a range was undone"
+
+
+def test_a_change_after_an_undo_forgets_what_was_undone(search):
+    made = search(identity)
+    made.set_range("x", (0, 0.5))
+    made.undo()
+    made.set_range("x", (0, 0.7))
+    assert made.capabilities["redo"] is not None
+    made.undo()
+    assert made.space.ranges["x"] == (0, 1)
+
+
+def test_setting_the_same_range_begins_no_epoch(search):
+    made = search(identity)
+    made.set_range("x", (0, 1))
+    assert len(made.epochs) == 1
+
+
+def test_a_range_may_be_widened_to_its_limit_and_no_further(search):
+    made = search(identity, limits={"x": (-1, 2)}, total_max_jobs=20, seed=1)
+    made.set_range("x", (-1, 2))
+    with pytest.raises(ValueError, match="limit"):
+        made.set_range("x", (-1, 3))
+    assert made.space.ranges["x"] == (-1, 2)
+    finished(made)
+    assert any(not 0 <= point["x"] <= 1 for point in points(made))
+
+
+def test_an_unknown_range_is_refused_with_the_near_match_and_nothing_changes(search):
+    made = search(lambda learning_rate: 0.0, [UniformParameterRange("learning_rate", 0, 1)])
+    with pytest.raises((ValueError, KeyError), match="Did you mean 'learning_rate'"):
+        made.set_ranges({"learning_rat": (0, 0.5)})
+    assert len(made.epochs) == 1
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_an_unsupported_pair_of_parameter_and_strategy_is_refused_with_its_reason(search):
+    import optuna
+
+    with pytest.raises(ValueError, match="without steps"):
+        search(identity, optimizer_class=OptimizerOptuna, optuna_sampler=optuna.samplers.BruteForceSampler())
+
+
+# Pause ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_search_can_be_stopped_and_then_goes_on(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=4)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.pause()
+    made.stop()
+    assert made.status is SearchStatus.STOPPED
+    gate.open()
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_search_may_be_paused_before_its_start(search, until):
+    made = search(identity, total_max_jobs=2)
+    made.pause()
+    assert made.start()
+    assert made.status is SearchStatus.PAUSED
+    made.resume()
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_the_wall_limit_runs_on_while_paused(search):
+    made = search(identity, optimization_time_limit=0.002)
+    made.pause()
+    finished(made)
+    assert made.stop_reason.code == "optimization_time_limit"
+    assert len(made.snapshot()) == 0
+
+
+def test_a_pause_does_not_end_an_exhausted_space_search_with_points_by_hand_waiting(search, until):
+    made = search(identity, [DiscreteParameterRange("x", [1, 2])])
+    finished(made)
+    assert made.stop_reason.code == "space_exhausted"
+    assert made.start() is False
+    assert made.capabilities["start"] == made.stop_reason.sentence
+    made.enqueue_trial({"x": 1})
+    finished(made)
+    assert [point["x"] for point in points(made)][2:] == [1]
+    made.set_range("x", (1,))
+    assert made.capabilities["start"] is None
+
+
+# Budgets ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_can_be_raised_while_it_runs_out(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.set_total_max_jobs(5)
+    gate.open()
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 5
+
+
+def test_a_budget_below_what_was_launched_lets_running_trials_finish(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=9)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.set_total_max_jobs(1)
+    gate.open()
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 2
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_no_limit_of_jobs_is_none(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    made.set_total_max_jobs(None)
+    assert made.total_max_jobs is None
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    gate.open()
+    until(made, lambda: made.counts[TrialState.COMPLETED] > 5)
+    made.stop()
+
+
+def test_points_by_hand_and_retries_count_against_the_budget(search):
+    made = search(identity, total_max_jobs=3, seed=1)
+    made.enqueue_trial({"x": 0.5})
+    made.enqueue_trial({"x": 0.5})
+    finished(made)
+    assert [trial["x"] for trial in points(made)][:2] == [0.5, 0.5]
+    assert [made.trial(number).manual for number in range(3)] == [True, True, False]
+    made.retry(2)
+    assert made.start() is False
+    assert "raise total_max_jobs" in made.stop_reason.sentence
+    made.set_total_max_jobs(4)
+    finished(made)
+    assert points(made)[3] == points(made)[2]
+
+
+def test_a_retry_runs_outside_the_present_range_too(search):
+    made = finished(search(identity, total_max_jobs=1, seed=1))
+    x = points(made)[0]["x"]
+    made.set_range("x", (x + 1e-6, 1))
+    made.set_total_max_jobs(2)
+    made.retry(0)
+    finished(made)
+    assert points(made)[1] == {"x": x}
+
+
+@pytest.mark.parametrize(
+    ("point", "sentence"),
+    [({"y": 1}, "y"), ({}, "x"), ({"x": "a"}, "x"), ({"x": math.nan}, "x"), ({"x": None}, "x")],
+)
+def test_a_point_by_hand_is_checked(search, point, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        search(identity).enqueue_trial(point)
+
+
+def test_a_job_that_overruns_its_limit_is_aborted_and_does_not_count_as_a_failure(search):
+    def train(x):
+        import threading
+
+        if x == 1:
+            threading.Event().wait()
+        return x
+
+    made = search(train, [DiscreteParameterRange("x", [1, 2])], time_limit_per_job=0.003, max_failures=1)
+    finished(made)
+    assert made.stop_reason.code == "space_exhausted"
+    aborted = next(made.trial(number) for number in range(2) if made.trial(number).parameters["x"] == 1)
+    assert aborted.status == "aborted"
+    assert "time_limit_per_job" in aborted.error
+    assert made.counts[TrialState.COMPLETED] == 1
+
+
+def test_a_job_ends_at_its_iteration_limit(search):
+    def train(x, trial):
+        import itertools
+        import time
+
+        for iteration in itertools.count():
+            trial.report_scalar("objective", "objective", x, iteration)
+            if trial.should_stop:
+                return
+            time.sleep(0.002)
+
+    made = search(train, total_max_jobs=2, max_iteration_per_job=5)
+    finished(made)
+    for trial in made.top(2):
+        assert trial.status == "completed"
+        assert trial.iterations[0] >= 5
+        assert trial.value == trial.parameters["x"]
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
+    gate.shut()
+    made = search(held, compute_time_limit=0.002)
+    finished(made)
+    assert made.stop_reason.code == "compute_time_limit"
+    assert made.counts[TrialState.ABORTED] == 2
+    assert made.capabilities["start"] == "the compute time was used up; raise its limit to go on"
+    made.set_compute_time_limit(None)
+    made.set_total_max_jobs(3)
+    gate.open()
+    finished(made)
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_a_stopped_search_keeps_the_rest_of_its_time(search, held, gate, until, monkeypatch):
+    gate.shut()
+    made = search(held, optimization_time_limit=0.05, total_max_jobs=3)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.stop()
+    deadline = made.get_time_limit()
+    clock = made._controller.clock
+    monkeypatch.setattr(clock, "deadline", deadline.replace(year=deadline.year - 1))  # a year goes by
+    assert made.reached_time_limit()
+    assert made.budget.wall_minutes.limit == 0.05
+    gate.open()
+    finished(made)
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_a_search_out_of_time_goes_on_with_a_new_limit(search, held, gate):
+    gate.shut()
+    made = search(held, optimization_time_limit=0.001, total_max_jobs=3)
+    finished(made)
+    assert made.start() is False
+    assert made.stop_reason.sentence == "the time limit has passed; set a new one to go on"
+    made.set_time_limit(in_minutes=10)
+    gate.open()
+    finished(made)
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_a_moment_that_passed_before_the_start_lets_no_search_start(search, monkeypatch):
+    made = search(identity, total_max_jobs=1)
+    made.set_time_limit(in_minutes=1)
+    clock = made._controller.clock
+    monkeypatch.setattr(clock, "deadline", clock.deadline.replace(year=2000))
+    assert made.start() is False
+    assert made.stop_reason.code == "optimization_time_limit"
+    assert made.budget.wall_minutes.limit is None
+
+
+# Ends -------------------------------------------------------------------------------------------------------------
+
+
+def test_failures_in_a_row_end_the_search_and_a_success_forgets_them(search):
+    def train(x):
+        if x < 8:
+            raise RuntimeError(f"no luck with {x}")
+        return x
+
+    made = search(train, [UniformIntegerParameterRange("x", 0, 9)], max_failures=3, max_number_of_concurrent_tasks=1)
+    for x in (0, 1, 9, 2, 3, 8, 4, 5, 6):
+        made.enqueue_trial({"x": x})
+    finished(made)
+    assert made.stop_reason.code == "max_failures"
+    assert made.stop_reason.sentence == "3 trials in a row failed; the last: RuntimeError: no luck with 6"
+    assert made.status is SearchStatus.FAILED
+    assert len(made.snapshot()) == 9
+
+
+def test_no_limit_of_failures_is_none(search):
+    def train(x):
+        raise RuntimeError
+
+    made = finished(search(train, max_failures=None, total_max_jobs=12))
+    assert made.stop_reason.code == "total_max_jobs"
+    assert made.counts[TrialState.FAILED] == 12
+
+
+def test_an_exhausted_space_ends_the_search(search):
+    made = finished(search(identity, [UniformIntegerParameterRange("x", 1, 5)]))
+    assert made.stop_reason.code == "space_exhausted"
+    assert sorted(point["x"] for point in points(made)) == [1, 2, 3, 4, 5]
+    assert made.status is SearchStatus.COMPLETED
+
+
+@pytest.mark.parametrize("optimizer_class", [RandomSearch, OptimizerOptuna])
+def test_duplicates_run_only_where_they_are_allowed(search, optimizer_class):
+    parameters = [UniformIntegerParameterRange("x", 1, 3)]
+    made = finished(search(identity, parameters, optimizer_class=optimizer_class, total_max_jobs=8))
+    assert len(made.snapshot()) == 3
+    made = finished(
+        search(identity, parameters, optimizer_class=optimizer_class, total_max_jobs=8, allow_duplicates=True)
+    )
+    assert len(made.snapshot()) == 8
+
+
+def test_a_point_by_hand_is_not_proposed_again(search):
+    made = search(identity, [UniformIntegerParameterRange("x", 1, 4)], optimizer_class=OptimizerOptuna)
+    for x in (2, 3):
+        made.enqueue_trial({"x": x})
+    finished(made)
+    assert sorted(point["x"] for point in points(made)) == [1, 2, 3, 4]
+
+
+class Raising(SearchStrategy):
+    """A strategy that proposes two points and then raises where it is told to."""
+
+    def __init__(self, *, where="ask", seed=None):
+        super().__init__(seed=seed)
+        self.where = where
+        self.drawn = 0
+
+    def begin(self, *arguments):
+        super().begin(*arguments)
+        self._raise_at("begin")
+
+    def ask(self):
+        if self.drawn == 2:
+            self._raise_at("ask")
+        self.drawn += 1
+        return Proposal({"x": self.drawn / 100}, self.drawn - 1)
+
+    def launched(self, proposal, number):
+        self._raise_at("launched")
+
+    def tell(self, observation):
+        self._raise_at("tell")
+
+    def _raise_at(self, where):
+        if where == self.where:
+            raise LookupError(f"lost in {where}")
+
+
+class RaisingModel(Raising):
+    is_model_based = True
+
+
+@pytest.mark.parametrize("optimizer_class", [Raising, RaisingModel])
+@pytest.mark.parametrize("where", ["begin", "ask", "launched", "tell"])
+def test_a_strategy_that_raises_ends_the_search_with_its_error(search, optimizer_class, where):
+    made = finished(search(identity, optimizer_class=optimizer_class, where=where, total_max_jobs=50))
+    assert made.stop_reason.code == "error"
+    assert made.stop_reason.sentence == f"{optimizer_class.__name__} raised LookupError: lost in {where}"
+    assert made.counts[TrialState.RUNNING] == 0
+    assert [notice.sentence for notice in made.errors] == [made.stop_reason.sentence]
+
+
+class Leaving(SearchStrategy):
+    def ask(self):
+        raise SystemExit(3)
+
+
+def test_a_strategy_that_exits_ends_the_search(search):
+    made = finished(search(identity, optimizer_class=Leaving))
+    assert made.stop_reason.code == "error"
+
+
+class Outside(SearchStrategy):
+    def ask(self):
+        return Proposal({"nonsense": 1}, 0)
+
+
+def test_a_strategy_with_an_impossible_point_ends_the_search(search):
+    made = finished(search(identity, optimizer_class=Outside))
+    assert made.stop_reason.code == "error"
+    assert "proposed {'nonsense': 1}, which is not a point of the present space" in made.stop_reason.sentence
+
+
+# Reproducible -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer_class", [RandomSearch, GridSearch])
+def test_point_n_follows_from_the_seed_whatever_the_number_of_workers(search, optimizer_class):
+    def run(workers):
+        made = search(
+            identity,
+            [UniformParameterRange("x", 0, 1, step_size=0.001)],
+            optimizer_class=optimizer_class,
+            seed=11,
+            total_max_jobs=12,
+            max_number_of_concurrent_tasks=workers,
+        )
+        return points(finished(made))
+
+    assert run(1) == run(3)
+
+
+def test_a_model_repeats_itself_with_a_seed_and_one_worker(search):
+    def run():
+        made = search(
+            lambda x: (x - 0.3) ** 2,
+            optimizer_class=OptimizerOptuna,
+            seed=11,
+            total_max_jobs=15,
+            max_number_of_concurrent_tasks=1,
+        )
+        return points(finished(made))
+
+    assert run() == run()
+
+
+def test_without_a_seed_each_search_is_another_and_keeps_its_seed(search):
+    one, other = (finished(search(identity, total_max_jobs=2)) for _ in range(2))
+    assert points(one) != points(other)
+    again = finished(search(identity, total_max_jobs=2, seed=one.get_optimizer().seed))
+    assert points(again) == points(one)
+
+
+# Values -----------------------------------------------------------------------------------------------------------
+
+
+def test_nan_fails_and_infinities_rank_last(search):
+    def train(x):
+        return {0: 1.0, 1: float("nan"), 2: float("inf"), 3: float("-inf"), 4: 0.5}[x]
+
+    for sign, order in (("min", [4, 0, 2, 3]), ("max", [0, 4, 2, 3])):
+        made = finished(
+            search(
+                train,
+                [UniformIntegerParameterRange("x", 0, 4)],
+                objective_metric_sign=sign,
+                max_number_of_concurrent_tasks=1,
+            )
+        )
+        ranked = [trial.parameters["x"] for trial in made.top(5)]
+        assert ranked[:2] == order[:2]
+        assert sorted(ranked[2:]) == order[2:]
+        failed = next(made.trial(number) for number in range(5) if made.trial(number).parameters["x"] == 1)
+        assert (failed.status, failed.error) == ("failed", "objective/objective is NaN at iteration 0")
+
+
+def test_several_objectives_rank_by_front(search):
+    def train(x):
+        return {"a/loss": float(x), "b/size": float((x - 2) ** 2)}
+
+    made = finished(
+        search(
+            train,
+            [UniformIntegerParameterRange("x", 0, 5)],
+            objective_metric_title=["a", "b"],
+            objective_metric_series=["loss", "size"],
+            objective_metric_sign=["min", "min"],
+        )
+    )
+    top = [trial.parameters["x"] for trial in made.top(6)]
+    assert set(top[:3]) == {0, 1, 2}
+    assert top[3:] == [3, 4, 5]
+    assert made.to_dataframe()["b/size"].notna().all()
+    assert len(made.to_optuna().best_trials) == 3
+
+
+def test_a_trial_with_one_of_two_objectives_fails_and_is_not_ranked(search):
+    made = finished(
+        search(
+            lambda x: {"a/loss": x},
+            objective_metric_title=["a", "b"],
+            objective_metric_series=["loss", "size"],
+            objective_metric_sign=["min", "min"],
+            total_max_jobs=2,
+        )
+    )
+    assert made.top(2) == []
+    assert made.counts[TrialState.FAILED] == 2
+    assert "'b/size'" in made.trial(0).error
+
+
+def test_a_value_returned_after_reports_is_the_last_report(search):
+    def train(x, trial):
+        trial.report_scalar("objective", "objective", 7, 3)
+        return x
+
+    made = finished(search(train, total_max_jobs=1))
+    trial = made.trial(0)
+    x = trial.parameters["x"]
+    assert (trial.value, trial.iterations) == (x, (3,))
+    assert trial.get_reported_scalars()["objective"]["objective"]["y"] == [7, x]
+
+
+def test_a_returned_float_is_the_objective_whatever_its_title(search):
+    made = finished(search(identity, objective_metric_title="loss", objective_metric_series="mean", total_max_jobs=1))
+    assert made.trial(0).get_last_scalar_metrics()["loss"]["mean"]["last"] == made.trial(0).parameters["x"]
+
+
+def test_save_top_k_archives_and_unarchives(search):
+    made = search(
+        identity,
+        [UniformIntegerParameterRange("x", 0, 9)],
+        save_top_k_tasks_only=2,
+        max_number_of_concurrent_tasks=1,
+    )
+    for x in (5, 4, 3, 9, 1):
+        made.enqueue_trial({"x": x})
+    made.set_total_max_jobs(5)
+    finished(made)
+
+    def shown():
+        return [made.trial(number).parameters["x"] for number in range(5) if not made.trial(number).archived]
+
+    assert shown() == [3, 1]
+    snapshot = made.snapshot()
+    assert [bool(archived) for archived in snapshot.archived] == [True, True, False, True, False]
+    assert len(made.top(5)) == 5  # hidden, not lost
+
+
+def test_choices_keep_their_types(search):
+    values = [True, 1, 1.0, "1", None, "None"]
+    made = finished(search(lambda x: float(len(repr(x))), [DiscreteParameterRange("x", values)]))
+    found = [point["x"] for point in points(made)]
+    assert sorted((type(x).__name__, repr(x)) for x in found) == sorted((type(x).__name__, repr(x)) for x in values)
+    frame = made.to_dataframe()
+    assert [type(x) for x in frame["x"]] == [type(x) for x in found]
+
+
+# Waiting ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_wait_leaves_the_search_running(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    made.start()
+
+    async def main():
+        waiting = asyncio.create_task(made.wait_async())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        assert waiting.cancelled()
+
+    asyncio.run(main())
+    assert made.is_running()
+    gate.open()
+    assert made.wait()
+    assert not made.errors
+
+
+def test_an_interrupt_ends_the_waiting_and_not_the_search(search, held, gate):
+    import signal
+
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    made.start()
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt):
+        timer.start()
+        made.wait()
+    timer.join()
+    assert made.is_running()
+    gate.open()
+    assert made.wait()
+
+
+def test_several_threads_may_wait_and_stop(search, held, gate):
+    gate.shut()
+    made = search(held, total_max_jobs=2)
+    made.start()
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(made.wait())) for _ in range(3)]
+    threads += [threading.Thread(target=made.stop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert results == [True] * 3
+    assert made.stop_reason.code == "stopped"
+
+
+# Callbacks --------------------------------------------------------------------------------------------------------
+
+
+def test_callbacks_come_once_and_in_the_order_of_the_ends(search):
+    calls = []
+    made = finished(search(identity, total_max_jobs=40), lambda *arguments: calls.append(arguments))
+    numbers = [int(call[0].rpartition("/")[2]) for call in calls]
+    assert sorted(numbers) == list(range(40))
+    ended = [made.trial(number).ended for number in numbers]
+    assert ended == sorted(ended)
+    best = math.inf
+    for _, value, iteration, parameters, best_id in calls:
+        best = min(best, value)
+        assert made.trial(int(best_id.rpartition("/")[2])).value == best
+        assert (iteration, value) == (0, parameters["x"])
+
+
+def test_a_global_sign_gives_the_iteration_of_the_extreme(search):
+    def train(x, trial):
+        for iteration, value in enumerate((3.0, 1.0, 2.0)):
+            trial.report_scalar("v", "l", value, iteration)
+
+    calls = []
+    finished(
+        search(
+            train,
+            total_max_jobs=1,
+            objective_metric_title="v",
+            objective_metric_series="l",
+            objective_metric_sign="min_global",
+        ),
+        lambda *arguments: calls.append(arguments),
+    )
+    assert calls[0][1:3] == (1.0, 1)
+
+
+def test_several_objectives_give_lists(search):
+    calls = []
+    finished(
+        search(
+            lambda x: {"a/loss": x, "b/size": -x},
+            total_max_jobs=1,
+            objective_metric_title=["a", "b"],
+            objective_metric_series=["loss", "size"],
+            objective_metric_sign=["min", "max"],
+        ),
+        lambda *arguments: calls.append(arguments),
+    )
+    [(_, values, iterations, parameters, _)] = calls
+    assert values == [parameters["x"], -parameters["x"]]
+    assert iterations == [0, 0]
+
+
+def test_no_call_for_a_job_without_an_objective(search):
+    def train(x):
+        if x == 1:
+            raise RuntimeError
+        return float(x)
+
+    calls = []
+    finished(
+        search(train, [UniformIntegerParameterRange("x", 1, 3)]), lambda *arguments: calls.append(arguments[3]["x"])
+    )
+    assert sorted(calls) == [2, 3]
+
+
+def test_an_exception_in_a_callback_is_logged_and_shown_and_the_search_goes_on(search, caplog):
+    def callback(*_):
+        raise LookupError("lost")
+
+    with caplog.at_level(logging.WARNING, "hpo_widgets"):
+        made = finished(search(identity, total_max_jobs=3), callback)
+    assert made.counts[TrialState.COMPLETED] == 3
+    assert [notice.sentence for notice in made.errors] == ["job_complete_callback raised LookupError: lost"] * 3
+    assert "job_complete_callback raised LookupError: lost" in caplog.text
+    with Journal.view(made.journal_path) as reader:
+        assert [event["sentence"] for event in reader.events() if event["kind"] == "notice"] == [
+            notice.sentence for notice in made.errors
+        ]
+
+
+def test_a_slow_callback_delays_neither_launches_nor_the_end_but_wait_and_stop_return_after_it(search, until):
+    go = threading.Event()
+    calls = []
+
+    def callback(*arguments):
+        assert go.wait(DEADLINE)
+        calls.append(arguments)
+
+    made = search(identity, total_max_jobs=10)
+    made.start(callback)
+    until(made, lambda: not made.is_running())
+    assert made.counts[TrialState.COMPLETED] == 10
+    assert calls == []
+    assert made.wait(0.0005) is False
+    made.stop(timeout=0.0005)
+    made.stop(wait_for_reporter=False)
+    assert calls == []
+    go.set()
+    assert made.wait() is True
+    assert len(calls) == 10
+
+
+def test_every_method_may_be_called_from_inside_a_callback(search):
+    seen = []
+
+    def callback(job_id, *_):
+        made.set_range("x", (0.1, 0.9))
+        made.undo()
+        made.redo()
+        made.undo()
+        made.pause()
+        made.resume()
+        made.set_total_max_jobs(6)
+        made.set_max_number_of_concurrent_tasks(2)
+        made.set_time_limit(in_minutes=5)
+        made.set_compute_time_limit(100)
+        made.set_report_period(5)
+        made.enqueue_trial({"x": 0.5})
+        made.retry(0)
+        seen.append((made.start(), made.is_active(), len(made.get_top_experiments(3)), made.trial(0).number))
+        made.get_top_experiments_details(3)
+        made.get_active_experiments()
+        made.to_dataframe()
+        assert made.budget.jobs.used
+        if len(seen) == 3:
+            made.stop()
+            seen.append("stopped")
+
+    made = search(identity, total_max_jobs=4)
+    finished(made, callback)
+    assert not made.errors
+    assert "stopped" in seen
+    assert made.stop_reason.code in {"stopped", "total_max_jobs"}
+
+
+def test_stop_inside_a_callback_ends_the_search(search, held, gate):
+    calls = []
+
+    def callback(*arguments):
+        calls.append(arguments)
+        made.stop()
+        calls.append(made.status)
+
+    made = search(held)
+    finished(made, callback)
+    assert made.stop_reason.code == "stopped"
+    assert calls[1] is SearchStatus.STOPPED
+    assert len(calls) == 2 * made.counts[TrialState.COMPLETED]
+
+
+def test_a_callback_may_wait_for_the_end(search):
+    results = []
+    made = search(identity, total_max_jobs=3)
+    finished(made, lambda *_: results.append(made.wait()))
+    assert results == [True] * 3
+
+
+def test_an_aborted_job_with_an_objective_is_called_back_too(search, until):
+    def train(x, trial):
+        import threading
+
+        trial.report_scalar("objective", "objective", x, 4)
+        threading.Event().wait()
+
+    calls = []
+    made = search(train, total_max_jobs=2)
+    made.start(lambda *arguments: calls.append(arguments))
+    until(made, lambda: len(made.top(2)) == 2)
+    made.stop()
+    assert sorted(call[0] for call in calls) == [f"{made.id}/0", f"{made.id}/1"]
+    assert {call[2] for call in calls} == {4}
+
+
+# Commands and ends in each other's way ----------------------------------------------------------------------------
+
+
+def test_commands_at_the_very_end_are_done_or_said_not_to_be(search):
+    for _ in range(5):
+        made = search(identity, total_max_jobs=3)
+        made.start()
+        for number in itertools.count(4):
+            made.set_total_max_jobs(number)
+            if number >= 30:
+                break
+        made.set_range("x", (0.2, 0.4))
+        assert made.wait()
+        assert made.space.ranges["x"] == (0.2, 0.4)
+        assert made.total_max_jobs == 30
+        if made.start():
+            assert made.wait()
+        assert len(made.snapshot()) == 30
+        with Journal.view(made.journal_path) as reader:
+            kinds = [event["kind"] for event in reader.events()]
+        assert kinds.count("set_ranges") == 1
+        assert kinds.count("settings") == 27
+
+
+def test_stop_right_after_start_ends_it(search, held, gate):
+    gate.shut()
+    made = search(held)
+    for _ in range(5):
+        assert made.start()
+        made.stop()
+        assert made.status is SearchStatus.STOPPED
+        assert made.get_num_active_experiments() == 0
+    assert made.counts[TrialState.RUNNING] == 0
+
+
+def test_a_model_that_still_thinks_when_the_search_is_stopped_is_not_disturbed_by_the_next_run(search):
+    thinking, go = threading.Event(), threading.Event()
+    threads = set()
+
+    class Slow(SearchStrategy):
+        is_model_based = True
+        inside = 0
+
+        def begin(self, space, objectives, epoch, history, draws):
+            assert self.inside == 0
+            super().begin(space, objectives, epoch, history, draws)
+            self.drawn = draws
+
+        def ask(self):
+            self.inside += 1
+            threads.add(threading.current_thread())
+            thinking.set()
+            assert go.wait(DEADLINE)
+            self.inside -= 1
+            self.drawn += 1
+            return Proposal({"x": self.drawn / 1000}, self.drawn - 1)
+
+    made = search(identity, optimizer_class=Slow, total_max_jobs=4)
+    made.start()
+    assert thinking.wait(DEADLINE)
+    made.stop()
+    assert made.start()
+    go.set()
+    assert made.wait()
+    assert made.stop_reason.code == "total_max_jobs"
+    assert len(threads) == 2
+
+
+def test_a_subscriber_that_raises_does_no_harm(search, caplog):
+    made = search(identity, total_max_jobs=2)
+    made.subscribe(lambda: 1 / 0)
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == 2
+    assert "subscriber" in caplog.text
+
+
+def test_unsubscribing_one_of_two_leaves_the_other(search):
+    made = search(identity, total_max_jobs=1)
+    told = threading.Event()
+    unsubscribe = made.subscribe(told.set)
+    made.subscribe(told.set)
+    unsubscribe()
+    finished(made)
+    assert told.is_set()
+
+
+def test_a_worker_environment_reaches_the_trial_but_no_file_and_no_text(search):
+    def train(x):
+        import os
+
+        return float(len(os.environ["TOKEN"]))
+
+    secret = "s3cr3t-t0k3n"
+    made = search(train, total_max_jobs=2, worker_env={0: {"TOKEN": secret}, 1: {"TOKEN": secret}})
+    finished(made)
+    assert made.best_trial.value == len(secret)
+    assert secret not in repr(made)
+    assert secret not in repr(made._definition)
+    for file in made.journal_path.parent.iterdir():
+        assert secret.encode() not in file.read_bytes()
+
+
+def test_trials_that_cannot_be_launched_end_the_search_with_that_reason(search):
+    class Unloadable:
+        def __call__(self, x):
+            return x
+
+        def __reduce__(self):
+            return explode, ()
+
+    def explode():
+        import os
+
+        if os.environ.get("HPO_TEST_PARENT") is None:
+            raise ImportError("no module of that name on this worker")
+        return Unloadable()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPO_TEST_PARENT", "1")
+        made = search(
+            Unloadable(), worker_env={0: {"HPO_TEST_PARENT": None}, 1: {"HPO_TEST_PARENT": None}}, total_max_jobs=50
+        )
+        finished(made)
+    assert made.stop_reason.code == "launch_failed"
+    assert "no module of that name on this worker" in made.stop_reason.sentence
+    assert made.status is SearchStatus.FAILED
+
+
+def test_type_of_the_controller_is_kept_by_a_class_of_ones_own(tmp_path):
+    class Own(HyperParameterOptimizer):
+        pass
+
+    made = Own(identity, [X], journal=tmp_path, total_max_jobs=1)
+    finished(made)
+    again = Own.open(made.journal_path, base_task_id=identity)
+    assert type(again) is Own
