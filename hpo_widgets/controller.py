@@ -253,6 +253,7 @@ class Controller:
         """Launch again; a search that was reopened paused is started."""
         self._set_paused(False)
         if self._thread is None and self.status is SearchStatus.PAUSED:
+            self.status = SearchStatus.STOPPED
             self.start()
 
     def _set_paused(self, paused: bool) -> None:  # noqa: FBT001 -- the value that is set
@@ -260,7 +261,7 @@ class Controller:
             return
         self._is_paused = paused
         self.recorder.event("pause" if paused else "resume")
-        if self.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:
+        if self._thread is not None and self.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:
             self.status = SearchStatus.PAUSED if paused else SearchStatus.RUNNING
 
     def stop(self, sentence: str = "stopped by hand") -> None:

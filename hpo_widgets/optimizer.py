@@ -166,7 +166,8 @@ class HyperParameterOptimizer(RunningSearch):
         wait_for_reporter
             Wait also for the callbacks that are due. Default True.
         """
-        self._controller.submit(self._controller.stop)
+        if self.is_running():
+            self._controller.submit(self._controller.stop)
         if self._controller.is_current:
             return
         deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE

@@ -1,0 +1,467 @@
+"""A search after the death of its kernel, in another process, or just later."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import psutil
+import pytest
+
+from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, RandomSearch, UniformParameterRange
+from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
+from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
+
+DEADLINE = 60.0
+
+TRAIN = """
+    def train(x):
+        import os, time
+        while os.path.exists("hold") and x != 0.5:
+            time.sleep(0.002)
+        return x
+"""
+
+KERNEL = """
+    import os, sys, threading
+    from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+{train}
+    optimizer = HyperParameterOptimizer(
+        train, [UniformParameterRange("x", 0, 1)], total_max_jobs=30, seed=5, journal="journals",
+        max_number_of_concurrent_tasks=2,
+    )
+    {script}
+    threading.Event().wait()
+"""
+
+exec(textwrap.dedent(TRAIN))  # the same callable here as in the kernel  # noqa: S102
+
+
+def identity(x):
+    return x
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """``kernel(script)`` starts a process with a search ``optimizer``; gives its journal once it is there."""
+    processes = []
+
+    def start(script):
+        (tmp_path / "hold").touch()
+        text = textwrap.dedent(KERNEL.format(train=TRAIN, script=script))
+        process = subprocess.Popen([sys.executable, "-c", text], cwd=tmp_path, env=os.environ | {"PYTHONPATH": root()})
+        processes.append(process)
+        deadline = time.monotonic() + DEADLINE
+        while not (found := journals(tmp_path / "journals")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        [path] = found
+        return process, path
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def root():
+    import hpo_widgets
+
+    return os.path.dirname(os.path.dirname(hpo_widgets.__file__))
+
+
+def view(path):
+    """A view of a journal that may not be whole yet: its maker has claimed the name before it wrote."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return SearchViewer(path)
+        except JournalError:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
+def follow(viewer, until, condition):
+    until(viewer, condition)
+
+
+def kill(process):
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gone, alive = psutil.wait_procs(children, timeout=DEADLINE)
+    assert not alive
+
+
+RELEASE_TEN = """
+    # Ten trials by hand end at once; those of the strategy wait.
+    for _ in range(10):
+        optimizer.enqueue_trial({"x": 0.5})
+    optimizer.start()
+"""
+
+
+def one_line(script):
+    return textwrap.dedent(script).strip().replace("\n", "\n    ")
+
+
+def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel, until, tmp_path):
+    process, path = kernel(one_line(RELEASE_TEN))
+    with view(path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 10 and viewer.counts[TrialState.RUNNING] == 2)
+        assert viewer.status is SearchStatus.RUNNING
+        shown = {number: (viewer.trial(number).parameters, viewer.trial(number).values) for number in range(12)}
+        kill(process)
+        until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
+        assert "base_task_id" in viewer.capabilities["start"]
+
+    again = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
+    assert again.status is SearchStatus.STOPPED
+    assert {n: (again.trial(n).parameters, again.trial(n).values) for n in range(12)} == shown
+    assert [again.trial(number).status for number in (10, 11)] == ["aborted", "aborted"]
+    assert "restart" in again.trial(10).error
+    assert again.budget.jobs.used == 12
+    assert again.get_num_active_experiments() == 0
+
+    (tmp_path / "hold").unlink()
+    assert again.start()
+    assert again.wait()
+    assert again.counts == {
+        **dict.fromkeys(TrialState, 0),
+        TrialState.COMPLETED: 28,
+        TrialState.ABORTED: 2,
+    }
+    uninterrupted = HyperParameterOptimizer(
+        identity, [UniformParameterRange("x", 0, 1)], total_max_jobs=20, seed=5, journal=tmp_path / "other"
+    )
+    uninterrupted.start()
+    uninterrupted.wait()
+    drawn = [again.trial(number) for number in range(10, 30)]
+    assert [trial.parameters for trial in drawn] == [uninterrupted.trial(n).parameters for n in range(20)]
+    assert {trial.epoch for trial in drawn} == {0}
+
+
+def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(kernel, until, tmp_path):
+    script = """
+        optimizer.set_range("x", (0.1, 0.9))
+        optimizer.set_range("x", (0.2, 0.8))
+        optimizer.undo()
+        optimizer.set_total_max_jobs(4)
+        optimizer.pause()
+        optimizer.enqueue_trial({"x": 0.5})
+        optimizer.start()
+    """
+    process, path = kernel(one_line(script))
+    with view(path) as viewer:
+        until(viewer, lambda: viewer.status is SearchStatus.PAUSED and viewer.total_max_jobs == 4)
+        kill(process)
+    (tmp_path / "hold").unlink()
+    again = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
+    assert again.status is SearchStatus.PAUSED
+    assert again.space.ranges == {"x": (0.1, 0.9)}
+    assert [mark.epoch for mark in again.epochs] == [0, 1, 2, 3]
+    assert again.capabilities["redo"] is None
+    assert again.start()
+    assert again.status is SearchStatus.PAUSED
+    assert again.wait(0.0005) is False
+    again.resume()
+    assert again.wait()
+    assert again.trial(0).parameters == {"x": 0.5}  # waited by hand all the time
+    assert len(again.snapshot()) == 4
+    assert all(0.1 <= again.trial(number).parameters["x"] <= 0.9 for number in range(4))
+    again.redo()
+    assert again.space.ranges == {"x": (0.2, 0.8)}
+    again.undo()
+    again.undo()
+    assert again.space.ranges == {"x": (0, 1)}
+
+
+def test_resume_starts_a_search_that_was_reopened_paused(kernel, until, tmp_path):
+    process, path = kernel("optimizer.pause(); optimizer.set_total_max_jobs(2); optimizer.start()")
+    with view(path) as viewer:
+        until(viewer, lambda: viewer.status is SearchStatus.PAUSED)
+        kill(process)
+    (tmp_path / "hold").unlink()
+    again = HyperParameterOptimizer.open(path, base_task_id=identity)
+    again.resume()
+    assert again.status is SearchStatus.RUNNING or again.counts[TrialState.COMPLETED]
+    assert again.wait()
+    assert again.counts[TrialState.COMPLETED] == 2
+
+
+def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path):
+    process, path = kernel(one_line(RELEASE_TEN))
+    with view(path) as first:
+        until(first, lambda: first.counts[TrialState.RUNNING] == 2)
+    viewer = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
+    assert isinstance(viewer, SearchViewer)
+    try:
+        assert set(viewer.capabilities) == set(COMMANDS)
+        assert set(viewer.capabilities.values()) == {"another process runs this search; this is a view of it"}
+        with pytest.raises(JournalInUse, match=f"process {process.pid}"):
+            Journal.open(path)
+        version = viewer.snapshot().version
+        (tmp_path / "hold").unlink()
+        until(viewer, lambda: viewer.status is SearchStatus.COMPLETED)
+        assert viewer.stop_reason.code == "total_max_jobs"
+        assert viewer.counts[TrialState.COMPLETED] == 30
+        assert {10, 11, 29} <= set(viewer.changes_since(version).numbers.tolist())
+        assert viewer.best_trial == viewer.top(1)[0]
+        assert viewer.budget.jobs.used == 30
+    finally:
+        viewer.close()
+
+
+def test_a_view_follows_a_search_of_this_process(search, held_gate, until):
+    held, gate = held_gate
+    gate.shut()
+    made = search(held, total_max_jobs=6)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 2)
+        assert viewer.status is SearchStatus.RUNNING
+        made.set_range("x", (0.1, 0.2))
+        until(viewer, lambda: len(viewer.epochs) == 2)
+        made.pause()
+        until(viewer, lambda: viewer.status is SearchStatus.PAUSED)
+        made.resume()
+        gate.open()
+        assert made.wait()
+        until(viewer, lambda: viewer.status is SearchStatus.COMPLETED)
+        assert viewer.counts == made.counts
+        assert viewer.space.ranges == made.space.ranges
+        assert (viewer.snapshot().values == made.snapshot().values).all()
+        assert viewer.to_dataframe().equals(made.to_dataframe())
+
+
+@pytest.fixture
+def held_gate(gate):
+    path = str(gate.path)
+
+    def hold(x):
+        import os
+        import time
+
+        while not os.path.exists(path):
+            time.sleep(0.002)
+        return x
+
+    return hold, gate
+
+
+def finished(made):
+    assert made.start()
+    assert made.wait()
+    return made
+
+
+def test_without_its_callable_there_is_a_view_with_the_reason(search):
+    made = finished(search(identity, total_max_jobs=2))
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert isinstance(viewer, SearchViewer)
+        assert set(viewer.capabilities.values()) == {
+            "this is a view of a journal; to continue, open it with base_task_id="
+        }
+        viewer.command("start")
+        assert viewer.errors[-1].sentence.startswith("start did nothing: this is a view")
+        assert (viewer.id, viewer.name, viewer.strategy_name) == (made.id, made.name, "RandomSearch")
+        assert viewer.elapsed_minutes == pytest.approx(made.elapsed())
+    with pytest.raises(TypeError, match="seed.*base_task_id="):
+        HyperParameterOptimizer.open(made.journal_path, seed=3)
+
+
+def test_open_finds_a_search_by_path_folder_or_id(search, tmp_path):
+    made = finished(search(identity, total_max_jobs=1))
+    for arguments in ((made.journal_path,), (str(made.journal_path),), (made.journal_path.parent, made.id), (made.id,)):
+        with HyperParameterOptimizer.open(*arguments) as viewer:
+            assert viewer.id == made.id
+    with pytest.raises(FileNotFoundError, match=r"nothing\.sqlite"):
+        HyperParameterOptimizer.open(tmp_path / "nothing.sqlite")
+    with pytest.raises(JournalError, match="nothing"):
+        HyperParameterOptimizer.open("nothing")
+
+
+def test_a_continued_search_checks_its_callable_before_it_changes_anything(search):
+    made = finished(search(identity, total_max_jobs=1))
+    before = made.journal_path.read_bytes()
+    with pytest.raises(ValueError, match="has no parameter 'x'"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=lambda y: y)
+    with pytest.raises(TypeError, match="Did you mean 'worker_env'"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, worker_en={})
+    assert made.journal_path.read_bytes() == before
+
+
+def test_settings_notices_and_limits_are_kept(search):
+    made = search(identity, total_max_jobs=2, max_failures=4, stop_grace=0.2, optimization_time_limit=30)
+    made.set_max_number_of_concurrent_tasks(1)
+    made.start(lambda *_: 1 / 0)
+    made.wait()
+    made.set_total_max_jobs(3)
+    made.set_compute_time_limit(50)
+    made.set_time_limit(in_minutes=60)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    assert again._controller.settings == made._controller.settings
+    assert [notice.sentence for notice in again.errors] == [notice.sentence for notice in made.errors]
+    assert again.get_time_limit() == made.get_time_limit()
+    assert again.stop_reason == made.stop_reason
+    assert again.elapsed() == pytest.approx(made.elapsed())
+    assert again.budget.compute_minutes.used == pytest.approx(made.budget.compute_minutes.used, abs=1e-3)
+    assert again.get_optimizer().seed == made.get_optimizer().seed
+
+
+def test_a_continued_search_does_not_repeat_points(search):
+    def points(made):
+        return [made.trial(number).parameters["x"] for number in range(len(made.snapshot()))]
+
+    values = list(range(8))
+    made = finished(search(identity, [DiscreteParameterRange("x", values)], total_max_jobs=4))
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    again.set_total_max_jobs(None)
+    finished(again)
+    assert again.stop_reason.code == "space_exhausted"
+    assert sorted(points(again)) == values
+
+
+def test_choices_that_json_cannot_hold_need_the_live_parameters(search):
+    class Model:
+        def __init__(self, name):
+            self.name = name
+
+        def __repr__(self):
+            return f"Model({self.name})"
+
+        def __eq__(self, other):
+            return type(other).__name__ == "Model" and other.name == self.name
+
+        __hash__ = None
+
+    parameters = [DiscreteParameterRange("x", [Model("a"), Model("b"), 3])]
+
+    def train(x):
+        return float(len(repr(x)))
+
+    made = finished(search(train, parameters, total_max_jobs=2, seed=1))
+    with pytest.raises(
+        JournalError, match="choices of x are objects that a journal cannot hold; pass hyper_parameters="
+    ):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=train)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=parameters)
+    again.set_total_max_jobs(None)
+    finished(again)
+    assert len(again.snapshot()) == 3
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:  # a view shows their labels
+        assert viewer.counts[TrialState.COMPLETED] == 3
+        assert viewer.best_trial.value == 1.0 or viewer.best_trial.value == 8.0
+
+
+class Halving(SearchStrategy):
+    def begin(self, space, objectives, epoch, history, draws):
+        super().begin(space, objectives, epoch, history, draws)
+        self.drawn = draws
+
+    def ask(self):
+        self.drawn += 1
+        return Proposal({"x": 0.5**self.drawn}, self.drawn - 1)
+
+
+def test_a_strategy_of_ones_own_has_to_be_given_again(search):
+    made = finished(search(identity, optimizer_class=Halving, total_max_jobs=3, max_number_of_concurrent_tasks=1))
+    with pytest.raises(TypeError, match="Halving; pass it as optimizer_class="):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, optimizer_class=Halving)
+    again.set_total_max_jobs(5)
+    finished(again)
+    assert [again.trial(number).parameters["x"] for number in range(5)] == [0.5, 0.25, 0.125, 0.0625, 0.03125]
+
+
+def test_a_journal_that_was_continued_elsewhere_is_not_written_over(search):
+    made = finished(search(identity, total_max_jobs=2, seed=1))
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    made.set_total_max_jobs(3)  # nobody has continued it yet
+    assert made.start()
+    assert made.wait()
+    with pytest.raises(JournalError, match="was continued elsewhere"):
+        again.set_total_max_jobs(9)
+    third = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    third.set_total_max_jobs(4)
+    finished(third)
+    assert third.counts[TrialState.COMPLETED] == 4
+    with pytest.raises(JournalError, match="was continued elsewhere"):
+        made.set_total_max_jobs(9)
+
+
+# Nothing is left --------------------------------------------------------------------------------------------------
+
+
+def resources():
+    gc.collect()
+    threads = [thread.name for thread in threading.enumerate()]
+    return len(os.listdir("/proc/self/fd")), len(psutil.Process().children(recursive=True)), sorted(threads)
+
+
+def settled(expected):
+    """What is left once threads that were told to end have ended."""
+    deadline = time.monotonic() + DEADLINE
+    while resources() != expected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return resources()
+
+
+@pytest.mark.parametrize("strategy", ["RandomSearch", "OptimizerOptuna"])
+def test_a_search_leaves_no_thread_process_or_file_open(search, strategy):
+    from hpo_widgets.strategies.registry import named
+
+    def run():
+        made = search(identity, optimizer_class=named(strategy), total_max_jobs=4)
+        made.start(lambda *_: made.top(1))
+        made.wait()
+        made._recorder.reader.close()
+
+    run()  # what is imported and opened once
+    before = resources()
+    run()
+    assert settled(before) == before
+
+
+def test_a_stopped_search_leaves_no_thread_process_or_file_open(search, held_gate, until):
+    held, gate = held_gate
+    gate.shut()
+
+    def run():
+        made = search(held, optimizer_class=RandomSearch)
+        made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        made.stop()
+        made._recorder.reader.close()
+
+    run()
+    before = resources()
+    run()
+    assert settled(before) == before
+
+
+def test_a_closed_view_leaves_no_thread_or_file_open(search, until):
+    made = finished(search(identity, total_max_jobs=2))
+
+    def run():
+        viewer = HyperParameterOptimizer.open(made.journal_path)
+        until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 2)
+        viewer.trial(0)
+        viewer.close()
+        viewer.close()
+
+    run()
+    before = resources()
+    run()
+    assert settled(before) == before
