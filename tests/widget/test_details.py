@@ -1,0 +1,188 @@
+"""TrialDetails: everything that is known of the selected trial, as text, and little of it on the wire."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import traitlets
+
+from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.details import TrialDetails
+
+MARKUP = "<img src=x onerror=alert(1)>"
+POINT = {"lr": 0.00856123456, "dropout": 0.195, "layers": 3, "activation": "relu"}
+
+
+class Output:
+    """Where a trial's output comes from, instead of a journal."""
+
+    def __init__(self, stdout="", stderr="", traceback=""):
+        self.kept = stdout, stderr, traceback
+
+    def scalars(self, _number):
+        return []
+
+    def output(self, _number):
+        return self.kept
+
+
+@pytest.fixture
+def details(show, search):
+    return show(TrialDetails, search)
+
+
+def select(details, refresh, number):
+    details.selected = [number]
+    refresh(details)
+
+
+def test_nothing_is_shown_without_a_selection(details, search, refresh):
+    search.add_trial(0.5)
+    refresh(details)
+    assert (details.number, details.state, details.parameters) == (None, "", [])
+
+
+def test_the_selected_trial_is_shown_in_full(details, search, refresh):
+    search.add_trial(0.0364123456, POINT, seconds=1.6)
+    search._trials[0] = replace(
+        search._trials[0],
+        summary={"validation/accuracy": [0.9, 4, 0.1, 0, 0.95, 3, 5], "validation/loss": [0.25, 4, 0.25, 4, 2.0, 0, 5]},
+        source=Output("epoch 1\nepoch 2\n", "a warning\n"),
+    )
+    select(details, refresh, 0)
+    assert (details.number, details.state, details.sentence) == (0, "completed", "")
+    assert details.parameters[0] == ["lr", "0.0085612346"]
+    assert details.parameters[2:] == [["layers", "3"], ["activation", "relu"]]
+    assert details.scalars == [
+        ["validation / loss", "0.25", "0.25", "2", "5"],
+        ["validation / accuracy", "0.9", "0.1", "0.95", "5"],
+    ]
+    assert ["took", "1.6 s"] in details.times
+    assert details.log == "epoch 1\nepoch 2\na warning"
+
+
+def test_a_failed_trial_shows_its_sentence_and_traceback(details, search, refresh):
+    search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN")
+    search._trials[0] = replace(search._trials[0], source=Output(traceback="Traceback ...\nValueError: loss is NaN"))
+    select(details, refresh, 0)
+    assert (details.state, details.sentence) == ("failed", "ValueError: loss is NaN")
+    assert details.traceback.startswith("Traceback")
+
+
+def test_the_trial_selected_last_is_the_one(details, search, refresh):
+    search.add_trials([0.5, 0.25])
+    details.selected = [0, 1]
+    refresh(details)
+    assert details.number == 1
+
+
+def test_a_selected_trial_follows_the_search(details, search, refresh):
+    search.add_trial(state=TrialState.RUNNING)
+    select(details, refresh, 0)
+    assert (details.state, details.sentence) == ("running", "Its output is shown when it has ended.")
+    search.end_trial(0, 0.5)
+    refresh(details)
+    assert details.state == "completed"
+    assert details.scalars[0][:2] == ["validation / loss", "0.5"]
+
+
+def test_other_trials_cost_nothing(details, wire, search, refresh, monkeypatch):
+    search.add_trial(0.5)
+    select(details, refresh, 0)
+    wire.clear()
+    monkeypatch.setattr(search, "trial", lambda _number: pytest.fail("a trial was read"))
+    search.add_trial(0.25)
+    refresh(details)
+    assert wire.updates(details) == []
+
+
+def test_retry_is_a_command(details, wire, search, refresh):
+    wire.browser_says(details, kind="retry")
+    assert search.commands == []
+    search.add_trial(state=TrialState.FAILED, error="no")
+    select(details, refresh, 0)
+    wire.browser_says(details, kind="retry", number="nonsense")
+    assert search.commands == [("retry", 0)]
+
+
+def test_retry_says_why_not(details, search, refresh):
+    search.refuse("retry", "this is a view")
+    refresh(details)
+    assert details.commands == {"retry": "this is a view"}
+
+
+@pytest.mark.parametrize("number", [0, 99, 10**30])
+def test_a_number_without_trial_is_said(details, refresh, number):
+    select(details, refresh, number)
+    assert details.sentence == f"There is no trial {number} in this search."
+    assert details.state == ""
+
+
+@pytest.mark.parametrize("value", ["all", [-1], [0.5], [None], None, 3])
+def test_nonsense_from_code_is_refused(details, value):
+    with pytest.raises(traitlets.TraitError):
+        details.selected = value
+
+
+def test_long_output_is_cut_at_its_beginning_and_an_update_stays_small(details, wire, search, refresh):
+    search.add_trial(state=TrialState.FAILED, error="🙂" * 10_000)
+    lines = "\n".join(f"line {number} 🙂" for number in range(100_000))
+    search._trials[0] = replace(search._trials[0], source=Output(lines, "", lines))
+    wire.clear()
+    select(details, refresh, 0)
+    assert details.log.startswith("…\nline")
+    assert details.log.endswith("line 99999 🙂")
+    sent = sum(len(json.dumps(state, ensure_ascii=False).encode()) for state in wire.updates(details))
+    assert sent < 16_000
+
+
+def test_64_parameters_and_a_choice_of_300_characters_are_shown_whole(show, refresh):
+    long = "c" * 300
+    search = ScriptedSearch(
+        [*(UniformParameterRange(f"x{index}", 0.0, 1.0) for index in range(64)), DiscreteParameterRange("c", [long])]
+    )
+    details = show(TrialDetails, search)
+    search.add_trial(0.5)
+    select(details, refresh, 0)
+    assert len(details.parameters) == 65
+    assert details.parameters[-1] == ["c", long]
+
+
+@pytest.mark.parametrize("name", [MARKUP, "a/b/c", "🙂", "\u202eright to left", "שלום"], ids=ascii)
+def test_names_values_and_output_are_text_as_they_are(show, refresh, name):
+    search = ScriptedSearch([DiscreteParameterRange(name, [name, "b"])], titles=name, series="loss")
+    details = show(TrialDetails, search)
+    search.add_trial(0.5, {name: name}, state=TrialState.FAILED, error=name)
+    search._trials[0] = replace(search._trials[0], source=Output(name, "", name))
+    select(details, refresh, 0)
+    assert details.parameters == [[name, name]]
+    assert (details.sentence, details.log, details.traceback) == (name, name, name)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 1e-300, 1e300, 5e-324])
+def test_extreme_values_are_sent_as_text(details, wire, search, refresh, value):
+    search.add_trial(value, seconds=1e300)
+    select(details, refresh, 0)
+    assert details.scalars[0][1] != "–"
+    for state in wire.updates(details):
+        json.dumps(state, allow_nan=False)
+
+
+def test_choices_of_other_types_are_shown_by_their_label(show, refresh):
+    search = ScriptedSearch([DiscreteParameterRange("c", [True, 1, "1", None])])
+    details = show(TrialDetails, search)
+    search.add_trial(0.5, {"c": None})
+    select(details, refresh, 0)
+    assert details.parameters == [["c", "None"]]
+
+
+def test_closing_frees_everything(wire, search):
+    details = TrialDetails(search, selected=[0])
+    details.close()
+    assert wire.num_open() == 0
+    assert search.num_subscribers == 0
