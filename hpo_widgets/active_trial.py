@@ -8,10 +8,10 @@ import numbers
 from typing import TYPE_CHECKING
 
 from hpo_widgets.objectives import Objective, ScalarSummary
-from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
     from hpo_widgets.strategies.base import Proposal
+    from hpo_widgets.trials import TrialRow, TrialState
 
 
 class ActiveTrial:
@@ -51,10 +51,7 @@ class ActiveTrial:
         """Bring the row's values and summary up to what was reported."""
         row = self.row
         summaries = self.summaries
-        measured = [
-            objective.measure(summaries.get((objective.title, objective.series)))
-            for objective in objectives
-        ]
+        measured = [objective.measure(summaries.get((objective.title, objective.series))) for objective in objectives]
         if any(found is not None for found in measured):
             row.values = [None if found is None else found[0] for found in measured]
             row.iteration = [None if found is None else found[1] for found in measured]
@@ -78,7 +75,10 @@ class ActiveTrial:
                     return _bad_key(str(key), objectives)
                 if not isinstance(value, numbers.Real):
                     return f"returned {value!r} for {key!r}; return numbers"
-                self.report(title, series, float(value), iteration)
+                number = _as_float(value)
+                if number is None:
+                    return f"returned a number too large for a float for {key!r}"
+                self.report(title, series, number, iteration)
             return None
         if not isinstance(result, numbers.Real):
             return (
@@ -88,7 +88,10 @@ class ActiveTrial:
         if len(objectives) > 1:
             names = ", ".join(repr(objective.key) for objective in objectives)
             return f"returned one number for {len(objectives)} objectives; return a dict with {names}"
-        self.report(objectives[0].title, objectives[0].series, float(result), iteration)
+        number = _as_float(result)
+        if number is None:
+            return "returned a number too large for a float"
+        self.report(objectives[0].title, objectives[0].series, number, iteration)
         return None
 
     def judge(self, objectives: tuple[Objective, ...]) -> str | None:
@@ -117,10 +120,15 @@ class ActiveTrial:
         row.ended = ended
         row.error = error
         if row.values is not None:
-            row.values = [
-                None if value is None or math.isnan(value) else value for value in row.values
-            ]
+            row.values = [None if value is None or math.isnan(value) else value for value in row.values]
         return row
+
+
+def _as_float(value: numbers.Real) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _bad_key(key: str, objectives: tuple[Objective, ...]) -> str:

@@ -128,6 +128,7 @@ class Controller:
                 return True
             nothing_left = self.why_nothing_left()
             if nothing_left is not None:
+                self.recorder.flush()  # what a full disk kept from being written at the end
                 self.stop_reason = nothing_left
                 self.status = END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
                 self.recorder.shown.notify()
@@ -140,9 +141,7 @@ class Controller:
             self.clock.begin_run()
             self.status = SearchStatus.PAUSED if self._is_paused else SearchStatus.RUNNING
             self.recorder.event("start")
-            self._thread = threading.Thread(
-                target=self._run, name="hpo_widgets controller", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, name="hpo_widgets controller", daemon=True)
             self._thread.start()
         return True
 
@@ -212,8 +211,7 @@ class Controller:
         self._endings.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
         num_by_hand = int(bulk["manual"].sum())
         self.waiting_by_hand.extend(
-            dict(chronicle.declared_space.decode(encoded))
-            for encoded in chronicle.points_by_hand[num_by_hand:]
+            dict(chronicle.declared_space.decode(encoded)) for encoded in chronicle.points_by_hand[num_by_hand:]
         )
 
     # Commands, on the controller's thread --------------------------------------------------------
@@ -256,7 +254,7 @@ class Controller:
             self.status = SearchStatus.STOPPED
             self.start()
 
-    def _set_paused(self, paused: bool) -> None:  # noqa: FBT001 -- the value that is set
+    def _set_paused(self, paused: bool) -> None:
         if paused == self._is_paused:
             return
         self._is_paused = paused
@@ -305,7 +303,7 @@ class Controller:
             logger.exception("the search ended with an error")
             reason = StopReason("error", f"the search ended with an error: {error!r}")
         try:
-            self._close(reason)
+            reason = self._close(reason)
         except Exception:  # whoever waits for the end must not wait for ever
             logger.exception("not everything of the search could be closed")
         finally:
@@ -379,8 +377,8 @@ class Controller:
             self._callbacks.put(self.callback, self._calls_due)
         self._calls_due = []
 
-    def _close(self, reason: StopReason) -> None:
-        """Close every process and file that the run opened, and write its end."""
+    def _close(self, reason: StopReason) -> StopReason:
+        """Close every process and file that the run opened, and write its end; returns the reason."""
         engine, proposals = self._engine, self._proposals
         if engine is not None:
             engine.close()
@@ -392,17 +390,18 @@ class Controller:
             self._finish(number, trial, TrialState.ABORTED, reason.sentence)
         self.clock.end_run()
         self._is_paused = False
-        self.recorder.event(
-            "end", code=reason.code, sentence=reason.sentence, wall_minutes=self.clock.elapsed
-        )
+        self.recorder.event("end", code=reason.code, sentence=reason.sentence, wall_minutes=self.clock.elapsed)
         if reason.code in {"error", "launch_failed"}:
             self.notice("search", reason.sentence)
         try:
             self._flush()
         except JournalError as error:
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
+            if reason.code != "error":
+                reason = StopReason("error", f"the journal could not be written: {error}")
         self.recorder.close_journal()
         self._callbacks.close()
+        return reason
 
     def _set_ended(self, reason: StopReason) -> None:
         """Say that the search has ended; commands that came too late for it are done now."""
@@ -429,9 +428,7 @@ class Controller:
         """Give every free worker a trial; a worker gets one only when it is free."""
         limit = self.settings.total_max_jobs
         proposals = cast("Proposals", self._proposals)
-        num_free = min(
-            engine.free(), self.settings.max_number_of_concurrent_tasks - len(self.active)
-        )
+        num_free = min(engine.free(), self.settings.max_number_of_concurrent_tasks - len(self.active))
         while num_free > 0 and (limit is None or self.num_launched < limit):
             if self.waiting_by_hand:
                 point = self.waiting_by_hand.popleft()
@@ -522,9 +519,7 @@ class Controller:
             self._end(StopReason("optimization_time_limit", "the time limit has passed"))
         elif to_compute is not None and to_compute <= 0:
             limit = self.settings.compute_time_limit
-            self._end(
-                StopReason("compute_time_limit", f"all {limit:g} minutes of compute time were used")
-            )
+            self._end(StopReason("compute_time_limit", f"all {limit:g} minutes of compute time were used"))
         waits = [
             seconds for seconds in (to_deadline, to_compute, to_job_limit)
             if seconds is not None and seconds > 0
@@ -617,9 +612,7 @@ class Controller:
             title, _, series = key.rpartition("/")
             self.recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
 
-    def _finish(
-        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None
-    ) -> None:
+    def _finish(self, number: int, trial: ActiveTrial, state: TrialState, error: str | None) -> None:
         del self.active[number]
         started = self.clock.active_started.pop(number, None)
         if started is not None:
@@ -663,4 +656,3 @@ def _complete(future: Future[Any], function: Callable[[], object]) -> None:
         future.set_result(function())
     except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
         future.set_exception(error)
-

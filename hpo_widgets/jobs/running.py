@@ -123,4 +123,6 @@ def scalar(number: int, title: object, series: object, value: object, iteration:
         if plain is None or plain != plain or plain in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
             raise TypeError(f"report_scalar takes an integer as iteration, not {iteration!r:.60}")
         iteration = int(plain)
+    if not -(2**63) <= iteration < 2**63:
+        raise ValueError(f"report_scalar takes an iteration of at most 63 bits, not {iteration!r:.60}")
     return (SCALAR, number, (str(title), str(series), value, iteration), None, None)

@@ -1,0 +1,523 @@
+"""Bad input and bad luck, each with its sentence."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    OptimizerOptuna,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.journal import JournalBusy, JournalDamaged, JournalError, JournalInUse, JournalVersionError, schema
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+
+DEADLINE = 60.0
+
+X = UniformParameterRange("x", 0, 1)
+
+
+def identity(x):
+    return x
+
+
+def finished(made, callback=None):
+    assert made.start(callback)
+    assert made.wait()
+    return made
+
+
+# The constructor --------------------------------------------------------------------------------------------------
+
+
+def rate(learning_rate):
+    return learning_rate
+
+
+BAD_ARGUMENTS = {
+    "empty space": (lambda s: s(identity, []), "empty|at least one"),
+    "an empty set": (lambda s: s(identity, [ParameterSet([])]), "empty|at least one"),
+    "no choices": (lambda s: s(identity, [DiscreteParameterRange("x", [])]), "x"),
+    "a space that is no list": (lambda s: s(identity, "x"), "hyper_parameters must be a list of Parameter objects"),
+    "min above max": (lambda s: s(identity, [UniformParameterRange("x", 2, 1)]), "x.*(2|rise|below|above)"),
+    "min equal to max": (lambda s: s(identity, [UniformParameterRange("x", 1, 1)]), "x.*(1|rise|below|above)"),
+    "a name twice": (lambda s: s(identity, [X, X]), "x.*twice"),
+    "an unknown parameter": (lambda s: s(identity, [X, UniformParameterRange("y", 0, 1)]), "has no parameter 'y'"),
+    "a misspelt parameter": (
+        lambda s: s(rate, [UniformParameterRange("learning_rat", 0, 1)]),
+        "Did you mean 'learning_rate'",
+    ),
+    "a missing argument": (lambda s: s(lambda x, y: x, [X]), "requires 'y', missing from the space"),
+    "no parameter at all": (lambda s: s(identity, [object()]), "object|Parameter"),
+    "a class of parameter": (lambda s: s(identity, [UniformParameterRange]), "Parameter"),
+    "a callable that cannot be pickled": (
+        lambda s: s((lambda lock: lambda x: lock and x)(threading.Lock())),
+        "cannot be sent to a worker.*lock",
+    ),
+    "an async callable": (lambda s: s(_async), "async"),
+    "no callable": (lambda s: s(3), "must be a callable or a pathlib.Path"),
+    "a Task id": (lambda s: s("fa30fa45d95d4927b87c323b5b04dc44"), "must be a callable or a pathlib.Path"),
+    "a script by str": (lambda s: s("train.py"), r"pass pathlib.Path\('train.py'\)"),
+    "a missing script": (lambda s: s(Path("nothing.py")), "there is no script"),
+    "unequal lists": (
+        lambda s: s(
+            identity,
+            objective_metric_title=["a", "b"],
+            objective_metric_series=["c"],
+            objective_metric_sign=["min", "max"],
+        ),
+        "equal length, got 2, 1 and 2",
+    ),
+    "lists and a string": (
+        lambda s: s(identity, objective_metric_title=["a"], objective_metric_series="c", objective_metric_sign="min"),
+        "single string",
+    ),
+    "an unknown sign": (lambda s: s(identity, objective_metric_sign="minimum"), "min"),
+    "an unknown keyword": (lambda s: s(identity, total_max_job=3), "Did you mean 'total_max_jobs'"),
+    "a keyword of another strategy": (
+        lambda s: s(identity, optimizer_class=GridSearch, optuna_sampler=None),
+        "GridSearch takes no keyword 'optuna_sampler'",
+    ),
+    "no jobs": (lambda s: s(identity, total_max_jobs=0), "total_max_jobs must be at least 1, got 0"),
+    "fewer than no jobs": (lambda s: s(identity, total_max_jobs=-3), "total_max_jobs must be at least 1, got -3"),
+    "half a job": (lambda s: s(identity, total_max_jobs=1.5), "total_max_jobs must be a whole number"),
+    "no workers": (lambda s: s(identity, max_number_of_concurrent_tasks=0), "max_number_of_concurrent_tasks"),
+    "no time": (lambda s: s(identity, optimization_time_limit=0), "optimization_time_limit.*above 0"),
+    "negative time": (lambda s: s(identity, compute_time_limit=-1), "compute_time_limit.*above 0"),
+    "no time a job": (lambda s: s(identity, time_limit_per_job=0), "time_limit_per_job.*above 0"),
+    "no number of minutes": (lambda s: s(identity, optimization_time_limit="10"), "number of minutes"),
+    "NaN minutes": (lambda s: s(identity, optimization_time_limit=float("nan")), "above 0"),
+    "negative grace": (lambda s: s(identity, stop_grace=-1), "stop_grace.*at least 0"),
+    "a negative seed": (lambda s: s(identity, seed=-1), "seed"),
+    "no strategy": (lambda s: s(identity, optimizer_class=dict), "optimizer_class must be one of"),
+    "a name that is none": (lambda s: s(identity, name=3), "name must be a str"),
+    "limits of an unknown name": (lambda s: s(identity, limits={"y": (0, 1)}), "y"),
+    "a grid without steps": (lambda s: s(identity, optimizer_class=OptimizerOptuna, optuna_sampler=3), "sampler"),
+}
+
+
+async def _async(x):
+    return x
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_arguments_raise_before_anything_runs(search, case, tmp_path):
+    make, sentence = BAD_ARGUMENTS[case]
+    with pytest.raises((TypeError, ValueError, OSError), match=sentence):
+        make(search)
+    assert not (tmp_path / "journals").exists()
+
+
+def test_a_time_limit_in_the_past_is_refused(search):
+    import datetime as dt
+
+    made = search(identity)
+    with pytest.raises(ValueError, match="lies in the past; it is"):
+        made.set_time_limit(specific_time=dt.datetime.now() - dt.timedelta(seconds=1))
+    with pytest.raises(ValueError, match="in_minutes is in minutes and must be above 0, got -1"):
+        made.set_time_limit(in_minutes=-1)
+    with pytest.raises(TypeError, match="specific_time must be a datetime"):
+        made.set_time_limit(specific_time="tomorrow")
+    assert made.get_time_limit() is None
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True])
+def test_bad_numbers_are_refused_by_the_setters(search, number):
+    made = search(identity)
+    for setter in (made.set_total_max_jobs, made.set_max_number_of_concurrent_tasks):
+        with pytest.raises((TypeError, ValueError), match="at least 1"):
+            setter(number)
+    with pytest.raises((TypeError, ValueError), match="at least 1"):
+        made.get_top_experiments(number)
+
+
+def test_a_callback_has_to_be_callable(search):
+    with pytest.raises(TypeError, match="job_complete_callback must be callable, got 3"):
+        search(identity).start(3)
+
+
+def test_two_starts_are_one(search):
+    made = search(identity, total_max_jobs=3)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(made.start())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made.wait()
+    assert len(made.snapshot()) == 3
+    assert True in results
+
+
+def test_stop_before_start_does_nothing(search):
+    made = search(identity, total_max_jobs=2)
+    made.stop()
+    assert made.status is SearchStatus.IDLE
+    assert made.stop_reason is None
+    assert made.wait() is True
+    assert made.is_active()
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+# What a callable may do -------------------------------------------------------------------------------------------
+
+
+def raises(x):
+    raise KeyError("no luck")
+
+
+def returns_a_string(x):
+    return "0.5"
+
+
+def exits(x):
+    import os
+
+    os._exit(3)
+
+
+def segfaults(x):
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def is_killed(x):
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def calls_sys_exit(x):
+    import sys
+
+    sys.exit("bye")
+
+
+MISBEHAVIOUR = {
+    raises: "KeyError: 'no luck'",
+    returns_a_string: r"returned a str \('0.5'\)",
+    exits: "3",
+    segfaults: "SIGSEGV|signal 11",
+    is_killed: "SIGKILL|signal 9",
+    calls_sys_exit: "bye",
+}
+
+
+@pytest.mark.parametrize("function", MISBEHAVIOUR)
+def test_a_trial_that_misbehaves_fails_with_its_sentence_and_the_search_goes_on(search, function):
+    def train(x):
+        return function(x) if x % 2 else float(x)
+
+    made = finished(search(train, [UniformIntegerParameterRange("x", 0, 5)]))
+    assert made.stop_reason.code == "space_exhausted"
+    assert made.counts[TrialState.COMPLETED] == 3
+    failed = [made.trial(number) for number in range(6) if made.trial(number).status == "failed"]
+    assert len(failed) == 3
+
+    assert all(re.search(MISBEHAVIOUR[function], trial.error) for trial in failed), failed[0].error
+    if function is raises:
+        assert "KeyError" in failed[0].get_output()[2]
+
+
+def test_an_infinite_number_is_a_value_and_a_huge_one_too(search):
+    def train(x):
+        return (float("inf"), 10**400, -(10**30))[x]
+
+    made = finished(search(train, [DiscreteParameterRange("x", [0, 1, 2])]))
+    assert "too large" in next(made.trial(n).error for n in range(3) if made.trial(n).status == "failed")
+    assert made.stop_reason.code == "space_exhausted"
+    assert made.best_trial.parameters["x"] == 2
+
+
+def test_an_iteration_that_no_file_can_hold_fails_its_trial_only(search):
+    def train(x, trial):
+        trial.report_scalar("objective", "objective", 1.0, 10 ** (20 if x else 3))
+
+    made = finished(search(train, [DiscreteParameterRange("x", [0, 1])]))
+    assert made.stop_reason.code == "space_exhausted"
+    assert made.counts[TrialState.COMPLETED] == 1
+
+
+def test_an_objective_that_nobody_reports_ends_the_search_after_the_first_few(search):
+    def train(x, trial):
+        trial.report_scalar("validation", "los", x, 0)
+
+    made = search(train, objective_metric_title="validation", objective_metric_series="loss", total_max_jobs=100)
+    finished(made)
+    assert made.stop_reason.code == "objective_never_reported"
+    assert made.stop_reason.sentence == (
+        "the first 3 trials ended without reporting 'validation/loss'; it reported 'validation/los'; "
+        "did you mean 'validation/los'?"
+    )
+    assert len(made.snapshot()) < 8
+    assert made.status is SearchStatus.FAILED
+
+
+def test_a_callable_that_returns_none_and_reports_nothing_is_told_so(search):
+    made = finished(search(lambda x: None, total_max_jobs=100))
+    assert made.stop_reason.code == "objective_never_reported"
+    assert "it reported nothing and returned None" in made.stop_reason.sentence
+
+
+def test_a_callable_that_returns_nan_only_ends_by_failures(search):
+    made = finished(search(lambda x: float("nan"), total_max_jobs=100, max_failures=4))
+    assert made.stop_reason.code == "max_failures"
+    assert made.stop_reason.sentence == (
+        "4 trials in a row failed; the last: objective/objective is NaN at iteration 0"
+    )
+
+
+def test_a_dict_with_a_key_that_is_none_is_told_so(search):
+    made = finished(search(lambda x: {"loss": x}, total_max_jobs=1))
+    assert "returned a dict with key 'loss'; keys are 'title/series'" in made.trial(0).error
+
+
+def test_one_number_for_two_objectives_is_told_so(search):
+    made = finished(
+        search(
+            identity,
+            objective_metric_title=["a", "b"],
+            objective_metric_series=["c", "d"],
+            objective_metric_sign=["min", "min"],
+            total_max_jobs=1,
+        )
+    )
+    assert "returned one number for 2 objectives" in made.trial(0).error
+
+
+def test_megabytes_of_output_are_bounded_and_kept(search):
+    def train(x):
+        for number in range(40_000):
+            print(f"line {number} " + "x" * 80)
+        return x
+
+    made = finished(search(train, total_max_jobs=1))
+    stdout, _, _ = made.trial(0).get_output()
+    assert stdout.startswith("line 0 ")
+    assert "line 39999 " in stdout
+    assert len(stdout) < 100_000
+
+
+HANGS = {
+    "waits": "__import__('threading').Event().wait()",
+    "works": "[0 for _ in iter(int, 1)]",
+    "ignores": "[__import__('signal').signal(15, 1), __import__('time').sleep(1000)]",
+    "catches": "[0 for _ in iter(int, 1)]",
+}
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_a_trial_that_hangs_is_stopped(search, until, how):
+    code = HANGS[how]
+
+    def train(x, trial):
+        trial.report_scalar("objective", "objective", x, 0)
+        while True:
+            try:
+                eval(code)
+            except BaseException:
+                if how != "catches":
+                    raise
+
+    made = search(train)
+    made.start()
+    until(made, lambda: len(made.top(2)) == 2)
+    children = psutil.Process().children(recursive=True)
+    made.stop()
+    assert made.counts[TrialState.ABORTED] == 2
+    assert not psutil.wait_procs(children, timeout=DEADLINE)[1]
+
+
+def test_threads_and_children_of_a_trial_end_with_it(search, until, tmp_path):
+    def train(x, trial):
+        import subprocess
+        import sys
+        import threading
+
+        threading.Thread(target=threading.Event().wait).start()
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+        trial.report_scalar("objective", "objective", x, 0)
+        trial.report_scalar("child", "pid", child.pid, 0)
+        threading.Event().wait()
+
+    made = search(train)
+    made.start()
+    until(made, lambda: len([t for t in made.top(2) if "child" in t.get_last_scalar_metrics()]) == 2)
+    pids = [int(trial.get_last_scalar_metrics()["child"]["pid"]["last"]) for trial in made.top(2)]
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    made.stop()
+    deadline = time.monotonic() + DEADLINE
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+# The journal ------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_written_lets_no_search_start(search, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    made = search(identity, journal=tmp_path / "file" / "journals")
+    with pytest.raises(JournalError, match="journal="):
+        made.start()
+    assert made.status is SearchStatus.IDLE
+    assert not made.is_running()
+    assert made.wait()
+
+
+@pytest.fixture
+def ended(search):
+    return finished(search(identity, total_max_jobs=2))
+
+
+def opened(path):
+    return HyperParameterOptimizer.open(path, base_task_id=identity)
+
+
+def test_a_truncated_journal_is_left_untouched(ended):
+    path = ended.journal_path
+    path.write_bytes(path.read_bytes()[:5000])
+    before = path.read_bytes()
+    with pytest.raises(JournalDamaged, match="left untouched"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_a_newer_version_is_left_untouched(ended):
+    path = ended.journal_path
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(JournalVersionError, match="newer"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_a_live_process_cannot_be_continued(search, until, gate):
+    path = str(gate.path)
+
+    def held(x):
+        import os
+        import time
+
+        while not os.path.exists(path):
+            time.sleep(0.002)
+        return x
+
+    first = finished(search(held, total_max_jobs=1))
+    second = HyperParameterOptimizer.open(first.journal_path, base_task_id=held)
+    gate.shut()
+    first.set_total_max_jobs(2)
+    first.start()
+    until(first, lambda: first.counts[TrialState.RUNNING] == 1)
+    second._controller.settings.total_max_jobs = 5
+    with pytest.raises(JournalInUse, match="at work in this very process"):
+        second.start()
+    assert not second.is_running()
+    gate.open()
+    assert first.wait()
+
+
+def on_the_journal(made, statement):
+    made._controller.submit(lambda: made._recorder._journal._connection.execute(statement).fetchall()).result()
+
+
+@pytest.fixture
+def held_search(search, gate, until):
+    """A search whose two trials wait before the gate."""
+    path = str(gate.path)
+
+    def held(x):
+        import os
+        import time
+
+        while not os.path.exists(path):
+            time.sleep(0.002)
+        print("x" * 15_000)
+        return x
+
+    gate.shut()
+    made = search(held, seed=1)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    return made
+
+
+def test_a_full_disk_ends_the_search_and_what_was_not_written_is_written_later(held_search, gate, until):
+    made = held_search
+    on_the_journal(made, "PRAGMA max_page_count = 1")  # SQLite's own way to be out of space
+    gate.open()
+    assert made.wait()
+    assert made.stop_reason.code == "error"
+    assert "the disk is full" in made.stop_reason.sentence
+    assert made.status is SearchStatus.FAILED
+    assert made.get_num_active_experiments() == 0
+    sentences = [notice.sentence for notice in made.errors]
+    assert any("kept in memory" in sentence for sentence in sentences)
+    # The files were closed, so there is space again.
+    launched = made.budget.jobs.used
+    made.set_total_max_jobs(launched + 5)
+    finished(made)
+    assert made.stop_reason.code == "total_max_jobs"
+    assert len(made.snapshot()) == launched + 5
+    assert made.counts[TrialState.RUNNING] == 0
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.counts == made.counts
+        assert [notice.sentence for notice in viewer.errors][: len(sentences)] == sentences
+
+
+def test_a_locked_journal_ends_the_search_and_keeps_what_it_had(held_search, gate):
+    made = held_search
+    on_the_journal(made, "PRAGMA busy_timeout = 20")
+    with closing(sqlite3.connect(made.journal_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        gate.open()
+        assert made.wait()
+        other.rollback()
+    assert made.stop_reason.code == "error"
+    assert "another program holds it locked" in made.stop_reason.sentence
+    launched = made.budget.jobs.used
+    made.set_total_max_jobs(launched)
+    assert made.start() is False  # nothing is left to do, but all is written now
+    assert made.counts[TrialState.RUNNING] == 0
+    assert len(made.snapshot()) == launched
+
+
+def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
+    ended._controller.settings.total_max_jobs = 5
+    monkeypatch.setattr("hpo_widgets.journal.writer.BUSY_TIMEOUT", 0.02)
+    monkeypatch.setattr("hpo_widgets.journal.reader.BUSY_TIMEOUT", 0.02)
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
+        "print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(ended.journal_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(JournalBusy, match="holds it locked"):
+            ended.start()
+        other.stdin.close()
+    assert not ended.is_running()
+    finished(ended)
+    assert ended.counts[TrialState.COMPLETED] == 5
