@@ -1,0 +1,59 @@
+"""The thread of a search's callback."""
+
+from __future__ import annotations
+
+import threading
+
+from hpo_widgets.callbacks import CallbackThread
+
+DEADLINE = 60.0
+
+
+def test_calls_come_in_order_and_once():
+    calls, errors = [], []
+    thread = CallbackThread(errors.append)
+    for start in range(0, 100, 10):
+        thread.put(lambda *arguments: calls.append(arguments), [(n, n + 1) for n in range(start, start + 10)])
+    assert thread.wait(DEADLINE)
+    assert calls == [(n, n + 1) for n in range(100)]
+    assert errors == []
+    thread.close()
+
+
+def test_an_error_is_handed_on_and_the_next_call_comes():
+    calls, errors = [], []
+    thread = CallbackThread(errors.append)
+    thread.put(lambda n: calls.append(1 / n), [(0,), (1,)])
+    assert thread.wait(DEADLINE)
+    assert calls == [1.0]
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    thread.close()
+
+
+def test_waiting_times_out_and_from_inside_never_blocks():
+    go, results = threading.Event(), []
+    thread = CallbackThread(results.append)
+
+    def call():
+        assert go.wait(DEADLINE)
+        results.append((thread.is_current, thread.wait()))
+
+    thread.put(call, [()])
+    assert thread.wait(0.01) is False
+    go.set()
+    assert thread.wait(DEADLINE) is True
+    assert results == [(True, True)]
+    assert not thread.is_current
+    thread.close()
+
+
+def test_after_its_close_the_thread_ends_and_a_later_call_starts_another():
+    threads = []
+    thread = CallbackThread(threads.append)
+    for _ in range(2):
+        thread.put(lambda: threads.append(threading.current_thread()), [()])
+        thread.close()
+        assert thread.wait(DEADLINE)
+        threads[-1].join(DEADLINE)
+        assert not threads[-1].is_alive()
+    assert len(set(threads)) == 2
