@@ -42,9 +42,7 @@ class CallbackThread:
             self._num_unfinished += len(self._due) - before
             self._is_closing = False
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="hpo_widgets callbacks", daemon=True
-                )
+                self._thread = threading.Thread(target=self._run, name="hpo_widgets callbacks", daemon=True)
                 self._thread.start()
             self._condition.notify_all()
 

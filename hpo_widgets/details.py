@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Snapshot, Trial
 
 
-def experiment_details(
-    trial: Trial, *, all_metrics: bool, all_hyper_parameters: bool
-) -> dict[str, Any]:
+def experiment_details(trial: Trial, *, all_metrics: bool, all_hyper_parameters: bool) -> dict[str, Any]:
     """One entry of ``get_top_experiments_details``, in the shape of ClearML's documentation.
 
     ``all_hyper_parameters`` adds what ClearML keeps in other sections than the searched ones; on
@@ -47,19 +45,15 @@ def experiment_details(
     return {"task_id": trial.id, "hyper_parameters": parameters, "metrics": metrics}
 
 
-def to_dataframe(
-    snapshot: Snapshot, space: Space, objectives: Iterable[Objective]
-) -> pd.DataFrame:
+def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
     ``started`` (UTC), ``seconds``, ``worker``, ``manual``, ``archived``.
     """
-    import pandas as pd  # noqa: PLC0415 -- only who asks for a DataFrame pays for pandas
+    import pandas as pd
 
-    columns: dict[str, Any] = {
-        "state": [TrialState(state).label for state in snapshot.state.tolist()]
-    }
+    columns: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
     for index, objective in enumerate(objectives):
         columns[objective.key] = snapshot.values[:, index]
     kinds = {column.name: column.kind for column in space.columns}

@@ -61,9 +61,7 @@ class Endings:
             return None
         self._num_failures_in_a_row += 1
         self._num_without_objective += without_objective
-        self._num_launch_failures_in_a_row = (
-            self._num_launch_failures_in_a_row + 1 if launch_failed else 0
-        )
+        self._num_launch_failures_in_a_row = self._num_launch_failures_in_a_row + 1 if launch_failed else 0
         if self._num_launch_failures_in_a_row >= LAUNCH_FAILURES:
             return StopReason("launch_failed", f"trials could not be started: {error}")
         if not self.has_objective and self._num_without_objective >= TRIALS_WITHOUT_OBJECTIVE:
@@ -95,9 +93,7 @@ class Endings:
             logger.error("strategy: %s", "".join(traceback.format_exception(error)))
             return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
         if proposals.is_exhausted and may_launch:
-            return StopReason(
-                "space_exhausted", f"every point of the space was tried ({num_launched} trials)"
-            )
+            return StopReason("space_exhausted", f"every point of the space was tried ({num_launched} trials)")
         return None
 
     def why_nothing_left(self, num_launched: int) -> StopReason | None:
@@ -111,12 +107,8 @@ class Endings:
             )
         wall_left = clock.wall_left
         if wall_left is not None and wall_left <= 0:
-            return StopReason(
-                "optimization_time_limit", "the time limit has passed; set a new one to go on"
-            )
+            return StopReason("optimization_time_limit", "the time limit has passed; set a new one to go on")
         compute = settings.compute_time_limit
         if compute is not None and clock.compute_used >= compute:
-            return StopReason(
-                "compute_time_limit", "the compute time was used up; raise its limit to go on"
-            )
+            return StopReason("compute_time_limit", "the compute time was used up; raise its limit to go on")
         return None

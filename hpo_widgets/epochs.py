@@ -74,11 +74,7 @@ class Epochs:
         return self._begin(self._redo.pop(), first_number)
 
     def _begin(self, space: Space, first_number: int) -> EpochMark | None:
-        changed = {
-            name: bounds
-            for name, bounds in space.ranges.items()
-            if self.space.ranges.get(name) != bounds
-        }
+        changed = {name: bounds for name, bounds in space.ranges.items() if self.space.ranges.get(name) != bounds}
         if not changed:
             return None
         self.space = space

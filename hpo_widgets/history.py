@@ -21,9 +21,7 @@ class History(Sequence[Observation]):
     Random and grid never do, so a change of range costs them nothing however many trials there are.
     """
 
-    def __init__(
-        self, recorder: Recorder, space: Space, num_numbered: int, active: frozenset[int]
-    ) -> None:
+    def __init__(self, recorder: Recorder, space: Space, num_numbered: int, active: frozenset[int]) -> None:
         self._recorder = recorder
         self._space = space
         # Trials that end later are told one by one; the history must not hold them too.
@@ -56,6 +54,4 @@ def observation_of(row: TrialRow, space: Space) -> Observation:
     if row.values is not None and None not in row.values:
         values = cast("tuple[float, ...]", tuple(row.values))
     iteration = None if row.iteration is None else tuple(at or 0 for at in row.iteration)
-    return Observation(
-        row.number, space.decode(row.parameters), TrialState(row.state), values, iteration
-    )
+    return Observation(row.number, space.decode(row.parameters), TrialState(row.state), values, iteration)

@@ -59,7 +59,7 @@ class Clock:
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline:
             left = dt.timedelta(minutes=limit - self.wall_before)
-            self.deadline = dt.datetime.now() + left  # noqa: DTZ005 -- naive local time is the API's contract
+            self.deadline = dt.datetime.now() + left
 
     def end_run(self) -> None:
         """Freeze the clock."""
@@ -104,13 +104,13 @@ class Clock:
         """True from the deadline on, once the search was started."""
         if self.deadline is None or not self.was_started:
             return False
-        return dt.datetime.now() >= self.deadline  # noqa: DTZ005 -- as above
+        return dt.datetime.now() >= self.deadline
 
     def seconds_to_deadline(self) -> float | None:
         """Seconds of the wall limit that are left, None without a limit."""
         if self.deadline is None:
             return None
-        return (self.deadline - dt.datetime.now()).total_seconds()  # noqa: DTZ005 -- as above
+        return (self.deadline - dt.datetime.now()).total_seconds()
 
     def seconds_to_compute_limit(self) -> float | None:
         """Seconds until the running jobs will have used up the compute limit."""
@@ -149,6 +149,6 @@ def wall_limit_until(deadline: dt.datetime | None, elapsed: float) -> float | No
     """Minutes that a search may take in all when it has to end at a moment; None: no limit."""
     if deadline is None:
         return None
-    left = (deadline - dt.datetime.now()).total_seconds() / SECONDS_A_MINUTE  # noqa: DTZ005 -- as above
+    left = (deadline - dt.datetime.now()).total_seconds() / SECONDS_A_MINUTE
     # A budget's limit is above 0; with nothing left and nothing used there is none to speak of.
     return elapsed + max(0.0, left) or None

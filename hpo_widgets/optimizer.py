@@ -90,8 +90,8 @@ class HyperParameterOptimizer(RunningSearch):
         execution_queue: str | None = None,
         optimization_time_limit: float | None = None,
         compute_time_limit: float | None = None,
-        auto_connect_task: Any = True,  # noqa: FBT002 -- ClearML's signature
-        always_create_task: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+        auto_connect_task: Any = True,
+        always_create_task: bool = False,
         spawn_project: str | None = None,
         save_top_k_tasks_only: int | None = None,
         **optimizer_kwargs: Any,
@@ -154,7 +154,7 @@ class HyperParameterOptimizer(RunningSearch):
         """Start on this machine; the same as `start`, as a callable or script runs here anyway."""
         return self.start(job_complete_callback)
 
-    def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:  # noqa: FBT001, FBT002 -- ClearML's signature
+    def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
 
         Idempotent and safe from any thread, a callback's included.
@@ -196,13 +196,11 @@ class HyperParameterOptimizer(RunningSearch):
             raise RuntimeError(msg)
         if not self._controller.ended.wait(None if timeout is None else max(0.0, timeout)):
             return False
-        return self._callbacks.wait(
-            None if deadline is None else max(0.0, deadline - time.monotonic())
-        )
+        return self._callbacks.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """`wait` for coroutines: other cells and widgets go on meanwhile."""
-        import asyncio  # noqa: PLC0415 -- a tenth of the headless import; who awaits has it loaded
+        import asyncio
 
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
@@ -227,9 +225,7 @@ class HyperParameterOptimizer(RunningSearch):
         finally:
             unsubscribe()
 
-    def set_time_limit(
-        self, in_minutes: float | None = None, specific_time: dt.datetime | None = None
-    ) -> None:
+    def set_time_limit(self, in_minutes: float | None = None, specific_time: dt.datetime | None = None) -> None:
         """Set the search's time limit: minutes from now, or a moment; neither: no limit.
 
         Raises
@@ -283,9 +279,9 @@ class HyperParameterOptimizer(RunningSearch):
     def get_top_experiments_details(
         self,
         top_k: int,
-        all_metrics: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
-        all_hyper_parameters: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
-        only_completed: bool = False,  # noqa: FBT001, FBT002 -- ClearML's signature
+        all_metrics: bool = False,
+        all_hyper_parameters: bool = False,
+        only_completed: bool = False,
     ) -> list[dict[str, Any]]:
         """The best trials as dictionaries: ``task_id``, ``hyper_parameters`` (str), ``metrics``.
 
@@ -327,12 +323,10 @@ class HyperParameterOptimizer(RunningSearch):
         optimizer_task_id
             A search id (or the path of a journal).
         """
-        from hpo_widgets.viewer import SearchViewer  # noqa: PLC0415 -- the viewer is needed here only
+        from hpo_widgets.viewer import SearchViewer
 
         with SearchViewer(find_journal(optimizer_task_id)) as viewer:
-            return viewer.top_by(
-                objective_metric_title, objective_metric_series, objective_metric_sign, top_k
-            )
+            return viewer.top_by(objective_metric_title, objective_metric_series, objective_metric_sign, top_k)
 
     def get_optimizer(self) -> SearchStrategy:
         """The strategy that chooses points."""
@@ -431,13 +425,11 @@ class HyperParameterOptimizer(RunningSearch):
 
     def to_optuna(self) -> optuna.Study:
         """The search so far as an Optuna study, for Optuna's own plots and analyses."""
-        from hpo_widgets.strategies.optuna import study_from_trials  # noqa: PLC0415 -- optuna is heavy
+        from hpo_widgets.strategies.optuna import study_from_trials
 
         rows = self._recorder.ended_rows()
         space = self._definition.space
-        return study_from_trials(
-            space, self.objectives, [observation_of(row, space) for row in rows], self.name
-        )
+        return study_from_trials(space, self.objectives, [observation_of(row, space) for row in rows], self.name)
 
     @classmethod
     def open(
@@ -465,7 +457,7 @@ class HyperParameterOptimizer(RunningSearch):
         HyperParameterOptimizer or SearchViewer
             The viewer when there is no ``base_task_id`` or the owner lives.
         """
-        from hpo_widgets.reopening import reopen  # noqa: PLC0415 -- needed here only
+        from hpo_widgets.reopening import reopen
 
         path = find_journal(journal_or_task_id, search)
         return reopen(cls, path, base_task_id, optimizer_kwargs)
@@ -493,7 +485,7 @@ def _checked_callback(callback: Any) -> Callable[..., Any]:
 
 
 def _deadline(in_minutes: float | None, specific_time: Any) -> dt.datetime | None:
-    now = dt.datetime.now()  # noqa: DTZ005 -- naive local time is the API's contract
+    now = dt.datetime.now()
     if specific_time is not None:
         if not isinstance(specific_time, dt.datetime):
             msg = f"specific_time must be a datetime, got {specific_time!r}"

@@ -237,10 +237,7 @@ class ThreadedProposals:
         while self._ready and self.error is None and drawn is None:
             candidate = self._ready.popleft()
             # A point asked ahead may have been run by hand since, or be asked twice: only the first is run.
-            if (
-                self._drawing.allow_duplicates
-                or tuple(candidate[1]) not in self._drawing.seen_keys
-            ):
+            if self._drawing.allow_duplicates or tuple(candidate[1]) not in self._drawing.seen_keys:
                 drawn = candidate
             else:
                 self._put(partial(self._drawing.strategy.dropped, candidate[0]))
@@ -359,6 +356,6 @@ def make_proposals(
 
 def _overrides(strategy: SearchStrategy, method: str) -> bool:
     """Whether a strategy has its own form of a method, so that no call is made for nobody."""
-    from hpo_widgets.strategies.base import SearchStrategy as Base  # noqa: PLC0415 -- keeps this module free of the strategies at import
+    from hpo_widgets.strategies.base import SearchStrategy as Base
 
     return getattr(type(strategy), method) is not getattr(Base, method)

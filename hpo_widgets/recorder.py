@@ -134,9 +134,7 @@ class Recorder:
             shown.rank_all(row for row in rows if row.values is not None)
             return
         ended_numbers = {row.number for row in ended}
-        shown.rank_all(
-            row for row in rows if row.values is not None and row.number not in ended_numbers
-        )
+        shown.rank_all(row for row in rows if row.values is not None and row.number not in ended_numbers)
         on_ended = self.on_ended
         for row in ended:
             best = shown.rank(row)

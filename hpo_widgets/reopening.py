@@ -58,11 +58,7 @@ def _continued(
     choices = {}
     if hyper_parameters is not None:
         given = Space([as_parameter(parameter) for parameter in hyper_parameters])
-        choices = {
-            column.name: given.leaf(column.name).declared
-            for column in given.columns
-            if column.kind == "choice"
-        }
+        choices = {column.name: given.leaf(column.name).declared for column in given.columns if column.kind == "choice"}
     chronicle = Chronicle(header, choices)
     lost = chronicle.declared_space.lost_choices
     if lost:
@@ -85,9 +81,7 @@ def _continued(
     return optimizer
 
 
-def _definition(
-    chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any], path: Path
-) -> Definition:
+def _definition(chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any], path: Path) -> Definition:
     header = chronicle.header
     optimizer_class = keywords.pop("optimizer_class", None)
     strategy_class: type[SearchStrategy]
@@ -97,9 +91,7 @@ def _definition(
         msg = f"the search's strategy was {header['strategy']}; pass it as optimizer_class="
         raise TypeError(msg) from None
     recorded = {
-        keyword: value
-        for keyword, value in header["arguments"].items()
-        if keyword in strategy_class.keywords()
+        keyword: value for keyword, value in header["arguments"].items() if keyword in strategy_class.keywords()
     }
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
     arguments = controller_keywords.get("arguments") or header["arguments"].get("arguments")
@@ -119,4 +111,3 @@ def _definition(
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),
     )
-

@@ -242,6 +242,4 @@ class RunningSearch:
         future.add_done_callback(tell)
 
     def _callback_failed(self, error: BaseException) -> None:
-        self._controller.notice(
-            "callback", f"job_complete_callback raised {type(error).__name__}: {error}"
-        )
+        self._controller.notice("callback", f"job_complete_callback raised {type(error).__name__}: {error}")

@@ -22,9 +22,7 @@ class TrialReader:
     One lock guards the connection, which may be used from any thread.
     """
 
-    def __init__(
-        self, path: Path, search_id: str, space: Space, objectives: tuple[Objective, ...]
-    ) -> None:
+    def __init__(self, path: Path, search_id: str, space: Space, objectives: tuple[Objective, ...]) -> None:
         self.path = path
         self._search_id = search_id
         self._space = space
@@ -42,8 +40,7 @@ class TrialReader:
         """A trial's reports in report order: (title, series, value, iteration)."""
         with self._lock:
             return [
-                (title, series, value, iteration)
-                for title, series, value, iteration in self._open().scalars(number)
+                (title, series, value, iteration) for title, series, value, iteration in self._open().scalars(number)
             ]
 
     def output(self, number: int) -> tuple[str, str, str]:

@@ -47,9 +47,14 @@ class Column(Protocol):
     """What the store needs to know of one parameter: its name and kind."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Full parameter name."""
+        ...
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """``float``, ``log``, ``int`` or ``choice``."""
+        ...
 
 
 @dataclass(slots=True)
@@ -251,7 +256,7 @@ class TrialColumns:
         with self._lock:
             return {number: bool(self._arrays["archived"][number]) for number in numbers}
 
-    def set_archived(self, numbers: Sequence[int], archived: bool) -> None:  # noqa: FBT001 -- the value that is set
+    def set_archived(self, numbers: Sequence[int], archived: bool) -> None:
         """Hide trials beyond the top k, or show them again."""
         with self._lock:
             self._reserve(0, self._version + len(numbers))
@@ -276,9 +281,7 @@ class TrialColumns:
 
     def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
         copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
-        copies["parameters"] = {
-            name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)
-        }
+        copies["parameters"] = {name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)}
         return {"version": version, "numbers": rows, **copies}
 
     def _reserve(self, num_rows: int, log_length: int) -> None:
@@ -378,10 +381,7 @@ class Trial:
 
     def get_parameters(self) -> dict[str, str]:
         """Parameters as strings with their section, as ClearML keeps them."""
-        return {
-            name if "/" in name else f"General/{name}": str(value)
-            for name, value in self.parameters.items()
-        }
+        return {name if "/" in name else f"General/{name}": str(value) for name, value in self.parameters.items()}
 
     def get_last_scalar_metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """``{title: {series: {"last": …, "min": …, "max": …}}}`` over all reported scalars."""
@@ -395,9 +395,7 @@ class Trial:
         """``{title: {series: {"name": series, "x": iterations, "y": values}}}`` in report order."""
         curves: dict[str, dict[str, dict[str, object]]] = {}
         for title, series, value, iteration in self.source.scalars(self.number) if self.source else ():
-            curve = curves.setdefault(title, {}).setdefault(
-                series, {"name": series, "x": [], "y": []}
-            )
+            curve = curves.setdefault(title, {}).setdefault(series, {"name": series, "x": [], "y": []})
             curve["x"].append(iteration)  # type: ignore[attr-defined]
             curve["y"].append(value)  # type: ignore[attr-defined]
         return curves

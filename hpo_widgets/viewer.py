@@ -68,9 +68,7 @@ class SearchViewer:
         self._thread: threading.Thread | None = None
         # Trials come by columns; of the events those up to the same moment, so that none comes twice.
         self._sequence = self._reader.sequence
-        self._chronicle.follow(
-            event for event in self._reader.events() if event["sequence"] <= self._sequence
-        )
+        self._chronicle.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._is_whole = False
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
@@ -145,9 +143,7 @@ class SearchViewer:
         unsubscribe = self._shown.subscribe(callback)
         with self._lock:
             if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(
-                    target=self._follow, name="hpo_widgets follower", daemon=True
-                )
+                self._thread = threading.Thread(target=self._follow, name="hpo_widgets follower", daemon=True)
                 self._thread.start()
         return unsubscribe
 
@@ -215,9 +211,7 @@ class SearchViewer:
         return Budget(
             jobs=Limit(settings.total_max_jobs, sum(counts.values())),
             iterations=Limit(None, 0),
-            compute_minutes=Limit(
-                settings.compute_time_limit, float(seconds.sum()) / SECONDS_A_MINUTE
-            ),
+            compute_minutes=Limit(settings.compute_time_limit, float(seconds.sum()) / SECONDS_A_MINUTE),
             wall_minutes=Limit(wall, self.elapsed_minutes),
         )
 
@@ -264,9 +258,7 @@ class SearchViewer:
     def command(self, name: str, *_arguments: object) -> None:
         """Refuse a command, with its reason in ``errors``."""
         sentence = f"{name} did nothing: {self.capabilities[name]}"
-        self._chronicle.follow(
-            [{"kind": "notice", "source": "command", "sentence": sentence, "at": time.time()}]
-        )
+        self._chronicle.follow([{"kind": "notice", "source": "command", "sentence": sentence, "at": time.time()}])
         self._shown.notify()
 
     def snapshot(self) -> Snapshot:

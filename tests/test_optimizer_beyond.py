@@ -710,8 +710,8 @@ def test_an_interrupt_ends_the_waiting_and_not_the_search(search, held, gate):
     made.start()
     main = threading.main_thread().ident
     timer = threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT])
+    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        timer.start()
         made.wait()
     timer.join()
     assert made.is_running()

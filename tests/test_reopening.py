@@ -43,7 +43,7 @@ KERNEL = """
     threading.Event().wait()
 """
 
-exec(textwrap.dedent(TRAIN))  # the same callable here as in the kernel  # noqa: S102
+exec(textwrap.dedent(TRAIN))  # the same callable here as in the kernel
 
 
 def identity(x):
@@ -99,7 +99,7 @@ def kill(process):
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    gone, alive = psutil.wait_procs(children, timeout=DEADLINE)
+    _, alive = psutil.wait_procs(children, timeout=DEADLINE)
     assert not alive
 
 
@@ -362,7 +362,7 @@ def test_choices_that_json_cannot_hold_need_the_live_parameters(search):
     assert len(again.snapshot()) == 3
     with HyperParameterOptimizer.open(made.journal_path) as viewer:  # a view shows their labels
         assert viewer.counts[TrialState.COMPLETED] == 3
-        assert viewer.best_trial.value == 1.0 or viewer.best_trial.value == 8.0
+        assert viewer.best_trial.value in {1.0, 8.0}
 
 
 class Halving(SearchStrategy):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @dataclasses.dataclass
@@ -26,14 +26,14 @@ _rows: list[Row] = []
 
 
 @pytest.fixture
-def record() -> Iterator[Callable[..., None]]:
+def record() -> Callable[..., None]:
     """Add a row to the table and fail, once it is added, when the bar was missed."""
 
     def add(what: str, measured: str, *, bar: str, reached: bool, peers: str = "–") -> None:
         _rows.append(Row(what, measured, bar, peers, reached))
         assert reached, f"{what}: {measured}, the bar is {bar}"
 
-    yield add
+    return add
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -45,6 +45,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line("| --- | --- | --- | --- | --- |")
     for row in _rows:
         mark = "yes" if row.reached else "NO"
-        terminalreporter.write_line(
-            f"| {row.what} | {row.measured} | {row.bar} | {row.peers} | {mark} |"
-        )
+        terminalreporter.write_line(f"| {row.what} | {row.measured} | {row.bar} | {row.peers} | {mark} |")

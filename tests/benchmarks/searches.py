@@ -15,18 +15,18 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterR
 NAMES = tuple("abcde")
 
 
-def add(a: float, b: float, c: float, d: float, e: float) -> float:  # noqa: ARG001 -- five parameters travel
+def add(a: float, b: float, c: float, d: float, e: float) -> float:
     """An objective that costs nothing."""
     return a + b
 
 
-def sleep_10_ms(a: float, b: float, c: float, d: float, e: float) -> float:  # noqa: ARG001
+def sleep_10_ms(a: float, b: float, c: float, d: float, e: float) -> float:
     """An objective that waits."""
     time.sleep(0.01)
     return a
 
 
-def compute_50_ms(a: float, b: float, c: float, d: float, e: float) -> float:  # noqa: ARG001
+def compute_50_ms(a: float, b: float, c: float, d: float, e: float) -> float:
     """An objective that uses 50 ms of its thread's CPU time."""
     end = time.thread_time() + 0.05
     while time.thread_time() < end:

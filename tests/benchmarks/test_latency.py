@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from tests.benchmarks.searches import add, search, space
 
-from hpo_widgets import HyperParameterOptimizer, RandomSearch
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.journal import Journal, TrialRow
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.ranking import Ranking
-from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from tests.benchmarks.searches import add, search, space
 
 
 def sleeps(a: float, **_others: float) -> float:
@@ -83,7 +82,7 @@ def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
 def make_journal(path: Path, trials: int) -> Path:
     """A journal of a search with that many ended trials."""
     optimizer = HyperParameterOptimizer(add, space(), total_max_jobs=10 * trials, journal=path)
-    recorder = optimizer._recorder  # noqa: SLF001 -- written at once what a search would take minutes for
+    recorder = optimizer._recorder
     recorder.open_journal()
     rng = np.random.default_rng(0)
     points = rng.random((trials, 5)).tolist()

@@ -11,9 +11,9 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from tests.benchmarks.searches import Followed, add, compute_50_ms, optuna_rate, pool_rate, search, sleep_10_ms
 
 from hpo_widgets import OptimizerOptuna
+from tests.benchmarks.searches import Followed, add, compute_50_ms, optuna_rate, pool_rate, search, sleep_10_ms
 
 JOBS = 20_000
 
