@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.limits import SECONDS_A_MINUTE, Settings
@@ -87,6 +87,9 @@ class Chronicle:
     def follow(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in further events, in order."""
         for event in events:
+            if not self.epochs[0].at and event["kind"] != "notice":
+                # The header has no time. A viewer's own notices come at any later one.
+                self.epochs[0] = replace(self.epochs[0], at=event["at"])
             handler = _HANDLERS.get(event["kind"])
             if handler is not None:
                 handler(self, event)

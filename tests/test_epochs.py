@@ -1,0 +1,130 @@
+"""Changes of ranges and the way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.chronicle import Chronicle
+from hpo_widgets.epochs import Epochs
+from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.space import Space
+
+
+@pytest.fixture
+def epochs():
+    parameters = [
+        UniformParameterRange("x", 0, 1),
+        UniformIntegerParameterRange("layers", 1, 8),
+        DiscreteParameterRange("kind", ["a", "b", "c"]),
+    ]
+    return Epochs(Space(parameters))
+
+
+def test_it_begins_with_the_declared_ranges_and_no_way_back(epochs):
+    [mark] = epochs.marks
+    assert (mark.epoch, mark.first_number, mark.changed) == (0, 0, {})
+    assert mark.ranges == {"x": (0, 1), "layers": (1, 8), "kind": ("a", "b", "c")}
+    assert mark.at > 0
+    assert (epochs.number, epochs.can_undo, epochs.can_redo) == (0, False, False)
+    assert epochs.undo(0) is None
+    assert epochs.redo(0) is None
+
+
+def test_several_ranges_at_once_are_one_epoch_that_names_what_changed(epochs):
+    mark = epochs.set_ranges({"x": (0.25, 0.5), "kind": ["b"], "layers": (1, 8)}, 12)
+    assert (mark.epoch, mark.first_number) == (1, 12)
+    assert mark.changed == {"x": (0.25, 0.5), "kind": ("b",)}
+    assert mark.ranges == epochs.space.ranges
+    assert epochs.marks[-1] is mark
+    assert epochs.number == 1
+
+
+def test_the_ranges_that_hold_already_make_no_epoch(epochs):
+    assert epochs.set_ranges({"x": (0, 1)}, 3) is None
+    assert len(epochs.marks) == 1
+    assert not epochs.can_undo
+
+
+@pytest.mark.parametrize("ranges", [{"y": (0, 1)}, {"x": (0.5, 0.1)}, {"kind": ["d"]}])
+def test_a_bad_change_raises_and_changes_nothing(epochs, ranges):
+    before = epochs.space
+    with pytest.raises((ValueError, KeyError)):
+        epochs.set_ranges({"layers": (2, 3), **ranges}, 3)
+    assert epochs.space is before
+    assert len(epochs.marks) == 1
+    assert not epochs.can_undo
+
+
+def test_undo_and_redo_are_epochs_of_their_own(epochs):
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    epochs.set_ranges({"x": (0, 0.25)}, 2)
+    seen = []
+    for step in (epochs.undo, epochs.undo, epochs.redo, epochs.redo):
+        mark = step(epochs.number + 1)
+        seen.append((mark.epoch, mark.ranges["x"], mark.changed, epochs.can_undo, epochs.can_redo))
+    assert seen == [
+        (3, (0, 0.5), {"x": (0, 0.5)}, True, True),
+        (4, (0, 1), {"x": (0, 1)}, False, True),
+        (5, (0, 0.5), {"x": (0, 0.5)}, True, True),
+        (6, (0, 0.25), {"x": (0, 0.25)}, True, False),
+    ]
+    assert [mark.epoch for mark in epochs.marks] == list(range(7))
+
+
+def test_a_new_change_forgets_what_was_undone(epochs):
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    epochs.undo(2)
+    epochs.set_ranges({"layers": (2, 4)}, 3)
+    assert not epochs.can_redo
+    assert epochs.undo(4).ranges["layers"] == (1, 8)
+    assert not epochs.can_undo
+
+
+def test_marks_that_somebody_holds_do_not_grow(epochs):
+    held = epochs.marks
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    assert len(held) == 1
+
+
+def test_restored_epochs_go_on_where_the_journal_ends(epochs):
+    declared = epochs.space
+    events = []
+    for step, change in (
+        ("set", lambda: epochs.set_ranges({"x": (0, 0.5)}, 1)),
+        ("set", lambda: epochs.set_ranges({"layers": (2, 4)}, 2)),
+        ("undo", lambda: epochs.undo(3)),
+    ):
+        mark = change()
+        event = {"kind": "set_ranges", "step": step, "space": epochs.space.to_dict(), "at": mark.at}
+        events.append({**event, "epoch": mark.epoch, "first_number": mark.first_number})
+    header = {
+        "name": "digits",
+        "objectives": [["a", "b", "min"]],
+        "settings": {"max_number_of_concurrent_tasks": 1},
+        "space": declared.to_dict(),
+    }
+    chronicle = Chronicle(header)
+    chronicle.follow(events)
+    again = Epochs(declared)
+    again.restore(chronicle)
+    assert again.marks[1:] == epochs.marks[1:]
+    assert again.space.ranges == epochs.space.ranges
+    assert (again.number, again.can_undo, again.can_redo) == (3, True, True)
+    for step in ("redo", "undo", "undo"):
+        ours, theirs = getattr(again, step)(5), getattr(epochs, step)(5)
+        assert (ours.epoch, ours.ranges, ours.changed) == (theirs.epoch, theirs.ranges, theirs.changed)
+    assert not again.can_undo
+
+
+def test_restoring_takes_copies(epochs):
+    header = {
+        "name": "digits",
+        "objectives": [["a", "b", "min"]],
+        "settings": {"max_number_of_concurrent_tasks": 1},
+        "space": epochs.space.to_dict(),
+    }
+    chronicle = Chronicle(header)
+    epochs.restore(chronicle)
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    assert len(chronicle.epochs) == 1
+    assert chronicle.undo == []
