@@ -147,7 +147,7 @@ def _bring_up_to_date(model_ids: Iterable[str]) -> None:
     refreshers = {getattr(widget, "_refresher", None) for widget in widgets}
     for refresher in refreshers:
         if isinstance(refresher, Refresher):
-            refresher.refresh()
+            refresher.refresh(everything=True)
 
 
 def save_notebook_html(

@@ -14,12 +14,17 @@ from hpo_widgets.widget import summary
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.closing import close_tree
 from hpo_widgets.widget.controls import SearchControls
+from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.earlier import EarlierSearch, earlier_than
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.refresher import Refresher
+from hpo_widgets.widget.selection import TrialNumbers
 from hpo_widgets.widget.space_panel import SpacePanel
 from hpo_widgets.widget.status import StatusPanel
+from hpo_widgets.widget.table import TrialTable
+from hpo_widgets.widget.tabs import PlotTabs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +97,7 @@ class OptimizerWidget(ipywidgets.VBox):
     )
     max_number_of_concurrent_tasks = t.Int(1, min=1, help="Two-way. Trials that may run at the same time.")
     total_max_jobs = t.Int(None, allow_none=True, min=1, help="Two-way. Trials that may be run in all; None: any.")
-    selected = t.List(t.Int(min=0), help="Two-way. Numbers of the selected trials, shared by all plots.")
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
     top_k = t.Int(10, min=1, help="How many trials count as the top.")
 
     def __init__(self, search: Search, **traits: Any) -> None:
@@ -113,7 +118,12 @@ class OptimizerWidget(ipywidgets.VBox):
             self._controls = SearchControls(search, refresher=self._refresher)
             self._space_panel = SpacePanel(search, refresher=self._refresher)
             self._history = HistoryPlot(search, refresher=self._refresher)
-            parts = [self._status_panel, self._controls, self._space_panel, self._history]
+            self._slices = SlicesPlot(search, refresher=self._refresher, hidden=True)
+            self._plots = PlotTabs({"History": self._history, "Slices": self._slices}, self._refresher)
+            parts = [self._status_panel, self._controls, self._space_panel, self._plots]
+            self._table = TrialTable(search, refresher=self._refresher)
+            self._details = TrialDetails(search, refresher=self._refresher)
+            parts += [self._table, self._details]
             if (earlier := earlier_than(search)) is not None:
                 self._earlier = EarlierSearch(earlier, show=self._show_earlier, refresher=self._refresher)
                 self._earlier.add_class("hpo-earlier-host")
@@ -128,6 +138,11 @@ class OptimizerWidget(ipywidgets.VBox):
             raise
         self.add_class("hpo-panel")
         self._refresher.add(self)
+        t.link((self, "selected"), (self._table, "selected"))
+        t.link((self, "top_k"), (self._table, "top_k"))
+        t.dlink((self, "selected"), (self._details, "selected"))
+        for plot in (self._history, self._slices):
+            t.link((self, "selected"), (plot, "selected"))
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
     @property

@@ -22,10 +22,10 @@ class Following:
     _refresher: Refresher
     _owns_refresher: bool
 
-    def _follow(self, search: Search, refresher: Refresher | None) -> None:
+    def _follow(self, search: Search, refresher: Refresher | None, *, hidden: bool = False) -> None:
         self._owns_refresher = refresher is None
         self._refresher = Refresher(search) if refresher is None else refresher
-        self._refresher.add(self)
+        self._refresher.add(self, hidden=hidden)
 
     @property
     def search(self) -> Search:

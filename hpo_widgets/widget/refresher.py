@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.widget.flow import Flow
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Refresher:
         self.search = search
         self.lock = threading.RLock()
         self._parts: list[Part] = []
+        # Parts that nobody sees now, with the version that they show.
+        self._hidden: dict[int, int] = {}
         self._version = 0
         self._status = search.status
         self._refreshed_at = time.monotonic()
@@ -78,33 +81,56 @@ class Refresher:
         """True after `close`."""
         return self._is_closed
 
-    def add(self, part: Part) -> None:
-        """Show the whole search in ``part`` now, and every change from here on."""
+    def add(self, part: Part, *, hidden: bool = False) -> None:
+        """Show the whole search in ``part`` now, and every change from here on; a hidden one later."""
         with self.lock:
             snapshot = self.search.snapshot()
             if not self._parts:
                 self._version = snapshot.version
-            with self._writing():
-                part.refresh(Update(self.search, snapshot))
+            if hidden:
+                self._hidden[id(part)] = 0
+            else:
+                with self._writing():
+                    part.refresh(Update(self.search, snapshot))
             self._parts.append(part)
 
-    def refresh(self) -> None:
-        """Bring all parts up to date now, whatever the browser has acknowledged."""
+    def hide(self, part: Part) -> None:
+        """Leave ``part`` as it is, until it is shown again or all has to be true."""
+        with self.lock:
+            self._hidden.setdefault(id(part), self._version)
+
+    def show(self, part: Part) -> None:
+        """Bring a hidden part up to date, and keep it so."""
+        with self.lock:
+            version = self._hidden.pop(id(part), None)
+            if version is not None and not self._is_closed:
+                with self._writing():
+                    part.refresh(Update(self.search, self.search.changes_since(version)))
+
+    def refresh(self, *, everything: bool = False) -> None:
+        """Bring all parts up to date now, whatever the browser has acknowledged.
+
+        Hidden parts are left out, except with ``everything``, after the end of the search, and while
+        no browser answers: then the state may be what is saved.
+        """
         with self.lock:
             if self._is_closed:
                 return
             self._is_dirty = False
             self._status = self.search.status
             self._refreshed_at = time.monotonic()
+            has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
+            everything = everything or has_ended or not self._flow.is_acknowledged
             rows = self.search.changes_since(self._version)
             self._version = rows.version
             update = Update(self.search, rows)
             with self._writing():
                 for part in self._parts:
-                    try:
-                        part.refresh(update)
-                    except Exception:  # noqa: BLE001 -- one part must not take the others with it
-                        _log.exception("%s could not be refreshed", type(part).__name__)
+                    if id(part) not in self._hidden:
+                        _refresh(part, update)
+                    elif everything:
+                        _refresh(part, Update(self.search, self.search.changes_since(self._hidden[id(part)])))
+                        self._hidden[id(part)] = rows.version
                 self._flow.mark_sent()
 
     def close(self) -> None:
@@ -162,3 +188,10 @@ class Refresher:
             return None
         until_tick = _CLOCK_INTERVAL - (time.monotonic() - self._refreshed_at)
         return max(until_next, until_tick, 0.0)
+
+
+def _refresh(part: Part, update: Update) -> None:
+    try:
+        part.refresh(update)
+    except Exception:  # noqa: BLE001 -- one part must not take the others with it
+        _log.exception("%s could not be refreshed", type(part).__name__)

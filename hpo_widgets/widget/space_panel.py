@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.widget import text
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.part import ViewPart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.widget.refresher import Refresher, Update
@@ -64,7 +63,7 @@ class SpacePanel(ViewPart):
         commands = {name: capabilities.get(name) for name in _COMMANDS}
         request = self._asked.answered(search)
         with self.hold_sync():
-            self.parameters = [self._describe(space, name, label) for name, label in _labels(space.names)]
+            self.parameters = [self._describe(space, name, label) for name, label in text.labels(space.names).items()]
             self.ranges = {name: _sent_range(space, name) for name in space.names}
             self.commands = {**commands, "reset": commands["set_ranges"]}
             if request is not None:
@@ -114,12 +113,6 @@ class SpacePanel(ViewPart):
         epochs = self.search.epochs
         if epochs:
             self.search.command("set_ranges", dict(epochs[0].ranges))
-
-
-def _labels(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Each name with what is shown for it: without its section, where that leaves no two alike."""
-    short = [name.rpartition("/")[2] for name in names]
-    return [(name, tail if tail and short.count(tail) == 1 else name) for name, tail in zip(names, short, strict=True)]
 
 
 def _sent_range(space: Space, name: str) -> list[float]:

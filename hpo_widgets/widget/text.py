@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.trials import TrialState
@@ -65,6 +65,12 @@ def axis(one: Objective) -> str:
     if one.is_global:
         return f"{name} ({'lowest' if one.minimise else 'highest'} report)"
     return name
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """Each name with what is shown for it: without its section, where that leaves no two alike."""
+    short = [name.rpartition("/")[2] for name in names]
+    return {name: tail if tail and short.count(tail) == 1 else name for name, tail in zip(names, short, strict=True)}
 
 
 def range_in_words(chosen: tuple[object, ...], kind: str) -> str:

@@ -128,6 +128,19 @@ def refresh():
     return now
 
 
+@pytest.fixture
+def acknowledge(wire):
+    """Answer from now on as a browser that keeps up: what nobody sees is not sent to it."""
+
+    def begin(widget):
+        flow = widget._refresher._flow
+        with widget._refresher.lock:
+            flow._sent.observe(lambda change: wire.browser_sets(flow._acknowledged, value=change["new"]), "value")
+            wire.browser_sets(flow._acknowledged, value=flow._sent.value)
+
+    return begin
+
+
 @pytest.fixture(autouse=True)
 def _no_earlier_searches(monkeypatch):
     """Searches that other tests have left running are none of this test's."""

@@ -157,6 +157,7 @@ def test_something_that_is_no_search_is_refused():
 
 
 def test_first_values_can_be_given(show, search):
+    search.add_trials([0.5] * 4)
     panel = show(OptimizerWidget, search, selected=[3], top_k=5)
     assert (panel.selected, panel.top_k) == ([3], 5)
 

@@ -17,6 +17,8 @@ _HEADROOM = 0.1
 _MOST = 1e300
 _MOST_END = 1e305
 _LEAST_POSITIVE = 1e-305
+# Less than this apart is the same: shares of it would vanish.
+_LEAST_WIDTH = 1e-300
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
 _WIDE = 20.0
@@ -80,11 +82,21 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     kept = clip(values)
     low = _forward(float(kept.min()), is_log=is_log)
     high = _forward(float(kept.max()), is_log=is_log)
-    if high - low <= abs(low) * 1e-12:
-        half = 0.5 if is_log or not low else abs(low) * 0.05
+    if high - low <= max(abs(low) * 1e-12, _LEAST_WIDTH):
+        half = 0.5 if is_log or abs(low) <= _LEAST_WIDTH else abs(low) * 0.05
         low, high = low - half, high + half
     width = high - low
     return _over_lane(low - _MARGIN * width, high + _HEADROOM * width, is_log=is_log)
+
+
+def domain_of_range(low: float, high: float, *, is_log: bool) -> Domain:
+    """Return the domain of a parameter that lies between ``low`` and ``high``, with a margin at both ends."""
+    start, end = (_forward(min(max(end, -_MOST), _MOST), is_log=is_log) for end in (low, high))
+    if end - start <= max(abs(start) * 1e-12, _LEAST_WIDTH):
+        margin = 0.5 if is_log or abs(start) <= _LEAST_WIDTH else abs(start) * 0.05
+    else:
+        margin = _MARGIN * (end - start)
+    return Domain(_backward(start - margin, is_log=is_log), _backward(end + margin, is_log=is_log), is_log)
 
 
 def _over_lane(floor: float, high: float, *, is_log: bool) -> Domain:

@@ -11,10 +11,12 @@ from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter, Tooltip
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
-from hpo_widgets.widget.plots.points import GrowingPoints
+from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
 from hpo_widgets.widget.plots.ticks import FORMAT, even_ticks, value_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
@@ -32,9 +34,11 @@ class HistoryFigure:
     ----------
     name
         Name of the objective, at its axis.
+    on_click
+        Called with what a click on a point says, as `GrowingPoints` tells it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_click: Callable[[Any], None] | None = None) -> None:
         self._name = name
         self.domain = _UNIT
         self.end_x = 0.0
@@ -46,19 +50,27 @@ class HistoryFigure:
         empty = {"x": style.NONE, "y": style.NONE}
 
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
-        dot = {"colors": [style.DOT], "tooltip": tip, "default_size": 40}
+        dot: dict[str, Any] = {"colors": [style.DOT], "tooltip": tip, "default_size": 40, "on_click": on_click}
         self.completed = GrowingPoints(
             values, num_frozen=5, rgba=(70, 130, 205, 205), opacities=[0.8], stroke_width=0, **dot
         )
-        hollow = {"marker": "diamond", "fill": False, "stroke": style.DOT, "stroke_width": 1.5}
+        hollow: dict[str, Any] = {"marker": "diamond", "fill": False, "stroke": style.DOT, "stroke_width": 1.5}
         self.partial = GrowingPoints(values, num_frozen=1, rgba=(130, 130, 130, 160), **hollow, **dot)
-        cross = {"marker": "crosshair", "stroke": style.BAD, "stroke_width": 2, "default_size": 60}
-        self._failed = GrowingPoints(lane, num_frozen=1, rgba=(190, 60, 50, 220), colors=[style.BAD], **cross)
+        cross: dict[str, Any] = {"marker": "crosshair", "stroke": style.BAD, "stroke_width": 2, "default_size": 60}
+        self._failed = GrowingPoints(
+            lane, num_frozen=1, rgba=(190, 60, 50, 220), colors=[style.BAD], on_click=on_click, **cross
+        )
         self._strip = Lines(**empty, scales=lane, colors=[style.LANE], stroke_width=15, **fixed)
         self._best_line = Lines(**empty, scales=values, colors=[style.BEST], stroke_width=2, **fixed)
         self._best = Scatter(
             **empty, scales=values, colors=[style.BEST], marker="triangle-up", default_size=70, stroke_width=0, **fixed
         )
+        self._selected = Scatter(**empty, scales=values, **style.RING, **fixed)
+        if on_click is not None:
+            # They lie over the points that they mark.
+            for mark in (self._best, self._selected):
+                mark.tooltip = tip
+                hear_clicks(mark, on_click)
         self.epochs = EpochMarks(lane)
         self._axis_x = Axis(
             scale=self._x,
@@ -92,6 +104,7 @@ class HistoryFigure:
             *self.completed.marks,
             self._best_line,
             self._best,
+            self._selected,
         ]
 
     def set_num_trials(self, num_trials: int, most: int | None) -> None:
@@ -147,6 +160,10 @@ class HistoryFigure:
         if not is_same:
             style.put(self._best, x[-2:-1], y[-2:-1])
 
+    def draw_selected(self, x: Floats, y: Floats) -> None:
+        """Ring the selected trials."""
+        style.put_changed(self._selected, x, y)
+
     def _change_scale(self, domain: Domain) -> None:
         old = self._y
         make: Any = LogScale if domain.is_log else LinearScale
@@ -156,6 +173,7 @@ class HistoryFigure:
             points.set_scales(scales)
         self._best_line.scales = scales
         self._best.scales = scales
+        self._selected.scales = scales
         # An axis that is given another scale goes on drawing ticks with the old one.
         old_axis, self._axis_y = self._axis_y, self._make_axis_y(domain)
         self.figure.axes = [self._axis_x, self._axis_y]
@@ -174,7 +192,7 @@ class HistoryFigure:
         )
 
     def _tell_points(self) -> None:
-        ends = float(self._x.min), float(self._x.max)
+        ends = Domain(float(self._x.min), float(self._x.max))
         for points in (self.completed, self.partial):
             points.set_domain(ends, self.domain)
         self._failed.set_domain(ends, _UNIT)

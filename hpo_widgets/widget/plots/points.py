@@ -16,9 +16,10 @@ from bqplot import Image, Scatter
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import disc_picture
+from hpo_widgets.widget.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bqplot import Mark, Scale
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 HOT = 200
 CHUNK = 1000
-_KEPT_HOT = 50
-_WIDTH, _HEIGHT, _RADIUS = 1280, 640, 6
+_KEPT_SHARE = 4
+_RADIUS = 6
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +44,13 @@ class GrowingPoints:
         Number of frozen marks of 1,000 points each, before the picture takes over.
     rgba
         Colour of the points in the picture, about that of the marks in both themes.
+    num_hot, num_in_chunk
+        Points in the hot mark and in a frozen one at most.
+    size
+        Width and height of the picture in pixels.
+    on_click
+        Called with what a click on a point says: a dictionary with ``x``, ``y`` and, for points that
+        have names, ``name``; or with ``click_x`` and ``click_y`` for a click on the picture.
     traits
         Further traits of the Scatter marks.
     """
@@ -53,9 +61,16 @@ class GrowingPoints:
         *,
         num_frozen: int,
         rgba: tuple[int, int, int, int],
+        num_hot: int = HOT,
+        num_in_chunk: int = CHUNK,
+        size: tuple[int, int] = (1280, 640),
+        on_click: Callable[[Any], None] | None = None,
         **traits: Any,
     ) -> None:
         self._rgba = rgba
+        self._num_hot, self._num_in_chunk, self._size = num_hot, num_in_chunk, size
+        self._num_kept_hot = num_hot // _KEPT_SHARE
+        self._names: npt.NDArray[Any] | None = None
         self._x = np.empty(0)
         self._y = np.empty(0)
         self._in_picture = 0
@@ -63,7 +78,7 @@ class GrowingPoints:
         self._picture = Image(
             image=_png(b""),
             scales=dict(scales),
-            x=[0.0, 1.0],
+            x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
             preserve_domain=style.FIXED,
             visible=False,
@@ -72,7 +87,10 @@ class GrowingPoints:
         traits = {"preserve_domain": style.FIXED, **traits}
         self._frozen = [Scatter(**empty, scales=dict(scales), **traits) for _ in range(num_frozen)]
         self._hot = Scatter(**empty, scales=dict(scales), **traits)
-        self._domain: tuple[tuple[float, float], Domain] | None = None
+        self._domain: tuple[Domain, Domain] | None = None
+        if on_click is not None:
+            for mark in self.marks:
+                hear_clicks(mark, on_click)
 
     @property
     def marks(self) -> list[Mark]:
@@ -92,75 +110,89 @@ class GrowingPoints:
         for mark in self.marks:
             mark.scales = dict(scales)
 
-    def set_domain(self, ends_x: tuple[float, float], domain: Domain) -> None:
+    def set_domain(self, x: Domain, y: Domain) -> None:
         """Say where the axes end; the picture is drawn again when it has points and they moved."""
-        if self._domain != (ends_x, domain):
-            self._domain = (ends_x, domain)
+        if self._domain != (x, y):
+            self._domain = (x, y)
             self._draw_picture()
 
-    def extend(self, x: Floats, y: Floats) -> None:
-        """Add points; they must be finite."""
+    def extend(self, x: Floats, y: Floats, names: npt.NDArray[Any] | None = None) -> None:
+        """Add points; they must be finite, and have names if the others have."""
         if len(x) == 0:
             return
+        if names is not None:
+            self._names = names if self._names is None else np.concatenate([self._names, names])
         self._x = np.concatenate([self._x, x])
         self._y = np.concatenate([self._y, y])
         self._roll()
-        _put(self._hot, self._x[self._frozen_to :], self._y[self._frozen_to :])
+        self._put(self._hot, self._frozen_to, len(self._x))
 
-    def reset(self, x: Floats, y: Floats) -> None:
+    def reset(self, x: Floats, y: Floats, names: npt.NDArray[Any] | None = None) -> None:
         """Show other points."""
-        self._x, self._y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-        capacity = CHUNK * len(self._frozen)
+        self._x, self._y, self._names = np.asarray(x, dtype=float), np.asarray(y, dtype=float), names
         # What does not fit into the marks, in whole capacities, goes into the picture.
-        self._in_picture = max(0, len(self._x) - _KEPT_HOT) // capacity * capacity
+        self._in_picture = max(0, len(self._x) - self._num_kept_hot) // self._capacity * self._capacity
         self._frozen_to = self._in_picture
         self._draw_picture()
         for mark in self._frozen:
-            _put(mark, self._x[:0], self._y[:0])
+            self._put(mark, 0, 0)
         self._roll()
-        _put(self._hot, self._x[self._frozen_to :], self._y[self._frozen_to :])
+        self._put(self._hot, self._frozen_to, len(self._x))
+
+    @property
+    def _capacity(self) -> int:
+        return self._num_in_chunk * len(self._frozen)
 
     def _roll(self) -> None:
         """Move points out of the hot mark as long as it has too many."""
-        while len(self._x) - self._frozen_to > HOT:
-            capacity = CHUNK * len(self._frozen)
-            if self._frozen_to - self._in_picture == capacity:
+        while len(self._x) - self._frozen_to > self._num_hot:
+            if self._frozen_to - self._in_picture == self._capacity:
                 self._in_picture = self._frozen_to
                 self._draw_picture()
                 for mark in self._frozen:
-                    _put(mark, self._x[:0], self._y[:0])
-            index, _ = divmod(self._frozen_to - self._in_picture, CHUNK)
-            start = self._in_picture + index * CHUNK
-            self._frozen_to = min(len(self._x) - _KEPT_HOT, start + CHUNK)
-            _put(self._frozen[index], self._x[start : self._frozen_to], self._y[start : self._frozen_to])
+                    self._put(mark, 0, 0)
+            index, _ = divmod(self._frozen_to - self._in_picture, self._num_in_chunk)
+            start = self._in_picture + index * self._num_in_chunk
+            self._frozen_to = min(len(self._x) - self._num_kept_hot, start + self._num_in_chunk)
+            self._put(self._frozen[index], start, self._frozen_to)
+
+    def _put(self, mark: Scatter, start: int, end: int) -> None:
+        """Give a mark copies of points; an empty one that stays empty is not touched."""
+        if end == start and len(mark.x) == 0:
+            return
+        with mark.hold_sync():
+            if self._names is not None:
+                mark.names = self._names[start:end].copy()
+            style.put(mark, self._x[start:end].copy(), self._y[start:end].copy())
 
     def _draw_picture(self) -> None:
         if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
             return
-        (start_x, end_x), domain = self._domain
+        domain_x, domain_y = self._domain
         old = self._picture.image
+        width, height = self._size
         value = disc_picture(
-            (self._x[: self._in_picture] - start_x) / (end_x - start_x),
-            domain.place(self._y[: self._in_picture]),
-            width=_WIDTH,
-            height=_HEIGHT,
+            domain_x.place(self._x[: self._in_picture]),
+            domain_y.place(self._y[: self._in_picture]),
+            width=width,
+            height=height,
             radius=_RADIUS,
             rgba=self._rgba,
         )
         with self._picture.hold_sync():
             # The browser redraws for a new image widget only.
             self._picture.image = _png(value)
-            self._picture.x = [start_x, end_x]
-            self._picture.y = [domain.low, domain.high]
+            self._picture.x = [domain_x.low, domain_x.high]
+            self._picture.y = [domain_y.low, domain_y.high]
             self._picture.visible = self._in_picture > 0
         old.layout.close()
         old.close()
 
 
-def _put(mark: Scatter, x: Floats, y: Floats) -> None:
-    """Give a mark copies of points; an empty one that stays empty is not touched."""
-    if len(x) or len(mark.x):
-        style.put(mark, x.copy(), y.copy())
+def hear_clicks(mark: Mark, on_click: Callable[[Any], None]) -> None:
+    """Have ``on_click`` called with what a click on a point of the mark says, also while a cell runs."""
+    act_while_cell_runs(mark)
+    mark.on_element_click(lambda _mark, content: on_click(content.get("data")))
 
 
 def _png(value: bytes) -> ipywidgets.Image:

@@ -14,6 +14,8 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots.domain import clip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hpo_widgets.trials import Rows
 
 Floats = npt.NDArray[np.float64]
@@ -123,5 +125,20 @@ class HistorySeries:
         y = np.repeat(level, 2)[:-1]
         return x, y
 
+    def known(self, numbers: Iterable[int]) -> npt.NDArray[np.int64]:
+        """Those of the numbers that are drawn with a value."""
+        some = np.array([number for number in numbers if number < self.num_trials], dtype=np.int64)
+        ended = some[self.has_ended(some)]
+        keep: npt.NDArray[np.int64] = ended[np.isfinite(self.values[ended]) & (self.states[ended] != TrialState.FAILED)]
+        return keep
+
     def _xy(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         return numbers.astype(float), clip(self.values[numbers])
+
+
+def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:
+    """Return the trial of the least distance, None when all are farther away than ``most``."""
+    if len(numbers) == 0:
+        return None
+    at = int(np.argmin(np.where(np.isnan(distance), np.inf, distance)))
+    return int(numbers[at]) if distance[at] <= most else None

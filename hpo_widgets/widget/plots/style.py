@@ -27,8 +27,23 @@ FIXED = {"x": True, "y": True}
 
 NONE = np.empty(0)
 
+RING = {
+    "colors": [ACCENT],
+    "fill": False,
+    "stroke": ACCENT,
+    "stroke_width": 2,
+    "default_size": 130,
+}
+"""How a selected trial is marked."""
+
 
 def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
     """Set both coordinates in one message: one by one, a view would draw the shorter length."""
     with mark.hold_sync():
         mark.x, mark.y = x, y
+
+
+def put_changed(mark: Mark, x: Floats, y: Floats) -> None:
+    """Set both coordinates when they are other ones."""
+    if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
+        put(mark, x, y)

@@ -41,9 +41,17 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
 
 def value_ticks(domain: Domain, most: int) -> list[float]:
     """Ticks of an axis of values, none on the lane of failed trials."""
-    ticks = _log_ticks(domain, most) if domain.is_log else even_ticks(domain.low, domain.high, most)
     floor = domain.at(LANE)
-    return [tick for tick in ticks if floor <= tick <= domain.high]
+    return [tick for tick in ticks_between(domain, most) if floor <= tick]
+
+
+def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[float]:
+    """Ticks over the whole of an axis."""
+    if domain.is_log:
+        ticks = _log_ticks(domain, most)
+    else:
+        ticks = even_ticks(domain.low, domain.high, most, whole=whole)
+    return [tick for tick in ticks if domain.low <= tick <= domain.high]
 
 
 def _log_ticks(domain: Domain, most: int) -> list[float]:

@@ -15,7 +15,7 @@ from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints
 def points(wire):
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
     made = GrowingPoints(scales, num_frozen=2, rgba=(1, 2, 3, 255))
-    made.set_domain((0.0, 10_000.0), Domain(0.0, 1.0))
+    made.set_domain(Domain(0.0, 10_000.0), Domain(0.0, 1.0))
     yield made
     for mark in made.marks:
         close_tree(mark)
@@ -62,7 +62,7 @@ def test_the_picture_is_drawn_again_when_the_axes_move_and_the_old_one_is_closed
     points.reset(np.arange(5000.0), np.full(5000, 0.5))
     num_open = wire.num_open()
     before = points.marks[0].image
-    points.set_domain((0.0, 20_000.0), Domain(0.0, 1.0))
+    points.set_domain(Domain(0.0, 20_000.0), Domain(0.0, 1.0))
     assert points.marks[0].image is not before
     assert wire.num_open() == num_open
 

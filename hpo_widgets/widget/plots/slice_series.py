@@ -1,0 +1,126 @@
+"""What slices show, as plain arrays: who is drawn where against each parameter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpo_widgets.widget.plots.domain import clip
+from hpo_widgets.widget.plots.series import HistorySeries
+
+if TYPE_CHECKING:
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Rows
+    from hpo_widgets.widget.plots.series import Floats
+
+Numbers = npt.NDArray[np.int64]
+
+GROUPS = ("inside", "outside", "partial", "failed")
+"""Trials drawn alike: completed inside and outside the present ranges, ended early, failed."""
+
+_SPREAD = 0.6
+_GOLDEN = 0.6180339887498949
+
+
+class SliceSeries:
+    """Values of one objective and of all parameters by trial number.
+
+    Parameters
+    ----------
+    objective
+        Index of the objective.
+    minimise
+        Its direction.
+    space
+        The space as it is now.
+
+    Attributes
+    ----------
+    values : HistorySeries
+        Values and states.
+    """
+
+    def __init__(self, objective: int, *, minimise: bool, space: Space) -> None:
+        self.values = HistorySeries(objective, minimise=minimise)
+        self._space = space
+        self._is_choice = {name: bool(leaf(space, name).kind == "choice") for name in space.names}
+        self._columns: dict[str, Floats] = {name: np.empty(0) for name in space.names}
+        self._is_inside: npt.NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+
+    def put(self, rows: Rows) -> Numbers:
+        """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
+        fresh = self.values.put(rows)
+        missing = self.values.num_trials - len(self._is_inside)
+        if missing > 0:
+            nothing = np.full(missing, np.nan)
+            self._columns = {name: np.concatenate([column, nothing]) for name, column in self._columns.items()}
+            self._is_inside = np.concatenate([self._is_inside, np.ones(missing, dtype=np.bool_)])
+        if len(rows.numbers):
+            for name, column in self._columns.items():
+                column[rows.numbers] = rows.parameters[name]
+                if self._is_choice[name]:
+                    column[rows.numbers[rows.parameters[name] < 0]] = np.nan
+            self._is_inside[rows.numbers] = self._inside(rows.numbers)
+        return fresh
+
+    def enter(self, space: Space) -> None:
+        """Take the ranges of another space epoch."""
+        self._space = space
+        self._is_inside = self._inside(np.arange(self.values.num_trials))
+
+    def ended(self) -> Numbers:
+        """Numbers of all trials that have ended."""
+        numbers = np.arange(self.values.num_trials)
+        return numbers[self.values.has_ended(numbers)]
+
+    def groups(self, numbers: Numbers) -> dict[str, Numbers]:
+        """Sort trials into `GROUPS`; those without anything to draw are in none."""
+        completed = self.values.completed(numbers)[0].astype(np.int64)
+        is_inside = self._is_inside[completed]
+        return {
+            "inside": completed[is_inside],
+            "outside": completed[~is_inside],
+            "partial": self.values.partial(numbers)[0].astype(np.int64),
+            "failed": self.values.failed(numbers).astype(np.int64),
+        }
+
+    def best(self) -> Numbers:
+        """Number of the best completed trial, or none."""
+        x, _ = self.values.best_so_far()
+        return x[-1:].astype(np.int64)
+
+    def x(self, name: str, numbers: Numbers) -> Floats:
+        """Values of a parameter; NaN where it does not apply. Choices are spread round their index."""
+        column = self._columns[name][numbers]
+        if self._is_choice[name]:
+            # Even over any run of trials, and the same at each drawing.
+            return column + _SPREAD * (numbers * _GOLDEN % 1.0 - 0.5)
+        return clip(column)
+
+    def choices(self, name: str, numbers: Numbers) -> Numbers:
+        """Indices of the choices of a parameter that applies to all of these trials."""
+        return self._columns[name][numbers].astype(np.int64)
+
+    def y(self, numbers: Numbers) -> Floats:
+        """Values of the objective."""
+        return clip(self.values.values[numbers])
+
+    def _inside(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+        inside = np.ones(len(numbers), dtype=np.bool_)
+        for name in self._space.names:
+            column = self._columns[name][numbers]
+            shown = leaf(self._space, name)
+            if self._is_choice[name]:
+                fits = np.isin(column, list(shown.allowed))
+            else:
+                low, high = shown.range
+                fits = (column >= low) & (column <= high)
+            inside &= fits | np.isnan(column)
+        return inside
+
+
+def leaf(space: Space, name: str) -> Any:
+    """One parameter of a space, of whatever kind."""
+    return space.leaf(name)

@@ -1,0 +1,74 @@
+"""The tabs and the slices under a person's hand: mouse, keyboard, both themes, a narrow page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+search.command("start")
+search.add_trials([0.03 + 0.4 / (1 + number % 37) for number in range(60)])
+search.set_ranges({"lr": (0.001, 0.01), "activation": ("relu", "tanh")})
+search.add_trials([0.04 + 0.1 / (1 + number % 13) for number in range(36)])
+[search.add_trial(state=TrialState.FAILED), search.add_trial(0.3, state=TrialState.PRUNED)]
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+def test_slices_are_looked_at_clicked_and_followed(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    panel, page = notebook.panel(), notebook.page
+    history, slices = (panel.get_by_role("tab", name=name) for name in ("History", "Slices"))
+    expect(history).to_have_attribute("aria-selected", "true")
+    # By keyboard: the list of tabs is one stop, its arrows lead on.
+    history.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(slices).to_have_attribute("aria-selected", "true")
+    figures = panel.locator(".hpo-slices-grid .bqplot")
+    expect(figures).to_have_count(4)
+    expect(figures.first).to_be_visible()
+    # 96 completed, one pruned, one failed, and the mark of the best.
+    dots = figures.first.locator(".dot")
+    expect(dots).to_have_count(99)
+    notebook.kernel("search.add_trial(0.05)")
+    expect(dots).to_have_count(100)
+
+    # The best is on top: it is named under the pointer, and a click selects it in both plots.
+    best = dots.last
+    best.hover(force=True)
+    tip = page.locator(".bqplot_mark_tooltip:visible")
+    expect(tip).to_contain_text("trial")
+    notebook.screenshot("slices-tooltip", panel)
+    best.click(force=True)
+    selected = notebook.wait_kernel("widget.selected")
+    assert selected == [notebook.kernel("search.best_trial.number")]
+    assert notebook.kernel("[widget._history.selected, widget._slices.selected]") == [selected, selected]
+    expect(dots).to_have_count(101)
+
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        page.mouse.move(5, 5)
+        page.wait_for_timeout(300)
+        notebook.screenshot(f"slices-{'dark' if dark else 'light'}", panel)
+    notebook.use_theme(dark=False)
+    notebook.kernel("setattr(widget.layout, 'width', '420px')")
+    page.wait_for_timeout(500)
+    boxes = [figures.nth(index).bounding_box() for index in range(2)]
+    assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+    notebook.screenshot("slices-narrow", panel)
+
+    history.click()
+    expect(panel.locator(".hpo-plot-host .dot").first).to_be_visible()
+    page.wait_for_timeout(500)
+    notebook.screenshot("slices-history-again", panel)
+    assert notebook.complaints() == []

@@ -1,0 +1,264 @@
+"""Slices: who is drawn where, what one more trial costs, what nobody looks at, and what is selected."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import traitlets as t
+
+from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRange, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget, SlicesPlot
+from hpo_widgets.widget.plots.slices import MOST_FIGURES
+
+MARKUP = "<img src=x onerror=alert(1)>"
+SLICES = 1
+
+
+def with_20000_trials(show, refresh, parameters=None):
+    """A panel with room in every hot mark for a few more trials."""
+    search = ScriptedSearch(parameters)
+    search.command("start")
+    search.add_trials((0.5 + 0.5 * np.random.default_rng(0).random(20_000)).tolist())
+    panel = show(OptimizerWidget, search)
+    panel._plots.selected_index = SLICES
+    for _ in range(40):  # until every hot mark has been rolled
+        search.add_trial(0.75)
+        refresh(panel)
+    return search, panel
+
+
+def hot_comms(slices):
+    return {mark.comm for figure in slices.figures for mark in figure.hot_marks}
+
+
+@pytest.mark.parametrize("num_parameters", [4, 64])
+def test_one_ended_trial_at_20000_touches_only_hot_marks(show, wire, refresh, acknowledge, num_parameters):
+    many = [UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(64)]
+    search, panel = with_20000_trials(show, refresh, many if num_parameters == 64 else None)
+    acknowledge(panel)
+    sent = []
+    for _ in range(3):
+        wire.clear()
+        search.add_trial(0.75)
+        refresh(panel)
+        flow = panel._refresher._flow
+        rest = wire.touched() - hot_comms(panel._slices)
+        assert rest <= {panel._status_panel.comm, panel._controls.comm, flow._sent.comm}
+        sent.append(wire.num_bytes())
+    num_figures = min(num_parameters, MOST_FIGURES)
+    assert len(wire.touched() & hot_comms(panel._slices)) == num_figures
+    assert max(sent) < 16_000
+
+
+def test_hidden_tabs_send_nothing(show, wire, search, refresh, acknowledge):
+    panel = show(OptimizerWidget, search)
+    acknowledge(panel)
+    search.command("start")
+    search.add_trials([0.5, 0.25])
+    refresh(panel)
+    assert panel._slices.figures == ()
+    panel._plots.selected_index = SLICES
+    assert len(panel._slices.figures) == 4
+    drawn = {widget.comm for widget in tree(panel._history)}
+    wire.clear()
+    search.add_trial(0.125)
+    refresh(panel)
+    assert not wire.touched() & drawn
+    panel._plots.selected_index = 0
+    assert len(panel._history._drawing.completed) == 3
+
+
+@pytest.mark.parametrize("end", ["stop", "save", "silence"])
+def test_hidden_tabs_are_true_when_they_may_be_saved(show, search, refresh, acknowledge, end):
+    panel = show(OptimizerWidget, search)
+    if end != "silence":
+        acknowledge(panel)
+    search.command("start")
+    search.add_trials([0.5, 0.25])
+    if end == "stop":
+        search.command("stop")
+    if end == "save":
+        panel._refresher.refresh(everything=True)
+    refresh(panel)
+    if end == "silence":  # the first update has no answer by now
+        refresh(panel)
+    assert [len(figure._groups["inside"]) for figure in panel._slices.figures] == [2] * 4
+
+
+def tree(root):
+    """Every widget that a widget is made of."""
+    found, waiting = [], [root]
+    while waiting:
+        widget = waiting.pop()
+        if widget in found:
+            continue
+        found.append(widget)
+        for value in widget._trait_values.values():
+            parts = (
+                value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, dict) else [value]
+            )
+            waiting.extend(part for part in parts if hasattr(part, "comm"))
+    return found
+
+
+def test_trials_outside_the_present_ranges_are_faded(show, search, refresh):
+    for lr in (1e-3, 0.05):
+        search.add_trial(0.5, {"lr": lr, "dropout": 0.1, "layers": 2, "activation": "relu"})
+    search.add_trial(0.5, {"lr": 1e-3, "dropout": 0.1, "layers": 2, "activation": "tanh"})
+    plot = show(SlicesPlot, search)
+    assert sizes(plot) == {"inside": 3, "outside": 0, "partial": 0, "failed": 0}
+    search.set_ranges({"lr": (1e-4, 1e-2), "activation": ("relu",)})
+    refresh(plot)
+    assert sizes(plot) == {"inside": 1, "outside": 2, "partial": 0, "failed": 0}
+
+
+def sizes(plot, figure=0):
+    return {name: len(points) for name, points in plot.figures[figure]._groups.items()}
+
+
+def test_axes_are_logarithmic_where_the_parameter_is_and_choices_are_named(show, search):
+    plot = show(SlicesPlot, search)
+    assert [figure.domain_x.is_log for figure in plot.figures] == [True, False, False, False]
+    assert plot.figures[3]._axis_x.tick_labels == {"0": "relu", "1": "tanh", "2": "logistic"}
+
+
+def test_choices_are_spread_round_their_place(show, search):
+    search.add_trials([0.5] * 50)
+    plot = show(SlicesPlot, search)
+    points = plot.figures[3]._groups["inside"]
+    assert np.all(np.abs(points._x - np.round(points._x)) <= 0.3)
+    assert len(set(points._x.tolist())) == 50
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [0.5], [0.5] * 30, [1e-300, 1e300], [math.inf, -math.inf, math.nan, 0.5], [5e-324, 1.7e308]],
+    ids=str,
+)
+def test_only_finite_numbers_are_drawn(show, search, refresh, values):
+    plot = show(SlicesPlot, search)
+    for value in values:
+        search.add_trial(value)
+        refresh(plot)
+    for figure in plot.figures:
+        for points in figure._groups.values():
+            assert np.all(np.isfinite(points._x))
+            assert np.all(np.isfinite(points._y))
+        assert -math.inf < figure.domain.low < figure.domain.high < math.inf
+    assert sum(sizes(plot).values()) == len(values)
+
+
+def test_all_failed_trials_are_on_the_lane(show, search):
+    search.add_trials([None] * 5, TrialState.FAILED)
+    plot = show(SlicesPlot, search)
+    assert sizes(plot) == {"inside": 0, "outside": 0, "partial": 0, "failed": 5}
+
+
+def test_extreme_and_odd_parameters_are_drawn(show, refresh):
+    names = [MARKUP, '"quoted"', "مرحبا", "🙂", "General/a", "Args/a"]
+    search = ScriptedSearch(
+        [
+            LogUniformParameterRange("tiny to huge", -150, 150),
+            UniformParameterRange("wide", -1e300, 1e300),
+            DiscreteParameterRange("choice", ["x" * 300, MARKUP, None, True, 1]),
+            *(UniformParameterRange(name, 0.0, 1.0) for name in names),
+        ]
+    )
+    search.add_trials([0.5, 0.25, 1.0])
+    plot = show(SlicesPlot, search)
+    search.add_trial(0.75)
+    refresh(plot)
+    assert all(sizes(plot, index)["inside"] == 4 for index in range(9))
+    assert all(len(label) < 30 for label in plot.figures[2]._axis_x.tick_labels.values())
+    assert [figure._axis_x.label for figure in plot.figures[-2:]] == ["General/a", "Args/a"]
+
+
+def test_of_many_parameters_the_chosen_ones_are_drawn(show, wire):
+    search = ScriptedSearch([UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(64)])
+    search.add_trials([0.5, 0.25])
+    plot = show(SlicesPlot, search)
+    assert [figure.name for figure in plot.figures] == [f"p{index}" for index in range(12)]
+    num_open = wire.num_open()
+    wire.browser_sets(plot._chooser, index=[40, 2])
+    assert [figure.name for figure in plot.figures] == ["p40", "p2"] or set(plot.parameters) == {"p2", "p40"}
+    assert sizes(plot)["inside"] == 2
+    assert wire.num_open() < num_open
+    wire.browser_sets(plot._chooser, index=[])
+    assert len(plot.figures) == 2
+    wire.browser_sets(plot._chooser, index=list(range(20)))
+    assert len(plot.figures) == MOST_FIGURES
+    with pytest.raises(t.TraitError, match="did you mean 'p63'"):
+        plot.parameters = ["p633"]
+    with pytest.raises(t.TraitError, match="at most 12"):
+        plot.parameters = [f"p{index}" for index in range(13)]
+
+
+def test_a_click_selects_the_trial_in_all_plots(show, wire, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    panel = show(OptimizerWidget, search)
+    panel._plots.selected_index = SLICES
+    hot = panel._slices.figures[0]._groups["inside"].hot
+    wire.browser_says(hot, event="element_click", data={"x": 0.01, "y": 0.75, "name": 2, "index": 2})
+    assert panel.selected == panel._history.selected == panel._slices.selected == [2]
+    assert panel._history._drawing._selected.x.tolist() == [2]
+    assert len(panel._slices.figures[0]._selected.x) == 1
+    choice = panel._slices.figures[3]._groups["inside"].hot
+    wire.browser_says(choice, event="element_click", data={"x": 0.1, "y": 0.5, "name": "1 tanh"})
+    assert panel.selected == [1]
+    wire.browser_says(panel._history._drawing.completed.hot, event="element_click", data={"x": 1, "y": 0.25})
+    assert panel.selected == []
+
+
+def test_a_click_on_the_picture_selects_the_nearest_trial(show, wire, search):
+    search.add_trials([1.0 + index / 20_000 for index in range(20_000)])
+    panel = show(OptimizerWidget, search)
+    panel._plots.selected_index = SLICES
+    figure = panel._slices.figures[0]
+    x = float(panel._slices._series.x("lr", np.array([5]))[0])
+    wire.browser_says(
+        figure._groups["inside"].marks[0], event="element_click", data={"click_x": x, "click_y": 1.0 + 5 / 20_000}
+    )
+    assert panel.selected == [5]
+    picture = panel._history._drawing.completed.marks[0]
+    wire.browser_says(picture, event="element_click", data={"click_x": 700.2, "click_y": 1.035})
+    assert panel.selected == [700]
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"name": -1}, {"name": 99}, {"name": "relu"}, {"name": 0.5}, {"name": [1]}, {"name": True},
+             {"click_x": "a", "click_y": 1}, {"click_x": math.nan, "click_y": 1}, {"click_x": 1e9, "click_y": 1e9}],
+    ids=str,
+)  # fmt: skip
+def test_nonsense_of_the_browser_is_ignored(show, wire, search, data):
+    search.add_trials([0.5, 0.25])
+    panel = show(OptimizerWidget, search, selected=[1])
+    panel._plots.selected_index = SLICES
+    wire.browser_says(panel._slices.figures[0]._groups["inside"].hot, event="element_click", data=data)
+    assert panel.selected == [1]
+
+
+@pytest.mark.parametrize("nonsense", ["1", 1, None, [0.5], [True], [-1], [99], [[0]], {"a": 1}], ids=str)
+def test_nonsense_of_code_is_refused_in_words(show, search, nonsense):
+    search.add_trials([0.5, 0.25])
+    panel = show(OptimizerWidget, search)
+    with pytest.raises(t.TraitError, match=r"^selected (is a list of trial numbers|names trials that do not exist)"):
+        panel.selected = nonsense
+    assert panel.selected == []
+
+
+def test_numpy_numbers_are_selected_once_each(show, search):
+    search.add_trials([0.5, 0.25])
+    panel = show(OptimizerWidget, search)
+    panel.selected = np.array([1, 0, 1])
+    assert panel.selected == panel._slices.selected == [1, 0]
+
+
+def test_closing_leaves_no_comm_open(wire, search):
+    panel = OptimizerWidget(search)
+    panel._plots.selected_index = SLICES
+    panel.close()
+    assert wire.num_open() == 0
