@@ -1,0 +1,135 @@
+"""What a trial reports, returns and leaves behind."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.trials import TrialRow, TrialState
+
+LOSS = make_objectives("validation", "loss", "min")
+TWO = make_objectives(["validation", "validation"], ["loss", "accuracy"], ["min", "max_global"])
+
+
+@pytest.fixture
+def trial():
+    return ActiveTrial(TrialRow(3, int(TrialState.RUNNING), 0, [0.5]), None, 0.0)
+
+
+def test_before_the_first_report_there_are_no_values(trial):
+    row = trial.refresh(LOSS)
+    assert (row.values, row.iteration, row.summary) == (None, None, {})
+    assert trial.last_iteration == -1
+
+
+def test_a_row_has_the_objectives_and_a_summary_of_every_scalar(trial):
+    for value, iteration in ((3.0, 0), (1.0, 1), (2.0, 2)):
+        trial.report("validation", "loss", value, iteration)
+    trial.report("train", "loss", 9.0, 5)
+    row = trial.refresh(TWO)
+    assert (row.values, row.iteration) == ([2.0, None], [2, None])
+    trial.report("validation", "accuracy", 0.9, 3)
+    trial.report("validation", "accuracy", 0.8, 4)
+    assert trial.refresh(TWO) is row
+    assert (row.values, row.iteration) == ([2.0, 0.9], [2, 3])
+    assert row.summary == {
+        "validation/loss": [2.0, 2, 1.0, 1, 3.0, 0, 3],
+        "train/loss": [9.0, 5, 9.0, 5, 9.0, 5, 1],
+        "validation/accuracy": [0.8, 4, 0.8, 4, 0.9, 3, 2],
+    }
+    assert trial.last_iteration == 5
+
+
+@pytest.mark.parametrize("result", [2, 2.0, np.float32(2), np.int64(2), Fraction(2), True])
+def test_a_number_that_is_returned_is_the_last_report(trial, result):
+    trial.report("train", "loss", 9.0, 7)
+    assert trial.take_result(result, LOSS) is None
+    row = trial.refresh(LOSS)
+    assert (row.values, row.iteration) == ([float(result)], [7])
+
+
+def test_without_a_report_what_is_returned_is_of_iteration_zero(trial):
+    trial.take_result(1.5, LOSS)
+    assert trial.refresh(LOSS).iteration == [0]
+
+
+def test_a_dict_that_is_returned_is_a_report_a_key(trial):
+    assert trial.take_result({"validation/loss": 1, "validation/accuracy": 0.5, "a/b/c": 2.0}, TWO) is None
+    row = trial.refresh(TWO)
+    assert row.values == [1.0, 0.5]
+    assert list(trial.summaries) == [("validation", "loss"), ("validation", "accuracy"), ("a/b", "c")]
+
+
+def test_nothing_returned_adds_nothing(trial):
+    assert trial.take_result(None, LOSS) is None
+    assert trial.summaries == {}
+
+
+@pytest.mark.parametrize(
+    ("result", "objectives", "sentence"),
+    [
+        ("0.5", LOSS, "returned a str; return a number, a dict of 'title/series' to number"),
+        ([0.5], LOSS, "returned a list"),
+        (1j, LOSS, "returned a complex"),
+        (0.5, TWO, "returned one number for 2 objectives; return a dict with 'validation/loss', 'validation/accuracy'"),
+        ({"loss": 0.5}, LOSS, "returned a dict with key 'loss'; keys are 'title/series', such as 'validation/loss'"),
+        ({3: 0.5}, LOSS, "returned a dict with key '3'"),
+        ({"validation/loss": "0.5"}, LOSS, "returned '0.5' for 'validation/loss'; return numbers"),
+        ({"validation/loss": None}, LOSS, "returned None for 'validation/loss'"),
+        (10**400, LOSS, "returned a number too large for a float"),
+        ({"validation/loss": 10**400}, LOSS, "returned a number too large for a float for 'validation/loss'"),
+    ],
+)
+def test_what_cannot_be_a_result_is_told(trial, result, objectives, sentence):
+    assert trial.take_result(result, objectives).startswith(sentence)
+
+
+def test_a_trial_with_all_its_objectives_is_judged_well(trial):
+    trial.report("validation", "loss", math.inf, 0)
+    assert trial.judge(LOSS) is None
+
+
+def test_a_trial_that_reports_nothing_is_told_so(trial):
+    assert trial.judge(LOSS) == "ended without reporting 'validation/loss'; it reported nothing and returned None"
+
+
+def test_a_trial_that_reports_something_else_is_told_what_and_offered_the_nearest(trial):
+    trial.report("train", "time", 1.0, 0)
+    trial.report("validation", "los", 1.0, 0)
+    assert trial.judge(TWO) == (
+        "ended without reporting 'validation/loss'; it reported 'train/time', 'validation/los'; "
+        "did you mean 'validation/los'?"
+    )
+
+
+def test_of_many_other_scalars_a_few_are_named(trial):
+    for number in range(50):
+        trial.report("t", f"s{number}", 1.0, 0)
+    sentence = trial.judge(LOSS)
+    assert "'t/s4'" in sentence
+    assert "'t/s5'" not in sentence
+
+
+def test_a_nan_is_a_failure_with_its_iteration(trial):
+    trial.report("validation", "loss", 1.0, 3)
+    trial.report("validation", "loss", math.nan, 4)
+    assert trial.judge(LOSS) == "validation/loss is NaN at iteration 4"
+
+
+def test_the_end_writes_state_time_and_error_and_keeps_no_nan(trial):
+    trial.report("validation", "loss", math.nan, 4)
+    trial.report("validation", "accuracy", 0.5, 4)
+    trial.refresh(TWO)
+    row = trial.finish(TrialState.FAILED, 12.5, "is NaN")
+    assert (row.state, row.ended, row.error) == (int(TrialState.FAILED), 12.5, "is NaN")
+    assert type(row.state) is int
+    assert row.values == [None, 0.5]
+
+
+def test_an_end_before_any_report_has_no_values(trial):
+    assert trial.finish(TrialState.ABORTED, 1.0, None).values is None

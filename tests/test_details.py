@@ -1,0 +1,154 @@
+"""The shapes in which results leave a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpo_widgets.details import experiment_details, to_dataframe
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.shown import ShownTrials
+from hpo_widgets.space import Space
+from hpo_widgets.trial_reader import make_trial
+from hpo_widgets.trials import TrialRow, TrialState
+
+OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
+SPACE = Space(
+    [
+        UniformParameterRange("Args/lr", 0, 1),
+        UniformIntegerParameterRange("layers", 1, 8),
+        DiscreteParameterRange("kind", [None, True, (2, 3), "None"]),
+        ParameterSet([{"solver": "adam", "beta": UniformParameterRange("beta", 0, 1)}, {"solver": "sgd"}]),
+    ]
+)
+
+
+def row(number, point, state=TrialState.COMPLETED, **fields):
+    return TrialRow(number, int(state), 0, SPACE.encode(point), **fields)
+
+
+ADAM = {"Args/lr": 0.5, "layers": 3, "kind": (2, 3), "solver": "adam", "beta": 0.25}
+SGD = {"Args/lr": 0.75, "layers": 4, "kind": None, "solver": "sgd"}
+
+
+def details(*, all_metrics=False, all_hyper_parameters=False):
+    summary = {
+        "validation/loss": [0.5, 9, 0.25, 7, 2.0, 0, 10],
+        "a/b/c": [1.0, 9, 1.0, 9, 1.0, 9, 1],
+        "train/loss": [0.1, 9, 0.1, 9, 3.0, 0, 10],
+    }
+    trial = make_trial(row(3, ADAM, summary=summary, error="was late"), "digits-1", SPACE, OBJECTIVES, None)
+    return experiment_details(trial, all_metrics=all_metrics, all_hyper_parameters=all_hyper_parameters)
+
+
+def test_details_have_the_searched_parameters_as_text_and_the_objectives():
+    assert details() == {
+        "task_id": "digits-1/3",
+        "hyper_parameters": {
+            "Args/lr": "0.5",
+            "General/layers": "3",
+            "General/kind": "(2, 3)",
+            "General/solver": "adam",
+            "General/beta": "0.25",
+        },
+        "metrics": {
+            "validation/loss": {
+                "metric": "validation",
+                "variant": "loss",
+                "value": 0.5,
+                "min_value": 0.25,
+                "max_value": 2.0,
+            },
+            "a/b/c": {"metric": "a/b", "variant": "c", "value": 1.0, "min_value": 1.0, "max_value": 1.0},
+        },
+    }
+
+
+def test_all_metrics_are_the_other_scalars_too():
+    assert list(details(all_metrics=True)["metrics"]) == ["validation/loss", "a/b/c", "train/loss"]
+
+
+def test_all_hyper_parameters_are_what_is_known_of_the_trial_too():
+    parameters = details(all_hyper_parameters=True)["hyper_parameters"]
+    assert list(parameters)[:5] == list(details()["hyper_parameters"])
+    assert {name: value for name, value in parameters.items() if name.startswith("trial/")} == {
+        "trial/number": "3",
+        "trial/state": "completed",
+        "trial/epoch": "0",
+        "trial/error": "was late",
+    }
+
+
+def test_a_trial_without_reports_has_no_metrics():
+    trial = make_trial(row(0, SGD, TrialState.QUEUED), "digits-1", SPACE, OBJECTIVES, None)
+    found = experiment_details(trial, all_metrics=True, all_hyper_parameters=True)
+    assert found["metrics"] == {}
+    assert found["hyper_parameters"]["trial/error"] == ""
+
+
+@pytest.fixture
+def frame():
+    shown = ShownTrials(SPACE, OBJECTIVES)
+    shown.put(
+        [
+            row(0, ADAM, values=[0.5, 1.0], iteration=[9, 9], started=100.0, ended=102.5, worker=1),
+            row(1, SGD, TrialState.RUNNING, started=200.0, manual=True),
+            row(2, {**SGD, "kind": True}, TrialState.FAILED, values=[0.25, None], iteration=[1, None], archived=True),
+        ]
+    )
+    return to_dataframe(shown.columns.snapshot(), SPACE, OBJECTIVES)
+
+
+def test_a_dataframe_has_a_row_a_trial_and_a_column_a_word(frame):
+    assert frame.index.name == "number"
+    assert frame.index.tolist() == [0, 1, 2]
+    objectives, run = ("validation/loss", "a/b/c"), ("epoch", "started", "seconds", "worker", "manual", "archived")
+    assert list(frame.columns) == ["state", *objectives, *SPACE.names, *run]
+    assert frame["state"].tolist() == ["completed", "running", "failed"]
+
+
+def test_values_of_parameters_keep_their_types(frame):
+    assert frame["kind"].tolist() == [(2, 3), None, True]
+    assert frame["layers"].dtype == "Int64"
+    assert frame["layers"].tolist() == [3, 4, 4]
+    assert frame["Args/lr"].dtype == np.float64
+    assert frame["solver"].tolist() == ["adam", "sgd", "sgd"]
+
+
+def test_what_there_is_not_is_missing(frame):
+    assert frame["beta"].isna().tolist() == [False, True, True]
+    assert frame["validation/loss"].isna().tolist() == [False, True, False]
+    assert frame["a/b/c"].isna().tolist() == [False, True, True]
+    assert frame["seconds"].isna().tolist() == [False, True, True]
+    assert frame["started"].isna().tolist() == [False, False, True]
+
+
+def test_moments_are_utc_and_lengths_are_seconds(frame):
+    assert str(frame["started"].dt.tz) == "UTC"
+    assert frame["started"][0].timestamp() == 100.0
+    assert frame["seconds"][0] == 2.5
+    assert frame["manual"].tolist() == [False, True, False]
+    assert frame["archived"].tolist() == [False, False, True]
+    assert frame["worker"].tolist() == [1, -1, -1]
+
+
+def test_an_int_that_does_not_apply_is_missing_in_an_int_column():
+    space = Space([ParameterSet([{"a": 1, "n": UniformIntegerParameterRange("n", 1, 3)}, {"a": 2}])])
+    shown = ShownTrials(space, OBJECTIVES)
+    shown.put([TrialRow(n, 2, 0, space.encode(point)) for n, point in enumerate([{"a": 1, "n": 2}, {"a": 2}])])
+    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)
+    assert frame["n"].dtype == "Int64"
+    assert frame["n"].isna().tolist() == [False, True]
+
+
+def test_a_search_without_trials_is_an_empty_frame_with_its_columns():
+    frame = to_dataframe(ShownTrials(SPACE, OBJECTIVES).columns.snapshot(), SPACE, OBJECTIVES)
+    assert len(frame) == 0
+    assert "validation/loss" in frame
+    assert "beta" in frame

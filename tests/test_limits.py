@@ -1,0 +1,205 @@
+"""The clock of a search, with the time in the test's hands."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from hpo_widgets import limits
+from hpo_widgets.limits import Clock, Settings, wall_limit_until
+
+NOON = dt.datetime.fromisoformat("2030-01-01T12:00")
+
+
+class Time:
+    """Both clocks of the machine; they stand until a test moves them."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+
+    def pass_minutes(self, minutes):
+        self.seconds += minutes * 60
+
+    def monotonic(self):
+        return self.seconds
+
+    @property
+    def datetime(self):
+        return self
+
+    @property
+    def timedelta(self):
+        return dt.timedelta
+
+    def now(self):
+        return NOON + dt.timedelta(seconds=self.seconds - 1000.0)
+
+
+@pytest.fixture
+def time(monkeypatch):
+    made = Time()
+    monkeypatch.setattr(limits, "time", made)
+    monkeypatch.setattr(limits, "dt", made)
+    return made
+
+
+@pytest.fixture
+def settings():
+    return Settings(2)
+
+
+@pytest.fixture
+def clock(settings, time):
+    return Clock(settings)
+
+
+def test_before_the_start_nothing_is_used_and_nothing_due(clock, time):
+    time.pass_minutes(5)
+    assert (clock.elapsed, clock.compute_used, clock.wall_left) == (0.0, 0.0, None)
+    assert clock.seconds_to_deadline() is None
+    assert clock.seconds_to_compute_limit() is None
+    assert clock.seconds_to_job_limit() is None
+    assert not clock.is_past_deadline
+
+
+def test_it_runs_while_the_search_does_over_all_runs(clock, time):
+    clock.begin_run()
+    time.pass_minutes(2)
+    assert clock.elapsed == pytest.approx(2)
+    clock.end_run()
+    time.pass_minutes(100)
+    assert clock.elapsed == pytest.approx(2)
+    clock.begin_run()
+    time.pass_minutes(1.5)
+    assert clock.elapsed == pytest.approx(3.5)
+    clock.end_run()
+    clock.end_run()
+    assert clock.elapsed == pytest.approx(3.5)
+
+
+def test_the_time_limit_counts_from_the_start_and_stands_still_while_the_search_does(settings, clock, time):
+    settings.optimization_time_limit = 10.0
+    time.pass_minutes(60)
+    assert clock.wall_left == pytest.approx(10)
+    clock.begin_run()
+    time.pass_minutes(4)
+    assert clock.seconds_to_deadline() == pytest.approx(360)
+    assert clock.wall_left == pytest.approx(6)
+    clock.end_run()
+    time.pass_minutes(60)
+    assert clock.wall_left == pytest.approx(6)
+    clock.begin_run()
+    time.pass_minutes(5.75)
+    assert not clock.is_past_deadline
+    time.pass_minutes(0.25)
+    assert clock.is_past_deadline
+
+
+def test_a_limit_that_has_passed_leaves_nothing_though_the_two_clocks_differ(settings, clock, time):
+    settings.optimization_time_limit = 10.0
+    clock.begin_run()
+    time.pass_minutes(10)
+    clock.run_started += 0.001
+    clock.end_run()
+    assert clock.wall_left == 0.0
+
+
+def test_a_deadline_of_ones_own_is_a_moment_whether_the_search_runs_or_not(settings, clock, time):
+    settings.optimization_time_limit = 1.0
+    clock.set_deadline(NOON + dt.timedelta(minutes=30))
+    time.pass_minutes(10)
+    assert clock.wall_left == pytest.approx(20)
+    clock.begin_run()
+    time.pass_minutes(5)
+    assert clock.wall_left == pytest.approx(15)
+    clock.end_run()
+    time.pass_minutes(15)
+    assert clock.wall_left == pytest.approx(0)
+    assert clock.elapsed == pytest.approx(5)
+
+
+def test_a_deadline_does_not_pass_before_the_first_start(clock, time):
+    clock.set_deadline(NOON)
+    time.pass_minutes(1)
+    assert not clock.is_past_deadline
+    clock.begin_run()
+    assert clock.is_past_deadline
+
+
+def test_a_deadline_that_is_taken_away_is_no_limit(settings, clock):
+    settings.optimization_time_limit = 1.0
+    clock.set_deadline(None)
+    clock.begin_run()
+    assert clock.wall_left is None
+    assert clock.budget(0, 0).wall_minutes.limit is None
+
+
+def test_compute_time_is_that_of_all_jobs_together(settings, clock, time):
+    settings.compute_time_limit = 10.0
+    clock.compute_done = 1.0
+    clock.active_started = {0: time.monotonic()}
+    time.pass_minutes(1)
+    clock.active_started[1] = time.monotonic()
+    time.pass_minutes(2)
+    assert clock.compute_used == pytest.approx(1 + 3 + 2)
+    assert clock.seconds_to_compute_limit() == pytest.approx(4 * 60 / 2)
+    clock.active_started.clear()
+    assert clock.seconds_to_compute_limit() == pytest.approx(9 * 60)
+
+
+def test_the_oldest_job_is_the_next_to_have_had_its_time(settings, clock, time):
+    settings.time_limit_per_job = 3.0
+    assert clock.seconds_to_job_limit() is None
+    clock.active_started = {4: time.monotonic()}
+    time.pass_minutes(2)
+    clock.active_started[5] = time.monotonic()
+    assert clock.seconds_to_job_limit() == pytest.approx(60)
+    time.pass_minutes(2)
+    assert clock.seconds_to_job_limit() == pytest.approx(-60)
+    del clock.active_started[4]
+    assert clock.seconds_to_job_limit() == pytest.approx(60)
+
+
+def test_a_limit_that_is_changed_holds_at_once(settings, clock, time):
+    clock.active_started = {0: time.monotonic()}
+    settings.time_limit_per_job = 3.0
+    settings.compute_time_limit = 1.0
+    time.pass_minutes(2)
+    assert clock.seconds_to_job_limit() == pytest.approx(60)
+    assert clock.seconds_to_compute_limit() == pytest.approx(-60)
+
+
+def test_the_budget_has_every_limit_with_what_is_used(settings, clock, time):
+    settings.total_max_jobs, settings.max_iteration_per_job = 20, 50
+    settings.compute_time_limit, settings.optimization_time_limit = 30.0, 8.0
+    clock.begin_run()
+    clock.active_started = {0: time.monotonic(), 1: time.monotonic()}
+    time.pass_minutes(2)
+    budget = clock.budget(5, 123)
+    assert (budget.jobs.limit, budget.jobs.used) == (20, 5)
+    assert (budget.iterations.limit, budget.iterations.used) == (1000, 123)
+    assert (budget.compute_minutes.limit, budget.compute_minutes.used) == (30.0, pytest.approx(4))
+    assert (budget.wall_minutes.limit, budget.wall_minutes.used) == (8.0, pytest.approx(2))
+
+
+@pytest.mark.parametrize(("jobs", "iterations"), [(None, 50), (20, None), (None, None)])
+def test_iterations_have_a_limit_only_when_jobs_and_iterations_per_job_do(settings, clock, jobs, iterations):
+    settings.total_max_jobs, settings.max_iteration_per_job = jobs, iterations
+    assert clock.budget(0, 0).iterations.limit is None
+
+
+def test_a_moment_as_limit_is_what_is_used_and_what_is_left(time):
+    assert wall_limit_until(None, 3.0) is None
+    assert wall_limit_until(NOON + dt.timedelta(minutes=2), 3.0) == pytest.approx(5.0)
+    assert wall_limit_until(NOON - dt.timedelta(minutes=2), 3.0) == pytest.approx(3.0)
+    assert wall_limit_until(NOON - dt.timedelta(minutes=2), 0.0) is None
+
+
+def test_the_budget_of_a_passed_deadline_has_nothing_left(clock, time):
+    clock.begin_run()
+    time.pass_minutes(3)
+    clock.set_deadline(NOON + dt.timedelta(minutes=1))
+    wall = clock.budget(0, 0).wall_minutes
+    assert (wall.limit, wall.used) == (pytest.approx(3), pytest.approx(3))
+    assert wall.exceeded
