@@ -1,6 +1,6 @@
 """The table of the top trials and the newest failed ones, sortable, with rows to select.
 
-It is a real ``<table>`` in a small browser module of its own (12 kB). Two table widgets were compared with what
+It is a real ``<table>`` in a small browser module of its own (6 kB). Two table widgets were compared with what
 the panel needs, in a table of 10 rows:
 
 - itables 2.9 selects rows, but by position and not by trial; one changed cell sends every cell again (3 kB with 4

@@ -142,7 +142,8 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const paintState = (cell: HTMLElement, row: Row, state: string): void => {
-    const [word, retry] = [...cell.children] as [HTMLElement, HTMLElement];
+    const line = cell.firstElementChild as HTMLElement;
+    const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
     const isFailed = state === "failed";
     word.className = isFailed ? "hpo-bad" : "";
     setText(word, `${SHAPES[state] ?? ""} ${state}${row.error ? `: ${row.error}` : ""}`);
@@ -170,7 +171,9 @@ const render: Render<Model> = ({ model, el }) => {
             const retry = element("button", "hpo-bad", { type: "button", tabindex: "-1" });
             setText(retry, "retry");
             cell.className = "hpo-state";
-            cell.append(element("span", "", { dir: "auto" }), " ", retry);
+            const line = element("div");
+            line.append(element("span", "", { dir: "auto" }), retry);
+            cell.append(line);
           } else {
             cell.append(element("span", "", { dir: "auto" }));
           }
@@ -341,6 +344,9 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const enter = (): void => {
+    if (field.readOnly) {
+      return;
+    }
     const value = Number(field.value);
     if (Number.isSafeInteger(value) && value >= 1) {
       model.send({ kind: "top", value });
@@ -364,6 +370,14 @@ const render: Render<Model> = ({ model, el }) => {
   table.addEventListener("click", press);
   table.addEventListener("keydown", type);
   field.addEventListener("change", enter);
+  field.addEventListener("keydown", (event) => {
+    // A notebook has a use of its own for these keys.
+    event.stopPropagation();
+    if (event.key === "Enter") {
+      event.preventDefault();
+      enter();
+    }
+  });
   // Rows are traits that come into being one by one.
   model.on("change", schedule);
   paint();

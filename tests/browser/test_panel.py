@@ -432,7 +432,7 @@ def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel, widt
     opened.screenshot(f"panel-narrow-{width}", panel)
     cut = panel.evaluate(
         """panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
-             node.offsetParent && !node.closest('svg, .hpo-hidden, .hpo-track') &&
+             node.offsetParent && !node.closest('svg, .hpo-hidden, .hpo-track, .hpo-table-scroll') &&
              node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
              .map(node => node.outerHTML)"""
     )

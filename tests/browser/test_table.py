@@ -1,0 +1,181 @@
+"""The table and the details in a real JupyterLab and in a saved page: rows, keys, selection, both themes."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
+PANEL = """
+from dataclasses import replace
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.export import save_html
+
+class Output:
+    def scalars(self, number):
+        return []
+    def output(self, number):
+        trace = "Traceback (most recent call last):\\n  ...\\nValueError: loss is NaN" if number == 57 else ""
+        return "epoch 1 loss 0.5\\nepoch 2 loss 0.25 <img src=x onerror=window.hit=1>", "", trace
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+widget = OptimizerWidget(search)
+widget
+"""
+TRIALS = """
+[search.add_trial(0.03 + (number * 37 % 101) / 300, seconds=1 + number % 7 / 10) if number != 57 else
+ search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN at epoch 3 <img src=x onerror=window.hit=1>")
+ for number in range(96)]
+"""
+SUMMARIES = """
+[search._trials.__setitem__(t.number, replace(t, source=Output(), summary={} if t.value is None else {
+    "validation/loss": [t.value, 4, t.value, 4, 1.0, 0, 5],
+    "validation/accuracy": [0.985 - t.value / 3, 4, 0.1, 0, 0.99, 3, 5]})) for t in search._trials] and None
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(shared_notebook):
+    shared_notebook.open(PANEL)
+    return shared_notebook
+
+
+@pytest.fixture
+def table(opened):
+    """The table of a new search of 96 trials, one of which failed."""
+    opened.console_errors.clear()
+    opened.run_all()
+    opened.kernel(TRIALS)
+    opened.kernel(SUMMARIES)
+    opened.kernel("search.command('start')")
+    shown = opened.panel().get_by_role("grid", name="Top trials")
+    expect(shown.locator("tbody tr")).to_have_count(11)
+    # Summaries came after the trials: have the top shown once more.
+    opened.kernel("setattr(widget, 'top_k', 6)")
+    expect(shown.locator("tbody tr")).to_have_count(7)
+    yield shown
+    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+
+
+def order(table):
+    return table.locator("tbody th span:nth-child(2)").all_inner_texts()
+
+
+def test_a_row_and_the_kernel_select_the_same_trial(opened, table):
+    rows = table.locator("tbody tr")
+    rows.nth(1).click()
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    number = int(order(table)[1].removeprefix("#"))
+    assert opened.kernel("list(widget.selected)") == [number]
+    details = opened.panel().get_by_role("region", name=f"Details of trial {number}")
+    expect(details).to_contain_text("epoch 2 loss 0.25")
+    opened.kernel("setattr(widget, 'selected', [57])")
+    expect(rows.last).to_have_attribute("aria-selected", "true")
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "false")
+    expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback (most recent call last)")
+    rows.nth(0).click()
+    rows.nth(2).click(modifiers=["Shift"])
+    expect(table.locator("[aria-selected=true]")).to_have_count(3)
+    assert len(opened.kernel("list(widget.selected)")) == 3
+    assert opened.page.locator("img[src=x]").count() == 0
+    assert opened.page.evaluate("() => window.hit") is None
+    assert opened.complaints() == []
+
+
+def test_keys_walk_and_select(opened, table):
+    rows = table.locator("tbody tr")
+    rows.first.focus()
+    opened.page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    opened.page.keyboard.press("Enter")
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    # A better trial comes in above: the row moves, and the focus stays on it.
+    opened.kernel("search.add_trial(0.001)")
+    expect(rows.nth(2)).to_have_attribute("aria-selected", "true")
+    expect(rows.nth(2)).to_be_focused()
+    opened.page.keyboard.press("Escape")
+    expect(table.locator("[aria-selected=true]")).to_have_count(0)
+    opened.page.keyboard.press("End")
+    expect(rows.last).to_be_focused()
+    opened.page.keyboard.press("r")
+    opened.wait_kernel("('retry', 57) in search.commands")
+
+
+def test_headings_sort_up_down_and_back(table):
+    ranked = order(table)
+    heading = table.get_by_role("columnheader", name="trial")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert order(table) == sorted(ranked, key=lambda name: int(name[1:]))
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    assert order(table) == sorted(ranked, key=lambda name: -int(name[1:]))
+    heading.get_by_role("button").click()
+    assert order(table) == ranked
+    loss = table.get_by_role("columnheader", name="validation / loss")
+    loss.get_by_role("button").click()
+    loss.get_by_role("button").click()
+    # What has no value is last in both directions.
+    assert order(table) == [*ranked[-2::-1], ranked[-1]]
+
+
+def test_the_number_of_rows_can_be_typed(opened, table):
+    field = opened.panel().get_by_role("spinbutton", name="top")
+    field.fill("3")
+    field.press("Enter")
+    expect(table.locator("tbody tr")).to_have_count(4)
+    assert opened.kernel("widget.top_k") == 3
+    field.fill("-5")
+    field.press("Enter")
+    expect(field).to_have_value("3")
+    assert opened.kernel("widget.top_k") == 3
+
+
+def test_retry_is_one_press(opened, table):
+    table.get_by_role("button", name="Retry trial 57").click()
+    opened.wait_kernel("('retry', 57) in search.commands")
+    assert opened.kernel("list(widget.selected)") == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_both_themes(opened, table, dark, request):
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.page.set_viewport_size({"width": 1400, "height": 1600})
+    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+    table.locator("tbody tr").last.click()
+    expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
+    opened.page.wait_for_timeout(500)
+    opened.screenshot(f"table-{'dark' if dark else 'light'}", opened.panel())
+    assert opened.complaints() == []
+
+
+def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, table, browser, tmp_path):
+    table.locator("tbody tr").last.click()
+    opened.wait_kernel("widget.selected == [57]")
+    path = tmp_path / "page.html"
+    opened.kernel(f"str(save_html(widget, {str(path)!r}))")
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 1400})
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    rows = page.locator(".hpo-table tbody tr")
+    expect(rows).to_have_count(7)
+    expect(page.locator(".hpo-details")).to_contain_text("Traceback")
+    retry = page.get_by_role("button", name="Retry trial 57")
+    expect(retry).to_have_attribute("aria-disabled", "true")
+    expect(page.locator(".hpo-details button")).to_have_attribute("aria-disabled", "true")
+    rows.first.click()
+    expect(rows.last).to_have_attribute("aria-selected", "true")
+    page.get_by_role("columnheader", name="trial").get_by_role("button").click()
+    expect(rows.first).not_to_have_attribute("aria-selected", "true")
+    page.screenshot(path=ARTEFACTS / "table-saved.png", full_page=True)
+    context.close()
+    assert complaints == []
