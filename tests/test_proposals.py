@@ -1,0 +1,455 @@
+"""Where points come from: asked inline, or ahead by a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.parameters import UniformIntegerParameterRange
+from hpo_widgets.proposals import MAX_DUPLICATES_IN_A_ROW, InlineProposals, ThreadedProposals, make_proposals
+from hpo_widgets.space import Space
+from hpo_widgets.strategies.base import Observation, Proposal, SearchStrategy
+from hpo_widgets.trials import TrialState
+
+DEADLINE = 60.0
+OBJECTIVES = make_objectives("a", "b", "min")
+SPACE = Space([UniformIntegerParameterRange("n", 0, 10_000)])
+
+
+class Counting(SearchStrategy):
+    """Proposes the numbers it was given, or counts without end; keeps what it was told and by which thread."""
+
+    def __init__(self, numbers=None, *, seed=None):
+        super().__init__(seed=seed)
+        self.numbers = numbers
+        self.calls = []
+        self.threads = set()
+        self.num_asked = 0
+        self.broken = None
+
+    def note(self, *call):
+        self.calls.append(call)
+        self.threads.add(threading.current_thread())
+
+    def named(self, name):
+        return [call[1:] for call in self.calls if call[0] == name]
+
+    def begin(self, space, objectives, epoch, history, draws):
+        super().begin(space, objectives, epoch, history, draws)
+        self.note("begin", epoch, draws)
+
+    def ask(self):
+        self.num_asked += 1
+        self.note("ask")
+        if self.broken is not None:
+            raise self.broken
+        if self.numbers is None:
+            return Proposal({"n": self.num_asked - 1}, self.num_asked - 1)
+        return Proposal({"n": self.numbers.pop(0)}) if self.numbers else None
+
+    def launched(self, proposal, number):
+        self.note("launched", proposal.point["n"], number)
+
+    def dropped(self, proposal):
+        self.note("dropped", proposal.point["n"])
+
+    def report(self, number, iteration, value):
+        self.note("report", number, iteration, value)
+        return value > 1
+
+    def tell(self, observation):
+        self.note("tell", observation.number)
+
+
+class Thinking(Counting):
+    """The same on a thread of its own; a thought takes until ``may_answer`` is set."""
+
+    is_model_based = True
+
+    def __init__(self, numbers=None, *, seed=None):
+        super().__init__(numbers, seed=seed)
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.is_asked = threading.Event()
+
+    def ask(self):
+        proposal = super().ask()
+        self.is_asked.set()
+        assert self.may_answer.wait(DEADLINE)
+        return proposal
+
+
+class Controller:
+    """The part of a controller that a `Proposals` sees."""
+
+    def __init__(self):
+        self.seen = set()
+        self.num_workers = 2
+        self.woken = threading.Event()
+        self.alone = threading.Lock()
+        self.made = []
+
+    def proposals(self, strategy, *, allow_duplicates=False, is_seeded=False, begin=True):
+        made = make_proposals(
+            strategy,
+            OBJECTIVES,
+            self.seen,
+            allow_duplicates=allow_duplicates,
+            is_seeded=is_seeded,
+            num_workers=lambda: self.num_workers,
+            wake=self.woken.set,
+            alone=self.alone,
+        )
+        self.made.append(made)
+        if begin:
+            made.begin(SPACE, 0, [], 0)
+        return made
+
+    def run(self, drawn):
+        """Take a point as launched: from now on it is a duplicate."""
+        proposal, encoded = drawn
+        self.seen.add(tuple(encoded))
+        return proposal.point["n"]
+
+    def next(self, proposals):
+        """Wait for the next point, as the controller does: asks, and again whenever it is woken."""
+        while True:
+            drawn = proposals.next()
+            if drawn is not None or proposals.is_exhausted or proposals.error is not None:
+                return drawn
+            assert self.woken.wait(DEADLINE)
+            self.woken.clear()
+
+
+def settled(proposals):
+    """Wait until the thread has answered every question that was put so far."""
+    if isinstance(proposals, ThreadedProposals):
+        answered = threading.Event()
+        proposals._put(answered.set)
+        assert answered.wait(DEADLINE)
+
+
+@pytest.fixture
+def controller():
+    made = Controller()
+    yield made
+    for proposals in made.made:
+        proposals.close()
+
+
+both = pytest.mark.parametrize("strategy_class", [Counting, Thinking])
+
+
+def observation(number):
+    return Observation(number, {"n": number}, TrialState.COMPLETED, (1.0,), (0,))
+
+
+# Both ways of asking ----------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_asked_on_a_thread_of_its_own_and_a_sampler_here(controller):
+    for strategy, kind in ((Counting(), InlineProposals), (Thinking(), ThreadedProposals)):
+        proposals = controller.proposals(strategy)
+        assert type(proposals) is kind
+        controller.next(proposals)
+        proposals.launched(Proposal({"n": 0}), 0)
+        proposals.tell(observation(0))
+        proposals.report(0, 1, 0.5)
+        settled(proposals)
+        assert len(strategy.threads) == 1
+        assert (threading.current_thread() in strategy.threads) is (kind is InlineProposals)
+
+
+@both
+def test_points_come_with_their_encoded_form_in_the_strategys_order(controller, strategy_class):
+    proposals = controller.proposals(strategy_class())
+    drawn = [controller.next(proposals) for _ in range(5)]
+    assert [proposal.point for proposal, _ in drawn] == [{"n": n} for n in range(5)]
+    assert [encoded for _, encoded in drawn] == [SPACE.encode({"n": n}) for n in range(5)]
+    assert [proposal.draw for proposal, _ in drawn] == list(range(5))
+
+
+def test_before_the_first_space_there_is_no_point(controller):
+    assert controller.proposals(Counting(), begin=False).next() is None
+
+
+@both
+def test_the_strategy_hears_of_launches_reports_and_ends_in_order(controller, strategy_class):
+    strategy = strategy_class(numbers=[5])
+    proposals = controller.proposals(strategy)
+    proposal, _ = controller.next(proposals)
+    proposals.launched(proposal, 0)
+    proposals.report(0, 3, 0.5)
+    proposals.ended(0)
+    proposals.tell(observation(0))
+    settled(proposals)
+    assert [call for call in strategy.calls if call[0] != "ask"] == [
+        ("begin", 0, 0),
+        ("launched", 5, 0),
+        ("report", 0, 3, 0.5),
+        ("tell", 0),
+    ]
+
+
+@both
+def test_what_the_pruner_gives_up_is_taken_once(controller, strategy_class):
+    proposals = controller.proposals(strategy_class())
+    for number, value in ((0, 0.5), (1, 1.5), (2, 2.5)):
+        proposals.report(number, 0, value)
+    settled(proposals)
+    assert proposals.take_prunes() == [1, 2]
+    assert proposals.take_prunes() == []
+
+
+@both
+def test_duplicates_are_dropped_and_the_strategy_is_told(controller, strategy_class):
+    strategy = strategy_class(numbers=[1, 2, 3])
+    controller.seen = {tuple(SPACE.encode({"n": n})) for n in (1, 2)}
+    assert controller.run(controller.next(controller.proposals(strategy))) == 3
+    assert strategy.named("dropped") == [(1,), (2,)]
+
+
+@both
+def test_the_strategy_can_ask_what_was_tried(controller, strategy_class):
+    strategy = strategy_class()
+    controller.seen = {tuple(SPACE.encode({"n": 4}))}
+    proposals = controller.proposals(strategy)
+    controller.next(proposals)
+    assert strategy.seen({"n": 4})
+    assert not strategy.seen({"n": 5})
+
+
+@both
+def test_allowed_duplicates_are_run_again(controller, strategy_class):
+    strategy = strategy_class(numbers=[1, 1, 1])
+    proposals = controller.proposals(strategy, allow_duplicates=True)
+    assert [controller.run(controller.next(proposals)) for _ in range(3)] == [1, 1, 1]
+    assert strategy.named("dropped") == []
+    assert not strategy.seen({"n": 1})
+
+
+@both
+def test_a_strategy_with_nothing_more_is_exhausted_until_the_space_changes(controller, strategy_class):
+    strategy = strategy_class(numbers=[1])
+    proposals = controller.proposals(strategy)
+    assert controller.run(controller.next(proposals)) == 1
+    assert controller.next(proposals) is None
+    assert proposals.is_exhausted
+    asked = strategy.num_asked
+    assert proposals.next() is None
+    settled(proposals)
+    assert strategy.num_asked == asked
+    strategy.numbers.append(2)
+    proposals.begin(SPACE, 1, [], 0)
+    assert not proposals.is_exhausted
+    assert controller.run(controller.next(proposals)) == 2
+
+
+@both
+def test_a_strategy_that_only_repeats_itself_is_exhausted(controller, strategy_class):
+    strategy = strategy_class(numbers=[1] * (2 * MAX_DUPLICATES_IN_A_ROW))
+    controller.num_workers = 1
+    controller.seen.add(tuple(SPACE.encode({"n": 1})))
+    proposals = controller.proposals(strategy)
+    assert controller.next(proposals) is None
+    assert proposals.is_exhausted
+    assert strategy.num_asked == MAX_DUPLICATES_IN_A_ROW
+
+
+@both
+def test_what_a_strategy_raises_is_kept_and_it_is_asked_no_more(controller, strategy_class):
+    strategy = strategy_class()
+    strategy.broken = ZeroDivisionError("of nothing")
+    proposals = controller.proposals(strategy)
+    assert controller.next(proposals) is None
+    assert proposals.error is strategy.broken
+    settled(proposals)
+    asked = strategy.num_asked
+    assert proposals.next() is None
+    settled(proposals)
+    assert strategy.num_asked == asked
+    assert not proposals.is_exhausted
+
+
+@pytest.mark.parametrize("method", ["begin", "launched", "report", "tell"])
+@both
+def test_any_method_of_a_strategy_may_raise(controller, strategy_class, method):
+    error = LookupError(method)
+
+    def broken(*_arguments):
+        raise error
+
+    broken_class = type("Broken", (strategy_class,), {method: broken})
+    proposals = controller.proposals(broken_class())
+    proposals.launched(Proposal({"n": 0}), 0)
+    proposals.report(0, 0, 1.0)
+    proposals.tell(observation(0))
+    settled(proposals)
+    assert proposals.error is error
+
+
+@both
+def test_a_point_outside_the_space_is_an_error_that_shows_it(controller, strategy_class):
+    proposals = controller.proposals(strategy_class(numbers=[20_000]))
+    assert controller.next(proposals) is None
+    assert type(proposals.error) is ValueError
+    assert "{'n': 20000}, which is not a point of the present space" in str(proposals.error)
+
+
+# Inline -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sampler_is_never_asked_ahead(controller):
+    strategy = Counting()
+    proposals = controller.proposals(strategy)
+    assert strategy.num_asked == 0
+    for number in range(3):
+        proposals.next()
+        assert strategy.num_asked == number + 1
+
+
+def test_a_sampler_that_does_not_listen_is_told_nothing(controller):
+    class Deaf(SearchStrategy):
+        def ask(self):
+            return Proposal({"n": 1})
+
+    assert not controller.proposals(Deaf()).wants_observations
+    assert controller.proposals(Counting()).wants_observations
+
+
+# Ahead ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_more_than_a_point_a_worker_is_asked_ahead(controller):
+    strategy = Thinking()
+    controller.num_workers = 3
+    proposals = controller.proposals(strategy)
+    assert proposals.next() is None
+    settled(proposals)
+    assert strategy.num_asked == 3
+    proposals.tell(observation(0))
+    settled(proposals)
+    assert strategy.num_asked == 3
+    controller.next(proposals)
+    settled(proposals)
+    assert strategy.num_asked == 4
+
+
+def test_more_workers_are_more_points_ahead(controller):
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    controller.next(proposals)
+    settled(proposals)
+    assert strategy.num_asked == 3
+    controller.num_workers = 5
+    controller.next(proposals)
+    settled(proposals)
+    assert strategy.num_asked == 2 + 5
+
+
+def test_a_seeded_search_with_one_worker_asks_when_the_last_trial_was_told(controller):
+    strategy = Thinking(seed=3)
+    controller.num_workers = 1
+    proposals = controller.proposals(strategy, is_seeded=True)
+    for number in range(4):
+        proposal, _ = controller.next(proposals)
+        proposals.launched(proposal, number)
+        assert proposals.next() is None
+        settled(proposals)
+        assert strategy.num_asked == number + 1
+        proposals.ended(number)
+        proposals.tell(observation(number))
+    settled(proposals)
+    order = [call[0] for call in strategy.calls]
+    assert order == ["begin", *["ask", "launched", "tell"] * 4, "ask"]
+
+
+@pytest.mark.parametrize(("is_seeded", "num_workers"), [(True, 2), (False, 1)])
+def test_without_a_seed_or_with_more_workers_the_model_thinks_while_trials_run(controller, is_seeded, num_workers):
+    strategy = Thinking(seed=3)
+    controller.num_workers = num_workers
+    proposals = controller.proposals(strategy, is_seeded=is_seeded)
+    proposal, _ = controller.next(proposals)
+    proposals.launched(proposal, 0)
+    settled(proposals)
+    assert strategy.num_asked == 1 + num_workers
+
+
+def test_answers_of_an_earlier_epoch_are_never_run(controller):
+    strategy = Thinking(numbers=[1, 2, 3, 4])
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    assert proposals.next() is None
+    assert strategy.is_asked.wait(DEADLINE)
+    proposals.begin(SPACE, 1, [], 0)
+    strategy.may_answer.set()
+    # The first answer came under epoch 0; the second question was not even asked any more.
+    assert controller.run(controller.next(proposals)) == 2
+    assert [name for name, *_ in strategy.calls[:4]] == ["begin", "ask", "begin", "ask"]
+
+
+def test_points_held_ready_are_forgotten_with_their_epoch(controller):
+    strategy = Thinking()
+    controller.num_workers = 3
+    proposals = controller.proposals(strategy)
+    controller.next(proposals)
+    settled(proposals)
+    assert proposals.next() is not None
+    proposals.begin(SPACE, 1, [], 7)
+    assert proposals.next() is None
+    assert controller.run(controller.next(proposals)) >= 4
+    assert strategy.named("begin") == [(0, 0), (1, 7)]
+
+
+def test_a_point_asked_ahead_that_was_run_by_hand_since_is_dropped(controller):
+    strategy = Thinking(numbers=[1, 2, 3])
+    proposals = controller.proposals(strategy)
+    proposals.next()
+    settled(proposals)
+    controller.seen.add(tuple(SPACE.encode({"n": 1})))
+    assert controller.run(controller.next(proposals)) == 2
+    settled(proposals)
+    assert strategy.named("dropped") == [(1,)]
+
+
+def test_a_point_that_is_asked_twice_ahead_is_run_once(controller):
+    strategy = Thinking(numbers=[1, 1, 2])
+    proposals = controller.proposals(strategy)
+    proposals.next()
+    settled(proposals)
+    assert [controller.run(controller.next(proposals)) for _ in range(2)] == [1, 2]
+    settled(proposals)
+    assert strategy.named("dropped") == [(1,)]
+
+
+def test_close_ends_the_thread_after_the_question_it_is_at(controller):
+    strategy = Thinking()
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    proposals.next()
+    assert strategy.is_asked.wait(DEADLINE)
+    proposals.tell(observation(0))
+    proposals.close()
+    assert proposals._thread.is_alive()
+    strategy.may_answer.set()
+    proposals._thread.join(DEADLINE)
+    assert not proposals._thread.is_alive()
+    assert strategy.named("tell") == []
+    assert strategy.num_asked == 1
+
+
+def test_another_runs_thread_waits_until_the_last_one_has_let_go_of_the_strategy(controller):
+    strategy = Thinking()
+    strategy.may_answer.clear()
+    first = controller.proposals(strategy)
+    first.next()
+    assert strategy.is_asked.wait(DEADLINE)
+    first.close()
+    second = controller.proposals(strategy)
+    second.next()
+    assert len(strategy.named("begin")) == 1
+    strategy.may_answer.set()
+    controller.next(second)
+    assert [call[0] for call in strategy.calls[:4]] == ["begin", "ask", "begin", "ask"]
