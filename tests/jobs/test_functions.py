@@ -489,7 +489,7 @@ def test_a_progress_bars_monitor_costs_no_new_worker(drive):
     def train():
         from tqdm import tqdm
 
-        return sum(tqdm(range(10), file=open("/dev/null", "w")))  # noqa: PTH123
+        return sum(tqdm(range(10), file=open("/dev/null", "w")))
 
     driver = drive(train)
     pid = driver.worker_pid()
