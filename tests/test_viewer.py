@@ -1,0 +1,410 @@
+"""A search as its journal shows it, while another owner writes on."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+
+import pytest
+
+from hpo_widgets import viewer as viewer_module
+from hpo_widgets.journal import Journal, JournalError, lease
+from hpo_widgets.limits import Settings
+from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.search import COMMANDS, Search, SearchStatus
+from hpo_widgets.space import Space
+from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.viewer import NEWEST_FIRST, SearchViewer
+
+DEADLINE = 60.0
+SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
+HEADER = {
+    "name": "digits",
+    "objectives": [["validation", "loss", "min"]],
+    "settings": asdict(Settings(2, total_max_jobs=5000)),
+    "space": SPACE.to_dict(),
+    "strategy": "RandomSearch",
+}
+START = {"kind": "start", "at": 600.0}
+END = {"kind": "end", "at": 700.0, "code": "stopped", "sentence": "stopped by hand", "wall_minutes": 1.5}
+
+
+def notice(sentence):
+    return {"kind": "notice", "at": 650.0, "source": "worker", "sentence": sentence}
+
+
+def row(number, state=TrialState.COMPLETED, value=None, **fields):
+    """A trial whose value falls with its number, unless given."""
+    value = 1 / (number + 1) if value is None else value
+    accuracy = number % 7
+    summary = {
+        "validation/loss": [value, 0, value, 0, value, 0, 1],
+        "validation/accuracy": [accuracy, 0, accuracy, 0, accuracy, 0, 1],
+    }
+    everything = {"values": [value], "iteration": [0], "started": 600.0, "ended": 606.0, "summary": summary, **fields}
+    return TrialRow(number, int(state), 0, SPACE.encode({"x": 0.5, "kind": None}), **everything)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """The journal of a search that was started by somebody in this process."""
+    with Journal.create(tmp_path / "digits.sqlite", "digits-1", HEADER) as made:
+        made.write([], [], [], [START])
+        yield made
+
+
+@pytest.fixture
+def view(journal, monkeypatch):
+    """``view(whole=...)`` gives a viewer of the journal, which looks often after its owner."""
+    monkeypatch.setattr(viewer_module, "FOLLOW_SECONDS", 0.01)
+    viewers = []
+
+    def make(**keywords):
+        viewers.append(SearchViewer(journal.path, **keywords))
+        return viewers[-1]
+
+    yield make
+    for made in viewers:
+        made.close()
+
+
+def write(journal, rows=(), events=()):
+    journal.write(list(rows), [], [], list(events))
+
+
+def sentences(viewer):
+    return [found.sentence for found in viewer.errors]
+
+
+# What is shown ----------------------------------------------------------------------------------------------------
+
+
+def test_it_is_a_search_with_what_the_header_says(journal, view):
+    viewer = view()
+    assert isinstance(viewer, Search)
+    assert (viewer.id, viewer.name, viewer.strategy_name, viewer.engine_name) == (
+        "digits-1",
+        "digits",
+        "RandomSearch",
+        "journal",
+    )
+    assert [objective.key for objective in viewer.objectives] == ["validation/loss"]
+    assert viewer.space.ranges == SPACE.ranges
+    assert (viewer.max_number_of_concurrent_tasks, viewer.total_max_jobs) == (2, 5000)
+    assert [mark.at for mark in viewer.epochs] == [600.0]
+    assert (viewer.best_trial, viewer.top(3), len(viewer.snapshot())) == (None, [], 0)
+    assert repr(viewer) == "<SearchViewer digits-1 running>"
+
+
+def test_trials_are_there_with_their_own_types_and_order(journal, view):
+    write(journal, [row(0), row(1, TrialState.FAILED), row(2, TrialState.PRUNED), row(3, TrialState.RUNNING)])
+    viewer = view()
+    assert [trial.number for trial in viewer.top(9)] == [3, 2, 0]
+    assert viewer.best_trial.number == 0  # the only one that completed
+    assert viewer.trial(0).parameters == {"x": 0.5, "kind": None}
+    assert viewer.counts[TrialState.FAILED] == 1
+    assert viewer.to_dataframe()["state"].tolist() == ["completed", "failed", "pruned", "running"]
+    with pytest.raises(IndexError, match="no trial 4"):
+        viewer.trial(4)
+
+
+def test_a_refresh_takes_in_what_was_written_since(journal, view):
+    viewer = view()
+    version = viewer.snapshot().version
+    write(journal, [row(0), row(1)], [{"kind": "pause", "at": 610.0}])
+    assert len(viewer.snapshot()) == 0
+    assert viewer.status is SearchStatus.RUNNING
+    viewer.refresh()
+    assert viewer.changes_since(version).numbers.tolist() == [0, 1]
+    assert viewer.status is SearchStatus.PAUSED
+    assert viewer.best_trial.number == 1
+    version = viewer.snapshot().version
+    write(journal, [row(0, value=0.001)])
+    viewer.refresh()
+    assert viewer.changes_since(version).numbers.tolist() == [0]
+    assert viewer.best_trial.number == 0
+
+
+def test_a_trial_that_fails_after_all_leaves_the_ranking(journal, view):
+    write(journal, [row(0), row(1, TrialState.RUNNING)])
+    viewer = view()
+    assert [trial.number for trial in viewer.top(9)] == [1, 0]
+    write(journal, [row(1, TrialState.FAILED)])
+    viewer.refresh()
+    assert [trial.number for trial in viewer.top(9)] == [0]
+
+
+def test_a_change_of_ranges_is_an_epoch(journal, view):
+    viewer = view()
+    narrow = SPACE.with_ranges({"x": (0.25, 0.5)})
+    event = {"kind": "set_ranges", "step": "set", "epoch": 1, "first_number": 3, "space": narrow.to_dict(), "at": 620.0}
+    write(journal, [], [event])
+    viewer.refresh()
+    assert [(mark.epoch, mark.first_number, mark.changed) for mark in viewer.epochs] == [
+        (0, 0, {}),
+        (1, 3, {"x": (0.25, 0.5)}),
+    ]
+    assert viewer.space.ranges["x"] == (0.25, 0.5)
+
+
+def test_the_best_by_other_scalars(journal, view):
+    write(journal, [row(number) for number in range(7)])
+    write(journal, [row(13, TrialState.FAILED), row(7, TrialState.RUNNING, summary=None)])
+    write(journal, [row(8, summary={"validation/loss": [0.1, 0, 0.1, 0, 0.1, 0, 1]})])
+    viewer = view()
+    assert [trial.number for trial in viewer.top_by("validation", "accuracy", "max", 3)] == [6, 5, 4]
+    assert [trial.number for trial in viewer.top_by("validation", "loss", "max", 2)] == [0, 1]
+    assert viewer.top_by("validation", "unheard of", "min", 2) == []
+    both = viewer.top_by(["validation", "validation"], ["accuracy", "loss"], ["max", "max_global"], 9)
+    assert sorted(trial.number for trial in both) == list(range(7))
+
+
+# The newest first -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_view_of_a_long_journal_is_its_newest_trials_with_all_counted(journal, view):
+    num_trials = NEWEST_FIRST + 500
+    write(journal, [row(0, value=-1.0), *(row(number) for number in range(1, num_trials))])
+    viewer = view(whole=False)
+    assert viewer.counts[TrialState.COMPLETED] == num_trials
+    assert viewer.budget.jobs.used == num_trials
+    assert viewer.best_trial.number == num_trials - 1
+    assert viewer.trial(3).value == 0.25
+    assert (viewer.snapshot().state[-NEWEST_FIRST:] == TrialState.COMPLETED).all()
+    viewer.refresh()
+    assert viewer.best_trial.number == 0
+    assert viewer.counts[TrialState.COMPLETED] == len(viewer.snapshot()) == num_trials
+    assert (viewer.snapshot().state == TrialState.COMPLETED).all()
+
+
+def test_the_rest_is_not_older_than_what_was_shown(journal, view):
+    write(journal, [row(0, TrialState.RUNNING)])
+    viewer = view(whole=False)
+    write(journal, [row(0, value=7.0), row(1, TrialState.RUNNING)])
+    viewer.refresh()
+    assert viewer.trial(0).status == "completed"
+    assert viewer.snapshot().state.tolist() == [TrialState.COMPLETED, TrialState.RUNNING]
+    assert viewer.snapshot().values[0, 0] == 7.0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_no_event_comes_twice(journal, view, whole):
+    write(journal, [row(0)], [notice("one"), notice("two")])
+    viewer = view(whole=whole)
+    assert sentences(viewer) == ["one", "two"]
+    write(journal, [], [notice("three")])
+    viewer.refresh()
+    viewer.refresh()
+    write(journal, [row(1)], [notice("four")])
+    viewer.refresh()
+    assert sentences(viewer) == ["one", "two", "three", "four"]
+
+
+def test_what_is_written_while_the_first_view_is_read_comes_once(journal, view, monkeypatch):
+    from hpo_widgets.journal import JournalReader
+
+    read = JournalReader.events
+
+    def write_meanwhile(reader, since=0):
+        write(journal, [row(0)], [notice("meanwhile")])
+        return read(reader, since)
+
+    monkeypatch.setattr(JournalReader, "events", write_meanwhile)
+    viewer = view()
+    monkeypatch.undo()
+    viewer.refresh()
+    assert sentences(viewer) == ["meanwhile"]
+    assert len(viewer.snapshot()) == 1
+
+
+# Following --------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_follows_before_somebody_subscribes(view):
+    viewer = view()
+    assert viewer._thread is None
+    unsubscribe = viewer.subscribe(lambda: None)
+    thread = viewer._thread
+    assert thread.is_alive()
+    viewer.subscribe(lambda: None)
+    assert viewer._thread is thread
+    unsubscribe()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_follower_is_told_of_every_write_on_the_viewers_thread(journal, view, until, whole):
+    write(journal, [row(0)])
+    viewer = view(whole=whole)
+    write(journal, [row(1)], [notice("between")])
+    threads = set()
+    viewer.subscribe(lambda: threads.add(threading.current_thread()))
+    until(viewer, lambda: len(viewer.snapshot()) == 2)
+    for number in range(2, 20):
+        write(journal, [row(number)], [notice(f"trial {number}")])
+    until(viewer, lambda: len(viewer.snapshot()) == 20)
+    write(journal, [], [END])
+    until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
+    assert str(viewer.stop_reason) == "stopped by hand"
+    assert sentences(viewer) == ["between", *(f"trial {number}" for number in range(2, 20))]
+    assert threads == {viewer._thread}
+
+
+def test_who_has_unsubscribed_is_told_nothing_more(journal, view, until):
+    viewer = view()
+    calls = []
+    unsubscribe = viewer.subscribe(lambda: calls.append(viewer.counts[TrialState.COMPLETED]))
+    write(journal, [row(0)])
+    until(viewer, lambda: 1 in calls)
+    unsubscribe()
+    write(journal, [row(1)])
+    until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 2)
+    assert 2 not in calls
+
+
+@pytest.mark.parametrize("end", ["dies", "gives the journal back"])
+def test_the_end_of_the_owner_is_seen_without_a_word_of_it(journal, view, until, end):
+    viewer = view()
+    until(viewer, lambda: viewer.status is SearchStatus.RUNNING)
+    assert all("another process runs this search" in reason for reason in viewer.capabilities.values())
+    if end == "dies":
+        lease.release(journal.owner)
+    else:
+        journal.close()
+    until(viewer, lambda: viewer.status is SearchStatus.STOPPED)
+    assert viewer.stop_reason is None
+    assert all("open it with base_task_id=" in reason for reason in viewer.capabilities.values())
+
+
+def test_a_paused_search_stays_paused_without_its_owner(journal, view):
+    write(journal, [], [{"kind": "pause", "at": 610.0}])
+    journal.close()
+    assert view().status is SearchStatus.PAUSED
+
+
+def test_what_goes_wrong_with_the_journal_is_a_notice(journal, view, until, monkeypatch):
+    viewer = view()
+
+    def fail(_sequence, _timeout):
+        raise JournalError("the disk is gone")
+
+    monkeypatch.setattr(viewer._reader, "wait_for_change", fail)
+    until(viewer, lambda: sentences(viewer) == ["the disk is gone"])
+    viewer._thread.join(DEADLINE)
+    assert not viewer._thread.is_alive()
+    assert viewer.errors[0].source == "journal"
+
+
+# Commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_refused_with_its_reason(view, name):
+    viewer = view()
+    called = threading.Event()
+    viewer.subscribe(called.set)
+    reason = viewer.capabilities[name]
+    assert reason
+    viewer.command(name, 1, 2)
+    assert called.wait(DEADLINE)
+    [found] = viewer.errors
+    assert (found.source, found.sentence) == ("command", f"{name} did nothing: {reason}")
+
+
+def test_a_refused_command_is_written_nowhere(journal, view):
+    viewer = view()
+    before = journal.sequence
+    viewer.command("stop")
+    assert journal.sequence == before
+    assert sentences(view()) == []
+
+
+# Time and budget --------------------------------------------------------------------------------------------------
+
+
+class Time:
+    """The time of day, in the test's hands."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def time(self):
+        return self.seconds
+
+
+def test_time_runs_while_the_search_does(journal, view, monkeypatch):
+    time = Time(660.0)
+    monkeypatch.setattr(viewer_module, "time", time)
+    viewer = view()
+    assert viewer.elapsed_minutes == pytest.approx(1.0)
+    time.seconds = 690.0
+    assert viewer.elapsed_minutes == pytest.approx(1.5)
+    write(journal, [], [END])
+    viewer.refresh()
+    time.seconds = 9000.0
+    assert viewer.elapsed_minutes == 1.5
+
+
+def test_without_its_owner_no_time_runs(journal, view):
+    journal.close()
+    assert view().elapsed_minutes == 0.0
+
+
+def test_the_budget_is_counted_from_the_trials(journal, view):
+    write(journal, [row(0), row(1), row(2, TrialState.RUNNING, ended=float("nan"))])
+    write(
+        journal, [], [{"kind": "settings", "at": 640.0, "changes": {"compute_time_limit": 2.0, "total_max_jobs": 12}}]
+    )
+    budget = view().budget
+    assert (budget.jobs.limit, budget.jobs.used) == (12, 3)
+    assert (budget.compute_minutes.limit, budget.compute_minutes.used) == (2.0, pytest.approx(0.2))
+    assert budget.wall_minutes.limit is None
+
+
+def test_a_deadline_replaces_the_constructors_time_limit(journal, view):
+    viewer = view()
+    write(journal, [], [{"kind": "settings", "at": 640.0, "changes": {"optimization_time_limit": 8.0}}])
+    viewer.refresh()
+    assert viewer.budget.wall_minutes.limit == 8.0
+    write(journal, [], [END, {"kind": "set_time_limit", "at": 710.0, "deadline": "2000-01-01T00:00:00"}])
+    viewer.refresh()
+    assert viewer.budget.wall_minutes.limit == viewer.budget.wall_minutes.used == 1.5
+    write(journal, [], [{"kind": "set_time_limit", "at": 720.0, "deadline": None}])
+    viewer.refresh()
+    assert viewer.budget.wall_minutes.limit is None
+
+
+# The end ----------------------------------------------------------------------------------------------------------
+
+
+def test_close_ends_the_thread_and_may_be_called_twice(view):
+    viewer = view()
+    viewer.subscribe(lambda: None)
+    viewer.close()
+    assert not viewer._thread.is_alive()
+    viewer.close()
+
+
+def test_close_from_a_subscriber_ends_the_thread_too(journal, view):
+    viewer = view()
+    viewer.subscribe(viewer.close)
+    viewer._thread.join(DEADLINE)
+    assert not viewer._thread.is_alive()
+    assert viewer.errors == []
+
+
+def test_after_its_close_nobody_follows(view):
+    viewer = view()
+    viewer.close()
+    viewer.subscribe(lambda: None)
+    assert viewer._thread is None
+
+
+def test_a_viewer_is_a_context_that_closes_it(view):
+    with view() as viewer:
+        viewer.subscribe(lambda: None)
+    assert not viewer._thread.is_alive()
+
+
+def test_where_there_is_no_journal_there_is_nothing_to_view(tmp_path):
+    with pytest.raises(JournalError):
+        SearchViewer(tmp_path / "none.sqlite")
