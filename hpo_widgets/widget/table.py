@@ -4,7 +4,7 @@ It is a real ``<table>`` in a small browser module of its own (6 kB). Two table 
 the panel needs, in a table of 10 rows:
 
 - itables 2.9 selects rows, but by position and not by trial; one changed cell sends every cell again (3 kB with 4
-  parameters, 27 kB with 64), and each kernel sends 740 kB of code. Its number formats are functions
+  parameters, 27 kB with 64), and each widget sends 740 kB of code. Its number formats are functions
   made from strings, which a saved page forbids, and its dark colours are its own, not JupyterLab's.
 - ipydatagrid 1.4 sends one changed cell in 0.1 kB, but other rows mean all data again (18 kB with 64
   parameters). It draws on a canvas, of which a screen reader sees no cell, needs py2vega as well, and a
