@@ -70,6 +70,8 @@ class SearchViewer:
         self._sequence = self._reader.sequence
         self._chronicle.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._is_whole = False
+        self._last_sign = 0.0
+        """Unix seconds of the owner's last known sign of life."""
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
         if whole:
@@ -101,7 +103,10 @@ class SearchViewer:
 
     def _owner_lives(self) -> bool:
         owner = self._reader.owner()
-        return owner is not None and owner.is_alive
+        if owner is None:
+            return False
+        self._last_sign = owner.heartbeat
+        return owner.is_alive
 
     def refresh(self) -> None:
         """Take in what was written since the last look; the follower does so by itself."""
@@ -190,10 +195,12 @@ class SearchViewer:
 
     @property
     def elapsed_minutes(self) -> float:
-        """Minutes the search has run."""
+        """Minutes the search has run; a run whose process died counts up to its last sign of life."""
         began = self._chronicle.run_began
-        running = 0.0 if began is None or not self._owner_is_alive else time.time() - began
-        return self._chronicle.wall_before + running / SECONDS_A_MINUTE
+        if began is None:
+            return self._chronicle.wall_before
+        until = time.time() if self._owner_is_alive else self._last_sign
+        return self._chronicle.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
 
     @property
     def budget(self) -> Budget:

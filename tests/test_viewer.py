@@ -344,7 +344,14 @@ def test_time_runs_while_the_search_does(journal, view, monkeypatch):
     assert viewer.elapsed_minutes == 1.5
 
 
-def test_without_its_owner_no_time_runs(journal, view):
+def test_a_run_whose_owner_died_has_the_time_up_to_its_last_sign_of_life(journal, view):
+    lease.release(journal.owner)
+    with Journal.view(journal.path) as reader:
+        last_sign = reader.owner().heartbeat
+    assert view().elapsed_minutes == pytest.approx((last_sign - START["at"]) / 60)
+
+
+def test_a_run_without_any_sign_of_its_owner_has_no_time(journal, view):
     journal.close()
     assert view().elapsed_minutes == 0.0
 
