@@ -1,0 +1,287 @@
+"""A search's arguments, checked and put into a definition."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets.definition import (
+    CONTROLLER_KEYWORDS,
+    above_zero,
+    default_concurrency,
+    define,
+    make_settings,
+    make_template,
+    split_keywords,
+    whole_above_zero,
+)
+from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.limits import Settings
+from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.strategies import GridSearch, RandomSearch
+
+X = UniformParameterRange("x", 0, 1)
+
+
+def identity(x):
+    return x
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--x', type=float)\n")
+    return path
+
+
+def defined(base_task_id=identity, hyper_parameters=(X,), recorded=None, **keywords):
+    arguments = {
+        "objective_metric_title": None,
+        "objective_metric_series": None,
+        "objective_metric_sign": None,
+        "optimizer_class": RandomSearch,
+        "max_number_of_concurrent_tasks": None,
+        "optimization_time_limit": None,
+        "compute_time_limit": None,
+    }
+    named = {name: keywords.pop(name, default) for name, default in arguments.items()}
+    return define(
+        base_task_id=base_task_id,
+        hyper_parameters=hyper_parameters,
+        recorded=recorded or {},
+        optimizer_kwargs=keywords,
+        **named,
+    )
+
+
+# The whole --------------------------------------------------------------------------------------------------------
+
+
+def test_a_callable_and_its_space_are_enough():
+    made = defined()
+    assert made.name == "identity"
+    assert [objective.key for objective in made.objectives] == ["objective/objective"]
+    assert made.objectives[0].minimise
+    assert made.settings == Settings(default_concurrency())
+    assert made.journal == Path(DIRECTORY)
+    assert type(made.strategy) is RandomSearch
+    assert not made.is_seeded
+
+
+def test_the_header_is_json_with_all_that_makes_the_search_again():
+    made = defined(
+        hyper_parameters=[X, DiscreteParameterRange("kind", ["a", "b"])],
+        base_task_id=lambda x, kind: x,
+        objective_metric_title="validation",
+        objective_metric_series="accuracy",
+        objective_metric_sign="max_global",
+        max_number_of_concurrent_tasks=3,
+        name="digits",
+        seed=5,
+        total_max_jobs=9,
+        recorded={"spawn_project": "group"},
+    )
+    header = json.loads(json.dumps(made.header))
+    assert (header["name"], header["engine"], header["strategy"]) == ("digits", "callable", "RandomSearch")
+    assert (header["seed"], header["is_seeded"], header["group"]) == (5, True, "group")
+    assert header["objectives"] == [["validation", "accuracy", "max_global"]]
+    assert header["space"] == json.loads(json.dumps(made.space.to_dict()))
+    assert Settings(**header["settings"]) == made.settings == Settings(3, total_max_jobs=9)
+    assert header["arguments"]["total_max_jobs"] == 9
+
+
+def test_a_search_without_a_seed_can_be_repeated_too():
+    made = defined()
+    assert made.header["seed"] == made.strategy.seed
+    assert made.header["is_seeded"] is False
+
+
+def test_the_environment_of_workers_is_neither_recorded_nor_shown():
+    made = defined(worker_env={"TOKEN": "secret-word"})
+    assert made.worker_env == {"TOKEN": "secret-word"}
+    assert "secret-word" not in json.dumps(made.header)
+    assert "secret-word" not in repr(made)
+
+
+def test_an_argument_that_is_no_json_is_recorded_as_text(tmp_path):
+    made = defined(journal=tmp_path / "journals")
+    assert made.journal == tmp_path / "journals"
+    assert made.header["arguments"]["journal"] == repr(tmp_path / "journals")
+
+
+def test_a_script_has_to_say_what_it_reports(script):
+    with pytest.raises(TypeError, match="objective_metric_title is needed for a script"):
+        defined(script)
+    with pytest.raises(TypeError, match="objective_metric_series is needed for a script"):
+        defined(script, objective_metric_title="a")
+    made = defined(script, objective_metric_title="a", objective_metric_series="b")
+    assert made.header["engine"] == "script"
+    assert isinstance(made.template, ScriptTemplate)
+
+
+@pytest.mark.parametrize("hyper_parameters", ["x", b"x", 3, None])
+def test_a_space_is_a_list_of_parameters(hyper_parameters):
+    with pytest.raises(TypeError, match="hyper_parameters must be a list of Parameter objects"):
+        defined(hyper_parameters=hyper_parameters)
+
+
+def test_a_space_may_come_from_any_iterable():
+    assert defined(hyper_parameters=iter([X])).space.names == ("x",)
+
+
+def test_a_name_is_text():
+    with pytest.raises(TypeError, match="name must be a str, got 3"):
+        defined(name=3)
+
+
+class RecordedEngine:
+    """Stands in the place of the default engine and keeps how it was made."""
+
+    def __init__(self, template, **keywords):
+        self.template = template
+        self.keywords = keywords
+
+
+def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
+    unpicklable = object()
+    space = [X, DiscreteParameterRange("kind", [unpicklable, "b"])]
+    made = defined(lambda x, kind: x, space, worker_env={"A": "1"})
+    engine = made.make_engine(3, RecordedEngine)
+    assert engine.template is made.template
+    assert engine.keywords["workers"] == 3
+    assert engine.keywords["worker_env"] == {"A": "1"}
+    assert list(engine.keywords["choices"]) == ["kind"]
+    assert engine.keywords["choices"]["kind"][0] is unpicklable
+
+
+def test_the_engine_of_a_script_gets_no_choices(script):
+    made = defined(script, objective_metric_title="a", objective_metric_series="b")
+    assert made.make_engine(1, RecordedEngine).keywords == {"workers": 1, "worker_env": None}
+
+
+# The template -----------------------------------------------------------------------------------------------------
+
+
+def test_callables_and_paths_of_scripts_are_templates(script):
+    assert isinstance(make_template(identity), FunctionTemplate)
+    assert isinstance(make_template(script), ScriptTemplate)
+
+
+@pytest.mark.parametrize("given", ["fa30fa45d95d4927b87c323b5b04dc44", 3, None, dict])
+def test_anything_else_is_no_template(given):
+    with pytest.raises(TypeError, match=r"must be a callable or a pathlib.Path of a script, got"):
+        make_template(given)
+
+
+def test_a_script_as_text_is_offered_its_path():
+    with pytest.raises(TypeError, match=r"pass pathlib.Path\('train.py'\)"):
+        make_template("train.py")
+
+
+# Keywords ---------------------------------------------------------------------------------------------------------
+
+
+def test_keywords_are_sorted_into_the_controllers_and_the_strategys():
+    controller, strategy = split_keywords({"total_max_jobs": 3, "seed": 4, "name": "a"}, RandomSearch)
+    assert (controller, strategy) == ({"total_max_jobs": 3, "name": "a"}, {"seed": 4})
+
+
+@pytest.mark.parametrize("keyword", CONTROLLER_KEYWORDS)
+def test_every_keyword_of_the_controller_is_taken_with_every_strategy(keyword):
+    for strategy_class in (RandomSearch, GridSearch):
+        assert split_keywords({keyword: 1}, strategy_class)[0] == {keyword: 1}
+
+
+def test_an_unknown_keyword_is_offered_the_nearest_of_both():
+    with pytest.raises(
+        TypeError, match=r"RandomSearch takes no keyword 'total_max_job'. Did you mean 'total_max_jobs'"
+    ):
+        split_keywords({"total_max_job": 3}, RandomSearch)
+    with pytest.raises(TypeError, match="Did you mean 'seed'"):
+        split_keywords({"sed": 3}, RandomSearch)
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def settings_of(concurrency=1, minutes=None, compute=None, **keywords):
+    return make_settings(
+        max_number_of_concurrent_tasks=concurrency,
+        optimization_time_limit=minutes,
+        compute_time_limit=compute,
+        keywords=keywords,
+    )
+
+
+def test_what_is_left_out_is_the_default():
+    assert asdict(settings_of()) == asdict(Settings(1))
+    assert settings_of(None).max_number_of_concurrent_tasks == default_concurrency() >= 1
+
+
+def test_all_that_is_given_is_kept():
+    given = {
+        "total_max_jobs": 5,
+        "time_limit_per_job": 3,
+        "min_iteration_per_job": 1,
+        "max_iteration_per_job": 7,
+        "max_failures": 2,
+        "allow_duplicates": True,
+        "stop_grace": 0,
+    }
+    made = asdict(settings_of(4, 1.5, 2, **given))
+    assert {name: made[name] for name in given} == given
+    assert (made["max_number_of_concurrent_tasks"], made["optimization_time_limit"], made["compute_time_limit"]) == (
+        4,
+        1.5,
+        2.0,
+    )
+
+
+def test_failures_without_a_limit_have_to_be_asked_for():
+    assert settings_of(max_failures=None).max_failures is None
+    assert settings_of().max_failures == 10
+
+
+@pytest.mark.parametrize("name", ["total_max_jobs", "min_iteration_per_job", "max_iteration_per_job", "max_failures"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", True])
+def test_numbers_of_things_are_whole_and_above_zero(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
+        settings_of(**{name: value})
+
+
+def test_what_a_whole_number_is_told():
+    assert whole_above_zero("n", 1) == 1
+    with pytest.raises(TypeError, match="n must be a whole number of at least 1, got True"):
+        whole_above_zero("n", True)
+    with pytest.raises(ValueError, match="n must be at least 1, got 0; leave it out for no limit"):
+        whole_above_zero("n", 0)
+
+
+def test_minutes_are_a_number_above_zero_or_none():
+    assert above_zero("t", None) is None
+    assert above_zero("t", 3) == 3.0
+    assert type(above_zero("t", 3)) is float
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="t is in minutes and must be above 0"):
+            above_zero("t", wrong)
+    for wrong in ("10", True, [1]):
+        with pytest.raises(TypeError, match="t must be a number of minutes"):
+            above_zero("t", wrong)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), "1", True, None])
+def test_the_grace_is_a_number_of_seconds(value):
+    with pytest.raises(ValueError, match="stop_grace must be a number of seconds of at least 0"):
+        settings_of(stop_grace=value)
+
+
+def test_the_default_concurrency_is_what_the_process_may_use(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 3, 5}, raising=False)
+    assert default_concurrency() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert default_concurrency() == 1
