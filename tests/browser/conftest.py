@@ -277,8 +277,9 @@ def shared_notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
 
 @pytest.fixture(autouse=True)
 def _keep_a_picture_of_a_failure(request: pytest.FixtureRequest) -> Iterator[None]:
+    # Asked for before the test, so that they are torn down after the picture.
+    pages = [request.getfixturevalue(name) for name in ("notebook", "shared_notebook") if name in request.fixturenames]
     yield
     if request.node.stash.get(_HAS_FAILED, False):
-        for name in ("notebook", "shared_notebook"):
-            if name in request.fixturenames:
-                request.getfixturevalue(name).screenshot(f"failed-{request.node.name}")
+        for page in pages:
+            page.screenshot(f"failed-{request.node.name}")
