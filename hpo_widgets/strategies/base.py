@@ -179,17 +179,24 @@ class SearchStrategy(ABC):
     def unsupported(self, parameter: Parameter) -> str | None:  # noqa: ARG002
         """Say why this strategy cannot choose values of ``parameter``; None when it can.
 
-        Parameter classes and strategies that do not go together are listed under the search's
-        ``capabilities`` with this sentence, and the controller's constructor raises with it.
+        `capabilities` lists the answers for a whole space, and the controller's constructor raises
+        with the sentence of a parameter that does not go with the strategy.
         """
         return None
+
+    def capabilities(self, space: Space) -> dict[str, str | None]:
+        """List for each parameter of ``space`` None, or the sentence why its values cannot be chosen.
+
+        The keys are the parameters' names; a `ParameterSet`, which has none, goes by its repr.
+        """
+        return {parameter.name or repr(parameter): self.unsupported(parameter) for parameter in space.parameters}
 
     def check(self, space: Space, objectives: Sequence[Objective]) -> None:
         """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``.
 
         Called before anything runs, and by the first `begin`.
         """
-        reasons = [reason for parameter in space.parameters if (reason := self.unsupported(parameter)) is not None]
+        reasons = [reason for reason in self.capabilities(space).values() if reason is not None]
         if len(objectives) > 1 and not self.supports_several_objectives:
             reasons.append(
                 f"{type(self).__name__} takes one objective, got {len(objectives)}: choose one of "

@@ -105,6 +105,7 @@ def test_a_change_of_range_and_its_undo_keep_points_inside_and_the_history(drive
     reason = UNSUPPORTED.get((parameter_name, strategy_name))
     if reason is not None:
         assert strategy.unsupported(parameter)
+        assert list(strategy.capabilities(Space([parameter])).values()) == [strategy.unsupported(parameter)]
         with pytest.raises(ValueError, match=reason):
             strategy.check(whole, drive(RandomSearch(), whole).objectives)
         return
