@@ -130,7 +130,8 @@ class Chronicle:
             self.undo.append(self.space)
             self.redo = self.redo[:-1] if step == "redo" else []
         self.spaces.append(space)
-        self.epochs.append(EpochMark(event["epoch"], event["first_number"], dict(space.ranges), changed, event["at"]))
+        mark = EpochMark(event["epoch"], event["first_number"], dict(space.ranges), changed, event["at"], step)
+        self.epochs.append(mark)
 
     def _settings(self, event: Mapping[str, Any]) -> None:
         for name, value in event["changes"].items():

@@ -64,20 +64,20 @@ class Epochs:
         if not self._undo:
             return None
         self._redo.append(self.space)
-        return self._begin(self._undo.pop(), first_number)
+        return self._begin(self._undo.pop(), first_number, "undo")
 
     def redo(self, first_number: int) -> EpochMark | None:
         """Take back the last `undo`."""
         if not self._redo:
             return None
         self._undo.append(self.space)
-        return self._begin(self._redo.pop(), first_number)
+        return self._begin(self._redo.pop(), first_number, "redo")
 
-    def _begin(self, space: Space, first_number: int) -> EpochMark | None:
+    def _begin(self, space: Space, first_number: int, step: str = "set") -> EpochMark | None:
         changed = {name: bounds for name, bounds in space.ranges.items() if self.space.ranges.get(name) != bounds}
         if not changed:
             return None
         self.space = space
-        mark = EpochMark(self.number + 1, first_number, dict(space.ranges), changed, time.time())
+        mark = EpochMark(self.number + 1, first_number, dict(space.ranges), changed, time.time(), step)
         self.marks = [*self.marks, mark]
         return mark

@@ -100,6 +100,8 @@ class EpochMark:
     ranges: Mapping[str, tuple[object, ...]]
     changed: Mapping[str, tuple[object, ...]]
     at: float
+    step: str = "set"
+    """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
 
 
 @runtime_checkable

@@ -129,6 +129,7 @@ def test_undo_redo_and_a_new_change_leave_the_way_that_the_search_had(chronicle)
     assert ways() == ([(0, 1)], [])
     chronicle.follow([fourth, fifth])
     assert ways() == ([(0, 1)], [])
+    assert [mark.step for mark in chronicle.epochs] == ["set", "set", "undo", "redo", "undo", "set"]
 
 
 def test_the_first_epoch_begins_with_the_first_event_and_no_notice_of_a_viewer_moves_it(chronicle):

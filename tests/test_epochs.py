@@ -69,6 +69,7 @@ def test_undo_and_redo_are_epochs_of_their_own(epochs):
         (6, (0, 0.25), {"x": (0, 0.25)}, True, False),
     ]
     assert [mark.epoch for mark in epochs.marks] == list(range(7))
+    assert [mark.step for mark in epochs.marks] == ["set"] * 3 + ["undo"] * 2 + ["redo"] * 2
 
 
 def test_a_new_change_forgets_what_was_undone(epochs):

@@ -172,6 +172,13 @@ def test_a_range_as_wide_as_floats_go_is_drawn_from():
     assert all(math.isfinite(item["x"]) for item in leaf.to_list())
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_log_range_as_wide_as_floats_go_is_drawn_from():
+    wide = LogUniformParameterRange("x", -300, 300)
+    assert drawn(wide, [0.0, 0.25, 0.5, 0.75]) == pytest.approx([1e-300, 1e-150, 1.0, 1e150], rel=1e-9)
+    assert all(wide.contains(value) for value in drawn(wide, EDGES))
+
+
 def test_a_continuous_range_is_listed_in_a_hundred_steps():
     listed = UniformParameterRange("x", 0, 1).to_list()
     assert len(listed) == 101

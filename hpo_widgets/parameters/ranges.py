@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ import numpy as np
 from hpo_widgets.choices import python_value
 from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, whole
 from hpo_widgets.parameters.numeric import NumericParameter
+
+_LARGEST_LOG = math.log(sys.float_info.max)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,7 +136,9 @@ class LogUniformParameterRange(NumericParameter):
 
     def _continuous(self, u: UnitNumbers) -> list[Any]:
         low, high = self._range
-        values = low * np.exp(u * (math.log(high) - math.log(low)))
+        span = math.log(high) - math.log(low)
+        # The second form serves ranges so wide that the ratio of their bounds is no float.
+        values = low * np.exp(u * span) if span < _LARGEST_LOG else np.exp(math.log(low) * (1 - u) + math.log(high) * u)
         return np.minimum(np.maximum(values, low), self._top).tolist()  # type: ignore[no-any-return]
 
     def to_dict(self) -> dict[str, Any]:

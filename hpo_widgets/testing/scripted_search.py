@@ -298,10 +298,10 @@ class ScriptedSearch:
             self.set_ranges({arguments[0]: arguments[1]})
         elif name == "undo" and self._former:
             self._undone.append(self.space)
-            self._enter(self._former.pop())
+            self._enter(self._former.pop(), "undo")
         elif name == "redo" and self._undone:
             self._former.append(self.space)
-            self._enter(self._undone.pop())
+            self._enter(self._undone.pop(), "redo")
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]
             self.changed()
@@ -309,12 +309,12 @@ class ScriptedSearch:
             self.max_number_of_concurrent_tasks = arguments[0]
             self.changed()
 
-    def _enter(self, space: Space) -> None:
+    def _enter(self, space: Space, step: str = "set") -> None:
         before = self.space.ranges
         changed = {name: chosen for name, chosen in space.ranges.items() if chosen != before[name]}
         self.space = space
         epoch = len(self.epochs)
-        self.epochs.append(EpochMark(epoch, len(self._trials), dict(space.ranges), changed, self.now))
+        self.epochs.append(EpochMark(epoch, len(self._trials), dict(space.ranges), changed, self.now, step))
         self.changed()
 
     def _add(
