@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import Notice, SearchStatus
 from hpo_widgets.widget.flow import Flow
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1
 _CLOCK_INTERVAL = 1.0
+_MOST_NOTICES = 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Refresher:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.lock = threading.RLock()
+        self.notices: list[Notice] = []
         self._parts: list[Part] = []
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
@@ -153,6 +155,13 @@ class Refresher:
             yield
         finally:
             self._writer = before
+
+    def tell(self, source: str, sentence: str) -> None:
+        """Show a notice of the widget itself among those of the search; never of interest to a journal."""
+        logging.getLogger("hpo_widgets").warning("%s: %s", source, sentence)
+        with self.lock:
+            self.notices = [*self.notices, Notice(source, sentence)][-_MOST_NOTICES:]
+        self.poke()
 
     def poke(self) -> None:
         """Have the parts refreshed as soon as may be; costs nothing when that is due anyway."""

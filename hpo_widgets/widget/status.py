@@ -57,4 +57,4 @@ class StatusPanel(ViewPart):
             self.set_trait("best", best)
             self.forecast = summary.forecast(search)
             self.sentence = "" if reason is None else reason.sentence
-            self.notices = [dict(line) for line in summary.notices(search)]
+            self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices)]

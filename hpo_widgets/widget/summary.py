@@ -10,10 +10,10 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hpo_widgets.budget import Limit
-    from hpo_widgets.search import Search
+    from hpo_widgets.search import Notice, Search
 
 _NEWEST_NOTICES = 5
 _LEAST_TRIALS = 3
@@ -151,9 +151,9 @@ def _minutes_left(search: Search) -> float | None:
     return max(0.0, min(left)) if left else None
 
 
-def notices(search: Search) -> list[NoticeLine]:
-    """List the newest notices, newest first, with how many came before them."""
-    everything = list(search.errors)
+def notices(search: Search, own: Sequence[Notice] = ()) -> list[NoticeLine]:
+    """List the newest notices of a search and of the widget, newest first, with how many came before them."""
+    everything = sorted([*search.errors, *own], key=lambda notice: notice.at)
     newest = everything[: -_NEWEST_NOTICES - 1 : -1]
     lines: list[NoticeLine] = [
         {"at": text.clock(notice.at), "text": f"{notice.source}: {notice.sentence}"} for notice in newest

@@ -27,6 +27,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text, trial_text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.part import ViewPart
+from hpo_widgets.widget.selection import TrialNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,8 @@ _NUM_SCALARS = 4
 class TrialTable(ViewPart):
     """The ``top_k`` best trials of a search, best first, and below them its three newest failed ones.
 
-    Columns: trial, objectives, up to four other scalars (last value), parameters, time, state. A click on a
+    A selected trial that is neither has a row between the two, which says so: what plots show as selected is
+    found here. Columns: trial, objectives, up to four other scalars (last value), parameters, time, state. A click on a
     heading sorts, a click on a row selects its trial.
 
     Parameters
@@ -62,9 +64,9 @@ class TrialTable(ViewPart):
     _esm = asset("table.js")
     _css = asset("table.css")
 
-    selected = t.List(t.Int(min=0), help="Two-way. Numbers of the selected trials.").tag(sync=True)
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials.").tag(sync=True, two_way=True)
     top_k = t.Int(10, min=1, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
-        sync=True
+        sync=True, two_way=True
     )
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
     order = t.List(t.Int(), help="The rows from top to bottom: n is the trait `row_n`.").tag(sync=True)
@@ -77,10 +79,12 @@ class TrialTable(ViewPart):
         self._slots: list[int | None] = []
         self._scalars: list[str] = []
         self._failed: list[int] = []
+        self._beyond: list[int] = []
         self._worst = math.nan
         self._is_stale = True
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._on_top_k, "top_k")
+        self.observe(self._on_selected, "selected")
 
     def refresh(self, update: Update) -> None:
         """Show the top again when it may have changed."""
@@ -115,7 +119,10 @@ class TrialTable(ViewPart):
         top = list(search.top(wanted))
         failed = [search.trial(number) for number in reversed(self._failed)]
         self._worst = math.nan if len(top) < wanted or top[-1].value is None else top[-1].value
-        trials = top + [trial for trial in failed if all(trial.number != other.number for other in top)]
+        shown = {trial.number for trial in top}
+        self._beyond, num_left_out = self._selected_beyond(shown | set(self._failed))
+        beyond = [search.trial(number) for number in self._beyond]
+        trials = top + beyond + [trial for trial in failed if trial.number not in shown]
         best = search.best_trial
         self._find_scalars(search, trials)
         names = tuple(search.space.names)
@@ -124,9 +131,28 @@ class TrialTable(ViewPart):
         for trial in trials:
             is_best = best is not None and best.number == trial.number
             row = {"number": trial.number, **self._row(search, trial, names), "is_best": is_best}
+            if trial.number in self._beyond and trial.state is not TrialState.FAILED:
+                row["note"] = f"not among the top {wanted}"
             self.set_trait(f"row_{self._slots.index(trial.number)}", row)
         self.order = [self._slots.index(trial.number) for trial in trials]
-        self.note = f"The first {MOST_ROWS} of the top {self.top_k} are shown." if self.top_k > MOST_ROWS else ""
+        self.note = self._note(num_left_out)
+
+    def _selected_beyond(self, shown: set[int]) -> tuple[list[int], int]:
+        """Selected trials without a row, the last ones where there are too many, and the number of the others."""
+        beyond = [number for number in self.selected if number not in shown]
+        room = max(0, MOST_ROWS - len(shown))
+        kept = beyond[len(beyond) - room :] if len(beyond) > room else beyond
+        return kept, len(beyond) - len(kept)
+
+    def _note(self, num_left_out: int) -> str:
+        sentences = []
+        if self.top_k > MOST_ROWS:
+            sentences.append(f"The first {MOST_ROWS} of the top {self.top_k} are shown.")
+        if num_left_out:
+            sentences.append(
+                f"{num_left_out} more selected {'trial has' if num_left_out == 1 else 'trials have'} no row."
+            )
+        return " ".join(sentences)
 
     def _find_scalars(self, search: Search, trials: Sequence[Trial]) -> None:
         """Give a column to scalars beside the objectives; one that is there stays."""
@@ -178,16 +204,28 @@ class TrialTable(ViewPart):
         self._is_stale = True
         self._refresher.poke()
 
+    def _on_selected(self, _change: object) -> None:
+        shown = {number for number in self._slots if number is not None}
+        beyond, _ = self._selected_beyond(shown - set(self._beyond))
+        if set(beyond) != set(self._beyond):
+            self._is_stale = True
+            self._refresher.poke()
+
     def _on_select(self, content: dict[str, object]) -> None:
-        numbers = content.get("numbers")
-        num_trials = sum(self.search.counts.values())
-        if isinstance(numbers, list) and all(type(number) is int and 0 <= number < num_trials for number in numbers):
-            self.selected = list(dict.fromkeys(numbers))
+        self._set("selected", content.get("numbers"))
 
     def _on_top(self, content: dict[str, object]) -> None:
-        asked = content.get("value")
-        if type(asked) is int and asked >= 1:
-            self.top_k = asked
+        self._set("top_k", content.get("value"))
+
+    def _set(self, name: str, value: Any) -> None:
+        """Set a trait to what a page has sent, or say why it stays as it is."""
+        if isinstance(value, bool):  # traitlets counts True as 1
+            self._refuse(f"{name} cannot be {value}")
+            return
+        try:
+            self.set_trait(name, value)
+        except t.TraitError as error:
+            self._refuse(str(error))
 
     def _on_retry(self, content: dict[str, object]) -> None:
         number = content.get("number")

@@ -17,6 +17,8 @@ interface Row {
   seconds: number | null;
   error: string;
   is_best: boolean;
+  /** Why a trial that is not of the top has a row. */
+  note?: string;
 }
 
 type Model = {
@@ -146,7 +148,8 @@ const render: Render<Model> = ({ model, el }) => {
     const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
     const isFailed = state === "failed";
     word.className = isFailed ? "hpo-bad" : "";
-    setText(word, `${SHAPES[state] ?? ""} ${state}${row.error ? `: ${row.error}` : ""}`);
+    const more = row.error ? `: ${row.error}` : row.note ? ` · ${row.note}` : "";
+    setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);
     setAttribute(cell, "title", row.error || null);
     retry.hidden = !isFailed;
     setAttribute(retry, "aria-label", `Retry trial ${row.number}`);

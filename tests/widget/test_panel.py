@@ -248,3 +248,15 @@ def test_closing_leaves_the_earlier_search_alone(earlier):
     panel.close()
     assert (earlier.num_subscribers, threading.active_count()) == before
     assert earlier.status is SearchStatus.RUNNING
+
+
+def test_what_a_page_may_not_send_is_told_in_the_notices(panel, wire, refresh):
+    wire.browser_sets(panel._table, top_k=-1)
+    wire.browser_sets(panel._status_panel, status="banana")
+    refresh(panel)
+    assert [line["text"] for line in panel._status_panel.notices] == [
+        "page: status cannot be set by a page; nothing was changed",
+        "page: The value of the 'top_k' trait of a TrialTable instance should not be less than 1, "
+        "but a value of -1 was specified; nothing was changed",
+    ]
+    assert (panel.top_k, panel._status_panel.status) == (10, "idle")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from dataclasses import replace
@@ -134,15 +133,28 @@ def test_nonsense_from_the_browser_is_not_acted_on(table, wire, search, refresh,
     refresh(table)
     wire.browser_says(table, **content)
     assert (table.selected, table.top_k, search.commands) == ([], 10, [])
+    assert len(table._refresher.notices) == (content.get("kind") in {"select", "top"})
 
 
-@pytest.mark.parametrize("state", [{"top_k": -1}, {"selected": [-1]}, {"selected": "x"}, {"top_k": None}], ids=str)
-def test_nonsense_in_a_trait_from_the_browser_is_refused(table, wire, search, refresh, state):
+@pytest.mark.parametrize(
+    "state",
+    [{"selected": value} for value in ([-1], [7], "x", None, 3, {"0": 1}, [None], [[0]], [0.5], [True])]
+    + [{"top_k": value} for value in (-1, 0, None, "all", 1.5, [])]
+    + [{"order": [5]}, {"columns": []}, {"note": "x"}, {"row_0": {}}, {"nonsense": 1}],
+    ids=str,
+)
+def test_nonsense_in_a_trait_from_the_browser_is_refused_told_and_taken_back(table, wire, search, refresh, state):
     search.add_trial(0.5)
     refresh(table)
-    with contextlib.suppress(traitlets.TraitError):
-        wire.browser_sets(table, **state)
-    assert (table.selected, table.top_k) == ([], 10)
+    before = table.get_state()
+    wire.clear()
+    wire.browser_sets(table, **state)
+    assert table.get_state() == before
+    (notice,) = table._refresher.notices
+    assert (notice.source, notice.sentence.endswith("; nothing was changed")) == ("page", True)
+    # The page hears what holds.
+    told = {name: value for update in wire.updates(table) for name, value in update.items()}
+    assert told == {name: before[name] for name in state if name in before}
 
 
 def test_a_click_selects_and_is_told_to_every_view(table, wire, search, refresh):
@@ -281,3 +293,57 @@ def test_closing_frees_everything(wire, search):
 def test_an_unknown_keyword_is_refused(search):
     with pytest.raises(TypeError, match="did you mean 'top_k'"):
         TrialTable(search, topk=3)
+
+
+def test_a_selected_trial_that_is_not_of_the_top_has_a_row_that_says_so(show, search, refresh):
+    search.add_trials([number / 20 for number in range(20)])
+    search.add_trial(state=TrialState.FAILED, error="no")
+    table = show(TrialTable, search, top_k=3)
+    table.selected = [15, 1, 9]
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 15, 9, 20]
+    assert [row.get("note") for row in rows(table)] == [None] * 3 + ["not among the top 3"] * 2 + [None]
+    table.selected = [9]
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 9, 20]
+    table.selected = []
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 20]
+
+
+def test_a_first_selection_is_checked_and_shown(show, wire, search):
+    search.add_trials([number / 20 for number in range(20)])
+    table = show(TrialTable, search, top_k=3, selected=np.array([15]))
+    assert (table.selected, numbers(table)) == ([15], [0, 1, 2, 15])
+    subscribed = search.num_subscribers
+    with pytest.raises(traitlets.TraitError, match="do not exist: 20; the search has 20 so far"):
+        TrialTable(search, selected=[20])
+    assert search.num_subscribers == subscribed
+
+
+def test_a_selected_trial_that_falls_out_of_the_top_keeps_a_row(show, search, refresh):
+    search.add_trials([0.5, 0.4])
+    table = show(TrialTable, search, top_k=2, selected=[0])
+    search.add_trial(0.1)
+    refresh(table)
+    assert numbers(table) == [2, 1, 0]
+    assert rows(table)[2]["note"] == "not among the top 2"
+
+
+def test_a_selected_failed_trial_has_one_row_with_its_error(table, search, refresh):
+    for number in range(5):
+        search.add_trial(state=TrialState.FAILED, error=f"ValueError: {number}")
+    table.selected = [4, 0]
+    refresh(table)
+    assert numbers(table) == [0, 4, 3, 2]
+    assert rows(table)[0]["error"] == "ValueError: 0"
+
+
+def test_a_great_selection_has_as_many_rows_as_there_is_room_and_a_note(show, search, refresh):
+    search.add_trials([number / 500 for number in range(500)])
+    table = show(TrialTable, search, top_k=10)
+    table.selected = list(range(400))
+    refresh(table)
+    assert len(rows(table)) == MOST_ROWS
+    assert numbers(table)[-1] == 399
+    assert table.note == "300 more selected trials have no row."
