@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.conftest import browser, lab  # noqa: F401 -- fixtures, of the browser tests' real JupyterLab
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
+from hpo_widgets.journal import TrialRow
+from hpo_widgets.trials import TrialState
 
 NAMES = tuple("abcde")
 
@@ -43,6 +46,28 @@ def search(function: Any, journal: Path, jobs: int | None, **keywords: Any) -> H
     """A search with two workers, a callback and a subscriber, as the bars demand."""
     settings = {"optimizer_class": RandomSearch, "max_number_of_concurrent_tasks": 2} | keywords
     return HyperParameterOptimizer(function, space(), total_max_jobs=jobs, journal=journal, **settings)
+
+
+def make_journal(path: Path, trials: int) -> Path:
+    """A journal of a search with that many ended trials."""
+    optimizer = HyperParameterOptimizer(add, space(), total_max_jobs=10 * trials, journal=path)
+    recorder = optimizer._recorder
+    recorder.open_journal()
+    rng = np.random.default_rng(0)
+    points = rng.random((trials, 5)).tolist()
+    for number, point in enumerate(points):
+        value = point[0] + point[1]
+        summary = {"objective/objective": [value, 0, value, 0, value, 0, 1]}
+        row = TrialRow(
+            number, int(TrialState.COMPLETED), 0, point, [value], [0], 1e9 + number, 1e9 + number + 0.5, number % 2,
+            draw=number, summary=summary,
+        )  # fmt: skip
+        recorder.ended(row)
+        if number % 1000 == 999:
+            recorder.flush()
+    recorder.flush()
+    recorder.close_journal()
+    return optimizer.journal_path
 
 
 class Followed:

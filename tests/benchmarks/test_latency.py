@@ -14,13 +14,12 @@ import numpy as np
 import psutil
 import pytest
 
-from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.journal import Journal, TrialRow
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-from tests.benchmarks.searches import add, search, space
+from tests.benchmarks.searches import make_journal, search
 
 
 def sleeps(a: float, **_others: float) -> float:
@@ -77,28 +76,6 @@ def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
         peers="Optuna waits for the trial",
         reached=seconds <= 0.25 and not left,
     )
-
-
-def make_journal(path: Path, trials: int) -> Path:
-    """A journal of a search with that many ended trials."""
-    optimizer = HyperParameterOptimizer(add, space(), total_max_jobs=10 * trials, journal=path)
-    recorder = optimizer._recorder
-    recorder.open_journal()
-    rng = np.random.default_rng(0)
-    points = rng.random((trials, 5)).tolist()
-    for number, point in enumerate(points):
-        value = point[0] + point[1]
-        summary = {"objective/objective": [value, 0, value, 0, value, 0, 1]}
-        row = TrialRow(
-            number, int(TrialState.COMPLETED), 0, point, [value], [0], 1e9 + number, 1e9 + number + 0.5, number % 2,
-            draw=number, summary=summary,
-        )  # fmt: skip
-        recorder.ended(row)
-        if number % 1000 == 999:
-            recorder.flush()
-    recorder.flush()
-    recorder.close_journal()
-    return optimizer.journal_path
 
 
 def _write_slowly(path: Path, first: int, count: int, sent: Any) -> None:

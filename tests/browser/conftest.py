@@ -248,7 +248,8 @@ _HAS_FAILED = pytest.StashKey[bool]()
 
 
 @contextlib.contextmanager
-def _page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     opened = Notebook(page, lab)
@@ -264,14 +265,14 @@ def _page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
 @pytest.fixture
 def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Give a page of JupyterLab of the test's own."""
-    with _page(lab, browser) as opened:
+    with open_page(lab, browser) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def shared_notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Give one page of JupyterLab to all tests of a module: opening one takes longer than most tests."""
-    with _page(lab, browser) as opened:
+    with open_page(lab, browser) as opened:
         yield opened
 
 
