@@ -58,6 +58,8 @@ class Definition:
     journal: Path
     worker_env: WorkerEnvironment = field(repr=False)  # may hold credentials
     header: dict[str, Any]
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The template experiment and further arguments as they were given, for `as_code`."""
 
     def make_engine(self, workers: int, job_class: type | None = None) -> JobEngine:
         """Start the workers of this machine; ``job_class`` in place of the default engine."""
@@ -197,6 +199,7 @@ def define(
         journal=Path(keywords.get("journal") or DIRECTORY),
         worker_env=keywords.get("worker_env"),
         header=header,
+        given={"base_task_id": base_task_id, **recorded, **optimizer_kwargs},
     )
 
 

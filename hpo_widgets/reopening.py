@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.as_code import arguments_as_kept
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
 from hpo_widgets.journal import Journal, JournalError, JournalReader
@@ -110,4 +111,10 @@ def _definition(chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any
         journal=path,
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),
+        given={
+            **arguments_as_kept(header["arguments"]),
+            "base_task_id": base_task_id,
+            **controller_keywords,
+            **strategy_keywords,
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.as_code import constructor_call, present_keywords
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
 from hpo_widgets.journal import JournalError
@@ -223,6 +224,27 @@ class RunningSearch:
                 getattr(self, name)(*arguments)
         except (TypeError, ValueError, IndexError, JournalError) as error:
             self._controller.notice("command", f"{name}: {error}")
+
+    def as_code(self) -> str:
+        """The search as Python: imports and the constructor call with the ranges and limits of this moment.
+
+        Objects that code can only name, such as a sampler, are written as names with a comment. Nothing of
+        ``worker_env`` is written.
+        """
+        definition, controller = self._definition, self._controller
+        wall_limit = controller.settings.optimization_time_limit
+        if controller.clock.has_own_deadline:
+            whole = self.budget.wall_minutes.limit
+            wall_limit = None if whole is None else round(whole, 2)
+        given = {**definition.given, "worker_env": None if definition.worker_env is None else ...}
+        base_task_id = given.pop("base_task_id")
+        return constructor_call(
+            base_task_id,
+            self.space,
+            self.objectives,
+            type(controller.strategy),
+            present_keywords(controller.settings, wall_limit, self.space.limits, given),
+        )
 
     def _do(self, function: Callable[[], object]) -> None:
         """Have the owner of the state do something.

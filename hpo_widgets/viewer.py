@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.as_code import Named, arguments_as_kept, constructor_call, present_keywords
 from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.details import to_dataframe
@@ -299,6 +300,23 @@ class SearchViewer:
             if len(found) == len(objectives):
                 ranking.put(row.number, tuple(m.value for m in found if m is not None))
         return [self.trial(number) for number in ranking.top(k)]
+
+    def as_code(self) -> str:
+        """The search as Python; the template experiment, which a journal cannot hold, is a name."""
+        header, settings = self._chronicle.header, self._chronicle.settings
+        is_script = header["engine"] == "script"
+        return constructor_call(
+            Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search"),
+            self.space,
+            self.objectives,
+            self.strategy_name,
+            present_keywords(
+                settings,
+                self.budget.wall_minutes.limit,
+                self.space.limits,
+                arguments_as_kept(header["arguments"]),
+            ),
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row a trial."""

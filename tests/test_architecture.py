@@ -31,7 +31,7 @@ FLOORS = (
             "limits",
         },
     },
-    {"trials and how a search is seen": {"trials", "search", "shown", "details"}},
+    {"trials and how a search is seen": {"trials", "search", "shown", "details", "as_code"}},
     # Rooms side by side that know nothing of each other.
     {"strategies": {"strategies"}, "jobs": {"jobs"}, "clearml": {"clearml"}, "journal": {"journal"}},
     {

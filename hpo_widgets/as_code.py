@@ -1,0 +1,358 @@
+"""A search as Python: the constructor call that gives the ranges, limits and settings of this moment.
+
+What a call cannot spell out, such as a sampler object or a function that has no name, is written as a name with
+a comment that says what it stands for. Values that may be secret are never written.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hpo_widgets.choices import UnknownChoice, choice_label, python_value
+from hpo_widgets.limits import Settings
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LeafParameter,
+    LogUniformParameterRange,
+    NumericParameter,
+    Parameter,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+
+PACKAGE = "hpo_widgets"
+_OPTUNA_OF_CLEARML = "clearml.automation.optuna"
+_STRATEGIES = ("RandomSearch", "GridSearch", "OptimizerOptuna", "OptimizerBOHB")
+_MOST_NEIGHBOURS = 8
+
+
+class Named(NamedTuple):
+    """Something that code can only name: what it is called, and what the comment says of it."""
+
+    name: str
+    comment: str = ""
+
+
+def constructor_call(
+    base_task_id: object,
+    space: Space,
+    objectives: Sequence[Objective],
+    strategy: type | str,
+    keywords: Mapping[str, object],
+    *,
+    package: str = PACKAGE,
+) -> str:
+    """Return the statements that make a search like the one described.
+
+    Parameters
+    ----------
+    base_task_id
+        The template experiment: a callable, a path, a Task id, or a `Named`.
+    space
+        The present space epoch; its ranges become those of the constructor.
+    objectives
+        What is optimised.
+    strategy
+        The strategy's class, or the name of one.
+    keywords
+        All other arguments that are not at their default, in order.
+    package
+        Where the classes are imported from: ``hpo_widgets`` or ``clearml.automation``.
+
+    Returns
+    -------
+    str
+        Imports, the call and, for ranges that a constructor cannot give, ``optimizer.set_ranges``.
+    """
+    writer = _Writer(package)
+    parameters, ranges = _present_parameters(space, exact=package == PACKAGE)
+    single = len(objectives) == 1
+    arguments = {
+        "base_task_id": writer.expression(base_task_id, "template_experiment"),
+        "hyper_parameters": writer.lines([writer.parameter(parameter) for parameter in parameters]),
+    }
+    for word in ("title", "series", "sign"):
+        values = [getattr(objective, word) for objective in objectives]
+        arguments[f"objective_metric_{word}"] = repr(values[0] if single else values)
+    arguments["optimizer_class"] = writer.strategy(strategy)
+    for keyword, value in keywords.items():
+        arguments[keyword] = writer.expression(value, keyword)
+    controller = writer.own("HyperParameterOptimizer")
+    body = "".join(f"    {name}={text},\n" for name, text in arguments.items())
+    statements = [f"optimizer = {controller}(\n{body})"]
+    if ranges:
+        entries = "".join(f"    {name!r}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
+        statements.append(f"optimizer.set_ranges({{\n{entries}}})")
+    return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"
+
+
+_DEFAULTS: dict[str, object] = {
+    "execution_queue": None,
+    "optimization_time_limit": None,
+    "compute_time_limit": None,
+    "auto_connect_task": True,
+    "always_create_task": False,
+    "spawn_project": None,
+    "save_top_k_tasks_only": None,
+    "total_max_jobs": None,
+    "time_limit_per_job": None,
+    "min_iteration_per_job": None,
+    "max_iteration_per_job": None,
+    "max_failures": 10,
+    "allow_duplicates": False,
+    "stop_grace": 0.1,
+    "limits": None,
+    "seed": None,
+}
+_NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
+
+
+def present_keywords(
+    settings: Settings,
+    wall_limit: float | None,
+    limits: Mapping[str, object],
+    given: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments of a search beside its template, space, objectives and strategy.
+
+    Parameters
+    ----------
+    settings
+        Limits and sizes as they are now.
+    wall_limit
+        Minutes that the search may take in all; None: any.
+    limits
+        Hard bounds of the space.
+    given
+        What the constructor got beside that; what equals its default is left out.
+    """
+    now: dict[str, object] = {"optimization_time_limit": wall_limit, "limits": dict(limits) or None}
+    now |= {
+        name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name in _DEFAULTS and name not in now
+    }
+    merged = {name: given.get(name, default) for name, default in _DEFAULTS.items()} | dict(given) | now
+    keywords: dict[str, object] = {"max_number_of_concurrent_tasks": settings.max_number_of_concurrent_tasks}
+    for name, value in merged.items():
+        if name in _NEVER_WRITTEN:
+            if value is not None:
+                keywords[name] = Named(name, _NEVER_WRITTEN[name])
+        elif value != _DEFAULTS.get(name):
+            keywords[name] = value
+    return keywords
+
+
+def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
+    """Return a journal's arguments; what it holds only the repr of becomes a name."""
+    return {
+        name: Named(name, "as when the search was made")
+        if isinstance(value, str) and value.startswith("<") and value.endswith(">")
+        else value
+        for name, value in kept.items()
+    }
+
+
+class _Writer:
+    """Writes expressions, and remembers what they need: imports and names of the reader's own."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._imports: dict[str, set[str]] = {}
+        self._named: dict[str, str] = {}
+
+    def imports(self) -> list[str]:
+        return [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._imports.items())]
+
+    def comments(self) -> list[str]:
+        return [f"# {name}: {comment}" for name, comment in self._named.items() if comment]
+
+    def own(self, name: str) -> str:
+        """Import a class that both packages have."""
+        is_apart = name == "OptimizerOptuna" and self._package != PACKAGE
+        return self._import(_OPTUNA_OF_CLEARML if is_apart else self._package, name)
+
+    def strategy(self, strategy: type | str) -> str:
+        """A strategy's class; one that only a journal tells of is a name."""
+        if isinstance(strategy, type):
+            return self.expression(strategy, strategy.__name__)
+        return self.own(strategy) if strategy in _STRATEGIES else self.expression(Named(strategy), strategy)
+
+    def lines(self, items: Sequence[str]) -> str:
+        """A list with one item a line."""
+        return "[\n" + "".join(f"        {item},\n" for item in items) + "    ]"
+
+    def _import(self, module: str, name: str) -> str:
+        self._imports.setdefault(module, set()).add(name)
+        return name
+
+    def parameter(self, parameter: Parameter) -> str:
+        """The constructor call of a parameter as declared."""
+        kind = self.own(type(parameter).__name__)
+        if isinstance(parameter, ParameterSet):
+            combinations = [
+                "{" + ", ".join(f"{key!r}: {self._part(key, part)}" for key, part in combination.items()) + "}"
+                for combination in parameter.values
+            ]
+            return f"{kind}([{', '.join(combinations)}])"
+        if isinstance(parameter, DiscreteParameterRange):
+            return f"{kind}({parameter.name!r}, {self.expression(list(parameter.declared), parameter.name)})"
+        assert isinstance(parameter, NumericParameter)  # noqa: S101 -- there is no other kind
+        words = [repr(parameter.name), f"min_value={parameter.min_value!r}", f"max_value={parameter.max_value!r}"]
+        if isinstance(parameter, LogUniformParameterRange) and parameter.base != 10:
+            words.append(f"base={parameter.base!r}")
+        default_step = 1 if isinstance(parameter, UniformIntegerParameterRange) else None
+        if parameter.step_size != default_step:
+            words.append(f"step_size={parameter.step_size!r}")
+        if not parameter.include_max_value:
+            words.append("include_max_value=False")
+        return f"{kind}({', '.join(words)})"
+
+    def _part(self, key: str, part: object) -> str:
+        return self.parameter(part) if isinstance(part, Parameter) else self.expression(part, key)
+
+    def expression(self, value: object, hint: str) -> str:
+        """Python that gives ``value``; ``hint`` is what it is called when code can only name it."""
+        value = python_value(value)
+        if isinstance(value, enum.Enum):
+            where = self._importable(type(value))
+            return f"{where}.{value.name}" if where else self._name(value, hint)
+        if value is None or type(value) in (bool, int, str, bytes):
+            return repr(value)
+        if type(value) is float:
+            return repr(value) if math.isfinite(value) else f'float("{value}")'
+        if type(value) in (list, tuple, set, frozenset, dict):
+            return self._collection(value, hint)
+        if isinstance(value, PurePath):
+            return f"{self._import('pathlib', 'Path')}({str(value)!r})"
+        if type(value).__module__.partition(".")[0] == "clearml" and isinstance(getattr(value, "id", None), str):
+            return repr(value.id)  # type: ignore[attr-defined]  # a Task, which its id stands for
+        if isinstance(value, Named):
+            name = _identifier(value.name)
+            self._named.setdefault(name, value.comment)
+            return name
+        if isinstance(value, type) and value.__module__.startswith((f"{PACKAGE}.", "clearml.automation")):
+            return self.own(value.__name__)
+        return self._importable(value) or self._name(value, hint)
+
+    def _collection(self, value: Any, hint: str) -> str:
+        if isinstance(value, dict):
+            pairs = (f"{self.expression(key, hint)}: {self.expression(item, str(key))}" for key, item in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        items = [self.expression(item, f"{hint}_{number}") for number, item in enumerate(value, start=1)]
+        if isinstance(value, tuple):
+            return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+        if isinstance(value, list):
+            return f"[{', '.join(items)}]"
+        kind = type(value).__name__
+        return f"{kind}([{', '.join(sorted(items))}])"
+
+    def _importable(self, value: object) -> str | None:
+        """The dotted name by which a function or class is reached, imported where it is in a module."""
+        module = getattr(value, "__module__", None)
+        qualified = getattr(value, "__qualname__", None)
+        if not isinstance(module, str) or not isinstance(qualified, str) or "<" in qualified:
+            return None
+        found: Any = sys.modules.get(module)
+        for part in qualified.split("."):
+            found = getattr(found, part, None)
+        if found is not value:
+            return None
+        first = qualified.partition(".")[0]
+        if module not in ("__main__", "builtins"):
+            self._import(module, first)
+        return qualified
+
+    def _name(self, value: object, hint: str) -> str:
+        """The reader's own name for an object, or one that a comment explains."""
+        for name, item in vars(sys.modules["__main__"]).copy().items():
+            if item is value and not name.startswith("_"):
+                return name
+        name = _identifier(hint)
+        what = choice_label(value) if isinstance(value, UnknownChoice) else f"the {type(value).__name__}"
+        self._named.setdefault(name, f"{what} of your own code")
+        return name
+
+
+def _identifier(hint: str) -> str:
+    name = "".join(letter if letter.isalnum() else "_" for letter in hint.rpartition("/")[2])
+    return name if name.isidentifier() else f"own_{name}"
+
+
+def _present_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], dict[str, tuple[object, ...]]]:
+    """Parameters declared with the ranges of this moment, and the ranges that no declaration gives."""
+    parameters: list[Parameter] = []
+    ranges: dict[str, tuple[object, ...]] = {}
+    for parameter in space.parameters:
+        if isinstance(parameter, LeafParameter):
+            leaf = space.leaf(parameter.name)
+            declared = parameter if leaf.range == parameter.range else _declared_so(leaf, exact=exact)
+            parameters.append(parameter if declared is None else declared)
+            if declared is None:
+                ranges[leaf.name] = leaf.range
+        else:
+            parameters.append(parameter)
+    leaves = {parameter.name for parameter in parameters if isinstance(parameter, LeafParameter)}
+    for name in space.names:
+        leaf = space.leaf(name)
+        if name not in leaves and leaf.range != leaf.declared:
+            ranges[name] = leaf.range
+    return parameters, ranges
+
+
+def _declared_so(leaf: LeafParameter, *, exact: bool) -> LeafParameter | None:
+    """A parameter whose declared range is the present one of ``leaf``; None when there is none."""
+    if isinstance(leaf, DiscreteParameterRange):
+        return DiscreteParameterRange(leaf.name, leaf.range)
+    assert isinstance(leaf, NumericParameter)  # noqa: S101 -- there is no other kind
+    count = leaf.num_values
+    low, high = leaf.range if count is None else (leaf.value_at(0), leaf.value_at(count - 1))
+    if count == 1:
+        return None if exact else DiscreteParameterRange(leaf.name, [low])
+    # A maximum that is no value stays none; one that was chosen is one.
+    include = not leaf._open_end  # noqa: SLF001 -- the same package's
+    step = leaf.step_size
+    if isinstance(leaf, LogUniformParameterRange):
+        lows, highs = (_exponents(bound, leaf.base) for bound in (low, high))
+        if not exact:
+            return LogUniformParameterRange(leaf.name, lows[0], highs[0], leaf.base, step, include)
+        for least in lows:
+            for greatest in highs:
+                found = LogUniformParameterRange(leaf.name, least, greatest, leaf.base, step, include)
+                if _is_same(found, leaf, (low, high)):
+                    return found
+        return None
+    plain: NumericParameter
+    if isinstance(leaf, UniformIntegerParameterRange):
+        plain = UniformIntegerParameterRange(leaf.name, int(low), int(high), leaf.step_size, include)
+    else:
+        plain = UniformParameterRange(leaf.name, low, high, step, include)
+    return plain if not exact or _is_same(plain, leaf, (low, high)) else None
+
+
+def _exponents(value: float, base: float) -> list[float]:
+    """Exponents whose power is ``value`` or the floats next to it, likeliest first."""
+    exponent = math.log10(value) if base == 10 else math.log(value, base)
+    found = [round(exponent, digits) for digits in (6, 9, 12, 15)]
+    below = above = exponent
+    for _ in range(_MOST_NEIGHBOURS):
+        found += [below, above]
+        below, above = math.nextafter(below, -math.inf), math.nextafter(above, math.inf)
+    return sorted(dict.fromkeys(found), key=lambda near: abs(base**near - value))
+
+
+def _is_same(found: NumericParameter, leaf: NumericParameter, bounds: tuple[float, float]) -> bool:
+    """Whether two parameters give the same values."""
+    if found.range != bounds or found.num_values != leaf.num_values:
+        return False
+    count = leaf.num_values
+    return count is None or all(found.value_at(at) == leaf.value_at(at) for at in {0, 1, count // 2, count - 1})

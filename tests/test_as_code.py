@@ -1,0 +1,238 @@
+"""A search as Python: what the code gives when it is run, and what it never holds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import optuna
+import pytest
+from hypothesis import given
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    OptimizerBOHB,
+    OptimizerOptuna,
+    ParameterSet,
+    RandomSearch,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.as_code import constructor_call
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.space import Space
+from tests import space_examples
+
+
+def anything(**point):
+    return float(len(point))
+
+
+def two(**_point):
+    return {"a/x": 1.0, "b/y": 2.0}
+
+
+def run(code, **names):
+    """What ``optimizer`` is after the code."""
+    scope = dict(names)
+    exec(compile(code, "<copied>", "exec"), scope)
+    return scope["optimizer"]
+
+
+def values(space):
+    """What every leaf of a space can give, and how it is drawn."""
+    found = {}
+    for name in space.names:
+        leaf = space.leaf(name)
+        count = leaf.num_values
+        few = None if count is None else [repr(leaf.value_at(index)) for index in {0, count // 2, count - 1}]
+        ends = (*map(repr, leaf.range), leaf.contains(leaf.range[-1])) if count is None else ()
+        found[name] = (type(leaf).__name__, count, few, ends, getattr(leaf, "base", None))
+    return found
+
+
+def space_of(space):
+    """The space of the search that the code of a space makes."""
+    code = constructor_call(anything, space, make_objectives("t", "s", "min"), RandomSearch, {})
+    return run(code).space
+
+
+@given(space_examples.parameter_lists())
+def test_code_gives_the_space_as_declared(parameters):
+    space = Space(parameters)
+    assert space_of(space) == space
+
+
+@pytest.mark.parametrize(
+    ("parameter", "range_"),
+    [
+        pytest.param(UniformParameterRange("x", 0, 1), (0.1, 0.3), id="uniform"),
+        pytest.param(UniformParameterRange("x", 0, 1, include_max_value=False), (0.5, 1.0), id="open end kept"),
+        pytest.param(UniformParameterRange("x", 0, 1, include_max_value=False), (0.5, 0.75), id="open end left"),
+        pytest.param(UniformParameterRange("x", 0, 1), (-3, 2.5), id="widened"),
+        pytest.param(UniformParameterRange("x", 0.05, 1, 0.1), (0.12, 0.7), id="stepped"),
+        pytest.param(UniformParameterRange("x", 0, 1, 0.3), (0.3, 1), id="off-step maximum"),
+        pytest.param(UniformParameterRange("x", 0, 1, 0.1), (0.3, 0.3), id="one step"),
+        pytest.param(LogUniformParameterRange("x", -4, -1), (1e-3, 1e-2), id="log, whole exponents"),
+        pytest.param(LogUniformParameterRange("x", -4, -1), (0.00231, 0.0777), id="log, any value"),
+        pytest.param(LogUniformParameterRange("x", -4, 4, base=math.e), (0.5, 7.0), id="log, base e"),
+        pytest.param(LogUniformParameterRange("x", 0, 8, base=2, step_size=1), (4, 64), id="log, stepped"),
+        pytest.param(UniformIntegerParameterRange("x", 1, 9), (2, 5), id="integer"),
+        pytest.param(UniformIntegerParameterRange("x", 1, 99, 7), (10, 60), id="integer, stepped"),
+        pytest.param(UniformIntegerParameterRange("x", 0, 9, include_max_value=False), (2, 8), id="integer, open"),
+        pytest.param(DiscreteParameterRange("x", [True, 1, 1.0, "1", None, (1, 2), math.nan]), (1, "1"), id="choices"),
+    ],
+)
+def test_code_declares_the_range_of_this_moment(parameter, range_):
+    space = Space([parameter, UniformParameterRange("other", 0, 1)]).with_ranges({"x": range_})
+    assert values(space_of(space)) == values(space)
+
+
+def test_any_log_range_that_a_handle_can_give_comes_back_to_the_last_digit():
+    space = Space([LogUniformParameterRange("x", -6, 2)])
+    for step in range(1, 200):
+        narrowed = space.with_ranges({"x": (1.1e-6 * 1.05**step, 3.3e-5 * 1.07**step)})
+        assert space_of(narrowed).ranges == narrowed.ranges
+
+
+def test_ranges_inside_a_parameter_set_are_set_after_the_constructor():
+    inner = ParameterSet(
+        [
+            {"kind": "sgd", "momentum": UniformParameterRange("momentum", 0, 1)},
+            {"kind": "adam", "beta": LogUniformParameterRange("beta", -3, -1)},
+        ]
+    )
+    space = Space([inner]).with_ranges({"momentum": (0.5, 0.9), "kind": ("sgd",)})
+    code = constructor_call(anything, space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert run(code).space == space
+    assert code.index("optimizer.set_ranges") > code.index("HyperParameterOptimizer(")
+
+
+def steered(search):
+    optimizer = search(
+        anything,
+        [UniformParameterRange("General/x", 0, 1), DiscreteParameterRange("net", ["a", "b"])],
+        objective_metric_title="validation",
+        objective_metric_series="loss",
+        objective_metric_sign="max_global",
+        optimization_time_limit=30,
+        total_max_jobs=40,
+        time_limit_per_job=1.5,
+        max_failures=3,
+        limits={"General/x": (0, 2)},
+        seed=7,
+        name="named",
+    )
+    optimizer.set_range("General/x", (0.25, 2))
+    optimizer.set_total_max_jobs(60)
+    optimizer.set_compute_time_limit(90)
+    optimizer.set_max_number_of_concurrent_tasks(3)
+    return optimizer
+
+
+def test_settings_that_were_changed_are_in_the_code_as_they_are_now(search):
+    optimizer = steered(search)
+    again = run(optimizer.as_code())
+    assert again._controller.settings == optimizer._controller.settings
+    assert again.space == Space(
+        [UniformParameterRange("General/x", 0.25, 2), DiscreteParameterRange("net", ["a", "b"])],
+        {"General/x": (0, 2)},
+    )
+    assert again.objectives == optimizer.objectives
+    assert again.get_optimizer().seed == 7
+    assert again.name == "named"
+    assert again.journal_path.parent == optimizer.journal_path.parent
+
+
+def test_a_moment_set_as_time_limit_is_the_minutes_of_the_whole_search(search):
+    optimizer = steered(search)
+    optimizer.set_time_limit(in_minutes=12)
+    assert run(optimizer.as_code())._controller.settings.optimization_time_limit == pytest.approx(12, abs=0.05)
+    optimizer.set_time_limit()
+    assert "optimization_time_limit" not in optimizer.as_code()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "keywords"),
+    [
+        (RandomSearch, {"allow_duplicates": True, "max_failures": None}),
+        (GridSearch, {}),
+        (OptimizerOptuna, {"max_observations": 500, "min_iteration_per_job": 2}),
+        (OptimizerBOHB, {"min_iteration_per_job": 1, "max_iteration_per_job": 27, "eta": 4}),
+    ],
+)
+def test_every_strategy_comes_back_with_its_keywords(search, strategy, keywords):
+    optimizer = search(anything, optimizer_class=strategy, **keywords)
+    again = run(optimizer.as_code())
+    assert type(again.get_optimizer()) is strategy
+    assert again._controller.settings == optimizer._controller.settings
+    for name in keywords:
+        if hasattr(optimizer.get_optimizer(), name):
+            assert getattr(again.get_optimizer(), name) == keywords[name]
+
+
+def test_several_objectives_come_back(search):
+    optimizer = search(
+        two,
+        objective_metric_title=["a", "b"],
+        objective_metric_series=["x", "y"],
+        objective_metric_sign=["min", "max"],
+        optimizer_class=OptimizerOptuna,
+    )
+    assert run(optimizer.as_code()).objectives == optimizer.objectives
+
+
+def test_an_object_that_code_can_only_name_is_named_and_explained(search):
+    sampler = optuna.samplers.RandomSampler(seed=3)
+    code = search(lambda x: x, optimizer_class=OptimizerOptuna, optuna_sampler=sampler).as_code()
+    assert "optuna_sampler=optuna_sampler" in code
+    assert "# optuna_sampler: the RandomSampler of your own code" in code
+    assert "# template_experiment: the function of your own code" in code
+    again = run(code, optuna_sampler=sampler, template_experiment=anything)
+    assert again.get_optimizer().optuna_sampler is sampler
+
+
+def test_a_script_is_named_by_its_path(search, tmp_path):
+    script = tmp_path / "train it.py"
+    script.write_text("import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\np.parse_args()\n")
+    optimizer = search(
+        script, objective_metric_title="t", objective_metric_series="s", arguments=["--{name}", "{value}"]
+    )
+    again = run(optimizer.as_code())
+    assert again._definition.template.path == script
+    assert again._definition.template.arguments({"x": 1}) == ["--x", "1"]
+
+
+def test_values_of_worker_env_are_not_in_the_code(search):
+    planted = "planted-key-0815"
+    optimizer = search(anything, worker_env=lambda index: {"API_KEY": planted, "GPU": str(index)})
+    code = optimizer.as_code()
+    assert planted not in code
+    assert "API_KEY" not in code
+    assert run(code, worker_env=None).id  # it asks for the argument again, by name
+    assert "# worker_env:" in code
+
+
+def test_a_journal_gives_the_code_without_its_callable(search):
+    optimizer = steered(search)
+    optimizer.set_total_max_jobs(2)
+    optimizer.start()
+    assert optimizer.wait(1)
+    with HyperParameterOptimizer.open(optimizer.journal_path) as view:
+        code = view.as_code()
+    again = run(code, anything=anything)
+    assert again._controller.settings == optimizer._controller.settings
+    assert again.space == run(optimizer.as_code()).space
+    assert "# anything: the callable of this search" in code
+    reopened = HyperParameterOptimizer.open(optimizer.journal_path, base_task_id=anything)
+    assert run(reopened.as_code()).space == again.space
+
+
+def test_paths_and_importable_functions_are_imported(search):
+    code = search(anything, journal=Path("somewhere")).as_code()
+    assert f"from {__name__} import anything" in code
+    assert "from pathlib import Path" in code
+    assert "journal=Path('somewhere')" in code
