@@ -17,6 +17,7 @@ from hpo_widgets.parameters.combination import ParameterSet
 from hpo_widgets.parameters.convert import as_parameter
 from hpo_widgets.parameters.numeric import NumericParameter, as_pair, check_limits
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.parameters.redeclared import redeclared
 
 __all__ = [
     "DiscreteParameterRange",
@@ -31,4 +32,5 @@ __all__ = [
     "as_pair",
     "as_parameter",
     "check_limits",
+    "redeclared",
 ]
