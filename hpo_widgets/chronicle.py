@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.objectives import Objective
+from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- handed on
 from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
 from hpo_widgets.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-END_STATUS = {
-    "stopped": SearchStatus.STOPPED,
-    "max_failures": SearchStatus.FAILED,
-    "objective_never_reported": SearchStatus.FAILED,
-    "launch_failed": SearchStatus.FAILED,
-    "error": SearchStatus.FAILED,
-}
-"""The status that follows from a stop reason's code; ``completed`` for the others."""
 
 
 @dataclass(slots=True)

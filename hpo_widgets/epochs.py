@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hpo_widgets.search import EpochMark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.space import Space
 
 
+class Past(Protocol):
+    """The epochs that somebody remembers, and the ways back and forth between them."""
+
+    @property
+    def space(self) -> Space:
+        """The present space."""
+        ...
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """All epochs, the first included."""
+        ...
+
+    @property
+    def undo(self) -> Sequence[Space]:
+        """Spaces that an undo goes back to, the next one last."""
+        ...
+
+    @property
+    def redo(self) -> Sequence[Space]:
+        """Spaces that a redo goes to, the next one last."""
+        ...
+
+
 class Epochs:
-    """Versions of the space; written by the controller's thread, read from any.
+    """Versions of the space; written by the search's own thread, read from any.
 
     Each change makes a new epoch, `undo` and `redo` included, so that every trial says under which
     ranges its point was chosen. Methods return the new epoch's mark, or None when nothing changes.
@@ -42,12 +65,12 @@ class Epochs:
         """Whether an undone change can be made again."""
         return bool(self._redo)
 
-    def restore(self, chronicle: Chronicle) -> None:
+    def restore(self, past: Past) -> None:
         """Take up the epochs that a journal tells of, the first included."""
-        self.space = chronicle.space
-        self.marks = list(chronicle.epochs)
-        self._undo = list(chronicle.undo)
-        self._redo = list(chronicle.redo)
+        self.space = past.space
+        self.marks = list(past.epochs)
+        self._undo = list(past.undo)
+        self._redo = list(past.redo)
 
     def set_ranges(self, ranges: Mapping[str, Any], first_number: int) -> EpochMark | None:
         """Change ranges; ``first_number`` is the first trial that they hold for."""

@@ -52,6 +52,15 @@ STOP_CODES = (
 )
 """Every way in which a search can end."""
 
+END_STATUS = {
+    "stopped": SearchStatus.STOPPED,
+    "max_failures": SearchStatus.FAILED,
+    "objective_never_reported": SearchStatus.FAILED,
+    "launch_failed": SearchStatus.FAILED,
+    "error": SearchStatus.FAILED,
+}
+"""The status that follows from a stop reason's code; ``completed`` for the others."""
+
 COMMANDS = (
     "start",
     "pause",

@@ -31,7 +31,7 @@ FLOORS = (
             "limits",
         },
     },
-    {"trials and how a search is seen": {"trials", "search", "shown", "details", "as_code"}},
+    {"trials and how a search is seen": {"trials", "search", "shown", "details", "as_code", "epochs"}},
     # Rooms side by side that know nothing of each other.
     {"strategies": {"strategies"}, "jobs": {"jobs"}, "clearml": {"clearml"}, "journal": {"journal"}},
     {
@@ -42,7 +42,6 @@ FLOORS = (
             "controller",
             "definition",
             "endings",
-            "epochs",
             "history",
             "optimizer",
             "proposals",
