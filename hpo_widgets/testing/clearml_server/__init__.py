@@ -1,0 +1,18 @@
+"""An in-memory ClearML API server on loopback, for tests and demonstrations: it keeps nothing when it ends.
+
+Run it by hand with ``python -m hpo_widgets.testing.clearml_server``.
+"""
+
+from __future__ import annotations
+
+from hpo_widgets.testing.clearml_server.request_log import LoggedRequest, RequestLog
+
+try:
+    from hpo_widgets.testing.clearml_server.server import ClearmlServer
+except ModuleNotFoundError as error:
+    if error.name not in {"tornado", "jwt"}:
+        raise
+    msg = f'The in-memory ClearML server needs {error.name}: pip install "hpo-widgets[demo]"'
+    raise ModuleNotFoundError(msg, name=error.name) from error
+
+__all__ = ["ClearmlServer", "LoggedRequest", "RequestLog"]

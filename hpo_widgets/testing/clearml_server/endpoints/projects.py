@@ -1,0 +1,141 @@
+"""``projects``: create, find, change and delete them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpo_widgets.testing.clearml_server.clock import stored
+from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
+from hpo_widgets.testing.clearml_server.fields import Field
+from hpo_widgets.testing.clearml_server.projects import cleaned_name, make_project, project_named
+from hpo_widgets.testing.clearml_server.queries import (
+    as_list,
+    ordered,
+    page_of,
+    pattern,
+    projected,
+    selected_fields,
+)
+from hpo_widgets.testing.clearml_server.routing import Call, endpoint
+
+if TYPE_CHECKING:
+    from hpo_widgets.testing.clearml_server.documents import Document
+
+PROJECT_FIELDS = frozenset(
+    {
+        "id",
+        "company",
+        "user",
+        "name",
+        "basename",
+        "description",
+        "created",
+        "tags",
+        "system_tags",
+        "default_output_destination",
+        "last_update",
+        "featured",
+        "parent",
+        "path",
+    }
+)
+_SHORTEST_NAME = 3
+
+
+def unknown_project(project_id: str) -> ApiError:
+    """A project that does not exist."""
+    return bad_request(401, "Invalid project id", id=project_id)
+
+
+@endpoint("projects.create", required=["name"])
+def create(call: Call) -> Document:
+    """Make a project and those above it."""
+    name = cleaned_name(call.data["name"])
+    if len(name) < _SHORTEST_NAME:
+        raise validation_error("Project name cannot be blank")
+    if project_named(call.store, name) is not None:
+        raise bad_request(
+            801, "Project with the same name already exists", name=name, company=call.store.identity.company
+        )
+    values = {
+        field: call.data[field]
+        for field in ("tags", "system_tags", "default_output_destination")
+        if call.data.get(field)
+    }
+    return {"id": make_project(call.store, name, call.data.get("description") or "", **values)["id"]}
+
+
+@endpoint("projects.get_by_id", [Field("project", str, required=True)])
+def get_by_id(call: Call) -> Document:
+    """One project."""
+    return {"project": _project(call)}
+
+
+def _project(call: Call) -> Document:
+    project = call.store.projects.get(call.data["project"])
+    if project is None:
+        raise unknown_project(call.data["project"])
+    return project
+
+
+@endpoint("projects.get_all")
+def get_all(call: Call) -> Document:
+    """The projects that a request asks for."""
+    data = call.data
+    fields = selected_fields(data, PROJECT_FIELDS)
+    found = list(call.store.projects.values())
+    if data.get("id"):
+        ids = set(as_list(data["id"]))
+        found = [project for project in found if project["id"] in ids]
+    if data.get("name"):
+        expression = pattern(data["name"])
+        found = [project for project in found if expression.search(project["name"])]
+    if data.get("parent"):
+        parents = set(as_list(data["parent"]))
+        found = [project for project in found if project.get("parent") in parents]
+    if data.get("shallow_search"):
+        found = [project for project in found if "parent" not in project]
+    found = page_of(ordered(found, data.get("order_by"), PROJECT_FIELDS), data)
+    if not fields:
+        # Only one project alone tells its path.
+        return {"projects": [{name: project[name] for name in project if name != "path"} for project in found]}
+    return {"projects": projected(found, fields)}
+
+
+@endpoint("projects.get_all_ex")
+def get_all_ex(call: Call) -> Document:
+    """The projects that a request asks for, ids included whatever fields it names."""
+    fields = call.data.get("only_fields")
+    if not fields:
+        return get_all(call)
+    data = {**call.data, "only_fields": ["id", *fields]}
+    return get_all(Call(call.store, call.identity, call.version, data))
+
+
+@endpoint("projects.update", [Field("project", str, required=True)])
+def update(call: Call) -> Document:
+    """Write some fields of a project."""
+    project = _project(call)
+    moment = call.store.now()
+    fields = {
+        name: call.data[name]
+        for name in ("description", "tags", "system_tags", "default_output_destination")
+        if call.data.get(name) is not None
+    }
+    project.update(fields, last_update=stored(moment))
+    return {"updated": 1, "fields": {**fields, "last_update": moment}}
+
+
+@endpoint("projects.delete", [Field("project", str, required=True), Field("force", bool)])
+def delete(call: Call) -> Document:
+    """Forget a project; one that holds Tasks only by force, and the Tasks are then in none."""
+    store = call.store
+    project = _project(call)
+    tasks = store.tasks.of("project", [project["id"]])
+    if tasks and not call.data.get("force"):
+        raise bad_request(402, "Project has associated tasks", "use force=true to delete", id=project["id"])
+    for task in tasks:
+        store.tasks.move(task, "project", None)
+    del store.projects[project["id"]]
+    del store.project_ids[project["name"]]
+    return {"deleted": 1, "disassociated_tasks": len(tasks), "urls": None}

@@ -1,0 +1,204 @@
+"""``queues``: create, find, change and delete them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.testing.clearml_server.clock import stored
+from hpo_widgets.testing.clearml_server.documents import Document, new_id
+from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.fields import Field
+from hpo_widgets.testing.clearml_server.queries import (
+    as_list,
+    ordered,
+    page_of,
+    pattern,
+    projected,
+    selected_fields,
+)
+from hpo_widgets.testing.clearml_server.queueing import DEFAULT_QUEUE
+from hpo_widgets.testing.clearml_server.routing import Call, Version, endpoint
+from hpo_widgets.testing.clearml_server.states import CREATED, QUEUED, change
+from hpo_widgets.testing.clearml_server.tasks import check_name
+
+if TYPE_CHECKING:
+    from hpo_widgets.testing.clearml_server.store import Store
+
+SINCE = (2, 4)
+QUEUE = Field("queue", str, required=True)
+QUEUE_FIELDS = frozenset(
+    {
+        "id",
+        "name",
+        "display_name",
+        "company",
+        "created",
+        "tags",
+        "system_tags",
+        "entries",
+        "last_update",
+        "metadata",
+        "workers",
+    }
+)
+# From this version on, metadata are an object; before it a list.
+_METADATA_OBJECTS_SINCE = Version(2, 20)
+
+
+def make_queue(store: Store, name: str, **values: Any) -> str:
+    """Make a queue; its id.
+
+    Parameters
+    ----------
+    store : Store
+        Where.
+    name : str
+        Its name, which no queue has yet.
+    **values
+        Other fields.
+    """
+    moment = stored(store.now())
+    queue: Document = {
+        "id": new_id(),
+        "name": name,
+        "company": store.identity.company,
+        "created": moment,
+        "tags": [],
+        "system_tags": [],
+        "last_update": moment,
+        "metadata": {},
+        **values,
+    }
+    store.queues.add(queue)
+    return str(queue["id"])
+
+
+def default_queue(store: Store) -> str:
+    """The id of the queue named "default", which is made when somebody asks for it first."""
+    found = store.queues.named(DEFAULT_QUEUE)
+    return found["id"] if found else make_queue(store, DEFAULT_QUEUE)
+
+
+def _check_unused(store: Store, name: str) -> None:
+    if store.queues.named(name) is not None:
+        raise bad_request(
+            801,
+            "Value combination already exists",
+            "unique field already contains this value",
+            name=name,
+            company=store.identity.company,
+        )
+
+
+@endpoint(
+    "queues.create",
+    [Field("name", str, required=True), Field("tags", list), Field("system_tags", list)],
+    since=SINCE,
+)
+def create(call: Call) -> Document:
+    """Make a queue."""
+    name = call.data["name"]
+    check_name(name)
+    _check_unused(call.store, name)
+    values = {field: call.data[field] for field in ("tags", "system_tags") if call.data.get(field)}
+    return {"id": make_queue(call.store, name, **values)}
+
+
+@endpoint("queues.get_by_id", [QUEUE], since=SINCE)
+def get_by_id(call: Call) -> Document:
+    """One queue."""
+    queue = call.store.queues.get(call.store.queue_id(call.data["queue"]))
+    return {"queue": _of_version(queue or {}, call.version)}
+
+
+@endpoint("queues.get_default", since=SINCE)
+def get_default(call: Call) -> Document:
+    """The queue that is used when none is named."""
+    return {"id": default_queue(call.store), "name": DEFAULT_QUEUE}
+
+
+@endpoint("queues.get_all", since=SINCE)
+def get_all(call: Call) -> Document:
+    """The queues that a request asks for."""
+    return {"queues": projected(_matching(call), selected_fields(call.data, QUEUE_FIELDS))}
+
+
+@endpoint("queues.get_all_ex", since=SINCE)
+def get_all_ex(call: Call) -> Document:
+    """The queues that a request asks for, with the workers that serve them and the names of what waits."""
+    fields = selected_fields(call.data, QUEUE_FIELDS)
+    limit = call.data.get("max_task_entries")
+    queues = [_extended(call.store, queue, limit) for queue in _matching(call)]
+    return {"queues": projected(queues, ["id", *fields] if fields else fields)}
+
+
+def _matching(call: Call) -> list[Document]:
+    data = call.data
+    found = [_of_version(queue, call.version) for queue in call.store.queues.all()]
+    if data.get("id"):
+        ids = set(as_list(data["id"]))
+        found = [queue for queue in found if queue["id"] in ids]
+    if data.get("name"):
+        expression = pattern(data["name"])
+        found = [queue for queue in found if expression.search(queue["name"])]
+    for name in ("tags", "system_tags"):
+        wanted = set(as_list(data.get(name) or []))
+        found = [queue for queue in found if not wanted or wanted & set(queue[name])]
+    return page_of(ordered(found, data.get("order_by"), QUEUE_FIELDS), data)
+
+
+def _extended(store: Store, queue: Document, limit: int | None) -> Document:
+    entries = []
+    for entry in queue["entries"][:limit]:
+        task = store.tasks.get(entry["task"])
+        shown = {"id": entry["task"]} | ({"name": task["name"]} if task else {})
+        entries.append({**entry, "task": shown})
+    workers = [
+        {"name": worker["id"], "ip": worker["ip"], "task": _running(store, worker)}
+        for worker in store.workers.values()
+        if queue["id"] in worker["queues"]
+    ]
+    return {**queue, "entries": entries, "workers": workers}
+
+
+def _running(store: Store, worker: Document) -> Document | None:
+    task = store.tasks.get(worker["task"])
+    return {"id": task["id"], "name": task["name"]} if task else None
+
+
+def _of_version(queue: Document, version: Version) -> Document:
+    return queue if version >= _METADATA_OBJECTS_SINCE else {**queue, "metadata": list(queue["metadata"])}
+
+
+@endpoint(
+    "queues.update",
+    [QUEUE, Field("name", str), Field("tags", list), Field("system_tags", list)],
+    since=SINCE,
+)
+def update(call: Call) -> Document:
+    """Write some fields of a queue."""
+    store, data = call.store, call.data
+    queue_id = store.queue_id(data["queue"])
+    fields = {name: data[name] for name in ("name", "tags", "system_tags") if data.get(name) is not None}
+    if "name" in fields:
+        check_name(fields["name"])
+        _check_unused(store, fields["name"])
+    store.queues.edit(queue_id, fields, store.now())
+    return {"updated": 1, "fields": fields}
+
+
+@endpoint("queues.delete", [QUEUE, Field("force", bool)], since=SINCE)
+def delete(call: Call) -> Document:
+    """Forget a queue; one where Tasks wait only by force, and they are then as they were made."""
+    store = call.store
+    queue_id = store.queue_id(call.data["queue"])
+    waiting = store.queues.entries(queue_id)
+    if waiting and not call.data.get("force"):
+        raise bad_request(702, "Queue is not empty", "use force=true to delete", id=queue_id)
+    for task_id in waiting:
+        task = store.tasks.get(task_id)
+        if task is not None and task["status"] == QUEUED:
+            change(store, task, CREATED, reason=f"Queue {queue_id} was deleted")
+            store.enqueued_from.pop(task_id, None)
+    store.queues.remove(queue_id)
+    return {"deleted": 1}

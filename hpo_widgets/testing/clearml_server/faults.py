@@ -1,0 +1,60 @@
+"""Planned trouble: answers that fail, connections that are cut, delays."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One failing answer.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status; 0 cuts the connection without an answer.
+    subcode : int
+        ``meta.result_subcode``.
+    message : str
+        ``meta.result_msg``.
+    after : bool
+        Whether the request takes effect before its answer fails.
+    """
+
+    status: int
+    subcode: int
+    message: str
+    after: bool
+
+
+class Faults:
+    """The trouble that is planned. Any thread may plan; the server's takes."""
+
+    def __init__(self) -> None:
+        self._planned: dict[str, deque[Fault]] = {}
+        self._lock = threading.Lock()
+        self.latency = 0.0
+
+    def plan(self, endpoint: str, fault: Fault, times: int) -> None:
+        """Let the next answers of an endpoint fail; `ANY` is whatever comes next."""
+        with self._lock:
+            self._planned.setdefault(endpoint, deque()).extend([fault] * times)
+
+    def take(self, endpoint: str) -> Fault | None:
+        """The fault that is due for an endpoint, which is then used up."""
+        with self._lock:
+            for name in (endpoint, ANY):
+                planned = self._planned.get(name)
+                if planned:
+                    return planned.popleft()
+        return None
+
+    def clear(self) -> None:
+        """Plan no trouble any more."""
+        with self._lock:
+            self._planned.clear()
+        self.latency = 0.0

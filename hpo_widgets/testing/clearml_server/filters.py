@@ -1,0 +1,179 @@
+"""Which Tasks a request asks for: the filters of ``tasks.get_all``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.testing.clearml_server.documents import MISSING, Document, value_at
+from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.queries import as_list, pattern
+
+if TYPE_CHECKING:
+    from hpo_widgets.testing.clearml_server.store import Store
+
+Test = Callable[[Document], bool]
+
+PATTERNS = ("name", "comment")
+LISTS = ("status", "type", "user", "project", "parent", "execution.queue")
+TAGS = ("tags", "system_tags")
+TIMES = ("created", "started", "completed", "last_update", "last_change", "status_changed", "published")
+HIDDEN = "hidden"
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": lambda left, right: bool(left >= right),
+    "<=": lambda left, right: bool(left <= right),
+    ">": lambda left, right: bool(left > right),
+    "<": lambda left, right: bool(left < right),
+}
+
+
+def matching_tasks(store: Store, data: Document) -> list[Document]:
+    """The Tasks that a request asks for, in order of creation.
+
+    An index finds the candidates: ids first, else parents, else projects.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are.
+    data : dict
+        The request.
+    """
+    ids = _ids(data)
+    if ids:
+        found: Iterable[Document] = store.tasks.of_ids(ids)
+    elif _only_names(data.get("parent")):
+        found = store.tasks.of("parent", as_list(data["parent"]))
+    elif _only_names(data.get("project")):
+        found = store.tasks.of("project", _projects(store, data))
+    else:
+        found = store.tasks
+    tests = list(_tests(store, data))
+    if not ids and not data.get("search_hidden"):
+        tests.append(lambda task: HIDDEN not in task["system_tags"])
+    return [task for task in found if all(test(task) for test in tests)]
+
+
+def _ids(data: Document) -> list[str]:
+    ids = data.get("id")
+    if ids is None:
+        return []
+    if isinstance(ids, dict) or not all(isinstance(one, str) for one in as_list(ids)):
+        raise bad_request(16, "Invalid value for fields", "invalid value type, string expected", field="id", value=ids)
+    return as_list(ids)
+
+
+def _only_names(value: Any) -> bool:
+    """Whether a filter is a plain list of ids, which an index can answer."""
+    values = as_list(value)
+    return bool(value) and all(isinstance(one, str) and one and one[0] not in "-_" for one in values)
+
+
+def _projects(store: Store, data: Document) -> list[str]:
+    projects = as_list(data["project"])
+    if not data.get("include_subprojects"):
+        return projects
+    within = set(projects)
+    return projects + [one["id"] for one in store.projects.values() if within.intersection(one["path"])]
+
+
+def _tests(store: Store, data: Document) -> Iterable[Test]:
+    for name in PATTERNS:
+        if isinstance(data.get(name), str) and data[name]:
+            yield _matches([name], data[name])
+    for name in LISTS:
+        values = data.get(name)
+        if values:
+            plain = _projects(store, data) if name == "project" and _only_names(values) else as_list(values)
+            yield _one_of(name, plain)
+    for name in TAGS:
+        if data.get(name):
+            yield _tagged(name, as_list(data[name]))
+    for name in TIMES:
+        for condition in as_list(data.get(name) or []):
+            yield _compared(name, condition)
+    for key, combine in (("_any_", any), ("_all_", all)):
+        wanted = data.get(key)
+        if isinstance(wanted, dict) and wanted.get("pattern"):
+            yield _in_fields(wanted["fields"], wanted["pattern"], combine)
+    for path, condition in (data.get("filters") or {}).items():
+        for how, combine in (("any", any), ("all", all)):
+            if isinstance(condition, dict) and condition.get(how):
+                yield _included(path, condition[how], combine)
+
+
+def _matches(fields: list[str], text: str) -> Test:
+    return _in_fields(fields, text, any)
+
+
+def _in_fields(fields: Iterable[str], text: str, combine: Callable[[Iterable[bool]], bool]) -> Test:
+    expression = pattern(text)
+    paths = [field.split(".") for field in fields]
+
+    def test(task: Document) -> bool:
+        values = (value_at(task, path) for path in paths)
+        return combine(any(expression.search(str(one)) for one in as_list(value)) for value in values if _is_set(value))
+
+    return test
+
+
+def _is_set(value: Any) -> bool:
+    return value is not MISSING
+
+
+def _one_of(name: str, values: list[Any]) -> Test:
+    path = name.split(".")
+    unwanted = {one[1:] for one in values if isinstance(one, str) and one.startswith("-")}
+    wanted = {one for one in values if not (isinstance(one, str) and one.startswith("-"))}
+
+    def test(task: Document) -> bool:
+        value = value_at(task, path)
+        value = None if value is MISSING else value
+        return value not in unwanted and (not wanted or value in wanted)
+
+    return test
+
+
+def _tagged(name: str, values: list[str]) -> Test:
+    everything = any(one in {"__$all", "__$and"} for one in values)
+    words = [one for one in values if not one.startswith("__$")]
+    unwanted = {one[1:] for one in words if one.startswith("-")}
+    wanted = {one for one in words if not one.startswith("-")}
+
+    def test(task: Document) -> bool:
+        tags = set(task.get(name, ()))
+        if tags & unwanted:
+            return False
+        return wanted <= tags if everything else not wanted or bool(wanted & tags)
+
+    return test
+
+
+def _compared(name: str, condition: Any) -> Test:
+    text = str(condition)
+    sign = next((one for one in _COMPARISONS if text.startswith(one)), ">=")
+    moment = datetime.fromisoformat(text.removeprefix(sign).strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    compare = _COMPARISONS[sign]
+
+    def test(task: Document) -> bool:
+        value = task.get(name)
+        return value is not None and compare(value, moment)
+
+    return test
+
+
+def _included(path: str, condition: Document, combine: Callable[[Iterable[bool]], bool]) -> Test:
+    way = path.split(".")
+    include = condition.get("include") or []
+    exclude = condition.get("exclude") or []
+
+    def test(task: Document) -> bool:
+        value = value_at(task, way)
+        values = as_list(value) if value is not MISSING else []
+        held = [one in values for one in include] + [one not in values for one in exclude]
+        return combine(held)
+
+    return test

@@ -1,0 +1,160 @@
+"""The API over HTTP: from a request to an endpoint's function and back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import Application, RequestHandler
+
+from hpo_widgets.testing.clearml_server import endpoints
+from hpo_widgets.testing.clearml_server.auth import COOKIE
+from hpo_widgets.testing.clearml_server.bodies import JSON_LINES, fields_of, lines_of
+from hpo_widgets.testing.clearml_server.documents import Document, encode
+from hpo_widgets.testing.clearml_server.envelope import answer, refusal
+from hpo_widgets.testing.clearml_server.errors import ApiError
+from hpo_widgets.testing.clearml_server.request_log import LoggedRequest, RequestLog
+from hpo_widgets.testing.clearml_server.routing import Call, Route, route
+
+if TYPE_CHECKING:
+    from hpo_widgets.testing.clearml_server.faults import Fault, Faults
+    from hpo_widgets.testing.clearml_server.store import Store
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["endpoints", "make_application"]
+
+
+class ApiHandler(RequestHandler):
+    """Answers every path of the API; all methods are alike."""
+
+    def initialize(self, store: Store, log: RequestLog, faults: Faults) -> None:
+        """Take what the application hands to each handler."""
+        self.store = store
+        self.log = log
+        self.faults = faults
+        self.route: Route | None = None
+        self.subcode = 0
+        self.response_size = 0
+        self.cut = False
+        self.came = datetime.now(UTC)
+        self.started = time.perf_counter()
+
+    def set_default_headers(self) -> None:
+        """Say nothing of the framework."""
+        self.clear_header("Server")
+
+    async def get(self, path: str) -> None:
+        """Answer one request."""
+        del path
+        if self.faults.latency:
+            await asyncio.sleep(self.faults.latency)
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            self._write_text(415, "Content encoding is not supported (gzip)")
+            return
+        trx = self.request.headers.get("X-ClearML-Trx") or self.request.headers.get("X-Trains-Trx")
+        fault = None
+        try:
+            self.route = route(self.request.path)
+            fault = self.faults.take(self.route.name)
+            body = answer(self.route, trx, self._data(fault))
+        except ApiError as error:
+            body = refusal(self.route, trx, error)
+        except Exception as error:
+            # What a handler did not foresee is answered as the server does it: status 500 with Python's own words.
+            logger.debug("error 500 in %s", self.request.path, exc_info=True)
+            body = refusal(self.route, trx, ApiError(500, 0, str(error)))
+        if fault is not None and not fault.status:
+            self._cut()
+            return
+        self._write_json(body)
+
+    post = put = delete = patch = get
+
+    async def head(self, path: str) -> None:
+        """Say that the server is there."""
+        del path
+
+    async def options(self, path: str) -> None:
+        """Allow everything."""
+        del path
+
+    def _data(self, fault: Fault | None) -> Document:
+        if fault is not None and not fault.after:
+            raise _failure(fault)
+        assert self.route is not None  # noqa: S101 - tells the type checker what the caller did
+        found = self.route.required()
+        headers = self.request.headers
+        identity = self.store.identity
+        if not found.open_to_all:
+            identity = self.store.authority.identify(headers, self.get_cookie(COOKIE))
+        content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        lines: list[Any] = []
+        data: Document = {}
+        if found.batch:
+            lines = lines_of(content_type, self.request.body)
+        elif content_type not in JSON_LINES:
+            data = fields_of(self.request.query, content_type, self.request.body)
+        result = found.answer(Call(self.store, identity, self.route.version, data, lines))
+        if fault is not None:
+            raise _failure(fault)
+        if found.name == "auth.login":
+            self.set_cookie(COOKIE, result["token"], httponly=True, samesite="Lax")
+        return result
+
+    def _write_json(self, body: Document) -> None:
+        self.set_status(body["meta"]["result_code"])
+        self.subcode = body["meta"]["result_subcode"]
+        self.set_header("Content-Type", "application/json")
+        self._write_body(encode(body))
+
+    def _write_text(self, status: int, text: str) -> None:
+        self.set_status(status)
+        self._write_body(text.encode())
+
+    def _write_body(self, content: bytes) -> None:
+        self.response_size = len(content)
+        self.write(content)
+
+    def _cut(self) -> None:
+        """End the connection without an answer."""
+        self.cut = True
+        connection = self.request.connection
+        if connection is not None:
+            self.detach().close()
+        self.on_finish()
+
+    def on_finish(self) -> None:
+        """Log the request."""
+        headers = self.request.headers
+        self.log.add(
+            LoggedRequest(
+                endpoint=self.route.name if self.route else self.request.path,
+                method=self.request.method or "",
+                status=0 if self.cut else self.get_status(),
+                subcode=self.subcode,
+                worker=headers.get("X-ClearML-Worker", ""),
+                client=headers.get("X-ClearML-Client", "") or headers.get("X-ClearML-Agent", ""),
+                time=self.came,
+                seconds=time.perf_counter() - self.started,
+                request_size=len(self.request.body),
+                response_size=self.response_size,
+            ),
+        )
+
+
+def _failure(fault: Fault) -> ApiError:
+    return ApiError(fault.status, fault.subcode, fault.message)
+
+
+def make_application(store: Store, log: RequestLog, faults: Faults) -> Application:
+    """The API, at the root of its port."""
+    handlers = [(r"(/.*)", ApiHandler, {"store": store, "log": log, "faults": faults})]
+    return Application(handlers, compress_response=True, log_function=_silent)
+
+
+def _silent(handler: RequestHandler) -> None:
+    """Write no access log: `RequestLog` has it."""

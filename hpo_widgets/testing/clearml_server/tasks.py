@@ -1,0 +1,168 @@
+"""What a Task is: its fields, its first state, and the checks of what is written into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.testing.clearml_server.clock import stored
+from hpo_widgets.testing.clearml_server.documents import Document, new_id
+from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.states import CREATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hpo_widgets.testing.clearml_server.store import Store
+
+TASK_TYPES = frozenset(
+    {
+        "training",
+        "testing",
+        "inference",
+        "data_processing",
+        "application",
+        "monitor",
+        "controller",
+        "report",
+        "optimizer",
+        "service",
+        "qc",
+        "custom",
+    }
+)
+TASK_FIELDS = frozenset(
+    {
+        "id",
+        "company",
+        "user",
+        "name",
+        "type",
+        "status",
+        "status_reason",
+        "status_message",
+        "status_changed",
+        "comment",
+        "report",
+        "report_assets",
+        "created",
+        "started",
+        "completed",
+        "published",
+        "active_duration",
+        "parent",
+        "project",
+        "output",
+        "execution",
+        "tags",
+        "system_tags",
+        "script",
+        "last_worker",
+        "last_worker_report",
+        "last_update",
+        "last_change",
+        "last_changed_by",
+        "last_iteration",
+        "last_metrics",
+        "unique_metrics",
+        "metric_stats",
+        "hyperparams",
+        "configuration",
+        "runtime",
+        "models",
+        "container",
+        "enqueue_status",
+        "hidden",
+    }
+)
+ARCHIVED = "archived"
+DEVELOPMENT = "development"
+_SHORTEST_NAME = 3
+
+
+def check_name(name: Any) -> None:
+    """Refuse a name of fewer than three characters: 400/800."""
+    if isinstance(name, str) and len(name) < _SHORTEST_NAME:
+        raise bad_request(800, "Data validation error", name="String value is too short")
+
+
+def check_references(store: Store, values: Document) -> None:
+    """Refuse a project or parent that does not exist: 400/16."""
+    project, parent = values.get("project"), values.get("parent")
+    if project and project not in store.projects:
+        raise bad_request(16, "Invalid value for fields", "expecting Project id", id=project, field="project")
+    if parent and store.tasks.get(parent) is None:
+        raise bad_request(16, "Invalid value for fields", "expecting Task id", id=parent, field="parent")
+
+
+def new_task(store: Store, name: str, task_type: str) -> Document:
+    """A Task in its first state, which is in no store yet.
+
+    Parameters
+    ----------
+    store : Store
+        Whose time and user it takes.
+    name : str
+        Its name.
+    task_type : str
+        One of `TASK_TYPES`.
+    """
+    moment = stored(store.now())
+    return {
+        "id": new_id(),
+        "company": store.identity.company,
+        "user": store.identity.user,
+        "name": name,
+        "type": task_type,
+        "status": CREATED,
+        "report_assets": [],
+        "created": moment,
+        "output": {},
+        "execution": new_execution(),
+        "tags": [],
+        "system_tags": [],
+        "script": {"binary": "python", "repository": "", "entry_point": "", "requirements": {}},
+        "last_update": moment,
+        "last_change": moment,
+        "last_iteration": 0,
+        "last_metrics": {},
+        "unique_metrics": [],
+        "metric_stats": {},
+        "hyperparams": {},
+        "configuration": {},
+        "runtime": {},
+        "models": {"input": [], "output": []},
+        "container": {},
+        "last_changed_by": store.identity.user,
+    }
+
+
+def new_execution() -> Document:
+    """The execution section of a fresh Task."""
+    return {"test_split": 0, "parameters": {}, "model_desc": {}, "model_labels": {}, "artifacts": []}
+
+
+def sorted_tags(tags: Any) -> Any:
+    """Tags as they are kept: sorted, doubles included; what is no list stays as it is."""
+    return sorted(tags) if isinstance(tags, list) else tags
+
+
+def without_none(sections: Any) -> Any:
+    """Nested dicts without the keys whose value is None."""
+    if not isinstance(sections, dict):
+        return sections
+    return {name: without_none(value) for name, value in sections.items() if value is not None}
+
+
+def take_legacy_parameters(task: Document) -> None:
+    """Move the parameters of older clients from the execution section to the section Args."""
+    parameters = task["execution"].get("parameters")
+    if parameters:
+        section = task["hyperparams"].setdefault("Args", {})
+        for name, value in parameters.items():
+            section[name] = {"section": "Args", "name": name, "value": value, "type": "legacy"}
+        task["execution"]["parameters"] = {}
+
+
+def sorted_artifacts(artifacts: Iterable[Document]) -> list[Document]:
+    """Artifacts as they are kept: by key, then mode."""
+    return sorted(artifacts, key=lambda artifact: (artifact["key"], artifact["mode"]))
