@@ -25,6 +25,7 @@ from hpo_widgets.widget.space_panel import SpacePanel
 from hpo_widgets.widget.status import StatusPanel
 from hpo_widgets.widget.table import TrialTable
 from hpo_widgets.widget.tabs import PlotTabs
+from hpo_widgets.widget.waiting import TimeoutTrait, WaitingTrait, wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, or anything else that is a `Search`.
     **traits
-        First values of ``selected`` and ``top_k``, and layout traits of a ``VBox``.
+        First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
 
     Raises
     ------
@@ -99,6 +100,10 @@ class OptimizerWidget(ipywidgets.VBox):
     total_max_jobs = t.Int(None, allow_none=True, min=1, help="Two-way. Trials that may be run in all; None: any.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
     top_k = t.Int(10, min=1, help="How many trials count as the top.")
+    waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
+    wait_timeout = TimeoutTrait(
+        None, allow_none=True, help="Two-way. Minutes after which waiting ends in any case; None: it does not."
+    )
 
     def __init__(self, search: Search, **traits: Any) -> None:
         if not isinstance(search, Search):
@@ -141,6 +146,10 @@ class OptimizerWidget(ipywidgets.VBox):
         t.link((self, "selected"), (self._table, "selected"))
         t.link((self, "top_k"), (self._table, "top_k"))
         t.dlink((self, "selected"), (self._details, "selected"))
+        t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
+        self._on_waiting(None)
+        self.observe(self._on_waiting, "waiting")
+        self._controls.observe(self._on_waited, "waiting")
         for plot in (self._history, self._slices):
             t.link((self, "selected"), (plot, "selected"))
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
@@ -149,6 +158,23 @@ class OptimizerWidget(ipywidgets.VBox):
     def search(self) -> Search:
         """The search that is shown."""
         return self._search
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block this cell until the search has ended; the panel is shown, and steers, meanwhile.
+
+        The panel's Wait (``waiting``) blocks nothing.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+
+        Returns
+        -------
+        bool
+            True when it has ended or was never started, False when it timed out.
+        """
+        return wait(self._search, timeout)
 
     def refresh(self, update: Update) -> None:
         """Set the traits from the search; called by the refresher only."""
@@ -204,6 +230,20 @@ class OptimizerWidget(ipywidgets.VBox):
         if self._refresher.is_writing:
             return MappingProxyType(ranges)
         return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
+
+    # No link: a wait also ends on the refresher's thread, and a link is for one thread.
+    def _on_waiting(self, _change: object) -> None:
+        with self._refresher.lock:
+            try:
+                self._controls.waiting = self.waiting
+            except t.TraitError:
+                # The search has ended since it was asked.
+                self.waiting = False
+                raise
+
+    def _on_waited(self, _change: object) -> None:
+        with self._refresher.lock:
+            self.waiting = self._controls.waiting
 
     def _on_steering(self, change: dict[str, Any]) -> None:
         """Turn an assignment of user code into a command; what the search itself says is none."""

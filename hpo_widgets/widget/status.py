@@ -9,17 +9,26 @@ import traitlets as t
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.widget import summary
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.part import ViewPart
+from hpo_widgets.widget.typed import TypedPart, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from hpo_widgets.widget.refresher import Update
 
+MOST_WORKERS = 1_000
+"""Workers that can be typed in: a slip of the finger must not start a million processes."""
 
-class StatusPanel(ViewPart):
+_MOST_JOBS = 10**9
+_COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
+
+
+class StatusPanel(TypedPart):
     """Shows a search in a header line, budgets, counts, the best trial and the newest notices.
 
     Its traits are words and numbers ready to be shown, all set by the search; everything that
-    comes from a trial is shown as text.
+    comes from a trial is shown as text. The numbers of workers and of trials in all can be typed
+    over; a budget of trials that is used up can be raised.
 
     Parameters
     ----------
@@ -43,6 +52,14 @@ class StatusPanel(ViewPart):
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
+    workers = t.Int(1, help="Trials that run at once at most.").tag(sync=True)
+    jobs = t.Int(None, allow_none=True, help="Trials in all; None: any number.").tag(sync=True)
+    raise_to = t.Int(
+        None, allow_none=True, help="What a used-up budget of trials may be raised to; None: it is not."
+    ).tag(sync=True)
+    commands = t.Dict(help="Field to None when it can be changed now, else to the sentence that says why not.").tag(
+        sync=True
+    )
 
     def refresh(self, update: Update) -> None:
         """Show the search as it is now."""
@@ -58,3 +75,31 @@ class StatusPanel(ViewPart):
             self.forecast = summary.forecast(search)
             self.sentence = "" if reason is None else reason.sentence
             self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices)]
+            self.workers = search.max_number_of_concurrent_tasks
+            self.set_trait("jobs", search.total_max_jobs)
+            self.set_trait("raise_to", summary.raised_budget(search))
+            self.commands = {field: search.capabilities.get(command) for field, command in _COMMANDS.items()}
+
+    @property
+    def _fields(self) -> Mapping[str, Callable[[str], None]]:
+        return {"workers": self._take_workers, "jobs": self._take_jobs}
+
+    def _take_workers(self, typed: str) -> None:
+        self._command("workers", whole(typed, "the number of workers", most=MOST_WORKERS))
+
+    def _take_jobs(self, typed: str) -> None:
+        self._command("jobs", whole(typed, "the number of trials in all", most=_MOST_JOBS) if typed else None)
+
+    def _command(self, field: str, number: int | None) -> None:
+        name = _COMMANDS[field]
+        reason = self.search.capabilities.get(name)
+        if reason is not None:
+            raise ValueError(reason)
+        self.search.command(name, number)
+
+    def _on_raise(self, _content: dict[str, object]) -> None:
+        """Raise a used-up budget by what was offered, and go on."""
+        number = summary.raised_budget(self.search)
+        if number is not None:
+            self.search.command(_COMMANDS["jobs"], number)
+            self.search.command("start")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NEWEST_NOTICES = 5
 _LEAST_TRIALS = 3
+_LEAST_RAISE = 10
 _ALWAYS = (TrialState.RUNNING, TrialState.COMPLETED)
 _BAD = (TrialState.FAILED,)
 
@@ -88,6 +89,16 @@ def progress(search: Search) -> float | None:
     """Return the used share of the budget that will end the search first; None when nothing is limited."""
     shares = [line["fraction"] for line in budgets(search)]
     return max((share for share in shares if share is not None), default=None)
+
+
+def raised_budget(search: Search) -> int | None:
+    """Return what a search whose trials are used up may be raised to, half as many again; None: no need, or no way."""
+    limit = search.total_max_jobs
+    if limit is None or search.status.is_alive or search.budget.jobs.used < limit:
+        return None
+    if search.capabilities.get("set_total_max_jobs") is not None:
+        return None
+    return limit + max(_LEAST_RAISE, limit // 2)
 
 
 def counts(search: Search) -> list[Count]:

@@ -1,14 +1,32 @@
-// Start, Pause / Resume and Stop. Each press is one custom message; the kernel side only queues it.
+// Start, Pause / Resume, Stop and Wait. Each press is one custom message; the kernel side only queues it.
 
 import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
+import { type Answer, typedField } from "./typed_field";
 
 type Model = {
   status: string;
   /** Command name to null when it can be done now, else to the sentence that says why not. */
   commands: Record<string, string | null>;
+  waiting: boolean;
+  wait_timeout: number | null;
+  wait_progress: string;
+  wait_limit: string;
+  wait_outcome: string;
+  answer: Answer;
 };
+
+const TRAITS = [
+  "status",
+  "commands",
+  "waiting",
+  "wait_timeout",
+  "wait_progress",
+  "wait_limit",
+  "wait_outcome",
+  "answer",
+] as const;
 
 interface Action {
   command: string;
@@ -28,16 +46,42 @@ function actions(status: string): Action[] {
   return [begin, status === "paused" ? RESUME : PAUSE, STOP];
 }
 
+interface Button {
+  button: HTMLElement;
+  symbol: HTMLElement;
+  word: HTMLElement;
+}
+
+function makeButton(className: string): Button {
+  const button = element("button", className, { type: "button" });
+  const symbol = element("span", "", { "aria-hidden": "true" });
+  const word = element("span");
+  button.append(symbol, " ", word);
+  return { button, symbol, word };
+}
+
 const render: Render<Model> = ({ model, el }) => {
-  const root = element("div", "hpo-part hpo-controls", { role: "group", "aria-label": "Search" });
-  const places = ["start", "pause", "stop"].map((place) => {
-    const button = element("button", `hpo-${place}`, { type: "button" });
-    const symbol = element("span", "", { "aria-hidden": "true" });
-    const word = element("span");
-    button.append(symbol, " ", word);
-    return { button, symbol, word };
-  });
-  root.append(...places.map((place) => place.button));
+  const root = element("div", "hpo-part hpo-controls-root");
+  const group = element("div", "hpo-controls", { role: "group", "aria-label": "Search" });
+  const places = ["start", "pause", "stop"].map((place) => makeButton(`hpo-${place}`));
+  const wait = makeButton("hpo-wait-button");
+  setText(wait.symbol, "◔");
+  setText(wait.word, "Wait");
+  group.append(...places.map((place) => place.button), wait.button);
+
+  // What is waited for changes every second and is not read out; how it ended is.
+  const line = element("div", "hpo-wait");
+  const progress = element("span", "hpo-number");
+  const timeout = typedField("time-out in minutes", "minutes, empty for none", (text, id) =>
+    model.send({ kind: "type", name: "timeout", text, id }),
+  );
+  const outcome = element("span", "hpo-wait-outcome", { role: "status" });
+  const dismiss = element("button", "hpo-wait-dismiss", { type: "button" });
+  const cross = element("span", "", { "aria-hidden": "true" });
+  setText(cross, "✕");
+  dismiss.append(cross);
+  line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
+  root.append(group, line);
 
   const paint = (): void => {
     const commands = model.get("commands");
@@ -51,6 +95,26 @@ const render: Render<Model> = ({ model, el }) => {
         setReason(place.button, commands[action.command] ?? null);
       }
     }
+    const isWaiting = model.get("waiting");
+    setAttribute(wait.button, "aria-pressed", String(isWaiting));
+    setReason(wait.button, isWaiting ? null : (commands.wait ?? null));
+
+    const ended = model.get("wait_outcome");
+    line.classList.toggle("hpo-is-shown", isWaiting || ended !== "");
+    setText(progress, isWaiting ? `◔ waiting: ${model.get("wait_progress")}` : "");
+    timeout.root.hidden = !isWaiting;
+    const minutes = model.get("wait_timeout");
+    timeout.paint(
+      model.get("wait_limit"),
+      minutes === null ? "" : String(minutes),
+      null,
+      model.get("answer"),
+    );
+    setText(outcome, isWaiting ? "" : ended);
+    dismiss.hidden = !isWaiting && ended === "";
+    const meaning = isWaiting ? "Stop waiting" : "Dismiss";
+    setAttribute(dismiss, "aria-label", meaning);
+    setAttribute(dismiss, "title", meaning);
   };
 
   const press = (event: MouseEvent): void => {
@@ -64,14 +128,26 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  root.addEventListener("click", press);
-  model.on("change:status", paint);
-  model.on("change:commands", paint);
+  group.addEventListener("click", press);
+  wait.button.addEventListener("click", () => {
+    if (!isDisabled(wait.button)) {
+      model.send({ kind: "wait", on: !model.get("waiting") });
+    }
+  });
+  dismiss.addEventListener("click", () => {
+    // The line goes, and with it the button: the focus must not get lost.
+    wait.button.focus();
+    model.send(model.get("waiting") ? { kind: "wait", on: false } : { kind: "dismiss" });
+  });
+  for (const trait of TRAITS) {
+    model.on(`change:${trait}`, paint);
+  }
   paint();
   el.append(root);
   return () => {
-    model.off("change:status", paint);
-    model.off("change:commands", paint);
+    for (const trait of TRAITS) {
+      model.off(`change:${trait}`, paint);
+    }
   };
 };
 

@@ -1,7 +1,9 @@
-// The header line, the budgets, the counts, the best trial and the newest notices. Only shows.
+// The header line, the budgets, the counts, the best trial and the newest notices. The numbers of workers and of
+// trials in all can be typed over.
 
 import type { Render } from "@anywidget/types";
 import { element, setAttribute, setCount, setText } from "./dom";
+import { type Answer, type TypedField, typedField } from "./typed_field";
 import "./status.css";
 
 interface Budget {
@@ -39,7 +41,16 @@ type Model = {
   forecast: string;
   sentence: string;
   notices: Notice[];
+  workers: number;
+  jobs: number | null;
+  raise_to: number | null;
+  commands: Record<string, string | null>;
+  answer: Answer;
 };
+
+/** Where in `facts` the workers are, and in `budgets` the trials. */
+const WORKERS = 1;
+const TRIALS = 0;
 
 /** A shape for each state beside its word, so that colour is never the only sign. */
 const SHAPES: Readonly<Record<string, string>> = {
@@ -64,6 +75,11 @@ const TRAITS = [
   "forecast",
   "sentence",
   "notices",
+  "workers",
+  "jobs",
+  "raise_to",
+  "commands",
+  "answer",
 ] as const;
 
 function makeBudget(): HTMLElement {
@@ -76,11 +92,15 @@ function makeBudget(): HTMLElement {
   return root;
 }
 
-function paintBudget(root: HTMLElement, budget: Budget): void {
+function paintBudget(root: HTMLElement, budget: Budget, field: TypedField | null): void {
   const [row, bar] = [...root.children] as [HTMLElement, HTMLElement];
   const [name, text] = [...row.children] as [HTMLElement, HTMLElement];
   setText(name, budget.name);
-  setText(text, budget.text);
+  if (field === null) {
+    setText(text, budget.text);
+  } else if (field.root.parentElement !== text) {
+    text.replaceChildren(field.root);
+  }
   bar.hidden = budget.fraction === null;
   const percent = Math.min(100, 100 * (budget.fraction ?? 0));
   setAttribute(bar, "aria-label", budget.name);
@@ -99,8 +119,14 @@ const render: Render<Model> = ({ model, el }) => {
   const shape = element("span", "", { "aria-hidden": "true" });
   const word = element("span");
   const facts = element("span", "hpo-muted");
+  const [factsBefore, factsAfter] = [element("span"), element("span")];
   pill.append(shape, word);
-  head.append(title, pill, facts);
+  const type = (name: string) => (text: string, id: string) =>
+    model.send({ kind: "type", name, text, id });
+  const workers = typedField("workers", "workers", type("workers"));
+  const jobs = typedField("trials in all", "in all, empty for no limit", type("jobs"));
+  facts.append(factsBefore, workers.root, factsAfter);
+  head.append(title, pill, facts, workers.problem);
 
   const body = element("div", "hpo-status-body");
   const budgets = element("div", "hpo-budgets hpo-number");
@@ -114,10 +140,13 @@ const render: Render<Model> = ({ model, el }) => {
   bestLine.append(bestMark, bestText, forecast);
   factsRow.append(counts, bestLine);
   budgets.append(factsRow);
-  const sentence = element("div", "hpo-sentence", { role: "status" });
+  const ending = element("div", "hpo-ending");
+  const sentence = element("span", "hpo-sentence", { role: "status" });
+  const raise = element("button", "", { type: "button" });
+  ending.append(sentence, raise);
   const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
   const announcer = element("div", "hpo-hidden", { "aria-live": "polite" });
-  body.append(budgets, sentence, notices, announcer);
+  body.append(budgets, jobs.problem, ending, notices, announcer);
   root.append(head, body);
 
   let announced = -ANNOUNCE_EVERY;
@@ -128,7 +157,28 @@ const render: Render<Model> = ({ model, el }) => {
     pill.dataset.status = status;
     setText(shape, SHAPES[status] ?? "");
     setText(word, status);
-    setText(facts, model.get("facts").join(" · "));
+    const words = model.get("facts");
+    const commands = model.get("commands");
+    const answer = model.get("answer");
+    setText(factsBefore, `${words.slice(0, WORKERS).join(" · ")} · `);
+    setText(
+      factsAfter,
+      words.length > WORKERS + 1 ? ` · ${words.slice(WORKERS + 1).join(" · ")}` : "",
+    );
+    workers.paint(
+      words[WORKERS] ?? "",
+      String(model.get("workers")),
+      commands.workers ?? null,
+      answer,
+    );
+    const limit = model.get("jobs");
+    const used = model.get("budgets")[TRIALS]?.text ?? "";
+    jobs.paint(
+      limit === null ? `${used} / no limit` : used,
+      limit === null ? "" : String(limit),
+      commands.jobs ?? null,
+      answer,
+    );
 
     const shown = model.get("budgets");
     while (bars.length < shown.length) {
@@ -140,7 +190,7 @@ const render: Render<Model> = ({ model, el }) => {
       const budget = shown[index];
       bar.hidden = budget === undefined;
       if (budget) {
-        paintBudget(bar, budget);
+        paintBudget(bar, budget, index === TRIALS ? jobs : null);
       }
     }
 
@@ -167,6 +217,9 @@ const render: Render<Model> = ({ model, el }) => {
     const remaining = model.get("forecast");
     setText(forecast, remaining ? ` · ${remaining}` : "");
     setText(sentence, model.get("sentence"));
+    const offer = model.get("raise_to");
+    raise.hidden = offer === null;
+    setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);
 
     const list = model.get("notices");
     const rows = setCount(notices, list.length, () => {
@@ -196,6 +249,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
+  raise.addEventListener("click", () => model.send({ kind: "raise" }));
   for (const trait of TRAITS) {
     model.on(`change:${trait}`, schedule);
   }

@@ -140,7 +140,7 @@ def test_every_public_trait_says_what_it_is():
 
 
 def test_unknown_keyword_is_refused_with_the_near_match(search):
-    with pytest.raises(TypeError, match=r"OptimizerWidget has no keyword 'selectd': did you mean 'selected'\?"):
+    with pytest.raises(TypeError, match=r"OptimizerWidget has no keyword 'selectd'. Did you mean 'selected'\?"):
         OptimizerWidget(search, selectd=[1])
     assert search.num_subscribers == 0
 
@@ -254,9 +254,7 @@ def test_what_a_page_may_not_send_is_told_in_the_notices(panel, wire, refresh):
     wire.browser_sets(panel._table, top_k=-1)
     wire.browser_sets(panel._status_panel, status="banana")
     refresh(panel)
-    assert [line["text"] for line in panel._status_panel.notices] == [
-        "page: status cannot be set by a page; nothing was changed",
-        "page: The value of the 'top_k' trait of a TrialTable instance should not be less than 1, "
-        "but a value of -1 was specified; nothing was changed",
-    ]
+    newest, oldest = [line["text"] for line in panel._status_panel.notices]
+    assert newest == "page: status cannot be set by a page; nothing was changed"
+    assert oldest.startswith("page: The value of the 'top_k' trait of a TrialTable instance should not be less than 1")
     assert (panel.top_k, panel._status_panel.status) == (10, "idle")

@@ -1,0 +1,219 @@
+"""Wait, and the numbers of workers and trials, under a person's hand: mouse, keyboard, a reload, both themes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.search import StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(shared_notebook):
+    shared_notebook.open(PANEL)
+    return shared_notebook
+
+
+@pytest.fixture
+def panel(opened):
+    """A new search and its panel, in the page that the tests of this module share."""
+    opened.console_errors.clear()
+    opened.run_all()
+    shown = opened.panel()
+    expect(shown.locator(".hpo-pill")).to_have_text("○idle")
+    yield shown
+    # Nothing of this test is running when the next one begins.
+    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+
+
+def button(panel, name):
+    return panel.get_by_role("button", name=name, exact=True)
+
+
+def commands(notebook):
+    return notebook.kernel("[list(command) for command in search.commands]")
+
+
+def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):
+    wait, line = button(panel, "Wait"), panel.locator(".hpo-wait")
+    expect(wait).to_have_attribute("aria-disabled", "true")
+    expect(wait).to_have_attribute("title", "there is nothing to wait for: the search has not started")
+    wait.click(force=True)
+    assert opened.kernel("widget.waiting") is False
+    button(panel, "Start").click()
+    expect(wait).not_to_have_attribute("aria-disabled", "true")
+    wait.click()
+    expect(line).to_contain_text("waiting: 200 trials left, ends in about 5:00")
+    expect(wait).to_have_attribute("aria-pressed", "true")
+    opened.kernel("[search.add_trials([0.5] * 60), search.advance(60)]")
+    # The kernel is free all the while, and what is said follows the search.
+    expect(line).to_contain_text("waiting: 140 trials left, ends in about 2:20")
+    opened.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
+    end = line.get_by_role("status")
+    expect(end).to_have_text("the search has ended: all 200 trials were run")
+    expect(wait).to_have_attribute("aria-pressed", "false")
+    line.get_by_role("button", name="Dismiss").click()
+    expect(end).to_be_empty()
+    expect(wait).to_be_focused()
+    assert opened.complaints() == []
+
+
+def test_a_second_press_or_the_cross_gives_the_wait_up(opened, panel):
+    button(panel, "Start").click()
+    wait, line = button(panel, "Wait"), panel.locator(".hpo-wait")
+    wait.click()
+    expect(line).to_contain_text("waiting:")
+    wait.click()
+    expect(line).not_to_contain_text("waiting:")
+    wait.press("Enter")
+    expect(line).to_contain_text("waiting:")
+    line.get_by_role("button", name="Stop waiting").click()
+    expect(wait).to_have_attribute("aria-pressed", "false")
+    assert commands(opened) == [["start"]]
+
+
+def test_a_time_out_is_typed_in_ticks_and_ends_the_wait(opened, panel):
+    button(panel, "Start").click()
+    button(panel, "Wait").click()
+    line = panel.locator(".hpo-wait")
+    line.get_by_role("button", name="time-out in minutes: no time-out").click()
+    field = line.get_by_role("textbox", name="time-out in minutes")
+    expect(field).to_be_focused()
+    field.fill("soon")
+    field.press("Enter")
+    alert = line.get_by_role("alert")
+    expect(alert).to_have_text("a time-out is in minutes and above 0, such as 5 or 0.5, not “soon”")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    opened.screenshot("wait-bad-timeout", panel)
+    field.fill("1.5")
+    field.press("Enter")
+    expect(line).to_contain_text("time-out in 1:2")
+    expect(alert).to_be_hidden()
+    expect(line.get_by_role("button", name="time-out in minutes: time-out in 1:")).to_be_focused()
+    opened.kernel("setattr(widget, 'wait_timeout', 0.01)")
+    expect(line.get_by_role("status")).to_have_text("the time-out of 0.01 minutes has passed; the search goes on")
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+
+
+def test_waiting_from_code_presses_the_button(opened, panel):
+    opened.kernel("search.command('start')")
+    opened.kernel("setattr(widget, 'waiting', True)")
+    expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true")
+    opened.kernel("search.command('pause')")
+    expect(panel.locator(".hpo-wait")).to_contain_text(
+        "waiting: the search is paused, so this lasts until it is resumed or its time limit has passed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "field", "good", "command"),
+    [
+        ("workers: 2 workers", "workers", "5", ["set_max_number_of_concurrent_tasks", 5]),
+        ("trials in all: 0 / 200", "trials in all", "300", ["set_total_max_jobs", 300]),
+    ],
+    ids=["workers", "trials"],
+)
+def test_a_number_can_be_typed_over(opened, panel, shown, field, good, command):
+    panel.get_by_role("button", name=shown).focus()
+    opened.page.keyboard.press("Enter")
+    box = panel.get_by_role("textbox", name=field)
+    expect(box).to_be_focused()
+    for bad in ("-1", "two", "<img src=x onerror=alert(1)>"):
+        box.fill(bad)
+        box.press("Enter")
+        expect(panel.get_by_role("alert").filter(has_text=bad)).to_contain_text("is a whole number of at least 1")
+    assert commands(opened) == []
+    opened.screenshot(f"typed-{field.replace(' ', '-')}", panel)
+    box.fill(good)
+    box.press("Enter")
+    expect(box).to_be_hidden()
+    expect(panel.get_by_role("button", name=f"{field}: ").filter(has_text=good)).to_be_focused()
+    assert commands(opened) == [command]
+    assert opened.complaints() == []
+
+
+def test_escape_leaves_a_number_as_it_is_and_leaving_the_field_takes_it(opened, panel):
+    shown = panel.get_by_role("button", name="workers: 2 workers")
+    shown.click()
+    box = panel.get_by_role("textbox", name="workers")
+    box.fill("7")
+    box.press("Escape")
+    expect(shown).to_be_focused()
+    assert commands(opened) == []
+    shown.click()
+    box.fill("7")
+    panel.locator(".hpo-title").click()
+    expect(panel.get_by_role("button", name="workers: 7 workers")).to_be_visible()
+    assert commands(opened) == [["set_max_number_of_concurrent_tasks", 7]]
+
+
+def test_what_cannot_be_changed_says_why(opened, panel):
+    opened.kernel("search.refuse('set_max_number_of_concurrent_tasks', 'this is a view of a journal')")
+    shown = panel.get_by_role("button", name="workers: 2 workers")
+    expect(shown).to_have_attribute("title", "this is a view of a journal")
+    shown.click(force=True)
+    expect(panel.get_by_role("textbox", name="workers")).to_be_hidden()
+
+
+def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
+    opened.kernel("[search.command('start'), search.add_trials([0.5] * 200)]")
+    opened.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
+    offer = panel.get_by_role("button", name="Raise to 300 trials and continue")
+    expect(offer).to_be_visible()
+    opened.screenshot("panel-used-up", panel)
+    offer.click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    expect(offer).to_be_hidden()
+    expect(panel.get_by_role("button", name="trials in all: 200 / 300")).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.kernel("search.command('start')")
+    opened.kernel("[search.add_trials([0.03 + 0.4 / (1 + n % 37) for n in range(96)]), search.advance(72)]")
+    opened.kernel("[setattr(widget, 'wait_timeout', 5), setattr(widget, 'waiting', True)]")
+    expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 104 trials left, ends in about 1:20")
+    expect(panel.get_by_text("96 completed")).to_be_visible()
+    opened.screenshot(f"wait-{'dark' if dark else 'light'}", panel)
+    panel.evaluate("panel => { panel.style.width = '400px'; window.dispatchEvent(new Event('resize')); }")
+    cut = panel.evaluate(
+        """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
+             node.offsetParent && !node.closest('.hpo-hidden') &&
+             node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+             .map(node => node.outerHTML)"""
+    )
+    assert cut == []
+    opened.screenshot(f"wait-narrow-{'dark' if dark else 'light'}", panel)
+
+
+def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    panel = notebook.panel()
+    button(panel, "Start").click()
+    button(panel, "Wait").click()
+    expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
+    notebook.command("docmanager:save")
+    name = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    notebook.page.goto("about:blank")
+    notebook.open_file(name)
+    panel = notebook.panel()
+    expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
+    notebook.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
+    expect(panel.locator(".hpo-wait").get_by_role("status")).to_have_text(
+        "the search has ended: all 200 trials were run"
+    )
+    assert notebook.kernel("widget.waiting") is False

@@ -1,0 +1,112 @@
+"""StatusPanel: the numbers of workers and trials can be typed over, a used-up budget can be raised."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.search import SearchStatus, StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import StatusPanel
+
+
+@pytest.fixture
+def status(show, search):
+    return show(StatusPanel, search)
+
+
+@pytest.fixture
+def type_in(wire):
+    """Type text into a field as a page does, and return what is wrong with it."""
+
+    def enter(part, name, text):
+        wire.browser_says(part, kind="type", name=name, text=text, id=f"view-{text[:5]}")
+        assert part.answer["id"] == f"view-{text[:5]}"
+        return part.answer["problem"]
+
+    return enter
+
+
+def use_up(search):
+    search.command("start")
+    search.add_trials([0.5] * search.total_max_jobs)
+    search.set_status(SearchStatus.COMPLETED, StopReason("total_max_jobs", "all trials were run"))
+    search.commands.clear()
+
+
+def test_the_numbers_are_those_of_the_search(status, search, refresh):
+    assert (status.workers, status.jobs, status.facts[1]) == (2, 200, "2 workers")
+    search.command("set_max_number_of_concurrent_tasks", 5)
+    search.command("set_total_max_jobs", None)
+    refresh(status)
+    assert (status.workers, status.jobs, status.facts[1]) == (5, None, "5 workers")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "command"),
+    [
+        ("workers", "8", ("set_max_number_of_concurrent_tasks", 8)),
+        ("workers", " 1 ", ("set_max_number_of_concurrent_tasks", 1)),
+        ("jobs", "400", ("set_total_max_jobs", 400)),
+        ("jobs", "", ("set_total_max_jobs", None)),
+    ],
+    ids=str,
+)
+def test_a_typed_number_is_one_command(status, search, type_in, name, text, command):
+    assert type_in(status, name, text) == ""
+    assert search.commands == [command]
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "two", "1.5", "1e3", "∞", "<b>2</b>", "9" * 400, "1" * 5000])
+@pytest.mark.parametrize("name", ["workers", "jobs"])
+def test_a_number_that_makes_no_sense_gets_a_sentence(status, search, type_in, name, text):
+    problem = type_in(status, name, text)
+    what = {"workers": "the number of workers is", "jobs": "the number of trials in all is"}[name]
+    assert problem.startswith(what)
+    assert len(problem) < 120
+    assert search.commands == []
+
+
+def test_no_number_of_workers_is_none_and_a_slip_of_the_finger_is_refused(status, search, type_in):
+    assert type_in(status, "workers", "") == "the number of workers is a whole number of at least 1, not nothing"
+    assert type_in(status, "workers", "2000") == "the number of workers is at most 1000 here, not “2000”"
+    assert search.commands == []
+
+
+def test_what_the_search_cannot_do_is_said_and_refused(status, search, type_in, refresh):
+    search.refuse("set_max_number_of_concurrent_tasks", "this is a view")
+    refresh(status)
+    assert status.commands == {"workers": "this is a view", "jobs": None}
+    assert type_in(status, "workers", "3") == "this is a view"
+    assert search.commands == []
+
+
+def test_a_used_up_budget_is_offered_to_be_raised_and_the_search_goes_on(status, search, wire, refresh):
+    use_up(search)
+    refresh(status)
+    assert status.raise_to == 300
+    wire.browser_says(status, kind="raise")
+    assert search.commands == [("set_total_max_jobs", 300), ("start",)]
+    refresh(status)
+    assert (status.status, status.raise_to, status.jobs) == ("running", None, 300)
+
+
+def test_a_small_budget_is_raised_by_ten(show):
+    search = ScriptedSearch(jobs=3)
+    use_up(search)
+    assert show(StatusPanel, search).raise_to == 13
+
+
+@pytest.mark.parametrize("why", ["it runs", "there is some left", "there is none", "it is a view"])
+def test_nothing_is_offered_where_that_is_of_no_use(show, wire, why):
+    search = ScriptedSearch(jobs=None if why == "there is none" else 5)
+    search.command("start")
+    search.add_trials([0.5] * (4 if why == "there is some left" else 5))
+    if why != "it runs":
+        search.command("stop")
+    if why == "it is a view":
+        search.refuse("set_total_max_jobs", "this is a view")
+    search.commands.clear()
+    status = show(StatusPanel, search)
+    assert status.raise_to is None
+    wire.browser_says(status, kind="raise")
+    assert search.commands == []
