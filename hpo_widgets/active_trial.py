@@ -8,8 +8,10 @@ import numbers
 from typing import TYPE_CHECKING
 
 from hpo_widgets.objectives import Objective, ScalarSummary
+from hpo_widgets.trials import split_key
 
 if TYPE_CHECKING:
+    from hpo_widgets.jobs.base import Summary
     from hpo_widgets.strategies.base import Proposal
     from hpo_widgets.trials import TrialRow, TrialState
 
@@ -46,6 +48,24 @@ class ActiveTrial:
             summary = self.summaries[key] = ScalarSummary()
         summary.update(value, iteration)
         self.last_iteration = max(self.last_iteration, iteration)
+
+    def restore(self) -> None:
+        """Take up what the row tells of earlier reports, for a job that is taken over."""
+        for key, entry in (self.row.summary or {}).items():
+            self.summaries[split_key(key)] = ScalarSummary.from_list(entry)
+        self.last_iteration = max((summary.last_iteration for summary in self.summaries.values()), default=-1)
+
+    def take_summary(self, summary: Summary) -> bool:
+        """Take in what a server tells of all reports so far; False when nothing of it is new."""
+        is_new = summary.last_iteration > self.last_iteration
+        for key, entry in summary.scalars.items():
+            known = self.summaries.get(key)
+            # By their repr: a NaN is the same NaN.
+            if known is None or repr(known.to_list()) != repr(list(entry)):
+                is_new = True
+                self.summaries[key] = ScalarSummary.from_list(entry)
+        self.last_iteration = max(self.last_iteration, summary.last_iteration)
+        return is_new
 
     def refresh(self, objectives: tuple[Objective, ...]) -> TrialRow:
         """Bring the row's values and summary up to what was reported."""
@@ -113,11 +133,19 @@ class ActiveTrial:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{sentence}; it reported {', '.join(map(repr, reported[:5]))}{hint}"
 
-    def finish(self, state: TrialState, ended: float, error: str | None) -> TrialRow:
-        """Write the end into the row; NaN never counts as a value."""
+    def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:
+        """Write the end into the row; NaN never counts as a value.
+
+        ``duration`` is what another machine's clock says that it took, in seconds: its times of day are not used, as
+        that clock may be wrong.
+        """
         row = self.row
         row.state = int(state)
         row.ended = ended
+        if duration:
+            if math.isnan(row.started):
+                row.started = ended - duration
+            row.ended = row.started + duration
         row.error = error
         if row.values is not None:
             row.values = [None if value is None or math.isnan(value) else value for value in row.values]

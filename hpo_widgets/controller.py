@@ -21,18 +21,19 @@ from hpo_widgets.chronicle import END_STATUS
 from hpo_widgets.endings import Endings
 from hpo_widgets.epochs import Epochs
 from hpo_widgets.history import History, observation_of
+from hpo_widgets.jobs.base import QueueEngine
 from hpo_widgets.journal import JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
 from hpo_widgets.proposals import Proposals, make_proposals
 from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
-from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.chronicle import Chronicle
-    from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome
+    from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome, Summary
     from hpo_widgets.objectives import Objective
     from hpo_widgets.recorder import Recorder
     from hpo_widgets.space import Space
@@ -79,6 +80,9 @@ class Controller:
         self.waiting_by_hand: deque[dict[str, object]] = deque()
         self.ended = threading.Event()
         self.ended.set()
+        self.aborts_sent = threading.Event()
+        """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it."""
+        self.aborts_sent.set()
         self.callback: Callable[..., object] | None = None
 
         self._callbacks = callbacks
@@ -88,6 +92,11 @@ class Controller:
         self._thread: threading.Thread | None = None
         self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
         self._engine: JobEngine | None = None
+        self._queue: QueueEngine | None = None
+        """The same, where it runs trials as jobs of a server."""
+        self._interrupted: list[tuple[TrialRow, str]] = []
+        """Trials whose jobs an earlier process launched, to be taken over by the next run."""
+        self._starts_again = False
         self._proposals: Proposals | None = None
         self._alone = threading.Lock()
         self._seen: set[tuple[float | None, ...]] = set()
@@ -125,6 +134,8 @@ class Controller:
         """Begin or continue; True when it runs now, False with `stop_reason` when nothing is left."""
         with self._gate:
             if self._thread is not None:
+                # Jobs of a server take their time to end: a start meanwhile begins after them.
+                self._starts_again = self._queue is not None and self._ending is not None
                 return True
             nothing_left = self.why_nothing_left()
             if nothing_left is not None:
@@ -135,6 +146,7 @@ class Controller:
                 return False
             self.recorder.open_journal()
             self.ended.clear()
+            self.aborts_sent.clear()
             self.stop_reason = None
             self._ending = None
             self._endings.begin_run()
@@ -147,6 +159,8 @@ class Controller:
 
     def why_nothing_left(self) -> StopReason | None:
         """Why a search that does not run cannot be started now; None: it can."""
+        if self._interrupted:
+            return None
         reason = self._endings.why_nothing_left(self.num_launched)
         if reason is None and self._exhausted == self.epochs.number and not self.waiting_by_hand:
             return self.stop_reason
@@ -156,6 +170,12 @@ class Controller:
     def _has_job_limits(self) -> bool:
         settings = self.settings
         return settings.time_limit_per_job is not None or settings.compute_time_limit is not None
+
+    @property
+    def next_poll(self) -> float | None:
+        """``time.monotonic()`` of the next look at the server that runs the jobs; None: none is due."""
+        queue = self._queue
+        return None if queue is None else queue.next_poll
 
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
@@ -264,6 +284,7 @@ class Controller:
 
     def stop(self, sentence: str = "stopped by hand") -> None:
         """Abort what runs and end the search; nothing happens when it does not run."""
+        self._starts_again = False
         if self._thread is not None:
             self._end(StopReason("stopped", sentence))
 
@@ -288,6 +309,10 @@ class Controller:
         """Run a point by hand next; it counts against the budget like any other."""
         self.waiting_by_hand.append(point)
         self.recorder.event("enqueue_trial", parameters=self.space.encode(point))
+
+    def log(self, number: int) -> str:
+        """What a running trial has printed so far; empty for others."""
+        return "" if self._engine is None else self._engine.log(number)
 
     # The thread ----------------------------------------------------------------------------------
 
@@ -315,6 +340,7 @@ class Controller:
             self._engine = self._make_engine(self.settings.max_number_of_concurrent_tasks)
         except OSError as error:
             return StopReason("launch_failed", f"no worker could be started: {error}")
+        self._queue = self._engine if isinstance(self._engine, QueueEngine) else None
         self._proposals = make_proposals(
             self.strategy,
             self.objectives,
@@ -326,6 +352,7 @@ class Controller:
             alone=self._alone,
         )
         self._begin_epoch()
+        self._adopt()
         now = time.monotonic()
         self._next_check = 0.0
         self._next_heartbeat = now + HEARTBEAT_SECONDS
@@ -362,8 +389,12 @@ class Controller:
         for event in engine.wait(max(0.0, until - now)):
             if event.kind == "ended":
                 self._ended(event.number, cast("Outcome", event.data))
+            elif event.kind == "scalar":
+                self._scalar(event)
             else:
-                self._event(event)
+                self._job_event(event)
+        if self._ending is not None and self._queue is not None and self._queue.has_sent_aborts():
+            self.aborts_sent.set()
         return None
 
     def _flush(self) -> None:
@@ -406,7 +437,7 @@ class Controller:
     def _set_ended(self, reason: StopReason) -> None:
         """Say that the search has ended; commands that came too late for it are done now."""
         with self._gate:
-            self._engine = self._proposals = None
+            self._engine = self._proposals = self._queue = None
             self.stop_reason = reason
             self._exhausted = self.epochs.number if reason.code == "space_exhausted" else None
             self.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
@@ -419,8 +450,19 @@ class Controller:
                     self.recorder.flush()
                 except JournalError as error:
                     logger.warning("journal: %s", error)
-            self.ended.set()
+            if not self._start_again():
+                self.aborts_sent.set()
+                self.ended.set()
         self.recorder.shown.notify()
+
+    def _start_again(self) -> bool:
+        """Begin the run that was asked for while the last one was ending."""
+        asked, self._starts_again = self._starts_again, False
+        try:
+            return asked and self.start()
+        except JournalError as error:
+            logger.warning("journal: %s", error)
+            return False
 
     # Launching -----------------------------------------------------------------------------------
 
@@ -467,11 +509,27 @@ class Controller:
             row.draw = proposal.draw
             self._draws = proposal.draw + 1
         self.active[number] = ActiveTrial(row, proposal, now)
-        self.clock.active_started[number] = now
+        if self._queue is None:
+            self.clock.active_started[number] = now
+        else:
+            row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
+            self._queue.describe(row)
         row.worker = engine.launch(number, point)
         self.recorder.change(row)
         if self._has_job_limits:
             self._next_check = 0.0  # it may be the next to reach one
+
+    def _adopt(self) -> None:
+        """Take over the jobs that an earlier process left running."""
+        interrupted, self._interrupted = self._interrupted, []
+        queue = self._queue
+        if queue is None:
+            return
+        for row, job in sorted(interrupted, key=lambda pair: pair[0].number):
+            trial = self.active[row.number] = ActiveTrial(row, None, time.monotonic())
+            trial.restore()
+            queue.adopt(row.number, job, self.space.decode(row.parameters))
+            self.recorder.change(row)
 
     def _begin_epoch(self) -> None:
         # So that the history is whole: what ended is in the journal before a strategy reads it.
@@ -496,10 +554,21 @@ class Controller:
             return
         self._ending = reason
         self.status = SearchStatus.STOPPING
-        engine = cast("JobEngine", self._engine)
-        for number, trial in self.active.items():
-            trial.end_reason = reason.sentence
-            engine.abort(number, self.settings.stop_grace)
+        for number in self.active:
+            self._abort(number, reason.sentence)
+
+    def _abort(self, number: int, sentence: str) -> None:
+        self.active[number].end_reason = sentence
+        if self._queue is not None:
+            self._queue.give_reason(number, sentence)
+        cast("JobEngine", self._engine).abort(number, self.settings.stop_grace)
+
+    def _ask_stop(self, number: int, state: TrialState, sentence: str) -> None:
+        """Ask a trial to end by itself, once."""
+        self.active[number].asked_to_stop = True
+        if self._queue is not None:
+            self._queue.give_reason(number, sentence)
+        cast("JobEngine", self._engine).ask_stop(number, state)
 
     def _check_limits(self, now: float) -> None:
         """Act on every limit that is reached and say when to look again."""
@@ -529,13 +598,10 @@ class Controller:
 
     def _abort_overdue(self, now: float) -> None:
         limit = cast("float", self.settings.time_limit_per_job)
-        engine = cast("JobEngine", self._engine)
         for number, started in list(self.clock.active_started.items()):
             if started + limit * SECONDS_A_MINUTE > now:
                 return
-            trial = self.active[number]
-            trial.end_reason = f"aborted after {limit:g} minutes (time_limit_per_job)"
-            engine.abort(number, self.settings.stop_grace)
+            self._abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
             # It is on its way out: the next oldest sets the next look.
             self.clock.compute_done += (now - started) / SECONDS_A_MINUTE
             del self.clock.active_started[number]
@@ -545,16 +611,52 @@ class Controller:
         for number in proposals.take_prunes():
             trial = self.active.get(number)
             if trial is not None and not trial.asked_to_stop:
-                trial.asked_to_stop = True
                 trial.end_reason = "pruned: behind the others at the same iteration"
-                cast("JobEngine", self._engine).ask_stop(number, TrialState.PRUNED)
+                self._ask_stop(number, TrialState.PRUNED, trial.end_reason)
 
     # Events of jobs ------------------------------------------------------------------------------
 
-    def _event(self, event: JobEvent) -> None:
+    def _job_event(self, event: JobEvent) -> None:
+        """Act on what a server tells of a job."""
+        if event.kind == "notice":
+            self.notice(*cast("tuple[str, str]", event.data))
+            return
         number = event.number
         trial = self.active.get(number)
-        if trial is None or event.kind != "scalar":
+        if trial is None:
+            return
+        row = trial.row
+        if event.kind == "job":
+            row.job = cast("str", event.data)
+        elif event.kind == "queued":
+            row.state, row.started = TrialState.QUEUED, NAN
+            self.clock.active_started.pop(number, None)
+        elif event.kind == "started":
+            row.state, row.started = TrialState.RUNNING, cast("float", event.data)
+            self.clock.active_started[number] = time.monotonic() - max(0.0, time.time() - row.started)
+            self._next_check = 0.0
+        elif not self._summary(number, trial, cast("Summary", event.data)):
+            return
+        self.recorder.change(row)
+
+    def _summary(self, number: int, trial: ActiveTrial, summary: Summary) -> bool:
+        before = trial.last_iteration
+        if not trial.take_summary(summary):
+            return False
+        self.num_iterations += max(0, trial.last_iteration - max(before, 0))
+        self._dirty.add(number)
+        objective = self.objectives[0]
+        reported = trial.summaries.get((objective.title, objective.series))
+        if reported is not None:
+            self._reported(number, trial, trial.last_iteration, reported.last)
+        else:
+            self._count_iteration(number, trial, trial.last_iteration)
+        return True
+
+    def _scalar(self, event: JobEvent) -> None:
+        number = event.number
+        trial = self.active.get(number)
+        if trial is None:
             return
         title, series, value, iteration = cast("tuple[str, str, float, int]", event.data)
         before = trial.last_iteration
@@ -563,12 +665,21 @@ class Controller:
         self.recorder.scalar(number, title, series, value, iteration)
         self.recorder.change(trial.row)
         self._dirty.add(number)
+        first = self.objectives[0]
+        if title == first.title and series == first.series:
+            self._reported(number, trial, iteration, value)
+        else:
+            self._count_iteration(number, trial, iteration)
+
+    def _count_iteration(self, number: int, trial: ActiveTrial, iteration: int) -> None:
         limit = self.settings.max_iteration_per_job
         if limit is not None and iteration >= limit and not trial.asked_to_stop:
-            trial.asked_to_stop = True
-            cast("JobEngine", self._engine).ask_stop(number, TrialState.COMPLETED)
-        first = self.objectives[0]
-        if title == first.title and series == first.series and not trial.asked_to_stop:
+            self._ask_stop(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
+
+    def _reported(self, number: int, trial: ActiveTrial, iteration: int, value: float) -> None:
+        """Act on an interim value of the first objective."""
+        self._count_iteration(number, trial, iteration)
+        if not trial.asked_to_stop:
             minimum = self.settings.min_iteration_per_job
             if minimum is None or iteration >= minimum:
                 cast("Proposals", self._proposals).report(number, iteration, value)
@@ -592,7 +703,7 @@ class Controller:
             error = trial.end_reason or error
         if outcome.stdout or outcome.stderr or outcome.traceback:
             self.recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
-        self._finish(number, trial, state, error)
+        self._finish(number, trial, state, error, outcome.duration if self._queue is not None else None)
         if state != TrialState.FAILED and trial.row.values is not None:
             self._endings.has_objective = True
         reason = self._endings.after_trial(
@@ -612,13 +723,18 @@ class Controller:
             title, _, series = key.rpartition("/")
             self.recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
 
-    def _finish(self, number: int, trial: ActiveTrial, state: TrialState, error: str | None) -> None:
+    def _finish(
+        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None, duration: float | None = None
+    ) -> None:
+        """End a trial; ``duration`` is what a server's clock says that its job took, in seconds."""
         del self.active[number]
         started = self.clock.active_started.pop(number, None)
-        if started is not None:
+        if duration:
+            self.clock.compute_done += duration / SECONDS_A_MINUTE
+        elif started is not None:
             self.clock.compute_done += (time.monotonic() - started) / SECONDS_A_MINUTE
         self._dirty.discard(number)
-        row = trial.finish(state, time.time(), error)
+        row = trial.finish(state, time.time(), error, duration)
         self.recorder.ended(row)
         if self._proposals is not None:
             self._proposals.ended(number)
@@ -633,13 +749,14 @@ class Controller:
             return
         single = len(row.values) == 1
         best = row.number if best is None else best
+        best_job = row.job if best == row.number else self.recorder.job_of(best)
         self._calls_due.append(
             (
-                f"{self.recorder.search_id}/{row.number}",
+                row.job or f"{self.recorder.search_id}/{row.number}",
                 row.values[0] if single else list(row.values),
                 (row.iteration or [0])[0] if single else list(row.iteration or []),
                 self.space.decode(row.parameters),
-                f"{self.recorder.search_id}/{best}",
+                best_job or f"{self.recorder.search_id}/{best}",
             )
         )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.functions import FunctionPool
-from hpo_widgets.jobs.scripts import ScriptEngine
+from hpo_widgets.jobs.base import EngineOptions, Template, default_concurrency
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.limits import Settings
@@ -48,7 +47,7 @@ CONTROLLER_KEYWORDS = (
 class Definition:
     """A checked search: everything the controller needs to begin."""
 
-    template: FunctionTemplate | ScriptTemplate
+    template: Template
     space: Space
     objectives: tuple[Objective, ...]
     strategy: SearchStrategy
@@ -58,36 +57,42 @@ class Definition:
     journal: Path
     worker_env: WorkerEnvironment = field(repr=False)  # may hold credentials
     header: dict[str, Any]
+    has_default_concurrency: bool = False
+    """Whether nobody said how many trials may run at once."""
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The template experiment and further arguments as they were given, for `as_code`."""
 
-    def make_engine(self, workers: int, job_class: type | None = None) -> JobEngine:
-        """Start the workers of this machine; ``job_class`` in place of the default engine."""
-        common = {"workers": workers, "worker_env": self.worker_env}
-        if isinstance(self.template, ScriptTemplate):
-            script_class: type = job_class or ScriptEngine
-            return cast("JobEngine", script_class(self.template, **common))
-        choices = {
-            column.name: self.space.leaf(column.name).declared
-            for column in self.space.columns
-            if column.kind == "choice"
-        }
-        function_class: type = job_class or FunctionPool
-        return cast("JobEngine", function_class(self.template, choices=choices, **common))
+    def make_engine(self, workers: int, search_id: str, job_class: type | None = None) -> JobEngine:
+        """Bring up what runs the trials; ``job_class`` in place of the default engine."""
+        options = EngineOptions(search_id, self.worker_env)
+        return self.template.make_engine(workers, space=self.space, job_class=job_class, options=options)
 
 
-def make_template(
-    base_task_id: object, arguments: str | Sequence[str] | None = None
-) -> FunctionTemplate | ScriptTemplate:
-    """The template experiment that ``base_task_id`` names on this machine.
+_TASK_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def names_a_task(base_task_id: object) -> bool:
+    """Whether ``base_task_id`` is a ClearML Task or the id of one."""
+    if isinstance(base_task_id, str):
+        return _TASK_ID.fullmatch(base_task_id.strip()) is not None
+    # A Task is recognised by its class's home, so that nobody imports clearml to ask.
+    return any(cls.__module__.partition(".")[0] == "clearml" for cls in type(base_task_id).__mro__)
+
+
+def make_template(base_task_id: object, arguments: str | Sequence[str] | None = None) -> Template:
+    """The template experiment that ``base_task_id`` names.
 
     ``arguments`` says how a script gets its parameters (`ScriptEngine`).
 
     Raises
     ------
     TypeError, ValueError
-        With what is accepted, when it is neither a callable nor the path of a script.
+        With what is accepted, when it is neither a callable nor the path of a script nor a ClearML Task that exists.
     """
+    if names_a_task(base_task_id):
+        from hpo_widgets.clearml.template import TaskTemplate
+
+        return TaskTemplate(base_task_id)
     if isinstance(base_task_id, Path):
         return ScriptTemplate(base_task_id, arguments)
     if callable(base_task_id) and not isinstance(base_task_id, type):
@@ -96,8 +101,8 @@ def make_template(
         msg = f"base_task_id names a script by a str; pass pathlib.Path({base_task_id!r})"
         raise TypeError(msg)
     msg = (
-        "base_task_id must be a callable or a pathlib.Path of a script, "
-        f"got {base_task_id!r}; ClearML Task ids are not supported by this version"
+        "base_task_id must be a callable, a pathlib.Path of a script, or a ClearML Task or its id "
+        f"(32 hexadecimal digits), got {base_task_id!r}"
     )
     raise TypeError(msg)
 
@@ -124,13 +129,6 @@ def split_keywords(
     return controller, strategy
 
 
-def default_concurrency() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def define(
     *,
     base_task_id: object,
@@ -149,16 +147,18 @@ def define(
     strategy_class = resolve(optimizer_class)
     keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
     template = make_template(base_task_id, keywords.get("arguments"))
+    template.configure({**recorded, **keywords})
     if isinstance(hyper_parameters, (str, bytes)) or not hasattr(hyper_parameters, "__iter__"):
         msg = f"hyper_parameters must be a list of Parameter objects, got {hyper_parameters!r}"
         raise TypeError(msg)
     space = Space([as_parameter(p) for p in hyper_parameters], keywords.get("limits"))
     template.check(space.names)
     objectives = make_objectives(
-        _default(objective_metric_title, "objective", template, "objective_metric_title"),
-        _default(objective_metric_series, "objective", template, "objective_metric_series"),
+        _default(objective_metric_title, template, "objective_metric_title"),
+        _default(objective_metric_series, template, "objective_metric_series"),
         objective_metric_sign or "min",
     )
+    template.check_search(space, objectives)
     strategy = strategy_class(**strategy_keywords)
     strategy.check(space, objectives)
     settings = make_settings(
@@ -166,6 +166,7 @@ def define(
         optimization_time_limit=optimization_time_limit,
         compute_time_limit=compute_time_limit,
         keywords=keywords,
+        concurrency=template.default_concurrency,
     )
     name = keywords.get("name") or template.name
     if not isinstance(name, str):
@@ -174,7 +175,7 @@ def define(
     header = {
         "name": name,
         "template": template.name,
-        "engine": "script" if isinstance(template, ScriptTemplate) else "callable",
+        "engine": template.kind,
         "strategy": strategy_class.__name__,
         "seed": strategy.seed,
         "is_seeded": strategy_keywords.get("seed") is not None,
@@ -187,6 +188,7 @@ def define(
             if keyword != "worker_env"  # May hold credentials, which never reach a file.
         },
         "group": recorded.get("spawn_project"),
+        **template.facts,
     }
     return Definition(
         template=template,
@@ -199,7 +201,8 @@ def define(
         journal=Path(keywords.get("journal") or DIRECTORY),
         worker_env=keywords.get("worker_env"),
         header=header,
-        given={"base_task_id": base_task_id, **recorded, **optimizer_kwargs},
+        has_default_concurrency=max_number_of_concurrent_tasks is None,
+        given={"base_task_id": template.base_task_id, **recorded, **optimizer_kwargs},
     )
 
 
@@ -209,15 +212,15 @@ def make_settings(
     optimization_time_limit: float | None,
     compute_time_limit: float | None,
     keywords: Mapping[str, Any],
+    concurrency: int | None = None,
 ) -> Settings:
-    """Limits and sizes, each checked."""
-    concurrency = max_number_of_concurrent_tasks
+    """Limits and sizes, each checked; ``concurrency`` is that of the template where none is asked for."""
     max_failures = keywords.get("max_failures", 10)
     return Settings(
         max_number_of_concurrent_tasks=(
-            default_concurrency()
-            if concurrency is None
-            else whole_above_zero("max_number_of_concurrent_tasks", concurrency)
+            concurrency or default_concurrency()
+            if max_number_of_concurrent_tasks is None
+            else whole_above_zero("max_number_of_concurrent_tasks", max_number_of_concurrent_tasks)
         ),
         total_max_jobs=_optional(whole_above_zero, "total_max_jobs", keywords),
         optimization_time_limit=above_zero("optimization_time_limit", optimization_time_limit),
@@ -267,14 +270,17 @@ def _optional(check: Any, name: str, keywords: Mapping[str, Any]) -> Any:
     return None if value is None else check(name, value)
 
 
-def _default(given: Any, default: str, template: object, name: str) -> Any:
+_KIND_IN_WORDS = {"script": "script", "clearml": "ClearML Task", "callable": "callable"}
+
+
+def _default(given: Any, template: Template, name: str) -> Any:
     """A callable may just return its objective; a script has to say what it reports."""
     if given is not None:
         return given
-    if isinstance(template, ScriptTemplate):
-        msg = f"{name} is needed for a script: name the scalar it reports with report_scalar"
+    if template.default_objective is None:
+        msg = f"{name} is needed for a {_KIND_IN_WORDS[template.kind]}: name the scalar that it reports"
         raise TypeError(msg)
-    return default
+    return template.default_objective
 
 
 def _readable(value: object) -> object:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.trials import TrialState, split_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Snapshot, Trial
 
 
-def experiment_details(trial: Trial, *, all_metrics: bool, all_hyper_parameters: bool) -> dict[str, Any]:
+def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metrics: bool) -> dict[str, Any]:
     """One entry of ``get_top_experiments_details``, in the shape of ClearML's documentation.
 
-    ``all_hyper_parameters`` adds what ClearML keeps in other sections than the searched ones; on
-    this machine that is the section ``trial`` with number, state, epoch and error.
+    Parameters
+    ----------
+    trial
+        The trial.
+    parameters
+        Its parameters as text, by full name.
+    all_metrics
+        All reported scalars instead of the objectives only.
     """
     wanted = {objective.key for objective in trial.objectives}
     metrics = {}
@@ -34,15 +40,7 @@ def experiment_details(trial: Trial, *, all_metrics: bool, all_hyper_parameters:
                 "min_value": low,
                 "max_value": high,
             }
-    parameters = trial.get_parameters()
-    if all_hyper_parameters:
-        parameters |= {
-            "trial/number": str(trial.number),
-            "trial/state": trial.status,
-            "trial/epoch": str(trial.epoch),
-            "trial/error": trial.error or "",
-        }
-    return {"task_id": trial.id, "hyper_parameters": parameters, "metrics": metrics}
+    return {"task_id": trial.id, "hyper_parameters": dict(parameters), "metrics": metrics}
 
 
 def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:

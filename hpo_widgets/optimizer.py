@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hpo_widgets.definition import above_zero, define, whole_above_zero
 from hpo_widgets.details import experiment_details, to_dataframe
 from hpo_widgets.history import observation_of
+from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS, RunningSearch
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpo_widgets.strategies.base import SearchStrategy
-
-
-_ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
 
 
 class HyperParameterOptimizer(RunningSearch):
@@ -145,13 +143,26 @@ class HyperParameterOptimizer(RunningSearch):
         ------
         JournalError
             When the journal cannot be written; nothing has run then.
+        ValueError
+            When the execution queue is not there.
         """
         if job_complete_callback is not None:
             self._controller.callback = _checked_callback(job_complete_callback)
+        if not self.is_running():
+            self._definition.template.before_start(self._job_class)
         return self._controller.start()
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
-        """Start on this machine; the same as `start`, as a callable or script runs here anyway."""
+        """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.
+
+        A callable or script runs here anyway: the same as `start`.
+        """
+        local = self._definition.template.local_job_class
+        if local is not None and not self.is_running():
+            if self._definition.has_default_concurrency:
+                self._definition.has_default_concurrency = False
+                self.set_max_number_of_concurrent_tasks(default_concurrency())
+            self._job_class = local
         return self.start(job_complete_callback)
 
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
@@ -171,7 +182,7 @@ class HyperParameterOptimizer(RunningSearch):
         if self._controller.is_current:
             return
         deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
-        if not self._controller.ended.wait(timeout and timeout * SECONDS_A_MINUTE):
+        if not self._controller.aborts_sent.wait(timeout and timeout * SECONDS_A_MINUTE):
             return
         if wait_for_reporter:
             self._callbacks.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -259,22 +270,22 @@ class HyperParameterOptimizer(RunningSearch):
         counts = self.counts
         return counts[TrialState.QUEUED] + counts[TrialState.RUNNING]
 
-    def get_active_experiments(self) -> list[Trial]:
-        """The trials that are queued or running now."""
+    def get_active_experiments(self) -> Sequence[Any]:
+        """The trials that are queued or running now; on ClearML their Tasks."""
         if not self.is_running():
             return []
         snapshot = self.snapshot()
         active = snapshot.numbers[snapshot.state <= TrialState.RUNNING]
-        return [self.trial(int(number)) for number in active]
+        return self._definition.template.experiments([self.trial(int(number)) for number in active])
 
-    def get_top_experiments(self, top_k: int) -> list[Trial]:
-        """The best trials, best first; never one without the objective.
+    def get_top_experiments(self, top_k: int) -> Sequence[Any]:
+        """The best trials, best first, on ClearML their Tasks; never one without the objective.
 
         Running, pruned and aborted trials with a value rank too; ±inf ranks last. Several
         objectives: by non-dominated front, then by spread.
         """
         whole_above_zero("top_k", top_k)
-        return [self.trial(number) for number in self._recorder.shown.top(top_k)]
+        return self._definition.template.experiments(self.top(top_k))
 
     def get_top_experiments_details(
         self,
@@ -298,13 +309,12 @@ class HyperParameterOptimizer(RunningSearch):
         """
         whole_above_zero("top_k", top_k)
         accept = self._recorder.shown.is_completed if only_completed else None
+        trials = [self.trial(number) for number in self._recorder.shown.top(top_k, accept)]
+        template = self._definition.template
+        more = template.hyper_parameters(trials) if all_hyper_parameters else [{}] * len(trials)
         return [
-            experiment_details(
-                self.trial(number),
-                all_metrics=all_metrics,
-                all_hyper_parameters=all_hyper_parameters,
-            )
-            for number in self._recorder.shown.top(top_k, accept)
+            experiment_details(trial, {**template.parameters_of(trial), **others}, all_metrics=all_metrics)
+            for trial, others in zip(trials, more, strict=True)
         ]
 
     @classmethod
@@ -346,13 +356,7 @@ class HyperParameterOptimizer(RunningSearch):
         TypeError
             For anything else, ClearML's job classes included: they need a ClearML server.
         """
-        missing = [name for name in _ENGINE_METHODS if not callable(getattr(job_class, name, None))]
-        if not isinstance(job_class, type) or missing:
-            msg = (
-                "job_class must be a class with the methods of hpo_widgets.jobs.base.JobEngine on "
-                f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
-            )
-            raise TypeError(msg)
+        self._definition.template.check_job_class(job_class)
         self._job_class = job_class
 
     def set_report_period(self, report_period_minutes: float) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from hpo_widgets.jobs.base import RemoteSource
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
@@ -45,6 +46,8 @@ class Recorder:
         What the journal's first page says of the search (JSON values).
     save_top_k
         Archive ended trials beyond the top k; 0 or less keeps all.
+    remote
+        Where curves and logs of trials are that have a job at a server.
     """
 
     def __init__(
@@ -56,17 +59,20 @@ class Recorder:
         objectives: tuple[Objective, ...],
         *,
         save_top_k: int = 0,
+        remote: RemoteSource | None = None,
     ) -> None:
         self.search_id = search_id
         self.path = path
         self.header = header
         self.shown = ShownTrials(space, objectives)
-        self.reader = TrialReader(path, search_id, space, objectives)
+        self.reader = TrialReader(path, search_id, space, objectives, remote)
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
         self._journal: Journal | None = None
         self._sequence: int | None = None
         """The journal's last write as far as known here; another one means that it was continued elsewhere."""
+        self._jobs: dict[int, str] = {}
+        """Trial number to the id that its job has where it runs."""
         self._rows: dict[int, TrialRow] = {}
         self._ended: list[TrialRow] = []
         self._scalars: list[tuple[int, str, str, float, int]] = []
@@ -80,10 +86,20 @@ class Recorder:
     def change(self, row: TrialRow) -> None:
         """Have a row written with the next flush."""
         self._rows[row.number] = row
+        if row.job is not None:
+            self._jobs[row.number] = row.job
         if self.due is None:
             self.due = time.monotonic() + FLUSH_SECONDS
         elif len(self._rows) >= FLUSH_ROWS:
             self.due = 0.0
+
+    def job_of(self, number: int) -> str | None:
+        """The id that a trial's job has where it runs; None on this machine."""
+        return self._jobs.get(number)
+
+    def number_of(self, job: str) -> int | None:
+        """The trial that a job runs."""
+        return next((number for number, other in self._jobs.items() if other == job), None)
 
     def ended(self, row: TrialRow) -> None:
         """Have a trial's last row written; what follows from its end follows when it is durable."""
@@ -178,9 +194,10 @@ class Recorder:
             raise JournalError(msg)
         return journal
 
-    def load(self, bulk: Mapping[str, Any], sequence: int) -> None:
-        """Show all trials of a journal that is continued (`JournalReader.columns`)."""
+    def load(self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str]) -> None:
+        """Show all trials of a journal that is continued (`JournalReader.columns` and ``jobs``)."""
         self._sequence = sequence
+        self._jobs.update(jobs)
         self.shown.load(bulk)
         if self._save_top_k > 0:
             self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))

@@ -70,14 +70,14 @@ def _continued(
         raise JournalError(msg)
     sequence = reader.sequence
     chronicle.follow(reader.events())
-    bulk = reader.columns()
+    bulk, jobs = reader.columns(), reader.jobs()
     if last_sign is not None:
         chronicle.end_interrupted(last_sign)
     definition = _definition(chronicle, base_task_id, keywords, reader.path)
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
     optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
-    optimizer._recorder.load(bulk, sequence)  # noqa: SLF001
+    optimizer._recorder.load(bulk, sequence, jobs)  # noqa: SLF001
     optimizer._controller.restore(chronicle, bulk)  # noqa: SLF001
     return optimizer
 

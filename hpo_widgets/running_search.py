@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.as_code import constructor_call, present_keywords
@@ -15,7 +17,6 @@ from hpo_widgets.search import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
     from hpo_widgets.budget import Budget
@@ -50,6 +51,7 @@ class RunningSearch:
             definition.space,
             definition.objectives,
             save_top_k=save_top_k,
+            remote=definition.template.remote,
         )
         self._controller = Controller(
             space=definition.space,
@@ -61,9 +63,11 @@ class RunningSearch:
             callbacks=self._callbacks,
             make_engine=self._make_engine,
         )
+        for sentence in definition.template.notices:
+            self._controller.notice("template", sentence)
 
     def _make_engine(self, workers: int) -> JobEngine:
-        return self._definition.make_engine(workers, self._job_class)
+        return self._definition.make_engine(workers, self.id, self._job_class)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status}>"
@@ -96,7 +100,7 @@ class RunningSearch:
     @property
     def engine_name(self) -> str:
         """Where trials run."""
-        return "this machine"
+        return self._definition.template.place(self._job_class)
 
     @property
     def strategy_name(self) -> str:
@@ -122,6 +126,12 @@ class RunningSearch:
         """Limits, and what is used of them."""
         controller = self._controller
         return controller.clock.budget(controller.num_launched, controller.num_iterations)
+
+    @property
+    def next_poll(self) -> float | None:
+        """Seconds until a server that runs the trials is looked at again; None where there is none."""
+        due = self._controller.next_poll
+        return None if due is None else max(0.0, due - time.monotonic())
 
     @property
     def elapsed_minutes(self) -> float:
@@ -196,6 +206,14 @@ class RunningSearch:
     def trial(self, number: int) -> Trial:
         """One trial; ``IndexError`` when there is none of that number."""
         return self._recorder.trial(number)
+
+    def log_so_far(self, number: int) -> Future[str]:
+        """Ask what a running trial has printed so far; empty for a trial that does not run."""
+        if self.is_running():
+            return self._controller.submit(lambda: self._controller.log(number))
+        nothing: Future[str] = Future()
+        nothing.set_result("")
+        return nothing
 
     def top(self, k: int) -> list[Trial]:
         """The k best trials, best first."""

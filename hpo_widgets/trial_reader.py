@@ -11,6 +11,7 @@ from hpo_widgets.trials import Trial, TrialRow, TrialState
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hpo_widgets.jobs.base import RemoteSource
     from hpo_widgets.journal import JournalReader
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
@@ -20,9 +21,22 @@ class TrialReader:
     """A journal's trials, one at a time; opens the file on first use.
 
     One lock guards the connection, which may be used from any thread.
+
+    Parameters
+    ----------
+    remote
+        Where curves and logs of trials are that have a job at a server; None: in the journal alone.
     """
 
-    def __init__(self, path: Path, search_id: str, space: Space, objectives: tuple[Objective, ...]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        search_id: str,
+        space: Space,
+        objectives: tuple[Objective, ...],
+        remote: RemoteSource | None = None,
+    ) -> None:
+        self._remote = remote
         self.path = path
         self._search_id = search_id
         self._space = space
@@ -38,15 +52,25 @@ class TrialReader:
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""
+        job = self._job(number)
+        if job is not None and self._remote is not None:
+            return list(self._remote.scalars(job))
         with self._lock:
-            return [
-                (title, series, value, iteration) for title, series, value, iteration in self._open().scalars(number)
-            ]
+            return self._open().scalars(number)
 
     def output(self, number: int) -> tuple[str, str, str]:
         """What a trial printed, and its traceback."""
+        job = self._job(number)
+        if job is not None and self._remote is not None:
+            return self._remote.output(job)
         with self._lock:
             return self._open().output(number)
+
+    def _job(self, number: int) -> str | None:
+        if self._remote is None:
+            return None
+        with self._lock:
+            return self._open().row(number).job
 
     def close(self) -> None:
         """Close the file; it is opened again when somebody asks."""
@@ -71,7 +95,7 @@ def make_trial(
     """A `Trial` from its row, parameters decoded into the values of the space."""
     nothing: list[None] = [None] * len(objectives)
     return Trial(
-        id=f"{search_id}/{row.number}",
+        id=row.job or f"{search_id}/{row.number}",
         number=row.number,
         state=TrialState(row.state),
         parameters=space.decode(row.parameters),

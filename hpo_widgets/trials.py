@@ -81,6 +81,8 @@ class TrialRow:
         One sentence for a trial that failed or was aborted.
     summary
         ``"title/series"`` to ``[last, iteration, min, iteration, max, iteration, count]``.
+    job
+        The id that its job has where it runs, such as a ClearML Task's; None on this machine.
     """
 
     number: int
@@ -97,6 +99,7 @@ class TrialRow:
     draw: int = -1
     error: str | None = None
     summary: dict[str, list[float]] | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +333,7 @@ class Trial:
     """
 
     id: str
-    """``"<search id>/<number>"``, unique over all searches."""
+    """Its job's id where a server gave it one, else ``"<search id>/<number>"``; unique over all searches."""
     number: int
     state: TrialState
     parameters: Mapping[str, object]

@@ -150,7 +150,7 @@ def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
     unpicklable = object()
     space = [X, DiscreteParameterRange("kind", [unpicklable, "b"])]
     made = defined(lambda x, kind: x, space, worker_env={"A": "1"})
-    engine = made.make_engine(3, RecordedEngine)
+    engine = made.make_engine(3, "id", RecordedEngine)
     assert engine.template is made.template
     assert engine.keywords["workers"] == 3
     assert engine.keywords["worker_env"] == {"A": "1"}
@@ -160,7 +160,7 @@ def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
 
 def test_the_engine_of_a_script_gets_no_choices(script):
     made = defined(script, objective_metric_title="a", objective_metric_series="b")
-    assert made.make_engine(1, RecordedEngine).keywords == {"workers": 1, "worker_env": None}
+    assert made.make_engine(1, "id", RecordedEngine).keywords == {"workers": 1, "worker_env": None}
 
 
 # The template -----------------------------------------------------------------------------------------------------
@@ -171,9 +171,9 @@ def test_callables_and_paths_of_scripts_are_templates(script):
     assert isinstance(make_template(script), ScriptTemplate)
 
 
-@pytest.mark.parametrize("given", ["fa30fa45d95d4927b87c323b5b04dc44", 3, None, dict])
+@pytest.mark.parametrize("given", ["fa30fa45d95d4927b87c323b5b04dc4", 3, None, dict])
 def test_anything_else_is_no_template(given):
-    with pytest.raises(TypeError, match=r"must be a callable or a pathlib.Path of a script, got"):
+    with pytest.raises(TypeError, match=r"must be a callable, a pathlib.Path of a script, or a ClearML Task or its id"):
         make_template(given)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpo_widgets.details import experiment_details, to_dataframe
+from hpo_widgets.jobs.template import FunctionTemplate
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
@@ -44,7 +45,12 @@ def details(*, all_metrics=False, all_hyper_parameters=False):
         "train/loss": [0.1, 9, 0.1, 9, 3.0, 0, 10],
     }
     trial = make_trial(row(3, ADAM, summary=summary, error="was late"), "digits-1", SPACE, OBJECTIVES, None)
-    return experiment_details(trial, all_metrics=all_metrics, all_hyper_parameters=all_hyper_parameters)
+    return experiment_details(trial, parameters(trial, everything=all_hyper_parameters), all_metrics=all_metrics)
+
+
+def parameters(trial, *, everything):
+    [more] = FunctionTemplate(lambda x: x).hyper_parameters([trial]) if everything else [{}]
+    return {**trial.get_parameters(), **more}
 
 
 def test_details_have_the_searched_parameters_as_text_and_the_objectives():
@@ -75,9 +81,9 @@ def test_all_metrics_are_the_other_scalars_too():
 
 
 def test_all_hyper_parameters_are_what_is_known_of_the_trial_too():
-    parameters = details(all_hyper_parameters=True)["hyper_parameters"]
-    assert list(parameters)[:5] == list(details()["hyper_parameters"])
-    assert {name: value for name, value in parameters.items() if name.startswith("trial/")} == {
+    found = details(all_hyper_parameters=True)["hyper_parameters"]
+    assert list(found)[:5] == list(details()["hyper_parameters"])
+    assert {name: value for name, value in found.items() if name.startswith("trial/")} == {
         "trial/number": "3",
         "trial/state": "completed",
         "trial/epoch": "0",
@@ -87,7 +93,7 @@ def test_all_hyper_parameters_are_what_is_known_of_the_trial_too():
 
 def test_a_trial_without_reports_has_no_metrics():
     trial = make_trial(row(0, SGD, TrialState.QUEUED), "digits-1", SPACE, OBJECTIVES, None)
-    found = experiment_details(trial, all_metrics=True, all_hyper_parameters=True)
+    found = experiment_details(trial, parameters(trial, everything=True), all_metrics=True)
     assert found["metrics"] == {}
     assert found["hyper_parameters"]["trial/error"] == ""
 

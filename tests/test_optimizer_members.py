@@ -793,6 +793,10 @@ def test_elapsed_minutes_is_zero_before_the_start(optimizer):
     assert made.elapsed_minutes == made.elapsed()
 
 
+def test_next_poll_is_none_where_no_server_runs_the_trials(running):
+    assert running().next_poll is None
+
+
 def test_epochs_begin_with_the_first_space(optimizer):
     made = finished(optimizer())
     made.set_range("x", (0.5, 1))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Trial, TrialRow
 
 
 class Outcome(NamedTuple):
@@ -26,7 +32,7 @@ class Outcome(NamedTuple):
     stdout, stderr
         What the trial printed, each bounded to its first and last 16 kB.
     duration
-        Seconds of running; loading the callable is not counted.
+        Seconds of running; loading the callable, or waiting in a queue, is not counted.
     worker
         Index of the worker that ran it, from 0.
     launch_failed
@@ -50,16 +56,34 @@ class JobEvent(NamedTuple):
     Parameters
     ----------
     kind
-        ``"scalar"`` with data ``(title, series, value, iteration)``, or ``"ended"`` with an `Outcome`.
+        ``"scalar"`` with data ``(title, series, value, iteration)``, or ``"ended"`` with an `Outcome`. Of a
+        `QueueEngine` also ``"job"`` with the id that its server gave the job; ``"started"`` with the Unix seconds of
+        this machine's clock at which it left the queue, or ``"queued"`` with None when it is back in it;
+        ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which is of no trial.
     number
-        The trial's number.
+        The trial's number; -1 for a notice.
     data
         As the kind says.
     """
 
-    kind: Literal["scalar", "ended"]
+    kind: Literal["scalar", "ended", "job", "queued", "started", "summary", "notice"]
     number: int
     data: Any
+
+
+class Summary(NamedTuple):
+    """All that a server tells of a running trial's scalars: no single reports, but what became of them.
+
+    Parameters
+    ----------
+    scalars
+        ``(title, series)`` to last, last iteration, least, its iteration, greatest, its iteration, count.
+    last_iteration
+        The highest iteration of any report; -1: none yet.
+    """
+
+    scalars: Mapping[tuple[str, str], Sequence[float]]
+    last_iteration: int
 
 
 class JobEngine(Protocol):
@@ -105,3 +129,167 @@ class JobEngine(Protocol):
     def close(self, grace: float = 0.0) -> None:
         """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
         ...
+
+
+@runtime_checkable
+class QueueEngine(JobEngine, Protocol):
+    """Runs trials as jobs of a server, where they wait in a queue before they run."""
+
+    @property
+    def next_poll(self) -> float | None:
+        """``time.monotonic()`` of the next look at the server; None: none is due."""
+        ...
+
+    def describe(self, row: TrialRow) -> None:
+        """Tell of a trial's row before its launch."""
+        ...
+
+    def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
+        """Take over a job that an earlier process launched; its events follow."""
+        ...
+
+    def give_reason(self, number: int, sentence: str) -> None:
+        """Say why a trial is about to be stopped or aborted, for the server's own records."""
+        ...
+
+    def has_sent_aborts(self) -> bool:
+        """Whether every abort so far has been sent, or tried once at a server that does not answer."""
+        ...
+
+
+def default_concurrency() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+class RemoteSource(Protocol):
+    """Reads what a server keeps of a job, when somebody looks at its trial."""
+
+    def scalars(self, job: str) -> Sequence[tuple[str, str, float, int]]:
+        """All reports: (title, series, value, iteration)."""
+        ...
+
+    def output(self, job: str) -> tuple[str, str, str]:
+        """What it printed: (stdout, stderr, traceback)."""
+        ...
+
+
+class Template(ABC):
+    """What is run again and again with other values, checked before anything runs.
+
+    Attributes
+    ----------
+    name : str
+        What people call it; the search's name by default.
+    kind : str
+        The word of the journal's header: ``callable``, ``script`` or ``clearml``.
+    """
+
+    name: str
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def base_task_id(self) -> Any:
+        """What the controller's argument of that name was: a callable, a path, or a Task's id."""
+
+    def place(self, job_class: type | None) -> str:  # noqa: ARG002 -- for those that run in several places
+        """Where its trials run, in words."""
+        return "this machine"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a journal's header keeps of it beside its name and kind (JSON values)."""
+        return {}
+
+    def configure(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
+        """Take up those of the controller's arguments that are of this kind of template alone."""
+
+    @property
+    def remote(self) -> RemoteSource | None:
+        """Where curves and logs of its trials are, if they are not in the journal."""
+        return None
+
+    @property
+    def default_objective(self) -> str | None:
+        """Title and series of the objective where none is named; None: one has to be named."""
+        return None
+
+    @property
+    def default_concurrency(self) -> int:
+        """Trials that run at once where the search does not say: the cores that this process may use."""
+        return default_concurrency()
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What could not be checked, in sentences for a person."""
+        return ()
+
+    @abstractmethod
+    def check(self, names: Iterable[str]) -> None:
+        """Raise ``ValueError`` for parameter names that it does not take, and for required ones that are missing."""
+
+    def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: B027 -- most have none
+        """Raise ``ValueError`` for what else of a search does not fit it."""
+
+    def check_job_class(self, job_class: Any) -> None:
+        """Raise ``TypeError`` for a class that cannot run its jobs."""
+        missing = [name for name in ENGINE_METHODS if not callable(getattr(job_class, name, None))]
+        if not isinstance(job_class, type) or missing:
+            raise TypeError(
+                "job_class must be a class with the methods of hpo_widgets.jobs.base.JobEngine on "
+                f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
+            )
+
+    def before_start(self, job_class: type | None) -> None:  # noqa: B027 -- most have none
+        """Raise ``ValueError`` for what has to be there before the first launch and is not."""
+
+    @property
+    def local_job_class(self) -> type | None:
+        """The class that ``start_locally`` uses; None: everything runs on this machine anyway."""
+        return None
+
+    @abstractmethod
+    def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
+        """Bring up what runs its trials."""
+
+    def parameters_of(self, trial: Trial) -> dict[str, str]:
+        """A trial's parameters as text, by full name, as ``get_top_experiments_details`` gives them."""
+        return trial.get_parameters()
+
+    def experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
+        """Trials as ``get_top_experiments`` returns them."""
+        return trials
+
+    def hyper_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
+        """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
+        return [
+            {
+                "trial/number": str(trial.number),
+                "trial/state": trial.status,
+                "trial/epoch": str(trial.epoch),
+                "trial/error": trial.error or "",
+            }
+            for trial in trials
+        ]
+
+
+ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
+"""What a class of `JobEngine` has to have."""
+
+
+class EngineOptions(NamedTuple):
+    """What an engine may need to know of the search beside its template and space.
+
+    Parameters
+    ----------
+    search_id
+        Names the search in a server's records.
+    worker_env
+        Environment variables by the worker's index.
+    """
+
+    search_id: str
+    worker_env: Any = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from hpo_widgets.jobs.base import Template
 from hpo_widgets.jobs.command_line import STYLES, arguments_of
 from hpo_widgets.jobs.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
 from hpo_widgets.jobs.script_options import read_options
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from hpo_widgets.jobs.base import EngineOptions, JobEngine
+    from hpo_widgets.space import Space
+
 TRIAL = "trial"
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
-class FunctionTemplate:
+class FunctionTemplate(Template):
     """A callable that is run again and again with other values.
 
     Parameters
@@ -36,6 +40,8 @@ class FunctionTemplate:
         When it is not callable, is an async or a generator function, or cannot be pickled; the message
         names the culprit.
     """
+
+    kind: ClassVar[str] = "callable"
 
     def __init__(self, function: Callable[..., object]) -> None:
         if not callable(function):
@@ -66,6 +72,26 @@ class FunctionTemplate:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"
+
+    @property
+    def base_task_id(self) -> Callable[..., object]:
+        """The callable."""
+        return self.function
+
+    @property
+    def default_objective(self) -> str | None:
+        """A callable may just return its objective."""
+        return "objective"
+
+    def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
+        """Start worker processes."""
+        from hpo_widgets.jobs.functions import FunctionPool
+
+        choices = {column.name: space.leaf(column.name).declared for column in space.columns if column.kind == "choice"}
+        engine: JobEngine = (job_class or FunctionPool)(
+            self, workers=workers, worker_env=options.worker_env, choices=choices
+        )
+        return engine
 
     def pickled(self) -> bytes:
         """The callable as it is now; what lives in a notebook or a script goes by value."""
@@ -130,7 +156,7 @@ class FunctionTemplate:
             raise ValueError(missing_names(missing, repr(self.name)))
 
 
-class ScriptTemplate:
+class ScriptTemplate(Template):
     """A script that is run again and again with other arguments.
 
     Parameters
@@ -148,6 +174,8 @@ class ScriptTemplate:
     ValueError
         When it is not Python, or `arguments` is unknown.
     """
+
+    kind: ClassVar[str] = "script"
 
     def __init__(self, path: str | os.PathLike[str], arguments: str | Sequence[str] | None = None) -> None:
         self.path = Path(path).expanduser().absolute()
@@ -183,6 +211,18 @@ class ScriptTemplate:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
+
+    @property
+    def base_task_id(self) -> Path:
+        """The script's absolute path."""
+        return self.path
+
+    def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:  # noqa: ARG002 -- a command line is text
+        """Be ready to start processes."""
+        from hpo_widgets.jobs.scripts import ScriptEngine
+
+        engine: JobEngine = (job_class or ScriptEngine)(self, workers=workers, worker_env=options.worker_env)
+        return engine
 
     def arguments(self, point: Mapping[str, Any]) -> list[str]:
         """The command line of one trial, after the script's name."""

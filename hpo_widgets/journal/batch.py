@@ -21,7 +21,7 @@ Scalar = tuple[int, str, str, float, int | None]
 Output = tuple[int, str | None, str | None, str | None]
 """A trial's log: number of the trial, stdout, stderr, traceback."""
 
-_PUT_TRIAL = "REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_TRIAL = "REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_OUTPUT = "REPLACE INTO outputs (number, seq, stdout, stderr, traceback) VALUES (?, ?, ?, ?, ?)"
 _ADD_SCALAR = "INSERT INTO scalars (key, number, metric, value, iteration) VALUES (?, ?, ?, ?, ?)"
 _ADD_EVENT = "INSERT INTO events (key, at, kind, data) VALUES (?, ?, ?, ?)"

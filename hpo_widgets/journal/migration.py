@@ -3,6 +3,8 @@
 **Version 1**, of before the first release, knew one objective: ``trials`` had ``value`` and ``iteration`` as plain
 numbers, and neither ``archived``, ``manual``, ``draw`` nor ``summary``; ``scalars`` repeated title and series in every
 row; ``events`` had a column ``seq``; ``header`` and ``outputs`` had none.
+
+**Version 2** knew no ids of jobs: ``trials`` had no ``job``.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     (sequence,) = connection.execute("SELECT sequence FROM lease").fetchone()
     connection.execute("INSERT INTO header SELECT id, ?, search_id, data FROM header_1", (sequence,))
     connection.executemany(
-        "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, -1, ?, NULL)",
+        "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, -1, ?, NULL, NULL)",
         (
             (
                 *row[:5],
@@ -120,4 +122,11 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE {table}_1")
 
 
-_STEPS = {1: _from_1_to_2}
+def _from_2_to_3(connection: sqlite3.Connection) -> None:
+    """A column for the id that a job has where it runs."""
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(trials)")}
+    if "job" not in columns:  # the step before makes the tables as they are today
+        connection.execute("ALTER TABLE trials ADD COLUMN job TEXT")
+
+
+_STEPS = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -195,6 +195,10 @@ class JournalReader:
             raise IndexError(f"there is no trial {number} in {self.path}")
         return from_records(records, self.path)[0]
 
+    def jobs(self) -> dict[int, str]:
+        """Read the ids of jobs by the number of their trial; empty for a search on one machine."""
+        return dict(self._all("SELECT number, job FROM trials WHERE job IS NOT NULL ORDER BY number"))
+
     def columns(self) -> BulkColumns:
         """Read all trials as columns: the quick way to fill a column store (see `BulkColumns`).
 

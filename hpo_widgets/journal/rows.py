@@ -34,10 +34,11 @@ RECORD_FIELDS = (
     "draw",
     "error",
     "summary",
+    "job",
 )
 """Columns of the table ``trials``."""
 
-BULK_FIELDS = ", ".join(field for field in RECORD_FIELDS if field not in {"seq", "error", "summary"})
+BULK_FIELDS = ", ".join(field for field in RECORD_FIELDS if field not in {"seq", "error", "summary", "job"})
 
 
 ArrayName = Literal[
@@ -122,6 +123,7 @@ def to_records(rows: Iterable[TrialRow], sequence: int) -> list[Record]:
             row.draw,
             row.error,
             None if row.summary is None else write(row.summary),
+            row.job,
         )
         for row in rows
     ]
@@ -152,6 +154,7 @@ def from_records(records: Sequence[Record], path: Path) -> list[TrialRow]:
             draw=record[12],
             error=record[13],
             summary=summary,
+            job=record[15],
         )
         for record, point, value, iteration, summary in zip(
             records, parameters, values, iterations, summaries, strict=True

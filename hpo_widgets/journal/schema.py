@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x48504F57
 """``"HPOW"``: tells a journal from any other SQLite file."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables below; rises with any change of them."""
 
 PLACES = 1 << 20
@@ -52,7 +52,8 @@ TABLES = (
     manual INTEGER NOT NULL,
     draw INTEGER NOT NULL,
     error TEXT,
-    summary TEXT)""",
+    summary TEXT,
+    job TEXT)""",
     # With the state in the index, counting trials by state reads the index alone.
     "CREATE INDEX trials_by_seq ON trials (seq, state)",
     "CREATE TABLE metrics (id INTEGER PRIMARY KEY, title TEXT NOT NULL, series TEXT NOT NULL, UNIQUE (title, series))",

@@ -1,0 +1,1 @@
+"""Searches whose trials are ClearML Tasks; the only folder that imports ``clearml``."""

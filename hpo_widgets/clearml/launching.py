@@ -1,0 +1,166 @@
+"""How one trial becomes a Task: cloned with its values by one request, then sent on its way by another."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+from clearml.automation import ClearmlJob
+from clearml.automation.job import LocalClearmlJob
+
+from hpo_widgets.clearml.server import ALREADY_QUEUED, RequestFailedError
+from hpo_widgets.clearml.values import entry, full_name, split_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hpo_widgets.clearml.template import TaskTemplate
+    from hpo_widgets.trials import TrialRow
+
+TAG = "optimization"
+"""The SDK's own tag for trials and optimizers."""
+
+SECTION = "hpo_widgets"
+"""The section of a trial's parameters that says which trial of which search it is, and how its point was chosen."""
+
+
+class Launcher:
+    """Makes Tasks of points and sends them to the queue, or starts them here.
+
+    Name, comment, tags, parent and project of a Task are those that the SDK's own controller gives. Values go into
+    the clone's first request, so that a queue costs two requests a trial; whether a request that got no answer has
+    made a Task is found out by `find`.
+
+    Parameters
+    ----------
+    job_class
+        One of the SDK's, or derived from one; `ClearmlJob` and `LocalClearmlJob` themselves are served by fewer
+        requests than their constructors need.
+    """
+
+    def __init__(self, template: TaskTemplate, job_class: Any, search_id: str) -> None:
+        self._template = template
+        self._server = template.server
+        self._job_class = job_class
+        self._search_id = search_id
+        self._queue_id: str | None = None
+        self._project_id: str | None = None
+        self._is_ready = False
+        self.is_local = issubclass(job_class, LocalClearmlJob)
+        self._is_custom = job_class not in {ClearmlJob, LocalClearmlJob}
+
+    @property
+    def parent(self) -> str:
+        """The Task that the trials are children of."""
+        return self._template.where.parent or self._template.id
+
+    def prepare(self) -> None:
+        """Look up queue and project, once; ``ValueError`` when the queue is not there."""
+        if self._is_ready:
+            return
+        if not self.is_local:
+            self._queue_id = self._template.queue_id()
+        self._project_id = self._template.project_id()
+        if self._project_id is None and self._template.where.parent is not None:
+            found = self._server.tasks([self._template.where.parent], ["project"])
+            self._project_id = found[0].get("project") if found else None
+        self._is_ready = True
+
+    def make(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> tuple[str, Any]:
+        """Make the Task of a trial; returns its id, and the SDK's job where there has to be one."""
+        self.prepare()
+        name, comment = self._name(point), "\n".join(_lines(point))
+        own_parent = self._template.where.parent
+        tags = [TAG, f"opt: {own_parent}" if own_parent else "opt"]
+        if self._is_custom:
+            job = self._job_class(
+                base_task_id=self._template.id,
+                parameter_override={full_name(key): value for key, value in point.items()},
+                tags=tags,
+                parent=own_parent,
+                name=name,
+                comment=comment,
+                project=self._project_id,
+            )
+            return str(job.task_id()), job
+        answer = self._server.call(
+            "tasks.clone",
+            task=self._template.id,
+            new_task_name=name,
+            new_task_comment=comment,
+            new_task_tags=sorted({*self._template.tags, *tags}),
+            new_task_parent=self.parent,
+            new_task_project=self._project_id,
+            new_task_hyperparams=self._hyperparams(row, number, point),
+        )
+        return str(answer["id"]), None
+
+    def _name(self, point: Mapping[str, Any]) -> str:
+        return f"{self._template.name}: {' '.join(_lines(point))}"
+
+    def _hyperparams(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> dict[str, Any]:
+        whole = copy.deepcopy(self._template.hyperparams)
+        for name, value in point.items():
+            section, short = split_name(name)
+            entries = whole.setdefault(section, {})
+            entries[short] = entry(value, section, short, entries.get(short))
+        facts: dict[str, object] = {"search": self._search_id, "trial": number}
+        if row is not None:
+            point_as_kept = json.dumps(row.parameters)
+            facts |= {"epoch": row.epoch, "draw": row.draw, "by_hand": row.manual, "point": point_as_kept}
+        whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
+        return whole
+
+    def find(self, number: int, point: Mapping[str, Any], known: set[str]) -> str | None:
+        """The Task that a request without an answer has made for a trial; None: it has made none.
+
+        The newest Tasks come first, and the one that is looked for is among them. A class of the user's own makes
+        Tasks that do not say which trial they are: there it is the draft of the same name that is no known trial's.
+        """
+        answer = self._server.call(
+            "tasks.get_all",
+            parent=self.parent,
+            only_fields=["id", "status", "name", "hyperparams"],
+            order_by=["-created"],
+            page=0,
+            page_size=200,
+            search_hidden=True,
+        )
+        for task in answer.get("tasks") or ():
+            facts = (task.get("hyperparams") or {}).get(SECTION) or {}
+            told = {name: facts[name].get("value") for name in ("search", "trial") if name in facts}
+            is_it = told == {"search": self._search_id, "trial": str(number)}
+            if self._is_custom:
+                is_it = task.get("name") == self._name(point) and task.get("status") == "created"
+            if is_it and task["id"] not in known:
+                return str(task["id"])
+        return None
+
+    def send(self, task_id: str, job: Any) -> Any:
+        """Send a Task to the queue, or start its process; returns the SDK's job if there is one."""
+        if self._is_custom:
+            job = job or self._job_class(base_task_id=task_id, disable_clone_task=True)
+            if not job.launch(self._template.where.queue):
+                raise ValueError(f"{self._job_class.__name__}.launch could not launch Task {task_id}")
+            return job
+        if self.is_local:
+            # The Task is the trial's own already: the job takes it as it is.
+            job = LocalClearmlJob(base_task_id=task_id, disable_clone_task=True)
+            job.launch()
+            return job
+        try:
+            self._server.call("tasks.enqueue", task=task_id, queue=self._queue_id)
+        except RequestFailedError as error:
+            if error.subcode != ALREADY_QUEUED:  # an earlier request without an answer had done it
+                raise
+        return None
+
+    @property
+    def queue_id(self) -> str | None:
+        """The id of the queue; None before `prepare` and for processes of this machine."""
+        return self._queue_id
+
+
+def _lines(point: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={point[name]}" for name in sorted(point)]

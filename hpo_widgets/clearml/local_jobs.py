@@ -1,0 +1,50 @@
+"""Processes on this machine that run Tasks (`LocalClearmlJob`): whether they live, and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def process_of(job: Any) -> subprocess.Popen[bytes] | None:
+    """The process of the SDK's job; None for a job that has none (a queue's, or one that ended)."""
+    process = getattr(job, "_job_process", None)
+    return process if isinstance(process, subprocess.Popen) else None
+
+
+def exit_code(job: Any) -> int | None:
+    """The exit code of a job's process, None while it runs; its temporary file is removed at its end."""
+    process = process_of(job)
+    if process is None:
+        return None
+    code = process.poll()
+    if code is not None:
+        _forget(job)
+    return code
+
+
+def kill(job: Any) -> None:
+    """End a job's process and all of its children at once."""
+    process = process_of(job)
+    if process is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid)
+        for member in [*family.children(recursive=True), family]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=5.0)
+    _forget(job)
+
+
+def _forget(job: Any) -> None:
+    """Remove the script that the SDK wrote for a Task without a repository."""
+    path = getattr(job, "_local_temp_file", None)
+    if path:
+        Path(path).unlink(missing_ok=True)
+        job._local_temp_file = None  # noqa: SLF001 -- the SDK does so after waiting, with requests that are not wanted here

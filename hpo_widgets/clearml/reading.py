@@ -1,0 +1,129 @@
+"""What the server says of a Task, in the words of this package."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.jobs.base import Summary
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POLL_FIELDS = [
+    "id",
+    "status",
+    "status_reason",
+    "status_message",
+    "status_changed",
+    "last_iteration",
+    "last_metrics",
+    "last_update",
+    "started",
+    "completed",
+]
+"""What one look at all running Tasks asks for."""
+
+_STATES = {
+    "created": None,
+    "queued": TrialState.QUEUED,
+    "in_progress": TrialState.RUNNING,
+    "stopped": TrialState.ABORTED,
+    "failed": TrialState.FAILED,
+    "completed": TrialState.COMPLETED,
+    "closed": TrialState.COMPLETED,
+    "publishing": TrialState.COMPLETED,
+    "published": TrialState.COMPLETED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One Task at the moment of a look.
+
+    Attributes
+    ----------
+    state
+        The trial's state; None for a draft, which nobody has sent to a queue.
+    reason
+        The server's words for its state; empty when it has none.
+    summary
+        Its scalars.
+    seconds
+        How long it has run by the server's clock, up to its end or its last sign of life; None: it has not.
+    """
+
+    id: str
+    state: TrialState | None
+    reason: str
+    summary: Summary
+    seconds: float | None
+
+
+def read_task(task: Mapping[str, Any]) -> TaskView:
+    """Read one Task of an answer to ``tasks.get_all``."""
+    state = _STATES.get(str(task.get("status")))
+    reason = " ".join(
+        dict.fromkeys(
+            text
+            for text in (str(task.get("status_reason") or "").strip(), str(task.get("status_message") or "").strip())
+            if text
+        )
+    )
+    return TaskView(str(task["id"]), state, reason, read_summary(task), _seconds(task, state))
+
+
+def read_summary(task: Mapping[str, Any]) -> Summary:
+    """Read the scalars of a Task.
+
+    The server keeps no iteration with the last value of a scalar, so the highest iteration of the whole Task stands
+    for it.
+    """
+    last_iteration = int(task.get("last_iteration") or 0)
+    scalars = {}
+    for variants in (task.get("last_metrics") or {}).values():
+        for entry in variants.values():
+            value = _number(entry.get("value"))
+            if value is None:
+                continue
+            low, high = _number(entry.get("min_value")), _number(entry.get("max_value"))
+            scalars[str(entry.get("metric")), str(entry.get("variant"))] = [
+                value,
+                last_iteration,
+                value if low is None else low,
+                int(entry.get("min_value_iteration") or 0),
+                value if high is None else high,
+                int(entry.get("max_value_iteration") or 0),
+                int(entry.get("count") or 1),
+            ]
+    return Summary(scalars, last_iteration if scalars else -1)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
+
+
+def _seconds(task: Mapping[str, Any], state: TrialState | None) -> float | None:
+    """Only differences of the server's times are used: its clock may be wrong."""
+    started = _time(task.get("started"))
+    if started is None:
+        return None
+    ended = None
+    if state is not None and state.has_ended:
+        ended = _time(task.get("completed")) or _time(task.get("status_changed"))
+    ended = ended or _time(task.get("last_update"))
+    return None if ended is None else max(0.0, (ended - started).total_seconds())
+
+
+def _time(text: object) -> dt.datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)

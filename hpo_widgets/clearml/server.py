@@ -1,0 +1,213 @@
+"""Requests to the ClearML server, with errors that say in words what to do.
+
+The SDK's own session does the signing in; it is told to fail at once, because whoever asks here has work of its own
+to do while a server is away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import requests.exceptions
+from clearml.backend_api import Session
+from clearml.backend_api.session.defs import MissingConfigError
+from clearml.backend_api.session.session import LoginError
+from clearml.config import config_obj
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger("hpo_widgets")
+
+ANSWER_SECONDS = 30.0
+"""How long one answer may take."""
+
+CONNECT_SECONDS = 5.0
+
+_NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, "backoff_factor": 0.0}
+
+UNKNOWN_TASK = frozenset({10, 101})
+"""Subcodes of a 400 for a Task that is not there."""
+UNKNOWN_QUEUE = 701
+ALREADY_QUEUED = 706
+
+
+class ClearmlError(RuntimeError):
+    """Something that ClearML did not do, with what to do about it."""
+
+
+class NoCredentialsError(ClearmlError):
+    """There is no ClearML configuration on this machine."""
+
+
+class RefusedError(ClearmlError):
+    """The server does not accept the credentials (401, 403)."""
+
+
+class UnreachableError(ClearmlError):
+    """The server does not answer; whether it got the request is not known."""
+
+
+class RequestFailedError(ClearmlError):
+    """The server's answer is an error.
+
+    Attributes
+    ----------
+    code, subcode : int
+        ``result_code`` and ``result_subcode`` of the answer.
+    message : str
+        ``result_msg``, the server's own words.
+    """
+
+    def __init__(self, action: str, code: int, subcode: int, message: str) -> None:
+        super().__init__(f"the ClearML server answered {action} with {code}/{subcode}: {message}")
+        self.code = code
+        self.subcode = subcode
+        self.message = message
+
+    @property
+    def is_the_servers_fault(self) -> bool:
+        """True when the same request may succeed later."""
+        return self.code >= 500
+
+
+class Server:
+    """One ClearML server, signed in; may be used from any thread.
+
+    Raises
+    ------
+    NoCredentialsError, RefusedError, UnreachableError
+        With what to do.
+    """
+
+    def __init__(self) -> None:
+        try:
+            # config_obj stands for a ConfigTree, which is made at its first use.
+            config: Any = config_obj
+            self._session = Session(initialize_logging=False, config=config, http_retries_config=dict(_NO_RETRIES))
+        except MissingConfigError:
+            raise NoCredentialsError(
+                "there are no ClearML credentials on this machine: run `clearml-init`, or set CLEARML_API_HOST, "
+                "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
+            ) from None
+        except LoginError as error:
+            raise _login_failed(error) from None
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise UnreachableError(
+                f"the ClearML server cannot be used: {error}; check CLEARML_API_HOST or clearml.conf"
+            ) from None
+        # The SDK waits five minutes for an answer.
+        self._session._session_initial_timeout = (CONNECT_SECONDS, ANSWER_SECONDS)  # noqa: SLF001 -- no public way
+        self._session._session_timeout = (CONNECT_SECONDS, ANSWER_SECONDS)  # noqa: SLF001
+
+    def __repr__(self) -> str:
+        return f"<ClearML server {self.host}>"
+
+    @property
+    def host(self) -> str:
+        """The address of its API."""
+        return str(self._session.host)
+
+    def call(self, action: str, /, **body: Any) -> dict[str, Any]:
+        """Send one request and return the data of its answer.
+
+        Parameters
+        ----------
+        action
+            ``"service.action"``.
+        **body
+            The request's fields; those that are None are left out.
+
+        Raises
+        ------
+        UnreachableError, RefusedError, RequestFailedError
+            As the names say.
+        """
+        service, _, name = action.partition(".")
+        fields = {key: value for key, value in body.items() if value is not None}
+        try:
+            answer = self._session.send_request(service, name, version=str(Session.api_version), json=fields)
+        except LoginError as error:
+            raise _login_failed(error) from None
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise UnreachableError(f"the ClearML server at {self.host} does not answer ({_short(error)})") from None
+        return _data(action, answer.status_code, answer.content)
+
+    def tasks(self, ids: list[str], only_fields: list[str], **filters: Any) -> list[dict[str, Any]]:
+        """Fields of some Tasks by one request, archived and hidden ones included; unknown ids are left out."""
+        if not ids:
+            return []
+        answer = self.call("tasks.get_all", id=ids, only_fields=only_fields, search_hidden=True, **filters)
+        return list(answer.get("tasks") or ())
+
+
+_lock = threading.Lock()
+_servers: dict[tuple[str, str | None], Server] = {}
+
+
+def server() -> Server:
+    """The server that this process's ClearML configuration names, signed in once."""
+    host = Session.get_api_server_host()
+    key = (str(host), Session.get_worker_host_name())
+    with _lock:
+        if key not in _servers:
+            _servers[key] = Server()
+        return _servers[key]
+
+
+def forget_servers() -> None:
+    """Sign in anew at the next request, after the configuration has changed."""
+    with _lock:
+        _servers.clear()
+
+
+def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
+    try:
+        # Lenient: the server writes NaN and Infinity as they are.
+        answer: Mapping[str, Any] = json.loads(content)
+        meta: Mapping[str, Any] = answer["meta"]
+    except (ValueError, TypeError, KeyError):
+        if status >= 500:
+            raise UnreachableError(f"the ClearML server answered {action} with HTTP {status}") from None
+        raise RequestFailedError(
+            action, status, 0, "the answer is not ClearML's; check the address of the API"
+        ) from None
+    code = int(meta.get("result_code", status))
+    if code == 200:
+        return dict(answer.get("data") or {})
+    subcode, message = int(meta.get("result_subcode") or 0), str(meta.get("result_msg") or "")
+    if code in {401, 403}:
+        raise RefusedError(
+            f"the ClearML server refused {action} ({code}/{subcode}: {message}); "
+            "check the access key and the secret key"
+        )
+    raise RequestFailedError(action, code, subcode, message)
+
+
+def _login_failed(error: LoginError) -> ClearmlError:
+    cause = error.__context__
+    if isinstance(cause, (requests.exceptions.RequestException, OSError)):
+        return UnreachableError(
+            f"the ClearML server does not answer ({_short(cause)}); check that it runs and that CLEARML_API_HOST or "
+            "clearml.conf names it"
+        )
+    return RefusedError(
+        f"the ClearML server did not accept the credentials ({error}); check the access key and the secret key"
+    )
+
+
+def _short(error: BaseException) -> str:
+    """The innermost reason, without the address and the pool that requests wraps round it."""
+    reason: Any = error
+    while True:
+        inner = getattr(reason, "reason", None) or next(
+            (argument for argument in getattr(reason, "args", ()) if isinstance(argument, BaseException)), None
+        )
+        if not isinstance(inner, BaseException) or inner is reason:
+            break
+        reason = inner
+    text = str(reason).rpartition(": ")[2] or type(reason).__name__
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,313 @@
+"""A ClearML Task as the template experiment: what is asked of it before anything runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from clearml import Task
+from clearml.automation import ClearmlJob
+from clearml.automation.job import BaseJob, LocalClearmlJob
+
+from hpo_widgets.clearml.curves import TaskRecords
+from hpo_widgets.clearml.server import RequestFailedError, Server, server
+from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name, text_of
+from hpo_widgets.jobs.base import Template
+from hpo_widgets.messages import near_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hpo_widgets.jobs.base import EngineOptions, JobEngine
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Trial
+
+QUEUE_CONCURRENCY = 10
+"""Trials that run at once by default: they are queued for other machines."""
+
+QUEUE = "default"
+POOL_PERIOD_MINUTES = 0.1
+_FIELDS = ["id", "name", "project", "parent", "status", "type", "hyperparams", "last_metrics", "tags"]
+
+
+@dataclass(slots=True)
+class Where:
+    """Where and how the trials of a search run; what the constructor's arguments say of ClearML.
+
+    Parameters
+    ----------
+    queue
+        Name of the execution queue.
+    pool_period
+        Minutes between two looks at the server when nothing happens.
+    project
+        Project of the trials by name; None: the template's.
+    parent
+        Id of the optimizer Task, which the trials are children of; None: they are the template's.
+    """
+
+    queue: str = QUEUE
+    pool_period: float = POOL_PERIOD_MINUTES
+    project: str | None = None
+    parent: str | None = None
+
+
+class TaskTemplate(Template):
+    """A ClearML Task that is cloned again and again with other values.
+
+    Parameters
+    ----------
+    base_task
+        The Task or its id.
+
+    Raises
+    ------
+    ValueError
+        When the server knows no such Task.
+    ClearmlError
+        Without credentials, or when the server does not answer or does not accept them.
+    """
+
+    kind: ClassVar[str] = "clearml"
+
+    def __init__(self, base_task: Any) -> None:
+        self.where = Where()
+        self.server: Server = server()
+        task_id = str(base_task).strip() if isinstance(base_task, str) else str(base_task.id)
+        found = self.server.tasks([task_id], _FIELDS)
+        if not found:
+            raise ValueError(f"there is no Task {task_id} on the ClearML server {self.server.host}")
+        task = found[0]
+        self.id = task_id
+        self.name = str(task.get("name") or task_id)
+        self.project: str | None = task.get("project")
+        self.parent: str | None = task.get("parent")
+        self.hyperparams: dict[str, dict[str, dict[str, Any]]] = task.get("hyperparams") or {}
+        self.tags: list[str] = list(task.get("tags") or ())
+        self._last_metrics: dict[str, dict[str, dict[str, Any]]] = task.get("last_metrics") or {}
+        self._notices: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id})"
+
+    @property
+    def base_task_id(self) -> str:
+        """The Task's id."""
+        return self.id
+
+    def place(self, job_class: type | None) -> str:
+        """The queue, or this machine."""
+        is_local = job_class is not None and issubclass(job_class, LocalClearmlJob)
+        return "ClearML, this machine" if is_local else f"ClearML, queue {self.where.queue}"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Which Task on which server, for whoever continues the search."""
+        return {"clearml": {"base_task_id": self.id, "server": self.server.host, "optimizer_task": self.where.parent}}
+
+    @property
+    def remote(self) -> TaskRecords:
+        """The server's own records of the trials."""
+        return TaskRecords(self.server)
+
+    def configure(self, arguments: Mapping[str, Any]) -> None:
+        """Take up queue, period and project.
+
+        Raises
+        ------
+        TypeError, ValueError
+            With what is accepted.
+        """
+        for name in ("execution_queue", "spawn_project"):
+            value = arguments.get(name)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{name} must be a name, got {value!r}")
+        minutes = arguments.get("pool_period_min")
+        if minutes is not None and not (isinstance(minutes, (int, float)) and not isinstance(minutes, bool)):
+            raise TypeError(f"pool_period_min must be a number of minutes, got {minutes!r}")
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"pool_period_min is in minutes and must be above 0, got {minutes!r}")
+        self.where.queue = arguments.get("execution_queue") or QUEUE
+        self.where.pool_period = POOL_PERIOD_MINUTES if minutes is None else float(minutes)
+        self.where.project = arguments.get("spawn_project") or None
+
+    @property
+    def default_concurrency(self) -> int:
+        """Trials wait in a queue for other machines."""
+        return QUEUE_CONCURRENCY
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What could not be checked."""
+        return tuple(self._notices)
+
+    # Checks ---------------------------------------------------------------------------------------
+
+    def check(self, names: Iterable[str]) -> None:
+        """Compare the names of a space with the Task's parameters.
+
+        Raises
+        ------
+        ValueError
+            For a name that the Task does not have, with a near match: its script would never see the value.
+        """
+        known = [f"{section}/{name}" for section, entries in self.hyperparams.items() for name in entries]
+        if not known:
+            self._notices.append(
+                f"Task {self.name!r} has no parameters, as one that never ran; whether its script takes "
+                f"{', '.join(map(repr, names))} will only be seen when it runs"
+            )
+            return
+        for name in names:
+            if full_name(name) not in known:
+                raise ValueError(f"Task {self.name!r} has no parameter {full_name(name)!r}. {near_match(name, known)}")
+
+    def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:
+        """Compare values with the types of the Task's parameters, and objectives with what it has reported.
+
+        Raises
+        ------
+        ValueError
+            For values that the script would not get as they are, and for a scalar that the Task, which has reported
+            others, does not report.
+        """
+        for column in space.columns:
+            leaf = space.leaf(column.name)
+            known = self._entry(column.name)
+            kind = known.get("type") if known else None
+            if column.kind == "choice":
+                self._check_choices(column.name, leaf.declared, kind)
+            elif column.kind != "int" and str(kind).partition("/")[0] == "int":
+                raise ValueError(
+                    f"{column.name!r} is an int in Task {self.name!r}, but {type(leaf).__name__} gives fractions: "
+                    "use UniformIntegerParameterRange"
+                )
+            elif str(kind).partition("/")[0] in {"bool", "list", "tuple", "dict"}:
+                raise ValueError(
+                    f"{column.name!r} is a {kind} in Task {self.name!r}, but {type(leaf).__name__} gives numbers: "
+                    "use DiscreteParameterRange"
+                )
+        self._check_objectives(objectives)
+
+    def _check_choices(self, name: str, choices: Sequence[Any], kind: str | None) -> None:
+        for value in choices:
+            if not can_be_kept(value):
+                raise ValueError(
+                    f"{value!r} cannot be a choice of {name!r} on ClearML, where values are text: give numbers, "
+                    "strings, booleans, None, or lists and dicts of them"
+                )
+            if not fits(value, kind):
+                raise ValueError(
+                    f"{name!r} is of type {kind} in Task {self.name!r}; its script would not get {value!r}"
+                )
+
+    def _check_objectives(self, objectives: Sequence[Objective]) -> None:
+        reported = [
+            f"{entry.get('metric')}/{entry.get('variant')}"
+            for variants in self._last_metrics.values()
+            for entry in variants.values()
+        ]
+        own = [key for key in reported if not key.startswith(":monitor:")]
+        for objective in objectives:
+            if objective.key in reported:
+                continue
+            if own:
+                raise ValueError(
+                    f"Task {self.name!r} has not reported the objective {objective.key!r}. "
+                    f"{near_match(objective.key, own)}"
+                )
+            self._notices.append(
+                f"Task {self.name!r} has reported nothing yet; whether trials report {objective.key!r} will be seen "
+                "when they run"
+            )
+
+    def _entry(self, name: str) -> dict[str, Any] | None:
+        section, short = split_name(name)
+        return self.hyperparams.get(section, {}).get(short)
+
+    def check_job_class(self, job_class: Any) -> None:
+        """Only the SDK's job classes, and what derives from them, can run a Task."""
+        if not (isinstance(job_class, type) and issubclass(job_class, BaseJob)):
+            raise TypeError(
+                "job_class must be clearml.automation.ClearmlJob, clearml.automation.job.LocalClearmlJob or a class "
+                f"derived from one of them, as the trials are ClearML Tasks, got {job_class!r}"
+            )
+
+    def before_start(self, job_class: type | None) -> None:
+        """Look for the queue, unless the jobs run on this machine.
+
+        Raises
+        ------
+        ValueError
+            When there is no such queue, with a near match.
+        """
+        if job_class is None or not issubclass(job_class, LocalClearmlJob):
+            self.queue_id()
+
+    def queue_id(self) -> str:
+        """The id of the execution queue; ``ValueError`` when there is none of that name."""
+        name = self.where.queue
+        answer = self.server.call("queues.get_all", name=f"^{re.escape(name)}$", only_fields=["id", "name"])
+        for queue in answer.get("queues") or ():
+            if queue.get("name", name) == name:
+                return str(queue["id"])
+        known = [str(queue.get("name")) for queue in self.server.call("queues.get_all", only_fields=["name"])["queues"]]
+        raise ValueError(
+            f"there is no queue {name!r} on the ClearML server. {near_match(name, known)} "
+            "Pass execution_queue=, or run on this machine with start_locally()"
+        )
+
+    # Running --------------------------------------------------------------------------------------
+
+    @property
+    def local_job_class(self) -> type | None:
+        """The SDK's class for processes on this machine."""
+        local: type = LocalClearmlJob
+        return local
+
+    def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
+        """Bring up the threads that launch and follow Tasks."""
+        from hpo_widgets.clearml.engine import ClearmlEngine
+
+        return ClearmlEngine(self, workers, space=space, job_class=job_class or ClearmlJob, search_id=options.search_id)
+
+    def project_id(self) -> str | None:
+        """The project of the trials, made if it is new; None: that of the template."""
+        if self.where.project is None:
+            return None
+        pattern = f"^{re.escape(self.where.project)}$"
+        found = self.server.call("projects.get_all", name=pattern, only_fields=["id", "name"], search_hidden=True)
+        for project in found.get("projects") or ():
+            return str(project["id"])
+        try:
+            made = self.server.call("projects.create", name=self.where.project, description="HPO process spawned Tasks")
+        except RequestFailedError as error:
+            raise ValueError(f"the project {self.where.project!r} cannot be made: {error.message}") from error
+        return str(made["id"])
+
+    # What people are given ------------------------------------------------------------------------
+
+    def parameters_of(self, trial: Trial) -> dict[str, str]:
+        """Parameters as the Task keeps them."""
+        return {full_name(name): text_of(value) for name, value in trial.parameters.items()}
+
+    def experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
+        """Trials as Tasks, in their order."""
+        ids = [trial.id for trial in trials if "/" not in trial.id]
+        tasks: Sequence[Any] = Task.get_tasks(task_ids=ids) if ids else []
+        return tasks
+
+    def hyper_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
+        """The parameters of all sections, read from the server by one request."""
+        tasks = self.server.tasks([trial.id for trial in trials], ["id", "hyperparams"])
+        by_id = {
+            task["id"]: {
+                f"{section}/{name}": str(entry.get("value"))
+                for section, entries in (task.get("hyperparams") or {}).items()
+                for name, entry in entries.items()
+            }
+            for task in tasks
+        }
+        return [by_id.get(trial.id, {}) for trial in trials]
