@@ -27,7 +27,7 @@ class Flow:
     Parameters
     ----------
     interval
-        Seconds between updates at least, while the browser keeps up.
+        Seconds between updates while the browser keeps up: at least in the mean, half of it at the least.
     on_acknowledged
         Called, on the thread that handles messages of the browser, when it has caught up.
     """
@@ -37,7 +37,7 @@ class Flow:
         self._sent = IntText(0)
         self._acknowledged = IntText(0)
         self._link = jslink((self._sent, "value"), (self._acknowledged, "value"))
-        self._sent_at = float("-inf")
+        self._sent_at = self._due = float("-inf")
         self._is_unattended = False
         act_while_cell_runs(self._acknowledged)
         self._acknowledged.observe(lambda _change: on_acknowledged(), "value")
@@ -53,17 +53,19 @@ class Flow:
         Without an acknowledgement (the page is closed, or was never there) there is still one
         update a second, so that the state which is saved or reopened is true.
         """
-        waited = time.monotonic() - self._sent_at
+        now = time.monotonic()
         if self.is_acknowledged:
-            return max(0.0, self._interval - waited)
+            return max(0.0, self._due - now)
         # The first silence lasts longer: a browser may be busy drawing.
         patience = _UNATTENDED_INTERVAL if self._is_unattended else _PATIENCE
-        return max(0.0, patience - waited)
+        return max(0.0, self._sent_at + patience - now)
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
         self._is_unattended = not self.is_acknowledged
-        self._sent_at = time.monotonic()
+        self._sent_at = now = time.monotonic()
+        # Counted from when this one was due: from when it went out, every delay would slow the pace.
+        self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
         self._sent.value += 1
 
     def close(self) -> None:
