@@ -25,7 +25,8 @@ class AskedRanges:
 
     def ask(self, search: Search, request: float = 0.0) -> None:
         """Remember a request; call it before the command is sent."""
-        self._request = request
+        # Two views may ask at once, by clocks of their own: the answer serves both.
+        self._request = request if self._request is None else max(request, self._request)
         self._asked_at = time.monotonic()
         self._before = _mark(search)
 

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.edges import LEAST_COMPLETED, Edge, edges
 from hpo_widgets.widget.part import ViewPart
+from hpo_widgets.widget.rug import TriedValues
+from hpo_widgets.widget.way_back import way_back
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.widget.refresher import Refresher, Update
 
 _COMMANDS = ("set_ranges", "undo", "redo")
-_NUM_ENDS = 2
+_NOTHING_TO_RESET = "The ranges are those of the start."
 
 
 class SpacePanel(ViewPart):
@@ -27,6 +33,10 @@ class SpacePanel(ViewPart):
     Two handles and two typed bounds for numbers (even, logarithmic, whole, stepped), a checkbox for
     each choice. A gesture becomes one command, and so one space epoch, when it is over. While a
     handle is held nothing moves it but the hand.
+
+    Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
+    choices tell how many trials had them. Where the best trial sits near the end of a range, a sentence
+    offers to widen it.
 
     Parameters
     ----------
@@ -48,26 +58,80 @@ class SpacePanel(ViewPart):
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
     )
+    ways = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
+    best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
+        sync=True
+    )
+    edges = t.List(t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to.").tag(
+        sync=True
+    )
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `ranges` shows.").tag(sync=True)
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._asked = AskedRanges()
         self._tracks: dict[str, tuple[float, float]] = {}
+        self._tried: TriedValues | None = None
+        self._space: Space | None = None
+        self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
 
     def refresh(self, update: Update) -> None:
-        """Show the ranges of the present space epoch."""
+        """Show the ranges of the present space epoch, and what was tried."""
         search = update.search
-        space = search.space
-        capabilities = search.capabilities
-        commands = {name: capabilities.get(name) for name in _COMMANDS}
+        space, epochs = search.space, search.epochs
+        has_entered = space is not self._space or len(epochs) != self._num_epochs
         request = self._asked.answered(search)
         with self.hold_sync():
-            self.parameters = [self._describe(space, name, label) for name, label in text.labels(space.names).items()]
-            self.ranges = {name: _sent_range(space, name) for name in space.names}
-            self.commands = {**commands, "reset": commands["set_ranges"]}
+            if has_entered:
+                self._space, self._num_epochs = space, len(epochs)
+                self._enter(space)
+                self.ways = way_back(epochs, space)
+            capabilities = search.capabilities
+            commands = {name: capabilities.get(name) for name in _COMMANDS}
+            reset = commands["set_ranges"] or (None if "reset" in self.ways else _NOTHING_TO_RESET)
+            self.commands = {**commands, "reset": reset}
+            if has_entered or len(update.rows):
+                self._show_tried(update, epochs[-1].epoch if epochs else 0)
+                self._show_best(search)
             if request is not None:
                 self.answered = request
+
+    def _enter(self, space: Space) -> None:
+        """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
+        before = dict(self._tracks)
+        labels = text.labels(space.names)
+        self.parameters = [self._describe(space, name, label) for name, label in labels.items()]
+        self.ranges = {name: _sent_range(space, name) for name in space.names}
+        if self._tracks != before:
+            self._tried = None
+
+    def _show_tried(self, update: Update, epoch: int) -> None:
+        if self._tried is None or not self._tried.put(update.rows):
+            search = update.search
+            self._tried = TriedValues(search.space, self._tracks, minimise=search.objectives[0].minimise)
+            self._tried.put(search.snapshot())
+        for index, tried in enumerate(self._tried.shown(epoch)):
+            # A trait each, so that a trial sends only what it changes.
+            name = f"tried_{index}"
+            if not self.has_trait(name):
+                self.add_traits(**{name: t.Any(help="Bins of a rug, or the trials of each choice.").tag(sync=True)})
+            self.set_trait(name, tried)
+
+    def _show_best(self, search: Search) -> None:
+        trial = search.best_trial
+        if trial is None or trial.value is None or not math.isfinite(trial.value):
+            self.best, self.edges = {}, []
+            return
+        point = search.space.encode(trial.parameters)
+        note = f" ({trial.status})" if trial.is_partial else ""
+        self.best = {"name": f"{trial.name}{note}", "point": [_sent_value(one) for one in point]}
+        self.edges = [dict(edge) for edge in self._edges(search, point)]
+
+    @staticmethod
+    def _edges(search: Search, point: Sequence[float | None]) -> list[Edge]:
+        if search.counts.get(TrialState.COMPLETED, 0) < LEAST_COMPLETED or search.capabilities.get("set_ranges"):
+            return []
+        return edges(search.space, point)
 
     def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
         leaf: Any = space.leaf(name)
@@ -93,13 +157,12 @@ class SpacePanel(ViewPart):
 
     def _on_set_ranges(self, content: dict[str, object]) -> None:
         asked = content.get("ranges")
-        request = content.get("id")
         if not isinstance(asked, dict):
             return
         space = self.search.space
         ranges = {name: _meant_range(space, name, asked[name]) for name in asked if name in space.names}
         if ranges:
-            self._asked.ask(self.search, float(request) if isinstance(request, (int, float)) else 0.0)
+            self._asked.ask(self.search, _request(content.get("id")))
             self.search.command("set_ranges", ranges)
 
     def _on_undo(self, _content: dict[str, object]) -> None:
@@ -120,14 +183,44 @@ def _sent_range(space: Space, name: str) -> list[float]:
     return list(leaf.allowed) if leaf.kind == "choice" else list(leaf.range)
 
 
-def _meant_range(space: Space, name: str, sent: Any) -> tuple[object, ...]:
+def _sent_value(value: float | None) -> float | None:
+    """Give a number with the digits that its place on a track needs."""
+    return None if value is None else float(f"{value:.9g}")
+
+
+def _request(sent: object) -> float:
+    is_number = isinstance(sent, (int, float)) and not isinstance(sent, bool) and math.isfinite(sent)
+    return float(sent) if is_number else 0.0  # type: ignore[arg-type]
+
+
+def _meant_range(space: Space, name: str, sent: Any) -> Any:
     """Turn what the browser sent into a range in values; what makes no sense is left to the search to refuse."""
     leaf: Any = space.leaf(name)
+    if not isinstance(sent, list):
+        return sent
     if leaf.kind == "choice":
-        return tuple(leaf.declared[index] for index in sent if 0 <= index < len(leaf.declared))
-    if leaf.kind == "int":
-        return tuple(int(bound) if float(bound).is_integer() else bound for bound in sent)
-    return tuple(float(bound) for bound in sent)
+        return tuple(leaf.declared[one] if _is_index(one, len(leaf.declared)) else _NoChoice(one) for one in sent)
+    return tuple(_meant_bound(bound, is_whole=leaf.kind == "int") for bound in sent)
+
+
+def _meant_bound(sent: Any, *, is_whole: bool) -> Any:
+    if isinstance(sent, bool) or not isinstance(sent, (int, float)):
+        return sent
+    return int(sent) if is_whole and float(sent).is_integer() else float(sent)
+
+
+def _is_index(sent: object, count: int) -> bool:
+    return isinstance(sent, int) and not isinstance(sent, bool) and 0 <= sent < count
+
+
+class _NoChoice:
+    """What a browser sent in the place of the index of a choice; no choice is equal to it."""
+
+    def __init__(self, sent: object) -> None:
+        self._sent = sent
+
+    def __repr__(self) -> str:
+        return f"choice number {self._sent!r:.80}"
 
 
 def _finite(bound: float | None) -> float | None:

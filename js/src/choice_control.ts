@@ -15,6 +15,8 @@ export type OnChoice = (name: string, indices: readonly number[]) => void;
 export class ChoiceControl {
   readonly root: HTMLElement;
   private readonly boxes: HTMLInputElement[];
+  private readonly counts: HTMLElement[] = [];
+  private readonly marks: HTMLElement[] = [];
   private readonly problem: HTMLElement;
   private reason: string | null = null;
 
@@ -25,7 +27,7 @@ export class ChoiceControl {
   ) {
     this.root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
     const head = element("div", "hpo-parameter-head");
-    const name = element("span", "hpo-parameter-name");
+    const name = element("span", "hpo-parameter-name", { dir: "auto" });
     setText(name, spec.label);
     setAttribute(name, "title", spec.name);
     const badge = element("span", "hpo-badge");
@@ -35,9 +37,13 @@ export class ChoiceControl {
     this.boxes = spec.choices.map((label, index) => {
       const chip = element("label", "hpo-chip");
       const box = element("input", "", { type: "checkbox" });
-      const text = element("span");
+      const text = element("span", "hpo-chip-text", { dir: "auto", title: label });
       setText(text, label);
-      chip.append(box, text);
+      const mark = element("span", "hpo-best-mark", { "aria-hidden": "true", title: "best trial" });
+      const count = element("span", "hpo-count hpo-number", { "aria-hidden": "true" });
+      chip.append(box, text, count, mark);
+      this.counts.push(count);
+      this.marks.push(mark);
       chips.append(chip);
       box.addEventListener("click", (event) => this.toggle(event, index));
       return box;
@@ -51,6 +57,19 @@ export class ChoiceControl {
     this.allowed = allowed;
     this.reason = reason;
     this.paint();
+  }
+
+  /** Shows how many trials had each choice, and which one the best has. */
+  setTried(counts: readonly number[], best: number | null): void {
+    for (const [index, box] of this.boxes.entries()) {
+      const count = counts[index] ?? 0;
+      const isBest = best === index;
+      setText(this.counts[index] as HTMLElement, String(count));
+      setText(this.marks[index] as HTMLElement, isBest ? "▲" : "");
+      const trials = `${count} trial${count === 1 ? "" : "s"}${isBest ? ", the best trial" : ""}`;
+      setAttribute(box, "aria-label", `${this.spec.choices[index]}, ${trials}`);
+      setAttribute(this.counts[index] as HTMLElement, "title", trials);
+    }
   }
 
   private paint(): void {

@@ -1,9 +1,26 @@
 // The range of one numeric parameter: two handles on a track and two fields for typed bounds.
 
 import { element, setAttribute, setReason, setText } from "./dom";
+import { Ghost } from "./ghost";
+import { Rug } from "./rug";
 import { type Bounds, format, type NumericSpec, parse, Scale } from "./scale";
 
 type Ending = 0 | 1;
+
+/** A range that the best trial wants wider. */
+export interface Edge {
+  name: string;
+  end: (typeof ENDS)[number];
+  range: [number, number];
+}
+
+/** What was tried of a parameter, and what follows from it. */
+export interface Tried {
+  bins: string;
+  /** The best trial's name and value. */
+  best: { name: string; value: number } | null;
+  edge: Edge | null;
+}
 
 /** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
 export type OnChange = (name: string, bounds: Bounds, isFinal: boolean) => void;
@@ -19,6 +36,14 @@ export class RangeControl {
   private readonly fill: HTMLElement;
   private readonly problem: HTMLElement;
   private readonly badge: HTMLElement;
+  private readonly rug = new Rug();
+  private readonly ghost = new Ghost();
+  private readonly edgeNote: HTMLElement;
+  private readonly edgeText: HTMLElement;
+  private readonly edgeButton: HTMLButtonElement;
+  private tried: Tried = { bins: "", best: null, edge: null };
+  /** What the fields were last given: another text there is a person's. */
+  private readonly written: [string, string] = ["", ""];
   private scale: Scale;
   private bounds: Bounds;
   private reason: string | null = null;
@@ -36,7 +61,7 @@ export class RangeControl {
     this.root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
 
     const head = element("div", "hpo-parameter-head");
-    const name = element("span", "hpo-parameter-name");
+    const name = element("span", "hpo-parameter-name", { dir: "auto" });
     setText(name, spec.label);
     setAttribute(name, "title", spec.name);
     this.badge = element("span", "hpo-badge");
@@ -51,7 +76,7 @@ export class RangeControl {
     this.rail = element("div", "hpo-rail");
     this.fill = element("div", "hpo-fill");
     this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
-    this.rail.append(this.fill, ...this.handles);
+    this.rail.append(this.ghost.root, this.rug.root, this.fill, ...this.handles);
     track.append(this.rail);
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
@@ -59,7 +84,12 @@ export class RangeControl {
     track.addEventListener("pointercancel", () => this.cancel());
 
     this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.root.append(head, track, this.problem);
+    this.edgeNote = element("div", "hpo-edge", { role: "note" });
+    this.edgeText = element("span", "", { dir: "auto" });
+    this.edgeButton = element("button", "hpo-link", { type: "button" });
+    this.edgeButton.addEventListener("click", () => this.widen());
+    this.edgeNote.append(this.edgeText, " ", this.edgeButton);
+    this.root.append(head, track, this.problem, this.edgeNote);
     this.paint();
   }
 
@@ -70,9 +100,47 @@ export class RangeControl {
       this.waiting = { spec, bounds };
       return;
     }
+    if (bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1]) {
+      this.complain(null);
+    }
     this.scale = new Scale(spec);
     this.bounds = bounds;
     this.paint();
+  }
+
+  /** Shows what was tried; also under a hand, since it moves no handle. */
+  setTried(tried: Tried): void {
+    this.tried = tried;
+    this.paintTried();
+  }
+
+  private paintTried(): void {
+    const { bins, best, edge } = this.tried;
+    this.rug.setBins(bins);
+    const value = best?.value ?? null;
+    const { low, high } = this.scale.spec;
+    const isOnTrack = value !== null && value >= low && value <= high;
+    const bestName = best && value !== null ? `best trial ${best.name} at ${format(value)}` : "";
+    this.rug.setBest(isOnTrack ? this.scale.fraction(value) : null, bestName);
+    this.rug.setLabel(
+      bins.trim() === ""
+        ? "Nothing tried yet"
+        : `${["Values tried", bestName].filter(Boolean).join("; ")}. Taller: better. Thin: under earlier ranges. Broken: failed.`,
+    );
+    const isOffered = edge !== null && this.reason === null;
+    this.edgeNote.hidden = !isOffered;
+    if (isOffered) {
+      setText(this.edgeText, `best sits near the ${edge.end} end of ${this.scale.spec.label}.`);
+      setText(this.edgeButton, `Widen to ${format(edge.range[edge.end === "lower" ? 0 : 1])}`);
+    }
+  }
+
+  private widen(): void {
+    const { edge } = this.tried;
+    if (edge !== null && this.reason === null) {
+      this.tried = { ...this.tried, edge: null };
+      this.set(edge.range, true);
+    }
   }
 
   private makeHandle(spec: NumericSpec, end: string, index: Ending): HTMLElement {
@@ -100,7 +168,7 @@ export class RangeControl {
       event.stopPropagation();
       if (event.key === "Escape") {
         this.complain(null);
-        field.value = format(this.bounds[index]);
+        this.write(index);
         field.select();
       } else if (event.key === "Enter") {
         this.type(index);
@@ -121,6 +189,8 @@ export class RangeControl {
         ? `in steps of ${format(spec.step ?? 1)}${spec.kind === "log" ? " of the exponent" : ""}`
         : null,
     );
+    this.ghost.paint(this.scale, this.bounds);
+    this.paintTried();
     this.fill.style.left = `${100 * shares[0]}%`;
     this.fill.style.right = `${100 * (1 - shares[1])}%`;
     for (const [index, handle] of this.handles.entries()) {
@@ -133,11 +203,23 @@ export class RangeControl {
       setReason(handle, this.reason);
     }
     for (const [index, field] of this.fields.entries()) {
-      if (document.activeElement !== field || field.getAttribute("aria-invalid") !== "true") {
-        field.value = format(this.bounds[index as Ending]);
+      // What somebody is typing stays, whatever happens in the search meanwhile.
+      const isTyped =
+        document.activeElement === field && field.value !== this.written[index as Ending];
+      if (!isTyped && field.getAttribute("aria-invalid") !== "true") {
+        this.write(index as Ending);
       }
       field.readOnly = this.reason !== null;
       setReason(field, this.reason);
+    }
+  }
+
+  private write(end: Ending): void {
+    const text = format(this.bounds[end]);
+    this.written[end] = text;
+    const field = this.fields[end] as HTMLInputElement;
+    if (field.value !== text) {
+      field.value = text;
     }
   }
 
@@ -193,12 +275,15 @@ export class RangeControl {
 
   private release(event: PointerEvent): void {
     if (this.dragged && event.pointerId === this.dragged.pointer) {
-      const { before } = this.dragged;
+      const { before, end } = this.dragged;
       const isMoved = before[0] !== this.bounds[0] || before[1] !== this.bounds[1];
-      const bounds = this.bounds;
+      const value = this.bounds[end];
+      const isOld = this.waiting === null;
+      const held = this.bounds;
       this.letGo();
       if (isMoved) {
-        this.set(bounds, true);
+        // The other end stays where somebody else has moved it meanwhile.
+        this.set(isOld ? held : this.scale.placed(this.bounds, end, value), true);
       }
     }
   }
@@ -272,6 +357,12 @@ export class RangeControl {
     if (value === null || problem !== null) {
       setAttribute(field, "aria-invalid", "true");
       this.complain(problem);
+      return;
+    }
+    this.written[end] = field.value;
+    if (value === this.bounds[end]) {
+      this.complain(null);
+      this.write(end);
       return;
     }
     this.set(end === 0 ? [value, this.bounds[1]] : [this.bounds[0], value], true);

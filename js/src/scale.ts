@@ -24,6 +24,9 @@ export type Bounds = readonly [number, number];
 
 /** Least distance of two handles on a track without steps, as a share of the track. */
 const LEAST_GAP = 0.002;
+/** Steps closer than this on a track of the panel's width run into each other. */
+const MOST_STEPS = 40;
+const NOISE = 1e-9;
 /** Handles move in steps of this share of the track by arrow keys. */
 const KEY_SHARE = 0.01;
 
@@ -40,10 +43,45 @@ export class Scale {
 
   /** Share of the track, 0 at its low end and 1 at its high end. */
   fraction(value: number): number {
+    // By halves: the width of a track may be more than a number holds.
+    const low = this.forward(this.spec.low) / 2;
+    const high = this.forward(this.spec.high) / 2;
+    const share = high > low ? (this.forward(value) / 2 - low) / (high - low) : 0.5;
+    return Math.min(1, Math.max(0, share));
+  }
+
+  private at(fraction: number): number {
     const low = this.forward(this.spec.low);
     const high = this.forward(this.spec.high);
-    const share = high > low ? (this.forward(value) - low) / (high - low) : 0.5;
-    return Math.min(1, Math.max(0, share));
+    const span = high - low;
+    return this.backward(
+      Number.isFinite(span) ? low + fraction * span : low * (1 - fraction) + high * fraction,
+    );
+  }
+
+  /**
+   * Shares of the track at which a range has values, each; null where they are too many to tell
+   * apart or where there are no steps.
+   */
+  steps(bounds: Bounds): number[] | null {
+    const { kind, step, base, origin } = this.spec;
+    const distance = step ?? (kind === "int" ? 1 : null);
+    if (distance === null) {
+      return null;
+    }
+    const [first, last] = bounds.map((bound) =>
+      kind === "log"
+        ? Math.log(bound / origin) / Math.log(base) / distance
+        : (bound - origin) / distance,
+    ) as [number, number];
+    const count = Math.floor(last + NOISE) - Math.ceil(first - NOISE) + 1;
+    if (!(count <= MOST_STEPS)) {
+      return null;
+    }
+    return Array.from({ length: Math.max(0, count) }, (_, index) => {
+      const position = (Math.ceil(first - NOISE) + index) * distance;
+      return this.fraction(kind === "log" ? origin * base ** position : origin + position);
+    });
   }
 
   /** The allowed value nearest to a place on the track, rounded to what the eye can tell apart. */
@@ -54,10 +92,8 @@ export class Scale {
     if (fraction >= 1) {
       return this.spec.high;
     }
-    const low = this.forward(this.spec.low);
-    const span = this.forward(this.spec.high) - low;
-    const raw = this.backward(low + fraction * span);
-    const next = this.backward(low + Math.min(1, fraction + LEAST_GAP) * span);
+    const raw = this.at(fraction);
+    const next = this.at(Math.min(1, fraction + LEAST_GAP));
     return this.snap(round(raw, Math.abs(next - raw)));
   }
 
@@ -138,6 +174,9 @@ export function format(value: number): string {
 /** The number that a person typed, or null when it is none. */
 export function parse(text: string): number | null {
   const trimmed = text.trim();
-  const value = trimmed === "" ? Number.NaN : Number(trimmed);
+  // Digits as people write them: not "0x10", "1_000" or "Infinity".
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(trimmed)
+    ? Number(trimmed)
+    : Number.NaN;
   return Number.isFinite(value) ? value : null;
 }

@@ -2,8 +2,8 @@
 
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "./choice_control";
-import { element, isDisabled, setReason, setText } from "./dom";
-import { RangeControl } from "./range_control";
+import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
+import { type Edge, RangeControl } from "./range_control";
 import type { Bounds, NumericSpec } from "./scale";
 import "./space.css";
 
@@ -17,6 +17,12 @@ type Model = {
   commands: Record<string, string | null>;
   /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
   answered: number;
+  /** What `undo`, `redo` and `reset` will do, in words. */
+  ways: Record<string, string>;
+  best: { name: string; point: (number | null)[] } | Record<string, never>;
+  edges: Edge[];
+  /** By the parameter's place: the text of its rug, or the trials of each choice. */
+  [tried: `tried_${number}`]: string | number[] | undefined;
 };
 
 type Control = { spec: Spec; numeric: RangeControl | null; choice: ChoiceControl | null };
@@ -26,7 +32,9 @@ const GESTURE_MS = 400;
 /** Without an answer for so long (a kernel that died), the controls go back to what is known. */
 const PATIENCE_MS = 10_000;
 
-const TRAITS = ["parameters", "ranges", "commands", "answered"] as const;
+/** With more parameters than this a field finds those whose name holds what is typed. */
+const MOST_AT_A_GLANCE = 12;
+
 const BUTTONS = [
   { kind: "undo", text: "↶ undo", label: "Undo the last change of ranges" },
   { kind: "redo", text: "↷ redo", label: "Redo the change of ranges" },
@@ -53,7 +61,17 @@ const render: Render<Model> = ({ model, el }) => {
   tools.append(...buttons.map(({ button }) => button));
   head.append(title, tools);
   const list = element("div", "hpo-parameters");
-  root.append(head, list);
+  const filter = element("input", "hpo-filter", {
+    type: "search",
+    placeholder: "find a parameter",
+    "aria-label": "Find a parameter by its name",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  filter.addEventListener("input", () => applyFilter());
+  // JupyterLab's notebook shortcuts must not see what is typed here.
+  filter.addEventListener("keydown", (event) => event.stopPropagation());
+  root.append(head, filter, list);
 
   const controls = new Map<string, Control>();
   /** What the gesture under way has set and the kernel does not know yet. */
@@ -68,7 +86,8 @@ const render: Render<Model> = ({ model, el }) => {
     if (gathered.size === 0) {
       return;
     }
-    const id = Date.now();
+    // Later than all that was answered, also where another page's clock is ahead of this one's.
+    const id = Math.max(Date.now(), model.get("answered") + 1);
     for (const [name, range] of gathered) {
       sent.set(name, { id, range });
     }
@@ -112,6 +131,15 @@ const render: Render<Model> = ({ model, el }) => {
     return before.kind === after.kind;
   }
 
+  function applyFilter(): void {
+    filter.hidden = controls.size <= MOST_AT_A_GLANCE;
+    const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
+    for (const [name, control] of controls) {
+      const node = (control.numeric ?? control.choice)?.root as HTMLElement;
+      node.hidden = !name.toLowerCase().includes(wanted);
+    }
+  }
+
   function paint(): void {
     const answered = model.get("answered");
     const commands = model.get("commands");
@@ -152,8 +180,34 @@ const render: Render<Model> = ({ model, el }) => {
         control.numeric?.update(spec, range as Bounds, reason);
       }
     }
+    applyFilter();
+    const ways = model.get("ways");
     for (const { kind, button } of buttons) {
-      setReason(button, commands[kind] ?? null);
+      const reason = commands[kind] ?? null;
+      setReason(button, reason);
+      if (reason === null) {
+        setAttribute(button, "title", ways[kind] ?? null);
+        setAttribute(button, "aria-description", ways[kind] ?? null);
+      }
+    }
+  }
+
+  function paintTried(): void {
+    const best = model.get("best");
+    const edges = new Map(model.get("edges").map((edge) => [edge.name, edge]));
+    for (const [index, spec] of model.get("parameters").entries()) {
+      const control = controls.get(spec.name);
+      const tried = model.get(`tried_${index}`);
+      const value = best.point?.[index] ?? null;
+      if (Array.isArray(tried)) {
+        control?.choice?.setTried(tried, value);
+      } else {
+        control?.numeric?.setTried({
+          bins: tried ?? "",
+          best: value === null ? null : { name: best.name ?? "", value },
+          edge: edges.get(spec.name) ?? null,
+        });
+      }
     }
   }
 
@@ -164,6 +218,7 @@ const render: Render<Model> = ({ model, el }) => {
       queueMicrotask(() => {
         isScheduled = false;
         paint();
+        paintTried();
       });
     }
   };
@@ -174,17 +229,17 @@ const render: Render<Model> = ({ model, el }) => {
       flush();
     }
   });
-  for (const trait of TRAITS) {
-    model.on(`change:${trait}`, schedule);
-  }
+  // A page that is closed takes no half gesture with it: what is done by keys is sent, a drag is not done.
+  window.addEventListener("pagehide", flush);
+  model.on("change", schedule);
   paint();
+  paintTried();
   el.append(root);
   return () => {
     flush();
     window.clearTimeout(patience);
-    for (const trait of TRAITS) {
-      model.off(`change:${trait}`, schedule);
-    }
+    window.removeEventListener("pagehide", flush);
+    model.off("change", schedule);
   };
 };
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from hpo_widgets.parameters import (
@@ -11,6 +13,7 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import SpacePanel
 
 
@@ -136,3 +139,166 @@ def test_what_a_search_cannot_do_is_told_with_the_reason(panel, search, refresh)
 def test_messages_that_make_no_sense_do_nothing(panel, search, wire, content):
     wire.browser_says(panel, **content)
     assert search.commands == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [0.01, 0.001],
+        [0.01, 0.01],
+        [-1.0, 0.01],
+        [math.nan, 0.01],
+        [0.001, math.inf],
+        ["0.001", 0.01],
+        [None, 0.01],
+        [True, 2.0],
+        [0.001],
+        [],
+        [[0.001], 0.01],
+        {"low": 0.001},
+        "ab",
+        None,
+        3,
+    ],
+    ids=str,
+)
+def test_impossible_bounds_of_a_browser_are_answered_with_a_sentence_and_the_old_range(show, wire, refresh, sent):
+    search = ScriptedSearch([LogUniformParameterRange("lr", -4, -1)])
+    panel = show(SpacePanel, search)
+    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"lr": sent})
+    refresh(panel)
+    assert len(search.epochs) == 1
+    assert "lr" in search.errors[0].sentence
+    assert (panel.answered, panel.ranges["lr"]) == (5, [1e-4, 0.1])
+
+
+@pytest.mark.parametrize("sent", [[], [9], [-1], ["relu"], [None], [0.5], [True]], ids=str)
+def test_impossible_choices_of_a_browser_are_refused(show, wire, refresh, sent):
+    search = ScriptedSearch([DiscreteParameterRange("c", [True, 1, "1"])])
+    panel = show(SpacePanel, search)
+    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"c": sent})
+    refresh(panel)
+    assert len(search.epochs) == 1
+    assert len(search.errors) == 1
+    assert panel.ranges["c"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("request_id", [None, "5", math.nan, True, [5]], ids=str)
+def test_a_request_without_a_number_is_acted_on_all_the_same(panel, search, wire, refresh, request_id):
+    wire.browser_says(panel, kind="set_ranges", id=request_id, ranges={"lr": [0.001, 0.01]})
+    refresh(panel)
+    assert (panel.answered, panel.ranges["lr"]) == (0, [0.001, 0.01])
+
+
+def test_one_answer_serves_two_views_whose_clocks_differ(panel, wire, refresh):
+    with panel._refresher.lock:
+        wire.browser_says(panel, kind="set_ranges", id=900, ranges={"lr": [0.001, 0.01]})
+        wire.browser_says(panel, kind="set_ranges", id=5, ranges={"lr": [0.002, 0.01]})
+        refresh(panel)
+    assert (panel.answered, panel.ranges["lr"]) == (900, [0.002, 0.01])
+
+
+def test_the_best_trial_is_marked_at_its_point(panel, search, refresh):
+    assert panel.best == {}
+    search.add_trial(0.5, {"lr": 0.01, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    search.add_trial(0.9)
+    refresh(panel)
+    assert panel.best == {"name": "#0", "point": [0.01, 0.25, 3.0, 1.0]}
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, None], ids=str)
+def test_a_trial_without_a_finite_value_is_not_marked_as_the_best(panel, search, refresh, value):
+    search.add_trial(value)
+    search.add_trial(value, state=TrialState.FAILED, error="no")
+    refresh(panel)
+    assert (panel.best, panel.edges) == ({}, [])
+
+
+def test_a_best_trial_near_an_end_is_told_once_there_are_enough_trials(panel, search, refresh):
+    best = {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"}
+    search.add_trial(0.1, best)
+    refresh(panel)
+    assert panel.edges == []
+    search.add_trials([0.5] * 9)
+    refresh(panel)
+    assert panel.edges == [{"name": "lr", "end": "upper", "range": [pytest.approx(1e-4), 0.3]}]
+    search.set_ranges({"lr": (1e-4, 0.3)})
+    refresh(panel)
+    assert panel.edges == []
+
+
+def test_a_search_that_cannot_be_steered_is_offered_no_wider_range(panel, search, refresh):
+    search.refuse("set_ranges", "This search is only watched.")
+    search.add_trial(0.1, {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    search.add_trials([0.5] * 9)
+    refresh(panel)
+    assert panel.edges == []
+
+
+def test_a_track_that_grows_gets_a_rug_of_its_own(show, refresh):
+    search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
+    panel = show(SpacePanel, search)
+    search.add_trial(0.5, {"x": 1.0})
+    refresh(panel)
+    assert panel.tried_0.rstrip()[-1:] == "h"
+    assert len(panel.tried_0.rstrip()) == 128
+    search.set_ranges({"x": (0.0, 2.0)})
+    refresh(panel)
+    assert panel.tried_0.rstrip()[-1:] == "8"
+    assert len(panel.tried_0.rstrip()) == 65
+
+
+def test_a_trial_that_is_counted_anew_after_its_end_is_shown_as_it_is_now(show, refresh):
+    search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
+    panel = show(SpacePanel, search)
+    search.add_trial(0.5, {"x": 1.0})
+    refresh(panel)
+    search.end_trial(0, state=TrialState.FAILED, error="no")
+    refresh(panel)
+    assert panel.tried_0.strip() == "X"
+
+
+def test_reset_says_what_it_does_or_why_not(panel, search, refresh):
+    assert panel.commands["reset"] == "The ranges are those of the start."
+    search.set_ranges({"layers": (2, 3)})
+    refresh(panel)
+    assert panel.commands["reset"] is None
+    assert panel.ways["reset"] == "Reset: layers to 1 … 6"
+
+
+def many(count):
+    return [
+        LogUniformParameterRange(f"General/a rather long name of parameter {index}", -4, -1) for index in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("parameters", "most"), [(None, 1_000), (many(64), 9_000)], ids=["4", "64"])
+def test_a_trial_at_20000_sends_little_and_the_same_as_at_200(show, wire, refresh, parameters, most):
+    search = ScriptedSearch(parameters)
+    panel = show(SpacePanel, search)
+    sent = {}
+    for number in (200, 20_000):
+        search.add_trials([1.0 + at / number for at in range(number - len(search.snapshot()))])
+        refresh(panel)
+        sizes = []
+        for value in (1.5, 0.5 / number, 0.25 / number):  # an ordinary trial, and two better than all before
+            wire.clear()
+            search.add_trial(value)
+            refresh(panel)
+            sizes.append(wire.num_bytes())
+        sent[number] = max(sizes)
+    assert sent[20_000] <= most
+    assert sent[20_000] <= 1.2 * sent[200]
+
+
+def test_the_first_view_of_64_parameters_is_small(show, wire):
+    search = ScriptedSearch(many(64))
+    search.add_trials([1.0 + at / 2_000 for at in range(2_000)])
+    wire.clear()
+    show(SpacePanel, search)
+    # Without the code of the view, which is the same for all.
+    states = [
+        {k: v for k, v in message.get("state", {}).items() if k not in {"_esm", "_css"}}
+        for _, message in wire.messages()
+    ]
+    assert sum(len(repr(state)) for state in states) < 50_000

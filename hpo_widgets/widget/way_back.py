@@ -1,0 +1,67 @@
+"""What the next undo, redo and reset of ranges will do, in words."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from hpo_widgets.widget import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.search import EpochMark
+    from hpo_widgets.space import Space
+
+_MOST_NAMED = 3
+_MOST_LETTERS = 80
+
+
+def way_back(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
+    """Say what each step will do.
+
+    Parameters
+    ----------
+    epochs
+        All space epochs, the first included.
+    space
+        The present one.
+
+    Returns
+    -------
+    dict
+        ``undo``, ``redo`` and ``reset`` to a sentence; a step that would change nothing is absent.
+    """
+    undo: list[Mapping[str, tuple[object, ...]]] = []
+    redo: list[Mapping[str, tuple[object, ...]]] = []
+    for before, mark in itertools.pairwise(epochs):
+        if mark.step == "undo" and undo:
+            undo.pop()
+            redo.append(before.ranges)
+        else:
+            undo.append(before.ranges)
+            redo = redo[:-1] if mark.step == "redo" else []
+    targets = {
+        "undo": undo[-1] if undo else {},
+        "redo": redo[-1] if redo else {},
+        "reset": epochs[0].ranges if epochs else {},
+    }
+    sentences = {step: _changes(target, space) for step, target in targets.items()}
+    return {step: f"{step.capitalize()}: {words}" for step, words in sentences.items() if words}
+
+
+def _changes(target: Mapping[str, tuple[object, ...]], space: Space) -> str:
+    labels = text.labels(space.names)
+    now = space.ranges
+    names = [name for name in space.names if name in target and target[name] != now[name]]
+    words = [
+        f"{_short(labels[name])} to {_short(text.range_in_words(target[name], space.leaf(name).kind))}"
+        for name in names[:_MOST_NAMED]
+    ]
+    if len(names) > _MOST_NAMED:
+        words.append(f"{len(names) - _MOST_NAMED} more")
+    return "; ".join(words)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _MOST_LETTERS else words[: _MOST_LETTERS - 1] + "…"
