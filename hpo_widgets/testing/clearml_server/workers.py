@@ -83,8 +83,8 @@ def described(store: Store, worker: Document) -> Document:
 
 def _task(store: Store, task: Document) -> Document:
     result: Document = {"id": task["id"], "name": task["name"], "last_iteration": task["last_iteration"]}
-    if "started" in task:
-        result["running_time"] = (store.now() - task["started"]) // timedelta(milliseconds=1)
+    if "active_duration" in task:
+        result["running_time"] = task["active_duration"] * 1000
     return result
 
 

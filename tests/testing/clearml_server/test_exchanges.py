@@ -1,0 +1,91 @@
+"""The in-memory server answers every recorded exchange as the real one did."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from hpo_widgets.testing.clearml_server import ClearmlServer
+from tests.testing.clearml_server.replay import IDENTIFIER, TIME, Replay, flow
+
+# The flows in the order in which they were recorded, with their numbers of exchanges. All but the last build on what
+# those before them made, and are replayed on one server.
+COUNTS = {
+    "template": 16,
+    "hpo_local": 31,
+    "hpo_local_results": 13,
+    "hpo_agent": 58,
+    "hpo_agent_results": 13,
+    "abort_agent": 42,
+    "abort_local_stopped": 22,
+    "abort_local_stop_request": 21,
+    "failing_trial": 17,
+    "archive": 13,
+    "queue_dequeue_lifecycle": 31,
+    "hpo_optuna": 31,
+    "hpo_optuna_results": 14,
+    "probe_errors": 173,
+}
+ALONE = "probe_errors"
+EXCHANGES = [(name, exchange["seq"]) for name in COUNTS for exchange in flow(name)]
+
+# What is compared by its form alone, and why.
+OPAQUE = {
+    "token": "keys and ids of the server are in it; the recording has a placeholder",
+    "scroll_id": "means nothing but to the server; the recording has a placeholder",
+    "ip": "the recording has a placeholder",
+    "key": "made of the worker's real name, for which the recording has a placeholder elsewhere",
+}
+_OPAQUE_IN = {"token": "/data", "scroll_id": "/data", "ip": "/data/workers/*", "key": "/data/workers/*"}
+MILLISECONDS = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def comparable(value: Any, where: str = "") -> Any:
+    """An answer with its times and opaque texts replaced by their names: no two servers agree on those."""
+    if isinstance(value, dict):
+        return {
+            name: name
+            if _OPAQUE_IN.get(name) == where and isinstance(item, str)
+            else comparable(item, f"{where}/{name}")
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [comparable(item, f"{where}/*") for item in value]
+    if isinstance(value, str):
+        return MILLISECONDS.sub("a time", TIME.sub("a time", value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return type(value).__name__, value  # 1 and 1.0 are not the same here
+    return value
+
+
+@pytest.fixture(scope="module")
+def answers():
+    with ClearmlServer() as one, ClearmlServer() as other:
+        in_order, apart = Replay(one), Replay(other)
+        found = {name: in_order.run(name) for name in COUNTS if name != ALONE}
+        found[ALONE] = apart.run(ALONE)
+        in_order.client.close()
+        apart.client.close()
+    return found
+
+
+def test_all_exchanges_are_here():
+    assert {name: len(flow(name)) for name in COUNTS} == COUNTS
+    assert len(EXCHANGES) == len(set(EXCHANGES)) == 495
+
+
+@pytest.mark.parametrize(("name", "seq"), EXCHANGES, ids=[f"{name}-{seq}" for name, seq in EXCHANGES])
+def test_an_exchange_is_answered_as_it_was(answers, name, seq):
+    exchange = next(one for one in flow(name) if one["seq"] == seq)
+    recorded, answer = exchange["response"], answers[name][seq]
+    assert answer.status == exchange["status"]
+    if not isinstance(recorded, dict):
+        assert answer.body == (recorded or "").encode()
+        return
+    # The id of an answer is new each time, and names the transaction when the request named none.
+    for meta in (recorded["meta"], answer.body["meta"]):
+        assert IDENTIFIER.fullmatch(meta["id"])
+        assert meta["trx"] == meta["id"]
+    assert comparable(answer.body) == comparable(recorded)
