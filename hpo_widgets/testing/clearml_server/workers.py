@@ -72,7 +72,7 @@ def described(store: Store, worker: Document) -> Document:
     }
     task = store.tasks.get(worker["task"])
     if task is not None:
-        result["task"] = _task(store, task)
+        result["task"] = _task(task)
         project = store.projects.get(task.get("project", ""))
         if project is not None:
             result["project"] = {"id": project["id"], "name": project["name"]}
@@ -81,7 +81,7 @@ def described(store: Store, worker: Document) -> Document:
     return result
 
 
-def _task(store: Store, task: Document) -> Document:
+def _task(task: Document) -> Document:
     result: Document = {"id": task["id"], "name": task["name"], "last_iteration": task["last_iteration"]}
     if "active_duration" in task:
         result["running_time"] = task["active_duration"] * 1000

@@ -31,14 +31,13 @@ COUNTS = {
 ALONE = "probe_errors"
 EXCHANGES = [(name, exchange["seq"]) for name in COUNTS for exchange in flow(name)]
 
-# What is compared by its form alone, and why.
+# Texts of which no more is compared than that there is one: where they stand, and why.
 OPAQUE = {
-    "token": "keys and ids of the server are in it; the recording has a placeholder",
-    "scroll_id": "means nothing but to the server; the recording has a placeholder",
-    "ip": "the recording has a placeholder",
-    "key": "made of the worker's real name, for which the recording has a placeholder elsewhere",
+    "token": ("/data", "keys and ids of the server are in it; the recording has a placeholder"),
+    "scroll_id": ("/data", "means nothing but to the server; the recording has a placeholder"),
+    "ip": ("/data/workers/*", "the recording has a placeholder"),
+    "key": ("/data/workers/*", "made of the worker's real name, for which the recording has a placeholder elsewhere"),
 }
-_OPAQUE_IN = {"token": "/data", "scroll_id": "/data", "ip": "/data/workers/*", "key": "/data/workers/*"}
 MILLISECONDS = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
