@@ -44,10 +44,9 @@ MILLISECONDS = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 def comparable(value: Any, where: str = "") -> Any:
     """An answer with its times and opaque texts replaced by their names: no two servers agree on those."""
     if isinstance(value, dict):
+        opaque = {name for name, item in value.items() if isinstance(item, str) and OPAQUE.get(name, ("",))[0] == where}
         return {
-            name: name
-            if _OPAQUE_IN.get(name) == where and isinstance(item, str)
-            else comparable(item, f"{where}/{name}")
+            name: f"some {name}" if name in opaque else comparable(item, f"{where}/{name}")
             for name, item in value.items()
         }
     if isinstance(value, list):
