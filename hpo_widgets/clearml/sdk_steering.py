@@ -1,0 +1,364 @@
+"""The hands on a live strategy of the SDK: what is launched, when, with which values.
+
+The SDK's classes stay as they are. The one strategy object gets methods of its own in front of the class's, which the
+SDK's loop finds at its next turn, so that a search that runs already can be taken over.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from clearml.automation.optimization import Budget, GridSearch, RandomSearch, SearchStrategy
+from clearml.automation.parameters import RandomSeed
+
+from hpo_widgets.choices import identity
+from hpo_widgets.clearml.sdk_events import NudgedEvent
+from hpo_widgets.clearml.sdk_parameters import DEFAULT_SEED, redeclared_for_optuna, steered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hpo_widgets.space import Space
+
+logger = logging.getLogger("hpo_widgets")
+
+MOST_FAILED_LAUNCHES = 3
+"""So many jobs in a row may fail to launch; the SDK goes on for ever, and leaves a draft Task each time."""
+
+_MOST_ERRORS = 3
+_PACE_OF_AN_END = 0.2
+_LEAST_PACE = 1.0
+"""Seconds between two looks at one job; the SDK's Optuna strategy has none before the first scalar."""
+
+
+class _ReportedCompute(Budget.Field):
+    """Compute time that is reported as ever, without the limit at which the SDK's reporter would die.
+
+    The SDK compares a fraction with minutes there, and names an attribute that does not exist.
+    """
+
+    def __init__(self, former: Any) -> None:
+        super().__init__(None)
+        self.current = former.current
+        self.minutes = former.limit
+
+    @property
+    def used(self) -> float | None:
+        if not self.minutes or not self.current:
+            return None
+        return float(sum(self.current.values())) / float(self.minutes)
+
+
+class Steering:
+    """Pause, stop, points by hand, ranges and sizes of one live strategy; may be used from any thread.
+
+    Attributes
+    ----------
+    strategy
+        The SDK's strategy object.
+    failures : dict
+        Task id to the sentence on a job that could not be launched.
+    epoch_of, by_hand
+        Task id to the space epoch of its point; ids of points by hand.
+    error
+        Why the SDK's loop ended by an error; None: it did not.
+    """
+
+    def __init__(self, strategy: Any, wake: Callable[[], None]) -> None:
+        self.strategy = strategy
+        self.failures: dict[str, str] = {}
+        self.epoch_of: dict[str, int] = {}
+        self.by_hand: set[str] = set()
+        self.error: str | None = None
+        self.epoch = 0
+        self._wake = wake
+        self._declared = list(strategy._hyper_parameters)  # noqa: SLF001 -- the SDK has no public way
+        self._source: Random | None = None
+        self._concurrency = int(strategy._num_concurrent_workers)  # noqa: SLF001
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._is_paused = False
+        self._is_refusing = False
+        self._errors = self._failed_in_a_row = 0
+        self._looked_at: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self.event = NudgedEvent(strategy._stop_event)  # noqa: SLF001
+        self._original = {
+            name: getattr(strategy, name)
+            for name in ("start", "stop", "process_step", "create_job", "helper_create_job", "monitor_job")
+        }
+        strategy._stop_event = self.event  # noqa: SLF001
+        strategy.budget.compute_time = _ReportedCompute(strategy.budget.compute_time)
+        strategy.start, strategy.stop = self._run, self._stop
+        strategy.process_step, strategy.create_job = self._step, self._next
+        strategy.helper_create_job, strategy.monitor_job = self._create, self._monitor
+
+    # What it is ---------------------------------------------------------------------------------------
+
+    @property
+    def is_random(self) -> bool:
+        """A random search."""
+        return isinstance(self.strategy, RandomSearch)
+
+    @property
+    def is_grid(self) -> bool:
+        """A grid search."""
+        return isinstance(self.strategy, GridSearch)
+
+    @property
+    def is_optuna(self) -> bool:
+        """The SDK's Optuna strategy, or one derived from it."""
+        return any(kind.__name__ == "OptimizerOptuna" for kind in type(self.strategy).__mro__)
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether the SDK's common loop runs it, which asks `_next` for each job."""
+        return type(self.strategy).start is SearchStrategy.start
+
+    @property
+    def study(self) -> Any:
+        """The study of an Optuna strategy; None before its start and for others."""
+        return getattr(self.strategy, "_study", None) if self.is_optuna else None
+
+    # Commands -----------------------------------------------------------------------------------------
+
+    def prepare(self, space: Space) -> None:
+        """Get ready for the first start: random points of its own, unless somebody has set a seed."""
+        if self.is_random:
+            if RandomSeed.get_random_seed() == DEFAULT_SEED:
+                self._source = Random()
+            self.set_space(space, 0, was_started=False)
+
+    def set_space(self, space: Space, epoch: int, *, was_started: bool) -> None:
+        """Draw from other ranges from the next point on."""
+        self.epoch = epoch
+        strategy = self.strategy
+        if self.is_random:
+            strategy._hyper_parameters = steered(self._declared, space, self._source)  # noqa: SLF001
+        elif self.is_grid:
+            strategy._hyper_parameters = steered(self._declared, space, None)  # noqa: SLF001
+            # The loop's thread takes the next point from whatever iterator is there.
+            strategy._param_iterator = self._points_left(space)  # noqa: SLF001
+        elif not was_started:
+            strategy._hyper_parameters = redeclared_for_optuna(self._declared, space)  # noqa: SLF001
+        self.event.nudge()
+
+    def _points_left(self, space: Space) -> Iterator[dict[str, Any]]:
+        # Looked up at the first point, on the loop's thread: it creates no job meanwhile.
+        done = {identity(point) for point in self.strategy.get_created_jobs_ids().values() if point}
+        for point in space.grid():
+            if identity(point) not in done:
+                yield point
+
+    @property
+    def is_paused(self) -> bool:
+        """Nothing is launched."""
+        return self._is_paused
+
+    def pause(self, *, paused: bool) -> None:
+        """Launch nothing more, or launch again."""
+        with self._changed:
+            self._is_paused = paused
+            self._changed.notify_all()
+        self.event.nudge()
+
+    def refuse(self) -> None:
+        """Launch nothing any more."""
+        with self._changed:
+            self._is_refusing = True
+            self._changed.notify_all()
+
+    def allow(self) -> None:
+        """Launch again, after an end."""
+        self._is_refusing = False
+        self.error = None
+        self._errors = self._failed_in_a_row = 0
+        self.event.clear()
+
+    @property
+    def concurrency(self) -> int:
+        """Jobs that may run at once."""
+        return self._concurrency
+
+    @concurrency.setter
+    def concurrency(self, number: int) -> None:
+        self._concurrency = number
+        self.strategy._num_concurrent_workers = number  # noqa: SLF001
+        self.event.nudge()
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """Jobs that may be launched in all."""
+        limit: int | None = self.strategy.total_max_jobs
+        return limit
+
+    @total_max_jobs.setter
+    def total_max_jobs(self, number: int | None) -> None:
+        self.strategy.total_max_jobs = number
+        self.strategy.budget.jobs.limit = number
+        self.event.nudge()
+
+    def set_compute_limit(self, minutes: float | None) -> None:
+        """Have compute time counted, and reported as a share of a limit."""
+        self.strategy.compute_time_limit = minutes
+        self.strategy.budget.compute_time.minutes = minutes
+
+    def enqueue(self, point: dict[str, Any]) -> None:
+        """Run a point next, duplicate or not."""
+        if self.study is not None:
+            history = self.strategy.parameter_override_history
+            while point in history:
+                history.remove(point)  # which it would else be pruned for, unrun
+            self.study.enqueue_trial(dict(point))
+        self._waiting.append(point)
+        self.event.nudge()
+
+    # In front of the strategy's own methods, on the SDK's threads ---------------------------------------
+
+    def _run(self) -> None:
+        """The whole loop. An error ends it as it should end: the SDK would count it as running for ever."""
+        try:
+            self._original["start"]()
+        except Exception as error:
+            if not self._is_refusing:
+                logger.exception("the ClearML controller's loop ended with an error")
+                self.error = f"{type(error).__name__}: {error}"
+        finally:
+            self._wake()
+
+    def _stop(self) -> None:
+        """The SDK's own stops at the end of a pool period, and with Optuna not at all."""
+        self.refuse()
+        self.event.set()
+
+    def _step(self) -> bool:
+        """One turn of the common loop; False ends it."""
+        if self._is_refusing:
+            return False
+        strategy = self.strategy
+        strategy._num_concurrent_workers = 0 if self._is_paused else self._concurrency  # noqa: SLF001
+        try:
+            goes_on = bool(self._original["process_step"]())
+            self._errors = 0
+        except Exception as error:
+            self._errors += 1
+            logger.warning("a turn of the ClearML controller's loop failed", exc_info=True)
+            if self._errors >= _MOST_ERRORS:
+                self.error = f"{type(error).__name__}: {error}"
+                return False
+            return True
+        finally:
+            strategy._num_concurrent_workers = self._concurrency  # noqa: SLF001
+            self._wake()
+        return (goes_on or self._is_paused or bool(self._waiting)) and not self._is_refusing
+
+    @property
+    def _may_launch(self) -> bool:
+        return not self._is_refusing and self._failed_in_a_row < MOST_FAILED_LAUNCHES
+
+    def _has_budget(self) -> bool:
+        limit = self.strategy.total_max_jobs
+        return not limit or self.strategy._num_jobs < limit  # noqa: SLF001
+
+    def _next(self) -> Any:
+        """The next job of the common loop; None: none now. The SDK fills all free places without counting."""
+        if self._is_paused or not self._may_launch or not self._has_budget():
+            return None
+        if self._waiting:
+            base = self.strategy._base_task_id  # noqa: SLF001
+            return self._create(base_task_id=base, parameter_override=self._waiting[0])
+        return self._original["create_job"]()
+
+    def _create(self, *arguments: Any, **keywords: Any) -> Any:
+        """Make one job, known to us before it is launched."""
+        if self.is_optuna:
+            self._wait_while_paused()
+        epoch = self.epoch
+        job = self._original["helper_create_job"](*arguments, **keywords)
+        task_id = job.task_id()
+        self.epoch_of[task_id] = epoch
+        point = keywords.get("parameter_override")
+        if point is not None and point in self._waiting:
+            self._waiting.remove(point)
+            self.by_hand.add(task_id)
+        job.launch = self._launching(job, job.launch)
+        self._wake()
+        return job
+
+    def _wait_while_paused(self) -> None:
+        """An Optuna worker waits here for the end of a pause; at a stop it ends its study and has no trial."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_paused or self._is_refusing)
+        if not self._may_launch:
+            if self.study is not None:
+                self.study.stop()  # on a worker's thread, the only place where Optuna allows it
+            home = next(kind for kind in type(self.strategy).__mro__ if kind.__name__ == "OptimizerOptuna")
+            raise sys.modules[home.__module__].optuna.TrialPruned
+
+    def _launching(self, job: Any, launch: Callable[..., Any]) -> Callable[..., bool]:
+        def launched(queue_name: str | None = None) -> bool:
+            task_id = job.task_id()
+            if self._is_refusing:
+                self.failures[task_id] = "not launched: the search was stopped"
+                return False
+            self._failed_in_a_row += 1
+            reasons = _Reasons()
+            _job_logger.addHandler(reasons)
+            try:
+                if launch(queue_name):
+                    self._failed_in_a_row = 0
+                    return True
+                self.failures[task_id] = f"could not be launched: {reasons.text(queue_name)}"
+            except Exception as error:  # whatever starts a job may raise anything, and the loop must live
+                logger.warning("a ClearML job could not be launched", exc_info=True)
+                self.failures[task_id] = f"could not be launched: {error}"
+            finally:
+                _job_logger.removeHandler(reasons)
+                self._wake()
+            if job in self.strategy._current_jobs:  # noqa: SLF001
+                self.strategy._current_jobs.remove(job)  # noqa: SLF001 -- Optuna's counts it as running for ever
+            return False
+
+        return launched
+
+    def _monitor(self, job: Any) -> bool:
+        """Look at a job, not again at once: Optuna's workers ask without a pause, or sleep deaf to a stop."""
+        if self.is_optuna:
+            objective = getattr(self.strategy, "_objective", None)
+            if objective is not None:
+                objective.sleep_interval = 0
+            pace = max(_LEAST_PACE, float(self.strategy.pool_period_minutes) * 60.0)
+            task_id = job.task_id()
+            left = self._looked_at.get(task_id, 0.0) + pace - time.monotonic()
+            if left > 0 and self.event.wait(left):
+                time.sleep(_PACE_OF_AN_END)  # the job's end is on its way
+            self._looked_at[task_id] = time.monotonic()
+        return bool(self._original["monitor_job"](job))
+
+
+_job_logger = logging.getLogger("clearml.automation.job")
+
+
+class _Reasons(logging.Handler):
+    """Keeps what the SDK warns of on this thread while it launches a job: its only word on why it did not."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self._messages.append(record.getMessage())
+
+    def text(self, queue_name: str | None) -> str:
+        """The last warning without the words that every one begins with."""
+        if not self._messages:
+            return f"ClearML refused it (queue {queue_name!r})"
+        _, _, reason = self._messages[-1].partition(": ")
+        return reason or self._messages[-1]
