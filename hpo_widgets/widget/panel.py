@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as t
 
-from hpo_widgets.search import Search, SearchStatus
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import summary
 from hpo_widgets.widget.asked import AskedRanges
@@ -21,6 +21,7 @@ from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.refresher import Refresher
 from hpo_widgets.widget.selection import TrialNumbers
+from hpo_widgets.widget.sources import as_search
 from hpo_widgets.widget.space_panel import SpacePanel
 from hpo_widgets.widget.status import StatusPanel
 from hpo_widgets.widget.table import TrialTable
@@ -30,6 +31,7 @@ from hpo_widgets.widget.waiting import TimeoutTrait, WaitingTrait, wait
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hpo_widgets.search import Search
     from hpo_widgets.widget.refresher import Update
 
 # Traits that have no first value of their own.
@@ -63,7 +65,7 @@ class OptimizerWidget(ipywidgets.VBox):
     Parameters
     ----------
     search
-        A `HyperParameterOptimizer`, or anything else that is a `Search`.
+        A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     **traits
         First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
 
@@ -105,10 +107,8 @@ class OptimizerWidget(ipywidgets.VBox):
         None, allow_none=True, help="Two-way. Minutes after which waiting ends in any case; None: it does not."
     )
 
-    def __init__(self, search: Search, **traits: Any) -> None:
-        if not isinstance(search, Search):
-            msg = f"OptimizerWidget shows a HyperParameterOptimizer or another Search, got a {type(search).__name__}"  # type: ignore[unreachable]  # callers without a type checker
-            raise TypeError(msg)
+    def __init__(self, search: Search | Any, **traits: Any) -> None:
+        search = as_search(search)
         refuse_unknown(type(self), traits)
         for name in traits:
             if name in _FOLLOWING:

@@ -10,6 +10,7 @@ import traitlets as t
 from hpo_widgets.widget.closing import close_tree
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.refresher import Refresher
+from hpo_widgets.widget.sources import as_search
 from hpo_widgets.widget.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Following:
     def _take_refresher(self, search: Search, refresher: Refresher | None) -> None:
         """Know the search, before the first trait is checked against it; nothing is shown yet."""
         self._owns_refresher = refresher is None
-        self._refresher = Refresher(search) if refresher is None else refresher
+        self._refresher = Refresher(as_search(search)) if refresher is None else refresher
 
     @property
     def search(self) -> Search:
