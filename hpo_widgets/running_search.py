@@ -207,11 +207,11 @@ class RunningSearch:
         """One trial; ``IndexError`` when there is none of that number."""
         return self._recorder.trial(number)
 
-    def log_so_far(self, number: int) -> Future[str]:
-        """Ask what a running trial has printed so far; empty for a trial that does not run."""
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask what a running trial has printed so far; empty for one that does not run, None on a server."""
         if self.is_running():
             return self._controller.submit(lambda: self._controller.log(number))
-        nothing: Future[str] = Future()
+        nothing: Future[str | None] = Future()
         nothing.set_result("")
         return nothing
 

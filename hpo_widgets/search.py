@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hpo_widgets.budget import Budget
     from hpo_widgets.objectives import Objective
@@ -227,4 +228,17 @@ class Search(Protocol):
 
     def command(self, name: str, *arguments: object) -> None:
         """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
+        ...
+
+
+@runtime_checkable
+class TellsLogs(Protocol):
+    """A search that can tell what a running trial has printed so far; others show it at its end."""
+
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask for it, from any thread, and return at once.
+
+        The answer is bounded to about 32 kB and empty for a trial that does not run; None where it cannot be
+        told after all. Subscribers are told when it is there.
+        """
         ...

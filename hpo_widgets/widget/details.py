@@ -11,6 +11,7 @@ import traitlets as t
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text, trial_text
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.live_log import LiveLog
 from hpo_widgets.widget.part import ViewPart
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ _DIGITS = 8
 class TrialDetails(ViewPart):
     """Parameters, scalars, times, error, output and traceback of the trial selected last, with a Retry button.
 
-    Nothing is read or sent of trials that are not selected. The end of the output is there once the trial has
-    ended.
+    Nothing is read or sent of trials that are not selected. The output of a running trial grows as it prints, where
+    the search can tell it; else it is there once the trial has ended.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ class TrialDetails(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_stale = True
+        self._live_log = LiveLog()
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._on_selected, "selected")
 
@@ -73,10 +75,14 @@ class TrialDetails(ViewPart):
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
         with self.hold_sync():
             self.commands = {"retry": search.capabilities.get("retry")}
-            if is_changed:
-                self._is_stale = False
-                for name, value in _described(search, number).items():
-                    self.set_trait(name, value)
+            described = _described(search, number) if is_changed else {}
+            self._is_stale = False
+            is_running = described.get("state", self.state) == TrialState.RUNNING.label
+            self._live_log.look(search, number if is_running else None)
+            if is_running:
+                described |= _printed_so_far(self._live_log.text)
+            for name, value in described.items():
+                self.set_trait(name, value)
 
     def _on_selected(self, _change: object) -> None:
         self._is_stale = True
@@ -111,10 +117,17 @@ def _described(search: Search, number: int | None) -> dict[str, Any]:
     }
 
 
+def _printed_so_far(printed: str | None) -> dict[str, str]:
+    log = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
+    if printed is None:
+        return {"log": log, "sentence": "Its output is shown when it has ended."}
+    return {"log": log, "sentence": "" if log else "It has printed nothing so far."}
+
+
 def _sentence(trial: Trial) -> str:
     if trial.error:
         return trial_text.tail(trial.error, _VALUE_BYTES)
-    return "Its output is shown when it has ended." if trial.state is TrialState.RUNNING else ""
+    return ""
 
 
 def _parameter(search: Search, trial: Trial, name: str) -> str:

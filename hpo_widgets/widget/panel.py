@@ -144,6 +144,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self.add_class("hpo-panel")
         self._refresher.add(self)
         t.link((self, "selected"), (self._table, "selected"))
+        t.link((self, "selected"), (self._status_panel, "selected"))
         t.link((self, "top_k"), (self._table, "top_k"))
         t.dlink((self, "selected"), (self._details, "selected"))
         t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import traitlets as t
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import summary
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.selection import TrialNumbers
 from hpo_widgets.widget.typed import TypedPart, whole
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 MOST_WORKERS = 1_000
 """Workers that can be typed in: a slip of the finger must not start a million processes."""
 
+MOST_SELECTED = 100
+"""Trials that a press on a count selects at most, the newest."""
+
 _MOST_JOBS = 10**9
 _COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
 
@@ -28,7 +33,7 @@ class StatusPanel(TypedPart):
 
     Its traits are words and numbers ready to be shown, all set by the search; everything that
     comes from a trial is shown as text. The numbers of workers and of trials in all can be typed
-    over; a budget of trials that is used up can be raised.
+    over; a budget of trials that is used up can be raised. A press on a count selects those trials.
 
     Parameters
     ----------
@@ -52,6 +57,7 @@ class StatusPanel(TypedPart):
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials; a press on a count changes them.")
     workers = t.Int(1, help="Trials that run at once at most.").tag(sync=True)
     jobs = t.Int(None, allow_none=True, help="Trials in all; None: any number.").tag(sync=True)
     raise_to = t.Int(
@@ -96,6 +102,15 @@ class StatusPanel(TypedPart):
         if reason is not None:
             raise ValueError(reason)
         self.search.command(name, number)
+
+    def _on_look(self, content: dict[str, object]) -> None:
+        """Select the trials of a state, the newest last: its details are shown."""
+        states = [state for state in TrialState if state.label == content.get("state")]
+        if not states:
+            self._refuse("trials of no known state were asked for")
+            return
+        rows = self.search.snapshot()
+        self.selected = rows.numbers[rows.state == states[0]][-MOST_SELECTED:]
 
     def _on_raise(self, _content: dict[str, object]) -> None:
         """Raise a used-up budget by what was offered, and go on."""

@@ -32,6 +32,7 @@ const ENDED = new Set(["completed", "failed", "aborted", "pruned"]);
 
 interface Section {
   root: HTMLElement;
+  heading: HTMLElement;
   body: HTMLElement;
 }
 
@@ -40,11 +41,11 @@ function makeSection(word: string, className = ""): Section {
   const heading = element("h3");
   setText(heading, word);
   root.append(heading);
-  return { root, body: root };
+  return { root, heading, body: root };
 }
 
 function makeTable(word: string, className = "", headings: readonly string[] = []): Section {
-  const { root } = makeSection(word, className);
+  const { root, heading } = makeSection(word, className);
   const table = element("table", "", { "aria-label": word });
   const body = element("tbody");
   if (headings.length > 0) {
@@ -60,14 +61,14 @@ function makeTable(word: string, className = "", headings: readonly string[] = [
   }
   table.append(body);
   root.append(table);
-  return { root, body };
+  return { root, heading, body };
 }
 
 function makeText(word: string): Section {
-  const { root } = makeSection(word, "hpo-wide");
+  const { root, heading } = makeSection(word, "hpo-wide");
   const body = element("pre", "", { tabindex: "0", dir: "auto", "aria-label": word });
   root.append(body);
-  return { root, body };
+  return { root, heading, body };
 }
 
 function paintTable({ root, body }: Section, rows: string[][]): void {
@@ -91,6 +92,21 @@ function paintTable({ root, body }: Section, rows: string[][]): void {
 function paintText({ root, body }: Section, text: string): void {
   root.hidden = text === "";
   setText(body, text);
+}
+
+/** Text that grows while somebody reads it: its end stays in view where it was, and a marked passage stays marked. */
+function paintGrowing(section: Section, text: string): void {
+  const { body } = section;
+  const before = body.textContent ?? "";
+  const isAtEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 4;
+  if (before !== "" && text.length > before.length && text.startsWith(before)) {
+    body.append(text.slice(before.length));
+  } else {
+    paintText(section, text);
+  }
+  if (isAtEnd && text !== before) {
+    body.scrollTop = body.scrollHeight;
+  }
 }
 
 const render: Render<Model> = ({ model, el }) => {
@@ -129,7 +145,8 @@ const render: Render<Model> = ({ model, el }) => {
     paintTable(scalars, model.get("scalars"));
     paintTable(times, model.get("times"));
     paintText(traceback, model.get("traceback"));
-    paintText(log, model.get("log"));
+    setText(log.heading, word === "running" ? "Output so far" : "Output");
+    paintGrowing(log, model.get("log"));
   };
 
   retry.addEventListener("click", () => {

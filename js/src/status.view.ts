@@ -2,7 +2,7 @@
 // trials in all can be typed over.
 
 import type { Render } from "@anywidget/types";
-import { element, setAttribute, setCount, setText } from "./dom";
+import { element, isDisabled, setAttribute, setCount, setText } from "./dom";
 import { type Answer, type TypedField, typedField } from "./typed_field";
 import "./status.css";
 
@@ -195,11 +195,31 @@ const render: Render<Model> = ({ model, el }) => {
     }
 
     const states = model.get("counts");
-    for (const [index, span] of setCount(counts, states.length, () => element("span")).entries()) {
+    const places = setCount(counts, states.length, () => {
+      const place = element("span");
+      const button = element("button", "hpo-count", { type: "button" });
+      button.addEventListener("click", () => {
+        if (!isDisabled(button)) {
+          model.send({ kind: "look", state: button.dataset.state });
+        }
+      });
+      place.append(button, element("span"));
+      return place;
+    });
+    for (const [index, place] of places.entries()) {
       const state = states[index];
+      const [button, separator] = [...place.children] as [HTMLElement, HTMLElement];
       if (state) {
-        setText(span, `${state.number} ${state.label}${index < states.length - 1 ? " · " : ""}`);
-        span.className = state.is_bad ? "hpo-bad" : "";
+        button.dataset.state = state.label;
+        button.classList.toggle("hpo-bad", state.is_bad);
+        setText(button, `${state.number} ${state.label}`);
+        setText(separator, index < states.length - 1 ? " · " : "");
+        setAttribute(button, "aria-disabled", state.number === 0 ? "true" : null);
+        setAttribute(
+          button,
+          "title",
+          state.number === 0 ? null : `Select the ${state.label} trials`,
+        );
       }
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
@@ -186,3 +187,129 @@ def test_closing_frees_everything(wire, search):
     details.close()
     assert wire.num_open() == 0
     assert search.num_subscribers == 0
+
+
+class Talking(ScriptedSearch):
+    """A search that can tell what its running trials print, when the test says so."""
+
+    def __init__(self):
+        super().__init__(name="talking")
+        self.asked = []
+
+    def log_so_far(self, number):
+        self.asked.append((number, Future()))
+        return self.asked[-1][1]
+
+    def answer(self, text):
+        self.asked[-1][1].set_result(text)
+        self.changed()
+
+
+@pytest.fixture
+def talking(show, refresh, monkeypatch):
+    """A search with two running trials, the first of which somebody looks at, and a clock that stands still."""
+    clock = [100.0]
+    monkeypatch.setattr("hpo_widgets.widget.live_log.time.monotonic", lambda: clock[0])
+    search = Talking()
+    search.clock = clock
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(state=TrialState.RUNNING)
+    search.details = show(TrialDetails, search)
+    search.details.selected = [0]
+    refresh(search.details)
+    return search
+
+
+def test_a_running_trial_shows_what_it_prints_as_it_prints_it(talking, wire, refresh):
+    details = talking.details
+    talking.answer("epoch 1\n")
+    refresh(details)
+    assert (details.log, details.sentence) == ("epoch 1", "")
+    talking.clock[0] += 1
+    refresh(details)
+    wire.clear()
+    talking.answer("epoch 1\nepoch 2\n")
+    refresh(details)
+    assert wire.updates(details) == [{"log": "epoch 1\nepoch 2"}]
+
+
+def test_a_log_is_asked_for_once_a_second_and_never_twice_at_once(talking, refresh):
+    for _ in range(5):
+        talking.clock[0] += 10
+        refresh(talking.details)
+    assert [number for number, _ in talking.asked] == [0]
+    talking.answer("")
+    refresh(talking.details)
+    refresh(talking.details)
+    assert talking.details.sentence == "It has printed nothing so far."
+    # The answer took long enough for the next question; from then on the clock decides.
+    talking.answer("")
+    for _ in range(5):
+        refresh(talking.details)
+    assert [number for number, _ in talking.asked] == [0, 0]
+    talking.clock[0] += 1
+    refresh(talking.details)
+    assert [number for number, _ in talking.asked] == [0, 0, 0]
+
+
+def test_only_the_trial_that_somebody_looks_at_is_asked_for(talking, refresh):
+    talking.details.selected = [1]
+    refresh(talking.details)
+    first, second = talking.asked
+    assert second[0] == 1
+    # What comes too late for the first is not shown as the second's.
+    first[1].set_result("the first's")
+    refresh(talking.details)
+    assert talking.details.log == ""
+    talking.answer("the second's")
+    refresh(talking.details)
+    assert talking.details.log == "the second's"
+    talking.details.selected = []
+    talking.clock[0] += 10
+    refresh(talking.details)
+    assert len(talking.asked) == 2
+
+
+def test_a_report_does_not_make_the_log_flicker(talking, wire, refresh):
+    talking.answer("epoch 1")
+    refresh(talking.details)
+    wire.clear()
+    talking.end_trial(0, 0.5, state=TrialState.RUNNING)
+    refresh(talking.details)
+    assert talking.details.scalars
+    assert not any("log" in state for state in wire.updates(talking.details))
+
+
+def test_the_end_of_a_trial_ends_asking_and_shows_what_was_kept(talking, refresh):
+    talking.answer("epoch 1")
+    refresh(talking.details)
+    talking.end_trial(0, 0.5)
+    talking._trials[0] = replace(talking._trials[0], source=Output("epoch 1\nepoch 2\n"))
+    talking.clock[0] += 10
+    refresh(talking.details)
+    assert (talking.details.state, talking.details.log) == ("completed", "epoch 1\nepoch 2")
+    assert len(talking.asked) == 1
+
+
+def test_an_answer_that_failed_leaves_what_there_is(talking, refresh):
+    talking.answer("epoch 1")
+    refresh(talking.details)
+    talking.clock[0] += 1
+    refresh(talking.details)
+    talking.asked[-1][1].set_exception(OSError("closed"))
+    refresh(talking.details)
+    assert talking.details.log == "epoch 1"
+
+
+def test_where_a_log_cannot_be_told_it_is_said_when_it_comes(talking, refresh):
+    talking.answer(None)
+    refresh(talking.details)
+    assert (talking.details.log, talking.details.sentence) == ("", "Its output is shown when it has ended.")
+
+
+def test_a_long_log_is_cut_at_its_beginning_and_is_text(talking, wire, refresh):
+    wire.clear()
+    talking.answer("🙂" * 10_000 + f"\n{MARKUP}\n")
+    refresh(talking.details)
+    assert talking.details.log.endswith(MARKUP)
+    assert sum(len(json.dumps(state, ensure_ascii=False).encode()) for state in wire.updates(talking.details)) < 16_000

@@ -6,7 +6,8 @@ import pytest
 
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import StatusPanel
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget, StatusPanel
 
 
 @pytest.fixture
@@ -110,3 +111,23 @@ def test_nothing_is_offered_where_that_is_of_no_use(show, wire, why):
     assert status.raise_to is None
     wire.browser_says(status, kind="raise")
     assert search.commands == []
+
+
+def test_a_press_on_a_count_selects_the_newest_of_those_trials(show, search, wire):
+    search.add_trials([0.5] * 150)
+    search.add_trial(state=TrialState.FAILED, error="no")
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(state=TrialState.RUNNING)
+    panel = show(OptimizerWidget, search)
+    wire.browser_says(panel._status_panel, kind="look", state="running")
+    assert panel.selected == panel._table.selected == [151, 152]
+    wire.browser_says(panel._status_panel, kind="look", state="completed")
+    assert panel.selected == list(range(50, 150))
+
+
+@pytest.mark.parametrize("state", ["gone", "RUNNING", 1, None, ["running"]])
+def test_a_state_that_there_is_not_is_refused(status, search, wire, state):
+    search.add_trial(state=TrialState.RUNNING)
+    wire.browser_says(status, kind="look", state=state)
+    assert status.selected == []
+    assert [notice.source for notice in status._refresher.notices] == ["page"]
