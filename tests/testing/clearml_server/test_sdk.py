@@ -6,10 +6,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from hpo_widgets.testing.clearml_server import ClearmlServer
-
 SCRIPT = """
 from clearml import Task
 from clearml.backend_api.session.client import APIClient
@@ -44,12 +40,6 @@ copy.delete()
 assert Task.query_tasks(task_filter={"parent": task.id}) == []
 print("WORKS")
 """
-
-
-@pytest.fixture
-def server():
-    with ClearmlServer() as running:
-        yield running
 
 
 def test_a_task_is_made_reported_cloned_queued_and_deleted_through_the_sdk(server, tmp_path):
