@@ -215,6 +215,10 @@ class RunningSearch:
         nothing.set_result("")
         return nothing
 
+    def close_files(self) -> None:
+        """Close what reading single trials has opened; it is opened again when somebody asks for one."""
+        self._recorder.reader.close()
+
     def top(self, k: int) -> list[Trial]:
         """The k best trials, best first."""
         return [self.trial(number) for number in self._recorder.shown.top(k)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import platform
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,6 +75,7 @@ class SearchViewer:
         self._is_whole = False
         self._last_sign = 0.0
         """Unix seconds of the owner's last known sign of life."""
+        self._is_own = False
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
         if whole:
@@ -107,6 +110,7 @@ class SearchViewer:
         if owner is None:
             return False
         self._last_sign = owner.heartbeat
+        self._is_own = owner.pid == os.getpid() and owner.host == platform.node()
         return owner.is_alive
 
     def refresh(self) -> None:
@@ -258,7 +262,8 @@ class SearchViewer:
     def capabilities(self) -> dict[str, str | None]:
         """No command can be done here; the sentence says why."""
         if self._owner_is_alive:
-            reason = "another process runs this search; this is a view of it"
+            who = "this very process" if self._is_own else "another process"
+            reason = f"{who} runs this search; this is a view of it"
         else:
             reason = "this is a view of a journal; to continue, open it with base_task_id="
         return dict.fromkeys(COMMANDS, reason)

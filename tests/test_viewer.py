@@ -265,7 +265,7 @@ def test_who_has_unsubscribed_is_told_nothing_more(journal, view, until):
 def test_the_end_of_the_owner_is_seen_without_a_word_of_it(journal, view, until, end):
     viewer = view()
     until(viewer, lambda: viewer.status is SearchStatus.RUNNING)
-    assert all("another process runs this search" in reason for reason in viewer.capabilities.values())
+    assert all("this very process runs this search" in reason for reason in viewer.capabilities.values())
     if end == "dies":
         lease.release(journal.owner)
     else:

@@ -17,6 +17,7 @@ from hpo_widgets.widget.controls import SearchControls
 from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.earlier import EarlierSearch, earlier_than
 from hpo_widgets.widget.keywords import refuse_unknown
+from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.refresher import Refresher
@@ -76,6 +77,7 @@ class OptimizerWidget(ipywidgets.VBox):
 
     Examples
     --------
+    >>> OptimizerWidget.open(search_id, base_task_id=train)  # doctest: +SKIP
     >>> panel = OptimizerWidget(optimizer)  # doctest: +SKIP
     >>> panel.ranges = {"lr": (1e-3, 1e-2)}  # doctest: +SKIP
     """
@@ -107,6 +109,9 @@ class OptimizerWidget(ipywidgets.VBox):
         None, allow_none=True, help="Two-way. Minutes after which waiting ends in any case; None: it does not."
     )
 
+    open = OpenMethod()
+    _following = _FOLLOWING
+
     def __init__(self, search: Search | Any, **traits: Any) -> None:
         search = as_search(search)
         refuse_unknown(type(self), traits)
@@ -114,6 +119,8 @@ class OptimizerWidget(ipywidgets.VBox):
             if name in _FOLLOWING:
                 raise TypeError(f"{name} follows the search: set it there, or assign it to the widget afterwards")
         self._search = search
+        self._opened: Search | None = None
+        """The search, when it was opened for this panel (`open`)."""
         self._asked = AskedRanges()
         self._earlier: EarlierSearch | None = None
         self._earlier_panel: OptimizerWidget | None = None
@@ -212,6 +219,8 @@ class OptimizerWidget(ipywidgets.VBox):
                 self._earlier.end()
             if self._earlier_panel is not None:
                 self._earlier_panel.close()
+            if self._opened is not None:
+                release(self._opened)
         close_tree(self)
 
     def __repr__(self) -> str:
