@@ -129,7 +129,27 @@ def split_keywords(
     return controller, strategy
 
 
-def define(
+def define(*, recorded: Mapping[str, Any], optimizer_kwargs: Mapping[str, Any], **own: Any) -> Definition:
+    """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`.
+
+    Those of a search on ClearML are stored in its own Task, or come from it where that runs for an agent.
+    """
+    if not names_a_task(own["base_task_id"]):
+        return _define(recorded=recorded, optimizer_kwargs=optimizer_kwargs, **own)
+    from hpo_widgets.clearml.optimizer_task import connected
+
+    def make(arguments: Mapping[str, Any]) -> Definition:
+        named = {**own, **recorded}
+        return _define(
+            **{name: arguments[name] for name in own},
+            recorded={name: arguments[name] for name in recorded},
+            optimizer_kwargs={name: value for name, value in arguments.items() if name not in named},
+        )
+
+    return connected(make, {**own, **recorded, **optimizer_kwargs})
+
+
+def _define(
     *,
     base_task_id: object,
     hyper_parameters: Sequence[object],
@@ -143,7 +163,6 @@ def define(
     recorded: Mapping[str, Any],
     optimizer_kwargs: Mapping[str, Any],
 ) -> Definition:
-    """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`."""
     strategy_class = resolve(optimizer_class)
     keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
     template = make_template(base_task_id, keywords.get("arguments"))

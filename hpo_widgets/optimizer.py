@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.definition import above_zero, define, whole_above_zero
+from hpo_widgets.definition import above_zero, define, names_a_task, whole_above_zero
 from hpo_widgets.details import experiment_details, to_dataframe
 from hpo_widgets.history import observation_of
 from hpo_widgets.jobs.base import default_concurrency
@@ -150,7 +150,12 @@ class HyperParameterOptimizer(RunningSearch):
             self._controller.callback = _checked_callback(job_complete_callback)
         if not self.is_running():
             self._definition.template.before_start(self._job_class)
-        return self._controller.start()
+        was_running = self.is_running()
+        if not self._controller.start():
+            return False
+        if not was_running:
+            self._definition.template.started(self._followed())
+        return True
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.
@@ -185,7 +190,7 @@ class HyperParameterOptimizer(RunningSearch):
         if not self._controller.aborts_sent.wait(timeout and timeout * SECONDS_A_MINUTE):
             return
         if wait_for_reporter:
-            self._callbacks.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            self._wait_for_rest(deadline)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the search without stopping it; interruptible.
@@ -207,7 +212,19 @@ class HyperParameterOptimizer(RunningSearch):
             raise RuntimeError(msg)
         if not self._controller.ended.wait(None if timeout is None else max(0.0, timeout)):
             return False
-        return self._callbacks.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return self._wait_for_rest(deadline)
+
+    def _wait_for_rest(self, deadline: float | None) -> bool:
+        """Wait for the callbacks that are due and, once the search has ended, for its last report."""
+
+        def left() -> float | None:
+            return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+        if not self._callbacks.wait(left()):
+            return False
+        if self._callbacks.is_current or not self._controller.ended.is_set():
+            return True
+        return self._definition.template.wait_for_reports(left())
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """`wait` for coroutines: other cells and widgets go on meanwhile."""
@@ -229,8 +246,7 @@ class HyperParameterOptimizer(RunningSearch):
                 while not self._controller.ended.is_set():
                     await changed.wait()
                     changed.clear()
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                return await asyncio.to_thread(self._callbacks.wait, left)
+                return await asyncio.to_thread(self._wait_for_rest, deadline)
         except TimeoutError:
             return False
         finally:
@@ -325,14 +341,22 @@ class HyperParameterOptimizer(RunningSearch):
         objective_metric_sign: str | Sequence[str],
         optimizer_task_id: str,
         top_k: int,
-    ) -> list[Trial]:
-        """The best trials of any search on this machine, by any scalars that it reported.
+    ) -> Sequence[Any]:
+        """The best trials of any search, by any scalars that it reported.
 
         Parameters
         ----------
         optimizer_task_id
-            A search id (or the path of a journal).
+            The id of an optimizer Task on ClearML: its best children come as Tasks. Or a search id of this machine
+            (or the path of a journal).
         """
+        whole_above_zero("top_k", top_k)
+        if names_a_task(optimizer_task_id):
+            from hpo_widgets.clearml.children import top_children
+
+            return top_children(
+                objective_metric_title, objective_metric_series, objective_metric_sign, optimizer_task_id, top_k
+            )
         from hpo_widgets.viewer import SearchViewer
 
         with SearchViewer(find_journal(optimizer_task_id)) as viewer:

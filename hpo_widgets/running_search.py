@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import Future
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.as_code import constructor_call, present_keywords
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
+from hpo_widgets.jobs.base import StartedSearch
 from hpo_widgets.journal import JournalError
+from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.messages import near_match
 from hpo_widgets.recorder import Recorder
 from hpo_widgets.search import COMMANDS
@@ -68,6 +71,30 @@ class RunningSearch:
 
     def _make_engine(self, workers: int) -> JobEngine:
         return self._definition.make_engine(workers, self.id, self._job_class)
+
+    def _followed(self) -> StartedSearch:
+        """What the template may follow of a run."""
+        controller = self._controller
+
+        def state() -> dict[str, Any]:
+            return {
+                "search": self.id,
+                "header": dict(self._recorder.header),
+                "space": controller.space.to_dict(),
+                "epoch": controller.epochs.number,
+                "settings": dataclasses.asdict(controller.settings),
+                "wall_minutes": controller.clock.elapsed,
+            }
+
+        return StartedSearch(
+            search=self,
+            job_of=self._recorder.job_of,
+            top=self._recorder.shown.top,
+            state=state,
+            report_seconds=lambda: controller.settings.report_period * SECONDS_A_MINUTE,
+            wait_for_end=controller.ended.wait,
+            tell=lambda sentence: controller.notice("report", sentence),
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status}>"

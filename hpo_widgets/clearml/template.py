@@ -11,6 +11,7 @@ from clearml.automation import ClearmlJob
 from clearml.automation.job import BaseJob, LocalClearmlJob
 
 from hpo_widgets.clearml.curves import TaskRecords
+from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name, text_of
 from hpo_widgets.jobs.base import Template
@@ -19,7 +20,8 @@ from hpo_widgets.messages import near_match
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hpo_widgets.jobs.base import EngineOptions, JobEngine
+    from hpo_widgets.clearml.optimizer_task import OptimizerTask
+    from hpo_widgets.jobs.base import EngineOptions, JobEngine, StartedSearch
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial
@@ -88,6 +90,9 @@ class TaskTemplate(Template):
         self.tags: list[str] = list(task.get("tags") or ())
         self._last_metrics: dict[str, dict[str, dict[str, Any]]] = task.get("last_metrics") or {}
         self._notices: list[str] = []
+        self._optimizer_task: OptimizerTask | None = None
+        self._saves_top = False
+        self._reporter: Reporter | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id})"
@@ -132,6 +137,7 @@ class TaskTemplate(Template):
         self.where.queue = arguments.get("execution_queue") or QUEUE
         self.where.pool_period = POOL_PERIOD_MINUTES if minutes is None else float(minutes)
         self.where.project = arguments.get("spawn_project") or None
+        self._saves_top = (arguments.get("save_top_k_tasks_only") or 0) > 0
 
     @property
     def default_concurrency(self) -> int:
@@ -260,6 +266,21 @@ class TaskTemplate(Template):
         )
 
     # Running --------------------------------------------------------------------------------------
+
+    def join(self, optimizer_task: OptimizerTask) -> None:
+        """Make the trials children of the search's own Task."""
+        self._optimizer_task = optimizer_task
+        self.where.parent = optimizer_task.id
+
+    def started(self, source: StartedSearch) -> None:
+        """Report to the optimizer Task and keep the archive, on a thread of its own."""
+        if self._reporter is None:
+            self._reporter = Reporter(self.server, self._optimizer_task, self.where.queue, archives=self._saves_top)
+        self._reporter.begin(source)
+
+    def wait_for_reports(self, timeout: float | None) -> bool:
+        """Wait for the last report."""
+        return self._reporter is None or self._reporter.wait(timeout)
 
     @property
     def local_job_class(self) -> type | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, 
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
 
@@ -164,6 +165,36 @@ def default_concurrency() -> int:
     return os.cpu_count() or 1
 
 
+class StartedSearch(NamedTuple):
+    """What a template may follow of a search while it runs.
+
+    Parameters
+    ----------
+    search
+        What there is to see.
+    job_of
+        Number of a trial to the id of its job; None: it has none.
+    top
+        Numbers of the k best trials, best first.
+    state
+        All that is needed to take the search up again, beside its trials (JSON values).
+    report_seconds
+        How long it is from one report to the next.
+    wait_for_end
+        Waits so many seconds at most; True once the run has ended.
+    tell
+        Tells people a sentence.
+    """
+
+    search: Search
+    job_of: Callable[[int], str | None]
+    top: Callable[[int], Sequence[int]]
+    state: Callable[[], Mapping[str, Any]]
+    report_seconds: Callable[[], float]
+    wait_for_end: Callable[[float], bool]
+    tell: Callable[[str], None]
+
+
 class RemoteSource(Protocol):
     """Reads what a server keeps of a job, when somebody looks at its trial."""
 
@@ -245,6 +276,13 @@ class Template(ABC):
 
     def before_start(self, job_class: type | None) -> None:  # noqa: B027 -- most have none
         """Raise ``ValueError`` for what has to be there before the first launch and is not."""
+
+    def started(self, source: StartedSearch) -> None:  # noqa: B027 -- most have none
+        """Follow a run that has just begun, on a thread of its own."""
+
+    def wait_for_reports(self, timeout: float | None) -> bool:  # noqa: ARG002 -- most have none
+        """Wait for the last report of a run that has ended; False when ``timeout`` seconds passed first."""
+        return True
 
     @property
     def local_job_class(self) -> type | None:

@@ -1,0 +1,238 @@
+"""The Task of the search itself: the parent of its trials, which keeps its arguments and its space."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from clearml import Task
+
+from hpo_widgets.clearml.launching import TAG
+from hpo_widgets.clearml.template import TaskTemplate
+from hpo_widgets.parameters import Parameter, as_parameter
+from hpo_widgets.strategies.registry import named, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hpo_widgets.limits import Settings
+
+logger = logging.getLogger("hpo_widgets")
+
+SPACE = "parameter_optimization_space"
+"""The SDK's key for the space in the Task's configuration."""
+
+SECTION = "opt"
+"""The section of the Task's parameters that holds the search's arguments."""
+
+CONFIGURATION = "hpo_widgets"
+"""The configuration object that lets the search be taken up again without its journal."""
+
+_OPTIONS = (
+    "base_task_id",
+    "objective_metric_title",
+    "objective_metric_series",
+    "objective_metric_sign",
+    "max_number_of_concurrent_tasks",
+    "execution_queue",
+    "optimization_time_limit",
+    "compute_time_limit",
+)
+_OBJECTIVE = ("objective_metric_title", "objective_metric_series", "objective_metric_sign")
+_BASIC = (str, int, float, list, tuple, dict, type(None))
+
+
+class _Definition(Protocol):
+    """What is needed of a `Definition`, which belongs to a floor above."""
+
+    template: Any
+    settings: Settings
+    header: dict[str, Any]
+
+
+_Made = TypeVar("_Made", bound=_Definition)
+
+
+class OptimizerTask:
+    """The Task that a search is connected with.
+
+    Parameters
+    ----------
+    task
+        The SDK's Task.
+    stores_arguments
+        Whether arguments and space go into it (``auto_connect_task``).
+    """
+
+    def __init__(self, task: Any, *, stores_arguments: bool) -> None:
+        self.task = task
+        self.id = str(task.id)
+        self.is_read_only = str(task.status) not in {"created", "in_progress"}
+        self._stores_arguments = stores_arguments and not self.is_read_only
+        self._kept = ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id})"
+
+    def tag(self) -> None:
+        """Mark it as an optimizer, as the SDK does."""
+        if not self.is_read_only and TAG not in (self.task.get_tags() or ()):
+            self.task.add_tags([TAG])
+
+    def connect(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Store arguments and space in the Task; where it runs remotely, what the Task has comes back instead.
+
+        Objects that are no plain values, such as a sampler, are not stored.
+
+        Parameters
+        ----------
+        arguments
+            Those of the controller's constructor, by name.
+
+        Returns
+        -------
+        dict
+            The same with what the Task says.
+        """
+        if not self._stores_arguments:
+            return dict(arguments)
+        space = {SPACE: [as_parameter(parameter).to_dict() for parameter in arguments["hyper_parameters"]]}
+        # The SDK writes what the Task has into the dictionaries that it is given, where it runs remotely.
+        stored_space = self.task.connect_configuration(space)
+        extra = {name: value for name, value in arguments.items() if name not in _ALL}
+        options = {name: arguments.get(name) for name in _OPTIONS}
+        for name in _OBJECTIVE:
+            options[name] = [options[name]] if isinstance(options[name], str) else options[name]
+        options["base_task_id"] = task_id(options["base_task_id"])
+        options["optimizer_kwargs"] = {name: value for name, value in extra.items() if isinstance(value, _BASIC)}
+        strategy = arguments.get("optimizer_class")
+        options["optimizer_class"] = resolve(strategy).__name__
+        stored = self.task.connect(options, name=SECTION)
+        if Task.running_locally():
+            return dict(arguments)
+        return _merged(arguments, extra, stored, stored_space)
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Keep what is needed to take the search up again (JSON values); nothing is sent when it is the same."""
+        text = json.dumps(state, indent=1)
+        if self.is_read_only or text == self._kept:
+            return
+        self.task.set_configuration_object(CONFIGURATION, config_text=text, config_type="json")
+        self._kept = text
+
+
+_ALL = {
+    *_OPTIONS,
+    "hyper_parameters",
+    "optimizer_class",
+    "auto_connect_task",
+    "always_create_task",
+    "spawn_project",
+    "save_top_k_tasks_only",
+    "worker_env",
+}
+
+
+def _merged(
+    arguments: Mapping[str, Any], extra: Mapping[str, Any], stored: Mapping[str, Any], stored_space: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments with what the Task has instead."""
+    merged = dict(arguments)
+    for name in _OPTIONS:
+        merged[name] = _typed(stored.get(name), arguments.get(name))
+    for name in _OBJECTIVE:
+        value = merged[name]
+        if isinstance(value, (list, tuple)) and len(value) == 1:
+            merged[name] = value[0]
+    for name, value in (stored.get("optimizer_kwargs") or {}).items():
+        merged[name] = _typed(value, extra.get(name))
+    merged["hyper_parameters"] = [Parameter.from_dict(form) for form in stored_space[SPACE]]
+    try:
+        merged["optimizer_class"] = named(str(stored.get("optimizer_class")))
+    except KeyError:
+        logger.warning("clearml: the strategy %s is not known here; it stays", stored.get("optimizer_class"))
+    return merged
+
+
+def _typed(stored: Any, given: Any) -> Any:
+    """A stored value; text that took the place of None, which has no type, is read as what it looks like."""
+    if given is not None or not isinstance(stored, str):
+        return stored
+    if not stored:
+        return None
+    try:
+        return json.loads(stored)
+    except ValueError:
+        return stored
+
+
+def task_id(base_task: Any) -> str:
+    """The id of a Task that may be given as one."""
+    return base_task.strip() if isinstance(base_task, str) else str(base_task.id)
+
+
+def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
+    """The Task to connect with: the one that was given, or this process's current one; None: there is none.
+
+    Raises
+    ------
+    TypeError
+        When ``auto_connect_task`` is neither True, False nor a Task.
+    """
+    given = arguments.get("auto_connect_task", True)
+    if isinstance(given, Task):
+        return OptimizerTask(given, stores_arguments=True)
+    if not isinstance(given, bool) and given is not None:
+        raise TypeError(f"auto_connect_task must be True, False or a clearml.Task, got {given!r}")
+    current: Any = Task.current_task()
+    return None if current is None else OptimizerTask(current, stores_arguments=bool(given))
+
+
+def create(template: TaskTemplate, arguments: Mapping[str, Any]) -> OptimizerTask:
+    """Make the Task of a search, in the project of its template."""
+    project = None
+    if template.project is not None:
+        project = template.server.call("projects.get_by_id", project=template.project)["project"]["name"]
+    task: Any = Task.init(
+        project_name=project,
+        task_name=f"Optimizing: {template.name}",
+        task_type=Task.TaskTypes.optimizer,
+        reuse_last_task_id=False,
+    )
+    return OptimizerTask(task, stores_arguments=bool(arguments.get("auto_connect_task", True)))
+
+
+def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str, Any]) -> _Made:
+    """Define a search and connect it with its own Task.
+
+    On this machine arguments are checked before anything is stored. Where the Task runs for an agent, what it has
+    wins over the code's arguments, and is checked then.
+
+    Parameters
+    ----------
+    make
+        Checks arguments and makes a `Definition` of them.
+    arguments
+        Those of the controller's constructor, by name.
+    """
+    optimizer_task = find(arguments)
+    creates = optimizer_task is None and bool(arguments.get("always_create_task"))
+    if Task.running_locally():
+        definition = make(arguments)
+        if creates:
+            optimizer_task = create(definition.template, arguments)
+        if optimizer_task is not None:
+            concurrency = definition.settings.max_number_of_concurrent_tasks
+            optimizer_task.connect({**arguments, "max_number_of_concurrent_tasks": concurrency})
+    else:
+        if creates:
+            optimizer_task = create(TaskTemplate(arguments["base_task_id"]), arguments)
+        definition = make(arguments if optimizer_task is None else optimizer_task.connect(arguments))
+    if isinstance(arguments.get("auto_connect_task"), Task):
+        definition.header["arguments"]["auto_connect_task"] = arguments["auto_connect_task"].id
+    if optimizer_task is not None:
+        optimizer_task.tag()
+        definition.template.join(optimizer_task)
+        definition.header.update(definition.template.facts)
+    return definition

@@ -1,0 +1,209 @@
+"""What the optimizer Task shows of a search: the plots and scalars of the SDK's own controller.
+
+Scalars are sent for what is new since the last report. A plot is always sent whole, so it is sent again only when
+the number of ended trials has grown by a tenth, and at the end: all reports of a search together cost what its
+trials do, not their square. Nothing is asked of the server for any single trial.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.jobs.base import StartedSearch
+    from hpo_widgets.trials import Snapshot
+
+GROWTH = 1.1
+MOST_ROWS = 1000
+"""So many trials are in the table and in the parallel coordinates, best first."""
+
+_ID_LENGTH = 6
+_SERIES = {True: "min", False: "max"}
+
+
+class Report:
+    """Reports one search to its Task; used by the reporter's thread alone.
+
+    Parameters
+    ----------
+    task
+        The SDK's Task.
+    queue
+        Name of the execution queue.
+    """
+
+    def __init__(self, task: Any, server: Server, queue: str) -> None:
+        self._task = task
+        self._server = server
+        self._queue = queue
+        self._counter = 0
+        self._told: set[int] = set()
+        self._best: list[float | None] = []
+        self._num_drawn = 0
+
+    def send(self, source: StartedSearch, *, is_last: bool) -> None:
+        """Report what is new; plots when there is enough of it, and at the end."""
+        search = source.search
+        snapshot = search.snapshot()
+        logger = self._task.get_logger()
+        self._counter += 1
+        self._send_budget(logger, source)
+        self._send_resources(logger, source)
+        ended = np.flatnonzero(snapshot.state >= TrialState.COMPLETED)
+        self._send_best(logger, source, snapshot, ended)
+        if len(ended) and (len(ended) >= GROWTH * self._num_drawn or (is_last and len(ended) > self._num_drawn)):
+            self._num_drawn = len(ended)
+            self._send_plots(logger, source, snapshot)
+        if is_last:
+            self._task.flush()
+
+    def _scalar(self, logger: Any, title: str, series: str, value: float) -> None:
+        if math.isfinite(value):
+            logger.report_scalar(title=title, series=series, iteration=self._counter, value=value)
+
+    def _send_budget(self, logger: Any, source: StartedSearch) -> None:
+        budget = source.search.budget
+        parts = {
+            "jobs": budget.jobs,
+            "iterations": budget.iterations,
+            "compute_time": budget.compute_minutes,
+            "time": budget.wall_minutes,
+        }
+        for name, limit in parts.items():
+            if limit.fraction is not None:
+                self._scalar(logger, "remaining budget", f"{name} %", round(100 * max(0.0, 1 - limit.fraction), 1))
+
+    def _send_resources(self, logger: Any, source: StartedSearch) -> None:
+        workers = self._server.call("workers.get_all").get("workers") or ()
+        serving = sum(
+            any(served.get("name") == self._queue for served in worker.get("queues") or ()) for worker in workers
+        )
+        counts = source.search.counts
+        self._scalar(logger, "resources", "queue workers", serving)
+        self._scalar(logger, "resources", "running tasks", counts[TrialState.RUNNING])
+        self._scalar(logger, "resources", "pending tasks", counts[TrialState.QUEUED])
+
+    def _send_best(self, logger: Any, source: StartedSearch, snapshot: Snapshot, ended: np.ndarray) -> None:
+        """Best value so far and last value, a point for each trial that has ended since the last report."""
+        objectives = source.search.objectives
+        self._best = self._best or [None] * len(objectives)
+        new = sorted(set(snapshot.numbers[ended].tolist()) - self._told, key=lambda n: (snapshot.ended[n], n))
+        for number in new:
+            self._told.add(number)
+            if snapshot.state[number] == TrialState.FAILED:
+                continue
+            for index, objective in enumerate(objectives):
+                value = float(snapshot.values[number, index])
+                if not math.isfinite(value):
+                    continue
+                better = min if objective.minimise else max
+                before = self._best[index]
+                best = self._best[index] = value if before is None else better(before, value)
+                at = len(self._told)
+                series = _SERIES[objective.minimise]
+                logger.report_scalar(title=objective.key, series=series, iteration=at, value=best)
+                logger.report_scalar(title=objective.key, series="last reported", iteration=at, value=value)
+
+    # Plots ----------------------------------------------------------------------------------------
+
+    def _send_plots(self, logger: Any, source: StartedSearch, snapshot: Snapshot) -> None:
+        search = source.search
+        objectives = search.objectives
+        measured = np.flatnonzero(
+            np.isfinite(snapshot.values).all(axis=1) & (snapshot.state != TrialState.FAILED)
+        ).tolist()
+        if not measured:
+            return
+        names = list(snapshot.parameters)
+        texts = {name: _texts(source, snapshot, name) for name in names}
+        labels = [", ".join(f"{name}: {texts[name][n]}" for name in names if texts[name][n] != "") for n in measured]
+        for index, objective in enumerate(objectives):
+            logger.report_scatter2d(
+                title="Optimization Objective",
+                series=objective.key,
+                scatter=[(n, float(snapshot.values[n, index])) for n in measured],
+                iteration=0,
+                labels=labels,
+                mode="markers",
+                xaxis="job #",
+                yaxis="objective",
+            )
+        best = [trial for trial in source.top(MOST_ROWS) if trial in set(measured)]
+        self._send_table(logger, source, snapshot, best, texts)
+        self._send_coordinates(logger, source, snapshot, best, texts)
+
+    def _send_table(
+        self, logger: Any, source: StartedSearch, snapshot: Snapshot, best: Sequence[int], texts: dict[str, list[Any]]
+    ) -> None:
+        objectives = source.search.objectives
+        if len(objectives) == 1:
+            heads = ["objective"]
+        else:
+            heads = [objective.key for objective in objectives]
+        table: list[list[Any]] = [["task id", *heads, "iteration", *texts, "status"]]
+        for number in best:
+            row = [float(value) for value in snapshot.values[number]]
+            parameters = [html.escape(str(texts[name][number])) for name in texts]
+            state = TrialState(int(snapshot.state[number])).label
+            table.append([self._link(source, number), *row, int(snapshot.iteration[number].max()), *parameters, state])
+        title = ", ".join(objective.key for objective in objectives)
+        logger.report_table("summary", "job", 0, table_plot=table, extra_layout={"title": f"objective: {title}"})
+
+    def _link(self, source: StartedSearch, number: int) -> str:
+        job = source.job_of(number)
+        if job is None:
+            return ""
+        page = self._task.get_output_log_web_page()
+        page = page.replace(f"/{self._task.project}/", "/*/").replace(f"/{self._task.id}/", f"/{job}/")
+        return f'<a href="{html.escape(page, quote=True)}"> {job} </a>'
+
+    def _send_coordinates(
+        self, logger: Any, source: StartedSearch, snapshot: Snapshot, best: Sequence[int], texts: dict[str, list[Any]]
+    ) -> None:
+        objectives = source.search.objectives
+        jobs = [f"{(source.job_of(number) or str(number))[:_ID_LENGTH]}..." for number in best]
+        dimensions = [_dimension("task id", jobs)]
+        dimensions += [_dimension(name, [texts[name][number] for number in best]) for name in texts]
+        dimensions += [
+            _dimension(objective.key, [float(snapshot.values[number, index]) for number in best])
+            for index, objective in enumerate(objectives)
+        ]
+        line = {
+            "colorscale": "Viridis",
+            "reversescale": not objectives[-1].minimise,
+            "color": dimensions[-1]["values"],
+        }
+        figure = {"data": [{"type": "parcoords", "line": line, "dimensions": dimensions}], "layout": {}}
+        logger.report_plotly(title="Parallel Coordinates", series="", iteration=0, figure=figure)
+
+
+def _texts(source: StartedSearch, snapshot: Snapshot, name: str) -> list[Any]:
+    """A parameter's values by trial, as numbers or labels; nothing where it is no part of the point."""
+    labels = next(column.labels for column in source.search.space.columns if column.name == name)
+    values = snapshot.parameters[name].tolist()
+    if labels is not None:
+        return ["" if index < 0 else labels[index] for index in values]
+    return ["" if value != value else value for value in values]  # noqa: PLR0124 -- NaN
+
+
+def _dimension(label: str, values: Sequence[Any]) -> dict[str, Any]:
+    """One axis of parallel coordinates: numbers as they are, texts by their place."""
+    if all(isinstance(value, (int, float)) for value in values):
+        return {"label": label, "values": [float(value) for value in values]}
+    texts = list(dict.fromkeys(map(str, values)))
+    place = {text: index for index, text in enumerate(texts)}
+    return {
+        "label": label,
+        "values": [place[str(value)] for value in values],
+        "tickvals": list(range(len(texts))),
+        "ticktext": texts,
+    }

@@ -1,0 +1,202 @@
+"""What the tests of a search on ClearML share: a template that needs no script, and hands that do a worker's calls.
+
+A trial that is only calls takes milliseconds, and waits before a gate for as long as a test likes. That real scripts
+and agents do the same calls is the business of other tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import uuid
+
+import pytest
+
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+
+DEADLINE = 60.0
+PARAMETERS = {
+    "General": {"x": ("0.5", "float"), "units": ("4", "int"), "kind": ("plain", "str"), "shuffle": ("True", "bool")},
+    "Args": {"depth": ("2", "int"), "free": ("", "")},
+}
+
+
+def send_events(session, task, *lines):
+    """Report scalars: (title, series, value, iteration)."""
+    events = [
+        {"type": "training_stats_scalar", "task": task, "metric": title, "variant": series, "value": value, "iter": at}
+        for title, series, value, at in lines
+    ]
+    answer = session.send_request(
+        "events",
+        "add_batch",
+        data="\n".join(map(json.dumps, events)),
+        headers={"Content-Type": "application/json-lines"},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+class Hands(threading.Thread):
+    """Takes Tasks from a queue and does with each what ``work`` says, until the gate is open.
+
+    Attributes
+    ----------
+    gate : threading.Event
+        Open: a Task ends as soon as it has begun.
+    work : callable
+        ``work(hands, task, x)`` begins a Task; the default reports x+1, x-1, x.
+    end : callable
+        ``end(hands, task)`` ends it; the default says completed.
+    taken : list of str
+        Tasks in the order in which they came.
+    """
+
+    def __init__(self, queue):
+        super().__init__(name="hands", daemon=True)
+        from clearml.backend_api import Session
+
+        self.worker = f"hands-{uuid.uuid4().hex[:8]}"
+        self.session = Session(worker=self.worker, initialize_logging=False)
+        [found] = self.call("queues.get_all", name=f"^{queue}$")["queues"]
+        self.queue = found["id"]
+        self.gate = threading.Event()
+        self.gate.set()
+        self.taken = []
+        self.held = []
+        self.work = Hands.report
+        self.end = Hands.complete
+        self.error = None
+        self._closed = threading.Event()
+
+    def call(self, action, ok=True, **body):
+        service, _, name = action.partition(".")
+        answer = self.session.send_request(service, name, json=body).json()
+        assert not ok or answer["meta"]["result_code"] == 200, answer["meta"]
+        return answer["data"]
+
+    def run(self):
+        try:
+            self._run()
+        except Exception as error:  # looked at when the test ends
+            self.error = error
+
+    def _run(self):
+        while not self._closed.wait(0.01):
+            entry = self.call("queues.get_next_task", queue=self.queue).get("entry")
+            if entry is not None:
+                self._begin(entry["task"])
+            if self.held and self.gate.is_set():
+                task = self.held.pop(0)
+                if self.status(task) == "in_progress":
+                    self.end(self, task)
+
+    def _begin(self, task):
+        found = self.call("tasks.get_all", id=[task], only_fields=["status", "hyperparams"])["tasks"]
+        if not found or found[0]["status"] != "queued":
+            return
+        self.call("tasks.started", task=task, force=True)
+        self.taken.append(task)
+        self.held.append(task)
+        self.work(self, task, float(found[0]["hyperparams"]["General"].get("x", {"value": 0})["value"]))
+
+    def status(self, task):
+        found = self.call("tasks.get_all", id=[task], only_fields=["status"])["tasks"]
+        return found[0]["status"] if found else None
+
+    def report(self, task, x):
+        send_events(
+            self.session,
+            task,
+            *(("validation", "loss", x + step, at) for at, step in enumerate((1.0, -1.0, 0.0))),
+            *(("accuracy per class", "cat", -x, at) for at in range(3)),
+        )
+
+    def complete(self, task):
+        self.call("tasks.completed", task=task)
+
+    def close(self):
+        self._closed.set()
+        self.gate.set()
+        self.join(DEADLINE)
+        assert self.error is None, self.error
+
+
+def make_base_task(client, project, *, parameters=None, reports=True):
+    """The id of a Task with parameters and, unless it "never ran", a report of each scalar."""
+    found = client.projects.get_all(name=f"^{project}$", only_fields=["id"])
+    project_id = found[0].id if found else client.projects.create(name=project).id
+    task = client.tasks.create(name="train", type="training", project=project_id)
+    hyperparams = {
+        section: {
+            name: {"section": section, "name": name, "value": value, "type": kind, "description": ""}
+            for name, (value, kind) in entries.items()
+        }
+        for section, entries in (PARAMETERS if parameters is None else parameters).items()
+    }
+    client.tasks.edit(task=task.id, hyperparams=hyperparams, force=True)
+    if reports:
+        client.tasks.started(task=task.id)
+        send_events(client.session, task.id, ("validation", "loss", 1.0, 0), ("accuracy per class", "cat", 0.5, 0))
+        client.tasks.completed(task=task.id)
+    return task.id
+
+
+@pytest.fixture
+def base_task(api_client, project):
+    """The id of a template Task; its trials report ``validation/loss`` and ``accuracy per class/cat``."""
+    return make_base_task(api_client, project)
+
+
+@pytest.fixture
+def hands(queue):
+    """`Hands` that serve the test's queue, with their gate open."""
+    made = Hands(queue)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def task_search(base_task, queue, tmp_path):
+    """``task_search(parameters, ...)`` gives a search over the test's template, ended after the test."""
+    searches = []
+
+    def make(hyper_parameters=None, base=None, **keywords):
+        if hyper_parameters is None:
+            hyper_parameters = [UniformParameterRange("x", 0, 1)]
+        defaults = {
+            "objective_metric_title": "validation",
+            "objective_metric_series": "loss",
+            "objective_metric_sign": "min",
+            "execution_queue": queue,
+            "max_number_of_concurrent_tasks": 2,
+            "total_max_jobs": 3,
+            "pool_period_min": 0.005,
+            "seed": 1,
+            "journal": tmp_path / "journals",
+        }
+        searches.append(HyperParameterOptimizer(base or base_task, hyper_parameters, **{**defaults, **keywords}))
+        return searches[-1]
+
+    yield make
+    for made in searches:
+        made.stop()
+        assert made.wait(timeout=DEADLINE / 60), f"it did not end: {made!r} {made.counts} {made.errors}"
+
+
+def close_current_task():
+    """Close this process's current Task, so that processes started later are not taken for parts of it."""
+    from clearml import Task
+
+    current = Task.current_task()
+    if current is not None:
+        current.close()
+    for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
+        os.environ.pop(name, None)
+
+
+def finished(made, *arguments):
+    assert made.start(*arguments) is True
+    assert made.wait(timeout=DEADLINE / 60) is True, f"{made.counts} {made.errors}"
+    return made
