@@ -10,9 +10,10 @@ from hpo_widgets.testing.clearml_server.request_log import LoggedRequest, Reques
 try:
     from hpo_widgets.testing.clearml_server.server import ClearmlServer
 except ModuleNotFoundError as error:
-    if error.name not in {"tornado", "jwt"}:
+    missing = (error.name or "").partition(".")[0]
+    if missing not in {"tornado", "jwt"}:
         raise
-    msg = f'The in-memory ClearML server needs {error.name}: pip install "hpo-widgets[demo]"'
+    msg = f'The in-memory ClearML server needs {missing}: pip install "hpo-widgets[demo]"'
     raise ModuleNotFoundError(msg, name=error.name) from error
 
 __all__ = ["ClearmlServer", "LoggedRequest", "RequestLog"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -32,12 +33,30 @@ class Fault:
 
 
 class Faults:
-    """The trouble that is planned. Any thread may plan; the server's takes."""
+    """The trouble that is planned. Any thread may plan; the server's takes.
+
+    Attributes
+    ----------
+    latency : float
+        Seconds for which each request is held back.
+    held : int
+        How many requests are held back now.
+    """
 
     def __init__(self) -> None:
         self._planned: dict[str, deque[Fault]] = {}
         self._lock = threading.Lock()
         self.latency = 0.0
+        self.held = 0
+
+    async def hold(self) -> None:
+        """Hold a request back for as long as is planned."""
+        if self.latency:
+            self.held += 1
+            try:
+                await asyncio.sleep(self.latency)
+            finally:
+                self.held -= 1
 
     def plan(self, endpoint: str, fault: Fault, times: int) -> None:
         """Let the next answers of an endpoint fail; `ANY` is whatever comes next."""

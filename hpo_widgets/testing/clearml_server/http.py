@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from datetime import UTC, datetime
@@ -38,7 +37,6 @@ class ApiHandler(RequestHandler):
         self.faults = faults
         self.route: Route | None = None
         self.subcode = 0
-        self.response_size = 0
         self.cut = False
         self.came = datetime.now(UTC)
         self.started = time.perf_counter()
@@ -50,8 +48,7 @@ class ApiHandler(RequestHandler):
     async def get(self, path: str) -> None:
         """Answer one request."""
         del path
-        if self.faults.latency:
-            await asyncio.sleep(self.faults.latency)
+        await self.faults.hold()
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             self._write_text(415, "Content encoding is not supported (gzip)")
             return
@@ -77,10 +74,12 @@ class ApiHandler(RequestHandler):
     async def head(self, path: str) -> None:
         """Say that the server is there."""
         del path
+        self._enter()
 
     async def options(self, path: str) -> None:
         """Allow everything."""
         del path
+        self._enter()
 
     def _data(self, fault: Fault | None) -> Document:
         if fault is not None and not fault.after:
@@ -116,19 +115,17 @@ class ApiHandler(RequestHandler):
         self._write_body(text.encode())
 
     def _write_body(self, content: bytes) -> None:
-        self.response_size = len(content)
+        self._enter(len(content))
         self.write(content)
 
     def _cut(self) -> None:
         """End the connection without an answer."""
         self.cut = True
-        connection = self.request.connection
-        if connection is not None:
-            self.detach().close()
-        self.on_finish()
+        self._enter()
+        self.detach().close()
 
-    def on_finish(self) -> None:
-        """Log the request."""
+    def _enter(self, size: int = 0) -> None:
+        """Log the request: before its answer goes out, so that who has the answer finds the entry."""
         headers = self.request.headers
         self.log.add(
             LoggedRequest(
@@ -141,7 +138,7 @@ class ApiHandler(RequestHandler):
                 time=self.came,
                 seconds=time.perf_counter() - self.started,
                 request_size=len(self.request.body),
-                response_size=self.response_size,
+                response_size=size,
             ),
         )
 

@@ -35,7 +35,8 @@ class ClearmlServer:
 
     It answers the calls that the ClearML SDK, its automation and ``clearml-agent`` make in a hyperparameter search, as
     server 2.3.0 (API 2.34) answers them. It has one user, keeps everything in memory, and forgets it when it ends.
-    Both its ports are on 127.0.0.1. One thread of its own runs it and alone touches what it stores.
+    Both its ports, one for the API and one for files, are on 127.0.0.1 and its own from the beginning. One thread runs
+    it and alone touches what it stores.
 
     Attributes
     ----------
@@ -61,6 +62,7 @@ class ClearmlServer:
         ]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._stopped = False
 
     def __repr__(self) -> str:
         return f"ClearmlServer(url={self.url!r})"
@@ -92,6 +94,11 @@ class ClearmlServer:
         """Whether it has been started and not stopped."""
         return self._thread is not None
 
+    @property
+    def held(self) -> int:
+        """How many requests `delay` holds back now."""
+        return self._faults.held
+
     def environment(self) -> dict[str, str]:
         """The variables that lead the SDK and the agent here, keys included.
 
@@ -111,11 +118,13 @@ class ClearmlServer:
 
         Raises
         ------
-        OSError
-            If no port of 127.0.0.1 can be had.
+        RuntimeError
+            If it was stopped: it has given its ports back.
         """
         if self._thread is not None:
             return
+        if self._stopped:
+            raise RuntimeError("A stopped server does not start again: make a new one.")
         loop = asyncio.new_event_loop()
         self._loop = loop
         self._thread = threading.Thread(target=_run, args=(loop,), name="clearml-server", daemon=True)
@@ -127,16 +136,16 @@ class ClearmlServer:
             raise
 
     def stop(self) -> None:
-        """End all connections, give the ports back and forget everything. A second call does nothing."""
+        """End all connections and give the ports back, for good. A second call does nothing."""
         thread, loop = self._thread, self._loop
-        if thread is None or loop is None:
-            return
-        self.down()
+        if thread is not None and loop is not None:
+            self.down()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_PATIENCE)
+            self._thread = self._loop = None
         for port in self._ports:
             port.release()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_PATIENCE)
-        self._thread = self._loop = None
+        self._stopped = True
 
     def down(self) -> None:
         """Be away: connections end and new ones are refused until `up`, which listens on the same ports."""
@@ -241,12 +250,12 @@ class _Port:
     async def close(self) -> None:
         """End the connections and refuse new ones; the port stays taken."""
         if self._server is not None:
-            self._server.stop()
-            await self._server.close_all_connections()
-            self._server = None
+            server, self._server = self._server, None
             # A child that was forked from this process may hold the socket too: closing alone would let it listen on.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+            server.stop()
+            await server.close_all_connections()
             self._socket.close()
             self._socket = _bound(self._number)
 
