@@ -1,0 +1,390 @@
+"""The space panel under a person's hand: rugs, edges, bad input, many parameters, two views, a real search."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from IPython.display import display
+from hpo_widgets.parameters import *
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import SpacePanel
+
+search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
+widget = SpacePanel(search)
+display(widget)
+display(widget)
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(shared_notebook):
+    shared_notebook.open(PANEL)
+    return shared_notebook
+
+
+@pytest.fixture
+def views(opened):
+    """A new search in two views of one space panel, in the page that the tests of this module share."""
+    opened.console_errors.clear()
+    opened.run_all()
+    shown = opened.page.locator(".jp-OutputArea .hpo-space")
+    expect(shown).to_have_count(2)
+    expect(shown.first.get_by_role("slider").first).to_be_visible()
+    yield shown.nth(0), shown.nth(1)
+    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+
+
+@pytest.fixture
+def panel(views):
+    return views[0]
+
+
+def commands(notebook):
+    return notebook.kernel("[list(command) for command in search.commands]")
+
+
+def middle(locator):
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def add(notebook, value, lr, **more):
+    point = {"lr": lr, "dropout": 0.25, "layers": 3, "activation": "tanh"} | more
+    notebook.kernel(f"search.add_trial({value!r}, {point!r})")
+
+
+def test_the_rug_shows_what_was_tried_and_the_triangle_the_best(opened, panel):
+    lr = panel.get_by_role("group", name="lr")
+    rug = lr.get_by_role("img")
+    expect(rug).to_have_attribute("aria-label", "Nothing tried yet")
+    add(opened, 0.5, 1e-3)
+    add(opened, 0.9, 1e-2)
+    opened.kernel("search.add_trial(None, {'lr': 0.03, 'dropout': 0.1, 'layers': 1, 'activation': 'relu'},"
+                  " state=TrialState.FAILED)")  # fmt: skip
+    expect(rug).to_have_attribute("aria-label", re.compile(r"^Values tried; best trial #0 at 0\.001\."))
+    best, worse, failed = (rug.locator(f"path.hpo-level-{level}") for level in (8, 3, 0))
+    assert [path.count() for path in (best, worse, failed)] == [1, 1, 1]
+    rail = lr.locator(".hpo-rail").bounding_box()
+    for drawn, place in [
+        (best, 1 / 3),
+        (worse, 2 / 3),
+        (failed, (4 - 1.5229) / 3),
+        (rug.locator(".hpo-rug-best"), 1 / 3),
+    ]:
+        assert middle(drawn)[0] == pytest.approx(rail["x"] + place * rail["width"], abs=2)
+    # Told by size too.
+    assert best.bounding_box()["height"] > worse.bounding_box()["height"] + 2
+    expect(panel.get_by_role("checkbox", name="tanh, 2 trials, the best trial")).to_be_visible()
+    expect(panel.get_by_role("checkbox", name="relu, 1 trial")).to_be_visible()
+    assert opened.complaints() == []
+
+
+def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened, panel):
+    opened.kernel("search.add_trials([0.5] * 12)")
+    add(opened, 0.1, 0.09)
+    note = panel.get_by_role("note").filter(has_text="best sits near the upper end of lr.")
+    note.get_by_role("button", name="Widen to 0.3").click()
+    opened.wait_kernel("len(search.commands) == 1")
+    ((name, ranges),) = commands(opened)
+    assert (name, ranges) == ("set_ranges", {"lr": [pytest.approx(1e-4), 0.3]})
+    expect(note).to_be_hidden()
+    expect(panel.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.3")
+    undo = panel.get_by_role("button", name="Undo the last change of ranges")
+    expect(undo).to_have_attribute("title", "Undo: lr to 1e-4 … 0.1")
+    undo.click()
+    expect(panel.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.1")
+    expect(note).to_be_visible()
+    expect(panel.get_by_role("button", name="Redo the change of ranges")).to_have_attribute(
+        "title", "Redo: lr to 1e-4 … 0.3"
+    )
+    expect(panel.get_by_role("button", name="Reset all ranges to those of the start")).to_have_attribute(
+        "title", "The ranges are those of the start."
+    )
+
+
+def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, panel):
+    field = panel.get_by_role("textbox", name="lr, lower bound")
+    field.click()
+    field.press("Control+a")
+    field.press_sequentially("0.0")
+    opened.kernel("search.add_trials([0.5, 0.4])")
+    opened.kernel("search.set_ranges({'lr': (0.0005, 0.05), 'layers': (2, 3)})")
+    expect(panel.get_by_role("textbox", name="layers, lower bound")).to_have_value("2")
+    field.press_sequentially("02")
+    expect(field).to_have_value("0.002")
+    field.press("Enter")
+    opened.wait_kernel("len(search.commands) == 1")
+    assert commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "problem"),
+    [
+        ("lr, lower bound", "0.5", "must be below"),
+        ("dropout, lower bound", "0.5", "must be below"),
+        ("lr, lower bound", "", "Type a number"),
+        ("lr, lower bound", "  ", "Type a number"),
+        ("lr, lower bound", "NaN", "Type a number"),
+        ("lr, upper bound", "Infinity", "Type a number"),
+        ("lr, upper bound", "1e999", "Type a number"),
+        ("lr, upper bound", "0x10", "Type a number"),
+        ("lr, upper bound", "0,05", "Type a number"),
+        ("lr, upper bound", "<img src=x onerror=window.hit=1>", "Type a number"),
+        ("lr, lower bound", "0", "starts above 0"),
+        ("dropout, lower bound", "-0.1", "limit is 0"),
+        ("dropout, upper bound", "1e300", "limit is 0.8"),
+        ("layers, lower bound", "7", "must be below"),
+    ],
+)
+def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel, field, typed, problem):
+    box = panel.get_by_role("textbox", name=field)
+    before = box.input_value()
+    box.fill(typed)
+    box.press("Enter")
+    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
+    # Nor does it vanish when trials end.
+    opened.kernel("search.add_trial(0.5)")
+    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
+    expect(box).to_have_value(typed)
+    box.press("Escape")
+    expect(box).to_have_value(before)
+    assert commands(opened) == []
+    assert opened.page.evaluate("() => window.hit") is None
+
+
+def test_two_views_dragged_at_once_end_up_equal(opened, views):
+    page = opened.page
+    page.set_viewport_size({"width": 1400, "height": 1400})
+    first, second = views
+    touch = page.context.new_cdp_session(page)
+    low, high = first.get_by_role("slider", name="lr, lower end"), second.get_by_role("slider", name="lr, lower end")
+    x, y = middle(low)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=3)
+    held = middle(low)[0]
+    # A finger drags the same handle in the other view, and lets go first.
+    fx, fy = middle(high)
+    points = [{"x": fx, "y": fy, "id": 1}]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+    for step in (40, 80, 120):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{**points[0], "x": fx + step}]})
+    expect(second.locator("[data-dragged]")).to_have_count(1)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    opened.wait_kernel("len(search.commands) == 1")
+    opened.wait_kernel("widget.answered > 0")
+    assert middle(low)[0] == pytest.approx(held, abs=1)
+    page.mouse.up()
+    opened.wait_kernel("len(search.commands) == 2 and widget.ranges['lr'] == list(search.commands[1][1]['lr'])")
+    ((_, by_finger), (_, by_mouse)) = commands(opened)
+    assert by_finger["lr"][0] > by_mouse["lr"][0] > 1e-4
+    for view in views:
+        expect(view.get_by_role("slider", name="lr, lower end")).to_have_attribute(
+            "aria-valuenow", str(by_mouse["lr"][0])
+        )
+    # Nothing answered an answer: what comes next is the next gesture.
+    first.get_by_role("slider", name="layers, upper end").press("ArrowLeft")
+    opened.wait_kernel("len(search.commands) >= 3")
+    assert commands(opened)[2:] == [["set_ranges", {"layers": [1, 5]}]]
+    assert opened.complaints() == []
+
+
+def test_each_view_keeps_the_end_that_the_other_has_moved(opened, views):
+    page = opened.page
+    first, second = views
+    x, y = middle(first.get_by_role("slider", name="lr, lower end"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=3)
+    opened.kernel("search.set_ranges({'lr': (0.0001, 0.05)})")
+    expect(second.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.05")
+    page.mouse.up()
+    opened.wait_kernel("len(search.commands) == 1")
+    ((_, ranges),) = commands(opened)
+    assert ranges["lr"][0] > 1e-4
+    assert ranges["lr"][1] == 0.05
+
+
+IMPORTS = """
+from hpo_widgets.parameters import *
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+"""
+MANY = """
+search = ScriptedSearch([LogUniformParameterRange(f"General/parameter {index}", -4, -1) for index in range(64)])
+widget = OptimizerWidget(search)
+search.command("start")
+search.add_trials([1 + number / 100 for number in range(100)])
+widget
+"""
+
+
+def test_64_parameters_scroll_and_can_be_found(notebook):
+    notebook.open(IMPORTS + MANY)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.get_by_role("slider")).to_have_count(128)
+    assert panel.locator(".hpo-space").bounding_box()["height"] < 800
+    panel.get_by_role("slider", name="parameter 63, upper end").press("PageDown")
+    notebook.wait_kernel("search.commands[-1][0] == 'set_ranges'")
+    assert notebook.kernel("list(search.commands[-1][1])") == ["General/parameter 63"]
+    panel.get_by_role("searchbox", name="Find a parameter by its name").fill("PARAMETER 17")
+    expect(panel.locator(".hpo-space").get_by_role("group")).to_have_count(1)
+    expect(panel.get_by_role("slider", name="parameter 17, upper end")).to_be_visible()
+    panel.get_by_role("searchbox").fill("")
+    notebook.screenshot("space-64", panel)
+    assert notebook.complaints() == []
+
+
+NAMES = [
+    "<img src=x onerror=window.hit=1>",
+    'it\'s "quoted" & ampersand',
+    "\N{ROCKET}\N{ZERO WIDTH JOINER}\N{HEART WITH ARROW} emoji",
+    "\u0645\u0639\u062f\u0644 \u05e7\u05e6\u05d1 (rtl)",
+    "a/b/c//",
+    "x" * 300,
+]
+
+
+def test_any_name_and_choice_is_text_and_can_be_steered(notebook):
+    notebook.open(
+        IMPORTS
+        + f"""
+names = {NAMES!r}
+choices = [*names, "</span><script>window.hit=1</script>"]
+search = ScriptedSearch(
+    [*(UniformParameterRange(name, 0.0, 10.0) for name in names), DiscreteParameterRange("c", choices)]
+)
+widget = OptimizerWidget(search)
+search.add_trials([0.5] * 12)
+search.add_trial(0.1, {{**dict.fromkeys(names, 10.0), "c": choices[0]}})
+widget
+"""
+    )
+    notebook.run_all()
+    space = notebook.panel().locator(".hpo-space")
+    expect(space.locator(".hpo-parameter-name")).to_have_count(len(NAMES) + 1)
+    shown = space.locator(".hpo-parameter-name").evaluate_all("names => names.map(name => name.textContent)")
+    assert shown == [*NAMES, "c"]
+    for count, name in enumerate(NAMES, 1):
+        field = space.get_by_role("textbox").nth(2 * count - 2)
+        expect(field).to_have_attribute("aria-label", f"{name}, lower bound")
+        field.fill(str(count))
+        field.press("Enter")
+        notebook.wait_kernel(f"len(search.commands) == {count}")
+        assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {name: [count, 10.0]}]
+    choices = space.get_by_role("group", name="c", exact=True)
+    for box in choices.get_by_role("checkbox").all()[1:]:
+        box.click()
+    notebook.wait_kernel(f"len(search.commands) > {len(NAMES)}")
+    assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {"c": [NAMES[0]]}]
+    expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
+    notebook.page.set_viewport_size({"width": 1400, "height": 1400})
+    notebook.screenshot("space-names", notebook.panel())
+    cut = space.evaluate(
+        """space => [...space.querySelectorAll('.hpo-parameter-name, .hpo-chip, .hpo-edge')]
+             .filter(node => node.getBoundingClientRect().right > space.getBoundingClientRect().right).length"""
+    )
+    assert cut == 0
+    assert space.locator("img[src], script").count() == 0
+    assert notebook.page.evaluate("() => window.hit") is None
+    assert notebook.complaints() == []
+
+
+SEARCH = """
+import time
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, RandomSearch
+from hpo_widgets import UniformParameterRange
+
+def train(lr, dropout):
+    time.sleep(0.02)
+    return lr + dropout
+
+optimizer = HyperParameterOptimizer(
+    base_task_id=train,
+    hyper_parameters=[LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
+    optimizer_class=RandomSearch, max_number_of_concurrent_tasks=2, seed=1,
+)
+optimizer.start()
+OptimizerWidget(optimizer)
+"""
+NUM_TRIALS = "len(optimizer.snapshot())"
+
+
+@pytest.fixture
+def running(notebook):
+    """A search of a function that runs in worker processes, with its panel."""
+    notebook.open(SEARCH)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    notebook.wait_kernel(f"{NUM_TRIALS} > 30")
+    yield notebook
+    notebook.kernel("optimizer.stop() and None")
+
+
+def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(running):
+    mouse = running.page.mouse
+    panel = running.panel()
+    lower = panel.get_by_role("slider", name="lr, lower end")
+    lower.scroll_into_view_if_needed()
+    x, y = middle(lower)
+    mouse.move(x, y)
+    mouse.down()
+    for step in range(1, 11):
+        mouse.move(x + 9 * step, y)
+        # Trials go on under the hand.
+        running.wait_kernel(f"{NUM_TRIALS} > {30 + 2 * step}")
+    # Nothing is steered before it lets go.
+    assert running.kernel("len(optimizer.epochs)") == 1
+    mouse.up()
+    running.wait_kernel("len(optimizer.epochs) > 1")
+    first = running.kernel("optimizer.epochs[1].first_number")
+    running.wait_kernel(f"{NUM_TRIALS} > {first} + 40")
+    epochs, (low, high), drawn = running.kernel(
+        "[len(optimizer.epochs), list(optimizer.space.ranges['lr']),"
+        " [(int(n), float(lr), int(e)) for s in [optimizer.snapshot()]"
+        "  for n, lr, e in zip(s.numbers, s.parameters['lr'], s.epoch)]]"
+    )
+    assert epochs == 2
+    assert 3e-4 < low < high == pytest.approx(0.1)
+    expect(lower).to_have_attribute("aria-valuenow", str(low))
+    steered = [lr for number, lr, _ in drawn if number >= first]
+    assert len(steered) > 40
+    assert all(low <= lr <= high for lr in steered)
+    assert {epoch for number, _, epoch in drawn if number >= first} == {1}
+    # It made a difference: before, some were drawn below.
+    assert any(lr < low for number, lr, _ in drawn if number < first)
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
+    expect(panel.get_by_role("group", name="lr").locator(".hpo-rug path").first).to_be_attached()
+    running.screenshot("space-steered", panel)
+    assert running.complaints() == []
+
+
+def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_on(running):
+    running.command("docmanager:save")
+    name = running.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    lower = running.panel().get_by_role("slider", name="lr, lower end")
+    lower.scroll_into_view_if_needed()
+    x, y = middle(lower)
+    running.page.mouse.move(x, y)
+    running.page.mouse.down()
+    running.page.mouse.move(x + 90, y, steps=5)
+    expect(running.panel().locator("[data-dragged]")).to_have_count(1)
+    before = running.kernel(NUM_TRIALS)
+    running.page.goto("about:blank")
+    running.page.mouse.up()
+    running.open_file(name)
+    running.wait_kernel(f"{NUM_TRIALS} > {before} + 20")
+    assert running.kernel("[len(optimizer.epochs), str(optimizer.status), len(optimizer.errors)]") == [1, "running", 0]
+    lower = running.panel().get_by_role("slider", name="lr, lower end")
+    expect(lower).to_have_attribute("aria-valuenow", "0.0001", timeout=30_000)
+    # The panel in the new page steers.
+    lower.press("PageUp")
+    running.wait_kernel("len(optimizer.epochs) == 2")
