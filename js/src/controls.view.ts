@@ -72,7 +72,7 @@ const render: Render<Model> = ({ model, el }) => {
   // What is waited for changes every second and is not read out; how it ended is.
   const line = element("div", "hpo-wait");
   const progress = element("span", "hpo-number");
-  const timeout = typedField("time-out in minutes", "minutes, empty for none", (text, id) =>
+  const timeout = typedField("time-out in minutes", "minutes", "none", (text, id) =>
     model.send({ kind: "type", name: "timeout", text, id }),
   );
   const outcome = element("span", "hpo-wait-outcome", { role: "status" });

@@ -121,11 +121,17 @@ const render: Render<Model> = ({ model, el }) => {
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const sections = element("div", "hpo-details-sections");
   const parameters = makeTable("Parameters");
-  const scalars = makeTable("Scalars", "hpo-scalars", ["", "last", "min", "max", "reports"]);
+  const scalars = makeTable("Scalars", "hpo-scalars hpo-wide", [
+    "",
+    "last",
+    "min",
+    "max",
+    "reports",
+  ]);
   const times = makeTable("Times");
   const traceback = makeText("Traceback");
   const log = makeText("Output");
-  const all = [parameters, scalars, times, traceback, log];
+  const all = [parameters, times, scalars, traceback, log];
   sections.append(...all.map((section) => section.root));
   root.append(head, sentence, sections);
 

@@ -123,8 +123,8 @@ const render: Render<Model> = ({ model, el }) => {
   pill.append(shape, word);
   const type = (name: string) => (text: string, id: string) =>
     model.send({ kind: "type", name, text, id });
-  const workers = typedField("workers", "workers", type("workers"));
-  const jobs = typedField("trials in all", "in all, empty for no limit", type("jobs"));
+  const workers = typedField("workers", "workers", "", type("workers"));
+  const jobs = typedField("trials in all", "in all", "no limit", type("jobs"));
   facts.append(factsBefore, workers.root, factsAfter);
   head.append(title, pill, facts, workers.problem);
 

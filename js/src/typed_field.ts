@@ -24,11 +24,13 @@ let count = 0;
 /**
  * @param label the field's accessible name, and the button's purpose
  * @param after what follows the number while it is typed, such as its unit
+ * @param placeholder what an empty field means, where it may be empty
  * @param send tells the kernel the text under a request's id
  */
 export function typedField(
   label: string,
   after: string,
+  placeholder: string,
   send: (text: string, id: string) => void,
 ): TypedField {
   const root = element("span", "hpo-typed");
@@ -37,7 +39,12 @@ export function typedField(
   const arrow = element("span", "", { "aria-hidden": "true" });
   button.append(words, arrow);
   const form = element("span", "hpo-typed-form");
-  const input = element("input", "", { type: "text", inputmode: "decimal", "aria-label": label });
+  const input = element("input", "", {
+    type: "text",
+    inputmode: "decimal",
+    placeholder,
+    "aria-label": label,
+  });
   const unit = element("span");
   setText(unit, after);
   form.append(input, unit);

@@ -1,0 +1,190 @@
+"""A search outlives its kernel: restarted in mid-search, shown again by its id, continued to its budget."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+TRAIN = """
+import time
+from pathlib import Path
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, UniformParameterRange
+
+def train(lr, dropout, trial):
+    for epoch in range(4):
+        print("epoch", epoch, flush=True)
+        trial.report_scalar("validation", "loss", (lr - 0.01) ** 2 + dropout / (1 + epoch), iteration=epoch)
+        time.sleep(0.03)
+    while Path("hold").exists():  # a door for the test
+        time.sleep(0.01)
+"""
+SEARCH = """
+optimizer = HyperParameterOptimizer(
+    train, [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
+    objective_metric_title="validation", objective_metric_series="loss", objective_metric_sign="min",
+    max_number_of_concurrent_tasks=2, total_max_jobs=24, name="outlived", seed=3,
+)
+widget = OptimizerWidget(optimizer)
+widget
+"""
+RESTART = """async () => {
+  const context = window.jupyterapp.shell.currentWidget.sessionContext;
+  await context.session.kernel.restart();
+  await context.ready;
+}"""
+APPEND = """([source]) => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.model.sharedModel.insertCell(content.widgets.length, {cell_type: 'code', source});
+  content.activeCellIndex = content.widgets.length - 1;
+}"""
+ACTIVATE = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"
+
+
+def run_cell(notebook, index):
+    notebook.page.evaluate(ACTIVATE, index)
+    notebook.command("notebook:run-cell")
+
+
+def run_new_cell(notebook, source):
+    """Append a cell, run it, and give the panel that it shows."""
+    notebook.page.evaluate(APPEND, [source])
+    notebook.command("notebook:run-cell")
+    panel = notebook.page.locator(".jp-OutputArea .hpo-panel").last
+    panel.scroll_into_view_if_needed()
+    return panel
+
+
+def button(panel, name):
+    return panel.get_by_role("button", name=name, exact=True)
+
+
+@pytest.fixture
+def door(lab):
+    """A file that keeps trials from ending as long as it is there."""
+    path = lab.root / "hold"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark):
+    notebook.open(TRAIN, SEARCH)
+    notebook.use_theme(dark=dark)
+    notebook.run_all()
+    panel = notebook.panel()
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[2] >= 5")
+    door.touch()
+    notebook.wait_kernel("optimizer.counts[1] == 2 and all(t.value for t in optimizer.get_active_experiments())")
+    search_id = notebook.kernel("optimizer.id")
+    workers = notebook.kernel("[c.pid for c in __import__('psutil').Process().children()]")
+    best, done = notebook.kernel("[optimizer.best_trial.number, optimizer.counts[2]]")
+    # In mid-search, as a person does who has lost patience.
+    notebook.page.evaluate(RESTART)
+    run_cell(notebook, 0)
+    assert notebook.kernel("'optimizer' in globals()") is False
+    panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget")
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    # Everything that was seen is there, and what ran is told from what ended.
+    expect(panel.get_by_role("button", name=f"{done} completed")).to_be_visible()
+    expect(panel.get_by_role("button", name="2 aborted")).to_be_visible()
+    expect(panel.get_by_role("button", name="0 running")).to_be_visible()
+    assert notebook.kernel("widget.best_trial") == best
+    # A dot a trial, those of the aborted ones too, and the mark of the best.
+    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(done + 3)
+    panel.get_by_role("button", name="2 aborted").click()
+    details = panel.locator(".hpo-details")
+    expect(details).to_contain_text("Aborted by a restart: the process that ran the search ended while")
+    notebook.screenshot(f"continue-reopened-{'dark' if dark else 'light'}", panel)
+    alive = f"[p for p in {workers} if __import__('psutil').pid_exists(p)]"
+    notebook.wait_kernel(f"not {alive}")
+
+    door.unlink()
+    button(panel, "Continue").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=60_000)
+    expect(panel.locator(".hpo-sentence")).to_contain_text("24")
+    assert notebook.kernel("[sum(widget.search.counts.values()), widget.search.counts[2]]") == [24, 22]
+    # The same search, not another one.
+    assert notebook.kernel("widget.search.id") == search_id
+    notebook.screenshot(f"continue-ended-{'dark' if dark else 'light'}", panel)
+
+
+def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
+    notebook.open(TRAIN, SEARCH, "optimizer.start(); optimizer.wait()")
+    notebook.run_all()
+    search_id = notebook.kernel("optimizer.id")
+    notebook.page.evaluate(RESTART)
+    run_cell(notebook, 0)
+    panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r})\nwidget")
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    start = button(panel, "Continue")
+    expect(start).to_have_attribute("aria-disabled", "true")
+    expect(start).to_have_attribute("title", "this is a view of a journal; to continue, open it with base_task_id=")
+    notebook.screenshot("continue-view", panel)
+    notebook.kernel("widget.close()")
+
+
+def test_two_panels_of_one_search_stay_in_step(notebook, door):
+    door.touch()
+    notebook.open(TRAIN, SEARCH, "second = OptimizerWidget(optimizer)\nsecond")
+    notebook.run_all()
+    panels = notebook.page.locator(".jp-OutputArea .hpo-panel")
+    first, second = panels.nth(0), panels.nth(1)
+    button(first, "Start").click()
+    for panel in (first, second):
+        expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    field = first.get_by_role("textbox", name="dropout, upper bound")
+    field.fill("0.25")
+    field.press("Enter")
+    expect(second.get_by_role("textbox", name="dropout, upper bound")).to_have_value("0.25")
+    # Waiting is each panel's own.
+    button(second, "Wait").click()
+    expect(button(second, "Wait")).to_have_attribute("aria-pressed", "true")
+    expect(button(first, "Wait")).to_have_attribute("aria-pressed", "false")
+    notebook.kernel("widget.close()")
+    expect(panels).to_have_count(1)
+    door.unlink()
+    button(panels.last, "Stop").click()
+    expect(panels.last.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(panels.last.locator(".hpo-wait").get_by_role("status")).to_contain_text("the search has ended: stopped")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark):
+    door.touch()
+    notebook.open(
+        TRAIN.replace(
+            "        time.sleep(0.01)", "        print(Path('line').read_text(), flush=True); time.sleep(0.2)"
+        ),
+        SEARCH,
+    )
+    line = door.with_name("line")
+    line.write_text("first <img src=x onerror=window.hit=1>")
+    notebook.use_theme(dark=dark)
+    notebook.run_all()
+    panel = notebook.panel()
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[1] == 2")
+    panel.get_by_role("button", name="2 running").click()
+    details = panel.locator(".hpo-details")
+    expect(details.get_by_role("heading", name="Output so far")).to_be_visible()
+    output = details.locator("pre", has_text="epoch 0")
+    expect(output).to_contain_text("first <img src=x onerror=window.hit=1>")
+    # Nobody has pressed anything since: it grows by itself, and its end stays in view.
+    line.write_text("second")
+    expect(output).to_contain_text("second", timeout=20_000)
+    notebook.page.set_viewport_size({"width": 1400, "height": 1400})
+    notebook.screenshot(f"live-log-{'dark' if dark else 'light'}", panel)
+    assert output.evaluate("pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8")
+    assert notebook.page.evaluate("() => window.hit") is None
+    selected = notebook.kernel("widget.selected")
+    rows = panel.get_by_role("grid", name="Top trials").locator("tbody tr[aria-selected=true]")
+    expect(rows).to_have_count(len(selected))
+    door.unlink()
+    expect(details).to_contain_text("completed")
+    expect(details.get_by_role("heading", name="Output", exact=True)).to_be_visible()
+    button(panel, "Stop").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    assert notebook.complaints() == []
