@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 SCALAR = "training_stats_scalar"
 LOG = "log"
 PLOT = "plot"
-EVENT_TYPES = frozenset({SCALAR, "training_stats_vector", "training_debug_image", PLOT, LOG})
+IMAGE = "training_debug_image"
+EVENT_TYPES = frozenset({SCALAR, "training_stats_vector", IMAGE, PLOT, LOG})
 SINGLE_VALUE = -(2**31)
 
 

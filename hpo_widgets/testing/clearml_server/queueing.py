@@ -92,6 +92,12 @@ class QueueTable:
         """Let a Task wait nowhere; in how many queues it did."""
         return sum(self.leave(queue_id, task_id, moment) for queue_id in self._queues)
 
+    def leave_others(self, queue_id: str, task_id: str, moment: datetime) -> None:
+        """Let a Task wait in no other queue than one."""
+        for other in self._queues:
+            if other != queue_id:
+                self.leave(other, task_id, moment)
+
     def hand_out(self, queue_id: str, moment: datetime) -> Document | None:
         """Take the next entry out of a queue, if there is one."""
         entries = self._entries[queue_id]

@@ -108,7 +108,7 @@ class Store:
         Keys and tokens.
     tasks : TaskTable
         All Tasks.
-    projects, workers : dict
+    projects, workers, models : dict
         Documents by id, in order of creation.
     queues : QueueTable
         All queues.
@@ -132,6 +132,7 @@ class Store:
         self.enqueued_from: dict[str, str] = {}
         self.scrolls: dict[str, int] = {}
         self.workers: dict[str, Document] = {}
+        self.models: dict[str, Document] = {}
         self.events = EventLog()
         self.files = Files()
 

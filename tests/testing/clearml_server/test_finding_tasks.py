@@ -244,3 +244,16 @@ def test_unset_fields_are_absent_and_never_null(api):
     found = api.read(api.task())
     assert None not in found.values()
     assert not {"started", "completed", "status_changed", "status_reason", "parent", "project", "comment"} & set(found)
+
+
+def test_a_question_with_ids_parents_or_a_project_looks_at_no_other_tasks(api, server, monkeypatch):
+    project = api("projects.create", name="a project")["id"]
+    parent = api.task("parent")
+    child = api.task("child", parent=parent, project=project)
+
+    def walk(table):
+        raise AssertionError("all Tasks are walked through")
+
+    monkeypatch.setattr(type(server._store.tasks), "__iter__", walk)
+    assert api.ids(id=[child]) == api.ids(parent=parent) == api.ids(project=project) == [child]
+    assert api.error("tasks.get_all")[2] == "all Tasks are walked through"

@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 SCRIPT = """
-from clearml import Task
+import sys
+
+from clearml import OutputModel, Task
 from clearml.backend_api.session.client import APIClient
 
 task = Task.init("lab/hpo", "train", auto_connect_frameworks=False, reuse_last_task_id=False)
@@ -16,6 +18,11 @@ for step in range(4):
     task.get_logger().report_scalar("loss", "val", 1 / (step + 1), step)
 task.get_logger().report_single_value("final", 2.5)
 task.upload_artifact("summary of: a", {"a": 1}, wait_on_upload=True)
+task.get_logger().report_scatter2d("plot", "points", scatter=[[0, 1], [1, 2]], iteration=0)
+with open("model.txt", "w") as file:
+    file.write("weights")
+model = OutputModel(task=task, name="a model", framework="custom")
+model.update_weights("model.txt", upload_uri=sys.argv[1], auto_delete_file=False, async_enable=False)
 task.close()
 
 done = Task.get_task(task.id)
@@ -24,6 +31,10 @@ assert done.get_last_scalar_metrics()["loss"]["val"] == {"last": 0.25, "min": 0.
 assert done.get_reported_scalars()["loss"]["val"]["y"] == [1.0, 0.5, 1 / 3, 0.25]
 assert done.get_reported_single_values() == {"final": 2.5}
 assert done.artifacts["summary of: a"].get() == {"a": 1}
+assert [plot["metric"] for plot in done.get_reported_plots()] == ["plot"]
+(kept,) = done.models["output"]
+with open(kept.get_weights(force_download=True)) as file:
+    assert (kept.name, file.read()) == ("a model", "weights")
 
 APIClient().queues.create(name="lab")
 copy = Task.clone(task.id, name="copy", parent=task.id)
@@ -49,7 +60,7 @@ def test_a_task_is_made_reported_cloned_queued_and_deleted_through_the_sdk(serve
     environment |= server.environment()
     environment |= {"CLEARML_CONFIG_FILE": str(configuration), "CLEARML_CACHE_DIR": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, server.files_url],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpo_widgets.testing.clearml_server.documents import Document, new_id
 from hpo_widgets.testing.clearml_server.errors import unknown_tasks
-from hpo_widgets.testing.clearml_server.events import LOG, PLOT, SCALAR, SINGLE_VALUE
+from hpo_widgets.testing.clearml_server.events import IMAGE, LOG, PLOT, SCALAR, SINGLE_VALUE, iteration_of
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
 
@@ -203,3 +203,21 @@ def get_task_metrics(call: Call) -> Document:
         metrics = dict.fromkeys(event["metric"] for event in events)
         result.append({"task": task_id, "metrics": sorted(metrics)})
     return {"metrics": result}
+
+
+@endpoint("events.debug_images", [Field("metrics", list, filled=True), Field("iters", int)], since=(2, 7))
+def debug_images(call: Call) -> Document:
+    """The images of some metrics: Task → iterations, newest first → events; a scroll finds no more of them."""
+    result = []
+    for wanted in () if call.data.get("scroll_id") else call.data["metrics"]:
+        task_id = wanted["task"]
+        _check_task(call, task_id)
+        iterations: dict[int, list[Document]] = {}
+        for event in call.store.events.of_type(task_id, IMAGE):
+            metric, variants = wanted.get("metric"), wanted.get("variants")
+            if metric in {None, event["metric"]} and (not variants or event["variant"] in variants):
+                iterations.setdefault(iteration_of(event), []).append(event)
+        newest = sorted(iterations.items(), reverse=True)[: call.data.get("iters") or 1]
+        shown = [{"iter": iteration, "events": events} for iteration, events in newest]
+        result.append({"task": task_id, "iterations": shown})
+    return {"metrics": result, "scroll_id": call.data.get("scroll_id") or new_id()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.testing.clearml_server.clock import milliseconds
@@ -15,6 +14,8 @@ from hpo_widgets.testing.clearml_server.routing import Call, endpoint
 from hpo_widgets.testing.clearml_server.states import PUBLISHED
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hpo_widgets.testing.clearml_server.documents import Document
     from hpo_widgets.testing.clearml_server.store import Store
 
@@ -38,13 +39,14 @@ def add(call: Call) -> Document:
 
 def _add(store: Store, lines: list[Document]) -> Document:
     errors: Counter[str] = Counter()
+    moment = store.now()
     accepted: dict[str, list[Document]] = {}
     for line in lines:
         problem = _problem(store, line)
         if problem:
             errors[problem] += 1
         else:
-            accepted.setdefault(line["task"], []).append(_event(store, line))
+            accepted.setdefault(line["task"], []).append(_event(line, moment))
     if errors and not accepted:
         found = ", ".join(f"{problem}={count}" for problem, count in errors.items())
         raise bad_request(131, f"Events not added: {found}")
@@ -71,8 +73,8 @@ def _problem(store: Store, line: Document) -> str | None:
     return f"Invalid task id {task_id}" if task is None or task["status"] == PUBLISHED else None
 
 
-def _event(store: Store, line: Document) -> Document:
-    moment = datetime.fromtimestamp(store.now().timestamp(), UTC)
+def _event(line: Document, moment: datetime) -> Document:
+    """A line as it is kept: with names, a time and a whole iteration."""
     event = {name: value for name, value in line.items() if name not in _NOT_KEPT}
     event["metric"] = str(event.get("metric") or "")
     event["variant"] = str(event.get("variant") or "")

@@ -1,31 +1,201 @@
-"""``models``: none are kept; the questions that the SDK asks are answered."""
+"""``models``: what Tasks train, as far as the SDK registers it by itself.
+
+No recording covers these: they follow the published description of the API.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.clock import stored
+from hpo_widgets.testing.clearml_server.documents import Document, new_id
+from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
 from hpo_widgets.testing.clearml_server.fields import Field
+from hpo_widgets.testing.clearml_server.queries import as_list, ordered, page_of, pattern, projected, selected_fields
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
+from hpo_widgets.testing.clearml_server.tasks import ARCHIVED, sorted_tags
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.documents import Document
+    from collections.abc import Callable
+
+_MODEL = Field("model", str, required=True)
+_TASK = Field("task", str, required=True)
+_IDS = Field("ids", list, filled=True)
+_WRITABLE = (
+    "name",
+    "uri",
+    "comment",
+    "framework",
+    "labels",
+    "design",
+    "tags",
+    "system_tags",
+    "parent",
+    "project",
+    "task",
+    "ready",
+    "metadata",
+)
+MODEL_FIELDS = frozenset({*_WRITABLE, "id", "company", "user", "created", "last_update", "last_iteration"})
+
+
+def _model(call: Call, model_id: str) -> Document:
+    model = call.store.models.get(model_id)
+    if model is None:
+        raise bad_request(201, "Invalid model id", id=model_id, company=call.store.identity.company)
+    return model
+
+
+def _write(call: Call, model: Document) -> Document:
+    """Write what the request has of a model's fields; what was written."""
+    fields = {name: call.data[name] for name in _WRITABLE if call.data.get(name) is not None and name != "metadata"}
+    for name in ("tags", "system_tags"):
+        if name in fields:
+            fields[name] = sorted_tags(fields[name])
+    model.update(fields, last_update=stored(call.store.now()))
+    return fields
+
+
+@endpoint("models.create", [Field("uri", str), Field("name", str, required=True)])
+def create(call: Call) -> Document:
+    """Note a model."""
+    identity, moment = call.store.identity, stored(call.store.now())
+    model: Document = {
+        "id": new_id(),
+        "company": identity.company,
+        "user": identity.user,
+        "created": moment,
+        "ready": False,
+        "labels": {},
+        "design": {},
+        "tags": [],
+        "system_tags": [],
+        "metadata": {},
+    }
+    task = call.store.tasks.get(call.data.get("task"))
+    if task is not None and "project" in task:
+        model["project"] = task["project"]
+    _write(call, model)
+    call.store.models[model["id"]] = model
+    return {"id": model["id"], "created": True}
+
+
+@endpoint("models.get_by_id", [_MODEL])
+def get_by_id(call: Call) -> Document:
+    """One model."""
+    return {"model": _model(call, call.data["model"])}
 
 
 @endpoint("models.get_all")
 def get_all(call: Call) -> Document:
-    """No models."""
-    del call
-    return {"models": []}
+    """The models that a request asks for."""
+    data = call.data
+    fields = selected_fields(data, MODEL_FIELDS)
+    found = list(call.store.models.values())
+    for filter_name in ("id", "task", "project"):
+        if data.get(filter_name):
+            wanted = set(as_list(data[filter_name]))
+            found = [model for model in found if model.get(filter_name) in wanted]
+    if data.get("name"):
+        expression = pattern(data["name"])
+        found = [model for model in found if expression.search(model["name"])]
+    return {"models": projected(page_of(ordered(found, data.get("order_by"), MODEL_FIELDS), data), fields)}
 
 
 @endpoint("models.get_all_ex")
 def get_all_ex(call: Call) -> Document:
-    """No models."""
+    """The models that a request asks for."""
     return get_all(call)
 
 
-@endpoint("models.get_by_id", [Field("model", str, required=True)])
-def get_by_id(call: Call) -> Document:
-    """No model has the id."""
-    raise bad_request(201, "Invalid model id", id=call.data["model"], company=call.store.identity.company)
+@endpoint("models.edit", [_MODEL])
+def edit(call: Call) -> Document:
+    """Write fields of a model."""
+    return {"updated": 1, "fields": _write(call, _model(call, call.data["model"]))}
+
+
+@endpoint("models.update", [_MODEL])
+def update(call: Call) -> Document:
+    """Write fields of a model."""
+    return edit(call)
+
+
+@endpoint("models.set_ready", [_MODEL])
+def set_ready(call: Call) -> Document:
+    """A model is ready."""
+    _model(call, call.data["model"])["ready"] = True
+    return {"updated": 1}
+
+
+@endpoint("models.add_or_update_metadata", [_MODEL, Field("metadata", list), Field("replace_metadata", bool)])
+def add_or_update_metadata(call: Call) -> Document:
+    """Note words about a model."""
+    model = _model(call, call.data["model"])
+    kept = {} if call.data.get("replace_metadata") else dict(model["metadata"])
+    model["metadata"] = kept | {item["key"]: item for item in call.data.get("metadata") or ()}
+    return {"updated": 1}
+
+
+@endpoint("models.update_for_task", [_TASK, Field("uri", str), Field("name", str)])
+def update_for_task(call: Call) -> Document:
+    """Note the model that a Task put out, and give the Task its id."""
+    task = call.store.task(call.data["task"])
+    override = call.data.get("override_model_id")
+    if override:
+        model_id, created = _model(call, override)["id"], False
+    else:
+        named = {**call.data, "name": call.data.get("name") or task["name"]}
+        made = create(Call(call.store, call.identity, call.version, named))
+        model_id, created = made["id"], made["created"]
+    _attach(task, "output", {"name": call.data.get("name") or task["name"], "model": model_id})
+    return {"id": model_id, "created": created, "updated": 1, "fields": {}}
+
+
+@endpoint("tasks.add_or_update_model", [_TASK, _MODEL, Field("name", str), Field("type", str)], since=(2, 13))
+def add_or_update_model(call: Call) -> Document:
+    """A Task takes in or puts out a model."""
+    task = call.store.task(call.data["task"])
+    _model(call, call.data["model"])
+    name = call.data.get("name") or call.data["model"]
+    _attach(task, call.data.get("type") or "output", {"name": name, "model": call.data["model"]})
+    call.store.touch(task, call.store.now())
+    return {"updated": 1}
+
+
+def _attach(task: Document, side: str, entry: Document) -> None:
+    others = [one for one in task["models"][side] if one["name"] != entry["name"]]
+    task["models"] = {**task["models"], side: [*others, entry]}
+
+
+@endpoint("models.delete", [_MODEL, Field("force", bool)])
+def delete(call: Call) -> Document:
+    """Forget a model."""
+    model = _model(call, call.data["model"])
+    del call.store.models[model["id"]]
+    return {"deleted": True, "url": model.get("uri")}
+
+
+@endpoint("models.archive_many", [_IDS])
+def archive_many(call: Call) -> Document:
+    """Hide models."""
+    return _each(call, lambda model: {*model["system_tags"], ARCHIVED}, {"archived": True})
+
+
+@endpoint("models.unarchive_many", [_IDS])
+def unarchive_many(call: Call) -> Document:
+    """Show models again."""
+    return _each(call, lambda model: {*model["system_tags"]} - {ARCHIVED}, {"unarchived": True})
+
+
+def _each(call: Call, tags: Callable[[Document], set[str]], result: Document) -> Document:
+    succeeded, failed = [], []
+    for model_id in call.data["ids"]:
+        try:
+            model = _model(call, model_id)
+        except ApiError as error:
+            problem = {"codes": [error.code, error.subcode], "msg": error.message, "data": {}}
+            failed.append({"id": model_id, "error": problem})
+        else:
+            model["system_tags"] = sorted(tags(model))
+            succeeded.append({"id": model_id, **result})
+    return {"succeeded": succeeded, "failed": failed}

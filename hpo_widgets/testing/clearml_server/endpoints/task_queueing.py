@@ -75,7 +75,7 @@ def enqueue_task(store: Store, data: Document) -> Document:
     if before != QUEUED:
         store.enqueued_from[task["id"]] = before
     else:
-        _leave_others(store, task["id"], queue_id)
+        store.queues.leave_others(queue_id, task["id"], moment)
     task["execution"] = {**task["execution"], "queue": queue_id}
     if DEVELOPMENT in task["system_tags"]:
         task["system_tags"] = [tag for tag in task["system_tags"] if tag != DEVELOPMENT]
@@ -97,13 +97,6 @@ def _queue(store: Store, data: Document) -> str:
         return default_queue(store)
     found = store.queues.named(name)
     return found["id"] if found else make_queue(store, name)
-
-
-def _leave_others(store: Store, task_id: str, queue_id: str) -> None:
-    moment = store.now()
-    for queue in store.queues.all():
-        if queue["id"] != queue_id:
-            store.queues.leave(queue["id"], task_id, moment)
 
 
 @endpoint("tasks.dequeue", [_TASK, *_REASONS, Field("new_status", str), Field("remove_from_all_queues", bool)])
