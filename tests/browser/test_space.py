@@ -159,6 +159,21 @@ def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, pa
     assert opened.page.evaluate("() => window.hit") is None
 
 
+def test_what_can_be_pressed_is_large_enough_for_a_finger(panel):
+    small = panel.evaluate(
+        """panel => [...panel.querySelectorAll('button, label, input:not([type=checkbox]), .hpo-track')]
+             .filter(node => node.offsetParent && node.getBoundingClientRect().height < 24)
+             .map(node => node.outerHTML)"""
+    )
+    assert small == []
+    handle = panel.get_by_role("slider", name="lr, lower end")
+    x, y = middle(handle)
+    # A handle is found a little beside what is drawn of it.
+    for dx, dy in [(-13, 0), (13, 0), (0, -13), (0, 13)]:
+        hit = handle.evaluate("(handle, [x, y]) => document.elementFromPoint(x, y) === handle", [x + dx, y + dy])
+        assert hit, (dx, dy)
+
+
 def test_two_views_dragged_at_once_end_up_equal(opened, views):
     page = opened.page
     page.set_viewport_size({"width": 1400, "height": 1400})
