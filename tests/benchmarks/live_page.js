@@ -21,10 +21,15 @@
     return drawArrays.call(this, mode, first, count);
   };
 
-  // Data of the newest points of each mark of a bqplot figure.
+  // Data of the newest points of each mark of a bqplot figure. Marks stay; they are looked up once a second.
+  const marks = new WeakMap();
   const newest = (figure) => {
     const found = [];
-    for (const mark of figure.querySelectorAll("g[clip-path]")) {
+    const known = marks.get(figure);
+    const isOld = !known || performance.now() > known.until;
+    const all = isOld ? [...figure.querySelectorAll("g[clip-path]")] : known.all;
+    if (isOld) marks.set(figure, { all, until: performance.now() + 1000 });
+    for (const mark of all) {
       let point = mark.lastElementChild;
       for (let back = 0; back < 16 && point?.classList.contains("object_grp"); back++) {
         found.push(point.__data__);

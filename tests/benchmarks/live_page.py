@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 _SCRIPT = Path(__file__).with_suffix(".js")
 _NUM_THIRDS = 3
-# Seconds: to be measured, to draw the first of the new trials, and to draw the last of those that are measured.
-WINDOW = 8.0
+_UPDATE = 0.1
+# Seconds: to draw the first of the new trials, to go on from there, to be measured, and to draw the last of those
+# that are measured.
 _FIRST_DEADLINE = 15.0
+_WARM = 1.0
+WINDOW = 8.0
 _LAST_DEADLINE = 4.0
-_NUM_WARM = 5
 _SHOWN = {
     "history": ".hpo-plot-host .object_grp",
     "slices": ".hpo-slices-grid .object_grp",
@@ -45,6 +47,9 @@ class Watched:
         seen has the time for which it was waited.
     num_unseen
         How many were never seen.
+    behind : tuple of float
+        How far the page was behind, in seconds, over the first third of the window and over the last: the age of
+        the oldest trial that had ended and was not to be seen, in the mean.
     updates_per_second
         How often more trials were seen than before.
     bytes_per_trial
@@ -55,6 +60,7 @@ class Watched:
 
     lags: np.ndarray
     num_unseen: int
+    behind: tuple[float, float]
     updates_per_second: float
     bytes_per_trial: float
     busy_share: float
@@ -70,21 +76,17 @@ class Watched:
         return float(np.quantile(self.lags, 0.95))
 
     @property
-    def growth(self) -> float:
-        """Seconds by which the lag of the last third of the trials exceeds that of the first, in the median."""
-        third = len(self.lags) // _NUM_THIRDS
-        return float(np.median(self.lags[-third:]) - np.median(self.lags[:third]))
-
-    @property
     def is_queueing(self) -> bool:
-        """Whether trials wait ever longer: by half an update, or not seen at all."""
-        return self.growth > 0.05 or self.num_unseen > 0
+        """Whether updates queue up: the page falls behind by an update or more, or never shows some."""
+        first, last = self.behind
+        return last - first > _UPDATE or self.num_unseen > 0
 
     def __str__(self) -> str:
         least = "≥ " if self.num_unseen else ""
-        queue = f"growing by {_seconds(self.growth)}" if self.is_queueing else "not growing"
+        first, last = map(_seconds, self.behind)
+        queue = f"falls behind, {first} → {last}" if self.is_queueing else "no queue"
         return (
-            f"{self.updates_per_second:.1f} updates/s, lag {_seconds(self.median)} "
+            f"{self.updates_per_second:.1f} updates/s, lag {least}{_seconds(self.median)} "
             f"(95 %: {least}{_seconds(self.worst)}), {queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial"
         )
 
@@ -126,7 +128,8 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
         page.wait_for_selector(_SHOWN[look], state="attached", timeout=1e3 * _FIRST_DEADLINE)
         page.evaluate("([look, trials]) => liveScatter.start(look, trials)", [look, trials])
         notebook.kernel("live.start()")
-        _until(lambda: len(_updates(notebook, folder, trials)) >= _NUM_WARM, _FIRST_DEADLINE)
+        _until(lambda: bool(_seen(notebook, folder, trials)), _FIRST_DEADLINE)
+        page.wait_for_timeout(1e3 * _WARM)
         return _measure(notebook, folder, trials)
     finally:
         _end_kernels(notebook)
@@ -150,10 +153,24 @@ def _measure(notebook: Notebook, folder: Path, trials: int) -> Watched:
     return Watched(
         lags=np.array([seen.get(number, now) - ends[number] for number in in_order]),
         num_unseen=len(ends.keys() - seen.keys()),
+        behind=_behind(_ends(folder), seen, began, ended),
         updates_per_second=len(updates) / (ended - began),
         bytes_per_trial=num_bytes / len(ends),
         busy_share=cores.nice / 100,
     )
+
+
+def _behind(ends: dict[int, float], seen: dict[int, float], began: float, ended: float) -> tuple[float, float]:
+    third = (ended - began) / _NUM_THIRDS
+    spans = [(end, seen.get(number, np.inf)) for number, end in ends.items()]
+
+    def mean(start: float) -> float:
+        moments = np.arange(start, start + third, _UPDATE / 10)
+        return float(
+            np.mean([now - min((end for end, at in spans if end <= now < at), default=now) for now in moments])
+        )
+
+    return mean(began), mean(ended - third)
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> None:
