@@ -29,7 +29,7 @@ from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.chronicle import Chronicle
@@ -207,8 +207,12 @@ class Controller:
         if engine is not None:
             engine.wake()
 
-    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any]) -> None:
-        """Take up what a journal tells, before the first start in this process."""
+    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
+        """Take up what a journal tells, before the first start in this process.
+
+        ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
+        """
+        self._interrupted = [(row, row.job) for row in interrupted if row.job is not None]
         self.epochs.restore(chronicle)
         self.notices = list(chronicle.notices)
         self.stop_reason = chronicle.stop_reason
@@ -353,8 +357,8 @@ class Controller:
             wake=self._wake,
             alone=self._alone,
         )
-        self._begin_epoch()
         self._adopt()
+        self._begin_epoch()
         now = time.monotonic()
         self._next_check = 0.0
         self._next_heartbeat = now + HEARTBEAT_SECONDS

@@ -465,7 +465,7 @@ class HyperParameterOptimizer(RunningSearch):
         journal_or_task_id: str | Path,
         search: str | None = None,
         *,
-        base_task_id: Callable[..., Any] | Path | None = None,
+        base_task_id: Callable[..., Any] | Path | str | None = None,
         **optimizer_kwargs: Any,
     ) -> Any:
         """Open a search again: to continue it, or to look at it.
@@ -473,20 +473,28 @@ class HyperParameterOptimizer(RunningSearch):
         Parameters
         ----------
         journal_or_task_id
-            A search id, a journal's path, or a directory of journals together with ``search``.
+            A search id, a journal's path, a directory of journals together with ``search``, or the id of an
+            optimizer Task on ClearML: what became of its trials is read from their Tasks, those that still wait or
+            run are taken over by `start`, and the journal is written anew where it is missing (``journal=`` names
+            its directory).
         base_task_id
             The template experiment. With it the search can be continued by `start`, unless a live
-            process owns it; without it there is a view of it (`SearchViewer`).
+            process owns it; without it there is a view of it (`SearchViewer`). It may be of another kind than
+            before: a search that was tried on a callable goes on with a ClearML Task and ``execution_queue=``. Not
+            needed for an optimizer Task.
         **optimizer_kwargs
-            Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``.
+            Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``, and those that say
+            where trials run: ``execution_queue``, ``spawn_project``, ``pool_period_min``.
 
         Returns
         -------
         HyperParameterOptimizer or SearchViewer
             The viewer when there is no ``base_task_id`` or the owner lives.
         """
-        from hpo_widgets.reopening import reopen
+        from hpo_widgets.reopening import reattach, reopen
 
+        if search is None and names_a_task(journal_or_task_id):
+            return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs)
         path = find_journal(journal_or_task_id, search)
         return reopen(cls, path, base_task_id, optimizer_kwargs)
 

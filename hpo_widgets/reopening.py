@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.as_code import arguments_as_kept
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
-from hpo_widgets.journal import Journal, JournalError, JournalReader
+from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
 from hpo_widgets.parameters import as_parameter
+from hpo_widgets.recovery import settle
+from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.jobs.base import Template
     from hpo_widgets.optimizer import HyperParameterOptimizer
     from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials import TrialRow
 
 
 def reopen(
@@ -27,8 +32,13 @@ def reopen(
     path: Path,
     base_task_id: Any,
     keywords: dict[str, Any],
+    *,
+    is_anew: bool = False,
 ) -> HyperParameterOptimizer | SearchViewer:
-    """A search to continue, or a view of it when it lives elsewhere or its callable is missing."""
+    """A search to continue, or a view of it when it lives elsewhere or its callable is missing.
+
+    ``is_anew`` says that the journal was just written from what a server keeps, so that its trials are still to come.
+    """
     if base_task_id is None:
         if keywords:
             msg = f"{', '.join(keywords)}: arguments need base_task_id=, without it there is a view only"
@@ -38,21 +48,86 @@ def reopen(
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             return SearchViewer(path)
-        is_interrupted = owner is not None or reader.counts()[TrialState.RUNNING] > 0
-    if is_interrupted:
+        header = reader.header
+        own = {name: keywords.pop(name) for name in _OF_TEMPLATES if name in keywords}
+        template = _template(header, base_task_id, own, keywords.get("arguments"))
+        counts = reader.counts()
+        is_interrupted = is_anew or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
+        recovered = template.recover(reader.search_id, reader.trials()[1]) if is_interrupted else []
+    interrupted: list[TrialRow] = []
+    if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
-            journal.abort_interrupted()
+            if is_interrupted:
+                interrupted = settle(journal, recovered, Chronicle(header).objectives)
+            if own or template.kind != header["engine"]:
+                arguments = {**header["arguments"], **own}
+                facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
+                journal.set_header({**header, **facts})
     with closing(Journal.view(path)) as reader:
         last_sign = None if owner is None else owner.heartbeat
-        return _continued(cls, reader, base_task_id, keywords, last_sign)
+        return _continued(cls, reader, template, keywords, last_sign, interrupted)
+
+
+def reattach(
+    cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
+) -> HyperParameterOptimizer | SearchViewer:
+    """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell."""
+    from hpo_widgets.clearml.children import kept_state
+    from hpo_widgets.clearml.server import server
+
+    directory = keywords.pop("journal", None)
+    state = kept_state(server(), task_id)
+    search_id, header = str(state["search"]), state["header"]
+    path = JOURNALS_OF_THIS_PROCESS.get(search_id) if directory is None else None
+    if path is None or not path.is_file():
+        path = journal_path(Path(directory or DIRECTORY), search_id)
+    is_anew = not path.is_file()
+    if is_anew:
+        _write_anew(path, state)
+    JOURNALS_OF_THIS_PROCESS[search_id] = path
+    return reopen(cls, path, base_task_id or header["clearml"]["base_task_id"], keywords, is_anew=is_anew)
+
+
+def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
+    """A journal of what an optimizer Task keeps; its trials follow from their Tasks."""
+    header = state["header"]
+    with closing(Journal.create(path, state["search"], header)) as journal:
+        events: list[dict[str, Any]] = [{"kind": "start"}]
+        if state["epoch"]:
+            # The ranges in between are not kept: one change leads to the present ones.
+            events.append({"kind": "set_ranges", "epoch": state["epoch"], "first_number": 0, "space": state["space"]})
+        events.append({"kind": "settings", "changes": state["settings"]})
+        events.append(
+            {
+                "kind": "end",
+                "code": "stopped",
+                "sentence": "its process ended; taken up again from its Tasks",
+                "wall_minutes": state["wall_minutes"],
+            }
+        )
+        journal.write(events=events)
+
+
+def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, Any], arguments: Any) -> Template:
+    """The template, with the arguments that it was made with unless there are others now."""
+    template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
+    template.configure({**header["arguments"], **own})
+    template.check(Chronicle(header).declared_space.names)
+    template.resume(header)
+    return template
+
+
+_OF_TEMPLATES = ("execution_queue", "spawn_project", "pool_period_min", "save_top_k_tasks_only")
+"""Arguments of the constructor that `open` takes too, for a search that goes on somewhere else."""
 
 
 def _continued(
     cls: type[HyperParameterOptimizer],
     reader: JournalReader,
-    base_task_id: Any,
+    template: Template,
     keywords: dict[str, Any],
     last_sign: float | None,
+    interrupted: Sequence[TrialRow],
 ) -> HyperParameterOptimizer:
     header = reader.header
     hyper_parameters = keywords.pop("hyper_parameters", None)
@@ -73,16 +148,16 @@ def _continued(
     bulk, jobs = reader.columns(), reader.jobs()
     if last_sign is not None:
         chronicle.end_interrupted(last_sign)
-    definition = _definition(chronicle, base_task_id, keywords, reader.path)
+    definition = _definition(chronicle, template, keywords, reader.path)
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
     optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
     optimizer._recorder.load(bulk, sequence, jobs)  # noqa: SLF001
-    optimizer._controller.restore(chronicle, bulk)  # noqa: SLF001
+    optimizer._controller.restore(chronicle, bulk, interrupted)  # noqa: SLF001
     return optimizer
 
 
-def _definition(chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any], path: Path) -> Definition:
+def _definition(chronicle: Chronicle, template: Template, keywords: dict[str, Any], path: Path) -> Definition:
     header = chronicle.header
     optimizer_class = keywords.pop("optimizer_class", None)
     strategy_class: type[SearchStrategy]
@@ -95,9 +170,7 @@ def _definition(chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any
         keyword: value for keyword, value in header["arguments"].items() if keyword in strategy_class.keywords()
     }
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
-    arguments = controller_keywords.get("arguments") or header["arguments"].get("arguments")
-    template = make_template(base_task_id, arguments)
-    template.check(chronicle.declared_space.names)
+    template.check_search(chronicle.declared_space, chronicle.objectives)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
     strategy.check(chronicle.space, chronicle.objectives)
     return Definition(
@@ -113,7 +186,7 @@ def _definition(chronicle: Chronicle, base_task_id: Any, keywords: dict[str, Any
         header=dict(header),
         given={
             **arguments_as_kept(header["arguments"]),
-            "base_task_id": base_task_id,
+            "base_task_id": template.base_task_id,
             **controller_keywords,
             **strategy_keywords,
         },

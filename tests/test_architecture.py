@@ -48,6 +48,7 @@ FLOORS = (
             "optimizer",
             "proposals",
             "recorder",
+            "recovery",
             "reopening",
             "running_search",
             "trial_reader",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.clearml.reading import read_summary
+from hpo_widgets.clearml.launching import SECTION
+from hpo_widgets.clearml.reading import POLL_FIELDS, read_summary, read_task
 from hpo_widgets.clearml.server import server
+from hpo_widgets.jobs.base import Recovered
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.ranking import Ranking
+from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,3 +79,90 @@ def top_children(
     best = [ids[number] for number in ranking.top(top_k)]
     tasks: Sequence[Any] = Task.get_tasks(task_ids=best) if best else []
     return tasks
+
+
+def recover(server: Server, parent: str, search_id: str, rows: Sequence[TrialRow]) -> list[Recovered]:
+    """What became of a search's trials, by the Tasks below its parent.
+
+    Parameters
+    ----------
+    parent
+        The optimizer Task, or the template where there is none.
+    rows
+        The trials that the journal knows.
+
+    Returns
+    -------
+    list of Recovered
+        Trials whose state the journal does not have right, and trials that it does not know. A trial that was
+        aborted and completed all the same has completed.
+    """
+    known = {row.number: row for row in rows}
+    jobs = {row.job: row.number for row in rows if row.job is not None}
+    found: dict[int, Recovered] = {}
+    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}", "system_tags"]
+    for task in children(server, parent, fields):
+        facts = _facts(task)
+        number = jobs.get(str(task["id"]))
+        if number is None and facts.get("search") == search_id:
+            number = int(facts["trial"])
+            job = known[number].job if number in known else None
+            if job is not None or number in found:
+                continue  # a person's clone of that trial: the trial itself is another Task
+        if number is None:
+            continue
+        row = known.get(number) or _row(number, facts)
+        if row is None:
+            continue
+        view = read_task(task)
+        row.job = view.id
+        row.archived = "archived" in (task.get("system_tags") or ())
+        # A draft was made, but not sent to a queue any more.
+        state = TrialState.QUEUED if view.state is None else view.state
+        reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"
+        found[number] = Recovered(row, state, reason, view.summary, view.seconds)
+    gone = [Recovered(row, None) for row in rows if row.number not in found and not TrialState(row.state).has_ended]
+    changed = [
+        recovered
+        for number, recovered in found.items()
+        if number not in known
+        or not TrialState(known[number].state).has_ended
+        or (known[number].state == TrialState.ABORTED and recovered.state is TrialState.COMPLETED)
+    ]
+    return sorted(changed + gone, key=lambda recovered: recovered.row.number)
+
+
+def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
+    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
+    found = server.tasks([optimizer_task_id], ["name", "configuration"])
+    if not found:
+        raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
+    kept = (found[0].get("configuration") or {}).get(SECTION) or {}
+    try:
+        state: dict[str, Any] = json.loads(kept.get("value") or "")
+    except ValueError:
+        raise ValueError(
+            f"Task {found[0].get('name')!r} is not the optimizer Task of a search of hpo_widgets; a search without one "
+            "is opened by its id or journal, with base_task_id="
+        ) from None
+    return state
+
+
+def _facts(task: dict[str, Any]) -> dict[str, str]:
+    entries = (task.get("hyperparams") or {}).get(SECTION) or {}
+    return {name: str(entry.get("value")) for name, entry in entries.items()}
+
+
+def _row(number: int, facts: dict[str, str]) -> TrialRow | None:
+    """The row of a trial that the journal does not know; None when its Task does not tell enough."""
+    try:
+        return TrialRow(
+            number,
+            TrialState.QUEUED,
+            int(facts["epoch"]),
+            json.loads(facts["point"]),
+            draw=int(facts["draw"]),
+            manual=facts["by_hand"] == "True",
+        )
+    except (KeyError, ValueError):
+        return None

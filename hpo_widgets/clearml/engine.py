@@ -65,6 +65,8 @@ class _Job:
     task: str | None = None
     job: Any = None
     """The SDK's job, where there is one."""
+    is_adopted: bool = False
+    """An earlier process made its Task, and may have died before it sent it on its way."""
     may_exist: bool = False
     """A request that got no answer may have made its Task."""
     launched: float | None = None
@@ -159,7 +161,7 @@ class ClearmlEngine:
     def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
         """Follow a Task that an earlier process launched."""
         with self._changed:
-            self._jobs[number] = _Job(number, dict(point), task=job, launched=0.0)
+            self._jobs[number] = _Job(number, dict(point), task=job, launched=0.0, is_adopted=True)
             self._due = time.monotonic()
             self._changed.notify_all()
 
@@ -484,7 +486,11 @@ class ClearmlEngine:
             self._emit(JobEvent("summary", job.number, view.summary))
             is_new = True
         before, job.state = job.state, view.state
-        if view.state is None:
+        if view.state is None and job.is_adopted and before is None and job.stop_state is None:
+            job.launched = None
+            self._to_launch.append(job)
+            self._changed.notify_all()
+        elif view.state is None:
             job.stopped = None
             if job.stop_state is None or before is not None:
                 reason = view.reason if view.reason not in {"", "reset", "reset reset"} else ""

@@ -139,6 +139,7 @@ class Launcher:
 
     def send(self, task_id: str, job: Any) -> Any:
         """Send a Task to the queue, or start its process; returns the SDK's job if there is one."""
+        self.prepare()
         if self._is_custom:
             job = job or self._job_class(base_task_id=task_id, disable_clone_task=True)
             if not job.launch(self._template.where.queue):

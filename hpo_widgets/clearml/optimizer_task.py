@@ -63,17 +63,30 @@ class OptimizerTask:
         The SDK's Task.
     stores_arguments
         Whether arguments and space go into it (``auto_connect_task``).
+    is_resumed
+        Whether this process takes over from one that made it: the Task runs again with the search and ends with it.
     """
 
-    def __init__(self, task: Any, *, stores_arguments: bool) -> None:
+    def __init__(self, task: Any, *, stores_arguments: bool, is_resumed: bool = False) -> None:
         self.task = task
         self.id = str(task.id)
-        self.is_read_only = str(task.status) not in {"created", "in_progress"}
+        self._is_resumed = is_resumed
+        self.is_read_only = not is_resumed and str(task.status) not in {"created", "in_progress"}
         self._stores_arguments = stores_arguments and not self.is_read_only
         self._kept = ""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id})"
+
+    def begin(self) -> None:
+        """Let a Task that is resumed run again."""
+        if self._is_resumed and str(self.task.status) != "in_progress":
+            self.task.mark_started(force=True)
+
+    def end(self) -> None:
+        """End a Task that is resumed: no process of its own does so."""
+        if self._is_resumed:
+            self.task.mark_completed()
 
     def tag(self) -> None:
         """Mark it as an optimizer, as the SDK does."""

@@ -11,6 +11,8 @@ from hpo_widgets.clearml.report import Report
 from hpo_widgets.clearml.server import ClearmlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpo_widgets.clearml.optimizer_task import OptimizerTask
     from hpo_widgets.clearml.server import Server
     from hpo_widgets.jobs.base import StartedSearch
@@ -65,6 +67,9 @@ class Reporter:
 
     def _run(self, source: StartedSearch) -> None:
         due = time.monotonic() + min(FIRST_SECONDS, source.report_seconds())
+        own = self._optimizer_task
+        if own is not None:
+            self._guarded(lambda _: own.begin(), source)
         self._guarded(self._keep, source)
         while not source.wait_for_end(LOOK_SECONDS):
             if self._archives:
@@ -73,6 +78,7 @@ class Reporter:
             # A period that was made shorter counts from now on.
             due = min(due, now + source.report_seconds())
             if now >= due:
+                self._guarded(self._keep, source)
                 self._guarded(self._send, source)
                 due = now + source.report_seconds()
         for tried in range(LAST_TRIES):
@@ -82,11 +88,13 @@ class Reporter:
             break
         self._guarded(self._keep, source)
         self._guarded(lambda last: self._send(last, is_last=True), source)
+        if own is not None:
+            self._guarded(lambda _: own.end(), source)
 
-    def _guarded(self, work: object, source: StartedSearch) -> bool:
+    def _guarded(self, work: Callable[[StartedSearch], object], source: StartedSearch) -> bool:
         """Do one thing; what goes wrong is told and does not end the reports."""
         try:
-            work(source)  # type: ignore[operator]
+            work(source)
         except ClearmlError as error:
             source.tell(f"the report could not be sent: {error}")
             return False

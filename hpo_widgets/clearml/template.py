@@ -10,6 +10,7 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 from clearml.automation.job import BaseJob, LocalClearmlJob
 
+from hpo_widgets.clearml.children import recover
 from hpo_widgets.clearml.curves import TaskRecords
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.clearml.optimizer_task import OptimizerTask
-    from hpo_widgets.jobs.base import EngineOptions, JobEngine, StartedSearch
+    from hpo_widgets.jobs.base import EngineOptions, JobEngine, Recovered, StartedSearch
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import Trial
+    from hpo_widgets.trials import Trial, TrialRow
 
 QUEUE_CONCURRENCY = 10
 """Trials that run at once by default: they are queued for other machines."""
@@ -271,6 +272,18 @@ class TaskTemplate(Template):
         """Make the trials children of the search's own Task."""
         self._optimizer_task = optimizer_task
         self.where.parent = optimizer_task.id
+
+    def resume(self, header: Mapping[str, Any]) -> None:
+        """Take up the search's own Task again, if it had one that is still there."""
+        from hpo_widgets.clearml.optimizer_task import OptimizerTask
+
+        own = (header.get("clearml") or {}).get("optimizer_task")
+        if own is not None and self.server.tasks([own], ["id"]):
+            self.join(OptimizerTask(Task.get_task(task_id=own), stores_arguments=False, is_resumed=True))
+
+    def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered]:
+        """Look at the Tasks that an earlier process launched."""
+        return recover(self.server, self.where.parent or self.id, search_id, rows)
 
     def started(self, source: StartedSearch) -> None:
         """Report to the optimizer Task and keep the archive, on a thread of its own."""

@@ -165,6 +165,30 @@ def default_concurrency() -> int:
     return os.cpu_count() or 1
 
 
+class Recovered(NamedTuple):
+    """What became of a trial while nobody followed it.
+
+    Parameters
+    ----------
+    row
+        The trial, as the journal has it or as its job tells.
+    state
+        Its state now; None: its job is gone, or was never made.
+    error
+        Why it ended so, in the server's words.
+    summary
+        Its scalars.
+    seconds
+        How long it has run, by the server's clock; None: it has not.
+    """
+
+    row: TrialRow
+    state: TrialState | None
+    error: str | None = None
+    summary: Summary = Summary({}, -1)
+    seconds: float | None = None
+
+
 class StartedSearch(NamedTuple):
     """What a template may follow of a search while it runs.
 
@@ -276,6 +300,16 @@ class Template(ABC):
 
     def before_start(self, job_class: type | None) -> None:  # noqa: B027 -- most have none
         """Raise ``ValueError`` for what has to be there before the first launch and is not."""
+
+    def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
+        """Take up what a journal's header keeps of it (`facts`)."""
+
+    def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
+        """Find out what became of the trials that were not ended when their search's process died.
+
+        Returns those that have changed, also ones that the journal does not know; None: a trial ends with the process.
+        """
+        return None
 
     def started(self, source: StartedSearch) -> None:  # noqa: B027 -- most have none
         """Follow a run that has just begun, on a thread of its own."""

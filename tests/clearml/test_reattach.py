@@ -1,0 +1,253 @@
+"""A search on ClearML taken up again: after its kernel's death, with its journal and without, here and elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from clearml import Task
+
+from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.journal import JournalNotFound
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
+from tests.clearml.conftest import wait_for
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+KERNEL = """
+import sys
+from clearml import Task
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+
+task = Task.init("{project}", "search", task_type="optimizer", reuse_last_task_id=False,
+                 auto_connect_frameworks=False, auto_resource_monitoring=False)
+optimizer = HyperParameterOptimizer(
+    "{base_task}", [UniformParameterRange("x", 0, 1)], "validation", "loss", "min", execution_queue="{queue}",
+    max_number_of_concurrent_tasks=2, total_max_jobs=5, pool_period_min=0.005, seed=1, journal="{journal}",
+    save_top_k_tasks_only=2)
+optimizer.start()
+print(task.id, optimizer.id, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def dead_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeypatch):
+    """``dead_search()`` gives the ids of Task and search of a kernel that was killed with two trials running."""
+    for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
+        monkeypatch.delenv(name, raising=False)
+    kernels = []
+
+    def make():
+        hands.gate.clear()
+        path = tmp_path / "kernel.py"
+        path.write_text(KERNEL.format(project=project, base_task=base_task, queue=queue, journal=tmp_path / "journals"))
+        kernel = subprocess.Popen(
+            [sys.executable, path.name],
+            cwd=tmp_path,
+            env={**os.environ, **clearml_api.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        kernels.append(kernel)
+        lines = iter(kernel.stdout.readline, "")
+        said = next(line for line in lines if len(line.split()) == 2 and len(line.split()[0]) == 32).split()
+        wait_for(lambda: len(hands.taken) == 2, "the trials did not begin")
+        wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=said[0]).data.configuration or {}), "nothing is kept")
+        kernel.send_signal(signal.SIGKILL)
+        kernel.wait()
+        return said
+
+    yield make
+    for kernel in kernels:
+        kernel.kill()
+        kernel.wait()
+        kernel.stdin.close()
+        kernel.stdout.close()
+
+
+@pytest.fixture
+def opened():
+    """``opened(...)`` opens a search that is ended after the test."""
+    searches = []
+
+    def make(*arguments, **keywords):
+        searches.append(HyperParameterOptimizer.open(*arguments, **keywords))
+        return searches[-1]
+
+    yield make
+    for search in searches:
+        if isinstance(search, SearchViewer):
+            search.close()
+        else:
+            search.stop()
+            assert search.wait(timeout=1.0)
+
+
+@pytest.mark.parametrize("journal", ["journals", "elsewhere"])
+def test_running_trials_are_taken_over_and_the_budget_goes_on(dead_search, opened, hands, tmp_path, journal, own_ids):
+    task_id, search_id = dead_search()
+    before = list(hands.taken)
+    again = opened(task_id, journal=tmp_path / journal)
+    assert again.id == search_id
+    assert again.status is not SearchStatus.RUNNING
+    assert again.counts[TrialState.RUNNING] == 2
+    assert {again.trial(number).id for number in (0, 1)} == set(before)
+    assert again.start() is True
+    hands.gate.set()
+    assert again.wait(timeout=1.0), again.counts
+    assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
+    assert hands.taken[:2] == before
+    assert len(hands.taken) == 5
+    assert own_ids(task_id) == set(hands.taken)
+    assert again.stop_reason.code == "total_max_jobs"
+
+
+@pytest.fixture
+def own_ids(api_client):
+    """``own_ids(task)`` gives the ids of all Tasks below one."""
+    return lambda parent: {
+        task.id for task in api_client.tasks.get_all(parent=parent, only_fields=["id"], search_hidden=True)
+    }
+
+
+@pytest.mark.parametrize("journal", ["journals", "elsewhere"])
+def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, hands, tmp_path, journal):
+    task_id, _ = dead_search()
+    hands.gate.set()
+    first, second = hands.taken
+    wait_for(lambda: [hands.status(task) for task in (first, second)] == ["completed"] * 2, "they did not end")
+    again = opened(task_id, journal=tmp_path / journal)
+    assert again.counts[TrialState.COMPLETED] == 2
+    for trial in again.top(2):
+        assert trial.value == trial.parameters["x"]
+        assert trial.duration > 0
+    finished(again)
+    assert again.counts[TrialState.COMPLETED] == 5
+
+
+def test_the_points_of_a_search_are_the_same_whether_its_journal_is_there_or_not(
+    dead_search, opened, hands, tmp_path, task_search
+):
+    task_id, _ = dead_search()
+    hands.gate.set()
+    again = finished(opened(task_id, journal=tmp_path / "elsewhere"))
+    whole = finished(task_search(total_max_jobs=5))
+    assert [again.trial(n).parameters for n in range(5)] == [whole.trial(n).parameters for n in range(5)]
+
+
+def test_a_trial_whose_task_is_gone_was_aborted_and_a_draft_is_launched_after_all(
+    dead_search, opened, hands, api_client, tmp_path
+):
+    task_id, _ = dead_search()
+    gone, kept = hands.taken
+    api_client.tasks.delete(task=gone, force=True)
+    # The kernel died between making a Task and sending it to the queue.
+    draft = Task.clone(source_task=kept, parent=task_id)
+    draft.set_parameters({**draft.get_parameters(), "hpo_widgets/trial": 2})
+    again = opened(task_id, journal=tmp_path / "journals")
+    states = [again.trial(number).state for number in range(3)]
+    assert sorted(states[:2]) == [TrialState.RUNNING, TrialState.ABORTED]
+    assert states[2] is TrialState.QUEUED
+    again.start()
+    hands.gate.set()
+    assert again.wait(timeout=1.0)
+    assert again.trial(2).id == draft.id
+    assert again.counts[TrialState.COMPLETED] == 4
+
+
+def test_a_persons_clone_of_a_trial_is_no_trial(dead_search, opened, hands, tmp_path):
+    task_id, _ = dead_search()
+    Task.clone(source_task=hands.taken[0], parent=task_id)
+    again = opened(task_id, journal=tmp_path / "elsewhere")
+    assert len(again.snapshot()) == 2
+    assert {trial.id for trial in (again.trial(0), again.trial(1))} == set(hands.taken)
+
+
+def test_a_live_search_is_only_viewed(task_search, opened, hands, project, until):
+    hands.gate.clear()
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=own.id).data.configuration or {}), "nothing is kept")
+    assert isinstance(opened(own.id), SearchViewer)
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+
+
+def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, hands, project):
+    own = Task.create(project_name=project, task_name="mine")
+    made = finished(task_search(auto_connect_task=own, save_top_k_tasks_only=2))
+    again = opened(own.id)
+    assert again.start() is False
+    again.set_total_max_jobs(5)
+    finished(again)
+    assert again.id == made.id
+    assert again.counts[TrialState.COMPLETED] == 5
+    assert sum(trial.archived for trial in again.top(5)) == 3
+    assert len(hands.taken) == 5
+    own.reload()
+    assert own.status == "completed"
+
+
+def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, hands, project, tmp_path):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own)
+    made.set_range("x", (0.5, 0.75))
+    finished(made)
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    assert dict(again.space.ranges) == {"x": (0.5, 0.75)}
+    assert len(again.snapshot()) == 3
+    assert again.best_trial.value == made.best_trial.value
+
+
+def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(task_search, opened, hands, base_task, until):
+    hands.gate.clear()
+    made = task_search()
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.stop()
+    assert made.wait(timeout=1.0)
+    hands.gate.set()
+    again = opened(made.journal_path, base_task_id=base_task)
+    finished(again)
+    assert (again.counts[TrialState.ABORTED], again.counts[TrialState.COMPLETED]) == (2, 1)
+
+
+def test_a_search_that_was_tried_on_a_callable_goes_on_with_a_task(search, opened, hands, base_task, queue, tmp_path):
+    def train(x):
+        return {"validation/loss": x}
+
+    here = search(
+        train,
+        objective_metric_title="validation",
+        objective_metric_series="loss",
+        total_max_jobs=2,
+        seed=1,
+    )
+    here.start()
+    assert here.wait()
+    there = opened(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
+    there.set_total_max_jobs(4)
+    finished(there)
+    assert there.engine_name == f"ClearML, queue {queue}"
+    assert there.counts[TrialState.COMPLETED] == 4
+    assert [trial.id in hands.taken for trial in (there.trial(n) for n in range(4))] == [False, False, True, True]
+    assert there.best_trial.value == min(trial.value for trial in there.top(4))
+
+
+def test_a_task_that_is_no_search_says_so(base_task):
+    with pytest.raises(ValueError, match="Task 'train' is not the optimizer Task of a search of hpo_widgets"):
+        HyperParameterOptimizer.open(base_task)
+    with pytest.raises(ValueError, match="there is no Task 0{32} on the ClearML server"):
+        HyperParameterOptimizer.open("0" * 32)
+    with pytest.raises(JournalNotFound):
+        HyperParameterOptimizer.open("nothing")
