@@ -43,8 +43,8 @@ lab: $(STAMPS)/lab
 test: chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(STAMPS)/bench
-	$(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
+bench: chromium $(STAMPS)/bench
+	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
 
 lint: lint-ruff lint-mypy lint-js
 

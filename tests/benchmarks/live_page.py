@@ -87,7 +87,8 @@ class Watched:
         queue = f"falls behind, {first} → {last}" if self.is_queueing else "no queue"
         return (
             f"{self.updates_per_second:.1f} updates/s, lag {least}{_seconds(self.median)} "
-            f"(95 %: {least}{_seconds(self.worst)}), {queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial"
+            f"(95 %: {least}{_seconds(self.worst)}), {queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial, "
+            f"trials have {self.busy_share:.0%} of the cores"
         )
 
 
