@@ -69,9 +69,10 @@ def door(lab):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark):
+def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.open(TRAIN, SEARCH)
     notebook.use_theme(dark=dark)
+    request.addfinalizer(lambda: notebook.use_theme(dark=False))
     notebook.run_all()
     panel = notebook.panel()
     button(panel, "Start").click()
@@ -152,7 +153,7 @@ def test_two_panels_of_one_search_stay_in_step(notebook, door):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark):
+def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark, request):
     door.touch()
     notebook.open(
         TRAIN.replace(
@@ -163,6 +164,7 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     line = door.with_name("line")
     line.write_text("first <img src=x onerror=window.hit=1>")
     notebook.use_theme(dark=dark)
+    request.addfinalizer(lambda: notebook.use_theme(dark=False))
     notebook.run_all()
     panel = notebook.panel()
     button(panel, "Start").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 
 import pytest
@@ -9,12 +10,15 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
+ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
+
 PANEL = """
 from IPython.display import display
 from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import SpacePanel
+from hpo_widgets.widget.export import save_html
 
 search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
 widget = SpacePanel(search)
@@ -107,6 +111,27 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
     expect(panel.get_by_role("button", name="Reset all ranges to those of the start")).to_have_attribute(
         "title", "The ranges are those of the start."
     )
+
+
+def test_a_saved_page_shows_what_was_tried_with_its_controls_off(opened, panel, browser, tmp_path):
+    opened.kernel("search.add_trials([0.5] * 12)")
+    add(opened, 0.1, 0.09)
+    path = tmp_path / "page.html"
+    opened.kernel(f"str(save_html(widget, {str(path)!r}))")
+    context = browser.new_context(offline=True, viewport={"width": 900, "height": 700})
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    lr = page.get_by_role("group", name="lr")
+    expect(lr.locator(".hpo-rug path.hpo-level-8")).to_have_count(1)
+    expect(lr.locator(".hpo-rug-best")).to_have_attribute("title", "best trial #12 at 0.09")
+    expect(page.get_by_role("checkbox", name="tanh,")).to_be_visible()
+    expect(lr.get_by_role("slider", name="lr, lower end")).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_role("note")).to_have_count(0)
+    page.screenshot(path=ARTEFACTS / "space-saved.png")
+    context.close()
+    assert complaints == []
 
 
 def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, panel):
