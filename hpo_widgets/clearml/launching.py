@@ -137,6 +137,10 @@ class Launcher:
                 return str(task["id"])
         return None
 
+    def is_draft(self, task_id: str) -> bool:
+        """Whether a Task has not been sent on its way; one that is gone has."""
+        return [task.get("status") for task in self._server.tasks([task_id], ["id", "status"])] == ["created"]
+
     def send(self, task_id: str, job: Any) -> Any:
         """Send a Task to the queue, or start its process; returns the SDK's job if there is one."""
         self.prepare()

@@ -53,6 +53,8 @@ class TaskView:
         Its scalars.
     seconds
         How long it has run by the server's clock, up to its end or its last sign of life; None: it has not.
+    values
+        The texts of those of its parameters that were asked for, by full name.
     """
 
     id: str
@@ -60,6 +62,7 @@ class TaskView:
     reason: str
     summary: Summary
     seconds: float | None
+    values: Mapping[str, str]
 
 
 def read_task(task: Mapping[str, Any]) -> TaskView:
@@ -72,7 +75,16 @@ def read_task(task: Mapping[str, Any]) -> TaskView:
             if text
         )
     )
-    return TaskView(str(task["id"]), state, reason, read_summary(task), _seconds(task, state))
+    return TaskView(str(task["id"]), state, reason, read_summary(task), _seconds(task, state), read_values(task))
+
+
+def read_values(task: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a Task's parameters by full name."""
+    return {
+        f"{section}/{name}": str(entry.get("value"))
+        for section, entries in (task.get("hyperparams") or {}).items()
+        for name, entry in entries.items()
+    }
 
 
 def read_summary(task: Mapping[str, Any]) -> Summary:

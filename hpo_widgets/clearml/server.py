@@ -29,14 +29,21 @@ CONNECT_SECONDS = 5.0
 
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, "backoff_factor": 0.0}
 
-UNKNOWN_TASK = frozenset({10, 101})
-"""Subcodes of a 400 for a Task that is not there."""
-UNKNOWN_QUEUE = 701
+# Subcodes of a 400.
+INVALID_STATUS = 110
 ALREADY_QUEUED = 706
 
 
 class ClearmlError(RuntimeError):
-    """Something that ClearML did not do, with what to do about it."""
+    """Something that ClearML did not do, with what to do about it.
+
+    Attributes
+    ----------
+    is_away : bool
+        Whether nothing can be asked of the server now, which may pass.
+    """
+
+    is_away = False
 
 
 class NoCredentialsError(ClearmlError):
@@ -44,11 +51,17 @@ class NoCredentialsError(ClearmlError):
 
 
 class RefusedError(ClearmlError):
-    """The server does not accept the credentials (401, 403)."""
+    """The server does not accept the credentials (401), or allows them too little (403)."""
+
+    def __init__(self, message: str, code: int = 401) -> None:
+        super().__init__(message)
+        self.is_away = code == 401
 
 
 class UnreachableError(ClearmlError):
     """The server does not answer; whether it got the request is not known."""
+
+    is_away = True
 
 
 class RequestFailedError(ClearmlError):
@@ -136,11 +149,13 @@ class Server:
             raise UnreachableError(f"the ClearML server at {self.host} does not answer ({_short(error)})") from None
         return _data(action, answer.status_code, answer.content)
 
-    def tasks(self, ids: list[str], only_fields: list[str], **filters: Any) -> list[dict[str, Any]]:
+    def tasks(self, ids: list[str], only_fields: list[str]) -> list[dict[str, Any]]:
         """Fields of some Tasks by one request, archived and hidden ones included; unknown ids are left out."""
         if not ids:
             return []
-        answer = self.call("tasks.get_all", id=ids, only_fields=only_fields, search_hidden=True, **filters)
+        # All on one page, however many.
+        page = {"page": 0, "page_size": len(ids)}
+        answer = self.call("tasks.get_all", id=ids, only_fields=only_fields, search_hidden=True, **page)
         return list(answer.get("tasks") or ())
 
 
@@ -182,7 +197,8 @@ def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
     if code in {401, 403}:
         raise RefusedError(
             f"the ClearML server refused {action} ({code}/{subcode}: {message}); "
-            "check the access key and the secret key"
+            "check the access key and the secret key",
+            code,
         )
     raise RequestFailedError(action, code, subcode, message)
 

@@ -12,6 +12,7 @@ from clearml.automation.job import BaseJob, LocalClearmlJob
 
 from hpo_widgets.clearml.children import recover
 from hpo_widgets.clearml.curves import TaskRecords
+from hpo_widgets.clearml.reading import read_values
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name, text_of
@@ -336,12 +337,5 @@ class TaskTemplate(Template):
     def hyper_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         """The parameters of all sections, read from the server by one request."""
         tasks = self.server.tasks([trial.id for trial in trials], ["id", "hyperparams"])
-        by_id = {
-            task["id"]: {
-                f"{section}/{name}": str(entry.get("value"))
-                for section, entries in (task.get("hyperparams") or {}).items()
-                for name, entry in entries.items()
-            }
-            for task in tasks
-        }
+        by_id = {task["id"]: read_values(task) for task in tasks}
         return [by_id.get(trial.id, {}) for trial in trials]

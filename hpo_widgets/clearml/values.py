@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 from typing import Any
 
 SECTION = "General"
@@ -93,12 +95,22 @@ def entry(value: Any, section: str, name: str, template: dict[str, Any] | None) 
     return made if kind is None else {**made, "type": kind}
 
 
-def is_same(text: str | None, value: Any) -> bool:
-    """Whether a text that a Task holds is that of a value; numbers are compared as numbers."""
+def is_same(text: str, value: Any) -> bool:
+    """Whether a text that a Task holds is that of a value, whoever wrote it down."""
     own = text_of(value)
-    if text == own or (text is None and own == ""):
+    if text.strip().casefold() == own.casefold() or (value is None and text in {"", "None"}):
         return True
-    try:
-        return float(text or "") == float(own)
-    except ValueError:
-        return False
+    read, meant = _literal(text), _literal(own)
+    if isinstance(read, (int, float)) and isinstance(meant, (int, float)):
+        return math.isclose(read, meant, rel_tol=1e-6)
+    return type(read) is type(meant) and bool(read == meant)
+
+
+def _literal(text: str) -> Any:
+    """What a text stands for: JSON, a Python literal, or itself."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text

@@ -14,6 +14,7 @@ import uuid
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from tests.clearml.unreliable import Unreliable
 
 DEADLINE = 60.0
 PARAMETERS = {
@@ -153,6 +154,19 @@ def hands(queue):
     """`Hands` that serve the test's queue, with their gate open."""
     made = Hands(queue)
     made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def way(clearml_api, base_task, hands, monkeypatch):
+    """An `Unreliable` way to the API, which only the searches of the test take."""
+    from clearml import Task
+
+    del hands
+    Task.get_task(task_id=base_task)  # the SDK's own session is there before, and goes straight
+    made = Unreliable(clearml_api.url)
+    monkeypatch.setenv("CLEARML_API_HOST", made.url)
     yield made
     made.close()
 

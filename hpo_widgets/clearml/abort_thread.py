@@ -1,0 +1,118 @@
+"""The thread that stops Tasks; it lives only while there is something to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hpo_widgets.clearml import local_jobs
+from hpo_widgets.clearml.server import INVALID_STATUS, ClearmlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.clearml.availability import Availability
+    from hpo_widgets.clearml.server import Server
+
+SENDING_SECONDS = 2.0
+"""An abort whose request has been on its way for so long is taken to be sent."""
+
+REFUSED_SECONDS = 5.0
+"""After so long an abort is sent again that the server has refused."""
+
+
+class AbortThread:
+    """Stops the Tasks of jobs that have a ``stop_state``, all together by one request for each reason."""
+
+    def __init__(self, jobs: ActiveJobs, server: Server, availability: Availability) -> None:
+        self._jobs = jobs
+        self._server = server
+        self._availability = availability
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Under the lock: have what is to be stopped stopped."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="hpo_widgets aborter", daemon=True)
+            self._thread.start()
+
+    def has_sent_all(self) -> bool:
+        """Under the lock: whether every abort was sent, or tried once at a server that does not answer."""
+        overdue = time.monotonic() - SENDING_SECONDS
+        return all(
+            job.stop_tried or job.stop_wanted < overdue
+            for job in self._jobs.by_number.values()
+            if job.stop_state is not None
+        )
+
+    def stop_tasks(self, jobs: Sequence[ActiveJob]) -> None:
+        """Send the aborts, and end the processes of this machine."""
+        by_reason: dict[str, list[ActiveJob]] = {}
+        for job in jobs:
+            by_reason.setdefault(job.reason, []).append(job)
+        for reason, together in by_reason.items():
+            tasks = [job.task for job in together if job.task is not None]
+            answer = self._server.call("tasks.stop_many", ids=tasks, status_reason=_told(reason))
+            for failure in answer.get("failed") or ():
+                if (failure.get("error") or {}).get("codes") == [400, INVALID_STATUS]:
+                    self._stop_draft(str(failure["id"]), reason)
+            for job in together:
+                local_jobs.kill(job.job)
+
+    def mark_stopped(self, task: str, reason: str) -> None:
+        """Have a Task count as stopped, whatever it does."""
+        self._server.call("tasks.stopped", task=task, force=True, status_reason=_told(reason))
+
+    def _stop_draft(self, task: str, reason: str) -> None:
+        """Stop a Task that no queue has seen yet: the server does so only when it is forced to."""
+        found = self._server.tasks([task], ["status"])
+        if found and found[0].get("status") in {"created", "in_progress"}:
+            self.mark_stopped(task, reason)
+
+    def _run(self) -> None:
+        changed = self._jobs.changed
+        wait = 0.0
+        failed: list[ActiveJob] = []
+        told = ""
+        while True:
+            with changed:
+                if wait:
+                    changed.wait_for(lambda: self._jobs.is_closed, wait)
+                failed = [job for job in failed if job.number in self._jobs.by_number]
+                jobs = [*failed, *(job for job in self._due() if job not in failed)]
+                if self._jobs.is_closed or not jobs:
+                    self._thread = None
+                    return
+            try:
+                self.stop_tasks(jobs)
+                self._availability.answered()
+                wait, failed = 0.0, []
+            except ClearmlError as error:
+                failed = jobs
+                if error.is_away:
+                    wait = self._availability.failed(error)
+                else:
+                    wait = REFUSED_SECONDS
+                    if str(error) != told:
+                        self._jobs.notice(f"{len(jobs)} trials could not be stopped: {error}")
+                    told = str(error)
+            with changed:
+                for job in jobs:
+                    job.stop_tried = True
+                self._jobs.pace.news()
+                self._jobs.pace.look_now()
+            self._jobs.wake()
+
+    def _due(self) -> list[ActiveJob]:
+        return [
+            job
+            for job in self._jobs.by_number.values()
+            if job.stop_state is not None and job.launched is not None and not job.stop_tried
+        ]
+
+
+def _told(reason: str) -> str:
+    """The reason as the server keeps it; the SDK does not mark a Task as failed whose reason begins like this."""
+    return f"User aborted: {reason or 'stopped by hpo_widgets'}"

@@ -1,0 +1,133 @@
+"""The active trials of an engine: what its threads know of each, and the events that tell the controller."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.jobs.base import JobEvent
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hpo_widgets.clearml.pace import Pace
+    from hpo_widgets.jobs.base import Outcome
+    from hpo_widgets.trials import TrialRow
+
+
+@dataclass(slots=True, eq=False)
+class ActiveJob:
+    """One active trial; guarded by the lock of `ActiveJobs`."""
+
+    number: int
+    point: Mapping[str, Any]
+    row: TrialRow | None = None
+    task: str | None = None
+    job: Any = None
+    """The SDK's job, where there is one."""
+    is_adopted: bool = False
+    """An earlier process made its Task, and may have died before it sent it on its way."""
+    may_exist: bool = False
+    """A request that got no answer may have made its Task."""
+    may_be_sent: bool = False
+    """A request that got no answer may have sent it on its way."""
+    launched: float | None = None
+    """``time.monotonic()`` of its being sent; None: not yet."""
+    state: TrialState | None = None
+    """As last seen at the server."""
+    reason: str = ""
+    """Why it is stopped."""
+    stop_state: TrialState | None = None
+    """What it counts as once it is stopped; None: nobody stops it."""
+    stop_wanted: float = 0.0
+    stop_tried: bool = False
+    is_escalated: bool = False
+    stopped: float | None = None
+    """When it was first seen as stopped."""
+    exit_code: int | None = None
+    seen: str = ""
+    """The last summary, to tell whether anything is new."""
+
+    @property
+    def ended_as(self) -> TrialState:
+        """What it counts as when its Task was stopped, whoever did it."""
+        return self.stop_state if self.stop_state is not None else TrialState.ABORTED
+
+
+class ActiveJobs:
+    """What the threads of an engine share; every method but `take_events`, `wake` and `notice` wants `changed` held.
+
+    Attributes
+    ----------
+    changed : threading.Condition
+        Its lock guards all of this and the `ActiveJob` objects; notified after each change.
+    by_number : dict
+        Trial's number to job; a job leaves it with its end.
+    to_launch : deque
+        Jobs that wait for the launcher.
+    pace : Pace
+        When to look at the server next.
+    is_closed : bool
+        Whether the threads have to end.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.changed = threading.Condition()
+        self.by_number: dict[int, ActiveJob] = {}
+        self.to_launch: deque[ActiveJob] = deque()
+        self.pace = pace
+        self.is_closed = False
+        self._events: deque[JobEvent] = deque()
+        self._is_woken = False
+
+    def add(self, job: ActiveJob) -> None:
+        """Take up a job."""
+        self.by_number[job.number] = job
+        self.changed.notify_all()
+
+    def have_launched(self, job: ActiveJob) -> None:
+        """Give a job to the launcher."""
+        self.to_launch.append(job)
+        self.changed.notify_all()
+
+    def emit(self, event: JobEvent) -> None:
+        """Tell the controller something."""
+        self._events.append(event)
+        self.changed.notify_all()
+
+    def end(self, job: ActiveJob, outcome: Outcome) -> None:
+        """End a job, once."""
+        if self.by_number.pop(job.number, None) is not None:
+            self.emit(JobEvent("ended", job.number, outcome))
+
+    def followed(self) -> dict[str, ActiveJob]:
+        """The jobs that the poller looks at, by Task."""
+        return {job.task: job for job in self.by_number.values() if job.launched is not None and job.task is not None}
+
+    def tasks(self) -> set[str]:
+        """The Tasks of all active jobs."""
+        return {job.task for job in self.by_number.values() if job.task is not None}
+
+    def notice(self, sentence: str) -> None:
+        """Tell people something of the server."""
+        with self.changed:
+            self.emit(JobEvent("notice", -1, ("ClearML", sentence)))
+
+    def wake(self) -> None:
+        """Let `take_events` return now."""
+        with self.changed:
+            self._is_woken = True
+            self.changed.notify_all()
+
+    def take_events(self, timeout: float | None) -> list[JobEvent]:
+        """Events since the last call; waits for one."""
+        with self.changed:
+            if not self._events and not self._is_woken:
+                self.changed.wait(timeout)
+            self._is_woken = False
+            events = list(self._events)
+            self._events.clear()
+        return events

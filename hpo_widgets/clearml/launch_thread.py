@@ -1,0 +1,139 @@
+"""The thread that launches trials: one after another, each until it has worked or is refused, and only once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hpo_widgets.clearml.server import ClearmlError, RefusedError, RequestFailedError
+from hpo_widgets.jobs.base import JobEvent, Outcome
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.clearml.availability import Availability
+    from hpo_widgets.clearml.launching import Launcher
+
+logger = logging.getLogger("hpo_widgets")
+
+MOST_TRIES = 3
+"""So often a launch is tried that the server answers with an error of its own."""
+
+
+class LaunchThread:
+    """Launches what waits in ``jobs.to_launch``.
+
+    A request without an answer may have had its effect, so that the server is asked for it before the request is
+    sent again: no trial becomes two Tasks, and no Task is enqueued twice.
+
+    Parameters
+    ----------
+    have_stopped
+        Called under the lock when a job was launched that is to be stopped.
+    """
+
+    def __init__(
+        self, jobs: ActiveJobs, launcher: Launcher, availability: Availability, have_stopped: Callable[[], None]
+    ) -> None:
+        self._jobs = jobs
+        self._launcher = launcher
+        self._availability = availability
+        self._have_stopped = have_stopped
+        self._thread = threading.Thread(target=self._run, name="hpo_widgets launcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the thread ends when the jobs are closed."""
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        jobs = self._jobs
+        while True:
+            with jobs.changed:
+                jobs.changed.wait_for(lambda: jobs.to_launch or jobs.is_closed)
+                if jobs.is_closed:
+                    return
+                job = jobs.to_launch.popleft()
+            try:
+                outcome = self._launch(job)
+            except Exception as error:  # a class of the user's own may raise anything
+                logger.debug("a launch failed", exc_info=True)
+                outcome = Outcome(TrialState.FAILED, error=_sentence(error), launch_failed=True)
+            with jobs.changed:
+                if outcome is not None:
+                    jobs.end(job, outcome)
+                    continue
+                jobs.pace.look_soon()
+                if job.stop_state is not None:
+                    self._have_stopped()
+                jobs.changed.notify_all()
+
+    def _launch(self, job: ActiveJob) -> Outcome | None:
+        """Launch a trial, whatever time it takes; the outcome if it ended so."""
+        jobs = self._jobs
+        tries = 0
+        while True:
+            try:
+                self._try(job)
+                self._availability.answered()
+                return None
+            except RequestFailedError as error:
+                tries += 1
+                if not error.is_the_servers_fault or tries >= MOST_TRIES:
+                    raise
+                wait = float(tries)
+            except ClearmlError as error:
+                if not error.is_away:
+                    raise
+                wait = self._availability.failed(error)
+            with jobs.changed:
+                # A stop does not wait for a server that is away: what was never sent ends here.
+                jobs.changed.wait_for(lambda: jobs.is_closed or job.stop_state is not None, wait)
+                if jobs.is_closed or (job.stop_state is not None and job.task is None and not job.may_exist):
+                    return Outcome(job.ended_as, error=job.reason or None)
+                if job.stop_state is not None:
+                    job.stop_tried = True
+                    jobs.changed.wait_for(lambda: jobs.is_closed, wait)
+
+    def _try(self, job: ActiveJob) -> None:
+        if job.task is None:
+            self._make(job)
+        if job.stop_state is None:
+            self._send(job)
+        with self._jobs.changed:
+            job.launched = time.monotonic()
+            job.stop_tried = False
+
+    def _make(self, job: ActiveJob) -> None:
+        if job.may_exist:
+            with self._jobs.changed:
+                known = self._jobs.tasks()
+            job.task = self._launcher.find(job.number, job.point, known)
+        if job.task is None:
+            self._launcher.prepare()
+            job.may_exist = True
+            job.task, job.job = self._launcher.make(job.row, job.number, job.point)
+        with self._jobs.changed:
+            self._jobs.emit(JobEvent("job", job.number, job.task))
+
+    def _send(self, job: ActiveJob) -> None:
+        task = str(job.task)
+        if job.may_be_sent and not self._launcher.is_draft(task):
+            return
+        job.may_be_sent = True
+        job.job = self._launcher.send(task, job.job)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, RequestFailedError):
+        return f"the server refused to launch it: {error}"
+    if isinstance(error, (RefusedError, ValueError)):
+        return str(error)
+    return f"it could not be launched: {type(error).__name__}: {error}"

@@ -1,0 +1,150 @@
+"""How trials are launched: by how few requests, as which Tasks, exactly once whatever gets lost."""
+
+from __future__ import annotations
+
+import pytest
+from clearml import Task
+from clearml.automation import ClearmlJob
+
+from hpo_widgets import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+MOST_REQUESTS = 8
+"""So many requests may launch one trial."""
+
+
+def launches(seen):
+    """The endpoints that were asked for each trial: from its clone to the next one's."""
+    starts = [place for place, (endpoint, _) in enumerate(seen) if endpoint == "tasks.clone"]
+    ends = [*starts[1:], len(seen)]
+    return [[endpoint for endpoint, _ in seen[start:end]] for start, end in zip(starts, ends, strict=True)]
+
+
+def test_a_trial_is_launched_by_two_requests(way, task_search, hands):
+    hands.gate.clear()
+    made = task_search(pool_period_min=60.0, max_number_of_concurrent_tasks=3)
+    before = len(way.seen)
+    assert made.start()
+    while len(hands.taken) < 3:
+        assert hands.error is None
+    assert launches(way.seen[before:]) == [["tasks.clone", "tasks.enqueue"]] * 3
+    # The queue is looked up twice: before the start, so that its lack is told there, and by the launcher, once.
+    assert [endpoint for endpoint, _ in way.seen[before:]].count("queues.get_all") == 2
+    hands.gate.set()
+
+
+LOCAL = """
+import json, sys
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+
+optimizer = HyperParameterOptimizer(
+    "{base_task}", [UniformParameterRange("x", 0, 1)], "validation", "loss", "min",
+    max_number_of_concurrent_tasks=1, total_max_jobs=2, pool_period_min=0.005, max_failures=None)
+optimizer.start_locally()
+optimizer.wait()
+print(json.dumps([optimizer.counts[state] for state in optimizer.counts]))
+"""
+
+
+def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(api_client, base_task, script, passing_by):
+    # A script that asks the server nothing: whatever is asked, the search asks.
+    api_client.tasks.edit(task=base_task, script={"diff": "print(1)", "entry_point": "train.py"}, force=True)
+    way = passing_by()
+    said = script(LOCAL.format(base_task=base_task), through=way).said
+    assert said == [0, 0, 0, 2, 0, 0]
+    endpoints = [step.endpoint for step in way.steps]
+    clones = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.clone"]
+    started = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.started"]
+    assert len(clones) == len(started) == 2
+    counts = [len(endpoints[first : last + 1]) for first, last in zip(clones, started, strict=True)]
+    assert max(counts) <= MOST_REQUESTS, endpoints
+
+
+def test_the_queue_is_looked_for_before_anything_is_launched(way, task_search, queue):
+    made = task_search(execution_queue=queue[:-1])
+    with pytest.raises(ValueError, match=f"there is no queue '{queue[:-1]}' on the ClearML server. Did you mean"):
+        made.start()
+    assert made.status is SearchStatus.IDLE
+    assert way.count("tasks.clone") == 0
+
+
+@pytest.mark.parametrize("what", ["unanswered", "lost"])
+@pytest.mark.parametrize("endpoint", ["tasks.clone", "tasks.enqueue"])
+def test_no_trial_is_launched_twice_when_a_request_or_its_answer_gets_lost(
+    way, task_search, hands, api_client, base_task, endpoint, what
+):
+    made = task_search()
+    way.plan(endpoint, what, times=2)
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == 3
+    children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
+    assert {child.id for child in children} == set(hands.taken) == {trial.id for trial in made.top(3)}
+    assert len(hands.taken) == 3
+
+
+def test_a_launch_that_the_server_fails_for_a_while_is_tried_again(way, task_search):
+    made = task_search()
+    way.plan("tasks.clone", (500, 0, "General data error"), times=2)
+    assert finished(made).counts[TrialState.COMPLETED] == 3
+
+
+def test_launches_that_the_server_refuses_end_the_search_with_its_words(way, task_search):
+    made = task_search(total_max_jobs=10)
+    way.plan("tasks.enqueue", (400, 701, "Invalid queue id: id=gone"), times=10)
+    finished(made)
+    assert made.stop_reason.code == "launch_failed"
+    assert "Invalid queue id: id=gone" in made.stop_reason.sentence
+    assert made.status is SearchStatus.FAILED
+
+
+def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, hands):
+    class Broken(ClearmlJob):
+        def launch(self, queue_name=None):
+            return False
+
+    made = task_search(total_max_jobs=10)
+    made.set_default_job_class(Broken)
+    finished(made)
+    assert made.stop_reason.code == "launch_failed"
+    assert "Broken.launch could not launch Task" in made.stop_reason.sentence
+    assert hands.taken == []
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [(["1", "2"], "str"), ([True, False], "bool"), ([None, "x"], None), ([[1, 2], [3]], "list/int"), ([1.5, 2], None)],
+    ids=["numbers as text", "booleans", "None", "lists", "numbers"],
+)
+def test_a_value_of_any_kind_comes_back_as_it_was(task_search, hands, values, kind):
+    made = finished(
+        task_search(
+            [UniformParameterRange("x", 0, 1), DiscreteParameterRange("Args/free", values)],
+            total_max_jobs=4,
+            max_number_of_concurrent_tasks=4,
+        )
+    )
+    seen = []
+    for trial in made.top(4):
+        task = Task.get_task(task_id=trial.id)
+        value = trial.parameters["Args/free"]
+        seen.append(value)
+        assert task.get_parameters(cast=True)["Args/free"] == value
+        assert type(task.get_parameters(cast=True)["Args/free"]) is type(value)
+        if kind is not None:
+            assert task.data.hyperparams["Args"]["free"].type == kind
+    assert len(seen) == len(hands.taken) == 4
+
+
+def test_two_searches_over_one_template_keep_their_trials_apart(task_search, hands):
+    first, second = task_search(seed=1), task_search(seed=2)
+    first.start()
+    second.start()
+    assert first.wait(timeout=1.0)
+    assert second.wait(timeout=1.0)
+    ids = [{made.trial(number).id for number in range(3)} for made in (first, second)]
+    assert ids[0] & ids[1] == set()
+    assert ids[0] | ids[1] == set(hands.taken)

@@ -1,0 +1,151 @@
+"""A way to an API server on which requests get lost, answers get lost, and everything can come to a halt.
+
+Any server will do behind it, so that what happens in bad weather is tried on a real one too.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+
+HOP_BY_HOP = {"host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding"}
+
+
+class Unreliable:
+    """Passes requests on to a server unless something else was planned for them.
+
+    Attributes
+    ----------
+    url : str
+        Its own address.
+    seen : list of (str, dict)
+        Endpoint and body of each request that was passed on.
+    gate : threading.Event
+        While it is shut, requests are held before they are passed on.
+    """
+
+    def __init__(self, target):
+        self.target = target.rstrip("/")
+        self.seen = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.num_held = 0
+        self._plans = []
+        self._lock = threading.Lock()
+        self._port = 0
+        self._server = None
+        self._thread = None
+        self.up()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._port}"
+
+    def up(self):
+        """Listen, at the same address as before."""
+        way = self
+
+        class Handler(_Handler):
+            pass
+
+        Handler.way = way
+        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler, bind_and_activate=False)
+        server.daemon_threads = True
+        server.allow_reuse_address = True
+        server.server_bind()
+        server.server_activate()
+        self._server = server
+        self._port = server.server_address[1]
+        self._thread = threading.Thread(target=server.serve_forever, name="unreliable", daemon=True)
+        self._thread.start()
+
+    def down(self):
+        """Be away: new connections are refused, and those that are open end with their next request."""
+        server, self._server = self._server, None
+        server.shutdown()
+        server.server_close()
+        self._thread.join()
+
+    @property
+    def is_up(self):
+        return self._server is not None
+
+    def plan(self, endpoint, what, times=1):
+        """Have the next requests of an endpoint end differently.
+
+        ``what`` is ``"lost"`` (it never arrives), ``"unanswered"`` (it takes effect, its answer is lost), or
+        (status, subcode, message) of an answer that the server did not give.
+        """
+        with self._lock:
+            self._plans.extend([(endpoint, what)] * times)
+
+    def take(self, endpoint):
+        with self._lock:
+            for place, (planned, what) in enumerate(self._plans):
+                if planned == endpoint:
+                    del self._plans[place]
+                    return what
+        return None
+
+    def count(self, endpoint, since=0):
+        return sum(seen == endpoint for seen, _ in self.seen[since:])
+
+    def close(self):
+        self.gate.set()
+        if self._server is not None:
+            self.down()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    way = None
+
+    def handle_any(self):
+        way = self.way
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        endpoint = self.path.partition("?")[0].strip("/").rpartition("/")[2]
+        if not way.gate.is_set():
+            way.num_held += 1
+            way.gate.wait()
+        what = way.take(endpoint)
+        if not way.is_up or what == "lost":
+            self.close_connection = True
+            return
+        if isinstance(what, tuple):
+            status, subcode, message = what
+            meta = {"result_code": status, "result_subcode": subcode, "result_msg": message}
+            self.answer(status, {"Content-Type": "application/json"}, json.dumps({"meta": meta, "data": {}}).encode())
+            return
+        try:
+            said = json.loads(body or b"{}")
+        except ValueError:  # lines of JSON
+            said = {}
+        way.seen.append((endpoint, said if isinstance(said, dict) else {}))
+        passed = requests.request(
+            self.command,
+            way.target + self.path,
+            data=body,
+            headers={name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP},
+            timeout=60,
+        )
+        if what == "unanswered":
+            self.close_connection = True
+            return
+        headers = {name: value for name, value in passed.headers.items() if name.lower() not in HOP_BY_HOP}
+        self.answer(passed.status_code, headers, passed.content)
+
+    do_GET = do_POST = handle_any  # noqa: N815 - the names that the base class looks for
+
+    def answer(self, status, headers, content):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """Say nothing."""
