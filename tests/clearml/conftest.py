@@ -1,0 +1,286 @@
+"""What the tests of ClearML run on: an API server, projects and queues of their own, scripts and agents.
+
+The server is the in-memory one, or with ``HPO_WIDGETS_CLEARML=external`` the one that the usual ``CLEARML_*``
+variables name. A test takes names of its own, finds only what it made, and removes it afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets.testing.clearml_server import ClearmlServer
+from tests.clearml.api_log import PassingBy
+
+DEADLINE = 120.0
+"""Seconds after which a script, an agent or a state that a test waits for is taken to hang."""
+
+SDK_SETTINGS = """
+development {
+    # The reporter's process would cost each trial ten seconds at its end.
+    report_use_subprocess: false
+}
+"""
+AGENT_SETTINGS = """
+disable_agent_update_check: true
+"""
+
+TEMPLATE = """
+import json
+
+from clearml import Task
+
+task = Task.init("{project}", "template", reuse_last_task_id=False, auto_connect_frameworks=False)
+values = task.connect({{"x": 0.5, "units": 4, "kind": "plain", "shuffle": True}})
+logger = task.get_logger()
+for iteration in range(3):
+    loss = (values["x"] - 0.25) ** 2 + 1 / (iteration + 1)
+    logger.report_scalar("validation", "loss", loss, iteration)
+    logger.report_scalar("validation", "units", values["units"], iteration)
+"""
+
+
+@dataclass(frozen=True)
+class ClearmlApi:
+    """A ClearML API: the variables that lead to it, and the in-memory server unless it is an external one."""
+
+    environment: dict[str, str] = field(repr=False)
+    server: ClearmlServer | None
+
+    @property
+    def url(self):
+        return self.environment["CLEARML_API_HOST"]
+
+
+@pytest.fixture(scope="session")
+def clearml_settings(tmp_path_factory):
+    """A folder of settings that the SDK and the agent read beside the user's own."""
+    folder = tmp_path_factory.mktemp("clearml-settings")
+    (folder / "default").mkdir()
+    (folder / "default" / "sdk.conf").write_text(SDK_SETTINGS, encoding="utf-8")
+    (folder / "default" / "agent.conf").write_text(AGENT_SETTINGS, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clearml_api(clearml_settings):
+    """The API that all tests share, with the variables that lead to it."""
+    settings = {"CLEARML_CONFIG_PATH": str(clearml_settings)}
+    if os.environ.get("HPO_WIDGETS_CLEARML") == "external":
+        named = {name: value for name, value in os.environ.items() if name.startswith("CLEARML_")}
+        yield ClearmlApi({**named, **settings}, None)
+        return
+    with ClearmlServer() as server:
+        yield ClearmlApi({**server.environment(), **settings}, server)
+
+
+@pytest.fixture(scope="session")
+def _sdk(clearml_api):
+    """The SDK in this process reads its settings once; what it read before the API was there is read again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in clearml_api.environment.items():
+            patch.setenv(name, value)
+        from clearml.config import config, config_obj
+
+        config_obj.set_config_impl(None)
+        config.clear_config_impl()
+
+
+@pytest.fixture(autouse=True)
+def _clearml_environment(clearml_api, _sdk, monkeypatch):
+    """Whatever a test starts finds the API, and no other test does."""
+    for name, value in clearml_api.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def api_client(_sdk, clearml_api):
+    """The SDK's own client of single endpoints."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in clearml_api.environment.items():
+            patch.setenv(name, value)
+        from clearml.backend_api.session.client import APIClient
+
+        return APIClient()
+
+
+def remove_project(client, name):
+    """Remove a project, what is below it and their Tasks."""
+    for project in client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True):
+        tasks = client.tasks.get_all(project=[project.id], only_fields=["id"], search_hidden=True)
+        for task in tasks:
+            client.tasks.delete(task=task.id, force=True)
+    # The children first: a project goes with what is below it.
+    found = client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True)
+    for project in sorted(found, key=lambda project: -len(project.name)):
+        client.projects.delete(project=project.id, force=True)
+
+
+@pytest.fixture(scope="session")
+def new_project(api_client):
+    """``with new_project() as name`` gives a project of its own; it is removed with all Tasks in it."""
+
+    @contextlib.contextmanager
+    def make():
+        name = f"hpo-widgets-test-{uuid.uuid4().hex}"
+        try:
+            yield name
+        finally:
+            remove_project(api_client, name)
+
+    return make
+
+
+@pytest.fixture
+def project(new_project):
+    """The name of a project of the test's own."""
+    with new_project() as name:
+        yield name
+
+
+@pytest.fixture
+def queue(api_client):
+    """The name of a queue of the test's own."""
+    name = f"hpo-widgets-test-{uuid.uuid4().hex}"
+    made = api_client.queues.create(name=name)
+    yield name
+    api_client.queues.delete(queue=made.id, force=True)
+
+
+@pytest.fixture
+def passing_by(clearml_api):
+    """``passing_by()`` gives a way to the API on which every call is noted."""
+    with contextlib.ExitStack() as ways:
+        yield lambda: ways.enter_context(PassingBy(clearml_api.url))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A script that ended: what it printed, and what its last line says as JSON."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def said(self):
+        return json.loads(self.stdout.strip().splitlines()[-1])
+
+
+def run_script(source, folder, environment, *arguments, name="script.py"):
+    """Run a script as a person does: a file, outside a checkout, with the API in the environment."""
+    path = Path(folder) / name
+    path.write_text(source, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, name, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    return Ended(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture
+def script(clearml_api, tmp_path):
+    """``script(source, *arguments)`` runs it in a process of its own and gives what it said."""
+
+    def run(source, *arguments, fails=False, name="script.py", through=None):
+        environment = {**clearml_api.environment, **(through.environment if through else {})}
+        ended = run_script(source, tmp_path, environment, *arguments, name=name)
+        assert bool(ended.returncode) == fails, ended.stdout + ended.stderr
+        return ended
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def template(new_project, clearml_api, tmp_path_factory):
+    """The id of a Task that minimises ``validation/loss`` at ``General/x`` = 0.25; made by a run of a script."""
+    with new_project() as name:
+        source = TEMPLATE.format(project=name) + "\nprint(json.dumps(task.id))\n"
+        ended = run_script(source, tmp_path_factory.mktemp("template"), clearml_api.environment, name="train.py")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        yield ended.said
+
+
+class Agent:
+    """An unmodified clearml-agent that serves a queue from a home of its own."""
+
+    def __init__(self, queue, folder, environment):
+        self.worker = f"hpo-widgets-test-{uuid.uuid4().hex}"
+        self.log = folder / "agent.log"
+        home = folder / "home"
+        temporary = folder / "tmp"
+        for made in (home, temporary):
+            made.mkdir(parents=True)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "clearml_agent", "daemon", "--foreground", "--cpu-only", "--queue", queue],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    **environment,
+                    "HOME": str(home),
+                    "TMPDIR": str(temporary),
+                    "CLEARML_WORKER_ID": self.worker,
+                    # Trials run in this environment, so nothing is installed for them.
+                    "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL": "1",
+                    "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "0.3",
+                },
+            )
+
+    def end(self):
+        """Ask it to go, which signs it off, and end what is left of it."""
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def agent(api_client, clearml_api, tmp_path):
+    """``agent(queue)`` starts an agent and returns when the server knows it."""
+    agents = []
+
+    def start(queue, through=None):
+        environment = {**clearml_api.environment, **(through.environment if through else {})}
+        agents.append(Agent(queue, tmp_path / f"agent-{len(agents)}", environment))
+        started = agents[-1]
+
+        def registered():
+            assert started.process.poll() is None, started.log.read_text(errors="replace")
+            return started.worker in {worker.id for worker in api_client.workers.get_all(last_seen=600)}
+
+        wait_for(registered, f"the agent did not register: {started.log}")
+        return started
+
+    yield start
+    for started in agents:
+        started.end()
+
+
+def wait_for(condition, message, pause=0.1):
+    """Poll what another process does until it is done."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, message
+        time.sleep(pause)

@@ -1,0 +1,157 @@
+"""The unmodified clearml-agent takes trials from a queue and runs them."""
+
+from __future__ import annotations
+
+import pytest
+from clearml import Task
+
+from tests.clearml.conftest import wait_for
+from tests.clearml.recorded import calls, recorded, recorded_launch
+
+CONTROLLER = """
+import json
+
+from clearml import Task
+from clearml.automation import HyperParameterOptimizer, RandomSearch, UniformParameterRange
+
+task = Task.init("{project}", "controller", task_type=Task.TaskTypes.optimizer, reuse_last_task_id=False,
+                 auto_connect_frameworks=False)
+optimizer = HyperParameterOptimizer(
+    base_task_id="{template}",
+    hyper_parameters=[UniformParameterRange("General/x", 0, 1)],
+    objective_metric_title="validation",
+    objective_metric_series="loss",
+    objective_metric_sign="min",
+    optimizer_class=RandomSearch,
+    execution_queue="{queue}",
+    max_number_of_concurrent_tasks=2,
+    spawn_project="{project}/trials",
+    total_max_jobs={jobs},
+    pool_period_min=0.005,
+)
+optimizer.start()
+ended = optimizer.wait(timeout=2)
+optimizer.stop(wait_for_reporter=False)
+top = optimizer.get_top_experiments(top_k=10)
+task.close()
+print(json.dumps({{"task": task.id, "ended": ended, "top": [experiment.id for experiment in top]}}))
+"""
+
+ENDLESS = """
+import time
+
+from clearml import Task
+
+task = Task.init("{project}", "endless", reuse_last_task_id=False, auto_connect_frameworks=False)
+logger = task.get_logger()
+for iteration in range(1 if Task.running_locally() else 100000):
+    logger.report_scalar("validation", "loss", 1 / (iteration + 1), iteration)
+    logger.flush()
+    time.sleep(0.2)
+"""
+
+FAILING = """
+from clearml import Task
+
+task = Task.init("{project}", "failing", reuse_last_task_id=False, auto_connect_frameworks=False)
+if not Task.running_locally():
+    raise ValueError("no such data")
+"""
+
+
+def expected(task):
+    return (float(task.get_parameters()["General/x"]) - 0.25) ** 2 + 1 / 3
+
+
+def objective(task):
+    return task.get_last_scalar_metrics()["validation"]["loss"]["last"]
+
+
+def made_from(script, source, project):
+    """The Task that a run of a script makes."""
+    script(source.format(project=project), name="train.py")
+    return Task.get_task(project_name=project, task_name=source.split('"')[3])
+
+
+def enqueued(template, queue):
+    clone = Task.clone(template, name="clone")
+    Task.enqueue(clone, queue_name=queue)
+    return clone
+
+
+def status_of(task):
+    task.reload()
+    return task.get_status()
+
+
+@pytest.fixture
+def search(script, project, template, queue):
+    """``search(jobs)`` runs a search of the SDK's over the queue and gives its trials, best first."""
+
+    def run(jobs, through=None):
+        source = CONTROLLER.format(project=project, template=template, queue=queue, jobs=jobs)
+        said = script(source, name="controller.py", through=through).said
+        assert said["ended"]
+        return [Task.get_task(task_id=task) for task in said["top"]]
+
+    return run
+
+
+def assert_ran(trials, workers):
+    for trial in trials:
+        assert trial.get_status() == "completed"
+        assert objective(trial) == pytest.approx(expected(trial))
+        assert trial.get_last_iteration() == 2
+    assert [trial.id for trial in trials] == [trial.id for trial in sorted(trials, key=expected)]
+    assert {trial.data.last_worker for trial in trials} == workers
+
+
+def test_one_agent_runs_the_trials_of_a_search_one_after_another(search, agent, queue, passing_by):
+    by_agent, by_controller = passing_by(), passing_by()
+    worker = agent(queue, through=by_agent)
+
+    trials = search(jobs=2, through=by_controller)
+
+    assert len(trials) == 2
+    assert_ran(trials, {worker.worker})
+    first, second = sorted(trials, key=lambda trial: trial.data.started)
+    assert first.data.completed <= second.data.started
+    # The recorded agent made its queue, its trials uploaded artifacts, and it pinged as they took longer.
+    elsewhere = {"queues.create", "tasks.add_or_update_artifacts", "tasks.ping"}
+    steps = [step for step in recorded("hpo_agent") if step.endpoint not in elsewhere]
+    assert calls(steps, "agent", "trial") <= by_agent.calls()
+    for trial in trials:
+        assert by_controller.launch(trial.id, "tasks.enqueue") == recorded_launch("hpo_agent", "tasks.enqueue")
+
+
+def test_two_agents_share_the_trials_of_a_search(search, agent, queue):
+    workers = {agent(queue).worker, agent(queue).worker}
+
+    trials = search(jobs=4)
+
+    assert len(trials) == 4
+    assert_ran(trials, workers)
+
+
+def test_a_trial_that_is_stopped_from_outside_ends_stopped(script, project, queue, agent):
+    clone = enqueued(made_from(script, ENDLESS, project), queue)
+    agent(queue)
+    wait_for(lambda: (status_of(clone), clone.get_last_iteration() > 0) == ("in_progress", True), "it did not report")
+
+    clone.mark_stopped(force=True, status_message="seen enough")
+
+    wait_for(lambda: "User aborted: stopping task" in console(clone), "the agent did not stop it")
+    assert status_of(clone) == "stopped"
+
+
+def test_a_trial_that_raises_ends_failed_with_its_traceback(script, project, queue, agent):
+    clone = enqueued(made_from(script, FAILING, project), queue)
+    agent(queue)
+
+    wait_for(lambda: status_of(clone) == "failed", "the trial did not fail")
+
+    wait_for(lambda: "no such data" in console(clone), "the traceback did not arrive")
+
+
+def console(task):
+    return "".join(task.get_reported_console_output(number_of_reports=200))
