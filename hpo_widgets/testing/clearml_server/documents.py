@@ -87,9 +87,6 @@ def projection(document: Document, paths: Iterable[str]) -> Document:
             source = source.get(name, MISSING)
             if not isinstance(source, dict):
                 break
-            held = target.get(name)
-            if held is source:
-                break  # an earlier path took all of it
             target = target.setdefault(name, {})
         else:
             if last in source:
