@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from typing import TYPE_CHECKING
 
+from hpo_widgets.messages import near_match
 from hpo_widgets.objectives import Objective, ScalarSummary
 from hpo_widgets.trials import split_key
 
@@ -128,10 +128,8 @@ class ActiveTrial:
         reported = [f"{title}/{series}" for title, series in self.summaries]
         sentence = f"ended without reporting {objective.key!r}"
         if not reported:
-            return f"{sentence}; it reported nothing and returned None"
-        near = difflib.get_close_matches(objective.key, reported, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{sentence}; it reported {', '.join(map(repr, reported[:5]))}{hint}"
+            return f"{sentence}; it reported and returned nothing"
+        return f"{sentence}, only other scalars. {near_match(objective.key, reported)}"
 
     def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:
         """Write the end into the row; NaN never counts as a value.

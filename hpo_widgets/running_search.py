@@ -14,9 +14,8 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.jobs.base import StartedSearch
 from hpo_widgets.journal import JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.messages import near_match
 from hpo_widgets.recorder import Recorder
-from hpo_widgets.search import COMMANDS
+from hpo_widgets.search import COMMANDS, check_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -252,9 +251,7 @@ class RunningSearch:
 
     def command(self, name: str, *arguments: Any) -> None:
         """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
-        if name not in COMMANDS:
-            msg = f"{name!r} is no command of a search. {near_match(name, COMMANDS)}"
-            raise ValueError(msg)
+        check_command(name)
         self._commanding.active = True
         try:
             self._attempt(name, *arguments)

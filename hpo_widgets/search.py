@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from hpo_widgets.messages import near_match
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
@@ -79,6 +81,13 @@ COMMANDS = (
     "set_time_limit",
 )
 """Everything a person can ask of a search; the keys of ``Search.capabilities``."""
+
+
+def check_command(name: str) -> None:
+    """Refuse, as a ``ValueError`` with a near match, what is not one of `COMMANDS`."""
+    if name not in COMMANDS:
+        msg = f"{name!r} is no command of a search. {near_match(name, COMMANDS)}"
+        raise ValueError(msg)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.ranking import Ranking
-from hpo_widgets.search import COMMANDS, SearchStatus
+from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.shown import ShownTrials
 from hpo_widgets.trial_reader import TrialReader
 from hpo_widgets.trials import TrialState
@@ -270,6 +270,7 @@ class SearchViewer:
 
     def command(self, name: str, *_arguments: object) -> None:
         """Refuse a command, with its reason in ``errors``."""
+        check_command(name)
         sentence = f"{name} did nothing: {self.capabilities[name]}"
         self._chronicle.follow([{"kind": "notice", "source": "command", "sentence": sentence, "at": time.time()}])
         self._shown.notify()

@@ -310,6 +310,11 @@ def test_every_command_is_refused_with_its_reason(view, name):
     assert (found.source, found.sentence) == ("command", f"{name} did nothing: {reason}")
 
 
+def test_what_is_no_command_is_refused_with_a_near_match(view):
+    with pytest.raises(ValueError, match=r"'paus' is no command of a search\. Did you mean 'pause'\?"):
+        view().command("paus")
+
+
 def test_a_refused_command_is_written_nowhere(journal, view):
     viewer = view()
     before = journal.sequence

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hpo_widgets.clearml.sdk_stopping import in_background
 from hpo_widgets.clearml.sdk_watch import SdkWatch
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.messages import near_match
-from hpo_widgets.search import COMMANDS, SearchStatus, StopReason
+from hpo_widgets.search import COMMANDS, SearchStatus, StopReason, check_command
 from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ class SdkCommands(SdkWatch):
 
     def command(self, name: str, *arguments: Any) -> None:
         """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
-        if name not in COMMANDS:
-            raise ValueError(f"{name!r} is no command of a search. {near_match(name, COMMANDS)}")
+        check_command(name)
         reason = self.capabilities[name]
         if reason is not None:
             self.tell("command", f"{name} did nothing: {reason}")

@@ -20,7 +20,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.space import Space
 from hpo_widgets.trials import Trial, TrialColumns, TrialRow, TrialState
 
@@ -273,9 +273,7 @@ class ScriptedSearch:
 
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""
-        if name not in COMMANDS:
-            msg = f"{name!r} is no command of a search"
-            raise ValueError(msg)
+        check_command(name)
         self.commands.append((name, *arguments))
         if not self._obeys:
             return
