@@ -89,7 +89,7 @@ class Launcher:
             task=self._template.id,
             new_task_name=name,
             new_task_comment=comment,
-            new_task_tags=sorted({*self._template.tags, *tags}),
+            new_task_tags=sorted({*self._template.base.tags, *tags}),
             new_task_parent=self.parent,
             new_task_project=self._project_id,
             new_task_hyperparams=self._hyperparams(row, number, point),
@@ -100,7 +100,7 @@ class Launcher:
         return f"{self._template.name}: {' '.join(_lines(point))}"
 
     def _hyperparams(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> dict[str, Any]:
-        whole = copy.deepcopy(self._template.hyperparams)
+        whole: dict[str, Any] = copy.deepcopy(dict(self._template.base.hyperparams))
         for name, value in point.items():
             section, short = split_name(name)
             entries = whole.setdefault(section, {})

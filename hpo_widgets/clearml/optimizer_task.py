@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from clearml import Task
 
+from hpo_widgets.clearml.base_task import id_of
 from hpo_widgets.clearml.launching import TAG
 from hpo_widgets.clearml.template import TaskTemplate
 from hpo_widgets.parameters import Parameter, as_parameter
@@ -117,7 +118,7 @@ class OptimizerTask:
         options = {name: arguments.get(name) for name in _OPTIONS}
         for name in _OBJECTIVE:
             options[name] = [options[name]] if isinstance(options[name], str) else options[name]
-        options["base_task_id"] = task_id(options["base_task_id"])
+        options["base_task_id"] = id_of(options["base_task_id"])
         options["optimizer_kwargs"] = {name: value for name, value in extra.items() if isinstance(value, _BASIC)}
         strategy = arguments.get("optimizer_class")
         options["optimizer_class"] = resolve(strategy).__name__
@@ -180,11 +181,6 @@ def _typed(stored: Any, given: Any) -> Any:
         return stored
 
 
-def task_id(base_task: Any) -> str:
-    """The id of a Task that may be given as one."""
-    return base_task.strip() if isinstance(base_task, str) else str(base_task.id)
-
-
 def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
     """The Task to connect with: the one that was given, or this process's current one; None: there is none.
 
@@ -205,8 +201,8 @@ def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
 def create(template: TaskTemplate, arguments: Mapping[str, Any]) -> OptimizerTask:
     """Make the Task of a search, in the project of its template."""
     project = None
-    if template.project is not None:
-        project = template.server.call("projects.get_by_id", project=template.project)["project"]["name"]
+    if template.base.project is not None:
+        project = template.server.call("projects.get_by_id", project=template.base.project)["project"]["name"]
     task: Any = Task.init(
         project_name=project,
         task_name=f"Optimizing: {template.name}",

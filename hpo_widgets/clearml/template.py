@@ -10,12 +10,13 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 from clearml.automation.job import BaseJob, LocalClearmlJob
 
+from hpo_widgets.clearml.base_task import BaseTask
 from hpo_widgets.clearml.children import recover
 from hpo_widgets.clearml.curves import TaskRecords
 from hpo_widgets.clearml.reading import read_values
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
-from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name, text_of
+from hpo_widgets.clearml.values import full_name, text_of
 from hpo_widgets.jobs.base import Template
 from hpo_widgets.messages import near_match
 
@@ -33,7 +34,6 @@ QUEUE_CONCURRENCY = 10
 
 QUEUE = "default"
 POOL_PERIOD_MINUTES = 0.1
-_FIELDS = ["id", "name", "project", "parent", "status", "type", "hyperparams", "last_metrics", "tags"]
 
 
 @dataclass(slots=True)
@@ -79,18 +79,9 @@ class TaskTemplate(Template):
     def __init__(self, base_task: Any) -> None:
         self.where = Where()
         self.server: Server = server()
-        task_id = str(base_task).strip() if isinstance(base_task, str) else str(base_task.id)
-        found = self.server.tasks([task_id], _FIELDS)
-        if not found:
-            raise ValueError(f"there is no Task {task_id} on the ClearML server {self.server.host}")
-        task = found[0]
-        self.id = task_id
-        self.name = str(task.get("name") or task_id)
-        self.project: str | None = task.get("project")
-        self.parent: str | None = task.get("parent")
-        self.hyperparams: dict[str, dict[str, dict[str, Any]]] = task.get("hyperparams") or {}
-        self.tags: list[str] = list(task.get("tags") or ())
-        self._last_metrics: dict[str, dict[str, dict[str, Any]]] = task.get("last_metrics") or {}
+        self.base = base = BaseTask.read(self.server, base_task)
+        self.id = base.id
+        self.name = base.name
         self._notices: list[str] = []
         self._optimizer_task: OptimizerTask | None = None
         self._saves_top = False
@@ -161,16 +152,7 @@ class TaskTemplate(Template):
         ValueError
             For a name that the Task does not have, with a near match: its script would never see the value.
         """
-        known = [f"{section}/{name}" for section, entries in self.hyperparams.items() for name in entries]
-        if not known:
-            self._notices.append(
-                f"Task {self.name!r} has no parameters, as one that never ran; whether its script takes "
-                f"{', '.join(map(repr, names))} will only be seen when it runs"
-            )
-            return
-        for name in names:
-            if full_name(name) not in known:
-                raise ValueError(f"Task {self.name!r} has no parameter {full_name(name)!r}. {near_match(name, known)}")
+        self._notices += self.base.check_names(names)
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:
         """Compare values with the types of the Task's parameters, and objectives with what it has reported.
@@ -181,59 +163,8 @@ class TaskTemplate(Template):
             For values that the script would not get as they are, and for a scalar that the Task, which has reported
             others, does not report.
         """
-        for column in space.columns:
-            leaf = space.leaf(column.name)
-            known = self._entry(column.name)
-            kind = known.get("type") if known else None
-            if column.kind == "choice":
-                self._check_choices(column.name, leaf.declared, kind)
-            elif column.kind != "int" and str(kind).partition("/")[0] == "int":
-                raise ValueError(
-                    f"{column.name!r} is an int in Task {self.name!r}, but {type(leaf).__name__} gives fractions: "
-                    "use UniformIntegerParameterRange"
-                )
-            elif str(kind).partition("/")[0] in {"bool", "list", "tuple", "dict"}:
-                raise ValueError(
-                    f"{column.name!r} is a {kind} in Task {self.name!r}, but {type(leaf).__name__} gives numbers: "
-                    "use DiscreteParameterRange"
-                )
-        self._check_objectives(objectives)
-
-    def _check_choices(self, name: str, choices: Sequence[Any], kind: str | None) -> None:
-        for value in choices:
-            if not can_be_kept(value):
-                raise ValueError(
-                    f"{value!r} cannot be a choice of {name!r} on ClearML, where values are text: give numbers, "
-                    "strings, booleans, None, or lists and dicts of them"
-                )
-            if not fits(value, kind):
-                raise ValueError(
-                    f"{name!r} is of type {kind} in Task {self.name!r}; its script would not get {value!r}"
-                )
-
-    def _check_objectives(self, objectives: Sequence[Objective]) -> None:
-        reported = [
-            f"{entry.get('metric')}/{entry.get('variant')}"
-            for variants in self._last_metrics.values()
-            for entry in variants.values()
-        ]
-        own = [key for key in reported if not key.startswith(":monitor:")]
-        for objective in objectives:
-            if objective.key in reported:
-                continue
-            if own:
-                raise ValueError(
-                    f"Task {self.name!r} has not reported the objective {objective.key!r}. "
-                    f"{near_match(objective.key, own)}"
-                )
-            self._notices.append(
-                f"Task {self.name!r} has reported nothing yet; whether trials report {objective.key!r} will be seen "
-                "when they run"
-            )
-
-    def _entry(self, name: str) -> dict[str, Any] | None:
-        section, short = split_name(name)
-        return self.hyperparams.get(section, {}).get(short)
+        self.base.check_values(space)
+        self._notices += self.base.check_objectives(objectives)
 
     def check_job_class(self, job_class: Any) -> None:
         """Only the SDK's job classes, and what derives from them, can run a Task."""

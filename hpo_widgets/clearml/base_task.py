@@ -1,0 +1,145 @@
+"""The Task that is cloned again and again: what it has, and whether a space and objectives fit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name
+from hpo_widgets.messages import near_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+
+_FIELDS = ["id", "name", "project", "hyperparams", "last_metrics", "tags"]
+_INEXACT = frozenset({"bool", "list", "tuple", "dict"})
+"""Types of which a range of numbers gives no values."""
+
+
+@dataclass(frozen=True)
+class BaseTask:
+    """A ClearML Task as its server describes it.
+
+    Attributes
+    ----------
+    project
+        Id of its project; None: it has none.
+    hyperparams
+        Its parameters as the API has them: section to name to entry.
+    last_metrics
+        Its scalars as the API has them.
+    """
+
+    id: str
+    name: str
+    project: str | None
+    tags: Sequence[str] = ()
+    hyperparams: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, repr=False)
+    last_metrics: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, server: Server, task: Any) -> Self:
+        """Read a Task, given as one or by its id; ``ValueError`` when the server knows no such Task."""
+        task_id = id_of(task)
+        found = server.tasks([task_id], _FIELDS)
+        if not found:
+            raise ValueError(f"there is no Task {task_id} on the ClearML server {server.host}")
+        fields = found[0]
+        return cls(
+            id=task_id,
+            name=str(fields.get("name") or task_id),
+            project=fields.get("project"),
+            tags=tuple(fields.get("tags") or ()),
+            hyperparams=fields.get("hyperparams") or {},
+            last_metrics=fields.get("last_metrics") or {},
+        )
+
+    def check_names(self, names: Iterable[str]) -> list[str]:
+        """Compare the names of a space with the parameters; returns what cannot be known, in sentences.
+
+        Raises
+        ------
+        ValueError
+            For a name that the Task does not have, with a near match.
+        """
+        known = [f"{section}/{name}" for section, entries in self.hyperparams.items() for name in entries]
+        if not known:
+            sentence = (
+                f"Task {self.name!r} has no parameters, as one that never ran; whether its script takes "
+                f"{', '.join(map(repr, names))} will only be seen when it runs"
+            )
+            return [sentence]
+        for name in names:
+            if full_name(name) not in known:
+                raise ValueError(f"Task {self.name!r} has no parameter {full_name(name)!r}. {near_match(name, known)}")
+        return []
+
+    def check_values(self, space: Space) -> None:
+        """Compare the values of a space with the types of the parameters.
+
+        Raises
+        ------
+        ValueError
+            For values that the script would not get as they are.
+        """
+        for column in space.columns:
+            leaf = space.leaf(column.name)
+            section, short = split_name(column.name)
+            kind = self.hyperparams.get(section, {}).get(short, {}).get("type")
+            if column.kind == "choice":
+                self._check_choices(column.name, leaf.declared, kind)
+            elif column.kind != "int" and str(kind).partition("/")[0] == "int":
+                raise ValueError(
+                    f"{column.name!r} is an int in Task {self.name!r}, but {type(leaf).__name__} gives fractions: "
+                    "use UniformIntegerParameterRange"
+                )
+            elif str(kind).partition("/")[0] in _INEXACT:
+                raise ValueError(
+                    f"{column.name!r} is a {kind} in Task {self.name!r}, but {type(leaf).__name__} gives numbers: "
+                    "use DiscreteParameterRange"
+                )
+
+    def _check_choices(self, name: str, choices: Sequence[Any], kind: str | None) -> None:
+        for value in choices:
+            if not can_be_kept(value):
+                raise ValueError(
+                    f"{value!r} cannot be a choice of {name!r} on ClearML, where values are text: give numbers, "
+                    "strings, booleans, None, or lists and dicts of them"
+                )
+            if not fits(value, kind):
+                raise ValueError(
+                    f"{name!r} is of type {kind} in Task {self.name!r}; its script would not get {value!r}"
+                )
+
+    def check_objectives(self, objectives: Iterable[Objective]) -> list[str]:
+        """Compare objectives with the scalars that it has reported; returns what cannot be known, in sentences.
+
+        Raises
+        ------
+        ValueError
+            For a scalar that the Task, which has reported others, does not report, with a near match.
+        """
+        reported = [
+            f"{entry.get('metric')}/{entry.get('variant')}"
+            for variants in self.last_metrics.values()
+            for entry in variants.values()
+        ]
+        own = [key for key in reported if not key.startswith(":monitor:")]
+        missing = [objective.key for objective in objectives if objective.key not in reported]
+        if missing and own:
+            raise ValueError(
+                f"Task {self.name!r} has not reported the objective {missing[0]!r}. {near_match(missing[0], own)}"
+            )
+        return [
+            f"Task {self.name!r} has reported nothing yet; whether trials report {key!r} will be seen when they run"
+            for key in missing
+        ]
+
+
+def id_of(task: Any) -> str:
+    """The id of a Task that is given as one or by its id."""
+    return task.strip() if isinstance(task, str) else str(task.id)
