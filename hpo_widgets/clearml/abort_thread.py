@@ -96,7 +96,7 @@ class AbortThread:
                 else:
                     wait = REFUSED_SECONDS
                     if str(error) != told:
-                        self._jobs.notice(f"{len(jobs)} trials could not be stopped: {error}")
+                        self._jobs.notice(f"trials could not be stopped ({len(jobs)}): {error}")
                     told = str(error)
             with changed:
                 for job in jobs:

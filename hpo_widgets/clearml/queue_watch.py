@@ -45,7 +45,8 @@ class QueueWatch:
         self._idle_since = self._idle_since or now
         if not self._has_told and now - self._idle_since >= PATIENCE_SECONDS:
             self._has_told = True
-            self._tell(f"{len(views)} trials wait in the queue {self._queue!r} and none runs: {self._why()}")
+            waiting = f"{len(views)} wait{'s' if len(views) == 1 else ''}"
+            self._tell(f"no trial runs and {waiting} in the queue {self._queue!r}: {self._why()}")
 
     def _why(self) -> str:
         workers = self._server.call("workers.get_all").get("workers") or ()

@@ -10,10 +10,12 @@ import json
 import os
 import threading
 import uuid
+from collections import Counter
 
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
 
 DEADLINE = 60.0
@@ -156,6 +158,54 @@ def hands(queue):
     made.start()
     yield made
     made.close()
+
+
+class Asked:
+    """What the searches of a test have asked of the server, by the server's own log.
+
+    They ask as a worker of a name of their own. An external server shows no log: there their requests are noted on
+    their way, ``through``.
+    """
+
+    def __init__(self, worker, log, through):
+        self.through = through
+        self._worker = worker
+        self._log = log
+        self._mark = 0
+
+    def _entries(self):
+        if self._log is None:
+            return list(self.through.steps)
+        return [entry for entry in self._log if entry.worker == self._worker]
+
+    def start_over(self):
+        """Leave out what was asked so far."""
+        self._mark = len(self._entries())
+
+    def in_order(self):
+        """The endpoints, one after another."""
+        return [entry.endpoint for entry in self._entries()[self._mark :]]
+
+    def counts(self):
+        """Endpoint to number of requests."""
+        return Counter(self.in_order())
+
+
+@pytest.fixture
+def asked(clearml_api, base_task, hands, monkeypatch):
+    """What the searches of the test ask; see `Asked`."""
+    from clearml import Task
+
+    del hands
+    Task.get_task(task_id=base_task)  # the SDK's own session is there before, under another name
+    worker = f"searches-{uuid.uuid4().hex[:8]}"
+    monkeypatch.setenv("CLEARML_WORKER_NAME", worker)
+    if clearml_api.server is not None:
+        yield Asked(worker, clearml_api.server.log, None)
+        return
+    with PassingBy(clearml_api.url) as through:
+        monkeypatch.setenv("CLEARML_API_HOST", through.environment["CLEARML_API_HOST"])
+        yield Asked(worker, None, through)
 
 
 @pytest.fixture

@@ -17,23 +17,15 @@ MOST_REQUESTS = 8
 """So many requests may launch one trial."""
 
 
-def launches(seen):
-    """The endpoints that were asked for each trial: from its clone to the next one's."""
-    starts = [place for place, (endpoint, _) in enumerate(seen) if endpoint == "tasks.clone"]
-    ends = [*starts[1:], len(seen)]
-    return [[endpoint for endpoint, _ in seen[start:end]] for start, end in zip(starts, ends, strict=True)]
-
-
-def test_a_trial_is_launched_by_two_requests(way, task_search, hands):
+def test_a_trial_is_launched_by_two_requests(asked, task_search, hands):
     hands.gate.clear()
     made = task_search(pool_period_min=60.0, max_number_of_concurrent_tasks=3)
-    before = len(way.seen)
+    asked.start_over()
     assert made.start()
     while len(hands.taken) < 3:
         assert hands.error is None
-    assert launches(way.seen[before:]) == [["tasks.clone", "tasks.enqueue"]] * 3
     # The queue is looked up twice: before the start, so that its lack is told there, and by the launcher, once.
-    assert [endpoint for endpoint, _ in way.seen[before:]].count("queues.get_all") == 2
+    assert asked.in_order() == ["queues.get_all"] * 2 + ["tasks.clone", "tasks.enqueue"] * 3
     hands.gate.set()
 
 
@@ -50,13 +42,12 @@ print(json.dumps([optimizer.counts[state] for state in optimizer.counts]))
 """
 
 
-def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(api_client, base_task, script, passing_by):
+def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(asked, api_client, base_task, script):
     # A script that asks the server nothing: whatever is asked, the search asks.
     api_client.tasks.edit(task=base_task, script={"diff": "print(1)", "entry_point": "train.py"}, force=True)
-    way = passing_by()
-    said = script(LOCAL.format(base_task=base_task), through=way).said
+    said = script(LOCAL.format(base_task=base_task), through=asked.through).said
     assert said == [0, 0, 0, 2, 0, 0]
-    endpoints = [step.endpoint for step in way.steps]
+    endpoints = asked.in_order()
     clones = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.clone"]
     started = [place for place, endpoint in enumerate(endpoints) if endpoint == "tasks.started"]
     assert len(clones) == len(started) == 2

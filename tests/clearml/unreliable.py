@@ -77,10 +77,15 @@ class Unreliable:
         """Have the next requests of an endpoint end differently.
 
         ``what`` is ``"lost"`` (it never arrives), ``"unanswered"`` (it takes effect, its answer is lost), or
-        (status, subcode, message) of an answer that the server did not give.
+        (status, subcode, message) of an answer that the server did not give, as a page when there is no subcode.
         """
         with self._lock:
             self._plans.extend([(endpoint, what)] * times)
+
+    def heal(self):
+        """Plan nothing any more."""
+        with self._lock:
+            self._plans.clear()
 
     def take(self, endpoint):
         with self._lock:
@@ -116,6 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(what, tuple):
             status, subcode, message = what
+            if subcode is None:
+                self.answer(status, {"Content-Type": "text/html"}, f"<html>{message}</html>".encode())
+                return
             meta = {"result_code": status, "result_subcode": subcode, "result_msg": message}
             self.answer(status, {"Content-Type": "application/json"}, json.dumps({"meta": meta, "data": {}}).encode())
             return

@@ -1,0 +1,252 @@
+"""How trials end when others do things to their Tasks: in the right state, with the server's reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets import UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.clearml import poll_thread, queue_watch, task_news
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+
+@pytest.fixture
+def one(task_search, hands, until):
+    """``one()`` gives a search whose only trial runs, has reported, and waits before the gate."""
+
+    def make(hyper_parameters=None, **keywords):
+        hands.gate.clear()
+        made = task_search(hyper_parameters, **{"total_max_jobs": 1, **keywords})
+        assert made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 1)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def one_waits(task_search, hands, until, api_client):
+    """``one_waits()`` gives a search whose only trial waits in a queue that nobody serves, and the queue's id."""
+    name = f"{hands.worker}-idle"
+    idle = api_client.queues.create(name=name).id
+
+    def make(hyper_parameters=None, **keywords):
+        made = task_search(hyper_parameters, execution_queue=name, total_max_jobs=1, **keywords)
+        assert made.start()
+        until(made, lambda: made.snapshot().numbers.size and hands.status(made.trial(0).id) == "queued")
+        return made, idle
+
+    yield make
+    if hands.call("queues.get_all", id=[idle])["queues"]:
+        api_client.queues.delete(queue=idle, force=True)
+
+
+def edit(hands, task, **values):
+    """Change values of a Task as a person may, whatever state it is in."""
+    found = hands.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]
+    for name, value in values.items():
+        found["General"][name]["value"] = value
+    hands.call("tasks.edit", task=task, hyperparams=found, force=True)
+
+
+AT_THE_SERVER = {
+    "failed": (
+        lambda hands, task: hands.call(
+            "tasks.failed", task=task, status_reason="worker execution exit code 3", status_message="cuda out of memory"
+        ),
+        TrialState.FAILED,
+        "its Task failed: worker execution exit code 3 cuda out of memory",
+    ),
+    "failed without a word": (
+        lambda hands, task: hands.call("tasks.failed", task=task),
+        TrialState.FAILED,
+        "its Task failed: the server has no reason",
+    ),
+    "aborted": (
+        lambda hands, task: hands.call("tasks.stopped", task=task, status_reason="aborted by Ada"),
+        TrialState.ABORTED,
+        "its Task was stopped: aborted by Ada",
+    ),
+    "its worker is gone": (
+        lambda hands, task: hands.call(
+            "tasks.stopped", task=task, force=True, status_reason="Forced stop (non-responsive)"
+        ),
+        TrialState.ABORTED,
+        "its Task was stopped: Forced stop (non-responsive)",
+    ),
+    "archived": (
+        lambda hands, task: hands.call("tasks.archive", tasks=[task], status_reason="tidying up"),
+        TrialState.ABORTED,
+        "its Task was stopped: tidying up",
+    ),
+    "reset": (
+        lambda hands, task: hands.call("tasks.reset", task=task, force=True),
+        TrialState.ABORTED,
+        "its Task was reset or taken out of the queue on the server",
+    ),
+    "deleted": (
+        lambda hands, task: hands.call("tasks.delete", task=task, force=True),
+        TrialState.ABORTED,
+        "its Task was deleted on the server",
+    ),
+    "edited while it runs": (
+        lambda hands, task: edit(hands, task, x="0.875"),
+        TrialState.FAILED,
+        "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
+    ),
+    "edited and completed": (
+        lambda hands, task: (edit(hands, task, x="0.875"), hands.call("tasks.completed", task=task)),
+        TrialState.FAILED,
+        "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
+    ),
+    "published": (
+        lambda hands, task: hands.call("tasks.completed", task=task, publish=True),
+        TrialState.COMPLETED,
+        None,
+    ),
+    "completed by hand": (
+        lambda hands, task: hands.call("tasks.completed", task=task, status_reason="good enough"),
+        TrialState.COMPLETED,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", AT_THE_SERVER)
+def test_a_running_trial_ends_as_its_task_does(one, hands, what):
+    act, state, sentence = AT_THE_SERVER[what]
+    made = one()
+    act(hands, made.trial(0).id)
+    assert made.wait(timeout=1.0)
+    trial = made.trial(0)
+    assert (trial.state, trial.error) == (state, sentence and sentence.format(x=trial.parameters["x"]))
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "sentence"),
+    [
+        (
+            lambda hands, task, queue: hands.call("tasks.dequeue", task=task),
+            TrialState.ABORTED,
+            "its Task was reset or taken out of the queue on the server",
+        ),
+        (
+            lambda hands, task, queue: hands.call("queues.delete", queue=queue, force=True),
+            TrialState.ABORTED,
+            "its Task was reset or taken out of the queue on the server: Queue {queue} was deleted",
+        ),
+        (
+            lambda hands, task, queue: edit(hands, task, units="7"),
+            TrialState.FAILED,
+            "its Task was edited on the server: General/units is '7' there and not '{units}'",
+        ),
+        (
+            lambda hands, task, queue: hands.call("tasks.stop", task=task, status_reason="not today"),
+            TrialState.ABORTED,
+            "its Task was stopped: not today",
+        ),
+    ],
+    ids=["dequeued", "queue deleted", "edited", "stopped"],
+)
+def test_a_waiting_trial_ends_as_its_task_does(one_waits, hands, act, state, sentence):
+    made, queue = one_waits([UniformIntegerParameterRange("units", 1, 4)])
+    act(hands, made.trial(0).id, queue)
+    assert made.wait(timeout=1.0)
+    trial = made.trial(0)
+    assert trial.state is state
+    assert trial.error.startswith(sentence.format(queue=queue, units=trial.parameters["units"]))
+    assert trial.value is None
+
+
+def test_a_task_that_was_edited_is_stopped(one, hands):
+    made = one()
+    edit(hands, made.trial(0).id, x="0.875")
+    assert made.wait(timeout=1.0)
+    assert hands.status(made.trial(0).id) == "stopped"
+    assert made.best_trial is None
+
+
+def test_a_value_that_is_only_written_otherwise_is_no_edit(one, hands):
+    made = one([UniformParameterRange("x", 1e-5, 2e-5), UniformIntegerParameterRange("units", 2, 3)])
+    trial = made.trial(0)
+    edit(hands, trial.id, x=f"{trial.parameters['x']:.12f}", units=f"{trial.parameters['units']}.0")
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.COMPLETED] == 1, made.trial(0).error
+
+
+def test_a_trial_that_ends_without_the_objective_has_failed(task_search, hands):
+    hands.work = lambda hands, task, x: None
+    made = finished(task_search(total_max_jobs=10, max_number_of_concurrent_tasks=1))
+    assert made.counts[TrialState.FAILED] == 3
+    assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
+    assert made.stop_reason.code == "objective_never_reported"
+    assert made.status is SearchStatus.FAILED
+
+
+def test_a_running_trial_that_never_reports_ends_by_its_time_limit(task_search, hands):
+    hands.gate.clear()
+    hands.work = lambda hands, task, x: None
+    made = finished(task_search(total_max_jobs=1, time_limit_per_job=0.005))
+    assert (made.trial(0).state, made.trial(0).error) == (
+        TrialState.ABORTED,
+        "aborted after 0.005 minutes (time_limit_per_job)",
+    )
+    assert hands.status(made.trial(0).id) == "stopped"
+
+
+def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, hands, monkeypatch):
+    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 60.0)
+    made = one()
+    task = made.trial(0).id
+    made.stop()
+    assert made.status is SearchStatus.STOPPING
+    hands.call("tasks.completed", task=task)
+    assert made.wait(timeout=1.0)
+    assert (made.trial(0).state, made.stop_reason.code) == (TrialState.COMPLETED, "stopped")
+    assert hands.status(task) == "completed"
+
+
+def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands, until, queue):
+    made = one()
+    task = made.trial(0).id
+    hands.call("tasks.stopped", task=task, force=True)
+    hands.call("tasks.enqueue", task=task, queue=hands.queue)
+    until(made, lambda: hands.taken == [task, task])
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.COMPLETED] == 1
+
+
+def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits, monkeypatch, until, hands):
+    monkeypatch.setattr(queue_watch, "PATIENCE_SECONDS", 0.1)
+    made, _ = one_waits()
+    until(made, lambda: made.errors)
+    [notice] = made.errors
+    assert notice.source == "ClearML"
+    name = f"{hands.worker}-idle"
+    assert notice.sentence == (
+        f"no trial runs and 1 waits in the queue '{name}': no agent serves it; "
+        f"start one with `clearml-agent daemon --queue {name}`"
+    )
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert (made.trial(0).state, made.trial(0).error) == (TrialState.ABORTED, "stopped by hand")
+    assert hands.status(made.trial(0).id) == "stopped"
+
+
+def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(one, hands, monkeypatch):
+    monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
+    made = one()
+    task = made.trial(0).id
+    # A worker that is alive but deaf: the server waits for it and goes on saying that the Task runs.
+    hands.call("workers.register", worker=hands.worker, queues=[hands.queue])
+    hands.call("workers.status_report", worker=hands.worker, task=task, queues=[hands.queue], timestamp=0)
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert made.trial(0).state is TrialState.ABORTED
+    assert hands.status(task) == "stopped"

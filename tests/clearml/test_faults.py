@@ -1,0 +1,198 @@
+"""A server that is away, slow, refuses or answers with errors: what a person is told, and that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hpo_widgets.clearml.server import NoCredentialsError, RefusedError, UnreachableError
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.status import StatusPanel
+from tests.clearml.conftest import run_script, wait_for
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+
+def sentences(made):
+    return [notice.sentence for notice in made.errors]
+
+
+# Before anything runs --------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_away_at_the_beginning_is_told_at_construction(way, task_search):
+    way.down()
+    with pytest.raises(UnreachableError, match=r"does not answer .* check that it runs and that CLEARML_API_HOST"):
+        task_search()
+
+
+def test_a_server_that_goes_away_before_the_start_is_told_by_the_start(way, task_search):
+    made = task_search()
+    way.down()
+    with pytest.raises(UnreachableError, match=f"the ClearML server at {way.url} does not answer"):
+        made.start()
+    assert made.status is SearchStatus.IDLE
+    assert len(made.snapshot()) == 0
+    way.up()
+    finished(made)
+
+
+def test_keys_that_are_not_accepted_are_told_at_construction(way, task_search, monkeypatch):
+    monkeypatch.setenv("CLEARML_API_SECRET_KEY", "wrong-" + os.environ["CLEARML_API_SECRET_KEY"])
+    with pytest.raises(RefusedError, match="did not accept the credentials .* check the access key") as raised:
+        task_search()
+    assert os.environ["CLEARML_API_SECRET_KEY"] not in str(raised.value)
+
+
+WITHOUT_KEYS = """
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+
+try:
+    HyperParameterOptimizer("0" * 32, [UniformParameterRange("x", 0, 1)], "validation", "loss", "min")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_that_there_are_no_keys_is_told_with_what_to_do(tmp_path, monkeypatch):
+    for name in os.environ:
+        if name.startswith(("CLEARML_", "TRAINS_")):
+            monkeypatch.delenv(name)
+    said = run_script(WITHOUT_KEYS, tmp_path, {"HOME": str(tmp_path)}).stdout
+    assert said.startswith(f"{NoCredentialsError.__name__} there are no ClearML credentials on this machine: run")
+    assert "`clearml-init`, or set CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY" in said
+
+
+def test_an_unknown_task_is_told_at_construction(task_search, clearml_api):
+    with pytest.raises(ValueError, match=f"there is no Task {'0' * 32} on the ClearML server {clearml_api.url}"):
+        task_search(base="0" * 32)
+
+
+def test_a_project_that_cannot_be_made_fails_the_launch_with_the_servers_words(task_search, hands):
+    made = finished(task_search(spawn_project="ab"))
+    assert made.stop_reason.code == "launch_failed"
+    assert "the project 'ab' cannot be made: Validation error" in made.stop_reason.sentence
+    assert hands.taken == []
+
+
+# In mid-search ---------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(total_max_jobs=4)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    way.down()
+    until(made, lambda: made.errors)
+    [away] = sentences(made)
+    assert away.startswith(f"the ClearML server at {way.url} does not answer (")
+    assert "nothing is known of the running trials and none is launched. Trying again in 0.5 s" in away
+    # The trials go on without anybody looking.
+    hands.gate.set()
+    wait_for(lambda: [hands.status(task) for task in hands.taken] == ["completed"] * 2, "they did not end")
+    assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
+    assert made.next_poll is not None
+    assert StatusPanel(made).notices[0]["text"] == f"ClearML: {away}"
+    way.up()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 4
+    assert sentences(made)[1].startswith("the ClearML server answers again after")
+
+
+def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(total_max_jobs=4)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    way.down()
+    until(made, lambda: made.errors)
+    made.stop()
+    assert made.status is SearchStatus.STOPPING
+    assert [hands.status(task) for task in hands.taken] == ["in_progress"] * 2
+    way.up()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.ABORTED] == 2
+    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+
+
+def test_a_task_whose_making_got_no_answer_is_stopped_with_the_search(way, task_search, hands, until):
+    way.plan("tasks.clone", "unanswered")
+    made = task_search(total_max_jobs=1)
+    way.plan("tasks.get_all", "lost", times=100)  # nor can it be looked for
+    made.start()
+    until(made, lambda: made.errors)
+    made.stop()
+    way.heal()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.ABORTED] == 1
+    assert hands.taken == []
+    assert hands.status(made.trial(0).id) == "stopped"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, 0, "General data error"),
+        (502, None, "Bad gateway"),
+        (401, 22, "Unauthorized (invalid credentials)"),
+        (400, 14, "Lookup error"),
+        "lost",
+        "unanswered",
+    ],
+    ids=["500", "502 of a proxy", "401", "400", "lost", "unanswered"],
+)
+def test_looks_that_fail_are_told_and_repeated(way, task_search, hands, answer):
+    made = task_search()
+    way.plan("tasks.get_all", answer, times=2)
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 3
+    first, *_, last = sentences(made)
+    assert "nothing is lost" in first
+    assert "answers again" in last
+    if isinstance(answer, tuple) and answer[1] is not None:
+        assert answer[2] in first
+
+
+def test_launches_wait_while_the_keys_are_not_accepted(way, task_search, hands):
+    made = task_search()
+    way.plan("tasks.clone", (401, 30, "Invalid token"), times=2)
+    finished(made)
+    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 3
+    assert "check the access key and the secret key" in sentences(made)[0]
+
+
+def test_aborts_that_the_server_fails_are_sent_again(way, task_search, hands, until):
+    hands.gate.clear()
+    made = task_search()
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    way.plan("tasks.stop_many", "lost")
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+    assert made.counts[TrialState.ABORTED] == 2
+
+
+@pytest.mark.parametrize("seconds", [-7200.0, 7200.0])
+def test_a_servers_clock_that_is_wrong_does_no_harm(clearml_api, task_search, hands, until, seconds):
+    if clearml_api.server is not None:  # another one's clock is as it is
+        clearml_api.server.skew(seconds)
+    try:
+        hands.gate.clear()
+        made = task_search(time_limit_per_job=60, compute_time_limit=60, optimization_time_limit=60)
+        made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        hands.gate.set()
+        assert made.wait(timeout=1.0)
+    finally:
+        if clearml_api.server is not None:
+            clearml_api.server.skew(0)
+    assert made.counts[TrialState.COMPLETED] == 3, made.errors
+    rows = made.snapshot()
+    assert ((rows.started >= made.trial(0).started - 60) & (rows.ended >= rows.started)).all()
+    assert rows.ended.max() - rows.started.min() < 60
+    assert made.budget.compute_minutes.used < 1
