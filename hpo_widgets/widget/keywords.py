@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
+
+from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,5 @@ def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
     for name in names:
         if name in known:
             continue
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else ""
-        msg = f"{owner.__name__} has no keyword {name!r}{hint}"
+        msg = f"{owner.__name__} has no keyword {name!r}. {near_match(name, known)}"
         raise TypeError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from hpo_widgets.widget.status import StatusPanel
 from hpo_widgets.widget.table import TrialTable
 from hpo_widgets.widget.tabs import PlotTabs
 from hpo_widgets.widget.waiting import TimeoutTrait, WaitingTrait, wait
+from hpo_widgets.widget.whole import WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,10 +102,10 @@ class OptimizerWidget(ipywidgets.VBox):
         "collections.abc.Mapping",
         help="Two-way. Name to (low, high) in values, or to the allowed choices. Assigning merges.",
     )
-    max_number_of_concurrent_tasks = t.Int(1, min=1, help="Two-way. Trials that may run at the same time.")
-    total_max_jobs = t.Int(None, allow_none=True, min=1, help="Two-way. Trials that may be run in all; None: any.")
+    max_number_of_concurrent_tasks = WholeNumber(1, help="Two-way. Trials that may run at the same time.")
+    total_max_jobs = WholeNumber(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
-    top_k = t.Int(10, min=1, help="How many trials count as the top.")
+    top_k = WholeNumber(10, help="Two-way. How many trials count as the top.")
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
     wait_timeout = TimeoutTrait(
         None, allow_none=True, help="Two-way. Minutes after which waiting ends in any case; None: it does not."
@@ -236,10 +238,18 @@ class OptimizerWidget(ipywidgets.VBox):
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:
         """Merge with what holds now, and refuse early what the space refuses."""
-        ranges: dict[str, tuple[object, ...]] = {name: tuple(chosen) for name, chosen in proposal["value"].items()}
+        ranges: dict[str, tuple[object, ...]] = {}
+        for name, chosen in proposal["value"].items():
+            if isinstance(chosen, (str, bytes)) or not isinstance(chosen, Iterable):
+                msg = f"the range of {name!r} is (low, high), or a tuple of the allowed choices, got {chosen!r:.80}"
+                raise t.TraitError(msg)
+            ranges[name] = tuple(chosen)
         if self._refresher.is_writing:
             return MappingProxyType(ranges)
-        return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
+        try:
+            return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
+        except OverflowError as error:
+            raise t.TraitError(f"a bound of a range is too large for a number of this machine: {error}") from None
 
     # No link: a wait also ends on the refresher's thread, and a link is for one thread.
     def _on_waiting(self, _change: object) -> None:

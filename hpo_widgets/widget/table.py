@@ -28,6 +28,7 @@ from hpo_widgets.widget import text, trial_text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.part import ViewPart
 from hpo_widgets.widget.selection import TrialNumbers
+from hpo_widgets.widget.whole import WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ class TrialTable(ViewPart):
     _css = asset("table.css")
 
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials.").tag(sync=True, two_way=True)
-    top_k = t.Int(10, min=1, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
+    top_k = WholeNumber(10, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
         sync=True, two_way=True
     )
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
@@ -219,9 +220,6 @@ class TrialTable(ViewPart):
 
     def _set(self, name: str, value: Any) -> None:
         """Set a trait to what a page has sent, or say why it stays as it is."""
-        if isinstance(value, bool):  # traitlets counts True as 1
-            self._refuse(f"{name} cannot be {value}")
-            return
         try:
             self.set_trait(name, value)
         except t.TraitError as error:

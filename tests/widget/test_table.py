@@ -291,7 +291,7 @@ def test_closing_frees_everything(wire, search):
 
 
 def test_an_unknown_keyword_is_refused(search):
-    with pytest.raises(TypeError, match="did you mean 'top_k'"):
+    with pytest.raises(TypeError, match="Did you mean 'top_k'"):
         TrialTable(search, topk=3)
 
 

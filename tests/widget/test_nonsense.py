@@ -1,0 +1,184 @@
+"""Nonsense in the traits of a real search's panel, from code and from a page: a clear word, and nothing is changed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import traitlets
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    OptimizerWidget,
+    UniformIntegerParameterRange,
+)
+
+pytestmark = pytest.mark.usefixtures("wire")
+
+
+def train(lr, layers, act):
+    return lr * layers * len(act)
+
+
+@pytest.fixture(scope="module")
+def optimizer(tmp_path_factory):
+    """A real search of three kinds of parameters, ended after five trials; no test may change it."""
+    made = HyperParameterOptimizer(
+        train,
+        [
+            LogUniformParameterRange("lr", -4, -1),
+            UniformIntegerParameterRange("layers", 1, 6),
+            DiscreteParameterRange("act", ["relu", "tanh"]),
+        ],
+        total_max_jobs=5,
+        max_number_of_concurrent_tasks=1,
+        limits={"lr": (1e-6, 1.0)},
+        seed=1,
+        journal=tmp_path_factory.mktemp("journals"),
+    )
+    made.start()
+    assert made.wait()
+    return made
+
+
+@pytest.fixture
+def panel(show, optimizer):
+    return show(OptimizerWidget, optimizer)
+
+
+def state(panel):
+    """All that a wrong value could have harmed."""
+    return (
+        dict(panel.ranges),
+        panel.selected,
+        panel.top_k,
+        panel.max_number_of_concurrent_tasks,
+        panel.total_max_jobs,
+        panel.waiting,
+        panel.wait_timeout,
+        dict(panel.search.space.ranges),
+        len(panel.search.epochs),
+        panel._table.get_state(),
+        panel._controls.get_state(["waiting", "wait_timeout"]),
+        panel._space_panel.ranges,
+        [plot.selected for plot in (panel._history, panel._slices)],
+    )
+
+
+NONSENSE = {
+    "ranges": [
+        None, 3, "lr", [], [("lr", (0.1, 0.2))], {"lr": None}, {"lr": 3}, {"lr": "ab"}, {"lr": b"ab"}, {"lr": ()},
+        {"lr": (0.001,)}, {"lr": (1e-3, 1e-2, 1e-1)}, {"lr": (0.01, 0.001)}, {"lr": (0.01, 0.01)}, {"lr": (None, 0.1)},
+        {"lr": ("a", "b")}, {"lr": (math.nan, 0.1)}, {"lr": (-math.inf, math.inf)}, {"lr": (0, 0.1)},
+        {"lr": (1e-9, 0.1)}, {"lr": (True, False)}, {"lr": (1j, 2)}, {"layers": (1.5, 3)},
+        {"layers": (10**400, 10**401)}, {"act": ()}, {"act": "relu"}, {"act": ("gelu",)}, {"act": (["relu"],)},
+        {3: (0, 1)}, {None: (0, 1)}, {"LR": (0.001, 0.01)}, {"lr": (0.001, 0.01), "act": ("gelu",)},
+    ],
+    "selected": [
+        None, 3, -1, "x", b"ab", {0: 1}, [5], [-1], [0, 99], [0.5], [None], [[0]], [True], math.nan, 10**30,
+        np.array([[0]]), np.array([0.0]), range(9),
+    ],
+    "top_k": [None, 0, -1, "x", [1], 1.5, math.nan, True, {}],
+    "max_number_of_concurrent_tasks": [None, 0, -1, "x", 1.5, True],
+    "total_max_jobs": [0, -1, "x", 1.5, True],
+}  # fmt: skip
+
+
+def each(nonsense):
+    """Every wrong value with the name of its trait."""
+    return [(name, value) for name, values in nonsense.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), each(NONSENSE), ids=lambda value: repr(value)[:40])
+def test_nonsense_from_code_raises_a_sentence_and_changes_nothing(panel, refresh, name, value):
+    before = state(panel)
+    # Both name what is wrong; a TraitError is raised where the type is.
+    with pytest.raises((traitlets.TraitError, ValueError)) as raised:
+        setattr(panel, name, value)
+    assert len(str(raised.value)) > 20
+    assert "object is not" not in str(raised.value)
+    refresh(panel)
+    assert state(panel) == before
+
+
+FROM_A_PAGE = {
+    "selected": [None, 3, "x", [5], [-1], [0.5], [None], [[0]], [True], [1e300], {"0": 1}],
+    "top_k": [None, 0, -1, "x", [1], 1.5, True, {}],
+}
+
+
+@pytest.mark.parametrize("way", ["trait", "message"])
+@pytest.mark.parametrize(("name", "value"), each(FROM_A_PAGE), ids=repr)
+def test_nonsense_of_a_page_is_told_and_changes_nothing(panel, wire, refresh, name, value, way):
+    before = state(panel)
+    if way == "trait":
+        wire.browser_sets(panel._table, **{name: value})
+    elif name == "selected":
+        wire.browser_says(panel._table, kind="select", numbers=value)
+    else:
+        wire.browser_says(panel._table, kind="top", value=value)
+    refresh(panel)
+    assert state(panel) == before
+    assert len(panel._refresher.notices) == 1
+    line = panel._status_panel.notices[0]
+    assert line["text"].startswith("page: ")
+    assert line["text"].endswith("; nothing was changed")
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {"lr": None}, {"lr": 3}, {"lr": "ab"}, {"lr": []}, {"lr": [0.001]}, {"lr": [0.01, 0.001]}, {"lr": [0.01, 0.01]},
+        {"lr": [None, 0.1]}, {"lr": ["a", "b"]}, {"lr": [True, False]}, {"lr": [0, 0.1]}, {"lr": [1e-9, 0.1]},
+        {"lr": {"0": 1}}, {"lr": [[1], [2]]}, {"layers": [1.5, 3]}, {"layers": [1e308, 1e309]}, {"act": []},
+        {"act": [7]}, {"act": [-1]}, {"act": ["relu"]}, {"act": 0}, {"act": [True]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_ranges_of_a_page_that_make_no_sense_are_told_and_change_nothing(panel, wire, refresh, ranges):
+    before, num_told = state(panel), len(panel.search.errors)
+    wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=1)
+    refresh(panel)
+    assert state(panel) == before
+    assert len(panel.search.errors) == num_told + 1
+    line = panel._status_panel.notices[0]
+    assert line["text"].startswith("command: ")
+    (name,) = ranges
+    assert name in line["text"] or "too large" in line["text"]
+
+
+@pytest.mark.parametrize("ranges", [None, 3, "lr", [], {}, {"gone": [0, 1]}, {"__class__": [0, 1]}], ids=str)
+def test_what_is_no_range_at_all_is_not_acted_on(panel, wire, refresh, ranges):
+    before, num_told = state(panel), len(panel.search.errors)
+    wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=1)
+    refresh(panel)
+    assert state(panel) == before
+    assert len(panel.search.errors) == num_told
+
+
+@pytest.mark.parametrize(
+    "part", ["_status_panel", "_controls", "_space_panel", "_table", "_details"], ids=lambda name: name[1:]
+)
+def test_messages_of_no_known_form_are_not_acted_on(panel, wire, refresh, part):
+    before = state(panel)
+    kinds = [None, ["x"], "close", "__init__"]
+    for content in (None, 3, "select", [], {}, *({"kind": kind} for kind in kinds)):
+        _deliver(getattr(panel, part), content)
+    refresh(panel)
+    assert state(panel) == before
+
+
+def _deliver(part, content):
+    part.comm.handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+
+@pytest.mark.parametrize(
+    "said", [None, 3, {"name": "x"}, {"x": math.nan}, {"name": "#99 0.5"}, {"click_x": "a"}], ids=str
+)
+def test_clicks_that_hit_no_trial_select_none(panel, said):
+    panel._history._on_click(said)
+    panel._slices._on_click(said, panel._slices.figures[0] if panel._slices.figures else None)
+    assert panel.selected == []
