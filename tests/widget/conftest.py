@@ -66,6 +66,21 @@ class Wire:
             for _, message in self.messages()
         )
 
+    @staticmethod
+    def comms_of(root):
+        """Comms of every widget that a widget is made of: children, marks, scales, layouts."""
+        seen, waiting = set(), [root]
+        while waiting:
+            widget = waiting.pop()
+            if widget in seen:
+                continue
+            seen.add(widget)
+            for value in widget._trait_values.values():
+                parts = value if isinstance(value, (list, tuple)) else [value]
+                parts = value.values() if isinstance(value, dict) else parts
+                waiting.extend(part for part in parts if hasattr(part, "comm"))
+        return {widget.comm for widget in seen}
+
     def num_open(self):
         """How many comms are open."""
         return sum(one.is_open for one in self.comms)

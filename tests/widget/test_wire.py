@@ -37,41 +37,103 @@ def numbers_in(message):
     return found
 
 
-def test_one_ended_trial_at_20000_touches_only_the_hot_mark(show, wire, refresh, acknowledge):
-    search = ScriptedSearch()
-    panel = show(OptimizerWidget, search)
-    acknowledge(panel)
+LIMIT = 16_000
+NUM_ENDED = 130
+VALUES = {
+    "ordinary": [0.75] * NUM_ENDED,
+    "each the best": [0.4 * 0.99**number for number in range(NUM_ENDED)],
+    # Beyond the axis now and then: it grows, and with it the picture of the oldest trials.
+    "outliers": [5.0 * 3.0 ** (number // 30) if number % 30 == 7 else 0.75 for number in range(NUM_ENDED)],
+}
+
+
+def with_20000_trials(show, refresh, acknowledge, tab, parameters=None):
+    """A panel in front of a browser that keeps up."""
+    search = ScriptedSearch(parameters)
     search.command("start")
     search.add_trials((0.5 + 0.5 * np.random.default_rng(0).random(20_000)).tolist())
+    panel = show(OptimizerWidget, search)
+    panel._plots.selected_index = tab
+    acknowledge(panel)
     refresh(panel)
-    for _ in range(3):  # until the hot mark has been rolled
-        search.add_trial(0.75)
+    return search, panel
+
+
+def marks_of(cloud):
+    return {mark.comm for mark in cloud.marks}
+
+
+def frozen_clouds(wire, clouds):
+    """The clouds of which more than the hot mark was touched."""
+    touched = wire.touched()
+    return [cloud for cloud in clouds if touched & (marks_of(cloud) - {cloud.hot.comm})]
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_each_of_many_ended_trials_at_20000_costs_little_in_the_history(show, wire, refresh, acknowledge, values):
+    search, panel = with_20000_trials(show, refresh, acknowledge, tab=0)
+    clouds = panel._history._drawing.clouds
+    parts = wire.comms_of(panel._history)
+    sent, num_frozen = [], 0
+    for value in values:
+        wire.clear()
+        search.add_trial(value)
         refresh(panel)
-    wire.clear()
-    search.add_trial(0.75)
-    refresh(panel)
-    hot = panel._history._drawing.completed.hot
-    flow = panel._refresher._flow
-    plot_comms = {widget.comm for widget in plot_widgets(panel._history)}
-    assert wire.touched() & plot_comms == {hot.comm}
-    assert wire.touched() - plot_comms <= {panel._status_panel.comm, flow._sent.comm}
-    assert wire.num_bytes() < 16_000
+        sent.append(wire.num_bytes())
+        frozen = frozen_clouds(wire, clouds)
+        assert len(frozen) <= 1
+        num_frozen += len(frozen)
+        if value == 0.75:
+            rest = wire.touched() & parts - {cloud.hot.comm for cloud in clouds}
+            best_line = {panel._history._drawing._best_line.comm}
+            assert rest <= best_line.union(*map(marks_of, frozen))
+    assert max(sent) < LIMIT
+    assert num_frozen > 0
 
 
-def plot_widgets(plot):
-    """Every widget that a plot is made of."""
-    found, waiting = [], [plot]
-    while waiting:
-        widget = waiting.pop()
-        if widget in found:
-            continue
-        found.append(widget)
-        for value in widget._trait_values.values():
-            parts = (
-                value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, dict) else [value]
-            )
-            waiting.extend(part for part in parts if hasattr(part, "comm"))
-    return found
+PARAMETERS = {
+    "4 figures": None,
+    "12 figures": [UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(12)],
+    "64 parameters": [UniformParameterRange(f"p{index}", 0.0, 1.0) for index in range(64)],
+    "12 figures of long choices": [
+        DiscreteParameterRange(f"p{index}", ["x" * 300, "y" * 300, "z"]) for index in range(12)
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "values"),
+    [
+        ("4 figures", "ordinary"),
+        ("12 figures", "ordinary"),
+        ("12 figures", "each the best"),
+        ("12 figures", "outliers"),
+        ("64 parameters", "ordinary"),
+        ("12 figures of long choices", "ordinary"),
+        ("12 figures of long choices", "outliers"),
+    ],
+)
+def test_each_of_many_ended_trials_at_20000_costs_little_in_the_slices(
+    show, wire, refresh, acknowledge, parameters, values
+):
+    search, panel = with_20000_trials(show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
+    clouds = [cloud for figure in panel._slices.figures for cloud in figure.clouds]
+    hot = {cloud.hot.comm for cloud in clouds}
+    parts = wire.comms_of(panel._slices)
+    sent, num_frozen = [], 0
+    for value in VALUES[values][:70]:
+        wire.clear()
+        search.add_trial(value)
+        refresh(panel)
+        sent.append(wire.num_bytes())
+        frozen = frozen_clouds(wire, clouds)
+        assert len(frozen) <= 1
+        num_frozen += len(frozen)
+        if value == 0.75:
+            assert wire.touched() & parts <= hot.union(*map(marks_of, frozen))
+            assert len(wire.touched() & hot) >= len(panel._slices.figures)
+    assert max(sent) < LIMIT
+    assert num_frozen >= len(panel._slices.figures)
 
 
 def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, refresh):
@@ -79,7 +141,7 @@ def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, re
     wire.clear()
     search.add_trials([0.5, 0.25])
     refresh(plot)
-    updates = wire.updates(plot._drawing.completed.hot)
+    updates = wire.updates(plot._drawing.cloud("completed").hot)
     assert updates
     assert all({"x", "y"} <= set(update) for update in updates)
 
@@ -141,7 +203,7 @@ def test_a_search_of_failures_only_is_shown(show, wire, search, refresh):
         search.add_trial(state=TrialState.FAILED, error="ValueError")
         search.add_trial(math.nan, state=TrialState.FAILED, error="NaN")
     refresh(panel)
-    assert len(panel._history._drawing._failed) == 10
+    assert len(panel._history._drawing.cloud("failed")) == 10
     assert panel.best_trial is None
     assert all(math.isfinite(number) for _, message in wire.messages() for number in numbers_in(message))
 

@@ -10,8 +10,9 @@ import numpy as np
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import clip
-from hpo_widgets.widget.plots.history_figure import HistoryFigure
+from hpo_widgets.widget.plots.history_figure import MOST_HOT, HistoryFigure
 from hpo_widgets.widget.plots.plot import MOST_RINGED, TrialPlot
+from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import HistorySeries, nearest
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # The level of the best so far follows the trials in steps of this share of the axis.
 _FOLLOW = 0.005
+# Where each trial is better than all before it, the best so far has steps of this share of the axis.
+_STEP = 0.01
 _SIGNS = "&ensp;".join(
     f'<span style="color: {colour}">{sign}</span> {word}'
     for sign, word, colour in (
@@ -90,6 +93,7 @@ class HistoryPlot(TrialPlot):
         else:
             self._draw_more(fresh)
             self._draw_best()
+            settle_one(drawing.clouds, MOST_HOT)
         if self.selected:
             self._draw_selected()
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)
@@ -99,8 +103,8 @@ class HistoryPlot(TrialPlot):
         self._axis.fit(series.shown())
         drawing.set_domain(self._axis.domain)
         numbers = np.flatnonzero(series.has_ended(np.arange(series.num_trials)))
-        drawing.completed.reset(*series.completed(numbers))
-        drawing.partial.reset(*series.partial(numbers))
+        drawing.cloud("completed").reset(*series.completed(numbers))
+        drawing.cloud("partial").reset(*series.partial(numbers))
         drawing.draw_failed(series.failed(numbers), is_new=True)
         self._draw_best()
 
@@ -108,12 +112,12 @@ class HistoryPlot(TrialPlot):
         series, drawing = self._series, self._drawing
         self._axis.extend(series.shown_of(fresh), series.shown)
         drawing.set_domain(self._axis.domain)
-        drawing.completed.extend(*series.completed(fresh))
-        drawing.partial.extend(*series.partial(fresh))
+        drawing.cloud("completed").extend(*series.completed(fresh))
+        drawing.cloud("partial").extend(*series.partial(fresh))
         drawing.draw_failed(series.failed(fresh))
 
     def _draw_best(self) -> None:
-        x, y = self._series.best_so_far()
+        x, y = self._series.best_so_far(_STEP * self._drawing.end_x)
         self._drawing.draw_best(x, y, float(self._series.num_trials - 1), least_step=_FOLLOW)
 
     def _draw_selected(self) -> None:

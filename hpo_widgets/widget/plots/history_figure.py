@@ -1,18 +1,17 @@
-"""The bqplot figure of the history: axes, lanes, marks, and how they grow."""
+"""The bqplot figure of the history: trials by number, the best so far, space epochs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter, Tooltip
+from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
-from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
-from hpo_widgets.widget.plots.ticks import FORMAT, even_ticks, value_ticks
+from hpo_widgets.widget.plots.ticks import even_ticks
+from hpo_widgets.widget.plots.trial_figure import UNIT, Look, TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +20,29 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.series import Floats
 
-_LANE_Y = 0.035
+MOST_HOT = 100
+"""Points in hot marks, before some are frozen."""
+
 _NUM_TICKS = 6
-_UNIT = Domain(0.0, 1.0)
-_AXIS = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
+_LOOK = Look(
+    margins={"top": 12, "bottom": 44, "left": 72, "right": 16},
+    layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+    font_size="11px",
+    num_ticks=_NUM_TICKS,
+    label_offset="32px",
+    dot=40,
+    cross=60,
+    best=70,
+    lane_y=0.035,
+    strip=15,
+    picture=(1280, 640),
+    picture_bytes=10_500,
+    num_hot=200,
+    num_in_chunk=400,
+)
 
 
-class HistoryFigure:
+class HistoryFigure(TrialFigure):
     """Everything that is drawn; knows numbers and values, but no search.
 
     Parameters
@@ -39,107 +54,47 @@ class HistoryFigure:
     """
 
     def __init__(self, name: str, on_click: Callable[[Any], None] | None = None) -> None:
-        self._name = name
-        self.domain = _UNIT
-        self.end_x = 0.0
-        self._x = LinearScale(min=0.0, max=1.0, allow_padding=False)
-        self._y = LinearScale(min=0.0, max=1.0, allow_padding=False)
-        lane = {"x": self._x, "y": LinearScale(min=0.0, max=1.0, allow_padding=False)}
-        values = {"x": self._x, "y": self._y}
-        fixed = {"preserve_domain": style.FIXED}
-        empty = {"x": style.NONE, "y": style.NONE}
-
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
-        dot: dict[str, Any] = {"colors": [style.DOT], "tooltip": tip, "default_size": 40, "on_click": on_click}
-        self.completed = GrowingPoints(
-            values, num_frozen=5, rgba=(70, 130, 205, 205), opacities=[0.8], stroke_width=0, **dot
-        )
-        hollow: dict[str, Any] = {"marker": "diamond", "fill": False, "stroke": style.DOT, "stroke_width": 1.5}
-        self.partial = GrowingPoints(values, num_frozen=1, rgba=(130, 130, 130, 160), **hollow, **dot)
-        cross: dict[str, Any] = {"marker": "crosshair", "stroke": style.BAD, "stroke_width": 2, "default_size": 60}
-        self._failed = GrowingPoints(
-            lane, num_frozen=1, rgba=(190, 60, 50, 220), colors=[style.BAD], on_click=on_click, **cross
-        )
-        self._strip = Lines(**empty, scales=lane, colors=[style.LANE], stroke_width=15, **fixed)
-        self._best_line = Lines(**empty, scales=values, colors=[style.BEST], stroke_width=2, **fixed)
-        self._best = Scatter(
-            **empty, scales=values, colors=[style.BEST], marker="triangle-up", default_size=70, stroke_width=0, **fixed
-        )
-        self._selected = Scatter(**empty, scales=values, **style.RING, **fixed)
-        if on_click is not None:
-            # They lie over the points that they mark.
-            for mark in (self._best, self._selected):
-                mark.tooltip = tip
-                hear_clicks(mark, on_click)
-        self.epochs = EpochMarks(lane)
-        self._axis_x = Axis(
-            scale=self._x,
-            label="trial",
-            label_offset="32px",
-            grid_lines="none",
-            tick_format=FORMAT,
-            tick_values=[],
-            **_AXIS,
-        )
-        self._axis_y = self._make_axis_y(_UNIT)
-        self.figure = Figure(
-            marks=self.marks,
-            axes=[self._axis_x, self._axis_y],
-            animation_duration=0,
-            fig_margin={"top": 12, "bottom": 44, "left": 72, "right": 16},
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout=ipywidgets.Layout(width="auto", height="100%", min_height="320px", min_width="0"),
-        )
+        super().__init__(_LOOK, UNIT, tip, label_x="trial", label_y=name, on_click=on_click)
+        self.end_x = 0.0
+        self._add_lane("failed")
+        self._add_cloud("partial", num_frozen=2, **style.HOLLOW)
+        self._add_cloud("completed", num_frozen=10, **style.SOLID)
+        self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
+        self.epochs = EpochMarks(self._lane)
+        self.figure.marks = self.marks
 
     @property
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top; always the same ones."""
         return [
             self._strip,
-            *self._failed.marks,
+            *self.cloud("failed").marks,
             *self.epochs.marks,
-            *self.partial.marks,
-            *self.completed.marks,
+            *self.cloud("partial").marks,
+            *self.cloud("completed").marks,
             self._best_line,
             self._best,
             self._selected,
         ]
 
+    @property
+    def _on_values(self) -> list[Mark]:
+        return [self._best_line, *super()._on_values]
+
     def set_num_trials(self, num_trials: int, most: int | None) -> None:
         """Make room for so many trials, in steps."""
         end = float(num_trials_shown(num_trials, most))
-        if end == self.end_x:
-            return
-        self.end_x = end
-        low, high = -0.015 * end, 1.005 * end
-        with self._x.hold_sync():
-            self._x.min, self._x.max = low, high
-        self._axis_x.tick_values = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
-        style.put(self._strip, np.array([low, high]), np.array([_LANE_Y, _LANE_Y]))
-        self._tell_points()
-
-    def set_domain(self, domain: Domain) -> None:
-        """Move the ends of the axis of values, or make it another kind of axis."""
-        if domain == self.domain:
-            return
-        if domain.is_log == self.domain.is_log:
-            with self._y.hold_sync():
-                self._y.min, self._y.max = domain.low, domain.high
-            self._axis_y.tick_values = np.array(value_ticks(domain, _NUM_TICKS))
-        else:
-            self._change_scale(domain)
-        self.domain = domain
-        self._tell_points()
+        if end != self.end_x:
+            self.end_x = end
+            ticks = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
+            self._set_domain_x(Domain(-0.015 * end, 1.005 * end), {"tick_values": ticks})
 
     def draw_failed(self, numbers: Floats, *, is_new: bool = False) -> None:
         """Add crosses to the lane of failed trials; ``is_new`` forgets those that are there."""
-        y = np.full(len(numbers), _LANE_Y)
-        if is_new:
-            self._failed.reset(numbers, y)
-        else:
-            self._failed.extend(numbers, y)
+        failed = self.cloud("failed")
+        put = failed.reset if is_new else failed.extend
+        put(numbers, self._lane_y(numbers))
 
     def draw_best(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.
@@ -163,36 +118,3 @@ class HistoryFigure:
     def draw_selected(self, x: Floats, y: Floats) -> None:
         """Ring the selected trials."""
         style.put_changed(self._selected, x, y)
-
-    def _change_scale(self, domain: Domain) -> None:
-        old = self._y
-        make: Any = LogScale if domain.is_log else LinearScale
-        self._y = make(min=domain.low, max=domain.high, allow_padding=False)
-        scales = {"x": self._x, "y": self._y}
-        for points in (self.completed, self.partial):
-            points.set_scales(scales)
-        self._best_line.scales = scales
-        self._best.scales = scales
-        self._selected.scales = scales
-        # An axis that is given another scale goes on drawing ticks with the old one.
-        old_axis, self._axis_y = self._axis_y, self._make_axis_y(domain)
-        self.figure.axes = [self._axis_x, self._axis_y]
-        old_axis.close()
-        old.close()
-
-    def _make_axis_y(self, domain: Domain) -> Axis:
-        return Axis(
-            scale=self._y,
-            label=self._name,
-            label_offset="54px",
-            side="left",
-            tick_format=FORMAT,
-            tick_values=np.array(value_ticks(domain, _NUM_TICKS)),
-            **_AXIS,
-        )
-
-    def _tell_points(self) -> None:
-        ends = Domain(float(self._x.min), float(self._x.max))
-        for points in (self.completed, self.partial):
-            points.set_domain(ends, self.domain)
-        self._failed.set_domain(ends, _UNIT)

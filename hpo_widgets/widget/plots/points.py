@@ -1,7 +1,8 @@
 """Points that only become more, drawn so that one more point costs the same however many there are.
 
-The newest are in a small "hot" mark, the only one that an update touches. When it is full, most of it
-moves into a frozen mark; when all frozen marks are full, they are drawn into one picture below.
+The newest are in a small "hot" mark, the only one that an ordinary update touches. From time to time its
+points move into a frozen mark, and the oldest frozen mark's into one picture below. Such a move is a
+piece of work of some kilobytes; `settle_one` does one an update at most, however many clouds there are.
 All marks exist from the beginning: a figure lays out everything again when its list of marks changes.
 """
 
@@ -19,18 +20,19 @@ from hpo_widgets.widget.plots.png import disc_picture
 from hpo_widgets.widget.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bqplot import Mark, Scale
 
     from hpo_widgets.widget.plots.domain import Domain
 
 HOT = 200
-CHUNK = 1000
-_KEPT_SHARE = 4
+CHUNK = 400
 _RADIUS = 6
+_PICTURE_BYTES = 10_500
 
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 
 class GrowingPoints:
@@ -41,13 +43,17 @@ class GrowingPoints:
     scales
         Scales of the marks, ``x`` and ``y``.
     num_frozen
-        Number of frozen marks of 1,000 points each, before the picture takes over.
+        Number of frozen marks, before the picture takes over.
     rgba
         Colour of the points in the picture, about that of the marks in both themes.
     num_hot, num_in_chunk
         Points in the hot mark and in a frozen one at most.
     size
-        Width and height of the picture in pixels.
+        Width and height of the picture in pixels, where that fits into ``picture_bytes``.
+    picture_bytes
+        Length of the picture at most; it is coarser where it would be longer.
+    name_points
+        Makes the names of points in marks from their ``x`` and their numbers; without it they have none.
     on_click
         Called with what a click on a point says: a dictionary with ``x``, ``y`` and, for points that
         have names, ``name``; or with ``click_x`` and ``click_y`` for a click on the picture.
@@ -64,19 +70,25 @@ class GrowingPoints:
         num_hot: int = HOT,
         num_in_chunk: int = CHUNK,
         size: tuple[int, int] = (1280, 640),
+        picture_bytes: int = _PICTURE_BYTES,
+        name_points: Callable[[Floats, Numbers], npt.NDArray[Any]] | None = None,
         on_click: Callable[[Any], None] | None = None,
         **traits: Any,
     ) -> None:
         self._rgba = rgba
-        self._num_hot, self._num_in_chunk, self._size = num_hot, num_in_chunk, size
-        self._num_kept_hot = num_hot // _KEPT_SHARE
-        self._names: npt.NDArray[Any] | None = None
+        self._num_hot, self._num_in_chunk = num_hot, num_in_chunk
+        self._size, self._picture_bytes = size, picture_bytes
+        self._name_points = name_points
+        self._numbers: Numbers = np.empty(0, dtype=np.int64)
         self._x = np.empty(0)
         self._y = np.empty(0)
         self._in_picture = 0
         self._frozen_to = 0
+        # Of each frozen mark in use, the oldest first, its first point; and which mark is the newest.
+        self._starts: list[int] = []
+        self._newest = -1
         self._picture = Image(
-            image=_png(b""),
+            image=ipywidgets.Image(value=b"", format="png"),
             scales=dict(scales),
             x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
@@ -88,6 +100,7 @@ class GrowingPoints:
         self._frozen = [Scatter(**empty, scales=dict(scales), **traits) for _ in range(num_frozen)]
         self._hot = Scatter(**empty, scales=dict(scales), **traits)
         self._domain: tuple[Domain, Domain] | None = None
+        self._is_picture_stale = False
         if on_click is not None:
             for mark in self.marks:
                 hear_clicks(mark, on_click)
@@ -105,67 +118,100 @@ class GrowingPoints:
     def __len__(self) -> int:
         return len(self._x)
 
+    @property
+    def num_hot(self) -> int:
+        """Number of points in the hot mark."""
+        return len(self._x) - self._frozen_to
+
+    @property
+    def has_stale_picture(self) -> bool:
+        """Whether the picture shows its points in the right place, but stretched."""
+        return self._is_picture_stale
+
     def set_scales(self, scales: Mapping[str, Scale]) -> None:
-        """Draw all marks in other scales."""
+        """Draw all marks in other scales; a picture is no longer of use until the next `set_domain`."""
         for mark in self.marks:
             mark.scales = dict(scales)
+        self._domain = None
 
     def set_domain(self, x: Domain, y: Domain) -> None:
-        """Say where the axes end; the picture is drawn again when it has points and they moved."""
-        if self._domain != (x, y):
-            self._domain = (x, y)
+        """Say where the axes end.
+
+        A picture goes along, since it has its place in values; that it is stretched is for `redraw` to mend.
+        """
+        if self._domain == (x, y):
+            return
+        was_drawn = self._domain is not None
+        self._domain = (x, y)
+        if was_drawn:
+            self._is_picture_stale = self._in_picture > 0
+        else:
             self._draw_picture()
 
-    def extend(self, x: Floats, y: Floats, names: npt.NDArray[Any] | None = None) -> None:
-        """Add points; they must be finite, and have names if the others have."""
+    def extend(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
+        """Add points, which must be finite, with the numbers of their trials where they have names."""
         if len(x) == 0:
             return
-        if names is not None:
-            self._names = names if self._names is None else np.concatenate([self._names, names])
+        if numbers is not None:
+            self._numbers = np.concatenate([self._numbers, numbers])
         self._x = np.concatenate([self._x, x])
         self._y = np.concatenate([self._y, y])
-        self._roll()
-        self._put(self._hot, self._frozen_to, len(self._x))
+        # When very many points come at once, the hot mark becomes small at once.
+        while self.num_hot > self._num_hot:
+            self._freeze()
+        self._put_hot()
 
-    def reset(self, x: Floats, y: Floats, names: npt.NDArray[Any] | None = None) -> None:
+    def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
         """Show other points."""
-        self._x, self._y, self._names = np.asarray(x, dtype=float), np.asarray(y, dtype=float), names
-        # What does not fit into the marks, in whole capacities, goes into the picture.
-        self._in_picture = max(0, len(self._x) - self._num_kept_hot) // self._capacity * self._capacity
-        self._frozen_to = self._in_picture
+        self._x, self._y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        self._numbers = self._numbers[:0] if numbers is None else numbers
+        # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
+        surplus = max(0, len(self._x) - self._num_in_chunk * len(self._frozen))
+        self._starts.clear()
+        self._in_picture = self._frozen_to = -(-surplus // self._num_in_chunk) * self._num_in_chunk
         self._draw_picture()
         for mark in self._frozen:
             self._put(mark, 0, 0)
-        self._roll()
-        self._put(self._hot, self._frozen_to, len(self._x))
+        while self._frozen_to < len(self._x):
+            self._freeze()
+        self._put_hot()
 
-    @property
-    def _capacity(self) -> int:
-        return self._num_in_chunk * len(self._frozen)
+    def freeze(self) -> None:
+        """Empty the hot mark into a frozen one; where the oldest of those has to make room, into the picture."""
+        self._freeze()
+        self._put_hot()
 
-    def _roll(self) -> None:
-        """Move points out of the hot mark as long as it has too many."""
-        while len(self._x) - self._frozen_to > self._num_hot:
-            if self._frozen_to - self._in_picture == self._capacity:
-                self._in_picture = self._frozen_to
+    def redraw(self) -> None:
+        """Draw the picture again, for the axes as they are now."""
+        self._draw_picture()
+
+    def _freeze(self) -> None:
+        """Move hot points into the newest frozen mark, or into the next one when they do not all fit."""
+        if not self._starts or len(self._x) - self._starts[-1] > self._num_in_chunk:
+            self._starts.append(self._frozen_to)
+            self._newest = (self._newest + 1) % len(self._frozen)
+            if len(self._starts) > len(self._frozen):
+                del self._starts[0]
+                self._in_picture = self._starts[0]
                 self._draw_picture()
-                for mark in self._frozen:
-                    self._put(mark, 0, 0)
-            index, _ = divmod(self._frozen_to - self._in_picture, self._num_in_chunk)
-            start = self._in_picture + index * self._num_in_chunk
-            self._frozen_to = min(len(self._x) - self._num_kept_hot, start + self._num_in_chunk)
-            self._put(self._frozen[index], start, self._frozen_to)
+        start = self._starts[-1]
+        self._frozen_to = min(len(self._x), start + self._num_in_chunk)
+        self._put(self._frozen[self._newest], start, self._frozen_to)
+
+    def _put_hot(self) -> None:
+        self._put(self._hot, self._frozen_to, len(self._x))
 
     def _put(self, mark: Scatter, start: int, end: int) -> None:
         """Give a mark copies of points; an empty one that stays empty is not touched."""
         if end == start and len(mark.x) == 0:
             return
         with mark.hold_sync():
-            if self._names is not None:
-                mark.names = self._names[start:end].copy()
+            if self._name_points is not None:
+                mark.names = self._name_points(self._x[start:end], self._numbers[start:end])
             style.put(mark, self._x[start:end].copy(), self._y[start:end].copy())
 
     def _draw_picture(self) -> None:
+        self._is_picture_stale = False
         if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
             return
         domain_x, domain_y = self._domain
@@ -178,22 +224,39 @@ class GrowingPoints:
             height=height,
             radius=_RADIUS,
             rgba=self._rgba,
+            most_bytes=self._picture_bytes,
         )
         with self._picture.hold_sync():
             # The browser redraws for a new image widget only.
-            self._picture.image = _png(value)
+            self._picture.image = ipywidgets.Image(value=value, format="png", layout=old.layout)
             self._picture.x = [domain_x.low, domain_x.high]
             self._picture.y = [domain_y.low, domain_y.high]
             self._picture.visible = self._in_picture > 0
-        old.layout.close()
         old.close()
+
+
+def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
+    """Do at most one piece of work, where it is needed most.
+
+    Parameters
+    ----------
+    clouds
+        All clouds of points of a plot.
+    most_hot
+        Number of points that may be in their hot marks together.
+    """
+    if not clouds:
+        return
+    stale = next((cloud for cloud in clouds if cloud.has_stale_picture), None)
+    fullest = max(clouds, key=lambda cloud: cloud.num_hot)
+    # Full hot marks cost at each update, a stretched picture nothing.
+    if sum(cloud.num_hot for cloud in clouds) > most_hot:
+        fullest.freeze()
+    elif stale is not None:
+        stale.redraw()
 
 
 def hear_clicks(mark: Mark, on_click: Callable[[Any], None]) -> None:
     """Have ``on_click`` called with what a click on a point of the mark says, also while a cell runs."""
     act_while_cell_runs(mark)
     mark.on_element_click(lambda _mark, content: on_click(content.get("data")))
-
-
-def _png(value: bytes) -> ipywidgets.Image:
-    return ipywidgets.Image(value=value, format="png")

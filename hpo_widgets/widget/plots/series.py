@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 _ENDED = TrialState.COMPLETED
+_MOST_STEPS = 100
 
 
 class HistorySeries:
@@ -112,13 +113,24 @@ class HistorySeries:
         """Those of the values of some trials that are drawn, in no particular order."""
         return np.concatenate([self.completed(numbers)[1], self.partial(numbers)[1]])
 
-    def best_so_far(self) -> tuple[Floats, Floats]:
-        """Corners of the step line of the best completed value, and its last level."""
+    def best_so_far(self, least_step: float = 0.0) -> tuple[Floats, Floats]:
+        """Corners of the step line of the best completed value, and its last level.
+
+        Parameters
+        ----------
+        least_step
+            Where there are very many steps, those within so many trials become one.
+        """
         completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
         completed[~np.isfinite(completed)] = np.nan
         sign = 1.0 if self._minimise else -1.0
         best = np.minimum.accumulate(np.where(np.isnan(completed), np.inf, sign * completed))
         improved = np.flatnonzero(best < np.concatenate([[np.inf], best[:-1]]))
+        if len(improved) > _MOST_STEPS and least_step > 0:
+            stretch = improved // least_step
+            is_last = np.append(stretch[1:] != stretch[:-1], np.True_)
+            is_last[0] = True
+            improved = improved[is_last]
         level = clip(sign * best[improved])
         # A step goes along the old level first, then to the new one.
         x = np.repeat(improved.astype(float), 2)[1:]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter, Tooltip
+from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, domain_of_range
-from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
-from hpo_widgets.widget.plots.ticks import FORMAT, ticks_between, value_ticks
+from hpo_widgets.widget.plots.ticks import ticks_between
+from hpo_widgets.widget.plots.trial_figure import Look, TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +18,36 @@ if TYPE_CHECKING:
     from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.slice_series import SliceSeries
+    from hpo_widgets.widget.plots.slice_series import Numbers, SliceSeries
 
-# Small marks, so that a dozen figures together send little for one more trial.
-HOT = 36
-CHUNK = 200
-_SIZE = (520, 400)
-_LANE_Y = 0.045
+MOST_HOT = 72
+"""Points in the hot marks of all figures, before some are frozen."""
+
 _NUM_TICKS = 4
 _MOST_LABELS = 8
 _LABEL_ROOM = 34
 _MOST_NAME = 40
-_MOST_CHOICE = 24
-_UNIT = Domain(0.0, 1.0)
-_AXIS = {"label_color": style.TEXT, "tick_style": {"font-size": "10px"}, "grid_color": style.LINE}
+_MOST_CHOICE = 20
+# Small marks and pictures, so that a dozen figures together send little for one more trial.
+_LOOK = Look(
+    margins={"top": 10, "bottom": 40, "left": 52, "right": 12},
+    layout={"width": "auto", "height": "224px", "min_width": "0"},
+    font_size="10px",
+    num_ticks=_NUM_TICKS,
+    label_offset="30px",
+    dot=28,
+    cross=40,
+    best=60,
+    lane_y=0.045,
+    strip=12,
+    picture=(520, 400),
+    picture_bytes=5_000,
+    num_hot=64,
+    num_in_chunk=120,
+)
 
 
-class SliceFigure:
+class SliceFigure(TrialFigure):
     """Everything that is drawn of one parameter.
 
     Parameters
@@ -56,100 +68,33 @@ class SliceFigure:
         self.name = name
         self._choices: Sequence[str] | None = leaf.labels if leaf.kind == "choice" else None
         self._is_whole = leaf.kind in {"int", "choice"}
-        self.domain = _UNIT
-        self.domain_x = self._first_domain_x(leaf)
-        make: Any = LogScale if self.domain_x.is_log else LinearScale
-        self._x = make(min=self.domain_x.low, max=self.domain_x.high, allow_padding=False)
-        self._y: Any = LinearScale(min=0.0, max=1.0, allow_padding=False)
-        lane = {"x": self._x, "y": LinearScale(min=0.0, max=1.0, allow_padding=False)}
-        values = {"x": self._x, "y": self._y}
-        empty = {"x": style.NONE, "y": style.NONE}
-        fixed = {"preserve_domain": style.FIXED}
         short = shortened(label, _MOST_NAME)
-
-        def tell(said: object) -> None:
-            on_click(said, name)
-
         # A choice is in the name of its point: the place on the axis would say nothing.
-        fields, labels, formats = ["name", "x", "y"], ["trial", short, objective], ["", ".4~g", ".4~g"]
-        if self._choices is not None:
-            fields, labels, formats = ["name", "y"], ["trial", objective], ["", ".4~g"]
-        tip = Tooltip(fields=fields, labels=labels, formats=formats, show_labels=True)
-        shared: dict[str, Any] = {
-            "num_hot": HOT,
-            "num_in_chunk": CHUNK,
-            "size": _SIZE,
-            "on_click": tell,
-            "tooltip": tip,
-            "display_names": False,
-        }
-        dot: dict[str, Any] = {"colors": [style.DOT], "default_size": 28}
-        hollow: dict[str, Any] = {"marker": "diamond", "fill": False, "stroke": style.DOT, "stroke_width": 1.5}
-        cross: dict[str, Any] = {"marker": "crosshair", "stroke": style.BAD, "stroke_width": 2, "colors": [style.BAD]}
-        self._groups = {
-            "outside": GrowingPoints(
-                values, num_frozen=1, rgba=(120, 140, 170, 70), opacities=[0.25], stroke_width=0, **dot, **shared
-            ),
-            "partial": GrowingPoints(values, num_frozen=1, rgba=(130, 130, 130, 160), **hollow, **dot, **shared),
-            "inside": GrowingPoints(
-                values, num_frozen=2, rgba=(70, 130, 205, 205), opacities=[0.8], stroke_width=0, **dot, **shared
-            ),
-            "failed": GrowingPoints(lane, num_frozen=1, rgba=(190, 60, 50, 220), default_size=40, **cross, **shared),
-        }
-        self._strip = Lines(**empty, scales=lane, colors=[style.LANE], stroke_width=12, **fixed)
-        self._bounds = Lines(**empty, scales=lane, colors=[style.ACCENT], line_style="dashed", stroke_width=1, **fixed)
-        best = {"colors": [style.BEST], "marker": "triangle-up", "default_size": 60, "stroke_width": 0}
-        named = {"tooltip": tip, "display_names": False}
-        self._best = Scatter(**empty, scales=values, **best, **named, **fixed)
-        self._selected = Scatter(**empty, scales=values, **style.RING, **named, **fixed)
-        # They lie over the points that they mark.
-        hear_clicks(self._best, tell)
-        hear_clicks(self._selected, tell)
-        self._axis_x = Axis(
-            scale=self._x,
-            label=short,
-            label_offset="30px",
-            grid_lines="none",
-            tick_format=FORMAT,
-            **self._ticks_x(),
-            **_AXIS,
+        place = {"x": (short, ".4~g")} if self._choices is None else {}
+        super().__init__(
+            _LOOK,
+            self._first_domain_x(leaf),
+            _tip({**place, "y": (objective, ".4~g")}),
+            label_x=short,
+            label_y=None,
+            on_click=lambda said: on_click(said, name),
         )
-        self._axis_y = self._make_axis_y(_UNIT)
-        self.figure = Figure(
-            marks=self.marks,
-            axes=[self._axis_x, self._axis_y],
-            animation_duration=0,
-            fig_margin={"top": 10, "bottom": 40, "left": 52, "right": 12},
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout=ipywidgets.Layout(width="auto", height="224px", min_width="0"),
-        )
-        self._draw_strip()
+        named = {"display_names": False, "name_points": self._names}
+        self._add_lane("failed", tooltip=_tip(place), **named)
+        self._add_cloud("outside", num_frozen=2, **style.FAINT, **named)
+        self._add_cloud("partial", num_frozen=1, **style.HOLLOW, **named)
+        self._add_cloud("inside", num_frozen=4, **style.SOLID, **named)
+        self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
+        for mark in (self._best, self._selected):
+            mark.display_names = False
+        self.figure.marks = self.marks
+        self._set_domain_x(self.domain_x, self._ticks_x())
 
     @property
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top; always the same ones."""
-        groups = [mark for name in ("failed", "outside", "partial", "inside") for mark in self._groups[name].marks]
-        return [self._strip, self._bounds, *groups, self._best, self._selected]
-
-    @property
-    def hot_marks(self) -> list[Scatter]:
-        """The marks of the newest points."""
-        return [points.hot for points in self._groups.values()]
-
-    def set_domain(self, domain: Domain) -> None:
-        """Move the ends of the axis of values, or make it another kind of axis."""
-        if domain == self.domain:
-            return
-        if domain.is_log == self.domain.is_log:
-            with self._y.hold_sync():
-                self._y.min, self._y.max = domain.low, domain.high
-            self._axis_y.tick_values = np.array(value_ticks(domain, _NUM_TICKS))
-        else:
-            self._change_scale(domain)
-        self.domain = domain
-        self._tell_points()
+        clouds = [mark for cloud in self.clouds for mark in cloud.marks]
+        return [self._strip, self._bounds, *clouds, self._best, self._selected]
 
     def set_range(self, chosen: tuple[float, float] | None) -> None:
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""
@@ -169,32 +114,32 @@ class SliceFigure:
             applies = ~np.isnan(x)
             kept, x = numbers[applies], x[applies]
             self._include(x)
-            y = np.full(len(x), _LANE_Y) if group == "failed" else series.y(kept)
-            put = self._groups[group].reset if is_new else self._groups[group].extend
-            put(x, y, self._names(series, kept))
+            y = self._lane_y(x) if group == "failed" else series.y(kept)
+            put = self.cloud(group).reset if is_new else self.cloud(group).extend
+            put(x, y, kept)
 
-    def draw_best(self, series: SliceSeries) -> None:
+    def draw_best(self, series: SliceSeries, numbers: Numbers) -> None:
         """Mark the best trial."""
-        self._put_values(self._best, series, series.best())
+        self._put_values(self._best, series, numbers)
 
-    def draw_selected(self, series: SliceSeries, numbers: Any) -> None:
+    def draw_selected(self, series: SliceSeries, numbers: Numbers) -> None:
         """Ring the selected trials."""
         self._put_values(self._selected, series, numbers)
 
-    def _put_values(self, mark: Mark, series: SliceSeries, numbers: Any) -> None:
+    def _put_values(self, mark: Mark, series: SliceSeries, numbers: Numbers) -> None:
         x = series.x(self.name, numbers)
         applies = ~np.isnan(x)
         x, y = x[applies], series.y(numbers[applies])
         if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
             with mark.hold_sync():
-                mark.names = self._names(series, numbers[applies])
+                mark.names = self._names(x, numbers[applies])
                 style.put(mark, x, y)
 
-    def _names(self, series: SliceSeries, numbers: Any) -> Any:
+    def _names(self, x: Floats, numbers: Numbers) -> Any:
+        """Number of each trial, and what was chosen: the trials of a choice are spread round its index."""
         if self._choices is None:
             return numbers.astype(np.int32)
-        chosen = series.choices(self.name, numbers)
-        words = [shortened(self._choices[choice], _MOST_CHOICE) for choice in chosen]
+        words = [shortened(self._choices[round(place)], _MOST_CHOICE) for place in x.tolist()]
         return np.array([f"{number} {word}" for number, word in zip(numbers, words, strict=True)], dtype=str)
 
     def _include(self, x: Floats) -> None:
@@ -203,13 +148,7 @@ class SliceFigure:
         if len(x) == 0 or self._choices is not None or (place.min() >= 0 and place.max() <= 1):
             return
         low, high = min(self.domain_x.low, float(x.min())), max(self.domain_x.high, float(x.max()))
-        self.domain_x = domain_of_range(low, high, is_log=self.domain_x.is_log)
-        with self._x.hold_sync():
-            self._x.min, self._x.max = self.domain_x.low, self.domain_x.high
-        for name, value in self._ticks_x().items():
-            setattr(self._axis_x, name, value)
-        self._draw_strip()
-        self._tell_points()
+        self._set_domain_x(domain_of_range(low, high, is_log=self.domain_x.is_log), self._ticks_x())
 
     def _first_domain_x(self, leaf: Any) -> Domain:
         if self._choices is not None:
@@ -229,37 +168,11 @@ class SliceFigure:
             "tick_labels": {str(index): shortened(self._choices[index], room) for index in labelled},
         }
 
-    def _change_scale(self, domain: Domain) -> None:
-        old = self._y
-        make: Any = LogScale if domain.is_log else LinearScale
-        self._y = make(min=domain.low, max=domain.high, allow_padding=False)
-        scales = {"x": self._x, "y": self._y}
-        for group in ("inside", "outside", "partial"):
-            self._groups[group].set_scales(scales)
-        self._best.scales = scales
-        self._selected.scales = scales
-        # An axis that is given another scale goes on drawing ticks with the old one.
-        old_axis, self._axis_y = self._axis_y, self._make_axis_y(domain)
-        self.figure.axes = [self._axis_x, self._axis_y]
-        old_axis.close()
-        old.close()
 
-    def _make_axis_y(self, domain: Domain) -> Axis:
-        return Axis(
-            scale=self._y,
-            side="left",
-            tick_format=FORMAT,
-            tick_values=np.array(value_ticks(domain, _NUM_TICKS)),
-            **_AXIS,
-        )
-
-    def _draw_strip(self) -> None:
-        style.put(self._strip, np.array([self.domain_x.low, self.domain_x.high]), np.array([_LANE_Y, _LANE_Y]))
-        self._tell_points()
-
-    def _tell_points(self) -> None:
-        for group, points in self._groups.items():
-            points.set_domain(self.domain_x, _UNIT if group == "failed" else self.domain)
+def _tip(shown: Mapping[str, tuple[str, str]]) -> Tooltip:
+    """Return what names the trial under the pointer: field to label and format, after its number."""
+    labels, formats = zip(("trial", ""), *shown.values(), strict=True)
+    return Tooltip(fields=["name", *shown], labels=list(labels), formats=list(formats), show_labels=True)
 
 
 def shortened(words: str, most: int) -> str:

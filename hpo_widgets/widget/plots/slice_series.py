@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.int64]
 
-GROUPS = ("inside", "outside", "partial", "failed")
-"""Trials drawn alike: completed inside and outside the present ranges, ended early, failed."""
-
 _SPREAD = 0.6
 _GOLDEN = 0.6180339887498949
 
@@ -76,7 +73,10 @@ class SliceSeries:
         return numbers[self.values.has_ended(numbers)]
 
     def groups(self, numbers: Numbers) -> dict[str, Numbers]:
-        """Sort trials into `GROUPS`; those without anything to draw are in none."""
+        """Sort trials into those drawn alike: completed inside and outside the ranges, ended early, failed.
+
+        Those without anything to draw are in none.
+        """
         completed = self.values.completed(numbers)[0].astype(np.int64)
         is_inside = self._is_inside[completed]
         return {
@@ -98,10 +98,6 @@ class SliceSeries:
             # Even over any run of trials, and the same at each drawing.
             return column + _SPREAD * (numbers * _GOLDEN % 1.0 - 0.5)
         return clip(column)
-
-    def choices(self, name: str, numbers: Numbers) -> Numbers:
-        """Indices of the choices of a parameter that applies to all of these trials."""
-        return self._columns[name][numbers].astype(np.int64)
 
     def y(self, numbers: Numbers) -> Floats:
         """Values of the objective."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
 import traitlets as t
 
+from hpo_widgets.messages import near_match
 from hpo_widgets.widget import text
 from hpo_widgets.widget.closing import close_tree
 from hpo_widgets.widget.plots.plot import MOST_RINGED, TrialPlot
+from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
-from hpo_widgets.widget.plots.slice_figure import SliceFigure, shortened
+from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure, shortened
 from hpo_widgets.widget.plots.slice_series import SliceSeries, leaf
 from hpo_widgets.widget.subshell import act_while_cell_runs
 
@@ -97,13 +98,15 @@ class SlicesPlot(TrialPlot):
         if not self._figures or has_entered or self._series.values.has_rewritten:
             self._draw_everything()
             return
-        values = self._series.values
+        values, domain = self._series.values, self._axis.domain
         self._axis.extend(values.shown_of(fresh), values.shown)
-        groups = self._series.groups(fresh)
+        groups, best = self._series.groups(fresh), self._series.best()
         for figure in self._figures:
             figure.set_domain(self._axis.domain)
             figure.draw(self._series, groups)
-            figure.draw_best(self._series)
+            figure.draw_best(self._series, best)
+        if self._axis.domain == domain:  # that all axes move is enough for one update
+            settle_one([cloud for figure in self._figures for cloud in figure.clouds], MOST_HOT)
         if self.selected:
             self._draw_selected()
 
@@ -111,13 +114,13 @@ class SlicesPlot(TrialPlot):
         self._axis.fit(self._series.values.shown())
         if [figure.name for figure in self._figures] != list(self.parameters):
             self._make_figures()
-        groups = self._series.groups(self._series.ended())
+        groups, best = self._series.groups(self._series.ended()), self._series.best()
         for figure in self._figures:
             shown = leaf(self._space, figure.name)
             figure.set_range(None if shown.kind == "choice" else shown.range)
             figure.set_domain(self._axis.domain)
             figure.draw(self._series, groups, is_new=True)
-            figure.draw_best(self._series)
+            figure.draw_best(self._series, best)
         self._draw_selected()
 
     def _make_figures(self) -> None:
@@ -151,9 +154,9 @@ class SlicesPlot(TrialPlot):
         names = tuple(dict.fromkeys(proposal["value"]))
         for name in names:
             if name not in self._space.names:
-                near = difflib.get_close_matches(str(name), self._space.names, n=1)
-                hint = f": did you mean {near[0]!r}?" if near else ""
-                raise t.TraitError(f"the space has no parameter {name!r}{hint}")
+                raise t.TraitError(
+                    f"the space has no parameter {name!r:.80}. {near_match(str(name), self._space.names)}"
+                )
         if len(names) > MOST_FIGURES:
             raise t.TraitError(f"at most {MOST_FIGURES} parameters are shown at once, got {len(names)}")
         return names

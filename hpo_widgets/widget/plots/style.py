@@ -36,6 +36,30 @@ RING = {
 }
 """How a selected trial is marked."""
 
+SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (70, 130, 205, 205)}
+"""How a completed trial is drawn; ``rgba`` is its colour in a picture, of use in both themes."""
+
+FAINT: dict[str, Any] = {"opacities": [0.25], "stroke_width": 0, "rgba": (120, 140, 170, 70)}
+"""How one outside the present ranges is drawn."""
+
+HOLLOW: dict[str, Any] = {
+    "marker": "diamond",
+    "fill": False,
+    "stroke": DOT,
+    "stroke_width": 1.5,
+    "rgba": (130, 130, 130, 160),
+}
+"""How a pruned or aborted trial is drawn."""
+
+CROSS: dict[str, Any] = {
+    "marker": "crosshair",
+    "colors": [BAD],
+    "stroke": BAD,
+    "stroke_width": 2,
+    "rgba": (190, 60, 50, 220),
+}
+"""How a failed trial is drawn."""
+
 
 def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
     """Set both coordinates in one message: one by one, a view would draw the shorter length."""

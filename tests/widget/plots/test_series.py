@@ -95,3 +95,16 @@ def test_the_second_objective_can_be_drawn():
     series, _ = series_of(search, 1)
     assert series.best_so_far()[1].tolist() == [2.0, 2.0, 3.0]
     assert series.completed(np.arange(2))[1].tolist() == [2.0, 3.0]
+
+
+def test_very_many_steps_of_the_best_become_fewer_and_end_at_the_best():
+    search = ScriptedSearch()
+    search.add_trials([1.0 / (1 + number) for number in range(2000)])
+    series, _ = series_of(search)
+    all_x, _ = series.best_so_far()
+    x, y = series.best_so_far(least_step=20.0)
+    assert len(all_x) == 2 * 2000 - 1
+    assert len(x) <= 2 * 101
+    assert (x[0], y[0], x[-1], y[-1]) == (0.0, 1.0, 1999.0, 1 / 2000)
+    # Each corner is a level that was reached there.
+    assert y[-3] == 1.0 / (1 + x[-3])
