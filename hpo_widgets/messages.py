@@ -26,13 +26,21 @@ def near_match(word: str, known: Iterable[str]) -> str:
     """
     words = [str(name) for name in known]
     folded = {name.casefold(): name for name in words}
-    found = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
-    if not found:
-        # A name may be given without its section ("lr" for "Args/lr"), which is far away in letters.
-        found = [name for name in folded if name.rpartition("/")[2] == str(word).casefold().rpartition("/")[2]][:1]
+    found = _nearest(str(word).casefold(), list(folded))
     if found:
         return f"Did you mean {folded[found[0]]!r}?"
     if not words:
         return "None is known."
     shown = ", ".join(repr(name) for name in words[:12])
     return f"Known: {shown}{', ...' if len(words) > 12 else ''}."
+
+
+def _nearest(word: str, names: list[str]) -> list[str]:
+    """The nearest name, or none: by its last part first, as sections are what people leave out or mistake."""
+
+    def last(name: str) -> str:
+        return name.rpartition("/")[2]
+
+    alike = set(difflib.get_close_matches(last(word), map(last, names), n=len(names) or 1, cutoff=0.6))
+    candidates = [name for name in names if last(name) in alike]
+    return difflib.get_close_matches(word, candidates or names, n=1, cutoff=0.0 if candidates else 0.6)

@@ -118,8 +118,8 @@ def remove_project(client, name):
     """Remove a project, what is below it and their Tasks."""
     for project in client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True):
         tasks = client.tasks.get_all(project=[project.id], only_fields=["id"], search_hidden=True)
-        for task in tasks:
-            client.tasks.delete(task=task.id, force=True)
+        if tasks:
+            client.tasks.delete_many(ids=[task.id for task in tasks], force=True)
     # The children first: a project goes with what is below it.
     found = client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True)
     for project in sorted(found, key=lambda project: -len(project.name)):
@@ -197,8 +197,8 @@ def run_script(source, folder, environment, *arguments, name="script.py"):
 def script(clearml_api, tmp_path):
     """``script(source, *arguments)`` runs it in a process of its own and gives what it said."""
 
-    def run(source, *arguments, fails=False, name="script.py", through=None):
-        environment = {**clearml_api.environment, **(through.environment if through else {})}
+    def run(source, *arguments, fails=False, name="script.py", through=None, environment=()):
+        environment = {**clearml_api.environment, **(through.environment if through else {}), **dict(environment)}
         ended = run_script(source, tmp_path, environment, *arguments, name=name)
         assert bool(ended.returncode) == fails, ended.stdout + ended.stderr
         return ended

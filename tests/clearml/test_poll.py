@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hpo_widgets.clearml.poll_thread import PollThread
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.status import StatusPanel
+from tests.clearml.hands import finished
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -41,3 +47,70 @@ def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, 
         "tasks.enqueue": workers,
         "tasks.get_all": len(looks),
     }
+
+
+CURVES = "events.scalar_metrics_iter_histogram"
+
+
+def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(total_max_jobs=4, max_number_of_concurrent_tasks=4)
+    made.start()
+    until(made, lambda: len(made.top(4)) == 4)
+    assert asked.counts()[CURVES] == 0
+    assert made.trial(2).get_reported_scalars()["validation"]["loss"]["x"] == [0, 1, 2]
+    assert asked.counts()[CURVES] == 1
+    # A page that is drawn again asks no server.
+    assert made.trial(2).get_reported_scalars()["validation"]["loss"]["x"] == [0, 1, 2]
+    assert asked.counts()[CURVES] == 1
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    assert asked.counts()[CURVES] == 1
+
+
+def test_a_panel_fetches_no_curves_until_a_trial_is_selected(asked, task_search, hands):
+    made = finished(task_search())
+    panel = OptimizerWidget(made)
+    assert asked.counts()[CURVES] == 0
+    panel.close()
+
+
+def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, until):
+    made = task_search(total_max_jobs=2)
+    made.start()
+    made.pause()
+    made.set_total_max_jobs(10)
+    until(made, lambda: made.get_num_active_experiments() == 0)
+    asked.start_over()
+    made.set_range("x", (0.25, 0.5))  # whatever else goes on
+    assert made.status is SearchStatus.PAUSED
+    assert made.next_poll is None
+    assert asked.in_order() == []
+
+
+def test_the_panel_counts_down_to_the_next_look(task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(pool_period_min=1.0)
+    panel = StatusPanel(made)
+    assert panel.next_poll == ""
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2 or made.next_poll is not None)
+    assert re.fullmatch(r"next poll in 0:0\d", StatusPanel(made).next_poll)
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert StatusPanel(made).next_poll == ""
+
+
+def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(pool_period_min=None)
+    made.start()
+    # A launch is news: the next look comes an eighth of the period later.
+    until(made, lambda: made.next_poll is not None)
+    assert made.next_poll <= 0.1 * 60 / 8
+
+
+@pytest.mark.parametrize("minutes", ["soon", True, 0, -1.0])
+def test_a_period_that_is_none_is_told(task_search, minutes):
+    with pytest.raises((TypeError, ValueError), match="pool_period_min .*minutes"):
+        task_search(pool_period_min=minutes)

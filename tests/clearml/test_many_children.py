@@ -1,0 +1,86 @@
+"""A search of a thousand Tasks: what is asked about all of them does not grow into a request for each."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from clearml import Task
+
+from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.clearml.poll_thread import PollThread
+from hpo_widgets.trials import TrialState
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+NUMBER = 1000
+
+
+@pytest.fixture
+def thousand(task_search, hands, project, api_client):
+    """An optimizer Task of a thousand trials: the first completed, the others waiting in a queue nobody serves."""
+    own = Task.create(project_name=project, task_name="mine")
+    made = finished(task_search(auto_connect_task=own, total_max_jobs=1))
+    first = made.trial(0).id
+    [found] = hands.call("tasks.get_all", id=[first], only_fields=["hyperparams"])["tasks"]
+    children = []
+    for number in range(1, NUMBER):
+        hyperparams = copy.deepcopy(found["hyperparams"])
+        x = number / NUMBER
+        hyperparams["General"]["x"]["value"] = str(x)
+        hyperparams["hpo_widgets"]["trial"]["value"] = str(number)
+        hyperparams["hpo_widgets"]["draw"]["value"] = str(number)
+        hyperparams["hpo_widgets"]["point"]["value"] = json.dumps([x])
+        clone = {"new_task_name": f"train: x={x}", "new_task_parent": own.id, "new_task_hyperparams": hyperparams}
+        children.append(hands.call("tasks.clone", task=first, **clone)["id"])
+    idle = api_client.queues.create(name=f"{hands.worker}-idle").id
+    hands.call("tasks.enqueue_many", ids=children, queue=idle)
+    report(hands, {child: (number + 1) / NUMBER for number, child in enumerate(children)})
+    yield own.id
+    api_client.queues.delete(queue=idle, force=True)
+
+
+def report(hands, values):
+    """Report the objective of many Tasks by one request."""
+    event = {"type": "training_stats_scalar", "metric": "validation", "variant": "loss", "iter": 0}
+    lines = [json.dumps({**event, "task": task, "value": value}) for task, value in values.items()]
+    headers = {"Content-Type": "application/json-lines"}
+    answer = hands.session.send_request("events", "add_batch", data="\n".join(lines), headers=headers)
+    assert answer.json()["data"]["errors"] == 0
+
+
+def test_a_thousand_children_are_taken_over_looked_at_stopped_and_ranked(
+    asked, thousand, hands, until, tmp_path, monkeypatch
+):
+    looks = []
+    look = PollThread.look
+    monkeypatch.setattr(PollThread, "look", lambda self, followed: (looks.append(len(followed)), look(self, followed)))
+    asked.start_over()
+    again = HyperParameterOptimizer.open(thousand, journal=tmp_path / "elsewhere")
+    assert again.counts == {
+        **dict.fromkeys(TrialState, 0),
+        TrialState.COMPLETED: 1,
+        TrialState.QUEUED: NUMBER - 1,
+    }
+    # What the optimizer Task keeps, the template, the children by pages of 500.
+    assert asked.counts()["tasks.get_all"] <= 7
+
+    asked.start_over()
+    assert again.start()
+    until(again, lambda: looks and len(again.top(NUMBER)) == NUMBER)
+    again.stop()
+    assert again.wait(timeout=1.0)
+    assert again.counts[TrialState.ABORTED] == NUMBER - 1
+    assert max(looks) == NUMBER - 1
+    counts = asked.counts()
+    assert counts["tasks.get_all"] == len(looks)
+    # The first may be sent while the others are still being wished.
+    assert counts["tasks.stop_many"] <= 3
+    assert counts["tasks.get_by_id"] == counts["events.scalar_metrics_iter_histogram"] == 0
+
+    asked.start_over()
+    top = HyperParameterOptimizer.get_optimizer_top_experiments("validation", "loss", "min", thousand, 3)
+    assert [task.id for task in top] == [trial.id for trial in again.top(3)]
+    assert asked.counts()["tasks.get_all"] <= 3
