@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.track import Floats, shares
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Rows
 
-Floats = npt.NDArray[np.float64]
 Tracks = dict[str, tuple[float, float]]
 
 MOST_BINS = 128
@@ -67,7 +67,9 @@ class Rug:
         """Take trials with their values of this parameter; NaN where it does not apply to one."""
         # A value off the track, of a point by hand, has no place on it.
         keep = (values >= self._low) & (values <= self._high)
-        bins = np.rint(self._place(values[keep]) * (self._size - 1)).astype(np.intp)
+        bins = np.rint(shares(values[keep], self._low, self._high, is_log=self._is_log) * (self._size - 1)).astype(
+            np.intp
+        )
         np.maximum.at(self._kinds, bins, trials.kinds[keep])
         np.minimum.at(self._losses, bins, trials.losses[keep])
         np.maximum.at(self._epochs, bins, trials.epochs[keep])
@@ -85,13 +87,6 @@ class Rug:
         signs[completed] = 1 + levels.of(self._losses[completed])
         signs[(self._epochs == epoch) & (signs > 0)] += _OF_THIS_EPOCH
         return _SIGNS[signs].tobytes().decode("ascii")
-
-    def _place(self, values: Floats) -> Floats:
-        if self._is_log:
-            low, high = math.log(self._low), math.log(self._high)
-            return (np.log(values) - low) / (high - low)
-        # By halves: the width of a track may be more than a float holds.
-        return (values / 2 - self._low / 2) / (self._high / 2 - self._low / 2)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.drawn import DrawnLately
 from hpo_widgets.widget.edges import LEAST_COMPLETED, Edge, edges
 from hpo_widgets.widget.part import ViewPart
 from hpo_widgets.widget.rug import TriedValues
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
+    from hpo_widgets.trials import Rows
     from hpo_widgets.widget.refresher import Refresher, Update
 
 _COMMANDS = ("set_ranges", "undo", "redo")
@@ -36,7 +38,8 @@ class SpacePanel(ViewPart):
 
     Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
     choices tell how many trials had them. Where the best trial sits near the end of a range, a sentence
-    offers to widen it.
+    offers to widen it. Over the track a ghost shows where values are drawn: all over the range, or where a sampler
+    that learns has drawn most of late.
 
     Parameters
     ----------
@@ -62,6 +65,9 @@ class SpacePanel(ViewPart):
     best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
         sync=True
     )
+    drawn = t.List(
+        t.Unicode(), help="Where each parameter was drawn of late, a digit a bin of its range; empty: anywhere."
+    ).tag(sync=True)
     edges = t.List(t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to.").tag(
         sync=True
     )
@@ -71,6 +77,7 @@ class SpacePanel(ViewPart):
         self._asked = AskedRanges()
         self._tracks: dict[str, tuple[float, float]] = {}
         self._tried: TriedValues | None = None
+        self._drawn: DrawnLately | None = None
         self._space: Space | None = None
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
@@ -85,13 +92,16 @@ class SpacePanel(ViewPart):
             if has_entered:
                 self._space, self._num_epochs = space, len(epochs)
                 self._enter(space)
+                self._drawn = None
                 self.ways = way_back(epochs, space)
             capabilities = search.capabilities
             commands = {name: capabilities.get(name) for name in _COMMANDS}
             reset = commands["set_ranges"] or (None if "reset" in self.ways else _NOTHING_TO_RESET)
             self.commands = {**commands, "reset": reset}
             if has_entered or len(update.rows):
-                self._show_tried(update, epochs[-1].epoch if epochs else 0)
+                epoch = epochs[-1].epoch if epochs else 0
+                self._show_tried(update, epoch)
+                self._show_drawn(update, epoch)
                 self._show_best(search)
             if request is not None:
                 self.answered = request
@@ -116,6 +126,17 @@ class SpacePanel(ViewPart):
             if not self.has_trait(name):
                 self.add_traits(**{name: t.Any(help="Bins of a rug, or the trials of each choice.").tag(sync=True)})
             self.set_trait(name, tried)
+
+    def _show_drawn(self, update: Update, epoch: int) -> None:
+        rows: Rows = update.rows
+        if self._drawn is None:
+            search = update.search
+            self._drawn = DrawnLately(search.space, epoch, search.strategy_name)
+            self.drawn = self._drawn.shown()
+            # Draws of this epoch may have come before its ranges were seen.
+            rows = search.snapshot()
+        if self._drawn.put(rows):
+            self.drawn = self._drawn.shown()
 
     def _show_best(self, search: Search) -> None:
         trial = search.best_trial

@@ -18,7 +18,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** Writes only what differs: an unchanged node is not laid out, nor read out, again. */
-export function setText(node: HTMLElement, text: string): void {
+export function setText(node: Element, text: string): void {
   if (node.textContent !== text) {
     node.textContent = text;
   }

@@ -1,6 +1,7 @@
-// The ghost over a track: where a parameter's own distribution puts its values within the present range,
-// a band where every value may be drawn, a hump for each step where there are steps.
+// The ghost over a track: where values of the present range are drawn. A band where any value is as likely, a hump
+// for each step where there are steps; higher where a sampler that learns has drawn most of late.
 
+import { setText } from "./dom";
 import type { Bounds, Scale } from "./scale";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -9,10 +10,18 @@ const HEIGHT = 10;
 /** Half a hump's foot and half its top, as a share of the track. */
 const FOOT = 0.025;
 const TOP = 0.011;
+const FULL = 9;
+
+/** Where values were drawn of late: a digit a bin of `range`, 9 where most; empty: anywhere. */
+export interface Drawn {
+  profile: string;
+  range: Bounds;
+}
 
 export class Ghost {
   readonly root: SVGSVGElement;
   private readonly path: SVGPathElement;
+  private readonly title: SVGTitleElement;
 
   constructor() {
     this.root = document.createElementNS(SVG, "svg");
@@ -21,24 +30,70 @@ export class Ghost {
     this.root.setAttribute("preserveAspectRatio", "none");
     this.root.setAttribute("aria-hidden", "true");
     this.path = document.createElementNS(SVG, "path");
-    this.root.append(this.path);
+    this.title = document.createElementNS(SVG, "title");
+    this.root.append(this.title, this.path);
   }
 
-  paint(scale: Scale, bounds: Bounds): void {
+  paint(scale: Scale, bounds: Bounds, drawn: Drawn): void {
     const steps = scale.steps(bounds);
-    const [low, high] = bounds.map((bound) => WIDTH * scale.fraction(bound)) as [number, number];
+    const ends = shares(scale, bounds);
+    const profile = new Profile(drawn.profile, shares(scale, drawn.range));
     const shape =
       steps === null
-        ? `M${low} ${HEIGHT}V0H${high}V${HEIGHT}z`
-        : steps.map((step) => hump(step, steps.length)).join("");
+        ? band(ends, profile)
+        : steps.map((step) => hump(step, steps.length, profile.height(step))).join("");
     if (this.path.getAttribute("d") !== shape) {
       this.path.setAttribute("d", shape);
     }
+    setText(
+      this.title,
+      drawn.profile === ""
+        ? "Values are drawn from anywhere in here"
+        : "Where values were drawn of late: the higher, the more often",
+    );
   }
 }
 
-function hump(share: number, count: number): string {
+function shares(scale: Scale, bounds: Bounds): Bounds {
+  return [scale.fraction(bounds[0]), scale.fraction(bounds[1])];
+}
+
+/** Heights from 0 to 1 along the track; level beyond the range that they are of. */
+class Profile {
+  constructor(
+    private readonly digits: string,
+    private readonly ends: Bounds,
+  ) {}
+
+  /** The places at which the heights are known. */
+  get places(): number[] {
+    const [low, high] = this.ends;
+    const last = this.digits.length - 1;
+    return [...this.digits].map((_, index) => low + ((high - low) * index) / last);
+  }
+
+  height(place: number): number {
+    const [low, high] = this.ends;
+    if (this.digits === "" || low === high) {
+      return 1;
+    }
+    const last = this.digits.length - 1;
+    const index = Math.round(((place - low) / (high - low)) * last);
+    return Number(this.digits[Math.min(last, Math.max(0, index))]) / FULL;
+  }
+}
+
+function band(ends: Bounds, profile: Profile): string {
+  const inside = profile.places.filter((place) => place > ends[0] && place < ends[1]);
+  const top = [ends[0], ...inside, ends[1]]
+    .map((place) => `L${WIDTH * place} ${HEIGHT * (1 - profile.height(place))}`)
+    .join("");
+  return `M${WIDTH * ends[0]} ${HEIGHT}${top}L${WIDTH * ends[1]} ${HEIGHT}z`;
+}
+
+function hump(share: number, count: number, height: number): string {
   const narrow = Math.min(1, 16 / count);
   const at = (offset: number): number => WIDTH * (share + offset * narrow);
-  return `M${at(-FOOT)} ${HEIGHT}L${at(-TOP)} 0H${at(TOP)}L${at(FOOT)} ${HEIGHT}z`;
+  const top = HEIGHT * (1 - height);
+  return `M${at(-FOOT)} ${HEIGHT}L${at(-TOP)} ${top}H${at(TOP)}L${at(FOOT)} ${HEIGHT}z`;
 }

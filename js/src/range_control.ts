@@ -1,7 +1,7 @@
 // The range of one numeric parameter: two handles on a track and two fields for typed bounds.
 
 import { element, setAttribute, setReason, setText } from "./dom";
-import { Ghost } from "./ghost";
+import { type Drawn, Ghost } from "./ghost";
 import { Rug } from "./rug";
 import { type Bounds, format, type NumericSpec, parse, Scale } from "./scale";
 
@@ -20,6 +20,7 @@ export interface Tried {
   /** The best trial's name and value. */
   best: { name: string; value: number } | null;
   edge: Edge | null;
+  drawn: Drawn;
 }
 
 /** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
@@ -41,7 +42,12 @@ export class RangeControl {
   private readonly edgeNote: HTMLElement;
   private readonly edgeText: HTMLElement;
   private readonly edgeButton: HTMLButtonElement;
-  private tried: Tried = { bins: "", best: null, edge: null };
+  private tried: Tried = {
+    bins: "",
+    best: null,
+    edge: null,
+    drawn: { profile: "", range: [0, 1] },
+  };
   /** What the fields were last given: another text there is a person's. */
   private readonly written: [string, string] = ["", ""];
   private scale: Scale;
@@ -115,7 +121,8 @@ export class RangeControl {
   }
 
   private paintTried(): void {
-    const { bins, best, edge } = this.tried;
+    const { bins, best, edge, drawn } = this.tried;
+    this.ghost.paint(this.scale, this.bounds, drawn);
     this.rug.setBins(bins);
     const value = best?.value ?? null;
     const { low, high } = this.scale.spec;
@@ -189,7 +196,6 @@ export class RangeControl {
         ? `in steps of ${format(spec.step ?? 1)}${spec.kind === "log" ? " of the exponent" : ""}`
         : null,
     );
-    this.ghost.paint(this.scale, this.bounds);
     this.paintTried();
     this.fill.style.left = `${100 * shares[0]}%`;
     this.fill.style.right = `${100 * (1 - shares[1])}%`;

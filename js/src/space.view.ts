@@ -21,6 +21,8 @@ type Model = {
   ways: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
   edges: Edge[];
+  /** Where each parameter was drawn of late; see `Drawn`. */
+  drawn: string[];
   /** By the parameter's place: the text of its rug, or the trials of each choice. */
   [tried: `tried_${number}`]: string | number[] | undefined;
 };
@@ -206,6 +208,10 @@ const render: Render<Model> = ({ model, el }) => {
           bins: tried ?? "",
           best: value === null ? null : { name: best.name ?? "", value },
           edge: edges.get(spec.name) ?? null,
+          drawn: {
+            profile: model.get("drawn")[index] ?? "",
+            range: model.get("ranges")[spec.name] as Bounds,
+          },
         });
       }
     }

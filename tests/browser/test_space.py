@@ -90,6 +90,25 @@ def test_the_rug_shows_what_was_tried_and_the_triangle_the_best(opened, panel):
     assert opened.complaints() == []
 
 
+def test_the_ghost_shows_where_values_are_drawn(opened, panel):
+    ghost = panel.get_by_role("group", name="dropout").locator(".hpo-ghost path")
+    rail = panel.get_by_role("group", name="dropout").locator(".hpo-rail")
+    assert ghost.bounding_box()["width"] == pytest.approx(rail.bounding_box()["width"], abs=2)
+    for _ in range(4):
+        opened.kernel("[search.add_trial(0.5, {'lr': 0.01, 'dropout': 0.1, 'layers': 2, 'activation': 'relu'})"
+                      " for _ in range(5)]")  # fmt: skip
+    expect(panel.locator(".hpo-ghost title").nth(1)).to_have_text(re.compile("drawn of late"))
+    places, heights = zip(*HIGHER.findall(ghost.get_attribute("d")), strict=True)
+    # Up is less: the place with the least is where most was drawn.
+    assert float(places[heights.index(min(heights, key=float))]) == pytest.approx(200, abs=15)
+    layers = panel.get_by_role("group", name="layers").locator(".hpo-ghost path").get_attribute("d")
+    humps = [float(height) for _, height in HIGHER.findall(layers)][::2]
+    assert humps.index(min(humps)) == 1
+
+
+HIGHER = re.compile(r"L(-?[\d.]+) ([\d.]+)")
+
+
 def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened, panel):
     opened.kernel("search.add_trials([0.5] * 12)")
     add(opened, 0.1, 0.09)
