@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypedDict
 
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import PollsServer, SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 
@@ -131,12 +131,18 @@ def best(search: Search) -> Best | None:
     }
 
 
+def next_poll(search: Search) -> str:
+    """When the server that runs the trials is looked at again: ``next poll in 0:04``; empty where there is none."""
+    seconds = search.next_poll if isinstance(search, PollsServer) else None
+    if seconds is None:
+        return ""
+    return f"next poll in {text.duration(math.ceil(seconds) / 60)}" if seconds else "polling now"
+
+
 def forecast(search: Search) -> str:
-    """When the search will end, where that can be known: ``ends in about 1:20``."""
+    """When the search will end, where that can be known: ``ends in about 1:20``; what a pause does not stop."""
     if search.status is SearchStatus.PAUSED:
-        return "paused: nothing is launched" + (
-            ", the time limit runs on" if search.budget.wall_minutes.limit is not None else ""
-        )
+        return "the time limit runs on" if search.budget.wall_minutes.limit is not None else ""
     if search.status is not SearchStatus.RUNNING:
         return ""
     minutes = _minutes_left(search)
