@@ -266,10 +266,15 @@ class ScriptedSearch:
         return self._trials[number]
 
     def top(self, k: int) -> list[Trial]:
-        """Return the k best trials by the first objective, best first."""
+        """Return the k best trials by the first objective, best first; infinite values come last."""
         sign = 1.0 if self.objectives[0].minimise else -1.0
         ranked = [trial for trial in self._trials if trial.value is not None and not math.isnan(trial.value)]
-        return sorted(ranked, key=lambda trial: sign * float(trial.value or 0.0))[:k]
+
+        def rank(trial: Trial) -> tuple[bool, float]:
+            value = float(trial.value or 0.0)
+            return math.isinf(value), sign * value
+
+        return sorted(ranked, key=rank)[:k]
 
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""

@@ -201,7 +201,9 @@ class Notebook:
         """Value of an expression in the kernel, by way of JSON; waits for a running cell."""
         reply = self.page.evaluate(
             """async code => {
-              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              // Not the current widget: that may be a view of an output.
+              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+              const { kernel } = notebook.sessionContext.session;
               const future = kernel.requestExecute({code: '', silent: true, user_expressions: {it: code}});
               return (await future.done).content.user_expressions.it;
             }""",

@@ -217,3 +217,79 @@ def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
         "the search has ended: all 200 trials were run"
     )
     assert notebook.kernel("widget.waiting") is False
+
+
+STEERED = """
+import time
+from pathlib import Path
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, RandomSearch
+from hpo_widgets.trials import TrialState
+
+def train(lr):
+    time.sleep(0.02)
+    while Path("held").exists():  # a door for the test
+        time.sleep(0.01)
+    return lr
+
+optimizer = HyperParameterOptimizer(
+    train, [LogUniformParameterRange("lr", -4, -1)], optimizer_class=RandomSearch, max_number_of_concurrent_tasks=2
+)
+log = []
+
+def note():
+    seen = [str(optimizer.status), len(optimizer.epochs)]
+    if log[-1:] != [seen] and seen[0] != "stopping":
+        log.append(seen)
+
+optimizer.subscribe(note)
+widget = OptimizerWidget(optimizer)
+optimizer.start()
+widget
+"""
+WAITS = """
+outcome = widget.wait()
+log.append("the cell has ended")
+"""
+
+
+def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
+    door = notebook.lab.root / "held"
+    notebook.open(STEERED, WAITS)
+    notebook.start_all()
+    panel = notebook.panel()
+    pill = panel.locator(".hpo-pill")
+    expect(pill).to_have_text("●running", timeout=60_000)
+    expect(notebook.page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
+    button(panel, "Pause").click()
+    expect(pill).to_have_text("❚❚paused")
+    expect(panel.get_by_role("button", name="0 running")).to_be_visible()
+    handle = panel.get_by_role("slider", name="lr, lower end")
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    notebook.page.mouse.move(x, y)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(x + 90, y, steps=5)
+    notebook.page.mouse.up()
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
+    try:
+        door.touch()
+        button(panel, "Resume").click()
+        # In the middle of their trials, both workers are stopped.
+        expect(panel.get_by_role("button", name="2 running")).to_be_visible()
+        notebook.screenshot("wait-in-a-cell")
+        button(panel, "Stop").click()
+        expect(pill).to_have_text("■stopped")
+    finally:
+        door.unlink()
+    expect(panel.get_by_role("button", name="2 aborted")).to_be_visible()
+    assert notebook.kernel("log") == [
+        ["running", 1], ["paused", 1], ["paused", 2], ["running", 2], ["stopped", 2], "the cell has ended"
+    ]  # fmt: skip
+    assert notebook.kernel("outcome") is True
+    low, held = notebook.kernel(
+        "[optimizer.space.ranges['lr'][0],"
+        " [float(lr) for s in [optimizer.snapshot()] for lr in s.parameters['lr'][s.state == TrialState.ABORTED]]]"
+    )
+    assert len(held) == 2
+    assert all(lr >= low > 1e-4 for lr in held)
+    assert notebook.complaints() == []

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANEL = """
+import math
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -239,6 +240,32 @@ def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
     assert opened.complaints() == []
 
 
+@pytest.mark.parametrize(
+    ("trials", "dots"),
+    [
+        ("[]", 0),
+        ("search.add_trial(0.5)", 1),
+        ("search.add_trials([0.25] * 12)", 12),
+        ("[search.add_trial(state=TrialState.FAILED, error='no') for _ in range(5)]", 5),
+        ("search.add_trials([1e-300, 1e300, 0.0, -1e300, 5e-324, 1.7e308])", 6),
+        ("search.add_trials([math.inf, -math.inf, math.nan, 0.5])", 4),
+    ],
+    ids=["none", "one", "equal", "failed", "extreme", "infinite"],
+)
+def test_whatever_the_objectives_are_every_ended_trial_is_drawn(opened, panel, trials, dots, request):
+    opened.kernel(f"[search.command('start'), {trials}] and None")
+    # The mark of the best beside them, where there is one.
+    best = opened.kernel("sum(t.value is not None and math.isfinite(t.value) for t in search.top(1))")
+    plot = panel.locator(".hpo-plot-host")
+    expect(plot.locator(".dot")).to_have_count(dots + best)
+    opened.screenshot(f"objectives-{request.node.callspec.id}", panel)
+    panel.get_by_role("tab", name="Slices").click()
+    opened.wait_kernel("widget._refresher._flow.is_acknowledged")
+    broken = panel.evaluate("panel => panel.querySelectorAll('[transform*=NaN], [d*=NaN], [x*=NaN], [cx*=NaN]').length")
+    assert broken == 0
+    assert opened.complaints() == []
+
+
 def test_a_trial_under_the_pointer_is_named(opened, panel):
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     dots = panel.locator(".hpo-plot-host .dot")
@@ -267,6 +294,35 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
     notebook.wait_kernel("widget._refresher._flow.is_acknowledged")
+
+
+def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    notebook.command("notebook:create-output-view")
+    side = notebook.page.locator(".jp-LinkedOutputView .hpo-panel")
+    expect(side.locator(".hpo-pill")).to_have_text("○idle")
+    notebook.page.evaluate(BESIDE)
+    expect(side.get_by_role("slider").first).to_be_visible()
+    assert side.bounding_box()["width"] < 720
+    side.get_by_role("button", name="Start", exact=True).click()
+    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    for panel in (side, notebook.panel()):
+        expect(panel.locator(".hpo-pill")).to_have_text("●running")
+        expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
+    space, plot = side.locator(".hpo-space").bounding_box(), side.locator(".hpo-plot-host").bounding_box()
+    assert plot["y"] >= space["y"] + space["height"] - 1
+    notebook.screenshot("panel-side-view")
+    assert notebook.complaints() == []
+
+
+# Moves the view of an output to the right of its notebook.
+BESIDE = """() => {
+  const { shell } = window.jupyterapp;
+  const [notebook, view] = [...shell.widgets('main')];
+  shell.add(view, 'main', { mode: 'split-right', ref: notebook.id });
+}"""
 
 
 def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
