@@ -41,6 +41,7 @@ class SearchControls(TypedPart):
     _esm = asset("controls.js")
     _css = asset("controls.css")
 
+    search_id = t.Unicode(help="With it the search is opened again, when the page has lost its kernel.").tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
@@ -68,6 +69,7 @@ class SearchControls(TypedPart):
         search = update.search
         capabilities = search.capabilities
         with self.hold_sync():
+            self.search_id = search.id
             self.status = str(search.status)
             self.commands = {name: capabilities.get(name) for name in _COMMANDS} | {"wait": why_not(search)}
             if self.waiting:

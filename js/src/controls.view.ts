@@ -6,6 +6,8 @@ import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
 import { type Answer, typedField } from "./typed_field";
 
 type Model = {
+  /** With this id the search is opened again. */
+  search_id: string;
   status: string;
   /** Command name to null when it can be done now, else to the sentence that says why not. */
   commands: Record<string, string | null>;
@@ -18,6 +20,7 @@ type Model = {
 };
 
 const TRAITS = [
+  "search_id",
   "status",
   "commands",
   "waiting",
@@ -81,9 +84,18 @@ const render: Render<Model> = ({ model, el }) => {
   setText(cross, "✕");
   dismiss.append(cross);
   line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
-  root.append(group, line);
+
+  // Shown by the style sheet when the page has lost the kernel: then nobody else could say it.
+  const gone = element("div", "hpo-gone", { role: "alert" });
+  const way = element("code");
+  gone.append(
+    "✕ Not connected any more: the kernel of this panel has ended or was restarted. To go on with this search, run the cells that define its function, then ",
+    way,
+  );
+  root.append(gone, group, line);
 
   const paint = (): void => {
+    setText(way, `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`);
     const commands = model.get("commands");
     for (const [index, action] of actions(model.get("status")).entries()) {
       const place = places[index];

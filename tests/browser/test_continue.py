@@ -84,10 +84,14 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     best, done = notebook.kernel("[optimizer.best_trial.number, optimizer.counts[2]]")
     # In mid-search, as a person does who has lost patience.
     notebook.page.evaluate(RESTART)
+    gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
+    expect(gone).to_contain_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
+    notebook.screenshot(f"continue-gone-{'dark' if dark else 'light'}", panel)
     run_cell(notebook, 0)
     assert notebook.kernel("'optimizer' in globals()") is False
     panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget")
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(panel.locator(".hpo-gone")).to_be_hidden()
     # Everything that was seen is there, and what ran is told from what ended.
     expect(panel.get_by_role("button", name=f"{done} completed")).to_be_visible()
     expect(panel.get_by_role("button", name="2 aborted")).to_be_visible()
