@@ -335,7 +335,7 @@ def test_a_job_that_overruns_its_limit_is_aborted_and_does_not_count_as_a_failur
             threading.Event().wait()
         return x
 
-    made = search(train, [DiscreteParameterRange("x", [1, 2])], time_limit_per_job=0.003, max_failures=1)
+    made = search(train, [DiscreteParameterRange("x", [1, 2])], time_limit_per_job=0.02, max_failures=1)
     finished(made)
     assert made.stop_reason.code == "space_exhausted"
     aborted = next(made.trial(number) for number in range(2) if made.trial(number).parameters["x"] == 1)
@@ -841,6 +841,8 @@ def test_every_method_may_be_called_from_inside_a_callback(search):
     seen = []
 
     def callback(job_id, *_):
+        if "stopped" in seen:
+            return  # another start would go on with the search
         made.set_range("x", (0.1, 0.9))
         made.undo()
         made.redo()

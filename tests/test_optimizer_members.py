@@ -797,6 +797,28 @@ def test_next_poll_is_none_where_no_server_runs_the_trials(running):
     assert running().next_poll is None
 
 
+def test_log_so_far_is_empty_before_a_trial_has_printed(running):
+    assert running().log_so_far(0).result(DEADLINE) == ""
+
+
+def test_close_files_lets_the_next_look_open_them_again(optimizer):
+    made = finished(optimizer())
+    before = made.trial(0)
+    made.close_files()
+    assert made.trial(0) == before
+
+
+def test_as_code_names_the_template_and_the_present_ranges(optimizer, template):
+    made = optimizer()
+    made.set_range("x", (0.25, 0.5))
+    scope = {"template_experiment": template}  # how code names a function that lives in another one
+    exec(compile(made.as_code(), "<copied>", "exec"), scope)
+    copied = scope["optimizer"]
+    assert copied.space.ranges == {"x": (0.25, 0.5)}
+    assert copied.objectives == made.objectives
+    assert copied.total_max_jobs == 3
+
+
 def test_epochs_begin_with_the_first_space(optimizer):
     made = finished(optimizer())
     made.set_range("x", (0.5, 1))
