@@ -241,6 +241,16 @@ class Search(Protocol):
 
 
 @runtime_checkable
+class PollsServer(Protocol):
+    """A search whose trials run at a server, which is looked at now and then."""
+
+    @property
+    def next_poll(self) -> float | None:
+        """Seconds until the next look; None: none is due."""
+        ...
+
+
+@runtime_checkable
 class TellsLogs(Protocol):
     """A search that can tell what a running trial has printed so far; others show it at its end."""
 

@@ -55,6 +55,9 @@ class StatusPanel(TypedPart):
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
     best = t.Dict(None, allow_none=True, help="Value and number of the best trial.").tag(sync=True)
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
+    next_poll = t.Unicode(help="When the server that runs the trials is looked at again; empty where there is none.").tag(
+        sync=True
+    )
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials; a press on a count changes them.")
@@ -79,6 +82,7 @@ class StatusPanel(TypedPart):
             self.counts = [dict(count) for count in summary.counts(search)]
             self.set_trait("best", best)
             self.forecast = summary.forecast(search)
+            self.next_poll = summary.next_poll(search)
             self.sentence = "" if reason is None else reason.sentence
             self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices)]
             self.workers = search.max_number_of_concurrent_tasks

@@ -39,6 +39,7 @@ type Model = {
   counts: Count[];
   best: Best | null;
   forecast: string;
+  next_poll: string;
   sentence: string;
   notices: Notice[];
   workers: number;
@@ -73,6 +74,7 @@ const TRAITS = [
   "counts",
   "best",
   "forecast",
+  "next_poll",
   "sentence",
   "notices",
   "workers",
@@ -137,7 +139,8 @@ const render: Render<Model> = ({ model, el }) => {
   const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
   const bestText = element("span");
   const forecast = element("span", "hpo-muted");
-  bestLine.append(bestMark, bestText, forecast);
+  const nextPoll = element("span", "hpo-muted");
+  bestLine.append(bestMark, bestText, forecast, nextPoll);
   factsRow.append(counts, bestLine);
   budgets.append(factsRow);
   const ending = element("div", "hpo-ending");
@@ -236,6 +239,8 @@ const render: Render<Model> = ({ model, el }) => {
     setText(bestText, text);
     const remaining = model.get("forecast");
     setText(forecast, remaining ? ` · ${remaining}` : "");
+    const poll = model.get("next_poll");
+    setText(nextPoll, poll ? ` · ${poll}` : "");
     setText(sentence, model.get("sentence"));
     const offer = model.get("raise_to");
     raise.hidden = offer === null;

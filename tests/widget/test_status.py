@@ -42,6 +42,16 @@ def test_the_numbers_are_those_of_the_search(status, search, refresh):
     assert (status.workers, status.jobs, status.facts[1]) == (5, None, "5 workers")
 
 
+def test_the_time_to_the_next_poll_is_counted_down_where_a_server_runs_the_trials(status, search, refresh):
+    assert status.next_poll == ""
+    shown = []
+    for seconds in (95.2, 3.2, 0.0, None):
+        search.next_poll = seconds
+        refresh(status)
+        shown.append(status.next_poll)
+    assert shown == ["next poll in 1:36", "next poll in 0:04", "polling now", ""]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "command"),
     [
