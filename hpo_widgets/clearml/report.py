@@ -1,8 +1,8 @@
 """What the optimizer Task shows of a search: the plots and scalars of the SDK's own controller.
 
-Scalars are sent for what is new since the last report. A plot is always sent whole, so it is sent again only when
-the number of ended trials has grown by a tenth, and at the end: all reports of a search together cost what its
-trials do, not their square. Nothing is asked of the server for any single trial.
+Scalars are sent for the trials that have ended since the last report. A plot is always sent whole, so it is sent again
+only when the number of ended trials has grown by a tenth, and at the end: all reports of a search together cost what
+its trials do, not their square. Nothing is asked of the server for any single trial.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Report:
         self._server = server
         self._queue = queue
         self._counter = 0
+        self._version = 0
         self._told: set[int] = set()
         self._best: list[float | None] = []
         self._num_drawn = 0
@@ -53,16 +54,15 @@ class Report:
     def send(self, source: StartedSearch, *, is_last: bool) -> None:
         """Report what is new; plots when there is enough of it, and at the end."""
         search = source.search
-        snapshot = search.snapshot()
         logger = self._task.get_logger()
         self._counter += 1
         self._send_budget(logger, source)
         self._send_resources(logger, source)
-        ended = np.flatnonzero(snapshot.state >= TrialState.COMPLETED)
-        self._send_best(logger, source, snapshot, ended)
-        if len(ended) and (len(ended) >= GROWTH * self._num_drawn or (is_last and len(ended) > self._num_drawn)):
-            self._num_drawn = len(ended)
-            self._send_plots(logger, source, snapshot)
+        self._send_best(logger, source)
+        num_ended = sum(number for state, number in search.counts.items() if state.has_ended)
+        if num_ended and (num_ended >= GROWTH * self._num_drawn or (is_last and num_ended > self._num_drawn)):
+            self._num_drawn = num_ended
+            self._send_plots(logger, source, search.snapshot())
         if is_last:
             self._task.flush()
 
@@ -92,26 +92,32 @@ class Report:
         self._scalar(logger, "resources", "running tasks", counts[TrialState.RUNNING])
         self._scalar(logger, "resources", "pending tasks", counts[TrialState.QUEUED])
 
-    def _send_best(self, logger: Any, source: StartedSearch, snapshot: Snapshot, ended: np.ndarray) -> None:
+    def _send_best(self, logger: Any, source: StartedSearch) -> None:
         """Best value so far and last value, a point for each trial that has ended since the last report."""
+        changes = source.search.changes_since(self._version)
+        self._version = changes.version
+        ended = changes.state >= TrialState.COMPLETED
+        in_order = np.flatnonzero(ended)[np.lexsort((changes.numbers[ended], changes.ended[ended]))]
         objectives = source.search.objectives
         self._best = self._best or [None] * len(objectives)
-        new = sorted(set(snapshot.numbers[ended].tolist()) - self._told, key=lambda n: (snapshot.ended[n], n))
-        for number in new:
+        for at in in_order.tolist():
+            number = int(changes.numbers[at])
+            if number in self._told:  # only its place in the archive has changed
+                continue
             self._told.add(number)
-            if snapshot.state[number] == TrialState.FAILED:
+            if changes.state[at] == TrialState.FAILED:
                 continue
             for index, objective in enumerate(objectives):
-                value = float(snapshot.values[number, index])
+                value = float(changes.values[at, index])
                 if not math.isfinite(value):
                     continue
                 better = min if objective.minimise else max
                 before = self._best[index]
                 best = self._best[index] = value if before is None else better(before, value)
-                at = len(self._told)
                 series = _SERIES[objective.minimise]
-                logger.report_scalar(title=objective.key, series=series, iteration=at, value=best)
-                logger.report_scalar(title=objective.key, series="last reported", iteration=at, value=value)
+                place = len(self._told)
+                logger.report_scalar(title=objective.key, series=series, iteration=place, value=best)
+                logger.report_scalar(title=objective.key, series="last reported", iteration=place, value=value)
 
     # Plots ----------------------------------------------------------------------------------------
 

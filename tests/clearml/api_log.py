@@ -37,6 +37,10 @@ class PassingBy(ThreadingHTTPServer):
     def in_order(self):
         return in_order(self.steps)
 
+    def events(self, task):
+        """The events that were sent of one Task."""
+        return [event for step in self.steps for event in step.request.get("events", ()) if event.get("task") == task]
+
     def launch(self, task, last):
         """The calls about one Task and about queues, from the first that names the Task to a certain one."""
         about = [step.request.get("task") == task for step in self.steps]
@@ -61,6 +65,7 @@ class PassingBy(ThreadingHTTPServer):
 
 class _PassOn(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for the acknowledgement of its headers
 
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -74,7 +79,7 @@ class _PassOn(BaseHTTPRequestHandler):
         try:
             said = json.loads(body or b"{}")
         except ValueError:  # lines of JSON, as which events are sent
-            said = {}
+            said = {"events": [json.loads(line) for line in body.splitlines()]}
         self.server.steps.append(step(self.command, self.path, answer.status_code, said))
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():

@@ -106,6 +106,7 @@ class Unreliable:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for the acknowledgement of its headers
     way = None
 
     def handle_any(self):
