@@ -20,6 +20,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.ranking import Ranking
 from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.space import Space
 from hpo_widgets.trials import Trial, TrialColumns, TrialRow, TrialState
@@ -113,6 +114,7 @@ class ScriptedSearch:
         self._random = np.random.default_rng(seed)
         self._columns = TrialColumns(self.space.columns, len(self.objectives))
         self._trials: list[Trial] = []
+        self._ranking = Ranking(self.objectives[:1])
         self._undone: list[Space] = []
         self._former: list[Space] = []
         self._subscribers: list[Callable[[], None]] = []
@@ -156,7 +158,9 @@ class ScriptedSearch:
             for at, (value, point) in enumerate(zip(values, points, strict=True))
         ]
         self._columns.put(rows)
-        self._trials.extend(self._trial(row, point) for row, point in zip(rows, points, strict=True))
+        trials = [self._trial(row, point) for row, point in zip(rows, points, strict=True)]
+        self._trials.extend(trials)
+        self._ranking.put_all((trial.number, trial.values[:1]) for trial in trials)
         self.changed()
 
     def end_trial(
@@ -171,7 +175,8 @@ class ScriptedSearch:
         row = self._row(value, dict(trial.parameters), state, error, self.now - trial.started, 0)
         row.number = number
         self._columns.put([row])
-        self._trials[number] = self._trial(row, dict(trial.parameters))
+        self._trials[number] = ended = self._trial(row, dict(trial.parameters))
+        self._ranking.put(number, ended.values[:1])
         self.changed()
 
     def set_status(self, status: SearchStatus | str, reason: StopReason | None = None) -> None:
@@ -267,14 +272,7 @@ class ScriptedSearch:
 
     def top(self, k: int) -> list[Trial]:
         """Return the k best trials by the first objective, best first; infinite values come last."""
-        sign = 1.0 if self.objectives[0].minimise else -1.0
-        ranked = [trial for trial in self._trials if trial.value is not None and not math.isnan(trial.value)]
-
-        def rank(trial: Trial) -> tuple[bool, float]:
-            value = float(trial.value or 0.0)
-            return math.isinf(value), sign * value
-
-        return sorted(ranked, key=rank)[:k]
+        return [self._trials[number] for number in self._ranking.top(k)]
 
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""
@@ -332,8 +330,10 @@ class ScriptedSearch:
         chosen = drawn if point is None else self.space.normalise(point)
         row = self._row(value, chosen, state, error, seconds, 0)
         self._columns.put([row])
-        self._trials.append(self._trial(row, chosen))
-        return row.number
+        trial = self._trial(row, chosen)
+        self._trials.append(trial)
+        self._ranking.put(trial.number, trial.values[:1])
+        return trial.number
 
     def _row(
         self,
