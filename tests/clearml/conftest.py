@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.testing.clearml_server import ClearmlServer
+from tests.clearml.agents import Agent
 from tests.clearml.api_log import PassingBy
 
 DEADLINE = 120.0
@@ -72,13 +72,20 @@ def clearml_settings(tmp_path_factory):
     return folder
 
 
+def external_environment(variables):
+    """The variables that lead to an external API."""
+    missing = {"CLEARML_API_HOST", "CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"} - set(variables)
+    if missing:
+        raise LookupError(f"HPO_WIDGETS_CLEARML=external needs {', '.join(sorted(missing))}")
+    return {name: value for name, value in variables.items() if name.startswith("CLEARML_")}
+
+
 @pytest.fixture(scope="session")
 def clearml_api(clearml_settings):
     """The API that all tests share, with the variables that lead to it."""
     settings = {"CLEARML_CONFIG_PATH": str(clearml_settings)}
     if os.environ.get("HPO_WIDGETS_CLEARML") == "external":
-        named = {name: value for name, value in os.environ.items() if name.startswith("CLEARML_")}
-        yield ClearmlApi({**named, **settings}, None)
+        yield ClearmlApi({**external_environment(os.environ), **settings}, None)
         return
     with ClearmlServer() as server:
         yield ClearmlApi({**server.environment(), **settings}, server)
@@ -116,13 +123,14 @@ def api_client(_sdk, clearml_api):
 
 def remove_project(client, name):
     """Remove a project, what is below it and their Tasks."""
-    for project in client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True):
-        tasks = client.tasks.get_all(project=[project.id], only_fields=["id"], search_hidden=True)
-        if tasks:
-            client.tasks.delete_many(ids=[task.id for task in tasks], force=True)
+    search = {"name": f"^{name}(/.*)?$", "only_fields": ["id", "name"], "search_hidden": True}
+    projects = client.projects.get_all(**search)
+    ids = [project.id for project in projects]
+    # An answer has no more than 500 Tasks.
+    while tasks := ids and client.tasks.get_all(project=ids, only_fields=["id"], search_hidden=True):
+        client.tasks.delete_many(ids=[task.id for task in tasks], force=True)
     # The children first: a project goes with what is below it.
-    found = client.projects.get_all(name=f"^{name}(/.*)?$", only_fields=["id", "name"], search_hidden=True)
-    for project in sorted(found, key=lambda project: -len(project.name)):
+    for project in sorted(projects, key=lambda project: -len(project.name)):
         client.projects.delete(project=project.id, force=True)
 
 
@@ -148,13 +156,27 @@ def project(new_project):
         yield name
 
 
+@pytest.fixture(scope="session")
+def new_queue(api_client):
+    """``with new_queue() as name`` gives a queue of its own."""
+
+    @contextlib.contextmanager
+    def make():
+        name = f"hpo-widgets-test-{uuid.uuid4().hex}"
+        made = api_client.queues.create(name=name)
+        try:
+            yield name
+        finally:
+            api_client.queues.delete(queue=made.id, force=True)
+
+    return make
+
+
 @pytest.fixture
-def queue(api_client):
+def queue(new_queue):
     """The name of a queue of the test's own."""
-    name = f"hpo-widgets-test-{uuid.uuid4().hex}"
-    made = api_client.queues.create(name=name)
-    yield name
-    api_client.queues.delete(queue=made.id, force=True)
+    with new_queue() as name:
+        yield name
 
 
 @pytest.fixture
@@ -216,66 +238,26 @@ def template(new_project, clearml_api, tmp_path_factory):
         yield ended.said
 
 
-class Agent:
-    """An unmodified clearml-agent that serves a queue from a home of its own."""
+@pytest.fixture(scope="session")
+def new_agent(api_client, clearml_api, tmp_path_factory):
+    """``with new_agent(queue)`` gives an agent that the server knows; it is ended."""
 
-    def __init__(self, queue, folder, environment):
-        self.worker = f"hpo-widgets-test-{uuid.uuid4().hex}"
-        self.log = folder / "agent.log"
-        home = folder / "home"
-        temporary = folder / "tmp"
-        for made in (home, temporary):
-            made.mkdir(parents=True)
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "clearml_agent", "daemon", "--foreground", "--cpu-only", "--queue", queue],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                cwd=folder,
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    **environment,
-                    "HOME": str(home),
-                    "TMPDIR": str(temporary),
-                    "CLEARML_WORKER_ID": self.worker,
-                    # Trials run in this environment, so nothing is installed for them.
-                    "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL": "1",
-                    "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "0.3",
-                },
-            )
-
-    def end(self):
-        """Ask it to go, which signs it off, and end what is left of it."""
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-@pytest.fixture
-def agent(api_client, clearml_api, tmp_path):
-    """``agent(queue)`` starts an agent and returns when the server knows it."""
-    agents = []
-
-    def start(queue, through=None):
+    @contextlib.contextmanager
+    def make(queue, through=None):
         environment = {**clearml_api.environment, **(through.environment if through else {})}
-        agents.append(Agent(queue, tmp_path / f"agent-{len(agents)}", environment))
-        started = agents[-1]
+        started = Agent(queue, tmp_path_factory.mktemp("agent"), environment)
 
         def registered():
             assert started.process.poll() is None, started.log.read_text(errors="replace")
             return started.worker in {worker.id for worker in api_client.workers.get_all(last_seen=600)}
 
-        wait_for(registered, f"the agent did not register: {started.log}")
-        return started
+        try:
+            wait_for(registered, f"the agent did not register: {started.log}")
+            yield started
+        finally:
+            started.end()
 
-    yield start
-    for started in agents:
-        started.end()
+    return make
 
 
 def wait_for(condition, message, pause=0.1):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from clearml import Task
 
+from tests.clearml.api_log import PassingBy
 from tests.clearml.conftest import wait_for
 from tests.clearml.recorded import calls, recorded, recorded_launch
 
@@ -38,13 +41,13 @@ print(json.dumps({{"task": task.id, "ended": ended, "top": [experiment.id for ex
 """
 
 ENDLESS = """
+import itertools
 import time
 
 from clearml import Task
 
-task = Task.init("{project}", "endless", reuse_last_task_id=False, auto_connect_frameworks=False)
-logger = task.get_logger()
-for iteration in range(1 if Task.running_locally() else 100000):
+logger = Task.init("any", "any").get_logger()
+for iteration in itertools.count():
     logger.report_scalar("validation", "loss", 1 / (iteration + 1), iteration)
     logger.flush()
     time.sleep(0.2)
@@ -53,9 +56,8 @@ for iteration in range(1 if Task.running_locally() else 100000):
 FAILING = """
 from clearml import Task
 
-task = Task.init("{project}", "failing", reuse_last_task_id=False, auto_connect_frameworks=False)
-if not Task.running_locally():
-    raise ValueError("no such data")
+Task.init("any", "any")
+raise ValueError("no such data")
 """
 
 
@@ -67,34 +69,51 @@ def objective(task):
     return task.get_last_scalar_metrics()["validation"]["loss"]["last"]
 
 
-def made_from(script, source, project):
-    """The Task that a run of a script makes."""
-    script(source.format(project=project), name="train.py")
-    return Task.get_task(project_name=project, task_name=source.split('"')[3])
+@dataclass(frozen=True)
+class Served:
+    """A queue with an agent, and the calls of that agent and its trials."""
+
+    queue: str
+    worker: str
+    by_agent: PassingBy
 
 
-def enqueued(template, queue):
-    clone = Task.clone(template, name="clone")
-    Task.enqueue(clone, queue_name=queue)
-    return clone
-
-
-def status_of(task):
-    task.reload()
-    return task.get_status()
+@pytest.fixture(scope="module")
+def served(new_queue, new_agent, clearml_api):
+    """One agent for all tests."""
+    with new_queue() as queue, PassingBy(clearml_api.url) as way, new_agent(queue, through=way) as started:
+        yield Served(queue, started.worker, way)
 
 
 @pytest.fixture
-def search(script, project, template, queue):
+def enqueued(api_client, project, served):
+    """``enqueued(source)`` gives a Task that waits to run a script."""
+
+    def make(source):
+        task = Task.create(project, "a script")
+        api_client.tasks.edit(task=task.id, script={"diff": source, "entry_point": "train.py"})
+        Task.enqueue(task, queue_name=served.queue)
+        return task
+
+    return make
+
+
+@pytest.fixture
+def search(script, project, template, served):
     """``search(jobs)`` runs a search of the SDK's over the queue and gives its trials, best first."""
 
     def run(jobs, through=None):
-        source = CONTROLLER.format(project=project, template=template, queue=queue, jobs=jobs)
+        source = CONTROLLER.format(project=project, template=template, queue=served.queue, jobs=jobs)
         said = script(source, name="controller.py", through=through).said
         assert said["ended"]
         return [Task.get_task(task_id=task) for task in said["top"]]
 
     return run
+
+
+def status_of(task):
+    task.reload()
+    return task.get_status()
 
 
 def assert_ran(trials, workers):
@@ -106,51 +125,47 @@ def assert_ran(trials, workers):
     assert {trial.data.last_worker for trial in trials} == workers
 
 
-def test_one_agent_runs_the_trials_of_a_search_one_after_another(search, agent, queue, passing_by):
-    by_agent, by_controller = passing_by(), passing_by()
-    worker = agent(queue, through=by_agent)
+def test_an_agent_runs_the_trials_of_a_search_one_after_another(search, served, passing_by):
+    by_controller = passing_by()
 
     trials = search(jobs=2, through=by_controller)
 
     assert len(trials) == 2
-    assert_ran(trials, {worker.worker})
+    assert_ran(trials, {served.worker})
     first, second = sorted(trials, key=lambda trial: trial.data.started)
     assert first.data.completed <= second.data.started
     # The recorded agent made its queue, its trials uploaded artifacts, and it pinged as they took longer.
     elsewhere = {"queues.create", "tasks.add_or_update_artifacts", "tasks.ping"}
     steps = [step for step in recorded("hpo_agent") if step.endpoint not in elsewhere]
-    assert calls(steps, "agent", "trial") <= by_agent.calls()
+    assert calls(steps, "agent", "trial") <= served.by_agent.calls()
     for trial in trials:
         assert by_controller.launch(trial.id, "tasks.enqueue") == recorded_launch("hpo_agent", "tasks.enqueue")
 
 
-def test_two_agents_share_the_trials_of_a_search(search, agent, queue):
-    workers = {agent(queue).worker, agent(queue).worker}
+def test_two_agents_share_the_trials_of_a_search(search, served, new_agent):
+    with new_agent(served.queue) as other:
+        trials = search(jobs=2)
 
-    trials = search(jobs=4)
-
-    assert len(trials) == 4
-    assert_ran(trials, workers)
-
-
-def test_a_trial_that_is_stopped_from_outside_ends_stopped(script, project, queue, agent):
-    clone = enqueued(made_from(script, ENDLESS, project), queue)
-    agent(queue)
-    wait_for(lambda: (status_of(clone), clone.get_last_iteration() > 0) == ("in_progress", True), "it did not report")
-
-    clone.mark_stopped(force=True, status_message="seen enough")
-
-    wait_for(lambda: "User aborted: stopping task" in console(clone), "the agent did not stop it")
-    assert status_of(clone) == "stopped"
+    assert len(trials) == 2
+    assert_ran(trials, {served.worker, other.worker})
 
 
-def test_a_trial_that_raises_ends_failed_with_its_traceback(script, project, queue, agent):
-    clone = enqueued(made_from(script, FAILING, project), queue)
-    agent(queue)
+def test_a_trial_that_is_stopped_from_outside_ends_stopped(enqueued):
+    task = enqueued(ENDLESS)
+    wait_for(lambda: (status_of(task), task.get_last_iteration() > 0) == ("in_progress", True), "it did not report")
 
-    wait_for(lambda: status_of(clone) == "failed", "the trial did not fail")
+    task.mark_stopped(force=True, status_message="seen enough")
 
-    wait_for(lambda: "no such data" in console(clone), "the traceback did not arrive")
+    wait_for(lambda: "User aborted: stopping task" in console(task), "the agent did not stop it")
+    assert status_of(task) == "stopped"
+
+
+def test_a_trial_that_raises_ends_failed_with_its_traceback(enqueued):
+    task = enqueued(FAILING)
+
+    wait_for(lambda: status_of(task) == "failed", "the trial did not fail")
+
+    wait_for(lambda: "no such data" in console(task), "the traceback did not arrive")
 
 
 def console(task):
