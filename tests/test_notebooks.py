@@ -10,8 +10,12 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from hpo_widgets.widget.export import VIEW_MIME
+
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# What a notebook says beside its results.
+SAYS = {"02_clearml": "This notebook runs on the in-memory server of this kernel, http://127.0.0.1:"}
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -36,7 +40,10 @@ def test_a_notebook_is_valid_and_kept_without_outputs(path):
 
 
 @every_notebook
-def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("CLEARML_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CLEARML_CONFIG_FILE", str(tmp_path / "no.conf"))
     package = str(FOLDER.parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", "3")
@@ -46,4 +53,6 @@ def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
 
     said = "\n".join(str(output) for cell in notebook.cells for output in cell.get("outputs", ()))
     assert "all 3 trials of the budget" in said
+    assert VIEW_MIME in said
+    assert SAYS.get(path.stem, "") in said
     assert len(re.findall(r"trial \d: accuracy 0\.\d+", said)) == 3

@@ -1,0 +1,38 @@
+"""The notebook runs on the server that is configured, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from clearml import Task
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def notebook(project):
+    """The notebook, with the test's project for its own."""
+    text = (ROOT / "notebooks" / "02_clearml.ipynb").read_text(encoding="utf-8")
+    assert "hpo_widgets examples" in text
+    return nbformat.reads(text.replace("hpo_widgets examples", project), as_version=4)
+
+
+def test_the_notebook_searches_on_the_server_that_is_configured(notebook, project, clearml_api, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2")
+
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    said = str([cell.get("outputs") for cell in notebook.cells])
+    assert f"This notebook runs on your ClearML server, {clearml_api.url}" in said
+    template = Task.get_task(project_name=project, task_name="train digits")
+    [search] = Task.get_tasks(project_name=project, task_filter={"type": ["optimizer"]})
+    trials = Task.get_tasks(task_filter={"parent": search.id})
+    assert len(trials) == 2
+    for task in (template, *trials):
+        assert task.get_status() == "completed"
+        assert "accuracy" in task.get_last_scalar_metrics()["validation"]
+    assert len({str(task.get_parameters()) for task in (template, *trials)}) == 3
