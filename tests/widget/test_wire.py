@@ -39,19 +39,27 @@ def numbers_in(message):
 
 LIMIT = 16_000
 NUM_ENDED = 130
-VALUES = {
-    "ordinary": [0.75] * NUM_ENDED,
-    "each the best": [0.4 * 0.99**number for number in range(NUM_ENDED)],
+ORDINARY = {"value": 0.75}
+ENDED = {
+    "ordinary": [ORDINARY] * NUM_ENDED,
+    "each the best": [{"value": 0.4 * 0.99**number} for number in range(NUM_ENDED)],
     # Beyond the axis now and then: it grows, and with it the picture of the oldest trials.
-    "outliers": [5.0 * 3.0 ** (number // 30) if number % 30 == 7 else 0.75 for number in range(NUM_ENDED)],
+    "outliers": ([ORDINARY] * 20 + [{"value": 5.0}] + [ORDINARY] * 20 + [{"value": 50.0}] + [ORDINARY] * 20) * 2,
+    "every kind": [
+        ORDINARY,
+        {"state": TrialState.FAILED, "error": "ValueError"},
+        {"value": 0.9, "state": TrialState.PRUNED},
+        {"value": 0.9, "state": TrialState.ABORTED},
+    ]
+    * (NUM_ENDED // 4),
 }
 
 
-def with_20000_trials(show, refresh, acknowledge, tab, parameters=None):
-    """A panel in front of a browser that keeps up."""
+def panel_of(num_trials, show, refresh, acknowledge, tab, parameters=None):
+    """A search with many trials and its panel, in front of a browser that keeps up."""
     search = ScriptedSearch(parameters)
     search.command("start")
-    search.add_trials((0.5 + 0.5 * np.random.default_rng(0).random(20_000)).tolist())
+    search.add_trials((0.5 + 0.5 * np.random.default_rng(0).random(num_trials)).tolist())
     panel = show(OptimizerWidget, search)
     panel._plots.selected_index = tab
     acknowledge(panel)
@@ -69,26 +77,27 @@ def frozen_clouds(wire, clouds):
     return [cloud for cloud in clouds if touched & (marks_of(cloud) - {cloud.hot.comm})]
 
 
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_each_of_many_ended_trials_at_20000_costs_little_in_the_history(show, wire, refresh, acknowledge, values):
-    search, panel = with_20000_trials(show, refresh, acknowledge, tab=0)
-    clouds = panel._history._drawing.clouds
+@pytest.mark.parametrize("ended", ENDED.values(), ids=ENDED)
+def test_each_of_many_ended_trials_at_20000_costs_little_in_the_history(show, wire, refresh, acknowledge, ended):
+    search, panel = panel_of(20_000, show, refresh, acknowledge, tab=0)
+    drawing = panel._history._drawing
+    hot = {cloud.hot.comm for cloud in drawing.clouds}
     parts = wire.comms_of(panel._history)
     sent, num_frozen = [], 0
-    for value in values:
+    for one in ended:
         wire.clear()
-        search.add_trial(value)
+        search.add_trial(**one)
         refresh(panel)
         sent.append(wire.num_bytes())
-        frozen = frozen_clouds(wire, clouds)
+        frozen = frozen_clouds(wire, drawing.clouds)
         assert len(frozen) <= 1
         num_frozen += len(frozen)
-        if value == 0.75:
-            rest = wire.touched() & parts - {cloud.hot.comm for cloud in clouds}
-            best_line = {panel._history._drawing._best_line.comm}
-            assert rest <= best_line.union(*map(marks_of, frozen))
+        if one is ORDINARY:
+            rest = wire.touched() & parts - hot
+            assert rest <= {drawing._best_line.comm}.union(*map(marks_of, frozen))
     assert max(sent) < LIMIT
-    assert num_frozen > 0
+    # All but a few touch nothing but the hot mark; those few keep it small.
+    assert 0 < num_frozen <= len(ended) / 10
 
 
 PARAMETERS = {
@@ -102,38 +111,57 @@ PARAMETERS = {
 
 
 @pytest.mark.parametrize(
-    ("parameters", "values"),
+    ("parameters", "ended"),
     [
         ("4 figures", "ordinary"),
         ("12 figures", "ordinary"),
         ("12 figures", "each the best"),
         ("12 figures", "outliers"),
+        ("12 figures", "every kind"),
         ("64 parameters", "ordinary"),
         ("12 figures of long choices", "ordinary"),
         ("12 figures of long choices", "outliers"),
     ],
 )
 def test_each_of_many_ended_trials_at_20000_costs_little_in_the_slices(
-    show, wire, refresh, acknowledge, parameters, values
+    show, wire, refresh, acknowledge, parameters, ended
 ):
-    search, panel = with_20000_trials(show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
+    search, panel = panel_of(20_000, show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
     clouds = [cloud for figure in panel._slices.figures for cloud in figure.clouds]
     hot = {cloud.hot.comm for cloud in clouds}
     parts = wire.comms_of(panel._slices)
     sent, num_frozen = [], 0
-    for value in VALUES[values][:70]:
+    for one in ENDED[ended]:
         wire.clear()
-        search.add_trial(value)
+        search.add_trial(**one)
         refresh(panel)
         sent.append(wire.num_bytes())
         frozen = frozen_clouds(wire, clouds)
         assert len(frozen) <= 1
         num_frozen += len(frozen)
-        if value == 0.75:
+        if one is ORDINARY:
             assert wire.touched() & parts <= hot.union(*map(marks_of, frozen))
             assert len(wire.touched() & hot) >= len(panel._slices.figures)
     assert max(sent) < LIMIT
     assert num_frozen >= len(panel._slices.figures)
+    if ended == "ordinary":
+        # At least every other update touches nothing but hot marks.
+        assert num_frozen <= len(sent) / 2
+
+
+@pytest.mark.parametrize("tab", [0, 1], ids=["history", "slices"])
+def test_a_trial_costs_as_much_at_20000_as_at_2000(show, wire, refresh, acknowledge, tab):
+    cost = {}
+    for num_trials in (2_000, 20_000):
+        search, panel = panel_of(num_trials, show, refresh, acknowledge, tab)
+        sent = []
+        for _ in range(100):
+            wire.clear()
+            search.add_trial(0.75)
+            refresh(panel)
+            sent.append(wire.num_bytes())
+        cost[num_trials] = sum(sent)
+    assert cost[20_000] < 1.2 * cost[2_000]
 
 
 def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, refresh):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.slice_series import Numbers, SliceSeries
 
-MOST_HOT = 72
+MOST_HOT = 144
 """Points in the hot marks of all figures, before some are frozen."""
 
 _NUM_TICKS = 4
