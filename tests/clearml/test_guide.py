@@ -1,0 +1,86 @@
+"""What docs/clearml.md says is so: its blocks run in their order, its settings and commands exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from clearml import Task
+from clearml.utilities.pyhocon import ConfigFactory
+
+from tests.clearml.hands import make_base_task
+
+pytest_plugins = ["tests.clearml.hands"]
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "clearml.md").read_text(encoding="utf-8")
+SMALLER = {"total_max_jobs=40": "total_max_jobs=3", "set_total_max_jobs(50)": "set_total_max_jobs(5)"}
+
+AS_CELLS = """
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+for cell in {cells!r}:
+    shell.run_cell(cell).raise_error()
+"""
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def run(script, project, queue):
+    """``run(*cells)`` runs blocks as a kernel would, on the test's project and queue, and gives what they print."""
+
+    def make(*cells):
+        source = AS_CELLS.format(cells=cells)
+        for written, meant in {**SMALLER, '"my project"': f'"{project}"', '"default"': f'"{queue}"'}.items():
+            source = source.replace(written, meant)
+        return script(source).stdout
+
+    return make
+
+
+def test_the_blocks_run_in_their_order(run, project, api_client, hands):
+    parameters = {"lr": ("0.001", "float"), "units": ("4", "int"), "x": ("0.5", "float")}
+    make_base_task(api_client, project, parameters={"General": parameters})
+    search, in_another_kernel, rehearsal, server = blocks("python")
+
+    said = run(search, "optimizer.wait(); print(optimizer.stop_reason)", rehearsal, "print(second.stop_reason)", server)
+
+    assert "<OptimizerWidget 'train': running" in said
+    assert "all 3 trials of the budget" in said
+    assert "all 8 trials of the budget" in said
+    assert "dict_keys(['CLEARML_API_HOST'" in said
+
+    [task] = Task.get_tasks(project_name=project, task_filter={"type": ["optimizer"]})
+    assert "all 5 trials of the budget" in run(in_another_kernel.replace("id of the search's Task", task.id))
+    trials = Task.get_tasks(task_filter={"parent": task.id})
+    assert len(trials) == 5
+    assert {trial.get_status() for trial in trials} == {"completed"}
+    assert len(hands.taken) == 5 + 3  # those, and what was dispatched after the rehearsal
+
+
+def test_the_setting_for_short_trials_is_one():
+    [setting] = blocks("hocon")
+
+    assert ConfigFactory.parse_string(setting)["sdk.development.report_use_subprocess"] is False
+
+
+def test_commands_exist():
+    commands = "".join(blocks("sh"))
+
+    for module in re.findall(r"python -m ([\w.]+)", commands):
+        assert importlib.util.find_spec(module) is not None, module
+    assert (ROOT / "tests" / "clearml").is_dir()
+    assert re.findall(r"pytest (\S+)", commands) == ["tests/clearml"]
+
+
+def test_linked_files_exist():
+    links = re.findall(r"\]\(([^)#]+)", GUIDE)
+
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
