@@ -11,6 +11,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.conditions import conditions
 from hpo_widgets.widget.drawn import DrawnLately
 from hpo_widgets.widget.edges import LEAST_COMPLETED, Edge, edges
 from hpo_widgets.widget.part import ViewPart
@@ -54,9 +55,10 @@ class SpacePanel(ViewPart):
     _esm = asset("space.js")
     _css = asset("space.css")
 
-    parameters = t.List(t.Dict(), help="What each control is for: name, kind, track, limits, step, choices.").tag(
-        sync=True
-    )
+    parameters = t.List(
+        t.Dict(),
+        help="What each control is for: name, kind, track, limits, step, choices, with what it is part of a point.",
+    ).tag(sync=True)
     ranges = t.Dict(help="Name to [low, high] in values, or to the indices of the allowed choices.").tag(sync=True)
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
@@ -110,7 +112,10 @@ class SpacePanel(ViewPart):
         """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
         before = dict(self._tracks)
         labels = text.labels(space.names)
-        self.parameters = [self._describe(space, name, label) for name, label in labels.items()]
+        needs = conditions(space, labels)
+        self.parameters = [
+            {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
+        ]
         self.ranges = {name: _sent_range(space, name) for name in space.names}
         if self._tracks != before:
             self._tried = None

@@ -1,10 +1,12 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
-import { element, setAttribute, setReason, setText } from "./dom";
+import { element, needs, setAttribute, setReason, setText } from "./dom";
 
 export interface ChoiceSpec {
   name: string;
   label: string;
+  /** With what it is part of a point; empty: always. */
+  needs: string;
   kind: "choice";
   choices: string[];
 }
@@ -49,7 +51,7 @@ export class ChoiceControl {
       return box;
     });
     this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.root.append(head, chips, this.problem);
+    this.root.append(head, needs(spec.needs), chips, this.problem);
     this.paint();
   }
 

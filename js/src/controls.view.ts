@@ -35,13 +35,41 @@ interface Action {
   command: string;
   symbol: string;
   word: string;
+  /** What a press does. */
+  meaning: string;
 }
 
-const START: Action = { command: "start", symbol: "▶", word: "Start" };
-const CONTINUE: Action = { command: "start", symbol: "▶", word: "Continue" };
-const PAUSE: Action = { command: "pause", symbol: "❚❚", word: "Pause" };
-const RESUME: Action = { command: "resume", symbol: "▶", word: "Resume" };
-const STOP: Action = { command: "stop", symbol: "■", word: "Stop" };
+const START: Action = {
+  command: "start",
+  symbol: "▶",
+  word: "Start",
+  meaning: "Start the search",
+};
+const CONTINUE: Action = {
+  command: "start",
+  symbol: "▶",
+  word: "Continue",
+  meaning: "Go on with what is left of the budget",
+};
+const PAUSE: Action = {
+  command: "pause",
+  symbol: "❚❚",
+  word: "Pause",
+  meaning: "Begin no more trials; those that run go on to their end",
+};
+const RESUME: Action = {
+  command: "resume",
+  symbol: "▶",
+  word: "Resume",
+  meaning: "Begin trials again",
+};
+const STOP: Action = {
+  command: "stop",
+  symbol: "■",
+  word: "Stop",
+  meaning: "End the trials that run, and the search; Continue takes it up again",
+};
+const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
 
 /** The three fixed places: a word may change in place, a button never moves. */
 function actions(status: string): Action[] {
@@ -104,12 +132,12 @@ const render: Render<Model> = ({ model, el }) => {
         setText(place.word, action.word);
         place.button.dataset.command = action.command;
         setAttribute(place.button, "aria-busy", null);
-        setReason(place.button, commands[action.command] ?? null);
+        setReason(place.button, commands[action.command] ?? null, action.meaning);
       }
     }
     const isWaiting = model.get("waiting");
     setAttribute(wait.button, "aria-pressed", String(isWaiting));
-    setReason(wait.button, isWaiting ? null : (commands.wait ?? null));
+    setReason(wait.button, isWaiting ? null : (commands.wait ?? null), WAIT_MEANING);
 
     const ended = model.get("wait_outcome");
     line.classList.toggle("hpo-is-shown", isWaiting || ended !== "");

@@ -33,13 +33,17 @@ export function setAttribute(node: HTMLElement, name: string, value: string | nu
 }
 
 /**
- * Marks a control as not available with the reason as its description. It stays focusable, so that
- * the reason can be reached by keyboard and is read out.
+ * Marks a control as not available with the reason as its description, else describes what it does. It stays
+ * focusable, so that the reason can be reached by keyboard and is read out.
  */
-export function setReason(node: HTMLElement, reason: string | null): void {
+export function setReason(
+  node: HTMLElement,
+  reason: string | null,
+  meaning: string | null = null,
+): void {
   setAttribute(node, "aria-disabled", reason === null ? null : "true");
-  setAttribute(node, "title", reason);
-  setAttribute(node, "aria-description", reason);
+  setAttribute(node, "title", reason ?? meaning);
+  setAttribute(node, "aria-description", reason ?? meaning);
 }
 
 export function isDisabled(node: HTMLElement): boolean {
@@ -59,4 +63,11 @@ export function setCount(
     parent.append(make());
   }
   return [...parent.children] as HTMLElement[];
+}
+
+/** A line that says with what a parameter is part of a point. */
+export function needs(sentence: string): HTMLElement {
+  const line = element("div", "hpo-needs", { dir: "auto" });
+  setText(line, sentence);
+  return line;
 }

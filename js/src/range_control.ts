@@ -1,6 +1,6 @@
 // The range of one numeric parameter: two handles on a track and two fields for typed bounds.
 
-import { element, setAttribute, setReason, setText } from "./dom";
+import { element, needs, setAttribute, setReason, setText } from "./dom";
 import { type Drawn, Ghost } from "./ghost";
 import { Rug } from "./rug";
 import { type Bounds, format, type NumericSpec, parse, Scale } from "./scale";
@@ -95,7 +95,7 @@ export class RangeControl {
     this.edgeButton = element("button", "hpo-link", { type: "button" });
     this.edgeButton.addEventListener("click", () => this.widen());
     this.edgeNote.append(this.edgeText, " ", this.edgeButton);
-    this.root.append(head, track, this.problem, this.edgeNote);
+    this.root.append(head, needs(spec.needs), track, this.problem, this.edgeNote);
     this.paint();
   }
 

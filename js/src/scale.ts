@@ -6,6 +6,8 @@ export type NumericKind = "float" | "log" | "int";
 export interface NumericSpec {
   name: string;
   label: string;
+  /** With what it is part of a point; empty: always. */
+  needs: string;
   kind: NumericKind;
   /** Ends of the track. */
   low: number;

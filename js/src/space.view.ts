@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "./choice_control";
-import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
+import { element, isDisabled, setReason, setText } from "./dom";
 import { type Edge, RangeControl } from "./range_control";
 import type { Bounds, NumericSpec } from "./scale";
 import "./space.css";
@@ -185,12 +185,7 @@ const render: Render<Model> = ({ model, el }) => {
     applyFilter();
     const ways = model.get("ways");
     for (const { kind, button } of buttons) {
-      const reason = commands[kind] ?? null;
-      setReason(button, reason);
-      if (reason === null) {
-        setAttribute(button, "title", ways[kind] ?? null);
-        setAttribute(button, "aria-description", ways[kind] ?? null);
-      }
+      setReason(button, commands[kind] ?? null, ways[kind] ?? null);
     }
   }
 

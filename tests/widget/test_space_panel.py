@@ -9,6 +9,7 @@ import pytest
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
+    ParameterSet,
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
@@ -93,6 +94,28 @@ def test_sections_are_left_out_of_labels_where_that_leaves_no_two_alike(show):
     panel = show(SpacePanel, ScriptedSearch([UniformParameterRange(name, 0.0, 1.0) for name in names]))
     assert [parameter["label"] for parameter in panel.parameters] == ["lr", "Args/depth", "General/depth", "x"]
     assert [parameter["name"] for parameter in panel.parameters] == names
+
+
+def test_a_parameter_that_not_every_point_has_says_with_what_it_comes(show):
+    search = ScriptedSearch(
+        [
+            ParameterSet(
+                [
+                    {"General/solver": "adam", "beta": UniformParameterRange("beta", 0.8, 0.99)},
+                    {"General/solver": "sgd", "momentum": UniformParameterRange("momentum", 0.0, 0.95)},
+                    {"General/solver": "nadam", "beta": UniformParameterRange("beta", 0.8, 0.99)},
+                ]
+            ),
+            UniformParameterRange("dropout", 0.0, 0.5),
+        ]
+    )
+    needs = {spec["label"]: spec["needs"] for spec in show(SpacePanel, search).parameters}
+    assert needs == {
+        "solver": "",
+        "beta": "only with solver adam or solver nadam",
+        "momentum": "only with solver sgd",
+        "dropout": "",
+    }
 
 
 def test_a_widened_range_widens_the_track_and_undo_keeps_it(panel, search, refresh):
