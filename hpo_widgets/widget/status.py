@@ -55,9 +55,7 @@ class StatusPanel(TypedPart):
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
     best = t.Dict(None, allow_none=True, help="Value and number of the best trial.").tag(sync=True)
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
-    next_poll = t.Unicode(help="When the server that runs the trials is looked at again; empty where there is none.").tag(
-        sync=True
-    )
+    next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
     notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials; a press on a count changes them.")
