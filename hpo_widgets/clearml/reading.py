@@ -81,7 +81,7 @@ def read_task(task: Mapping[str, Any]) -> TaskView:
 def read_values(task: Mapping[str, Any]) -> dict[str, str]:
     """The texts of a Task's parameters by full name."""
     return {
-        f"{section}/{name}": str(entry.get("value"))
+        f"{section}/{name}": str(entry.get("value") or "")
         for section, entries in (task.get("hyperparams") or {}).items()
         for name, entry in entries.items()
     }

@@ -15,6 +15,7 @@ from collections import Counter
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.clearml import availability, task_news
 from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
 
@@ -85,7 +86,7 @@ class Hands(threading.Thread):
             self.error = error
 
     def _run(self):
-        while not self._closed.wait(0.01):
+        while not self._closed.wait(0.02):
             entry = self.call("queues.get_next_task", queue=self.queue).get("entry")
             if entry is not None:
                 self._begin(entry["task"])
@@ -222,8 +223,13 @@ def way(clearml_api, base_task, hands, monkeypatch):
 
 
 @pytest.fixture
-def task_search(base_task, queue, tmp_path):
-    """``task_search(parameters, ...)`` gives a search over the test's template, ended after the test."""
+def task_search(base_task, queue, tmp_path, monkeypatch):
+    """``task_search(parameters, ...)`` gives a search over the test's template, ended after the test.
+
+    It looks at the server some thirty times a second, and is no more patient otherwise.
+    """
+    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(availability, "FIRST_WAIT", 0.1)
     searches = []
 
     def make(hyper_parameters=None, base=None, **keywords):
@@ -247,6 +253,27 @@ def task_search(base_task, queue, tmp_path):
     for made in searches:
         made.stop()
         assert made.wait(timeout=DEADLINE / 60), f"it did not end: {made!r} {made.counts} {made.errors}"
+
+
+@pytest.fixture
+def optimizer(task_search, hands):
+    """``optimizer(...)`` gives a search over x in [0, 1] that minimises the last ``validation/loss``."""
+    del hands
+    return task_search
+
+
+@pytest.fixture
+def running(optimizer, hands, until):
+    """``running(...)`` gives a search whose two running trials have reported and wait before the gate."""
+
+    def make(**keywords):
+        hands.gate.clear()
+        made = optimizer(**{"total_max_jobs": 4, **keywords})
+        assert made.start()
+        until(made, lambda: len(made.top(4)) == 2)
+        return made
+
+    return make
 
 
 def close_current_task():

@@ -8,6 +8,7 @@ from hpo_widgets import UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.clearml import poll_thread, queue_watch, task_news
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished
 
 pytest_plugins = ["tests.clearml.hands"]
@@ -36,7 +37,8 @@ def one_waits(task_search, hands, until, api_client):
     def make(hyper_parameters=None, **keywords):
         made = task_search(hyper_parameters, execution_queue=name, total_max_jobs=1, **keywords)
         assert made.start()
-        until(made, lambda: made.snapshot().numbers.size and hands.status(made.trial(0).id) == "queued")
+        until(made, lambda: made.snapshot().numbers.size)
+        wait_for(lambda: hands.status(made.trial(0).id) == "queued", "it was not launched", pause=0.02)
         return made, idle
 
     yield make
@@ -211,12 +213,12 @@ def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, hands, mo
     assert hands.status(task) == "completed"
 
 
-def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands, until, queue):
+def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands):
     made = one()
     task = made.trial(0).id
     hands.call("tasks.stopped", task=task, force=True)
     hands.call("tasks.enqueue", task=task, queue=hands.queue)
-    until(made, lambda: hands.taken == [task, task])
+    wait_for(lambda: hands.taken == [task, task], "it was not taken again", pause=0.02)
     hands.gate.set()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.COMPLETED] == 1

@@ -90,7 +90,7 @@ def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(w
     until(made, lambda: made.errors)
     [away] = sentences(made)
     assert away.startswith(f"the ClearML server at {way.url} does not answer (")
-    assert "nothing is known of the running trials and none is launched. Trying again in 0.5 s" in away
+    assert "nothing is known of the running trials and none is launched. Trying again in 0.1 s" in away
     # The trials go on without anybody looking.
     hands.gate.set()
     wait_for(lambda: [hands.status(task) for task in hands.taken] == ["completed"] * 2, "they did not end")

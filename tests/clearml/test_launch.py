@@ -9,6 +9,7 @@ from clearml.automation import ClearmlJob
 from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished
 
 pytest_plugins = ["tests.clearml.hands"]
@@ -22,8 +23,7 @@ def test_a_trial_is_launched_by_two_requests(asked, task_search, hands):
     made = task_search(pool_period_min=60.0, max_number_of_concurrent_tasks=3)
     asked.start_over()
     assert made.start()
-    while len(hands.taken) < 3:
-        assert hands.error is None
+    wait_for(lambda: len(hands.taken) == 3, "they were not launched", pause=0.02)
     # The queue is looked up twice: before the start, so that its lack is told there, and by the launcher, once.
     assert asked.in_order() == ["queues.get_all"] * 2 + ["tasks.clone", "tasks.enqueue"] * 3
     hands.gate.set()

@@ -23,12 +23,6 @@ pytest_plugins = ["tests.clearml.hands"]
 
 
 @pytest.fixture
-def optimizer(task_search, hands):
-    del hands
-    return task_search
-
-
-@pytest.fixture
 def own_task(project):
     """A Task of the test's own, made by the SDK as a script's would be."""
     task = Task.init(project, "optimizer", task_type=Task.TaskTypes.optimizer, reuse_last_task_id=False)

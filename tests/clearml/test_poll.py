@@ -11,6 +11,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.status import StatusPanel
+from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished
 
 pytest_plugins = ["tests.clearml.hands"]
@@ -88,25 +89,25 @@ def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, un
     assert asked.in_order() == []
 
 
-def test_the_panel_counts_down_to_the_next_look(task_search, hands, until):
+def test_the_panel_counts_down_to_the_next_look(task_search, hands):
     hands.gate.clear()
     made = task_search(pool_period_min=1.0)
     panel = StatusPanel(made)
     assert panel.next_poll == ""
     made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2 or made.next_poll is not None)
+    wait_for(lambda: made.next_poll is not None, "no look is due", pause=0.02)
     assert re.fullmatch(r"next poll in 0:0\d", StatusPanel(made).next_poll)
     made.stop()
     assert made.wait(timeout=1.0)
     assert StatusPanel(made).next_poll == ""
 
 
-def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, hands, until):
+def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, hands):
     hands.gate.clear()
     made = task_search(pool_period_min=None)
     made.start()
     # A launch is news: the next look comes an eighth of the period later.
-    until(made, lambda: made.next_poll is not None)
+    wait_for(lambda: made.next_poll is not None, "no look is due", pause=0.02)
     assert made.next_poll <= 0.1 * 60 / 8
 
 

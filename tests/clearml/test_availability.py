@@ -1,0 +1,44 @@
+"""Whether the server answers: told once when it goes and once when it comes, and asked ever more seldom between."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.clearml.availability import FIRST_WAIT, LONGEST_WAIT, Availability
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def availability(told):
+    return Availability(told.append)
+
+
+def test_waits_double_up_to_the_longest(availability):
+    waits = [availability.failed(OSError("no route")) for _ in range(10)]
+    assert waits[:4] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT, 8 * FIRST_WAIT]
+    assert waits[-1] == LONGEST_WAIT
+
+
+def test_people_are_told_once_that_it_is_away_and_once_that_it_is_back(availability, told):
+    availability.answered()
+    assert told == []
+    for _ in range(3):
+        availability.failed(OSError("no route"))
+    [away] = told
+    assert away.startswith("no route; since ")
+    assert "nothing is lost" in away
+    availability.answered()
+    availability.answered()
+    assert len(told) == 2
+    assert told[1].startswith("the ClearML server answers again after 0 s")
+
+
+def test_after_an_answer_the_first_wait_is_short_again(availability):
+    for _ in range(5):
+        availability.failed(OSError())
+    availability.answered()
+    assert availability.failed(OSError()) == FIRST_WAIT

@@ -1,0 +1,87 @@
+"""Trials as processes of this machine: how they end when their scripts say nothing, and that none stays."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tempfile
+
+import psutil
+import pytest
+from clearml.automation.job import LocalClearmlJob
+
+from hpo_widgets.trials import TrialState
+from tests.clearml.conftest import wait_for
+from tests.clearml.hands import finished
+
+pytest_plugins = ["tests.clearml.hands"]
+
+ENDLESS = """
+import os, pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+pathlib.Path({path!r}).write_text(f"{{os.getpid()}} {{child.pid}}")
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def local(task_search, api_client, base_task, tmp_path, monkeypatch):
+    """``local(script)`` gives a search of one trial whose template is a Task with that script."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+
+    def make(source, **keywords):
+        script = {"diff": source, "entry_point": "train.py", "repository": "", "binary": "python"}
+        api_client.tasks.edit(task=base_task, script=script, force=True)
+        return task_search(**{"total_max_jobs": 1, "max_number_of_concurrent_tasks": 1, **keywords})
+
+    yield make
+    assert glob.glob(str(tmp_path / "temporary" / "*")) == []
+
+
+def test_a_script_that_ends_badly_has_failed_with_its_exit_code(local):
+    made = local("raise SystemExit(3)")
+    assert made.start_locally()
+    assert made.wait(timeout=1.0)
+    assert (made.trial(0).state, made.trial(0).error) == (
+        TrialState.FAILED,
+        "its Task failed: the process ended with exit code 3",
+    )
+
+
+def test_a_script_that_ends_without_a_word_has_reported_nothing(local):
+    made = local("print(1)")
+    assert made.start_locally()
+    assert made.wait(timeout=1.0)
+    assert made.trial(0).state is TrialState.FAILED
+    assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
+
+
+def test_a_stop_ends_the_process_and_its_children(local, hands, tmp_path):
+    path = tmp_path / "processes"
+    made = local(ENDLESS.format(path=str(path)))
+    made.start_locally()
+    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
+    processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.ABORTED] == 1
+    assert hands.status(made.trial(0).id) == "stopped"
+    assert psutil.wait_procs(processes, timeout=10.0)[1] == []
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_the_sdks_class_of_local_jobs_may_be_given_too(local, derived):
+    made_by = []
+
+    class Noted(LocalClearmlJob):
+        def launch(self, queue_name=None):
+            made_by.append(os.getpid())
+            return super().launch(queue_name)
+
+    made = local("print(1)", execution_queue="no-such-queue")
+    made.set_default_job_class(Noted if derived else LocalClearmlJob)
+    assert made.engine_name == "ClearML, this machine"
+    finished(made)
+    assert made.counts[TrialState.FAILED] == 1
+    assert len(made_by) == int(derived)

@@ -1,0 +1,73 @@
+"""When the server is looked at next."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hpo_widgets.clearml.pace import Pace
+from hpo_widgets.clearml.template import Where
+
+PERIOD = 6.0
+
+
+@pytest.fixture
+def pace():
+    return Pace(PERIOD / 60)
+
+
+def test_the_period_is_six_seconds_by_default():
+    assert Where().pool_period * 60 == PERIOD
+
+
+def test_after_news_looks_come_soon_and_then_ever_more_seldom(pace):
+    seconds = []
+    for _ in range(12):
+        pace.quiet([1.0])
+        seconds.append(pace.seconds)
+    assert seconds[0] == pytest.approx(1.5 * PERIOD / 8)
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == 2 * PERIOD
+    pace.news()
+    assert pace.seconds == PERIOD / 8
+
+
+def test_near_the_age_at_which_trials_end_looks_come_often(pace):
+    for _ in range(3):
+        pace.ended(600.0)
+    for _ in range(12):
+        pace.quiet([10.0])
+    assert pace.seconds == 2 * PERIOD
+    # One of two is a minute before the usual end.
+    pace.quiet([10.0, 541.0])
+    assert pace.seconds == PERIOD / 8
+
+
+def test_a_look_is_not_put_off_beyond_the_time_from_which_an_end_is_near(pace):
+    for _ in range(3):
+        pace.ended(600.0)
+    for _ in range(12):
+        pace.quiet([600.0 - 60.0 - 4.0])
+    assert pace.seconds == pytest.approx(4.0)
+
+
+def test_an_age_beyond_all_that_was_seen_says_nothing(pace):
+    for _ in range(3):
+        pace.ended(600.0)
+    for _ in range(12):
+        pace.quiet([5000.0])
+    assert pace.seconds == 2 * PERIOD
+
+
+def test_a_launch_brings_the_next_look_forward_and_never_puts_it_off(pace):
+    assert pace.due is None
+    pace.look_in(100.0)
+    before = time.monotonic()
+    pace.look_soon()
+    assert pace.due <= time.monotonic() + PERIOD / 8
+    assert pace.due >= before + PERIOD / 8
+    pace.look_now()
+    now = pace.due
+    pace.look_soon()
+    assert pace.due == now
