@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import "./controls.css";
-import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "./dom";
 import { type Answer, typedField } from "./typed_field";
 
 type Model = {
@@ -121,6 +121,7 @@ const render: Render<Model> = ({ model, el }) => {
     way,
   );
   root.append(gone, group, line);
+  keepKeys(root);
 
   const paint = (): void => {
     setText(way, `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`);

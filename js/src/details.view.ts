@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import "./details.css";
-import { element, isDisabled, setAttribute, setCount, setReason, setText } from "./dom";
+import { element, isDisabled, keepKeys, setAttribute, setCount, setReason, setText } from "./dom";
 import { SHAPES } from "./trial_states";
 
 type Model = {
@@ -134,6 +134,7 @@ const render: Render<Model> = ({ model, el }) => {
   const all = [parameters, times, scalars, traceback, log];
   sections.append(...all.map((section) => section.root));
   root.append(head, sentence, sections);
+  keepKeys(root);
 
   const paint = (): void => {
     const number = model.get("number");

@@ -65,6 +65,21 @@ export function setCount(
   return [...parent.children] as HTMLElement[];
 }
 
+/**
+ * A notebook has a use of its own for single keys, such as x to cut a cell, and for Ctrl+Z: what is pressed in `root`
+ * stays there, but for Shift+Enter and, outside of fields, combinations with Ctrl, Alt or the command key.
+ */
+export function keepKeys(root: HTMLElement): void {
+  root.addEventListener("keydown", (event) => {
+    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    const isCombined = event.ctrlKey || event.metaKey || event.altKey;
+    const isRun = event.key === "Enter" && event.shiftKey;
+    if (isTyped || !(isCombined || isRun)) {
+      event.stopPropagation();
+    }
+  });
+}
+
 /** A line that says with what a parameter is part of a point. */
 export function needs(sentence: string): HTMLElement {
   const line = element("div", "hpo-needs", { dir: "auto" });

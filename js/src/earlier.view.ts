@@ -1,7 +1,7 @@
 // One line about a search that an earlier run of the same cell has left running.
 
 import type { Render } from "@anywidget/types";
-import { element, setText } from "./dom";
+import { element, keepKeys, setText } from "./dom";
 import "./earlier.css";
 
 type Model = { sentence: string };
@@ -19,6 +19,7 @@ const render: Render<Model> = ({ model, el }) => {
     return button;
   });
   root.append(sentence, ...buttons);
+  keepKeys(root);
 
   const paint = (): void => {
     setText(sentence, model.get("sentence"));

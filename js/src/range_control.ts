@@ -171,8 +171,6 @@ export class RangeControl {
     });
     field.addEventListener("change", () => this.type(index));
     field.addEventListener("keydown", (event) => {
-      // JupyterLab's notebook shortcuts must not see what is typed here.
-      event.stopPropagation();
       if (event.key === "Escape") {
         this.complain(null);
         this.write(index);
@@ -315,7 +313,6 @@ export class RangeControl {
 
   private key(event: KeyboardEvent, end: Ending): void {
     if (event.key === "Escape" && this.dragged) {
-      event.stopPropagation();
       this.cancel();
       return;
     }
@@ -324,7 +321,6 @@ export class RangeControl {
       return;
     }
     event.preventDefault();
-    event.stopPropagation();
     if (this.reason === null) {
       this.set(this.scale.placed(this.bounds, end, value), false);
     }

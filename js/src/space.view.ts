@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "./choice_control";
-import { element, isDisabled, setReason, setText } from "./dom";
+import { element, isDisabled, keepKeys, setReason, setText } from "./dom";
 import { type Edge, RangeControl } from "./range_control";
 import type { Bounds, NumericSpec } from "./scale";
 import "./space.css";
@@ -71,9 +71,8 @@ const render: Render<Model> = ({ model, el }) => {
     spellcheck: "false",
   });
   filter.addEventListener("input", () => applyFilter());
-  // JupyterLab's notebook shortcuts must not see what is typed here.
-  filter.addEventListener("keydown", (event) => event.stopPropagation());
   root.append(head, filter, list);
+  keepKeys(root);
 
   const controls = new Map<string, Control>();
   /** What the gesture under way has set and the kernel does not know yet. */

@@ -2,7 +2,7 @@
 // trials in all can be typed over.
 
 import type { Render } from "@anywidget/types";
-import { element, isDisabled, setAttribute, setCount, setText } from "./dom";
+import { element, isDisabled, keepKeys, setAttribute, setCount, setText } from "./dom";
 import { type Answer, type TypedField, typedField } from "./typed_field";
 import "./status.css";
 
@@ -151,6 +151,16 @@ const render: Render<Model> = ({ model, el }) => {
   const announcer = element("div", "hpo-hidden", { "aria-live": "polite" });
   body.append(budgets, jobs.problem, ending, notices, announcer);
   root.append(head, body);
+  keepKeys(root);
+  // The plots of the panel are no views of ours, so this one, which every panel has, keeps the keys for all of it.
+  const laidOut = new ResizeObserver(() => {
+    const panel = root.closest<HTMLElement>(".hpo-layout");
+    if (panel) {
+      keepKeys(panel);
+      laidOut.disconnect();
+    }
+  });
+  laidOut.observe(head);
 
   let announced = -ANNOUNCE_EVERY;
 
@@ -281,6 +291,7 @@ const render: Render<Model> = ({ model, el }) => {
   paint();
   el.append(root);
   return () => {
+    laidOut.disconnect();
     for (const trait of TRAITS) {
       model.off(`change:${trait}`, schedule);
     }

@@ -1,7 +1,7 @@
 // The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
 
 import type { Render } from "@anywidget/types";
-import { element, isDisabled, setAttribute, setCount, setReason, setText } from "./dom";
+import { element, isDisabled, keepKeys, setAttribute, setCount, setReason, setText } from "./dom";
 import { SHAPES } from "./trial_states";
 import "./table.css";
 
@@ -86,6 +86,7 @@ const render: Render<Model> = ({ model, el }) => {
   const note = element("span");
   foot.append(label, note);
   root.append(scroll, foot);
+  keepKeys(root);
 
   const lines = new Map<number, HTMLTableRowElement>();
   let sorted: { name: string; isDescending: boolean } | null = null;
@@ -374,8 +375,6 @@ const render: Render<Model> = ({ model, el }) => {
   table.addEventListener("keydown", type);
   field.addEventListener("change", enter);
   field.addEventListener("keydown", (event) => {
-    // A notebook has a use of its own for these keys.
-    event.stopPropagation();
     if (event.key === "Enter") {
       event.preventDefault();
       enter();

@@ -105,8 +105,6 @@ export function typedField(
 
   button.addEventListener("click", open);
   input.addEventListener("keydown", (event) => {
-    // A notebook has a use of its own for these keys.
-    event.stopPropagation();
     if (event.key === "Enter") {
       event.preventDefault();
       enter();
