@@ -1,18 +1,9 @@
 """The table of the top trials and the newest failed ones, sortable, with rows to select.
 
-It is a real ``<table>`` in a small browser module of its own (6 kB). Two table widgets were compared with what
-the panel needs, in a table of 10 rows:
-
-- itables 2.9 selects rows, but by position and not by trial; one changed cell sends every cell again (3 kB with 4
-  parameters, 27 kB with 64), and each widget sends 740 kB of code. Its number formats are functions
-  made from strings, which a saved page forbids, and its dark colours are its own, not JupyterLab's.
-- ipydatagrid 1.4 sends one changed cell in 0.1 kB, but other rows mean all data again (18 kB with 64
-  parameters). It draws on a canvas, of which a screen reader sees no cell, needs py2vega as well, and a
-  saved page would carry 2.6 MB for it.
-
-Neither meets the bar of 16 kB an update together with accessible rows and a page without network. Here each
-row is a trait of its own and a trial keeps its trait as long as it is shown: a trial that enters the top sends
-its own row and the new order, and a trial that does not enter it sends nothing.
+It is a real ``<table>`` in a small browser module of its own; why none of the well-kept table widgets is used, and
+what they cost, is told in ``docs/architecture.md``. Each row is a trait of its own and a trial keeps its trait as long
+as it is shown: a trial that enters the top sends its own row and the new order, and a trial that does not enter it
+sends nothing.
 """
 
 from __future__ import annotations
