@@ -74,7 +74,8 @@ def test_the_rug_shows_what_was_tried_and_the_triangle_the_best(opened, panel):
                   " state=TrialState.FAILED)")  # fmt: skip
     expect(rug).to_have_attribute("aria-label", re.compile(r"^Values tried; best trial #0 at 0\.001\."))
     best, worse, failed = (rug.locator(f"path.hpo-level-{level}") for level in (8, 3, 0))
-    assert [path.count() for path in (best, worse, failed)] == [1, 1, 1]
+    for path in (best, worse, failed):
+        expect(path).to_have_count(1)
     rail = lr.locator(".hpo-rail").bounding_box()
     for drawn, place in [
         (best, 1 / 3),
