@@ -143,13 +143,13 @@ class SdkCommands(SdkWatch):
     def _begin_again(self, where: Callable[..., Any] | None) -> None:
         optimizer = self._optimizer
         try:
+            if self._stopping is not None:
+                # The SDK's stop may still be busy; it would forget the thread of the new run.
+                self._stopping.join()
             optimizer._stop_event.set()  # noqa: SLF001
             optimizer._thread_reporter.join(_REPORTER_SECONDS)  # noqa: SLF001
-            elapsed = self.elapsed_minutes
             with self._gate:
-                self._wall_before = elapsed
-                self._ended_at = self._reason = self._ending = None
-                self._steering.allow()
+                self._go_on()
                 (where or optimizer.start)(job_complete_callback=optimizer._experiment_completed_cb)  # noqa: SLF001
         finally:
             self._is_starting = False

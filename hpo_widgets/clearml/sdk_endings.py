@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.sdk_steering import MOST_FAILED_LAUNCHES
+from hpo_widgets.clearml.sdk_launches import MOST_IN_A_ROW
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
@@ -29,9 +29,9 @@ def why_ended(optimizer: Any, steering: Steering, children: Children) -> StopRea
 
 
 def _natural_end(steering: Steering, children: Children) -> StopReason:
-    failures = [sentence for sentence in steering.failures.values() if sentence.startswith("could")]
+    failures = [sentence for sentence in steering.launches.failures.values() if sentence.startswith("could")]
     launched = len(children.all) - len(failures)
-    if failures and (not launched or len(failures) >= MOST_FAILED_LAUNCHES):
+    if failures and (not launched or len(failures) >= MOST_IN_A_ROW):
         return StopReason("launch_failed", f"jobs {failures[-1]}")
     ended = [child for child in children.all if child.state is not TrialState.ABORTED]
     if ended and all("without reporting" in (child.row.error or "") for child in ended):

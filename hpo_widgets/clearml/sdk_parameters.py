@@ -19,7 +19,7 @@ DEFAULT_SEED = 1337
 """The SDK's: every process draws the same points in the same order until somebody sets another."""
 
 
-class SteeredParameter(SdkParameter):  # type: ignore[misc]  # the SDK has no types
+class SteeredParameter(SdkParameter):
     """A parameter that draws from our ranges: in steps its maximum too, in sets only what the ranges leave.
 
     Parameters

@@ -103,7 +103,7 @@ class SdkSearch(SdkCommands):
         began, timeout = self._optimizer.optimization_start_time, self._optimizer.optimization_timeout
         if began is None:
             return self._limit_minutes
-        return None if timeout is None else (self._wall_before + (timeout - began) / SECONDS_A_MINUTE) or None
+        return None if timeout is None else (self._minutes_before + (timeout - began) / SECONDS_A_MINUTE) or None
 
     @property
     def epochs(self) -> Sequence[EpochMark]:

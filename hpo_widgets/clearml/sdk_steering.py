@@ -14,11 +14,13 @@ from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from clearml.automation.optimization import Budget, GridSearch, RandomSearch, SearchStrategy
 from clearml.automation.parameters import RandomSeed
 
 from hpo_widgets.choices import identity
+from hpo_widgets.clearml.sdk_budget import ReportedCompute
 from hpo_widgets.clearml.sdk_events import NudgedEvent
+from hpo_widgets.clearml.sdk_kinds import StrategyKind
+from hpo_widgets.clearml.sdk_launches import Launches
 from hpo_widgets.clearml.sdk_parameters import DEFAULT_SEED, redeclared_for_optuna, steered
 
 if TYPE_CHECKING:
@@ -28,63 +30,61 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
-MOST_FAILED_LAUNCHES = 3
-"""So many jobs in a row may fail to launch; the SDK goes on for ever, and leaves a draft Task each time."""
-
 _MOST_ERRORS = 3
 _PACE_OF_AN_END = 0.2
 _LEAST_PACE = 1.0
 """Seconds between two looks at one job; the SDK's Optuna strategy has none before the first scalar."""
 
 
-class _ReportedCompute(Budget.Field):
-    """Compute time that is reported as ever, without the limit at which the SDK's reporter would die.
-
-    The SDK compares a fraction with minutes there, and names an attribute that does not exist.
-    """
-
-    def __init__(self, former: Any) -> None:
-        super().__init__(None)
-        self.current = former.current
-        self.minutes = former.limit
-
-    @property
-    def used(self) -> float | None:
-        if not self.minutes or not self.current:
-            return None
-        return float(sum(self.current.values())) / float(self.minutes)
-
-
-class Steering:
+class Steering(StrategyKind):
     """Pause, stop, points by hand, ranges and sizes of one live strategy; may be used from any thread.
 
     Attributes
     ----------
     strategy
         The SDK's strategy object.
-    failures : dict
-        Task id to the sentence on a job that could not be launched.
+    launches
+        The launches of its jobs.
     epoch_of, by_hand
         Task id to the space epoch of its point; ids of points by hand.
     error
         Why the SDK's loop ended by an error; None: it did not.
+
+    Parameters
+    ----------
+    strategy
+        Its methods, this object's only, are taken over.
+    wake
+        Called when something has happened, on any of the SDK's threads; it must only set a flag.
+    began
+        Called on the loop's thread when the loop begins, by whomever it was started.
+    withdraw
+        Takes a Task back that was launched while a stop was on its way.
     """
 
-    def __init__(self, strategy: Any, wake: Callable[[], None]) -> None:
-        self.strategy = strategy
-        self.failures: dict[str, str] = {}
+    def __init__(
+        self,
+        strategy: Any,
+        *,
+        wake: Callable[[], None],
+        began: Callable[[], None],
+        withdraw: Callable[[str], None],
+    ) -> None:
+        super().__init__(strategy)
+        self.launches = Launches(strategy, is_refusing=lambda: self._is_refusing, withdraw=withdraw)
         self.epoch_of: dict[str, int] = {}
         self.by_hand: set[str] = set()
         self.error: str | None = None
         self.epoch = 0
         self._wake = wake
+        self._began = began
         self._declared = list(strategy._hyper_parameters)  # noqa: SLF001 -- the SDK has no public way
         self._source: Random | None = None
         self._concurrency = int(strategy._num_concurrent_workers)  # noqa: SLF001
         self._waiting: deque[dict[str, Any]] = deque()
         self._is_paused = False
         self._is_refusing = False
-        self._errors = self._failed_in_a_row = 0
+        self._errors = 0
         self._looked_at: dict[str, float] = {}
         self._changed = threading.Condition()
         self.event = NudgedEvent(strategy._stop_event)  # noqa: SLF001
@@ -93,37 +93,10 @@ class Steering:
             for name in ("start", "stop", "process_step", "create_job", "helper_create_job", "monitor_job")
         }
         strategy._stop_event = self.event  # noqa: SLF001
-        strategy.budget.compute_time = _ReportedCompute(strategy.budget.compute_time)
+        strategy.budget.compute_time = ReportedCompute(strategy.budget.compute_time)
         strategy.start, strategy.stop = self._run, self._stop
         strategy.process_step, strategy.create_job = self._step, self._next
         strategy.helper_create_job, strategy.monitor_job = self._create, self._monitor
-
-    # What it is ---------------------------------------------------------------------------------------
-
-    @property
-    def is_random(self) -> bool:
-        """A random search."""
-        return isinstance(self.strategy, RandomSearch)
-
-    @property
-    def is_grid(self) -> bool:
-        """A grid search."""
-        return isinstance(self.strategy, GridSearch)
-
-    @property
-    def is_optuna(self) -> bool:
-        """The SDK's Optuna strategy, or one derived from it."""
-        return any(kind.__name__ == "OptimizerOptuna" for kind in type(self.strategy).__mro__)
-
-    @property
-    def has_loop(self) -> bool:
-        """Whether the SDK's common loop runs it, which asks `_next` for each job."""
-        return type(self.strategy).start is SearchStrategy.start
-
-    @property
-    def study(self) -> Any:
-        """The study of an Optuna strategy; None before its start and for others."""
-        return getattr(self.strategy, "_study", None) if self.is_optuna else None
 
     # Commands -----------------------------------------------------------------------------------------
 
@@ -177,7 +150,8 @@ class Steering:
         """Launch again, after an end."""
         self._is_refusing = False
         self.error = None
-        self._errors = self._failed_in_a_row = 0
+        self._errors = 0
+        self.launches.allow()
         self.event.clear()
 
     @property
@@ -222,6 +196,7 @@ class Steering:
 
     def _run(self) -> None:
         """The whole loop. An error ends it as it should end: the SDK would count it as running for ever."""
+        self._began()
         try:
             self._original["start"]()
         except Exception as error:
@@ -259,7 +234,7 @@ class Steering:
 
     @property
     def _may_launch(self) -> bool:
-        return not self._is_refusing and self._failed_in_a_row < MOST_FAILED_LAUNCHES
+        return not self._is_refusing and self.launches.may_go_on
 
     def _has_budget(self) -> bool:
         limit = self.strategy.total_max_jobs
@@ -286,7 +261,7 @@ class Steering:
         if point is not None and point in self._waiting:
             self._waiting.remove(point)
             self.by_hand.add(task_id)
-        job.launch = self._launching(job, job.launch)
+        self.launches.take(job, self._wake)
         self._wake()
         return job
 
@@ -299,32 +274,6 @@ class Steering:
                 self.study.stop()  # on a worker's thread, the only place where Optuna allows it
             home = next(kind for kind in type(self.strategy).__mro__ if kind.__name__ == "OptimizerOptuna")
             raise sys.modules[home.__module__].optuna.TrialPruned
-
-    def _launching(self, job: Any, launch: Callable[..., Any]) -> Callable[..., bool]:
-        def launched(queue_name: str | None = None) -> bool:
-            task_id = job.task_id()
-            if self._is_refusing:
-                self.failures[task_id] = "not launched: the search was stopped"
-                return False
-            self._failed_in_a_row += 1
-            reasons = _Reasons()
-            _job_logger.addHandler(reasons)
-            try:
-                if launch(queue_name):
-                    self._failed_in_a_row = 0
-                    return True
-                self.failures[task_id] = f"could not be launched: {reasons.text(queue_name)}"
-            except Exception as error:  # whatever starts a job may raise anything, and the loop must live
-                logger.warning("a ClearML job could not be launched", exc_info=True)
-                self.failures[task_id] = f"could not be launched: {error}"
-            finally:
-                _job_logger.removeHandler(reasons)
-                self._wake()
-            if job in self.strategy._current_jobs:  # noqa: SLF001
-                self.strategy._current_jobs.remove(job)  # noqa: SLF001 -- Optuna's counts it as running for ever
-            return False
-
-        return launched
 
     def _monitor(self, job: Any) -> bool:
         """Look at a job, not again at once: Optuna's workers ask without a pause, or sleep deaf to a stop."""
@@ -339,26 +288,3 @@ class Steering:
                 time.sleep(_PACE_OF_AN_END)  # the job's end is on its way
             self._looked_at[task_id] = time.monotonic()
         return bool(self._original["monitor_job"](job))
-
-
-_job_logger = logging.getLogger("clearml.automation.job")
-
-
-class _Reasons(logging.Handler):
-    """Keeps what the SDK warns of on this thread while it launches a job: its only word on why it did not."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
-        self._messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self._messages.append(record.getMessage())
-
-    def text(self, queue_name: str | None) -> str:
-        """The last warning without the words that every one begins with."""
-        if not self._messages:
-            return f"ClearML refused it (queue {queue_name!r})"
-        _, _, reason = self._messages[-1].partition(": ")
-        return reason or self._messages[-1]

@@ -28,20 +28,31 @@ def abort(child: Child) -> None:
     ClearmlError
         When the server does not do so.
     """
-    api = server()
     if child.state is TrialState.QUEUED:
-        api.call("tasks.dequeue", task=child.task_id, status_reason=USER_ABORTED)
         child.was_queued = True
-        # It may have been pulled from the queue in this moment.
-        status = api.tasks([child.task_id], ["id", "status"])
-        if not status or status[0]["status"] != "in_progress":
-            return
-    child.was_stopped = True
-    api.call("tasks.stopped", task=child.task_id, status_reason=USER_ABORTED, force=True)
+        child.was_stopped = withdraw(child.task_id)
+    else:
+        child.was_stopped = True
+        _stop(child.task_id)
 
 
-def in_background(what: str, action: Callable[[], None]) -> None:
-    """Do something that may take minutes on a thread of its own."""
+def withdraw(task_id: str) -> bool:
+    """Take a Task out of its queue; True when it was pulled in this moment, and had to be stopped."""
+    api = server()
+    api.call("tasks.dequeue", task=task_id, status_reason=USER_ABORTED)
+    status = api.tasks([task_id], ["id", "status"])
+    if not status or status[0]["status"] != "in_progress":
+        return False
+    _stop(task_id)
+    return True
+
+
+def _stop(task_id: str) -> None:
+    server().call("tasks.stopped", task=task_id, status_reason=USER_ABORTED, force=True)
+
+
+def in_background(what: str, action: Callable[[], None]) -> threading.Thread:
+    """Do something that may take minutes on a thread of its own, which is returned."""
 
     def run() -> None:
         try:
@@ -49,4 +60,6 @@ def in_background(what: str, action: Callable[[], None]) -> None:
         except Exception:
             logger.exception("the ClearML search could not %s", what)
 
-    threading.Thread(target=run, name=f"hpo_widgets clearml {what}", daemon=True).start()
+    thread = threading.Thread(target=run, name=f"hpo_widgets clearml {what}", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,112 @@
+"""The launches of a strategy's jobs: each that fails is known with its reason, none outlasts a stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("hpo_widgets")
+
+MOST_IN_A_ROW = 3
+"""So many jobs in a row may fail to launch; the SDK goes on for ever, and leaves a draft Task each time."""
+
+
+class Launches:
+    """Launches the jobs of one strategy, on the SDK's threads.
+
+    Attributes
+    ----------
+    failures : dict
+        Task id to the sentence on a job that could not be launched, or was not because of a stop.
+
+    Parameters
+    ----------
+    strategy
+        The SDK's strategy object.
+    is_refusing
+        Whether nothing may be launched any more.
+    withdraw
+        Takes a Task back that was launched while a stop was on its way.
+    """
+
+    def __init__(self, strategy: Any, *, is_refusing: Callable[[], bool], withdraw: Callable[[str], None]) -> None:
+        self.failures: dict[str, str] = {}
+        self._strategy = strategy
+        self._is_refusing = is_refusing
+        self._withdraw = withdraw
+        self._failed_in_a_row = 0
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether not too many have failed in a row."""
+        return self._failed_in_a_row < MOST_IN_A_ROW
+
+    def allow(self) -> None:
+        """Launch again, after an end."""
+        self._failed_in_a_row = 0
+
+    def take(self, job: Any, wake: Callable[[], None]) -> None:
+        """Have a job launched through here; ``wake`` is called after it."""
+        launch = job.launch
+
+        def launched(queue_name: str | None = None) -> bool:
+            sentence = self._launch(job.task_id(), launch, queue_name)
+            if sentence is not None:
+                self.failures[job.task_id()] = sentence
+                if job in self._strategy._current_jobs:  # noqa: SLF001 -- the SDK has no public way
+                    # Optuna's strategy counts it as running for ever.
+                    self._strategy._current_jobs.remove(job)  # noqa: SLF001
+            wake()
+            return sentence is None
+
+        job.launch = launched
+
+    def _launch(self, task_id: str, launch: Callable[..., Any], queue_name: str | None) -> str | None:
+        """Launch one job; the sentence on why it does not run, None when it does."""
+        if self._is_refusing():
+            return _TOO_LATE
+        self._failed_in_a_row += 1
+        reasons = _Reasons()
+        _job_logger.addHandler(reasons)
+        try:
+            if not launch(queue_name):
+                return f"could not be launched: {reasons.text(queue_name)}"
+        except Exception as error:  # whatever starts a job may raise anything, and the loop must live
+            logger.warning("a ClearML job could not be launched", exc_info=True)
+            return f"could not be launched: {error}"
+        finally:
+            _job_logger.removeHandler(reasons)
+        self._failed_in_a_row = 0
+        if self._is_refusing():
+            # Who stopped the search did not see it in the queue yet.
+            self._withdraw(task_id)
+            return _TOO_LATE
+        return None
+
+
+_TOO_LATE = "not launched: the search was stopped"
+_job_logger = logging.getLogger("clearml.automation.job")
+
+
+class _Reasons(logging.Handler):
+    """Keeps what the SDK warns of on this thread while it launches a job: its only word on why it did not."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self._messages.append(record.getMessage())
+
+    def text(self, queue_name: str | None) -> str:
+        """The last warning without the words that every one begins with."""
+        if not self._messages:
+            return f"ClearML refused it (queue {queue_name!r})"
+        _, _, reason = self._messages[-1].partition(": ")
+        return reason or self._messages[-1]

@@ -1,0 +1,351 @@
+"""What the SDK's controller does late, never or wrongly does not reach whoever sees it as a search."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+
+import pytest
+from clearml.automation import RandomSearch, UniformParameterRange
+from clearml.automation.job import ClearmlJob
+from clearml.automation.parameters import RandomSeed
+
+from hpo_widgets.clearml.sdk_search import adapt
+from hpo_widgets.clearml.sdk_stopping import USER_ABORTED
+from hpo_widgets.trials import TrialState
+from tests.clearml.by_hand import states
+from tests.conftest import DEADLINE
+
+pytest_plugins = ["tests.clearml.by_hand"]
+# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
+
+SECONDS = 1 / 60
+
+
+# Time limits
+
+
+def test_no_time_limit_is_no_error(watched, hand, until):
+    search = watched()
+    with pytest.raises(TypeError):
+        search.optimizer.get_time_limit()
+    assert search.budget.wall_minutes.limit is None
+    search.command("start")
+    hand.take()
+    until(search, lambda: states(search).get("running"))
+    with pytest.raises(TypeError):
+        search.optimizer.reached_time_limit()
+    assert search.budget.wall_minutes.limit is None
+    assert search.status == "running"
+
+
+def test_the_constructors_limit_counts_from_the_start(watched, hand):
+    search = watched(optimization_time_limit=30)
+    # Half an hour goes by before somebody presses Start: by the SDK's clock nothing would be left.
+    search.optimizer.optimization_timeout = time.time() - 1
+    assert search.budget.wall_minutes.limit == 30
+    search.command("start")
+    hand.take()
+    assert search.status == "running"
+    assert search.budget.wall_minutes.limit == pytest.approx(30, abs=0.1)
+
+
+def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, hand, until):
+    search = watched()
+    search.command("start")
+    task = hand.take()
+    search.command("set_time_limit", SECONDS)
+    until(search, lambda: not search.status.is_alive)
+    assert search.stop_reason.code == "optimization_time_limit"
+    assert search.status == "completed"
+    assert hand.status(task) == "stopped"
+    # The SDK says that no limit was reached, once it has ended.
+    assert not search.optimizer.reached_time_limit()
+    assert search.capabilities["start"] == "the time limit has passed: set a later one first"
+
+
+def test_the_compute_limit_ends_the_search(watched, hand, until):
+    search = watched(compute_time_limit=2 * SECONDS)
+    search.command("start")
+    tasks = [hand.take(), hand.take()]
+    until(search, lambda: not search.status.is_alive)
+    assert search.stop_reason.code == "compute_time_limit"
+    assert [hand.status(task) for task in tasks] == ["stopped", "stopped"]
+    assert search.budget.compute_minutes.used >= 2 * SECONDS
+    assert states(search) == {"aborted": 2}
+
+
+def test_compute_time_is_reported_as_a_share_and_kills_no_reporter(watched):
+    search = watched(compute_time_limit=10)
+    budget = search.optimizer.get_optimizer().budget
+    budget.compute_time.update("a", 20)
+    assert budget.to_dict()["compute_time"]["used"] == 2
+    # Where the SDK would name an attribute that it has not.
+    assert not budget.compute_time.limit
+    search.command("set_compute_time_limit", 40)
+    assert budget.to_dict()["compute_time"]["used"] == 0.5
+    assert search.budget.compute_minutes.limit == 40
+
+
+# Stop
+
+
+class BlockingStop:
+    """Stands before the ``stop`` of a controller, which returns only when it may."""
+
+    def __init__(self, optimizer):
+        self._stop = optimizer.stop
+        self.has_come = threading.Event()
+        self.may_end = threading.Event()
+
+    def __call__(self, **keywords):
+        self.has_come.set()
+        self.may_end.wait()
+        self._stop(**keywords)
+
+
+@contextlib.contextmanager
+def blocking_stop(optimizer, monkeypatch):
+    """Have a controller's ``stop`` block until the end of the ``with``."""
+    blocking = BlockingStop(optimizer)
+    with monkeypatch.context() as patch:
+        patch.setattr(optimizer, "stop", blocking)
+        try:
+            yield blocking
+        finally:
+            blocking.may_end.set()
+
+
+def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watched, hand, until, monkeypatch):
+    search = watched(max_number_of_concurrent_tasks=3)
+    search.command("start")
+    running = [hand.take(), hand.take()]
+    until(search, lambda: states(search) == {"running": 2, "queued": 1})
+    with blocking_stop(search.optimizer, monkeypatch) as blocking:
+        search.command("stop")
+        assert search.status == "stopping"
+        assert search.capabilities["stop"] == "the search is stopping"
+        until(search, lambda: states(search) == {"aborted": 3})
+        assert [hand.status(task) for task in running] == ["stopped", "stopped"]
+        assert hand.num_waiting() == 0
+        assert blocking.has_come.wait(DEADLINE)
+        until(search, lambda: search.status == "stopped")  # though the SDK's stop has not returned
+    assert search.stop_reason.code == "stopped"
+    assert all(USER_ABORTED in search.trial(number).error for number in range(2))
+
+
+def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, hand, until, monkeypatch):
+    search = watched()
+    search.command("start")
+    hand.take()
+    with blocking_stop(search.optimizer, monkeypatch) as blocking:
+        search.command("stop")
+        until(search, lambda: search.status == "stopped")
+        assert blocking.has_come.wait(DEADLINE)
+        search.command("start")
+        assert search.capabilities["start"] == "the search is running"
+    task = hand.take()
+    until(search, lambda: search.status == "running" and states(search).get("running"))
+    assert search.optimizer.is_running()  # the SDK knows the thread of the new run
+    hand.complete(task, 1.0)
+    assert hand.take()
+
+
+def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watched, hand, until, monkeypatch):
+    search = watched(max_number_of_concurrent_tasks=1)
+    about_to_launch, may_launch = threading.Event(), threading.Event()
+    real = ClearmlJob.launch
+
+    def late(job, queue_name=None):
+        about_to_launch.set()
+        may_launch.wait(DEADLINE)
+        return real(job, queue_name)
+
+    monkeypatch.setattr(ClearmlJob, "launch", late)
+    search.command("start")
+    assert about_to_launch.wait(DEADLINE)
+    search.command("stop")
+    until(search, lambda: states(search) == {"aborted": 1})
+    assert search.status == "stopping"  # its loop still launches
+    may_launch.set()
+    until(search, lambda: search.status == "stopped")
+    assert hand.num_waiting() == 0
+
+
+def test_a_start_in_a_cell_after_the_end_is_seen(watched, hand, until):
+    search = watched(total_max_jobs=1)
+    search.command("start")
+    hand.complete(hand.take(), 1.0)
+    until(search, lambda: search.status == "completed")
+    search.command("set_total_max_jobs", 2)
+    search.optimizer.start()
+    task = hand.take()
+    until(search, lambda: search.status == "running")
+    assert search.stop_reason is None
+    hand.complete(task, 0.5)
+    until(search, lambda: search.status == "completed")
+    assert states(search) == {"completed": 2}
+
+
+def test_stop_after_a_natural_end_does_nothing_and_says_so(watched, hand, until):
+    search = watched(total_max_jobs=1)
+    search.command("start")
+    hand.complete(hand.take(), 1.0)
+    until(search, lambda: search.status == "completed")
+    search.command("stop")
+    assert search.errors[-1].sentence == "stop did nothing: the search is not running"
+    assert search.status == "completed"
+
+
+def test_nothing_is_launched_after_the_stop(watched, hand, until):
+    search = watched(pool_period_min=0.001)
+    search.command("start")
+    hand.take()
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
+    made = len(search.optimizer.get_optimizer().get_created_jobs_ids())
+    search.look()
+    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == made
+    assert hand.num_waiting() == 0
+
+
+def test_a_stop_from_a_cell_is_seen(watched, hand, until):
+    search = watched()
+    search.command("start")
+    hand.take()
+    until(search, lambda: states(search).get("running"))
+    search.optimizer.stop(wait_for_reporter=False)
+    search.wake()
+    until(search, lambda: not search.status.is_alive)
+    assert (search.status, search.stop_reason.code) == ("stopped", "stopped")
+
+
+def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watched, hand, until):
+    search = watched(total_max_jobs=2)
+    search.command("start")
+    task = hand.take()
+    until(search, lambda: states(search).get("running"))
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
+    # What the SDK does to a local job whose process was killed.
+    hand.client.tasks.failed(task=task, force=True, status_reason="Signal None")
+    search._asked_all_at = -math.inf
+    search.look()
+    assert {trial.id: trial.state for trial in map(search.trial, range(2))}[task] is TrialState.ABORTED
+    assert search.counts[TrialState.FAILED] == 0
+
+
+# Launches
+
+
+def test_the_job_budget_is_never_exceeded(watched, hand, until):
+    search = watched(total_max_jobs=5, max_number_of_concurrent_tasks=4, pool_period_min=5)
+    search.command("start")
+    first = [hand.take() for _ in range(4)]
+    for task in first[1:]:
+        hand.complete(task, 1.0)
+    hand.complete(hand.take(), 1.0)  # three places were free for the one job that was left
+    hand.complete(first[0], 1.0)
+    until(search, lambda: not search.status.is_alive)
+    assert states(search) == {"completed": 5}
+    assert hand.num_waiting() == 0
+
+
+def test_a_free_place_is_filled_when_a_job_ends_and_not_a_pool_period_later(watched, hand):
+    search = watched(pool_period_min=60)
+    search.command("start")
+    first, _ = hand.take(), hand.take()
+    hand.complete(first, 1.0)
+    assert hand.take()  # an hour later by the SDK's clock
+
+
+def test_a_launch_that_fails_is_told_and_ends_the_search_with_its_reason(watched, until):
+    search = watched(execution_queue="there-is-no-such-queue", max_number_of_concurrent_tasks=8)
+    search.command("start")
+    until(search, lambda: not search.status.is_alive)
+    assert (search.status, search.stop_reason.code) == ("failed", "launch_failed")
+    assert "there-is-no-such-queue" in search.stop_reason.sentence
+    # Three are enough to know; the SDK goes on leaving drafts.
+    assert states(search) == {"failed": 3}
+    assert {notice.source for notice in search.errors} == {"launch"}
+    assert "there-is-no-such-queue" in search.trial(0).error
+
+
+def test_a_job_class_that_raises_ends_the_search_with_the_error_in_words(watched, until):
+    search = watched()
+
+    def broken(*_arguments, **_keywords):
+        raise OSError("no space left on the device")
+
+    search.optimizer.get_optimizer().set_job_class(broken)
+    search.command("start")
+    until(search, lambda: not search.status.is_alive)
+    assert (search.status, search.stop_reason.code) == ("failed", "error")
+    assert "no space left on the device" in search.stop_reason.sentence
+    assert not search.optimizer.is_running()  # by the SDK's book, too
+
+
+def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controller, monkeypatch):
+    optimizer = controller()
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(optimizer.get_optimizer(), "process_step", lambda: 1 / 0)
+    optimizer.start()
+    optimizer._thread.join()
+    assert optimizer.is_running()  # says the SDK
+    search = adapt(optimizer)
+    search.look()
+    assert (search.status, search.stop_reason.code) == ("failed", "error")
+
+
+def test_a_reporter_that_died_is_told_once(watched, hand, until):
+    search = watched()
+    search.command("start")
+    hand.take()
+    until(search, lambda: states(search).get("running"))
+    dead = threading.Thread(target=lambda: None)
+    dead.start()
+    dead.join()
+    search.optimizer._thread_reporter = dead
+    search.wake()
+    until(search, lambda: search.errors)
+    search.look()
+    search.look()
+    assert [notice.source for notice in search.errors] == ["report"]
+
+
+# Points
+
+
+def drawn(search, count):
+    """What a search's first parameter draws."""
+    parameter = search.optimizer.get_optimizer()._hyper_parameters[0]
+    return [parameter.get_value()[parameter.name] for _ in range(count)]
+
+
+def test_two_searches_draw_points_of_their_own(watched, monkeypatch):
+    monkeypatch.setattr(RandomSeed, "_seed", 1337)
+    assert drawn(watched(), 5) != drawn(watched(), 5)
+    # As if another kernel ran the same cell.
+    monkeypatch.setattr(RandomSeed, "_random", type(RandomSeed._random)(1337))
+    first = drawn(watched(), 5)
+    monkeypatch.setattr(RandomSeed, "_random", type(RandomSeed._random)(1337))
+    assert drawn(watched(), 5) != first
+
+
+def test_a_seed_that_somebody_set_holds(watched, monkeypatch):
+    monkeypatch.setattr(RandomSeed, "_seed", 1337)
+    monkeypatch.setattr(RandomSeed, "_random", RandomSeed._random)
+    RandomSeed.set_random_seed(7)
+    first = drawn(watched(), 5)
+    RandomSeed.set_random_seed(7)
+    assert drawn(watched(), 5) == first
+
+
+@pytest.mark.parametrize("seed", [1337, 7])
+def test_a_stepped_range_gives_its_maximum_too(watched, monkeypatch, seed):
+    monkeypatch.setattr(RandomSeed, "_seed", seed)
+    search = watched([UniformParameterRange("General/x", 0, 1, step_size=0.5)], optimizer_class=RandomSearch)
+    assert set(drawn(search, 100)) == {0.0, 0.5, 1.0}
