@@ -1,4 +1,4 @@
-"""`HyperParameterOptimizer`, the search controller with ClearML's API on this machine.
+"""`HyperParameterOptimizer`, the search controller with ClearML's API, on this machine and on a ClearML server.
 
 This module is the public face: it checks, translates and waits. The state of a search belongs to
 the controller's thread (`hpo_widgets.controller`), what is durable to the recorder.
@@ -39,8 +39,8 @@ class HyperParameterOptimizer(RunningSearch):
     Parameters
     ----------
     base_task_id
-        The template experiment: a callable, or a `pathlib.Path` to a script. A callable gets its
-        parameters by keyword, and ``trial`` if its signature has it.
+        The template experiment: a callable, a `pathlib.Path` to a script, or a ClearML Task or its id. A callable
+        gets its parameters by keyword, and ``trial`` if its signature has it. A Task is cloned for each trial.
     hyper_parameters
         Parameter objects, of hpo_widgets or of ``clearml.automation``.
     objective_metric_title, objective_metric_series, objective_metric_sign
@@ -51,24 +51,32 @@ class HyperParameterOptimizer(RunningSearch):
         `RandomSearch` (default), `GridSearch`, `OptimizerOptuna`, `OptimizerBOHB`, ClearML's classes of
         the same names, or a class derived from `SearchStrategy`.
     max_number_of_concurrent_tasks
-        Trials that run at once. Default: the cores of this machine.
-    execution_queue, pool_period_min
-        Accepted for ClearML's sake; without effect on this machine.
+        Trials that run at once. Default: the cores of this machine; 10 in a queue.
+    execution_queue
+        Name of the queue that trials on ClearML are sent to. Default: ``default``. Without effect on this machine.
     optimization_time_limit
         Minutes of the whole search, counted from `start`. Default: no limit.
     compute_time_limit
         Minutes of all jobs together. Default: no limit.
-    auto_connect_task, always_create_task, spawn_project
-        Kept in the journal with the other arguments; ``spawn_project`` is its group.
+    auto_connect_task
+        Whether a search on ClearML stores arguments and space in its own Task, which is the script's current one, or
+        which Task that is. Where that Task runs for an agent, what it says wins over the arguments of the code.
+    always_create_task
+        Whether a search on ClearML makes a Task of its own where there is none.
+    spawn_project
+        Project of the trials on ClearML; the journal's group. Default: that of the search's Task, else the
+        template's.
     save_top_k_tasks_only
-        Above 0: archive (hide, not lose) ended trials beyond the k best. Default: keep all.
+        Above 0: archive (hide, not lose) ended trials beyond the k best, on ClearML also their Tasks. Default: keep
+        all.
     **optimizer_kwargs
         ``total_max_jobs``, ``time_limit_per_job`` (minutes), ``min_iteration_per_job``,
         ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
         ``allow_duplicates`` (default False), ``stop_grace`` (seconds; default 0.1), ``name``,
         ``journal`` (directory; default ``.hpo_widgets``), ``limits`` (name to hard bounds),
         ``worker_env`` (worker index to environment variables), ``arguments`` (how a script gets
-        its parameters), and the keywords of the strategy. Unknown ones raise ``TypeError``.
+        its parameters), ``pool_period_min`` (minutes between two looks at a ClearML server while nothing happens;
+        default 0.1), and the keywords of the strategy. Unknown ones raise ``TypeError``.
 
     Raises
     ------
@@ -173,6 +181,7 @@ class HyperParameterOptimizer(RunningSearch):
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
 
+        On ClearML it returns once every abort has been sent; the search is stopping until the server agrees.
         Idempotent and safe from any thread, a callback's included.
 
         Parameters
@@ -373,18 +382,19 @@ class HyperParameterOptimizer(RunningSearch):
         ----------
         job_class
             On this machine a class with the methods of `hpo_widgets.jobs.base.JobEngine`, made with
-            the arguments of the default one (`FunctionPool` or `ScriptEngine`).
+            the arguments of the default one (`FunctionPool` or `ScriptEngine`). For a ClearML Task
+            ``clearml.automation.ClearmlJob``, ``LocalClearmlJob`` or a class derived from one of them.
 
         Raises
         ------
         TypeError
-            For anything else, ClearML's job classes included: they need a ClearML server.
+            For anything else.
         """
         self._definition.template.check_job_class(job_class)
         self._job_class = job_class
 
     def set_report_period(self, report_period_minutes: float) -> None:
-        """Set how often progress is reported to the journal, in minutes (default 10)."""
+        """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10)."""
         minutes = above_zero("report_period_minutes", report_period_minutes)
         self._do(lambda: self._controller.changed_settings(report_period=minutes))
 

@@ -28,6 +28,8 @@ class ActiveJob:
     task: str | None = None
     job: Any = None
     """The SDK's job, where there is one."""
+    is_told: bool = False
+    """Whether the controller knows its Task."""
     is_adopted: bool = False
     """An earlier process made its Task, and may have died before it sent it on its way."""
     may_exist: bool = False

@@ -14,7 +14,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.clearml import local_jobs
-from hpo_widgets.clearml.abort_thread import AbortThread
+from hpo_widgets.clearml.abort_thread import SENDING_SECONDS, AbortThread
 from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
 from hpo_widgets.clearml.availability import Availability
 from hpo_widgets.clearml.launch_thread import LaunchThread
@@ -97,7 +97,7 @@ class ClearmlEngine:
     def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
         """Follow a Task that an earlier process launched."""
         with self._jobs.changed:
-            self._jobs.add(ActiveJob(number, dict(point), task=job, launched=0.0, is_adopted=True))
+            self._jobs.add(ActiveJob(number, dict(point), task=job, is_told=True, launched=0.0, is_adopted=True))
             self._jobs.pace.look_now()
 
     def give_reason(self, number: int, sentence: str) -> None:
@@ -124,6 +124,8 @@ class ClearmlEngine:
                 jobs.end(job, Outcome(state, error=job.reason or None))
             elif job.launched is not None:
                 self._aborts.start()
+            else:
+                jobs.changed.notify_all()  # the launcher, which has it in hand
 
     def resize(self, workers: int) -> None:
         """Change how many trials may wait and run at once."""
@@ -131,6 +133,8 @@ class ClearmlEngine:
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Events since the last call."""
+        if not self.has_sent_aborts():
+            timeout = SENDING_SECONDS if timeout is None else min(timeout, SENDING_SECONDS)
         return self._jobs.take_events(timeout)
 
     def wake(self) -> None:

@@ -77,51 +77,64 @@ class LaunchThread:
 
     def _launch(self, job: ActiveJob) -> Outcome | None:
         """Launch a trial, whatever time it takes; the outcome if it ended so."""
-        jobs = self._jobs
         tries = 0
         while True:
             try:
-                self._try(job)
+                outcome = self._try(job)
                 self._availability.answered()
-                return None
+                return outcome
             except RequestFailedError as error:
                 tries += 1
                 if not error.is_the_servers_fault or tries >= MOST_TRIES:
                     raise
-                wait = float(tries)
+                seconds = float(tries)
             except ClearmlError as error:
                 if not error.is_away:
                     raise
-                wait = self._availability.failed(error)
-            with jobs.changed:
-                # A stop does not wait for a server that is away: what was never sent ends here.
-                jobs.changed.wait_for(lambda: jobs.is_closed or job.stop_state is not None, wait)
-                if jobs.is_closed or (job.stop_state is not None and job.task is None and not job.may_exist):
-                    return Outcome(job.ended_as, error=job.reason or None)
-                if job.stop_state is not None:
-                    job.stop_tried = True
-                    jobs.changed.wait_for(lambda: jobs.is_closed, wait)
+                seconds = self._availability.failed(error)
+            if self._gives_up(job, seconds):
+                return _stopped(job)
 
-    def _try(self, job: ActiveJob) -> None:
+    def _gives_up(self, job: ActiveJob, seconds: float) -> bool:
+        """Wait before the next try; True when there is to be none.
+
+        A stop does not wait for a server that is away: what was never sent ends at once, and what may have been sent
+        is looked for when the server is back.
+        """
+        jobs = self._jobs
+        with jobs.changed:
+            jobs.changed.wait_for(lambda: jobs.is_closed or job.stop_state is not None, seconds)
+            if jobs.is_closed or job.stop_state is None:
+                return jobs.is_closed
+            if job.task is None and not job.may_exist:
+                return True
+            job.stop_tried = True
+        jobs.wake()
+        with jobs.changed:
+            return jobs.changed.wait_for(lambda: jobs.is_closed, seconds)
+
+    def _try(self, job: ActiveJob) -> Outcome | None:
+        """Do what is left of a launch; the outcome if the trial was stopped before there was a Task."""
+        if job.task is None and job.may_exist:
+            with self._jobs.changed:
+                known = self._jobs.tasks()
+            job.task = self._launcher.find(job.number, job.point, known)
+            if job.task is None and job.stop_state is not None:
+                return _stopped(job)
         if job.task is None:
-            self._make(job)
+            self._launcher.prepare()
+            job.may_exist = True
+            job.task, job.job = self._launcher.make(job.row, job.number, job.point)
+        if not job.is_told:
+            job.is_told = True
+            with self._jobs.changed:
+                self._jobs.emit(JobEvent("job", job.number, job.task))
         if job.stop_state is None:
             self._send(job)
         with self._jobs.changed:
             job.launched = time.monotonic()
             job.stop_tried = False
-
-    def _make(self, job: ActiveJob) -> None:
-        if job.may_exist:
-            with self._jobs.changed:
-                known = self._jobs.tasks()
-            job.task = self._launcher.find(job.number, job.point, known)
-        if job.task is None:
-            self._launcher.prepare()
-            job.may_exist = True
-            job.task, job.job = self._launcher.make(job.row, job.number, job.point)
-        with self._jobs.changed:
-            self._jobs.emit(JobEvent("job", job.number, job.task))
+        return None
 
     def _send(self, job: ActiveJob) -> None:
         task = str(job.task)
@@ -129,6 +142,11 @@ class LaunchThread:
             return
         job.may_be_sent = True
         job.job = self._launcher.send(task, job.job)
+
+
+def _stopped(job: ActiveJob) -> Outcome:
+    """The end of a trial that was stopped before it had a Task."""
+    return Outcome(job.ended_as, error=job.reason or None)
 
 
 def _sentence(error: BaseException) -> str:

@@ -117,9 +117,18 @@ class PollThread:
                 is_news |= self._news.take(job, view)
             if view is not None and view.state is TrialState.RUNNING:
                 is_pressing |= self._follow_up(task, job)
+            elif view is None or view.state in {None, TrialState.ABORTED}:
+                self._end_process(job)
         self._queue.look(views.values())
         with self._jobs.changed:
             self._plan(views.values(), is_news=is_news, is_pressing=is_pressing)
+
+    def _end_process(self, job: ActiveJob) -> None:
+        """End the process of a trial whose Task somebody has stopped or taken away."""
+        with self._jobs.changed:
+            has_ended = job.number not in self._jobs.by_number
+        if has_ended:
+            local_jobs.kill(job.job)
 
     def _follow_up(self, task: str, job: ActiveJob) -> bool:
         """Say to the server what nobody else will: how a process ended that said nothing, that a worker is gone.

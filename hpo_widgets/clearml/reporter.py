@@ -27,6 +27,9 @@ LOOK_SECONDS = 1.0
 
 LAST_TRIES = 5
 
+LAST_SECONDS = 60.0
+"""Nobody waits longer for a last report: the SDK tries for hours to send it to a server that is away."""
+
 
 class Reporter:
     """Reports a search, run after run; one thread a run, which ends with its last report.
@@ -60,10 +63,10 @@ class Reporter:
     def wait(self, timeout: float | None) -> bool:
         """Wait for the last report of a run that has ended; False when ``timeout`` seconds passed first."""
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-            return not thread.is_alive()
-        return True
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(LAST_SECONDS if timeout is None else min(timeout, LAST_SECONDS))
+        return not thread.is_alive() or timeout is None or timeout > LAST_SECONDS
 
     def _run(self, source: StartedSearch) -> None:
         due = time.monotonic() + min(FIRST_SECONDS, source.report_seconds())

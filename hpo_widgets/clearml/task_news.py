@@ -10,7 +10,7 @@ from hpo_widgets.jobs.base import JobEvent, Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
     from hpo_widgets.clearml.reading import TaskView
@@ -32,7 +32,10 @@ class TaskNews:
     def __init__(self, jobs: ActiveJobs, space: Space, stop: Callable[[], None]) -> None:
         self._jobs = jobs
         self._stop = stop
-        self.fields: Sequence[str] = sorted({f"hyperparams.{split_name(name)[0]}" for name in space.names})
+        sections = {split_name(name)[0] for name in space.names}
+        # A dot would part the name of a field.
+        can_be_named = not any("." in section for section in sections)
+        self.fields = sorted(f"hyperparams.{section}" for section in sections) if can_be_named else ["hyperparams"]
         """The fields of a Task that hold the values it was given."""
 
     def take(self, job: ActiveJob, view: TaskView | None) -> bool:

@@ -260,8 +260,9 @@ class TaskTemplate(Template):
         return {full_name(name): text_of(value) for name, value in trial.parameters.items()}
 
     def experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
-        """Trials as Tasks, in their order."""
-        ids = [trial.id for trial in trials if "/" not in trial.id]
+        """Trials as Tasks, in their order; those whose Tasks were deleted are left out."""
+        known = {task["id"] for task in self.server.tasks([trial.id for trial in trials], ["id"])}
+        ids = [trial.id for trial in trials if trial.id in known]
         tasks: Sequence[Any] = Task.get_tasks(task_ids=ids) if ids else []
         return tasks
 

@@ -119,18 +119,38 @@ def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way
     assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
 
 
-def test_a_task_whose_making_got_no_answer_is_stopped_with_the_search(way, task_search, hands, until):
-    way.plan("tasks.clone", "unanswered")
+def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, hands, until):
+    hands.gate.clear()
+    made = task_search(total_max_jobs=4)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    way.gate.clear()
+    made.stop()  # it would never return: the server answers only afterwards
+    assert made.status is SearchStatus.STOPPING
+    way.gate.set()
+    assert made.wait(timeout=1.0)
+    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+
+
+@pytest.mark.parametrize("what", ["unanswered", "lost"])
+def test_a_launch_that_nobody_knows_of_ends_with_the_search(
+    way, task_search, hands, until, api_client, base_task, what
+):
+    way.plan("tasks.clone", what)
     made = task_search(total_max_jobs=1)
-    way.plan("tasks.get_all", "lost", times=100)  # nor can it be looked for
+    way.plan("tasks.get_all", "lost", times=100)  # nor can its Task be looked for
     made.start()
     until(made, lambda: made.errors)
     made.stop()
     way.heal()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
+    assert made.trial(0).error == "stopped by hand"
     assert hands.taken == []
-    assert hands.status(made.trial(0).id) == "stopped"
+    # It is stopped where it was made, and not made to be stopped where it was not.
+    children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
+    expected = [(made.trial(0).id, "stopped")] if what == "unanswered" else []
+    assert [(child.id, str(child.status.value)) for child in children] == expected
 
 
 @pytest.mark.parametrize(

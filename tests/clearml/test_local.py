@@ -57,16 +57,24 @@ def test_a_script_that_ends_without_a_word_has_reported_nothing(local):
     assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
 
 
-def test_a_stop_ends_the_process_and_its_children(local, hands, tmp_path):
+WAYS_TO_END = {
+    "stopped": lambda made, hands: made.stop(),
+    "deleted": lambda made, hands: hands.call("tasks.delete", task=made.trial(0).id, force=True),
+    "aborted": lambda made, hands: hands.call("tasks.stopped", task=made.trial(0).id, force=True),
+    "reset": lambda made, hands: hands.call("tasks.reset", task=made.trial(0).id, force=True),
+}
+
+
+@pytest.mark.parametrize("how", WAYS_TO_END)
+def test_the_process_and_its_children_end_with_the_trial(local, hands, tmp_path, how):
     path = tmp_path / "processes"
     made = local(ENDLESS.format(path=str(path)))
     made.start_locally()
     wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
     processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
-    made.stop()
+    WAYS_TO_END[how](made, hands)
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
-    assert hands.status(made.trial(0).id) == "stopped"
     assert psutil.wait_procs(processes, timeout=10.0)[1] == []
 
 

@@ -278,6 +278,14 @@ def test_get_top_experiments_are_tasks_best_first(optimizer):
     }
 
 
+def test_get_top_experiments_leave_out_tasks_that_somebody_deleted(optimizer, hands):
+    made = finished(optimizer())
+    first, second, third = ids(made.top(3))
+    hands.call("tasks.delete", task=first, force=True)
+    assert [task.id for task in made.get_top_experiments(3)] == [second, third]
+    assert made.best_trial.id == first
+
+
 def test_get_top_experiments_ranks_running_trials_too(running):
     made = running()
     assert [task.status for task in made.get_top_experiments(3)] == ["in_progress", "in_progress"]
