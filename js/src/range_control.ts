@@ -387,9 +387,14 @@ export class RangeControl {
     if (limit_high !== null && value > limit_high) {
       return `The limit is ${format(limit_high)}.`;
     }
-    const gap = end === 0 ? this.bounds[1] - value : value - this.bounds[0];
+    const bounds: Bounds = end === 0 ? [value, this.bounds[1]] : [this.bounds[0], value];
+    const gap = bounds[1] - bounds[0];
     if (gap < 0 || (gap === 0 && !this.scale.mayBeSingle)) {
       return "The lower bound must be below the upper one.";
+    }
+    // The end of the track may be a value of its own, off the steps.
+    if (this.scale.steps(bounds)?.length === 0 && bounds[1] !== this.scale.spec.high) {
+      return "No step lies between these bounds.";
     }
     return null;
   }

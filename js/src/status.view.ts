@@ -162,7 +162,19 @@ const render: Render<Model> = ({ model, el }) => {
   });
   laidOut.observe(head);
 
+  // A new best is read out, but not each of many in a row: the last of them, after a while.
   let announced = -ANNOUNCE_EVERY;
+  let announcement: number | undefined;
+  const announce = (): void => {
+    announcement ??= window.setTimeout(
+      () => {
+        announcement = undefined;
+        announced = performance.now();
+        setText(announcer, `new ${bestText.textContent}`);
+      },
+      announced + ANNOUNCE_EVERY - performance.now(),
+    );
+  };
 
   const paint = (): void => {
     const status = model.get("status");
@@ -240,11 +252,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(bestMark, best ? "▲ " : "");
     const text = best ? `best ${best.value} at ${best.trial}${best.note}` : "no result yet";
     if (best && bestText.textContent && text !== bestText.textContent) {
-      const now = performance.now();
-      if (now - announced >= ANNOUNCE_EVERY) {
-        announced = now;
-        setText(announcer, `new ${text}`);
-      }
+      announce();
     }
     setText(bestText, text);
     const remaining = model.get("forecast");
@@ -292,6 +300,7 @@ const render: Render<Model> = ({ model, el }) => {
   el.append(root);
   return () => {
     laidOut.disconnect();
+    window.clearTimeout(announcement);
     for (const trait of TRAITS) {
       model.off(`change:${trait}`, schedule);
     }

@@ -253,6 +253,16 @@ def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
     expect(unsaved).to_have_count(0)
 
 
+def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, panel):
+    announced = panel.locator("[aria-live=polite]")
+    opened.kernel("search.add_trial(0.5)")
+    expect(announced).to_have_text("new best 0.5 at #0")
+    for value in (0.4, 0.3, 0.2):
+        opened.kernel(f"search.add_trial({value})")
+    expect(panel.get_by_text("best 0.2 at #3", exact=True)).to_be_visible()
+    expect(announced).to_have_text("new best 0.2 at #3", timeout=20_000)
+
+
 def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
     plot = panel.locator(".hpo-plot-host")
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
@@ -369,6 +379,13 @@ display(*parts)
     notebook.wait_kernel("len(search.commands) == 1")
     low, _ = notebook.kernel("search.commands[0][1]['Optimizer/learning_rate_of_the_second_layer']")
     assert low == pytest.approx(10**-5.5, rel=1e-6)
+    for bound, typed in (("upper", "31"), ("lower", "17")):
+        field = page.get_by_role("textbox", name=f"units, {bound} bound")
+        field.fill(typed)
+        field.press("Enter")
+    # 16 and 32 are steps, and nothing between them.
+    expect(page.get_by_role("alert").filter(has_text="No step lies between these bounds.")).to_be_visible()
+    notebook.wait_kernel("len(search.commands) == 2")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".hpo-pill")).to_have_text("●running")
     page.set_viewport_size({"width": 1400, "height": 1500})
