@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _MOST_CHANGES = 2
-# Share of the axis that a short label needs, and from where on a long one has more room to its left.
+# Shares of the axis that a short label and a long one need, and from where on a long one has more room to its left.
 _SHORT = 0.09
+_LONG = 0.45
 _MIDDLE = 0.5
 
 
@@ -78,21 +79,30 @@ class EpochMarks:
         style.put(self._lines, x, np.tile([0.0, 1.0], (len(at), 1)) if len(at) else style.NONE)
         right: list[tuple[float, str]] = []
         left: list[tuple[float, str]] = []
-        for index, (epoch, place) in enumerate(zip(changes, at.tolist(), strict=True)):
-            is_newest = index == len(changes) - 1
-            if is_newest:
-                (left if place > _MIDDLE * end_x and index == 0 else right).append((place, in_words(epoch, space)))
-            elif at[index + 1] - place >= _SHORT * end_x:
+        places = at.tolist()
+        is_left = bool(places) and places[-1] > _MIDDLE * end_x
+        # The newest change is told in words, the others by number where they have room.
+        for epoch, place, following in zip(changes[:-1], places, places[1:], strict=False):
+            is_covered = is_left and places[-1] - place < _LONG * end_x
+            if following - place >= _SHORT * end_x and not is_covered:
                 right.append((place, f"space {epoch.epoch + 1}"))
+        if changes:
+            (left if is_left else right).append((places[-1], in_words(changes, space)))
         _put_labels(self._to_right, right)
         _put_labels(self._to_left, left)
 
 
-def in_words(epoch: EpochMark, space: Space) -> str:
-    """Say what an epoch changed: ``space 2: lr 0.001 … 0.01``."""
-    changes = [f"{name} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in epoch.changed.items()]
-    more = f" and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
-    return f"space {epoch.epoch + 1}: {', '.join(changes[:_MOST_CHANGES])}{more}"
+def in_words(changes: Sequence[EpochMark], space: Space) -> str:
+    """Say what changed where the newest epoch begins: ``space 2: lr 0.001 … 0.01``."""
+    newest = changes[-1]
+    changed: dict[str, tuple[object, ...]] = {}
+    for epoch in changes:
+        # One may follow the other before a trial was proposed.
+        if epoch.first_number == newest.first_number:
+            changed |= epoch.changed
+    words = [f"{name} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in changed.items()]
+    more = f" and {len(words) - _MOST_CHANGES} more" if len(words) > _MOST_CHANGES else ""
+    return f"space {newest.epoch + 1}: {', '.join(words[:_MOST_CHANGES])}{more}"
 
 
 def _put_labels(mark: Label, labels: list[tuple[float, str]]) -> None:
