@@ -314,10 +314,8 @@ class Controller:
         self.waiting_by_hand.append(point)
         self.recorder.event("enqueue_trial", parameters=self.space.encode(point))
 
-    def log(self, number: int) -> str | None:
-        """What a running trial has printed so far, empty for others; None where a server keeps it."""
-        if self._queue is not None:
-            return None
+    def log(self, number: int) -> str:
+        """What a running trial has printed so far, empty for others and where a server keeps it."""
         return "" if self._engine is None else self._engine.log(number)
 
     # The thread ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.budget import Budget
     from hpo_widgets.definition import Definition
-    from hpo_widgets.jobs.base import JobEngine
+    from hpo_widgets.jobs.base import JobEngine, RemoteSource
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
     from hpo_widgets.space import Space
@@ -234,12 +234,29 @@ class RunningSearch:
         return self._recorder.trial(number)
 
     def log_so_far(self, number: int) -> Future[str | None]:
-        """Ask what a running trial has printed so far; empty for one that does not run, None on a server."""
+        """Ask what a trial has printed so far; empty for one of this machine that does not run."""
+        job, remote = self._recorder.job_of(number), self._definition.template.remote
+        if job is not None and remote is not None:
+            return self._console(number, job, remote)
         if self.is_running():
             return self._controller.submit(lambda: self._controller.log(number))
         nothing: Future[str | None] = Future()
         nothing.set_result("")
         return nothing
+
+    def _console(self, number: int, job: str, remote: RemoteSource) -> Future[str | None]:
+        """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server."""
+        answer: Future[str | None] = Future()
+
+        def read() -> None:
+            try:
+                answer.set_result("\n".join(filter(None, remote.output(job, fresh=self.trial(number).state.has_ended))))
+            except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
+                answer.set_exception(error)
+            self._recorder.shown.notify()
+
+        threading.Thread(target=read, name="hpo_widgets console", daemon=True).start()
+        return answer
 
     def close_files(self) -> None:
         """Close what reading single trials has opened; it is opened again when somebody asks for one."""

@@ -378,6 +378,11 @@ class Trial:
         return self.ended - self.started
 
     @property
+    def is_elsewhere(self) -> bool:
+        """True when it runs, or ran, as a job of a server, which keeps its curves and its log."""
+        return "/" not in self.id
+
+    @property
     def is_partial(self) -> bool:
         """True when it has a value but did not complete: running, pruned or aborted."""
         return self.state is not TrialState.COMPLETED

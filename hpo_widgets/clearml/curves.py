@@ -37,8 +37,11 @@ class TaskRecords:
         """
         return self._remembered("scalars", job, lambda: self._scalars(job))
 
-    def output(self, job: str) -> tuple[str, str, str]:
+    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
         """The last lines of a Task's console; the server does not tell errors from the rest."""
+        if fresh:
+            with self._lock:
+                self._kept.pop(("output", job), None)
         try:
             return self._remembered("output", job, lambda: (self._console(job), "", ""))
         except ClearmlError as error:

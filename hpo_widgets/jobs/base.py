@@ -226,8 +226,8 @@ class RemoteSource(Protocol):
         """All reports: (title, series, value, iteration)."""
         ...
 
-    def output(self, job: str) -> tuple[str, str, str]:
-        """What it printed: (stdout, stderr, traceback)."""
+    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
+        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered."""
         ...
 
 

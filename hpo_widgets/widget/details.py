@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.search import TellsLogs
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text, trial_text
 from hpo_widgets.widget.assets import asset
@@ -65,6 +66,7 @@ class TrialDetails(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._is_stale = True
         self._live_log = LiveLog()
+        self._asks_for_log = False
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._on_selected, "selected")
 
@@ -75,12 +77,19 @@ class TrialDetails(ViewPart):
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
         with self.hold_sync():
             self.commands = {"retry": search.capabilities.get("retry")}
-            described = _described(search, number) if is_changed else {}
+            described: dict[str, Any] = {}
+            if is_changed:
+                trial = _trial(search, number)
+                self._asks_for_log = trial is not None and trial.is_elsewhere and isinstance(search, TellsLogs)
+                described = _described(search, number, trial, with_log=not self._asks_for_log)
             self._is_stale = False
             is_running = described.get("state", self.state) == TrialState.RUNNING.label
-            self._live_log.look(search, number if is_running else None)
-            if is_running:
-                described |= _printed_so_far(self._live_log.text)
+            self._live_log.look(search, number if is_running or self._asks_for_log else None, grows=is_running)
+            printed = self._live_log.text
+            if is_running and (printed is not None or not self._asks_for_log):
+                described |= _printed_so_far(printed)
+            elif self._asks_for_log:
+                described["log"] = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
             for name, value in described.items():
                 self.set_trait(name, value)
 
@@ -93,7 +102,14 @@ class TrialDetails(ViewPart):
             self.search.command("retry", self.number)
 
 
-def _described(search: Search, number: int | None) -> dict[str, Any]:
+def _trial(search: Search, number: int | None) -> Trial | None:
+    try:
+        return None if number is None else search.trial(number)
+    except (IndexError, KeyError):
+        return None
+
+
+def _described(search: Search, number: int | None, trial: Trial | None, *, with_log: bool) -> dict[str, Any]:
     """Everything that is shown of a trial, by the name of its trait."""
     nothing: dict[str, Any] = {
         "number": number, "state": "", "sentence": "", "times": [], "parameters": [], "scalars": [],
@@ -101,11 +117,9 @@ def _described(search: Search, number: int | None) -> dict[str, Any]:
     }  # fmt: skip
     if number is None:
         return nothing
-    try:
-        trial = search.trial(number)
-    except (IndexError, KeyError):
+    if trial is None:
         return nothing | {"sentence": f"There is no trial {number} in this search."}
-    stdout, stderr, traceback = trial.get_output()
+    stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
     return nothing | {
         "state": trial.state.label,
         "sentence": _sentence(trial),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import uuid
 from collections import Counter
 
@@ -32,6 +33,22 @@ def send_events(session, task, *lines):
         {"type": "training_stats_scalar", "task": task, "metric": title, "variant": series, "value": value, "iter": at}
         for title, series, value, at in lines
     ]
+    _send(session, events)
+
+
+def print_lines(session, task, *lines):
+    """Write lines to the console of a Task, one after another."""
+    now = 1000 * time.time()
+    _send(
+        session,
+        [
+            {"type": "log", "task": task, "level": "info", "worker": "w", "msg": line, "timestamp": now + at}
+            for at, line in enumerate(lines)
+        ],
+    )
+
+
+def _send(session, events):
     answer = session.send_request(
         "events",
         "add_batch",

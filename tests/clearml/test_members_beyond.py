@@ -19,7 +19,7 @@ from hpo_widgets import (
 from hpo_widgets.journal import find
 from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import finished
+from tests.clearml.hands import finished, print_lines
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -341,8 +341,15 @@ def test_as_code_names_the_task(optimizer, base_task):
     assert f"base_task_id={base_task!r}" in optimizer().as_code()
 
 
-def test_log_so_far_is_nothing_as_the_console_is_the_servers(running):
-    assert running().log_so_far(0).result(60) is None
+def test_log_so_far_is_the_console_that_the_server_keeps(running, hands):
+    made = running()
+    task = made.trial(0).id
+    print_lines(hands.session, task, "epoch 1", "epoch 2")
+    assert made.log_so_far(0).result(60) == "epoch 1\nepoch 2"
+    hands.gate.set()
+    assert made.wait()
+    print_lines(hands.session, task, "done")
+    assert made.log_so_far(0).result(60) == "epoch 1\nepoch 2\ndone"
 
 
 def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):

@@ -10,9 +10,10 @@ from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.status import StatusPanel
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished
+from tests.clearml.hands import finished, print_lines
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -69,11 +70,17 @@ def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_se
     assert asked.counts()[CURVES] == 1
 
 
-def test_a_panel_fetches_no_curves_until_a_trial_is_selected(asked, task_search, hands):
+def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, task_search, hands):
     made = finished(task_search())
-    panel = OptimizerWidget(made)
-    assert asked.counts()[CURVES] == 0
+    print_lines(hands.session, made.trial(1).id, "epoch 1", "epoch 2")
+    asked.start_over()
+    panel, details = OptimizerWidget(made), TrialDetails(made)
+    assert asked.in_order() == []
+    details.selected = [1]
+    wait_for(lambda: details.log == "epoch 1\nepoch 2", "its output is not shown", pause=0.02)
+    assert asked.counts() == {"events.get_task_log": 1}
     panel.close()
+    details.close()
 
 
 def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, until):

@@ -291,6 +291,45 @@ def test_the_end_of_a_trial_ends_asking_and_shows_what_was_kept(talking, refresh
     assert len(talking.asked) == 1
 
 
+@pytest.fixture
+def elsewhere(talking, refresh):
+    """`talking`, where the trial is a job of a server that must not be waited for."""
+
+    class Slow(Output):
+        def output(self, number):
+            raise AssertionError("the panel would wait for the server")
+
+    def move():
+        trial = talking._trials[0]
+        talking._trials[0] = replace(trial, id=f"{trial.number:032x}", source=Slow())
+        refresh(talking.details)
+
+    talking.move = move
+    return talking
+
+
+def test_what_a_server_keeps_is_asked_for_and_not_waited_for(elsewhere, refresh):
+    elsewhere.end_trial(0, 0.25, state=TrialState.RUNNING)
+    elsewhere.move()
+    assert (elsewhere.details.log, elsewhere.details.sentence) == ("", "")
+    elsewhere.answer("epoch 1")
+    refresh(elsewhere.details)
+    assert elsewhere.details.log == "epoch 1"
+
+
+def test_what_a_server_keeps_of_an_ended_trial_is_asked_for_once_more(elsewhere, refresh):
+    elsewhere.answer("epoch 1")
+    refresh(elsewhere.details)
+    elsewhere.end_trial(0, 0.25)
+    elsewhere.move()
+    elsewhere.answer("epoch 1\ndone\n")
+    for _ in range(5):
+        elsewhere.clock[0] += 10
+        refresh(elsewhere.details)
+    assert (elsewhere.details.state, elsewhere.details.log) == ("completed", "epoch 1\ndone")
+    assert len(elsewhere.asked) == 2
+
+
 def test_an_answer_that_failed_leaves_what_there_is(talking, refresh):
     talking.answer("epoch 1")
     refresh(talking.details)
