@@ -80,6 +80,11 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
 
 
+def short(words: str, most: int) -> str:
+    """Cut words after ``most`` letters."""
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
 def ended(counts: Mapping[TrialState, int]) -> int:
     """How many trials have ended, in whatever way."""
     return sum(count for state, count in counts.items() if state.has_ended)

@@ -55,13 +55,10 @@ def _changes(target: Mapping[str, tuple[object, ...]], space: Space) -> str:
     now = space.ranges
     names = [name for name in space.names if name in target and target[name] != now[name]]
     words = [
-        f"{_short(labels[name])} to {_short(text.range_in_words(target[name], space.leaf(name).kind))}"
+        f"{text.short(labels[name], _MOST_LETTERS)} to "
+        f"{text.short(text.range_in_words(target[name], space.leaf(name).kind), _MOST_LETTERS)}"
         for name in names[:_MOST_NAMED]
     ]
     if len(names) > _MOST_NAMED:
         words.append(f"{len(names) - _MOST_NAMED} more")
     return "; ".join(words)
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= _MOST_LETTERS else words[: _MOST_LETTERS - 1] + "…"

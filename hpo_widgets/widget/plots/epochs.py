@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _MOST_CHANGES = 2
+# So many have room in half of a plot of the panel's width.
+_MOST_LETTERS = 40
 # Shares of the axis that a short label and a long one need, and from where on a long one has more room to its left.
 _SHORT = 0.09
 _LONG = 0.45
@@ -100,9 +102,10 @@ def in_words(changes: Sequence[EpochMark], space: Space) -> str:
         # One may follow the other before a trial was proposed.
         if epoch.first_number == newest.first_number:
             changed |= epoch.changed
-    words = [f"{name} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in changed.items()]
+    labels = text.labels(space.names)
+    words = [f"{labels[name]} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in changed.items()]
     more = f" and {len(words) - _MOST_CHANGES} more" if len(words) > _MOST_CHANGES else ""
-    return f"space {newest.epoch + 1}: {', '.join(words[:_MOST_CHANGES])}{more}"
+    return f"space {newest.epoch + 1}: {text.short(', '.join(words[:_MOST_CHANGES]), _MOST_LETTERS)}{more}"
 
 
 def _put_labels(mark: Label, labels: list[tuple[float, str]]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from bqplot import LinearScale
 
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget.plots.epochs import EpochMarks
+from hpo_widgets.widget.plots.epochs import EpochMarks, in_words
 
 
 @pytest.fixture
@@ -69,3 +70,10 @@ def test_numbers_that_would_touch_the_next_line_are_left_out(search, labels):
     steer(search, after=10, layers=(2, 5))
     steer(search, after=4, layers=(2, 4))
     assert labels() == [[(13.5, "space 3: layers 2 … 4")], []]
+
+
+def test_long_words_are_cut(wire):
+    search = ScriptedSearch([DiscreteParameterRange("General/choice", ["a" * 300, "b"])])
+    steer(search, after=10, **{"General/choice": ("a" * 300,)})
+    words = in_words(search.epochs, search.space)
+    assert words == f"space 2: choice {'a' * 32}…"
