@@ -13,8 +13,12 @@ from hpo_widgets.testing.clearml_server import ClearmlServer
 from tests.clearml.conftest import external_environment
 from tests.testing.clearml_server.conftest import Api
 
-# A part of them: all take their server from the same place.
-TESTS = Path(__file__).with_name("test_sdk_flow.py")
+ROOT = Path(__file__).resolve().parents[2]
+# Two of them: all take their server from the same place.
+TESTS = (
+    "tests/clearml/test_launch.py::test_a_trial_is_launched_by_two_requests",
+    "tests/clearml/test_launch.py::test_two_searches_over_one_template_keep_their_trials_apart",
+)
 
 
 @pytest.fixture
@@ -47,8 +51,8 @@ def test_the_tests_need_no_empty_server_and_clean_up(api):
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLEARML_")}
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TESTS)],
-        cwd=TESTS.parents[2],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS],
+        cwd=ROOT,
         env={**environment, **api.server.environment(), "HPO_WIDGETS_CLEARML": "external"},
         capture_output=True,
         text=True,
