@@ -251,6 +251,15 @@ class PollsServer(Protocol):
 
 
 @runtime_checkable
+class GivesCode(Protocol):
+    """A search that can be written as Python."""
+
+    def as_code(self) -> str:
+        """The constructor call with the ranges, limits and settings of this moment, and its imports."""
+        ...
+
+
+@runtime_checkable
 class TellsLogs(Protocol):
     """A search that can tell what a running trial has printed so far; others show it at its end."""
 

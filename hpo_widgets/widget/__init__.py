@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpo_widgets.widget.code import SearchCode
 from hpo_widgets.widget.controls import SearchControls
 from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.panel import OptimizerWidget
@@ -14,6 +15,7 @@ from hpo_widgets.widget.table import TrialTable
 __all__ = [
     "HistoryPlot",
     "OptimizerWidget",
+    "SearchCode",
     "SearchControls",
     "SlicesPlot",
     "SpacePanel",

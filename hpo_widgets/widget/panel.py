@@ -14,6 +14,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import summary
 from hpo_widgets.widget.asked import AskedRanges
 from hpo_widgets.widget.closing import close_tree
+from hpo_widgets.widget.code import SearchCode
 from hpo_widgets.widget.controls import SearchControls
 from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.earlier import EarlierSearch, earlier_than
@@ -130,11 +131,12 @@ class OptimizerWidget(ipywidgets.VBox):
         try:
             self._status_panel = StatusPanel(search, refresher=self._refresher)
             self._controls = SearchControls(search, refresher=self._refresher)
+            self._code = SearchCode(search, refresher=self._refresher)
             self._space_panel = SpacePanel(search, refresher=self._refresher)
             self._history = HistoryPlot(search, refresher=self._refresher)
             self._slices = SlicesPlot(search, refresher=self._refresher, hidden=True)
             self._plots = PlotTabs({"History": self._history, "Slices": self._slices}, self._refresher)
-            parts = [self._status_panel, self._controls, self._space_panel, self._plots]
+            parts = [self._status_panel, self._controls, self._code, self._space_panel, self._plots]
             self._table = TrialTable(search, refresher=self._refresher)
             self._details = TrialDetails(search, refresher=self._refresher)
             parts += [self._table, self._details]
@@ -144,6 +146,7 @@ class OptimizerWidget(ipywidgets.VBox):
                 parts.append(self._earlier)
             self._space_panel.add_class("hpo-space-host")
             self._controls.add_class("hpo-controls-host")
+            self._code.add_class("hpo-code-host")
             self._parts = ipywidgets.Box(parts)
             self._parts.add_class("hpo-layout")
             super().__init__(children=[self._parts], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
