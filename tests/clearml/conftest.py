@@ -22,6 +22,9 @@ from hpo_widgets.testing.clearml_server import ClearmlServer
 from tests.clearml.agents import Agent
 from tests.clearml.api_log import PassingBy
 
+# Tests import from these before their fixtures are asked for.
+pytest.register_assert_rewrite("tests.clearml.by_hand", "tests.clearml.hands")
+
 DEADLINE = 120.0
 """Seconds after which a script, an agent or a state that a test waits for is taken to hang."""
 
