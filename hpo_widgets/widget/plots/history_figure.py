@@ -57,7 +57,7 @@ class HistoryFigure(TrialFigure):
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
         super().__init__(_LOOK, UNIT, tip, label_x="trial", label_y=name, on_click=on_click)
         self.end_x = 0.0
-        self._add_lane("failed")
+        self._add_lane("failed", tooltip=Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True))
         self._add_cloud("partial", num_frozen=2, **style.HOLLOW)
         self._add_cloud("completed", num_frozen=10, **style.SOLID)
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)

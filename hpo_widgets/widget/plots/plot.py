@@ -30,6 +30,9 @@ class TrialPlot(Following, ipywidgets.VBox):
         The search to show.
     """
 
+    _number_is_in = "x"
+    """What of a clicked point says the number of its trial: its ``x``, or its ``name``."""
+
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
@@ -97,7 +100,8 @@ class TrialPlot(Following, ipywidgets.VBox):
             if "click_x" in said:
                 number = self._clicked_in_picture(said, source)
             else:
-                number = _number_of(said.get("name", said.get("x")))
+                # A point without a name of ours is called "Dot3" by bqplot, after its place in its mark.
+                number = _number_of(said.get(self._number_is_in))
             if is_trial(self.search, number):
                 self.selected = clicked(self.selected, int(number or 0))
 
@@ -112,7 +116,7 @@ class TrialPlot(Following, ipywidgets.VBox):
 def _number_of(said: object) -> int | None:
     """Return the trial's number that a point carries: as a number, or as the first word of its name."""
     if isinstance(said, str):
-        word = said.partition(" ")[0].removeprefix("#")
+        word = said.partition(" ")[0]
         return int(word) if word.isascii() and word.isdigit() else None
     if isinstance(said, float):
         return int(said) if said.is_integer() else None

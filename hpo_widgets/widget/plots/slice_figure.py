@@ -26,7 +26,7 @@ MOST_HOT = 144
 _NUM_TICKS = 4
 _MOST_LABELS = 8
 _LABEL_ROOM = 34
-_MOST_NAME = 40
+_MOST_NAME = 26
 _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
 _LOOK = Look(

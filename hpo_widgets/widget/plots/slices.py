@@ -53,6 +53,8 @@ class SlicesPlot(TrialPlot):
     >>> SlicesPlot(optimizer, parameters=["lr", "dropout"])  # doctest: +SKIP
     """
 
+    _number_is_in = "name"
+
     parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
 
     def _make(self, search: Search, objective: int) -> None:

@@ -21,6 +21,7 @@ ACCENT = "var(--hpo-accent, #1565c0)"
 TEXT = "var(--hpo-text-muted, #757575)"
 LINE = "var(--hpo-line, #88888833)"
 LANE = "var(--hpo-lane, #88888828)"
+SURFACE = "var(--hpo-surface, #ffffff)"
 
 FIXED = {"x": True, "y": True}
 """Marks that leave the ends of the axes alone."""
@@ -44,7 +45,7 @@ FAINT: dict[str, Any] = {"opacities": [0.25], "stroke_width": 0, "rgba": (120, 1
 
 HOLLOW: dict[str, Any] = {
     "marker": "diamond",
-    "fill": False,
+    "colors": [SURFACE],  # without a fill only the outline would hear a click
     "stroke": DOT,
     "stroke_width": 1.5,
     "rgba": (130, 130, 130, 160),

@@ -157,7 +157,8 @@ def test_a_click_selects_the_trial_in_all_plots(show, wire, search, refresh):
     choice = panel._slices.figures[3].cloud("inside").hot
     wire.browser_says(choice, event="element_click", data={"x": 0.1, "y": 0.5, "name": "1 tanh"})
     assert panel.selected == [1]
-    wire.browser_says(panel._history._drawing.cloud("completed").hot, event="element_click", data={"x": 1, "y": 0.25})
+    dot = {"x": 1, "y": 0.25, "index": 0, "name": "Dot0", "unique_id": "Dot0"}
+    wire.browser_says(panel._history._drawing.cloud("completed").hot, event="element_click", data=dot)
     assert panel.selected == []
 
 

@@ -1,0 +1,256 @@
+"""Every state of a search in both plots and both themes: each trial drawn, each label whole, each point clicked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+NOTEBOOK = """
+import math
+import ipywidgets
+from hpo_widgets.parameters import *
+from hpo_widgets.search import StopReason
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+host = ipywidgets.VBox()
+
+def begin(*parameters, **names):
+    global search
+    search = ScriptedSearch(parameters or None, **{"name": "digits", "jobs": 200, "wall_minutes": 5, **names})
+    search.command("start")
+    search.advance(72)
+
+def fill():
+    search.add_trials([0.03 + 0.4 / (1 + number * 7919 % 37) for number in range(60)])
+    search.set_ranges({"lr": (0.001, 0.01), "activation": ("relu", "tanh")})
+    search.add_trials([0.04 + 0.2 / (1 + number * 7919 % 13) for number in range(36)])
+    search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN at epoch 3")
+    search.add_trial(0.3, state=TrialState.PRUNED)
+    search.add_trial(0.2, state=TrialState.ABORTED)
+
+def show():
+    global widget
+    for old in host.children:
+        old.search.set_status("stopped")
+        old.close()
+    widget = OptimizerWidget(search)
+    host.children = [widget]
+
+host
+"""
+MARKUP = "<img src=x onerror=window.hit=1>"
+NAMES = [MARKUP, "🙂 سرعة التعلم", "a" * 70, "Args/lr", "General/lr"]
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a search: how it comes about in the kernel, and what is to be seen of it."""
+
+    script: str
+    pill: str = "●running"
+    dots: int = 0
+    figures: int = 4
+
+
+STATES = {
+    "before-start": State("search.set_status('idle')", "○idle"),
+    "running": State("fill(); search.add_trial(state=TrialState.RUNNING)", dots=100),
+    "paused": State("fill(); search.command('pause')", "❚❚paused", dots=100),
+    "stopped": State("fill(); search.command('stop')", "■stopped", dots=100),
+    "completed": State(
+        "fill(); search.set_status('completed', StopReason('total_max_jobs', 'All 99 trials have been run.'))",
+        "✓completed",
+        dots=100,
+    ),
+    "all-failed": State(
+        "[search.add_trial(state=TrialState.FAILED, error='ValueError: no') for _ in range(10)];"
+        "search.set_status('failed', StopReason('max_failures', '10 trials in a row have failed.'))",
+        "✕failed",
+        dots=10,
+    ),
+    "one-trial": State("search.add_trial(0.0364)", dots=2),
+    "all-equal": State("search.add_trials([0.25] * 30)", dots=31),
+    "extreme": State("search.add_trials([10.0 ** exponent for exponent in range(-300, 301, 25)])", dots=26),
+    "infinite": State("search.add_trials([math.inf, -math.inf, math.nan, 0.5, 0.7] * 3)", dots=16),
+    "odd-names": State(
+        f"begin(*(UniformParameterRange(name, 0.0, 1.0) for name in {NAMES}),"
+        f"DiscreteParameterRange('choice', [{MARKUP!r}, 'ب' * 40, '🙂', None, 'None', 'x' * 300]),"
+        f"name={MARKUP!r}, titles={MARKUP!r}, series='🙂 خسارة');"
+        "search.add_trials([0.5, 0.25, 1.0] * 10);"
+        f"search.add_trial(state=TrialState.FAILED, error={MARKUP!r})",
+        dots=32,
+        figures=6,
+    ),
+    "64-parameters": State(
+        "begin(*(UniformParameterRange(f'layer {index}/dropout', 0.0, 1.0) for index in range(64)));"
+        "search.add_trials([0.5, 0.25, 1.0] * 10)",
+        dots=31,
+        figures=12,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def opened(shared_notebook):
+    shared_notebook.open(NOTEBOOK)
+    shared_notebook.run_all()
+    shared_notebook.page.set_viewport_size({"width": 1400, "height": 2200})
+    return shared_notebook
+
+
+@pytest.fixture
+def show(opened):
+    """Show a new search, after a script has brought it into a state; gives its panel."""
+
+    def shown(script, pill="●running"):
+        opened.console_errors.clear()
+        opened.kernel(f"exec({'begin(); ' + script + '; show()'!r})")
+        expect(opened.panel().locator(".hpo-pill")).to_have_text(pill)
+        return opened.panel()
+
+    return shown
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_each_state_is_drawn_whole_in_both_themes(opened, show, name):
+    state = STATES[name]
+    panel = show(state.script, state.pill)
+    history, slices = panel.locator(".hpo-plot-host .bqplot"), panel.locator(".hpo-slices-grid .bqplot")
+    expect(history.locator(".dot")).to_have_count(state.dots)
+    for dark in (False, True):
+        opened.use_theme(dark=dark)
+        for tab, figures in (("History", history), ("Slices", slices)):
+            panel.get_by_role("tab", name=tab).click()
+            expect(figures.last).to_be_visible()
+            opened.page.mouse.move(5, 5)
+            opened.screenshot(f"state-{name}-{tab.lower()}-{'dark' if dark else 'light'}", panel)
+    expect(slices).to_have_count(state.figures)
+    for figure in slices.all():
+        expect(figure.locator(".dot")).to_have_count(state.dots)
+    assert panel.evaluate(BROKEN) == []
+    assert panel.evaluate(CUT_OFF) == []
+    assert opened.page.locator("img[src=x]").count() == 0
+    assert opened.page.evaluate("() => window.hit") is None
+    assert opened.complaints() == []
+
+
+# What a browser cannot place.
+BROKEN = r"""
+panel => [...panel.querySelectorAll('.bqplot *')]
+  .filter(node => [...node.attributes].some(({name, value}) => name !== 'class' && /NaN|Infinity/.test(value)))
+  .map(node => node.outerHTML.slice(0, 200))
+"""
+
+# Texts of plots that are not whole inside their figure, and ticks that lie on each other.
+CUT_OFF = """
+panel => {
+  const found = [];
+  for (const figure of panel.querySelectorAll('.bqplot')) {
+    const frame = figure.getBoundingClientRect();
+    if (getComputedStyle(figure).visibility === 'hidden') continue;
+    for (const axis of figure.querySelectorAll('.axis')) {
+      const texts = [...axis.querySelectorAll('text')].filter(text => text.textContent);
+      const boxes = texts.map(text => text.getBoundingClientRect());
+      boxes.forEach((box, index) => {
+        const isWhole = box.left >= frame.left - 1 && box.right <= frame.right + 1 &&
+                        box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
+        const lies = boxes.slice(0, index).some(other => box.left < other.right && other.left < box.right &&
+                                                         box.top < other.bottom && other.top < box.bottom);
+        if (!isWhole || lies) found.push([texts[index].textContent, isWhole ? 'on another' : 'cut off']);
+      });
+    }
+  }
+  return found;
+}
+"""
+
+
+def places(opened, plot):
+    """Where the points of a plot are on the screen, and in values, by the number of their trial; when it rests."""
+    found = None
+    while found != (found := plot.evaluate(PLACES)):
+        opened.page.wait_for_timeout(100)
+    return {int(number): place for number, place in found.items()}
+
+
+PLACES = """
+plot => {
+  const found = {};
+  for (const dot of plot.querySelectorAll('.dot')) {
+    const {x, y, name} = dot.__data__;
+    const box = dot.getBoundingClientRect();
+    // A point of Slices is named by its trial, one of History stands at its number.
+    const number = parseInt(plot.closest('.hpo-slices-grid') ? name : x);
+    found[number] = [box.x + box.width / 2, box.y + box.height / 2, x, y];
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("tab", ["History", "Slices"])
+def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab):
+    panel = show(
+        "search.add_trials([0.2, 0.8, 0.4, 0.6]);"
+        "search.add_trial(0.5, state=TrialState.PRUNED); search.add_trial(state=TrialState.FAILED)"
+    )
+    panel.get_by_role("tab", name=tab).click()
+    plot = panel.locator(".hpo-plot-host .bqplot" if tab == "History" else ".hpo-slices-grid .bqplot").last
+    expect(plot.locator(".dot")).to_have_count(7)
+    plot.scroll_into_view_if_needed()
+    tip = opened.page.locator(".bqplot_mark_tooltip:visible tr").first
+    # Completed ones, the best with the mark that lies over it, a pruned and a failed one.
+    for number in (1, 2, 0, 4, 5):
+        x, y, *_ = places(opened, plot)[number]
+        opened.page.mouse.move(x, y)
+        expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
+        opened.page.mouse.click(x, y)
+        opened.wait_kernel(f"widget.selected == [{number}]")
+        assert opened.kernel("[widget._history.selected, widget._slices.selected]") == [[number]] * 2
+        expect(panel.locator(".hpo-details")).to_contain_text(f"#{number}")
+    x, y, *_ = places(opened, plot)[5]
+    opened.page.mouse.click(x, y)
+    opened.wait_kernel("widget.selected == []")
+    assert opened.complaints() == []
+
+
+def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
+    panel = show("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
+    plot = panel.locator(".hpo-plot-host .bqplot")
+    expect(panel.get_by_text("20000 completed")).to_be_visible()
+    opened.wait_kernel("widget._refresher._flow.is_acknowledged")
+    # The newest are points: they tell where on the screen any trial is.
+    (x0, y0, *first), *_, (x1, y1, *last) = sorted(places(opened, plot).values())
+    value = opened.kernel("search.trial(700).value")
+    x = x0 + (700 - first[0]) / (last[0] - first[0]) * (x1 - x0)
+    y = y0 + (value - first[1]) / (last[1] - first[1]) * (y1 - y0)
+    opened.page.mouse.click(x, y)
+    (number,) = opened.wait_kernel("widget.selected")
+    # A pixel is some thirty trials wide.
+    assert abs(number - 700) < 100
+    assert opened.kernel(f"search.trial({number}).value") == pytest.approx(value, abs=0.01)
+    opened.screenshot("state-20000-selected", panel)
+    assert opened.complaints() == []
+
+
+@pytest.mark.parametrize("width", [340, 520])
+def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
+    panel = show("fill()")
+    panel.evaluate("(panel, width) => { panel.style.width = `${width}px`; dispatchEvent(new Event('resize')); }", width)
+    for tab in ("History", "Slices"):
+        panel.get_by_role("tab", name=tab).click()
+        figure = panel.locator(".hpo-plot-host .bqplot" if tab == "History" else ".hpo-slices-grid .bqplot").first
+        expect(figure.locator(".dot")).to_have_count(100)
+        expect(figure).to_be_visible()
+        assert figure.bounding_box()["width"] <= width
+        opened.page.wait_for_timeout(300)
+        opened.screenshot(f"state-narrow-{width}-{tab.lower()}", panel)
+        assert panel.evaluate(CUT_OFF) == []
+    assert opened.complaints() == []
