@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """The time of the server: the machine's, plus a skew.
+    """The time of the server: the machine's, plus a skew, which any thread may set: it is replaced as a whole.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ class Fault:
 
 
 class Faults:
-    """The trouble that is planned. Any thread may plan; the server's takes.
+    """The trouble that is planned. Any thread may plan; the server's (``clearml-server``) takes.
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ from tornado.web import Application, RequestHandler
 
 
 class Files:
-    """Uploaded files by path, in memory."""
+    """Uploaded files by path, in memory; the server's thread (``clearml-server``) alone touches them."""
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}

@@ -50,7 +50,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The requests in order of their answers. Any thread may read it."""
+    """The requests in order of their answers. The server's thread (``clearml-server``) adds, any thread may read."""
 
     def __init__(self) -> None:
         self._entries: list[LoggedRequest] = []

@@ -35,8 +35,9 @@ class ClearmlServer:
 
     It answers the calls that the ClearML SDK, its automation and ``clearml-agent`` make in a hyperparameter search, as
     server 2.3.0 (API 2.34) answers them. It has one user, keeps everything in memory, and forgets it when it ends.
-    Both its ports, one for the API and one for files, are on 127.0.0.1 and its own from the beginning. One thread runs
-    it and alone touches what it stores.
+    Both its ports, one for the API and one for files, are on 127.0.0.1 and its own from the beginning. Its thread,
+    ``clearml-server``, answers all requests and alone touches what it stores. Any thread may start and stop it, plan
+    trouble and read the log.
 
     Attributes
     ----------

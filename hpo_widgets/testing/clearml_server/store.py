@@ -98,7 +98,7 @@ class TaskTable:
 
 
 class Store:
-    """The whole content of one server. One thread alone touches it.
+    """The whole content of one server. The server's thread (``clearml-server``) alone touches it.
 
     Attributes
     ----------
