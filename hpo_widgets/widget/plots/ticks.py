@@ -15,6 +15,8 @@ FORMAT = ".6~g"
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _MOST_DECADES_WITH_PARTS = 2.5
+# So many decades apart, from 2.2e-308 to 1.8e308 at the most.
+_DECADES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
@@ -59,6 +61,6 @@ def _log_ticks(domain: Domain, most: int) -> list[float]:
     if high - low < 1:
         return even_ticks(domain.low, domain.high, most)
     parts: Sequence[float] = (1.0, 2.0, 5.0) if high - low <= _MOST_DECADES_WITH_PARTS else (1.0,)
-    every = max(1, math.ceil((high - low) / most))
+    every = next(step for step in _DECADES if step >= (high - low) / most)
     decades = [decade for decade in range(math.floor(low), math.ceil(high) + 1) if decade % every == 0]
     return [float(f"{part}e{decade}") for decade in decades for part in parts]

@@ -228,7 +228,8 @@ class TrialFigure:
         old.close()
 
     def _make_axis_y(self, domain: Domain) -> Axis:
-        named = {} if self._label_y is None else {"label": self._label_y, "label_offset": "54px"}
+        kind = " (log)" if domain.is_log else ""
+        named = {} if self._label_y is None else {"label": f"{self._label_y}{kind}", "label_offset": "54px"}
         return Axis(
             scale=self._y,
             side="left",

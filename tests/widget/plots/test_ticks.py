@@ -36,6 +36,11 @@ def test_a_few_decades_have_parts_and_many_have_none():
     assert value_ticks(Domain(1e-7, 1.1, is_log=True), 8) == [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
 
 
+def test_ticks_of_very_many_decades_are_round_numbers_of_decades_apart():
+    assert value_ticks(Domain(1e-305, 1e305, is_log=True), 6) == [1e-200, 1.0, 1e200]
+    assert value_ticks(Domain(1e-50, 1e50, is_log=True), 6) == [1e-40, 1e-20, 1.0, 1e20, 1e40]
+
+
 @given(st.lists(st.floats(min_value=1e-200, max_value=1e200), min_size=2, max_size=5, unique=True), st.booleans())
 def test_ticks_are_few_and_off_the_lane(values, is_log):
     import numpy as np
