@@ -241,12 +241,13 @@ def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits,
     assert hands.status(made.trial(0).id) == "stopped"
 
 
-def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(one, hands, monkeypatch):
+def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(one, hands, monkeypatch, request):
     monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
     made = one()
     task = made.trial(0).id
     # A worker that is alive but deaf: the server waits for it and goes on saying that the Task runs.
     hands.call("workers.register", worker=hands.worker, queues=[hands.queue])
+    request.addfinalizer(lambda: hands.call("workers.unregister", worker=hands.worker))
     hands.call("workers.status_report", worker=hands.worker, task=task, queues=[hands.queue], timestamp=0)
     made.stop()
     assert made.wait(timeout=1.0)

@@ -41,8 +41,9 @@ def everything(api):
     """All that is on the server."""
     projects = api("projects.get_all", search_hidden=True)["projects"]
     queues = api("queues.get_all", search_hidden=True)["queues"]
+    workers = api("workers.get_all", last_seen=0)["workers"]
     tasks = [api.read(task) for task in api.ids(search_hidden=True)]
-    return {"projects": projects, "queues": queues, "tasks": tasks}
+    return {"projects": projects, "queues": queues, "workers": workers, "tasks": tasks}
 
 
 def test_the_tests_need_no_empty_server_and_clean_up(api):
