@@ -13,8 +13,7 @@ import json
 
 from clearml import Task
 from clearml.automation import (
-    DiscreteParameterRange, GridSearch, HyperParameterOptimizer, ParameterSet, RandomSearch,
-    UniformIntegerParameterRange, UniformParameterRange,
+    DiscreteParameterRange, HyperParameterOptimizer, RandomSearch, UniformIntegerParameterRange, UniformParameterRange,
 )
 from clearml.automation.optuna import OptimizerOptuna
 
@@ -23,7 +22,11 @@ task = Task.init("{project}", "controller", task_type=Task.TaskTypes.optimizer, 
 called = []
 optimizer = HyperParameterOptimizer(
     base_task_id="{template}",
-    hyper_parameters={parameters},
+    hyper_parameters=[
+        UniformParameterRange("General/x", 0, 1),
+        UniformIntegerParameterRange("General/units", 1, 8),
+        DiscreteParameterRange("General/kind", ["plain", "fancy"]),
+    ],
     objective_metric_title="validation",
     objective_metric_series="loss",
     objective_metric_sign="min",
@@ -46,25 +49,18 @@ task.close()
 print(json.dumps({{"task": task.id, "started": started, "ended": ended, "called": called,
                   "top": [experiment.id for experiment in top], "details": details}}))
 """
-RANGES = """[
-    UniformParameterRange("General/x", 0, 1),
-    UniformIntegerParameterRange("General/units", 1, 8),
-    DiscreteParameterRange("General/kind", ["plain", "fancy"]),
-]"""
-GRID = """[ParameterSet([{"General/x": 0.25, "General/units": 1}, {"General/x": 0.75, "General/units": 2}])]"""
 
 
 @pytest.fixture
 def controller(script, project, template):
     """``controller(strategy, jobs)`` runs a search of the SDK's to its end and gives what it said."""
 
-    def run(strategy, jobs, parameters=RANGES, top=-1, reported=False, through=None):
+    def run(strategy, jobs, top=-1, reported=False, through=None):
         source = CONTROLLER.format(
             project=project,
             template=template,
             strategy=strategy,
             jobs=jobs,
-            parameters=parameters,
             top=top,
             reported=reported,
         )
@@ -137,14 +133,6 @@ def test_random_search_ends_with_its_trials_ranked_reported_and_the_others_archi
     assert calls(recorded("hpo_local")) <= made.calls()
     for trial in ranked:
         assert made.launch(trial.id, "tasks.started") == recorded_launch("hpo_local", "tasks.started")
-
-
-def test_grid_search_runs_each_point_once(controller, project):
-    said = controller("GridSearch", jobs=5, parameters=GRID)
-
-    ranked = assert_told_the_truth(said, project, jobs=2)
-    assert [trial.get_parameters()["General/x"] for trial in ranked] == ["0.25", "0.75"]
-    assert [trial.get_parameters()["General/units"] for trial in ranked] == ["1", "2"]
 
 
 def test_optuna_ends_with_its_trials_ranked(controller, project, passing_by):
