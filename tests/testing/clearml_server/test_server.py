@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import http.client
 import os
 import signal
@@ -11,16 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-import hpo_widgets
 from hpo_widgets.testing.clearml_server import ClearmlServer
 from tests.testing.clearml_server.replay import Client
-
-PACKAGE = Path(hpo_widgets.__file__).parent
 
 
 def request(url, method="GET", path="/", body=None, **headers):
@@ -266,38 +261,3 @@ class TestSecrets:
         secrets = [environment["CLEARML_API_SECRET_KEY"], environment["CLEARML_API_ACCESS_KEY"], api.client.token]
         shown = repr(server) + repr(list(server.log)) + repr(server._store.authority.keys)
         assert not [secret for secret in secrets if secret in shown]
-
-
-def imported_by(folder):
-    """The modules that the files of a folder import, however."""
-    names = set()
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names.add(node.module or "")
-    return names
-
-
-def test_the_server_and_the_client_of_this_package_share_nothing():
-    # Two that agree only with each other prove nothing: the server stands on recordings, the client on the SDK.
-    server, client = PACKAGE / "testing" / "clearml_server", PACKAGE / "clearml"
-    assert not [name for name in imported_by(server) if name.startswith(("hpo_widgets.clearml", "clearml"))]
-    assert [name for name in imported_by(server) if name.startswith("hpo_widgets.testing.clearml_server.")]
-    assert client.is_dir()
-    assert not [name for name in imported_by(client) if name.startswith("hpo_widgets.testing")]
-    inside = [name for name in imported_by(server) if name.startswith("hpo_widgets.")]
-    assert all(name.startswith("hpo_widgets.testing.clearml_server") for name in inside)
-
-
-@pytest.mark.parametrize("missing", ["tornado", "jwt"])
-def test_without_the_extra_the_import_says_what_to_install(missing):
-    code = f"""
-import sys
-sys.modules["{missing}"] = None
-import hpo_widgets.testing.clearml_server
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert 'pip install "hpo-widgets[demo]"' in done.stderr
