@@ -161,7 +161,8 @@ def test_a_search_whose_optimizer_task_somebody_deletes_ends_with_the_servers_wo
     assert made.wait(timeout=1.0)
     assert made.stop_reason.code == "launch_failed"
     assert "Invalid task id (invalid parent)" in made.stop_reason.sentence
-    assert made.counts[TrialState.COMPLETED] == 2
+    # The first to end makes room for a launch, and its failure may come before the other ends.
+    assert made.counts[TrialState.COMPLETED] + made.counts[TrialState.ABORTED] == 2
 
 
 def test_what_the_journal_keeps_of_the_task_is_its_id(optimizer, own_task):
