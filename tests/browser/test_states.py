@@ -155,6 +155,11 @@ panel => {
   for (const figure of panel.querySelectorAll('.bqplot')) {
     const frame = figure.getBoundingClientRect();
     if (getComputedStyle(figure).visibility === 'hidden') continue;
+    const plot = figure.querySelector('.plotarea_background').getBoundingClientRect();
+    for (const label of figure.querySelectorAll('text.label')) {
+      const box = label.getBoundingClientRect();
+      if (box.width && (box.left < plot.left || box.right > plot.right)) found.push([label.textContent, 'cut off']);
+    }
     for (const axis of figure.querySelectorAll('.axis')) {
       const texts = [...axis.querySelectorAll('text')].filter(text => text.textContent);
       const boxes = texts.map(text => text.getBoundingClientRect());

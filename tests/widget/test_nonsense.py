@@ -178,7 +178,9 @@ def _deliver(part, content):
 @pytest.mark.parametrize(
     "said", [None, 3, {"name": "x"}, {"x": math.nan}, {"name": "#99 0.5"}, {"click_x": "a"}], ids=str
 )
-def test_clicks_that_hit_no_trial_select_none(panel, said):
-    panel._history._on_click(said)
-    panel._slices._on_click(said, panel._slices.figures[0] if panel._slices.figures else None)
+def test_clicks_that_hit_no_trial_select_none(panel, wire, said):
+    panel._plots.selected_index = 1
+    for plot in (panel._history, panel._slices):
+        for mark in plot.figures[0].cloud("inside").marks:
+            wire.browser_says(mark, event="element_click", data=said)
     assert panel.selected == []

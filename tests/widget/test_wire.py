@@ -169,7 +169,7 @@ def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, re
     wire.clear()
     search.add_trials([0.5, 0.25])
     refresh(plot)
-    updates = wire.updates(plot._drawing.cloud("completed").hot)
+    updates = wire.updates(plot._drawing.cloud("inside").hot)
     assert updates
     assert all({"x", "y"} <= set(update) for update in updates)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from bqplot import Tooltip
@@ -10,8 +10,9 @@ from bqplot import Tooltip
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
+from hpo_widgets.widget.plots.look import Look
 from hpo_widgets.widget.plots.ticks import even_ticks
-from hpo_widgets.widget.plots.trial_figure import UNIT, Look, TrialFigure
+from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
 MOST_HOT = 100
 """Points in hot marks, before some are frozen."""
@@ -50,16 +52,17 @@ class HistoryFigure(TrialFigure):
     name
         Name of the objective, at its axis.
     on_click
-        Called with what a click on a point says, as `GrowingPoints` tells it.
+        Called with what a click on a point says and this figure.
     """
 
-    def __init__(self, name: str, on_click: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, name: str, on_click: Callable[[object, TrialFigure], None]) -> None:
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
         super().__init__(_LOOK, UNIT, tip, label_x="trial", label_y=name, on_click=on_click)
         self.end_x = 0.0
         self._add_lane("failed", tooltip=Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True))
+        self._add_cloud("outside", num_frozen=4, **style.FAINT)
         self._add_cloud("partial", num_frozen=2, **style.HOLLOW)
-        self._add_cloud("completed", num_frozen=10, **style.SOLID)
+        self._add_cloud("inside", num_frozen=8, **style.SOLID)
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self.epochs = EpochMarks(self._lane)
         self.figure.marks = self.marks
@@ -71,8 +74,9 @@ class HistoryFigure(TrialFigure):
             self._strip,
             *self.cloud("failed").marks,
             *self.epochs.marks,
+            *self.cloud("outside").marks,
             *self.cloud("partial").marks,
-            *self.cloud("completed").marks,
+            *self.cloud("inside").marks,
             self._best_line,
             self._best,
             self._selected,
@@ -90,31 +94,19 @@ class HistoryFigure(TrialFigure):
             ticks = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
             self._set_domain_x(Domain(-0.015 * end, 1.005 * end), {"tick_values": ticks})
 
-    def draw_failed(self, numbers: Floats, *, is_new: bool = False) -> None:
-        """Add crosses to the lane of failed trials; ``is_new`` forgets those that are there."""
-        failed = self.cloud("failed")
-        put = failed.reset if is_new else failed.extend
-        put(numbers, self._lane_y(numbers))
-
-    def draw_best(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
+    def draw_best_line(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.
 
         The level alone follows only when it got longer by ``least_step``, a share of the axis.
         """
         if len(x) == 0:
-            if len(self._best.x):
-                style.put(self._best_line, style.NONE, style.NONE)
-                style.put(self._best, style.NONE, style.NONE)
+            style.put_changed(self._best_line, style.NONE, style.NONE)
             return
         x, y = np.append(x, last), np.append(y, y[-1])
         drawn_x, drawn_y = np.asarray(self._best_line.x), np.asarray(self._best_line.y)
-        is_same = len(drawn_x) == len(x) and np.array_equal(drawn_x[:-1], x[:-1]) and np.array_equal(drawn_y, y)
-        if is_same and last - drawn_x[-1] < least_step * self.end_x:
-            return
-        style.put(self._best_line, x, y)
-        if not is_same:
-            style.put(self._best, x[-2:-1], y[-2:-1])
+        is_same = np.array_equal(drawn_x[:-1], x[:-1]) and np.array_equal(drawn_y, y)
+        if not is_same or last - drawn_x[-1] >= least_step * self.end_x:
+            style.put(self._best_line, x, y)
 
-    def draw_selected(self, x: Floats, y: Floats) -> None:
-        """Ring the selected trials."""
-        style.put_changed(self._selected, x, y)
+    def _placed(self, _series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
+        return numbers, numbers.astype(float)

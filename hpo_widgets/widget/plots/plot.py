@@ -1,4 +1,4 @@
-"""What all plots share: following a search, the objective, the kind of its axis, the selection."""
+"""What all plots of trials share: following a search, drawing what is new, the selection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ import traitlets as t
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.part import Following
 from hpo_widgets.widget.plots.fitting import FittedAxis
+from hpo_widgets.widget.plots.points import settle_one
+from hpo_widgets.widget.plots.series import nearest
+from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.selection import TrialNumbers, clicked, is_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.refresher import Refresher
+    from hpo_widgets.widget.plots.trial_figure import TrialFigure
+    from hpo_widgets.widget.refresher import Refresher, Update
 
 # So many of the selected trials are ringed at most, the last ones.
-MOST_RINGED = 500
+_MOST_RINGED = 500
+# How far from a trial in a picture a click may be, as a share of the plot.
+_REACH = 0.04
 
 
 class TrialPlot(Following, ipywidgets.VBox):
@@ -30,8 +38,8 @@ class TrialPlot(Following, ipywidgets.VBox):
         The search to show.
     """
 
-    _number_is_in = "x"
-    """What of a clicked point says the number of its trial: its ``x``, or its ``name``."""
+    _most_hot: int
+    """Points in the hot marks of all figures, before some are frozen."""
 
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
@@ -47,6 +55,8 @@ class TrialPlot(Following, ipywidgets.VBox):
             raise ValueError(msg)
         self._shown_search = search
         self._axis = FittedAxis()
+        self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
+        self._num_epochs = len(search.epochs)
         self._make(search, objective)
         super().__init__(**traits)
         self.children = self._contents()
@@ -71,17 +81,56 @@ class TrialPlot(Following, ipywidgets.VBox):
         """Return what is shown from top to bottom."""
         raise NotImplementedError
 
+    @property
+    def figures(self) -> Sequence[TrialFigure]:
+        """What is drawn; empty as long as nobody has looked."""
+        raise NotImplementedError
+
+    def refresh(self, update: Update) -> None:
+        """Draw the trials that have ended since the last time."""
+        search, series = update.search, self._series
+        fresh = series.put(update.rows)
+        has_entered = len(search.epochs) != self._num_epochs
+        if has_entered:
+            self._num_epochs = len(search.epochs)
+            series.enter(search.space)
+        if not self.figures or has_entered or series.values.has_rewritten:
+            self._draw_everything()
+            return
+        before = self._axis.domain
+        self._axis.extend(series.values.shown_of(fresh), series.values.shown)
+        groups = series.groups(fresh)
+        for figure in self.figures:
+            figure.set_domain(self._axis.domain)
+            figure.draw(series, groups)
+        self._draw_best()
+        if self._axis.domain == before:  # that all axes move is enough for one update
+            settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
+        if self.selected:
+            self._draw_selected()
+
     def _draw_everything(self) -> None:
         """Fit the axes and draw all again."""
-        raise NotImplementedError
+        series = self._series
+        self._axis.fit(series.values.shown())
+        groups = series.groups(series.ended())
+        for figure in self.figures:
+            figure.set_domain(self._axis.domain)
+            figure.draw(series, groups, is_new=True)
+        self._draw_best()
+        self._draw_selected()
+
+    def _draw_best(self) -> None:
+        """Mark the best trial."""
+        best = self._series.best()
+        for figure in self.figures:
+            figure.draw_best(self._series, best)
 
     def _draw_selected(self) -> None:
         """Ring the selected trials."""
-        raise NotImplementedError
-
-    def _nearest(self, x: float, y: float, source: object) -> int | None:
-        """Return the trial that is drawn next to a point of a picture."""
-        raise NotImplementedError
+        numbers = self._series.values.known(self.selected[-_MOST_RINGED:])
+        for figure in self.figures:
+            figure.draw_selected(self._series, numbers)
 
     def _on_log_scale(self, _change: object) -> None:
         with self._refresher.lock:
@@ -92,25 +141,28 @@ class TrialPlot(Following, ipywidgets.VBox):
         with self._refresher.lock:
             self._draw_selected()
 
-    def _on_click(self, said: object, source: object = None) -> None:
+    def _on_click(self, said: object, figure: TrialFigure) -> None:
         """Select the trial that was clicked; what the browser says is checked, and nonsense ignored."""
         if not isinstance(said, dict):
             return
         with self._refresher.lock:
             if "click_x" in said:
-                number = self._clicked_in_picture(said, source)
+                number = self._clicked_in_picture(said, figure)
             else:
-                # A point without a name of ours is called "Dot3" by bqplot, after its place in its mark.
-                number = _number_of(said.get(self._number_is_in))
+                number = _number_of(said.get("name"))
             if is_trial(self.search, number):
                 self.selected = clicked(self.selected, int(number or 0))
 
-    def _clicked_in_picture(self, said: dict[str, Any], source: object) -> int | None:
+    def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
+        """Return the trial that is drawn next to a point of a picture."""
         try:
             x, y = float(said["click_x"]), float(said["click_y"])
         except (KeyError, TypeError, ValueError):
             return None
-        return self._nearest(x, y, source) if np.isfinite(x) and np.isfinite(y) else None
+        if not (np.isfinite(x) and np.isfinite(y)):
+            return None
+        numbers, places = figure.places(self._series, self._series.values.known(range(self._series.values.num_trials)))
+        return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
 
 
 def _number_of(said: object) -> int | None:

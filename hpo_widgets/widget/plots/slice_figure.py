@@ -9,8 +9,9 @@ from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.domain import Domain, domain_of_range
+from hpo_widgets.widget.plots.look import Look
 from hpo_widgets.widget.plots.ticks import ticks_between
-from hpo_widgets.widget.plots.trial_figure import Look, TrialFigure
+from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
-    from hpo_widgets.widget.plots.slice_series import Numbers, SliceSeries
+    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
 MOST_HOT = 144
 """Points in the hot marks of all figures, before some are frozen."""
@@ -59,11 +60,11 @@ class SliceFigure(TrialFigure):
     objective
         Name of the objective.
     on_click
-        Called with what a click on a point says and the parameter's name.
+        Called with what a click on a point says and this figure.
     """
 
     def __init__(
-        self, name: str, label: str, leaf: Any, objective: str, on_click: Callable[[object, object], None]
+        self, name: str, label: str, leaf: Any, objective: str, on_click: Callable[[object, TrialFigure], None]
     ) -> None:
         self.name = name
         self._choices: Sequence[str] | None = leaf.labels if leaf.kind == "choice" else None
@@ -77,16 +78,13 @@ class SliceFigure(TrialFigure):
             _tip({**place, "y": (objective, ".4~g")}),
             label_x=short,
             label_y=None,
-            on_click=lambda said: on_click(said, name),
+            on_click=on_click,
         )
-        named = {"display_names": False, "name_points": self._names}
-        self._add_lane("failed", tooltip=_tip(place), **named)
-        self._add_cloud("outside", num_frozen=2, **style.FAINT, **named)
-        self._add_cloud("partial", num_frozen=1, **style.HOLLOW, **named)
-        self._add_cloud("inside", num_frozen=4, **style.SOLID, **named)
+        self._add_lane("failed", tooltip=_tip(place))
+        self._add_cloud("outside", num_frozen=2, **style.FAINT)
+        self._add_cloud("partial", num_frozen=1, **style.HOLLOW)
+        self._add_cloud("inside", num_frozen=4, **style.SOLID)
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
-        for mark in (self._best, self._selected):
-            mark.display_names = False
         self.figure.marks = self.marks
         self._set_domain_x(self.domain_x, self._ticks_x())
 
@@ -100,50 +98,26 @@ class SliceFigure(TrialFigure):
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""
         if chosen is None:
             return
-        self._include(np.array(chosen, dtype=float))
+        self._make_room(np.array(chosen, dtype=float))
         is_narrow = self.domain_x.place(np.array(chosen, dtype=float))
         inner = [bound for bound, at in zip(chosen, is_narrow, strict=True) if 0.08 < at < 0.92]
         x = np.repeat(np.array(inner, dtype=float)[:, None], 2, axis=1) if inner else style.NONE
         y = np.tile([0.0, 1.0], (len(inner), 1)) if inner else style.NONE
         style.put_changed(self._bounds, x, y)
 
-    def draw(self, series: SliceSeries, groups: Mapping[str, Any], *, is_new: bool = False) -> None:
-        """Add trials of each group; ``is_new`` forgets those that are there."""
-        for group, numbers in groups.items():
-            x = series.x(self.name, numbers)
-            applies = ~np.isnan(x)
-            kept, x = numbers[applies], x[applies]
-            self._include(x)
-            y = self._lane_y(x) if group == "failed" else series.y(kept)
-            put = self.cloud(group).reset if is_new else self.cloud(group).extend
-            put(x, y, kept)
-
-    def draw_best(self, series: SliceSeries, numbers: Numbers) -> None:
-        """Mark the best trial."""
-        self._put_values(self._best, series, numbers)
-
-    def draw_selected(self, series: SliceSeries, numbers: Numbers) -> None:
-        """Ring the selected trials."""
-        self._put_values(self._selected, series, numbers)
-
-    def _put_values(self, mark: Mark, series: SliceSeries, numbers: Numbers) -> None:
+    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         x = series.x(self.name, numbers)
         applies = ~np.isnan(x)
-        x, y = x[applies], series.y(numbers[applies])
-        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-            with mark.hold_sync():
-                mark.names = self._names(x, numbers[applies])
-                style.put(mark, x, y)
+        return numbers[applies], x[applies]
 
     def _names(self, x: Floats, numbers: Numbers) -> Any:
         """Number of each trial, and what was chosen: the trials of a choice are spread round its index."""
         if self._choices is None:
-            return numbers.astype(np.int32)
+            return super()._names(x, numbers)
         words = [shortened(self._choices[round(place)], _MOST_CHOICE) for place in x.tolist()]
         return np.array([f"{number} {word}" for number, word in zip(numbers, words, strict=True)], dtype=str)
 
-    def _include(self, x: Floats) -> None:
-        """Make the axis of the parameter wider when values lie beyond it."""
+    def _make_room(self, x: Floats) -> None:
         place = self.domain_x.place(x)
         if len(x) == 0 or self._choices is not None or (place.min() >= 0 and place.max() <= 1):
             return

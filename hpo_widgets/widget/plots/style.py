@@ -40,7 +40,7 @@ RING = {
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (70, 130, 205, 205)}
 """How a completed trial is drawn; ``rgba`` is its colour in a picture, of use in both themes."""
 
-FAINT: dict[str, Any] = {"opacities": [0.25], "stroke_width": 0, "rgba": (120, 140, 170, 70)}
+FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (100, 135, 185, 105)}
 """How one outside the present ranges is drawn."""
 
 HOLLOW: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -19,54 +18,12 @@ if TYPE_CHECKING:
 
     from bqplot import Mark, Tooltip
 
+    from hpo_widgets.widget.plots.look import Look
     from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
 UNIT = Domain(0.0, 1.0)
 """The ends of an axis before there is anything to draw, and those of the lane."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """Sizes in which figures differ.
-
-    Attributes
-    ----------
-    margins : mapping
-        Room round the plot for the axes, in pixels: ``top``, ``bottom``, ``left``, ``right``.
-    layout : mapping
-        Traits of the figure's layout.
-    font_size : str
-        Size of the numbers along the axes.
-    num_ticks : int
-        About how many numbers are along the axis of values.
-    label_offset : str
-        Distance of the horizontal axis to its label.
-    dot, cross, best : int
-        Size of a trial, a failed trial and the mark of the best.
-    lane_y, strip : float
-        Where the lane's crosses are, as a share of the height, and its width in pixels.
-    picture : tuple of int
-        Width and height of the picture of the oldest trials.
-    picture_bytes : int
-        Its length at most.
-    num_hot, num_in_chunk : int
-        Points in a hot mark and in a frozen one at most.
-    """
-
-    margins: Mapping[str, int]
-    layout: Mapping[str, str]
-    font_size: str
-    num_ticks: int
-    label_offset: str
-    dot: int
-    cross: int
-    best: int
-    lane_y: float
-    strip: float
-    picture: tuple[int, int]
-    picture_bytes: int
-    num_hot: int
-    num_in_chunk: int
 
 
 class TrialFigure:
@@ -85,7 +42,7 @@ class TrialFigure:
     label_y
         Name of the axis of values, None for none.
     on_click
-        Called with what a click on a point says, as `GrowingPoints` tells it.
+        Called with what a click on a point says, as `GrowingPoints` tells it, and this figure.
     """
 
     def __init__(
@@ -96,11 +53,12 @@ class TrialFigure:
         *,
         label_x: str,
         label_y: str | None,
-        on_click: Callable[[Any], None] | None,
+        on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self._look = look
         self._label_y = label_y
-        self._tip, self._on_click = tip, on_click
+        self._tip = tip
+        self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
         self.domain = UNIT
         self.domain_x = x
         self._x = _scale(x)
@@ -108,6 +66,7 @@ class TrialFigure:
         self._lane = {"x": self._x, "y": _scale(UNIT)}
         self._clouds: dict[str, GrowingPoints] = {}
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip)
+        # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
             colors=[style.BEST], marker="triangle-up", default_size=look.best, stroke_width=0, tooltip=tip
         )
@@ -159,6 +118,52 @@ class TrialFigure:
         self.domain = domain
         self._tell_clouds()
 
+    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        """Add trials of each group to its cloud; ``is_new`` forgets those that are there."""
+        for group, numbers in groups.items():
+            kept, x = self._placed(series, numbers)
+            self._make_room(x)
+            y = np.full(len(x), self._look.lane_y) if group == "failed" else series.y(kept)
+            put = self.cloud(group).reset if is_new else self.cloud(group).extend
+            put(x, y, kept)
+
+    def draw_best(self, series: TrialSeries, numbers: Numbers) -> None:
+        """Mark the best trial."""
+        self._mark(self._best, series, numbers)
+
+    def draw_selected(self, series: TrialSeries, numbers: Numbers) -> None:
+        """Ring the selected trials."""
+        self._mark(self._selected, series, numbers)
+
+    def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
+        """Return those of the trials that have a place in the figure, and it: shares across and up."""
+        kept, x = self._placed(series, numbers)
+        return kept, np.stack([self.domain_x.place(x), self.domain.place(series.y(kept))])
+
+    def place(self, x: float, y: float) -> Floats:
+        """Return the place of a point in the same way."""
+        return np.stack([self.domain_x.place(np.array([x])), self.domain.place(np.array([y]))])
+
+    def _mark(self, mark: Mark, series: TrialSeries, numbers: Numbers) -> None:
+        """Have a mark lie over some trials, and nothing sent when it does."""
+        kept, x = self._placed(series, numbers)
+        y = series.y(kept)
+        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
+            with mark.hold_sync():
+                mark.names = self._names(x, kept)
+                style.put(mark, x, y)
+
+    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
+        """Return those of the trials that have a place on the horizontal axis, and their places."""
+        raise NotImplementedError
+
+    def _make_room(self, x: Floats) -> None:
+        """Make the horizontal axis wider when places lie beyond it."""
+
+    def _names(self, _x: Floats, numbers: Numbers) -> Any:
+        """Name points by their trials, which is what a click says of them."""
+        return numbers.astype(np.int32)
+
     def _set_domain_x(self, domain: Domain, ticks: Mapping[str, Any]) -> None:
         """Move the ends of the horizontal axis, with the lane."""
         self.domain_x = domain
@@ -190,7 +195,9 @@ class TrialFigure:
             num_in_chunk=look.num_in_chunk,
             size=look.picture,
             picture_bytes=look.picture_bytes,
+            name_points=self._names,
             on_click=self._on_click,
+            display_names=False,
             **traits,
         )
 
@@ -208,10 +215,9 @@ class TrialFigure:
         return Lines(x=style.NONE, y=style.NONE, scales=scales, preserve_domain=style.FIXED, **traits)
 
     def _over(self, **traits: Any) -> Scatter:
-        """Make a mark that lies over the points that it marks: it hears clicks for them."""
-        mark = Scatter(x=style.NONE, y=style.NONE, scales=self._values, preserve_domain=style.FIXED, **traits)
-        if self._on_click is not None:
-            hear_clicks(mark, self._on_click)
+        empty = {"x": style.NONE, "y": style.NONE, "preserve_domain": style.FIXED, "display_names": False}
+        mark = Scatter(**empty, scales=self._values, **traits)
+        hear_clicks(mark, self._on_click)
         return mark
 
     def _change_scale(self, domain: Domain) -> None:
@@ -251,10 +257,6 @@ class TrialFigure:
         for cloud in self.clouds:
             is_on_lane = cloud.hot.scales["y"] is self._lane["y"]
             cloud.set_domain(self.domain_x, UNIT if is_on_lane else self.domain)
-
-    def _lane_y(self, x: Floats) -> Floats:
-        """Height of the crosses on the lane."""
-        return np.full(len(x), self._look.lane_y)
 
 
 def _scale(domain: Domain) -> Any:

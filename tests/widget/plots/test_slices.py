@@ -33,7 +33,7 @@ def test_hidden_tabs_send_nothing(show, wire, search, refresh, acknowledge):
     refresh(panel)
     assert not wire.touched() & drawn
     panel._plots.selected_index = 0
-    assert len(panel._history._drawing.cloud("completed")) == 3
+    assert len(panel._history._drawing.cloud("inside")) == 3
 
 
 @pytest.mark.parametrize("end", ["stop", "save", "silence"])
@@ -157,8 +157,8 @@ def test_a_click_selects_the_trial_in_all_plots(show, wire, search, refresh):
     choice = panel._slices.figures[3].cloud("inside").hot
     wire.browser_says(choice, event="element_click", data={"x": 0.1, "y": 0.5, "name": "1 tanh"})
     assert panel.selected == [1]
-    dot = {"x": 1, "y": 0.25, "index": 0, "name": "Dot0", "unique_id": "Dot0"}
-    wire.browser_says(panel._history._drawing.cloud("completed").hot, event="element_click", data=dot)
+    dot = {"x": 1, "y": 0.25, "index": 0, "name": 1, "unique_id": "Dot0"}
+    wire.browser_says(panel._history._drawing.cloud("inside").hot, event="element_click", data=dot)
     assert panel.selected == []
 
 
@@ -172,7 +172,7 @@ def test_a_click_on_the_picture_selects_the_nearest_trial(show, wire, search):
         figure.cloud("inside").marks[0], event="element_click", data={"click_x": x, "click_y": 1.0 + 5 / 20_000}
     )
     assert panel.selected == [5]
-    picture = panel._history._drawing.cloud("completed").marks[0]
+    picture = panel._history._drawing.cloud("inside").marks[0]
     wire.browser_says(picture, event="element_click", data={"click_x": 700.2, "click_y": 1.035})
     assert panel.selected == [700]
 

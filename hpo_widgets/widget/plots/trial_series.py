@@ -1,4 +1,4 @@
-"""What slices show, as plain arrays: who is drawn where against each parameter."""
+"""What plots of trials show, as plain arrays: who is drawn alike, and where against each parameter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPREAD = 0.6
 _GOLDEN = 0.6180339887498949
 
 
-class SliceSeries:
+class TrialSeries:
     """Values of one objective and of all parameters by trial number.
 
     Parameters

@@ -1,0 +1,101 @@
+"""The history: what is drawn how, on which axis, and where the best line goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bqplot import LinearScale, LogScale
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import HistoryPlot
+
+OVER_DECADES = [10.0**-number for number in range(12)]
+
+
+def numbers_in(plot):
+    """Numbers of the trials of each cloud, when all are still in the hot mark."""
+    return {name: cloud.hot.names.tolist() for name, cloud in plot.figures[0]._clouds.items() if len(cloud)}
+
+
+def scales_of_values(plot):
+    figure = plot.figures[0]
+    marks = [*figure.cloud("inside").marks, *figure.cloud("outside").marks, figure._best_line, figure._best]
+    return {mark.scales["y"] for mark in marks}
+
+
+def test_each_trial_is_drawn_as_what_it_is_and_changes_with_the_ranges(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    others = {"dropout": 0.1, "layers": 2, "activation": "relu"}
+    search.add_trial(0.5, {"lr": 1e-3, **others})
+    search.add_trial(0.4, {"lr": 5e-2, **others})
+    search.add_trial(0.3, {"lr": 5e-2, **others}, state=TrialState.PRUNED)
+    search.add_trial(state=TrialState.FAILED, error="no")
+    refresh(plot)
+    assert numbers_in(plot) == {"inside": [0, 1], "partial": [2], "failed": [3]}
+    search.set_ranges({"lr": (1e-4, 1e-2)})
+    refresh(plot)
+    # Those of a range that was left are faint; all are drawn anew, from frozen marks on.
+    sizes = {name: len(cloud) for name, cloud in plot.figures[0]._clouds.items()}
+    assert sizes == {"inside": 1, "outside": 1, "partial": 1, "failed": 1}
+    search.command("undo")
+    refresh(plot)
+    assert len(plot.figures[0].cloud("inside")) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "is_log"),
+    [
+        (OVER_DECADES, None, True),
+        (OVER_DECADES, False, False),
+        ([0.5, 0.4], None, False),
+        ([0.5, 0.4], True, True),
+        ([0.5, 0.0], True, False),
+    ],
+)
+def test_the_axis_of_values_is_logarithmic_where_it_shows_more_or_is_asked_to_be(show, search, values, asked, is_log):
+    search.add_trials(values)
+    plot = show(HistoryPlot, search, log_scale=asked)
+    (scale,) = scales_of_values(plot)
+    assert type(scale) is (LogScale if is_log else LinearScale)
+    assert plot.figures[0]._axis_y.label == ("validation / loss (log)" if is_log else "validation / loss")
+
+
+def test_another_kind_of_axis_can_be_asked_for_later_and_leaves_no_widget_behind(show, wire, search):
+    search.add_trials(OVER_DECADES)
+    plot = show(HistoryPlot, search)
+    num_open = wire.num_open()
+    for is_log in (False, True):
+        plot.log_scale = is_log
+        (scale,) = scales_of_values(plot)
+        assert type(scale) is (LogScale if is_log else LinearScale)
+    assert wire.num_open() == num_open
+
+
+@pytest.mark.parametrize(("sign", "best", "level"), [("min", 2, 0.25), ("max", 1, 0.75)])
+def test_the_best_line_steps_at_each_better_trial_and_goes_on_to_the_last(show, refresh, sign, best, level):
+    search = ScriptedSearch(signs=sign)
+    plot = show(HistoryPlot, search)
+    search.add_trials([0.5, 0.75, 0.25, 0.5])
+    refresh(plot)
+    figure = plot.figures[0]
+    assert np.asarray(figure._best_line.x).tolist() == [0, best, best, 3]
+    assert np.asarray(figure._best_line.y).tolist() == [0.5, 0.5, level, level]
+    assert (figure._best.x.tolist(), figure._best.y.tolist(), figure._best.names.tolist()) == ([best], [level], [best])
+
+
+def test_a_best_trial_that_turns_out_to_be_none_is_marked_no_longer(show, search, refresh):
+    search.add_trial(0.5)
+    plot = show(HistoryPlot, search)
+    search.end_trial(0, state=TrialState.FAILED, error="taken back")
+    refresh(plot)
+    figure = plot.figures[0]
+    assert [len(mark.x) for mark in (figure._best, figure._best_line, figure.cloud("inside").hot)] == [0, 0, 0]
+    assert len(figure.cloud("failed")) == 1
+
+
+@pytest.mark.parametrize("objective", [-1, 2, 10**6])
+def test_an_objective_that_is_not_there_is_refused_in_words(objective):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    with pytest.raises(ValueError, match="below 2, the number of objectives"):
+        HistoryPlot(search, objective=objective)
