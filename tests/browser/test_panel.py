@@ -263,6 +263,18 @@ def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, pan
     expect(announced).to_have_text("new best 0.2 at #3", timeout=20_000)
 
 
+def test_the_time_to_the_next_look_at_a_server_is_counted_down(opened, panel):
+    counts = panel.locator(".hpo-facts-row")
+    expect(counts).not_to_contain_text("poll")
+    opened.kernel("[setattr(search, 'next_poll', 4.2), search.set_status('running')] and None")
+    expect(counts).to_contain_text(" · next poll in 0:05")
+    # It is shown as time passes, without a trial that changes.
+    opened.kernel("setattr(search, 'next_poll', 2.2)")
+    expect(counts).to_contain_text("next poll in 0:03")
+    opened.kernel("setattr(search, 'next_poll', None)")
+    expect(counts).not_to_contain_text("poll")
+
+
 def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
     plot = panel.locator(".hpo-plot-host")
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
