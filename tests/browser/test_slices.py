@@ -58,17 +58,20 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     for dark in (False, True):
         notebook.use_theme(dark=dark)
         page.mouse.move(5, 5)
-        page.wait_for_timeout(300)
+        expect(tip).to_have_count(0)
         notebook.screenshot(f"slices-{'dark' if dark else 'light'}", panel)
     notebook.use_theme(dark=False)
     notebook.kernel("setattr(widget.layout, 'width', '420px')")
-    page.wait_for_timeout(500)
-    boxes = [figures.nth(index).bounding_box() for index in range(2)]
-    assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+    # One below the other.
+    page.wait_for_function(
+        "([first, second]) => first.getBoundingClientRect().bottom <= second.getBoundingClientRect().top + 1",
+        arg=[figures.nth(index).element_handle() for index in range(2)],
+    )
     notebook.screenshot("slices-narrow", panel)
 
     history.click()
+    # It was hidden meanwhile, and is up to date: 97 completed, one pruned, one failed, the best, the selected.
+    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(101)
     expect(panel.locator(".hpo-plot-host .dot").first).to_be_visible()
-    page.wait_for_timeout(500)
     notebook.screenshot("slices-history-again", panel)
     assert notebook.complaints() == []

@@ -255,7 +255,7 @@ def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
         expect(figure.locator(".dot")).to_have_count(100)
         expect(figure).to_be_visible()
         assert figure.bounding_box()["width"] <= width
-        opened.page.wait_for_timeout(300)
+        assert len(places(opened, figure)) == 99
         opened.screenshot(f"state-narrow-{width}-{tab.lower()}", panel)
         assert panel.evaluate(CUT_OFF) == []
     assert opened.complaints() == []

@@ -71,6 +71,11 @@ def marks_of(cloud):
     return {mark.comm for mark in cloud.marks}
 
 
+def others_of(panel):
+    """What an ended trial touches beside the plot: counts, the rug, and that an update was sent."""
+    return {panel._status_panel.comm, panel._space_panel.comm, panel._refresher._flow._sent.comm}
+
+
 def frozen_clouds(wire, clouds):
     """The clouds of which more than the hot mark was touched."""
     touched = wire.touched()
@@ -95,6 +100,7 @@ def test_each_of_many_ended_trials_at_20000_costs_little_in_the_history(show, wi
         if one is ORDINARY:
             rest = wire.touched() & parts - hot
             assert rest <= {drawing._best_line.comm}.union(*map(marks_of, frozen))
+            assert wire.touched() - parts <= others_of(panel)
     assert max(sent) < LIMIT
     # All but a few touch nothing but the hot mark; those few keep it small.
     assert 0 < num_frozen <= len(ended) / 10
@@ -141,6 +147,7 @@ def test_each_of_many_ended_trials_at_20000_costs_little_in_the_slices(
         num_frozen += len(frozen)
         if one is ORDINARY:
             assert wire.touched() & parts <= hot.union(*map(marks_of, frozen))
+            assert wire.touched() - parts <= others_of(panel)
             assert len(wire.touched() & hot) >= len(panel._slices.figures)
     assert max(sent) < LIMIT
     assert num_frozen >= len(panel._slices.figures)

@@ -46,9 +46,13 @@ def test_no_points_give_an_empty_picture():
 
 def test_a_picture_that_would_be_long_has_fewer_pixels():
     x, y = np.random.default_rng(0).random((2, 2000))
+    x /= 2
     long = disc_picture(x, y, width=520, height=400, radius=6, rgba=(1, 2, 3, 200))
-    short = disc_picture(x, y, width=520, height=400, radius=6, rgba=(1, 2, 3, 200), most_bytes=5000)
-    assert len(short) <= 5000 < len(long)
+    short = disc_picture(x, y, width=520, height=400, radius=6, rgba=(1, 2, 3, 200), most_bytes=4000)
+    assert len(short) <= 4000 < len(long)
     assert size_of(short)[0] < size_of(long)[0] == 520
-    # It shows the same.
-    assert pixels(short).mean() == pytest.approx(pixels(long).mean(), abs=0.1)
+    # It shows the same: each point, as large, and nothing beside.
+    width, height = size_of(short)
+    assert np.all(pixels(short)[((1 - y) * height).astype(int), (x * width).astype(int)])
+    assert pixels(short).mean() == pytest.approx(pixels(long).mean(), rel=0.1)
+    assert pixels(short)[:, width // 2 + 4 :].sum() == 0

@@ -121,7 +121,7 @@ def test_extreme_and_odd_parameters_are_drawn(show, refresh):
     search.add_trial(0.75)
     refresh(plot)
     assert all(sizes(plot, index)["inside"] == 4 for index in range(9))
-    assert all(len(label) < 30 for label in plot.figures[2]._axis_x.tick_labels.values())
+    assert list(plot.figures[2]._axis_x.tick_labels.values()) == ["xxxxx…", "<img …", "None", "True", "1"]
     assert [figure._axis_x.label for figure in plot.figures[-2:]] == ["General/a", "Args/a"]
 
 
@@ -132,8 +132,8 @@ def test_of_many_parameters_the_chosen_ones_are_drawn(show, wire):
     assert [figure.name for figure in plot.figures] == [f"p{index}" for index in range(12)]
     num_open = wire.num_open()
     wire.browser_sets(plot._chooser, index=[40, 2])
-    assert [figure.name for figure in plot.figures] == ["p40", "p2"] or set(plot.parameters) == {"p2", "p40"}
-    assert sizes(plot)["inside"] == 2
+    assert [figure.name for figure in plot.figures] == list(plot.parameters) == ["p40", "p2"]
+    assert [sizes(plot, index)["inside"] for index in (0, 1)] == [2, 2]
     assert wire.num_open() < num_open
     wire.browser_sets(plot._chooser, index=[])
     assert len(plot.figures) == 2
