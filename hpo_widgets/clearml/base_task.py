@@ -88,8 +88,7 @@ class BaseTask:
         """
         for column in space.columns:
             leaf = space.leaf(column.name)
-            section, short = split_name(column.name)
-            kind = self.hyperparams.get(section, {}).get(short, {}).get("type")
+            kind = self._kind(column.name)
             if column.kind == "choice":
                 self._check_choices(column.name, leaf.declared, kind)
             elif column.kind != "int" and str(kind).partition("/")[0] == "int":
@@ -102,6 +101,15 @@ class BaseTask:
                     f"{column.name!r} is a {kind} in Task {self.name!r}, but {type(leaf).__name__} gives numbers: "
                     "use DiscreteParameterRange"
                 )
+
+    def _kind(self, name: str) -> str | None:
+        """The type of a parameter; None: it is not known."""
+        section, short = split_name(name)
+        entry = self.hyperparams.get(section, {}).get(short, {})
+        kind: str | None = entry.get("type")
+        is_list = str(entry.get("value")).startswith("[")
+        # An argument of argparse that takes several values has the type of one of them.
+        return f"list/{kind}" if is_list and kind in {"int", "float"} else kind
 
     def _check_choices(self, name: str, choices: Sequence[Any], kind: str | None) -> None:
         for value in choices:

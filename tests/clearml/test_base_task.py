@@ -27,7 +27,8 @@ def task(**fields):
     defaults = {
         "hyperparams": {
             "General": entries(lr="float", units="int", kind="str", shuffle="bool", sizes="list/int", free=None),
-            "Args": entries(depth="int"),
+            # By argparse: one value, and several.
+            "Args": {**entries(depth="int"), "layers": {"name": "layers", "value": "[4, 2]", "type": "int"}},
         },
         "last_metrics": {
             "a": {
@@ -74,6 +75,7 @@ def test_a_task_that_never_ran_has_no_parameters_to_compare_with():
         DiscreteParameterRange("units", [1, "2", None]),
         DiscreteParameterRange("shuffle", [True, False]),
         DiscreteParameterRange("sizes", [[1, 2], (3,), "[4]"]),
+        DiscreteParameterRange("Args/layers", [[8, 4], [2]]),
         DiscreteParameterRange("free", [1, "1", None, [1], {"a": 1}]),
         DiscreteParameterRange("kind", ["1", "true"]),
     ],
@@ -89,6 +91,7 @@ def test_values_that_the_script_gets_as_they_are_are_taken(parameter):
         (UniformParameterRange("units", 1, 4), "'units' is an int in Task 'train', but UniformParameterRange gives"),
         (UniformIntegerParameterRange("shuffle", 0, 1), "'shuffle' is a bool in Task 'train', but"),
         (UniformParameterRange("sizes", 0, 1), "'sizes' is a list/int in Task 'train', but UniformParameterRange"),
+        (UniformIntegerParameterRange("Args/layers", 1, 4), "'Args/layers' is a list/int in Task 'train', but"),
         (DiscreteParameterRange("units", ["many"]), "'units' is of type int .* would not get 'many'"),
         (DiscreteParameterRange("units", [True]), "'units' is of type int .* would not get True"),
         (DiscreteParameterRange("lr", ["fast"]), "'lr' is of type float .* would not get 'fast'"),

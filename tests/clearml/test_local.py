@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import glob
 import os
 import tempfile
@@ -10,6 +11,7 @@ import psutil
 import pytest
 from clearml.automation.job import LocalClearmlJob
 
+from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished
@@ -93,3 +95,46 @@ def test_the_sdks_class_of_local_jobs_may_be_given_too(local, derived):
     finished(made)
     assert made.counts[TrialState.FAILED] == 1
     assert len(made_by) == int(derived)
+
+
+TAKES_ALL_KINDS = """
+import argparse, json
+from clearml import Task
+
+task = Task.init("{project}", "kinds", reuse_last_task_id=False, auto_connect_frameworks={{"argparse": True}})
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--dropout", type=float, default=None)
+parser.add_argument("--layers", type=int, nargs="+", default=[4, 2])
+parser.add_argument("--flag", action="store_true")
+said = vars(parser.parse_args())
+said |= task.connect({{"digits": "8", "shape": (1, 2), "names": ["a", "b"], "nothing": None, "bool": False}}, "More")
+task.get_logger().report_scalar("validation", "loss", said["lr"], 0)
+print("SAID", repr(said))
+print(json.dumps(task.id))
+"""
+KINDS = {
+    "Args/dropout": [None, 0.25],
+    "Args/layers": [[8], [4, 2, 1]],
+    "Args/flag": [True, False],
+    "More/digits": ["1", "2"],
+    "More/shape": [(1, 2), (3, 4)],
+    "More/names": [["a"], ["b", "c"]],
+    "More/nothing": [None, "x"],
+    "More/bool": [True, False],
+}
+
+
+def test_a_script_gets_each_value_with_its_type_by_argparse_and_by_connect(task_search, script, project):
+    base = script(TAKES_ALL_KINDS.format(project=project)).said
+    parameters = [DiscreteParameterRange(name, values) for name, values in KINDS.items()]
+    made = task_search([LogUniformParameterRange("Args/lr", -6, -4), *parameters], base=base, total_max_jobs=2)
+    assert made.start_locally()
+    assert made.wait(timeout=2.0)
+    assert made.counts[TrialState.COMPLETED] == 2, [trial.error for trial in (made.trial(0), made.trial(1))]
+    for number in range(2):
+        lines = made.trial(number).get_output()[0].splitlines()
+        said = ast.literal_eval(next(line.removeprefix("SAID ") for line in lines if line.startswith("SAID ")))
+        given = {name.partition("/")[2]: value for name, value in made.trial(number).parameters.items()}
+        assert said == given
+        assert {name: type(value) for name, value in said.items()} == {n: type(value) for n, value in given.items()}
