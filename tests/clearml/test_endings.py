@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
+from clearml import Task
 
-from hpo_widgets import UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets import OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.clearml import poll_thread, queue_watch, task_news
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -199,6 +201,34 @@ def test_a_running_trial_that_never_reports_ends_by_its_time_limit(task_search, 
         "aborted after 0.005 minutes (time_limit_per_job)",
     )
     assert hands.status(made.trial(0).id) == "stopped"
+
+
+class Impatient(optuna.pruners.BasePruner):
+    """Prunes whatever reports."""
+
+    def prune(self, study, trial):
+        return True
+
+
+def test_a_trial_that_is_pruned_has_its_task_stopped(task_search, hands):
+    hands.gate.clear()
+    strategy = {"optimizer_class": OptimizerOptuna, "optuna_pruner": Impatient()}
+    made = finished(task_search(total_max_jobs=1, **strategy))
+    trial = made.trial(0)
+    assert (trial.state, trial.value) == (TrialState.PRUNED, trial.parameters["x"])
+    assert trial.error == "pruned: behind the others at the same iteration"
+    assert Task.get_task(task_id=trial.id).data.status_reason == f"User aborted: {trial.error}"
+    assert hands.status(trial.id) == "stopped"
+
+
+def test_a_trial_that_has_reached_its_iterations_has_completed_and_its_task_is_stopped(task_search, hands):
+    hands.gate.clear()
+    made = finished(task_search(total_max_jobs=1, max_iteration_per_job=2))
+    trial = made.trial(0)
+    assert (trial.state, trial.value) == (TrialState.COMPLETED, trial.parameters["x"])
+    assert hands.status(trial.id) == "stopped"
+    assert made.best_trial.number == 0
+    assert not made.best_trial.is_partial
 
 
 def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, hands, monkeypatch):
