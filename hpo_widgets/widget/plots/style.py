@@ -37,7 +37,7 @@ RING = {
 }
 """How a selected trial is marked."""
 
-SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (70, 130, 205, 205)}
+SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (70, 130, 205, 235)}
 """How a completed trial is drawn; ``rgba`` is its colour in a picture, of use in both themes."""
 
 FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (100, 135, 185, 105)}
