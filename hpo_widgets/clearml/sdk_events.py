@@ -9,7 +9,7 @@ class NudgedEvent(threading.Event):
     """An event whose waiters can be woken without setting it.
 
     The SDK's loop looks at its jobs once a pool period, two minutes by default. Woken when a job ends, it
-    fills the free place at once.
+    fills the free place at once. A nudge that comes while a thread does not wait ends its next wait.
 
     Parameters
     ----------
@@ -22,6 +22,7 @@ class NudgedEvent(threading.Event):
         self._former = former
         self._changed = threading.Condition()
         self._nudges = 0
+        self._seen = threading.local()
         if former.is_set():
             super().set()
 
@@ -45,6 +46,7 @@ class NudgedEvent(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set or nudged; True when it is set."""
         with self._changed:
-            before = self._nudges
-            self._changed.wait_for(lambda: self.is_set() or self._nudges != before, timeout)
+            seen = getattr(self._seen, "nudges", 0)
+            self._changed.wait_for(lambda: self.is_set() or self._nudges != seen, timeout)
+            self._seen.nudges = self._nudges
         return self.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.as_code import constructor_call
@@ -72,7 +73,7 @@ class SdkSearch(SdkCommands):
         job_class = self._steering.strategy._job_class  # noqa: SLF001
         if job_class.__name__ == "LocalClearmlJob" or (self.locally and not self.was_started):
             return "ClearML, on this machine"
-        return f"ClearML queue {self._optimizer.execution_queue!r}"
+        return f"ClearML, queue {self._optimizer.execution_queue}"
 
     @property
     def strategy_name(self) -> str:
@@ -195,11 +196,13 @@ class SdkSearch(SdkCommands):
         }
         for name in ("optuna_sampler", "optuna_pruner"):
             keywords[name] = getattr(strategy, f"_{name}", None)
+        # The Optuna strategy has arguments that may be None, but not left out.
+        required = {name for name, one in signature(type(strategy)).parameters.items() if one.default is one.empty}
         return constructor_call(
             optimizer.base_task_id,
             self.space,
             self.objectives,
             type(strategy),
-            {name: value for name, value in keywords.items() if value is not None},
+            {name: value for name, value in keywords.items() if value is not None or name in required},
             package="clearml.automation",
         )

@@ -216,7 +216,8 @@ class Steering(StrategyKind):
         if self._is_refusing:
             return False
         strategy = self.strategy
-        strategy._num_concurrent_workers = 0 if self._is_paused else self._concurrency  # noqa: SLF001
+        was_paused = self._is_paused  # a pause may end during this turn, in which nothing was launched then
+        strategy._num_concurrent_workers = 0 if was_paused else self._concurrency  # noqa: SLF001
         try:
             goes_on = bool(self._original["process_step"]())
             self._errors = 0
@@ -230,7 +231,7 @@ class Steering(StrategyKind):
         finally:
             strategy._num_concurrent_workers = self._concurrency  # noqa: SLF001
             self._wake()
-        return (goes_on or self._is_paused or bool(self._waiting)) and not self._is_refusing
+        return (goes_on or was_paused or self._is_paused or bool(self._waiting)) and not self._is_refusing
 
     @property
     def _may_launch(self) -> bool:
@@ -287,4 +288,5 @@ class Steering(StrategyKind):
             if left > 0 and self.event.wait(left):
                 time.sleep(_PACE_OF_AN_END)  # the job's end is on its way
             self._looked_at[task_id] = time.monotonic()
-        return bool(self._original["monitor_job"](job))
+        # A Task that was taken out of its queue is a draft again, which Optuna's workers would watch for ever.
+        return not self._is_refusing and bool(self._original["monitor_job"](job))

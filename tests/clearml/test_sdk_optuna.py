@@ -1,0 +1,199 @@
+"""The SDK's Optuna strategy as a search: what it does wrongly is held back, what it cannot do is said."""
+
+from __future__ import annotations
+
+import time
+
+import optuna
+import pytest
+from clearml.automation import DiscreteParameterRange, ParameterSet, UniformIntegerParameterRange
+from clearml.automation.optuna import OptimizerOptuna
+
+from hpo_widgets.trials import TrialState
+from tests.clearml.by_hand import states
+from tests.clearml.conftest import wait_for
+
+pytest_plugins = ["tests.clearml.by_hand"]
+# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
+
+STARTED = "ClearML's Optuna strategy fixes {} when it starts"
+
+
+class Impatient(optuna.pruners.BasePruner):
+    """Prunes whatever has reported."""
+
+    def prune(self, study, trial):
+        return True
+
+
+@pytest.fixture
+def by_optuna(watched):
+    """``by_optuna(...)`` watches a controller with the SDK's Optuna strategy."""
+
+    def make(*arguments, **keywords):
+        return watched(*arguments, optimizer_class=OptimizerOptuna, **{"max_iteration_per_job": 100} | keywords)
+
+    return make
+
+
+def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, hand, until):
+    search = by_optuna()
+    search.command("start")
+    running = [hand.take(), hand.take()]
+    until(search, lambda: states(search) == {"running": 2})
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
+    assert [hand.status(task) for task in running] == ["stopped", "stopped"]
+    assert not search.is_running
+    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == 2
+    assert hand.num_waiting() == 0
+
+
+def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(by_optuna, hand, until):
+    search = by_optuna()
+    search.command("start")
+    until(search, lambda: states(search) == {"queued": 2})
+    wait_for(lambda: hand.num_waiting() == 2, "the jobs were not put into the queue")
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
+    assert states(search) == {"aborted": 2}
+    assert hand.num_waiting() == 0
+
+
+def test_a_pause_holds_its_workers(by_optuna, hand, until):
+    search = by_optuna(max_number_of_concurrent_tasks=1)
+    search.command("start")
+    first = hand.take()
+    search.command("pause")
+    hand.complete(first, 1.0)
+    until(search, lambda: states(search) == {"completed": 1})
+    assert hand.num_waiting() == 0
+    search.command("resume")
+    assert hand.take() != first
+
+
+def test_a_stop_in_a_pause_ends_it(by_optuna, hand, until):
+    search = by_optuna(max_number_of_concurrent_tasks=1)
+    search.command("start")
+    hand.complete(hand.take(), 1.0)
+    search.command("pause")
+    until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
+    search.command("stop")
+    until(search, lambda: search.status == "stopped")
+    assert hand.num_waiting() == 0
+
+
+def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_optuna, hand):
+    search = by_optuna(max_number_of_concurrent_tasks=1)
+    search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
+    search.command("start")
+    point = hand.point(hand.take())
+    assert 0.25 <= float(point["x"]) <= 0.5
+    assert point["kind"] == "fancy"
+    for name, what in [
+        ("set_ranges", "its ranges"),
+        ("undo", "its ranges"),
+        ("set_max_number_of_concurrent_tasks", "the number of its workers"),
+        ("set_total_max_jobs", "the number of its jobs"),
+    ]:
+        assert search.capabilities[name] == STARTED.format(what)
+    search.command("set_ranges", {"General/x": (0.0, 0.1)})
+    assert search.errors[-1].sentence == f"set_ranges did nothing: {STARTED.format('its ranges')}"
+    assert search.space.ranges["General/x"] == (0.25, 0.5)
+
+
+def test_a_point_by_hand_runs_next_though_it_was_tried(by_optuna, hand, until):
+    search = by_optuna(max_number_of_concurrent_tasks=1)
+    search.command("start")
+    first = hand.take()
+    until(search, lambda: states(search).get("running"))
+    search.command("retry", 0)
+    hand.complete(first, 1.0)
+    second = hand.take()
+    assert hand.point(second) == hand.point(first)
+    until(search, lambda: sum(search.counts.values()) == 2)
+    assert search.trial(1).manual
+
+
+def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand):
+    search = by_optuna()
+    looks = {}
+    real = search._steering._original["monitor_job"]
+
+    def look(job):
+        looks.setdefault(job.task_id(), []).append(time.monotonic())
+        return real(job)
+
+    search._steering._original["monitor_job"] = look
+    search.command("start")
+    task = hand.take()
+    wait_for(lambda: len(looks.get(task, ())) >= 3, "its jobs were not looked at")
+    # Left alone it looks without a pause until the first scalar.
+    first, second, third = looks[task][:3]
+    assert min(second - first, third - second) >= 1
+
+
+def test_a_pruned_trial_is_pruned(by_optuna, hand, until):
+    search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
+    search.command("start")
+    task = hand.take()
+    hand.report(task, 0.5, 1)
+    until(search, lambda: search.counts[TrialState.PRUNED] == 1)
+    assert hand.status(task) == "stopped"
+    assert "behind the others" in search.trial(0).error
+    assert search.best_trial.is_partial
+
+
+def test_points_that_it_skips_are_told_at_the_end(by_optuna, hand, until):
+    search = by_optuna(
+        [DiscreteParameterRange("General/kind", ["plain", "fancy"])],
+        max_number_of_concurrent_tasks=1,
+        total_max_jobs=12,
+    )
+    search.command("start")
+    for _ in range(2):
+        hand.complete(hand.take(), 1.0)
+    until(search, lambda: not search.status.is_alive)
+    assert states(search) == {"completed": 2}
+    assert search.stop_reason.code == "total_max_jobs"
+    assert "done after 2 of 12 jobs: 10 of its points had been tried" in search.stop_reason.sentence
+
+
+def test_a_study_to_continue_is_told_to_be_left_out(by_optuna):
+    search = by_optuna(continue_previous_study=optuna.create_study())
+    assert [notice.sentence for notice in search.errors] == [
+        "ClearML's Optuna strategy leaves continue_previous_study out: it begins anew"
+    ]
+
+
+def test_a_parameter_set_is_refused_before_anything_runs(by_optuna):
+    parameters = [
+        UniformIntegerParameterRange("General/units", 1, 8),
+        ParameterSet([{"General/kind": "plain"}, {"General/kind": "fancy"}]),
+    ]
+    search = by_optuna(parameters)
+    assert search.capabilities["start"] == "ClearML's Optuna strategy takes no ParameterSet"
+    search.command("start")
+    assert search.status == "idle"
+
+
+def test_several_objectives_are_ranked_by_fronts(by_optuna, hand, until):
+    search = by_optuna(
+        objective_metric_title=["validation", "validation"],
+        objective_metric_series=["loss", "seconds"],
+        objective_metric_sign=["min", "min"],
+        max_number_of_concurrent_tasks=4,
+        total_max_jobs=4,
+    )
+    search.command("start")
+    tasks = [hand.take() for _ in range(4)]
+    for task, (loss, seconds) in zip(tasks, [(4.0, 4.0), (1.0, 3.0), (3.0, 1.0), (2.0, 2.0)], strict=True):
+        hand.report(task, loss)
+        hand.report(task, seconds, series="seconds")
+        hand.complete(task)
+    until(search, lambda: search.counts[TrialState.COMPLETED] == 4)
+    ranked = [trial.id for trial in search.top(4)]
+    assert ranked[-1] == tasks[0]  # all others dominate it
+    assert set(ranked[:3]) == set(tasks[1:])
+    assert search.trial(0).objectives == search.objectives

@@ -1,0 +1,132 @@
+"""A live controller of the SDK is steered: paused, given other ranges, points by hand and other sizes."""
+
+from __future__ import annotations
+
+import pytest
+from clearml.automation import DiscreteParameterRange, GridSearch, UniformIntegerParameterRange
+
+from hpo_widgets.trials import TrialState
+from tests.clearml.by_hand import states
+
+pytest_plugins = ["tests.clearml.by_hand"]
+# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
+
+
+def grid():
+    """Six points."""
+    return [
+        UniformIntegerParameterRange("General/units", 1, 3),
+        DiscreteParameterRange("General/kind", ["plain", "fancy"]),
+    ]
+
+
+def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, hand, until):
+    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
+    search.command("start")
+    first = hand.take()
+    search.command("pause")
+    assert search.status == "paused"
+    hand.complete(first, 1.0)
+    until(search, lambda: states(search) == {"completed": 1})
+    assert hand.num_waiting() == 0
+    assert search.status == "paused"
+    assert search.capabilities["pause"] == "the search is paused already"
+    search.command("resume")
+    second = hand.take()
+    assert second != first
+    assert search.capabilities["resume"] == "the search is not paused"
+
+
+def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watched, hand, until):
+    search = watched(max_number_of_concurrent_tasks=1, pool_period_min=5)
+    search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
+    search.command("start")
+    first = hand.take()
+    point = hand.point(first)
+    assert 0.25 <= float(point["x"]) <= 0.5
+    assert point["kind"] == "fancy"
+    search.command("set_range", "General/x", (1.5, 2.0))  # beyond what was declared
+    hand.complete(first, 1.0)
+    second = hand.take()
+    assert 1.5 <= float(hand.point(second)["x"]) <= 2.0
+    search.command("undo")
+    hand.complete(second, 1.0)
+    third = hand.take()
+    assert 0.25 <= float(hand.point(third)["x"]) <= 0.5
+    until(search, lambda: sum(search.counts.values()) == 3)
+    assert [search.trial(number).epoch for number in range(3)] == [1, 2, 3]
+    assert search.trial(1).parameters["General/x"] == float(hand.point(second)["x"])
+
+
+def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(watched, hand, until):
+    search = watched(grid(), optimizer_class=GridSearch, max_number_of_concurrent_tasks=1, total_max_jobs=20)
+    search.command("start")
+    first = hand.take()
+    search.command("set_ranges", {"General/units": (1, 2)})
+    points = [dict(search._steering.strategy.get_created_jobs_ids()[first])]
+    hand.complete(first, 1.0)
+    for _ in range(3):
+        task = hand.take()
+        points.append(dict(search._steering.strategy.get_created_jobs_ids()[task]))
+        hand.complete(task, 1.0)
+    until(search, lambda: not search.status.is_alive)
+    assert search.stop_reason.code == "space_exhausted"
+    assert sorted((point["General/units"], point["General/kind"]) for point in points) == [
+        (1, "fancy"),
+        (1, "plain"),
+        (2, "fancy"),
+        (2, "plain"),
+    ]
+
+
+def test_a_point_by_hand_runs_next_and_a_retry_runs_again(watched, hand, until):
+    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
+    search.command("start")
+    first = hand.take()
+    mine = {"General/x": 0.125, "General/units": 7, "General/kind": "fancy"}
+    search.command("enqueue_trial", mine)
+    hand.fail(first)
+    second = hand.take()
+    assert hand.point(second) == {"x": "0.125", "units": "7", "kind": "fancy"}
+    until(search, lambda: search.counts[TrialState.FAILED] == 1)
+    search.command("retry", 0)
+    hand.complete(second, 1.0)
+    third = hand.take()
+    assert hand.point(third) == hand.point(first)
+    hand.complete(third, 0.5)
+    until(search, lambda: not search.status.is_alive)
+    assert [search.trial(number).manual for number in range(3)] == [False, True, True]
+    assert search.errors == []
+
+
+def test_more_and_fewer_trials_at_once(watched, hand, until):
+    search = watched(max_number_of_concurrent_tasks=1)
+    search.command("start")
+    first = hand.take()
+    search.command("set_max_number_of_concurrent_tasks", 3)
+    more = [hand.take(), hand.take()]
+    assert search.max_number_of_concurrent_tasks == 3
+    search.command("set_max_number_of_concurrent_tasks", 1)
+    for task in (first, *more[:1]):
+        hand.complete(task, 1.0)
+    until(search, lambda: search.counts[TrialState.COMPLETED] == 2)
+    assert states(search) == {"completed": 2, "running": 1}
+    hand.complete(more[1], 1.0)
+    assert hand.take()
+
+
+def test_a_budget_that_is_raised_after_the_end_is_used_up(watched, hand, until):
+    search = watched(total_max_jobs=1)
+    search.command("start")
+    hand.complete(hand.take(), 1.0)
+    until(search, lambda: search.status == "completed")
+    minutes = search.elapsed_minutes
+    assert search.capabilities["start"] == "all 1 jobs have run: raise the number of jobs first"
+    search.command("set_total_max_jobs", 2)
+    search.command("start")
+    hand.complete(hand.take(), 0.5)
+    until(search, lambda: search.status == "completed")
+    assert states(search) == {"completed": 2}
+    assert search.best_trial.value == 0.5
+    assert search.elapsed_minutes > minutes
