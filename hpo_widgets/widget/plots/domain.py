@@ -17,6 +17,8 @@ _HEADROOM = 0.1
 _MOST = 1e300
 _MOST_END = 1e305
 _LEAST_POSITIVE = 1e-305
+# Between 0 and this they are drawn at this: the lane is below them on the widest logarithmic axis too.
+_LEAST_VALUE = 1e-250
 # Less than this apart is the same: shares of it would vanish.
 _LEAST_WIDTH = 1e-300
 # Room for the lane of failed trials under the values, as a share of the axis.
@@ -119,6 +121,11 @@ def wants_log(values: npt.NDArray[np.float64]) -> bool:
 def clip(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Values as they can be drawn: no larger than an axis can be wide."""
     return np.clip(values, -_MOST, _MOST)
+
+
+def clip_objective(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values of an objective as they can be drawn: above the lane of failed trials too."""
+    return np.where((values > 0) & (values < _LEAST_VALUE), _LEAST_VALUE, clip(values))
 
 
 def num_trials_shown(num_trials: int, most: int | None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.plots.domain import clip
+from hpo_widgets.widget.plots.domain import clip_objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,7 +131,7 @@ class HistorySeries:
             is_last = np.append(stretch[1:] != stretch[:-1], np.True_)
             is_last[0] = True
             improved = improved[is_last]
-        level = clip(sign * best[improved])
+        level = clip_objective(sign * best[improved])
         # A step goes along the old level first, then to the new one.
         x = np.repeat(improved.astype(float), 2)[1:]
         y = np.repeat(level, 2)[:-1]
@@ -145,7 +145,7 @@ class HistorySeries:
         return keep
 
     def _xy(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        return numbers.astype(float), clip(self.values[numbers])
+        return numbers.astype(float), clip_objective(self.values[numbers])
 
 
 def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:

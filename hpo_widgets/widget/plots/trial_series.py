@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hpo_widgets.widget.plots.domain import clip
+from hpo_widgets.widget.plots.domain import clip, clip_objective
 from hpo_widgets.widget.plots.series import HistorySeries
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class TrialSeries:
 
     def y(self, numbers: Numbers) -> Floats:
         """Values of the objective."""
-        return clip(self.values.values[numbers])
+        return clip_objective(self.values.values[numbers])
 
     def _inside(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
         inside = np.ones(len(numbers), dtype=np.bool_)

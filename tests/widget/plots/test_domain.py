@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.widget.plots.domain import LANE, Domain, clip, first_domain, num_trials_shown, wants_log
+from hpo_widgets.widget.plots.domain import (
+    LANE,
+    Domain,
+    clip,
+    clip_objective,
+    first_domain,
+    num_trials_shown,
+    wants_log,
+)
 
 ANY = st.floats(min_value=-1e300, max_value=1e300)
-POSITIVE = st.floats(min_value=1e-200, max_value=1e200)
+POSITIVE = st.floats(min_value=5e-324, max_value=1.7e308)
 
 
 def holds(domain, values):
@@ -31,11 +39,12 @@ def test_an_even_axis_holds_all_values_above_the_lane(first, later):
 
 @given(st.lists(POSITIVE, min_size=1, max_size=20), st.lists(POSITIVE, max_size=20))
 def test_a_logarithmic_axis_holds_all_values_above_the_lane(first, later):
-    domain = first_domain(np.array(first), is_log=True)
-    for value in later:
+    drawn, more = clip_objective(np.array(first)), clip_objective(np.array(later))
+    domain = first_domain(drawn, is_log=True)
+    for value in more:
         domain = domain.grown(np.array([value]))
     assert 0 < domain.low < domain.high
-    assert holds(domain, [*first, *later])
+    assert holds(domain, [*drawn, *more])
 
 
 def test_values_inside_change_nothing():
@@ -87,6 +96,11 @@ def test_when_a_logarithmic_axis_shows_more(values, expected):
 
 def test_values_that_no_axis_holds_are_drawn_at_its_end():
     assert np.all(np.isfinite(clip(np.array([-1.7e308, 1.7e308, math.inf, -math.inf]))))
+
+
+def test_values_that_no_logarithmic_axis_has_above_the_lane_are_drawn_at_its_floor():
+    drawn = clip_objective(np.array([5e-324, 1e-250, 1.0, 0.0, -5e-324, math.inf]))
+    assert drawn.tolist() == [1e-250, 1e-250, 1.0, 0.0, -5e-324, 1e300]
 
 
 @pytest.mark.parametrize(
