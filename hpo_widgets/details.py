@@ -51,6 +51,7 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
     """
     import pandas as pd
 
+    numbers = pd.Index(snapshot.numbers, name="number")
     columns: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
     for index, objective in enumerate(objectives):
         columns[objective.key] = snapshot.values[:, index]
@@ -58,9 +59,10 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
     for name, values in snapshot.parameters.items():
         if kinds[name] == "choice":
             choices = space.leaf(name).declared
+            # A Series, as pandas makes NaN of the None that is among strings in an array of objects.
             columns[name] = pd.Series(
-                [choices[index] if index >= 0 else None for index in values.tolist()], dtype=object
-            ).to_numpy()
+                [choices[index] if index >= 0 else None for index in values.tolist()], index=numbers, dtype=object
+            )
         elif kinds[name] == "int":
             columns[name] = pd.array(
                 [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
@@ -76,4 +78,4 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
         "manual": snapshot.manual,
         "archived": snapshot.archived,
     }
-    return pd.DataFrame(columns, index=pd.Index(snapshot.numbers, name="number"))
+    return pd.DataFrame(columns, index=numbers)

@@ -127,6 +127,13 @@ def test_values_of_parameters_keep_their_types(frame):
     assert frame["solver"].tolist() == ["adam", "sgd", "sgd"]
 
 
+def test_none_stays_none_among_strings():
+    space = Space([DiscreteParameterRange("kind", ["a", None])])
+    shown = ShownTrials(space, OBJECTIVES)
+    shown.put([TrialRow(n, 2, 0, space.encode({"kind": kind})) for n, kind in enumerate(["a", None])])
+    assert to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)["kind"].tolist() == ["a", None]
+
+
 def test_what_there_is_not_is_missing(frame):
     assert frame["beta"].isna().tolist() == [False, True, True]
     assert frame["validation/loss"].isna().tolist() == [False, True, False]
