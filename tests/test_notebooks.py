@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from hpo_widgets.widget.export import VIEW_MIME
+from hpo_widgets.widget.export import STATE_MIME, VIEW_MIME
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -56,3 +56,6 @@ def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, m
     assert VIEW_MIME in said
     assert SAYS.get(path.stem, "") in said
     assert len(re.findall(r"trial \d: accuracy 0\.\d+", said)) == 3
+    saved = notebook.metadata["widgets"][STATE_MIME]["state"].values()
+    shown = [widget["state"]["status"] for widget in saved if "forecast" in widget["state"]]
+    assert shown == ["completed"], "the saved panel does not show how the search ended"

@@ -47,6 +47,11 @@ class Flow:
         """True when the browser has taken in everything that was sent."""
         return int(self._acknowledged.value) >= int(self._sent.value)
 
+    @property
+    def is_followed(self) -> bool:
+        """True when a browser has answered to everything that was sent."""
+        return self.is_acknowledged and int(self._sent.value) > 0
+
     def seconds_until_next(self) -> float:
         """How long the next update has to wait.
 

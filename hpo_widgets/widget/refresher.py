@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hpo_widgets.search import Notice, SearchStatus
+from hpo_widgets.widget.after_cell import after_each_cell
 from hpo_widgets.widget.flow import Flow
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Refresher:
         self._wake = threading.Event()
         self._flow = Flow(_INTERVAL, self._wake.set)
         self._unsubscribe = search.subscribe(self.poke)
+        self._end_settling = after_each_cell(self._settle)
         self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
         self._thread.start()
 
@@ -140,6 +142,7 @@ class Refresher:
         if self._is_closed:
             return
         self._unsubscribe()
+        self._end_settling()
         self._is_closed = True
         self._wake.set()
         if threading.current_thread() is not self._thread:
@@ -147,6 +150,12 @@ class Refresher:
         with self.lock:
             self._parts.clear()
             self._flow.close()
+
+    def _settle(self) -> None:
+        """Have all that is shown true at the end of a cell, unless a browser follows: it may be what is saved."""
+        with self.lock:
+            if not self._flow.is_followed:
+                self.refresh(everything=True)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
