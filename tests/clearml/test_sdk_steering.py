@@ -38,6 +38,24 @@ def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, hand, unti
     assert search.capabilities["resume"] == "the search is not paused"
 
 
+def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, hand):
+    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
+    search.command("start")
+    first = hand.take()
+    real = search._steering._original["process_step"]
+
+    def turn():
+        goes_on = real()
+        if not goes_on:  # a turn of the pause, with nothing running any more
+            search.command("resume")
+        return goes_on
+
+    search._steering._original["process_step"] = turn
+    search.command("pause")
+    hand.complete(first, 1.0)
+    assert hand.take() != first
+
+
 def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watched, hand, until):
     search = watched(max_number_of_concurrent_tasks=1, pool_period_min=5)
     search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
