@@ -12,6 +12,9 @@ from hypothesis import settings
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 
+# Tests import from these before their fixtures are asked for.
+pytest.register_assert_rewrite("tests.member_rows")
+
 DEADLINE = 60.0
 """Seconds after which something that a test waits for is taken to hang."""
 

@@ -17,7 +17,7 @@ from hpo_widgets import HyperParameterOptimizer
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
-MEMBER_TESTS = ROOT / "tests" / "test_optimizer_members.py"
+MEMBER_TESTS = [ROOT / "tests" / "test_optimizer_members.py", *(ROOT / "tests" / "member_rows").glob("*.py")]
 
 
 def blocks(text: str) -> list[str]:
@@ -88,8 +88,9 @@ def test_every_public_name_is_in_a_table():
 
 @pytest.mark.parametrize("row", rows("member of `HyperParameterOptimizer`"), ids=lambda row: row[0])
 def test_the_tests_of_a_member_exist_and_are_named_for_it(row):
-    tree = ast.parse(MEMBER_TESTS.read_text(encoding="utf-8"))
-    there = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MEMBER_TESTS]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    there = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     members, _, tests = row
 
     assert set(named(tests)) <= there
