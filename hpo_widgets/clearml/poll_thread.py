@@ -80,10 +80,13 @@ class PollThread:
                 self.look(followed)
                 self._availability.answered()
             except ClearmlError as error:
-                pace.look_in(self._availability.failed(error))
+                seconds = self._availability.failed(error)
+                with jobs.changed:
+                    pace.look_in(seconds)
             except Exception:
                 logger.exception("clearml: an answer of the server could not be read")
-                pace.look_in(pace.seconds)
+                with jobs.changed:
+                    pace.look_in(pace.seconds)
 
     def _seconds_to_next(self) -> float | None:
         due = self._jobs.pace.due
@@ -140,12 +143,13 @@ class PollThread:
             if job.exit_code is not None and job.stop_state is None:
                 self._tell_exit(task, job.exit_code)
             elif is_gone and not job.is_escalated:
-                job.is_escalated = True
                 self._aborts.mark_stopped(task, job.reason)
+                job.is_escalated = True  # not before: what got lost is said again
             else:
                 return False
-        except RequestFailedError as error:  # it has changed since the look; the next one tells
+        except RequestFailedError as error:  # it has changed since the look; the next one tells, in its own time
             logger.debug("clearml: %s", error)
+            return False
         return True
 
     def _tell_exit(self, task: str, code: int) -> None:

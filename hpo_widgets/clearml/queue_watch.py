@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from hpo_widgets.clearml.server import ClearmlError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class QueueWatch:
             self._tell(f"no trial runs and {waiting} in the queue {self._queue!r}: {self._why()}")
 
     def _why(self) -> str:
-        workers = self._server.call("workers.get_all").get("workers") or ()
+        try:
+            workers = self._server.call("workers.get_all").get("workers") or ()
+        except ClearmlError as error:  # keys may be allowed Tasks and not workers, which is no reason to look no more
+            return f"who serves it could not be looked up: {error}"
         serving = [
             str(worker.get("id"))
             for worker in workers

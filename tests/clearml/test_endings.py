@@ -271,8 +271,26 @@ def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits,
     assert hands.status(made.trial(0).id) == "stopped"
 
 
-def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(one, hands, monkeypatch, request):
+def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_away(
+    way, one_waits, monkeypatch, until, hands
+):
+    monkeypatch.setattr(queue_watch, "PATIENCE_SECONDS", 0.1)
+    way.plan("workers.get_all", (403, 1, "Forbidden"), times=100)
+    made, _ = one_waits()
+    until(made, lambda: made.errors)
+    [notice] = made.errors
+    assert f"in the queue '{hands.worker}-idle': who serves it could not be looked up: " in notice.sentence
+    assert "403/1: Forbidden" in notice.sentence
+    # It is looked at as before.
+    hands.call("tasks.dequeue", task=made.trial(0).id)
+    assert made.wait(timeout=1.0)
+    assert [notice] == list(made.errors)
+
+
+@pytest.mark.parametrize("lost", [0, 1], ids=["at once", "when it is said again"])
+def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(way, one, hands, monkeypatch, request, lost):
     monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
+    way.plan("tasks.stopped", "lost", times=lost)
     made = one()
     task = made.trial(0).id
     # A worker that is alive but deaf: the server waits for it and goes on saying that the Task runs.

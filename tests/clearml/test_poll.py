@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
+from hpo_widgets.clearml import poll_thread
+from hpo_widgets.clearml.pace import Pace
 from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -49,6 +52,51 @@ def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, 
         "tasks.enqueue": workers,
         "tasks.get_all": len(looks),
     }
+
+
+def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_look(
+    way, task_search, api_client, base_task, monkeypatch
+):
+    hurried = []
+    look_now = Pace.look_now
+
+    def counting(self):
+        hurried.append(1)
+        look_now(self)
+
+    monkeypatch.setattr(Pace, "look_now", counting)
+    script = {"diff": "raise SystemExit(3)", "entry_point": "train.py", "repository": "", "binary": "python"}
+    api_client.tasks.edit(task=base_task, script=script, force=True)
+    way.plan("tasks.failed", (400, 110, "Invalid status"), times=2)
+    made = task_search(total_max_jobs=1, max_number_of_concurrent_tasks=1)
+    assert made.start_locally()
+    assert made.wait(timeout=1.0)
+    assert made.trial(0).error == "its Task failed: the process ended with exit code 3"
+    # Because the process has ended, and because the server has taken note of it; not because it has refused to.
+    assert len(hurried) == 2
+
+
+@pytest.mark.parametrize("what", ["lost", "unreadable"])
+def test_the_moment_of_the_next_look_is_changed_under_the_lock_alone(way, task_search, monkeypatch, what):
+    found = []
+    look_in, read = Pace.look_in, poll_thread.read_task
+
+    def looking(self, seconds):
+        found.append(sys._getframe(1).f_locals["self"]._jobs.changed._is_owned())
+        look_in(self, seconds)
+
+    def unreadable(task):
+        monkeypatch.setattr(poll_thread, "read_task", read)
+        raise KeyError("status")
+
+    made = task_search()
+    monkeypatch.setattr(Pace, "look_in", looking)
+    if what == "lost":
+        way.plan("tasks.get_all", "lost")
+    else:
+        monkeypatch.setattr(poll_thread, "read_task", unreadable)
+    finished(made)
+    assert set(found) == {True}
 
 
 CURVES = "events.scalar_metrics_iter_histogram"
