@@ -18,7 +18,8 @@ from hpo_widgets.history import observation_of
 from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS, RunningSearch
+from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.search_commands import SearchCommands
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hpo_widgets.strategies.base import SearchStrategy
 
 
-class HyperParameterOptimizer(RunningSearch):
+class HyperParameterOptimizer(SearchCommands):
     """Hyperparameter search controller: runs a template experiment again and again with other values.
 
     Names, defaults and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``.
@@ -153,16 +154,19 @@ class HyperParameterOptimizer(RunningSearch):
             When the journal cannot be written; nothing has run then.
         ValueError
             When the execution queue is not there.
+        ClearmlError
+            When the trials are for a ClearML server that does not answer.
         """
         if job_complete_callback is not None:
             self._controller.callback = _checked_callback(job_complete_callback)
-        if not self.is_running():
-            self._definition.template.before_start(self._job_class)
-        was_running = self.is_running()
-        if not self._controller.start():
-            return False
-        if not was_running:
-            self._definition.template.started(self._followed())
+        with self._start_gate:
+            was_running = self.is_running()
+            if not was_running:
+                self._definition.template.before_start(self._job_class)
+            if not self._controller.start():
+                return False
+            if not was_running:
+                self._definition.template.started(self._followed())
         return True
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:

@@ -1,21 +1,16 @@
-"""The search that this process runs, as the `Search` protocol shows it."""
+"""The search that this process runs, as the `Search` protocol shows it; `SearchCommands` has its other half."""
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo_widgets.as_code import constructor_call, present_keywords
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
-from hpo_widgets.jobs.base import StartedSearch
-from hpo_widgets.journal import JournalError
-from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.recorder import Recorder
-from hpo_widgets.search import COMMANDS, check_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,16 +29,14 @@ JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
 
 
 class RunningSearch:
-    """What can be seen and asked of a search by its controller; the base of `HyperParameterOptimizer`.
+    """What can be seen of a search by its controller.
 
-    Every member may be used from any thread: state belongs to the controller's thread, commands are
-    queued to it.
+    Every member may be used from any thread: state belongs to the controller's thread.
     """
 
     def _setup(self, definition: Definition, search_id: str, path: Path, *, save_top_k: int) -> None:
         self._definition = definition
         JOURNALS_OF_THIS_PROCESS[search_id] = path
-        self._commanding = threading.local()
         self._job_class: type | None = None
         self._callbacks = CallbackThread(self._callback_failed)
         self._recorder = Recorder(
@@ -70,30 +63,6 @@ class RunningSearch:
 
     def _make_engine(self, workers: int) -> JobEngine:
         return self._definition.make_engine(workers, self.id, self._job_class)
-
-    def _followed(self) -> StartedSearch:
-        """What the template may follow of a run."""
-        controller = self._controller
-
-        def state() -> dict[str, Any]:
-            return {
-                "search": self.id,
-                "header": dict(self._recorder.header),
-                "space": controller.space.to_dict(),
-                "epoch": controller.epochs.number,
-                "settings": dataclasses.asdict(controller.settings),
-                "wall_minutes": controller.clock.elapsed,
-            }
-
-        return StartedSearch(
-            search=self,
-            job_of=self._recorder.job_of,
-            top=self._recorder.shown.top,
-            state=state,
-            report_seconds=lambda: controller.settings.report_period * SECONDS_A_MINUTE,
-            wait_for_end=controller.ended.wait,
-            tell=lambda sentence: controller.notice("report", sentence),
-        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status}>"
@@ -195,28 +164,6 @@ class RunningSearch:
         """The job budget; None: no limit."""
         return self._controller.settings.total_max_jobs
 
-    @property
-    def capabilities(self) -> dict[str, str | None]:
-        """Command to None when it can be done now, else to the sentence that says why not."""
-        controller = self._controller
-        possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
-        if self.is_running():
-            possible["start"] = "the search is running"
-        else:
-            nothing_left = controller.why_nothing_left()
-            possible["start"] = None if nothing_left is None else nothing_left.sentence
-            for command in ("pause", "stop"):
-                possible[command] = "the search is not running"
-        if controller.is_paused:
-            possible["pause"] = "the search is paused already"
-        else:
-            possible["resume"] = "the search is not paused"
-        if not controller.epochs.can_undo:
-            possible["undo"] = "no range was changed"
-        if not controller.epochs.can_redo:
-            possible["redo"] = "no change of a range was undone"
-        return possible
-
     def snapshot(self) -> Snapshot:
         """All trials as columns."""
         return self._recorder.shown.columns.snapshot()
@@ -266,28 +213,6 @@ class RunningSearch:
         """The k best trials, best first."""
         return [self.trial(number) for number in self._recorder.shown.top(k)]
 
-    def command(self, name: str, *arguments: Any) -> None:
-        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
-        check_command(name)
-        self._commanding.active = True
-        try:
-            self._attempt(name, *arguments)
-        finally:
-            self._commanding.active = False
-
-    def _attempt(self, name: str, *arguments: Any) -> None:
-        reason = self.capabilities[name]
-        if reason is not None:
-            self._controller.notice("command", f"{name} did nothing: {reason}")
-            return
-        try:
-            if name == "stop":
-                self._controller.submit(self._controller.stop)
-            else:
-                getattr(self, name)(*arguments)
-        except (TypeError, ValueError, IndexError, JournalError) as error:
-            self._controller.notice("command", f"{name}: {error}")
-
     def as_code(self) -> str:
         """The search as Python: imports and the constructor call with the ranges and limits of this moment.
 
@@ -308,23 +233,6 @@ class RunningSearch:
             type(controller.strategy),
             present_keywords(controller.settings, wall_limit, self.space.limits, given),
         )
-
-    def _do(self, function: Callable[[], object]) -> None:
-        """Have the owner of the state do something.
-
-        Methods wait until it is done and raise its error; `command` does neither.
-        """
-        future: Future[Any] = self._controller.submit(function)
-        if not getattr(self._commanding, "active", False):
-            future.result()
-            return
-
-        def tell(done: Future[Any]) -> None:
-            error = done.exception()
-            if error is not None:
-                self._controller.notice("command", str(error))
-
-        future.add_done_callback(tell)
 
     def _callback_failed(self, error: BaseException) -> None:
         self._controller.notice("callback", f"job_complete_callback raised {type(error).__name__}: {error}")

@@ -51,6 +51,7 @@ FLOORS = (
             "recovery",
             "reopening",
             "running_search",
+            "search_commands",
             "trial_reader",
             "viewer",
         }

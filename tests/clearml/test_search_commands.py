@@ -1,0 +1,75 @@
+"""Start in the panel while the ClearML server is slow or away: nobody waits for it, and what goes wrong is said."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from hpo_widgets import OptimizerWidget
+from hpo_widgets.clearml import server
+from tests.clearml.conftest import wait_for
+
+pytest_plugins = ["tests.clearml.hands"]
+
+
+def press_start(panel):
+    panel._controls._handle_custom_msg({"kind": "command", "name": "start"}, [])
+
+
+def start_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "hpo_widgets start"]
+
+
+def test_start_in_a_panel_says_that_the_server_is_away(way, task_search):
+    made = task_search()
+    panel = OptimizerWidget(made)
+    way.down()
+    press_start(panel)
+    wait_for(lambda: made.errors, "nothing is said of the server that is away")
+    [notice] = made.errors
+    assert notice.source == "command"
+    assert notice.sentence.startswith("start: ")
+    assert "does not answer" in notice.sentence
+    with pytest.raises(server.ClearmlError):
+        made.start()
+    wait_for(lambda: not start_threads(), "the thread of the start is still there")
+    way.up()
+    press_start(panel)
+    wait_for(made.is_running, "the search did not start once the server was back")
+    made.stop()
+    panel.close()
+
+
+def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, until):
+    made = task_search()
+    seen = []
+    unsubscribe = made.subscribe(lambda: seen.append(made.capabilities["start"]))
+    way.gate.clear()
+    made.command("start")
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    assert seen == ["the search is starting"]
+    made.command("start")
+    assert [notice.sentence for notice in made.errors] == ["start did nothing: the search is starting"]
+    way.gate.set()
+    until(made, made.is_running)
+    wait_for(lambda: not start_threads(), "the thread of the start is still there")
+    assert made.wait(1)
+    assert made.capabilities["start"] != "the search is starting"
+    unsubscribe()
+
+
+def test_a_start_by_method_while_another_is_on_its_way_starts_once(way, task_search):
+    made = task_search()
+    begun = []
+    template = made._definition.template
+    way.gate.clear()
+    made.command("start")
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    original, template.started = template.started, lambda source: (begun.append(source), original(source))
+    second = threading.Thread(target=made.start)
+    second.start()
+    way.gate.set()
+    second.join()
+    assert made.wait(1)
+    assert len(begun) == 1
