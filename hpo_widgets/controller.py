@@ -79,6 +79,7 @@ class Controller:
         self.active: dict[int, ActiveTrial] = {}
         self.waiting_by_hand: deque[dict[str, object]] = deque()
         self.ended = threading.Event()
+        """One for each run, so that who follows a run sees its end even when the next has begun by then."""
         self.ended.set()
         self.aborts_sent = threading.Event()
         """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it."""
@@ -145,7 +146,8 @@ class Controller:
                 self.recorder.shown.notify()
                 return False
             self.recorder.open_journal()
-            self.ended.clear()
+            if self.ended.is_set():
+                self.ended = threading.Event()
             self.aborts_sent.clear()
             self.stop_reason = None
             self._ending = None

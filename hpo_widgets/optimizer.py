@@ -216,7 +216,8 @@ class HyperParameterOptimizer(SearchCommands):
         Returns
         -------
         bool
-            True when the search has ended (or was never started), False when it timed out.
+            True when the search has ended (or was never started), False when it timed out. Also False when a ClearML
+            server has not taken the last report a minute after the end.
         """
         timeout = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
         deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)

@@ -32,7 +32,7 @@ LAST_SECONDS = 60.0
 
 
 class Reporter:
-    """Reports a search, run after run; one thread a run, which ends with its last report.
+    """Reports a search, run after run; one thread a run, which ends with its last report, and the next behind it.
 
     Parameters
     ----------
@@ -54,21 +54,27 @@ class Reporter:
         self._thread: threading.Thread | None = None
 
     def begin(self, source: StartedSearch) -> None:
-        """Follow a run that has just begun."""
+        """Follow a run that has just begun; its reports come behind the last one of the run before."""
         if self._report is None and not self._archives:
             return
-        self._thread = threading.Thread(target=self._run, args=(source,), name="hpo_widgets reporter", daemon=True)
+        arguments = (source, self._thread)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="hpo_widgets reporter", daemon=True)
         self._thread.start()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the last report of a run that has ended; False when ``timeout`` seconds passed first."""
+        """Wait for the last report of a run that has ended; False when it was not sent in time.
+
+        No longer than `LAST_SECONDS`, with any ``timeout``.
+        """
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
         thread.join(LAST_SECONDS if timeout is None else min(timeout, LAST_SECONDS))
-        return not thread.is_alive() or timeout is None or timeout > LAST_SECONDS
+        return not thread.is_alive()
 
-    def _run(self, source: StartedSearch) -> None:
+    def _run(self, source: StartedSearch, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         due = time.monotonic() + min(FIRST_SECONDS, source.report_seconds())
         own = self._optimizer_task
         if own is not None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 
 import pytest
+from clearml import Task
 
 from hpo_widgets.clearml import reporter
 from hpo_widgets.clearml.optimizer_task import OptimizerTask
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.jobs.base import StartedSearch
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from tests.clearml.conftest import wait_for
+
+pytest_plugins = ["tests.clearml.hands"]
 
 
 class Stuck(OptimizerTask):
@@ -38,13 +43,49 @@ def stuck():
     made.is_back.set()
 
 
-def test_a_last_report_is_not_waited_for_without_end(stuck, monkeypatch):
+def test_a_last_report_is_not_waited_for_without_end_and_not_said_to_be_sent(stuck, monkeypatch):
     monkeypatch.setattr(reporter, "LAST_SECONDS", 0.05)
     told = []
     source = StartedSearch(ScriptedSearch(), str, list, dict, lambda: 600.0, lambda seconds: True, told.append)
     made = Reporter(None, stuck, "queue", archives=False)
     made.begin(source)
-    assert made.wait(0.01) is False
-    assert made.wait(None) is True
-    assert made.wait(10.0) is True
+    for timeout in (0.01, None, 600.0):
+        assert made.wait(timeout) is False
     stuck.is_back.set()
+    monkeypatch.setattr(reporter, "LAST_SECONDS", 60.0)
+    assert made.wait(None) is True
+
+
+def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
+    task_search, hands, project, until, monkeypatch, request
+):
+    calls = []
+    is_keeping, goes_on = threading.Event(), threading.Event()
+    request.addfinalizer(goes_on.set)
+
+    def keep(self, state):
+        calls.append(("keep", threading.get_ident()))
+        is_keeping.set()
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(OptimizerTask, "begin", lambda self: calls.append(("begin", threading.get_ident())))
+    monkeypatch.setattr(OptimizerTask, "keep", keep)
+    monkeypatch.setattr(OptimizerTask, "end", lambda self: calls.append(("end", threading.get_ident())))
+    hands.gate.clear()
+    made = task_search(auto_connect_task=Task.create(project_name=project, task_name="mine"), total_max_jobs=4)
+    assert made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    assert is_keeping.wait(60)
+    # The server takes its time for the first run's report while the second begins.
+    made.stop(wait_for_reporter=False)
+    until(made, lambda: not made.is_running())
+    assert made.start()
+    goes_on.set()
+    wait_for(lambda: [what for what, _ in calls].count("begin") == 2, "the first is followed still", pause=0.02)
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    first, second = dict.fromkeys(thread for _, thread in calls)
+    assert [thread for _, thread in calls] == sorted((thread for _, thread in calls), key=[first, second].index)
+    for run in (first, second):
+        said = [what for what, thread in calls if thread == run]
+        assert (said[0], said[-1], set(said[1:-1])) == ("begin", "end", {"keep"})
