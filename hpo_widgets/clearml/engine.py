@@ -61,7 +61,7 @@ class ClearmlEngine:
         self._aborts = AbortThread(jobs, server, availability)
         queue = QueueWatch(server, launcher, template.where.queue, jobs.notice)
         self._threads = (
-            LaunchThread(jobs, launcher, availability, self._aborts.start),
+            LaunchThread(jobs, launcher, availability, self._aborts),
             PollThread(jobs, server, availability, self._aborts, queue, space),
         )
         for thread in self._threads:
@@ -158,6 +158,9 @@ class ClearmlEngine:
             if self._jobs.is_closed:
                 return
             self._jobs.is_closed = True
+            for job in self._jobs.by_number.values():
+                if job.stop_state is None:  # the launcher may have it in hand
+                    job.stop_state = TrialState.ABORTED
             left = [job for job in self._jobs.by_number.values() if job.task is not None]
             self._jobs.changed.notify_all()
         _ENGINES.discard(self)

@@ -7,13 +7,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from hpo_widgets.clearml import local_jobs
 from hpo_widgets.clearml.server import ClearmlError, RefusedError, RequestFailedError
 from hpo_widgets.jobs.base import JobEvent, Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from hpo_widgets.clearml.abort_thread import AbortThread
     from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
     from hpo_widgets.clearml.availability import Availability
     from hpo_widgets.clearml.launching import Launcher
@@ -32,17 +32,15 @@ class LaunchThread:
 
     Parameters
     ----------
-    have_stopped
-        Called under the lock when a job was launched that is to be stopped.
+    aborts
+        Stops what was launched and is to be stopped, and what became of a launch that failed.
     """
 
-    def __init__(
-        self, jobs: ActiveJobs, launcher: Launcher, availability: Availability, have_stopped: Callable[[], None]
-    ) -> None:
+    def __init__(self, jobs: ActiveJobs, launcher: Launcher, availability: Availability, aborts: AbortThread) -> None:
         self._jobs = jobs
         self._launcher = launcher
         self._availability = availability
-        self._have_stopped = have_stopped
+        self._aborts = aborts
         self._thread = threading.Thread(target=self._run, name="hpo_widgets launcher", daemon=True)
 
     def start(self) -> None:
@@ -65,15 +63,30 @@ class LaunchThread:
                 outcome = self._launch(job)
             except Exception as error:  # a class of the user's own may raise anything
                 logger.debug("a launch failed", exc_info=True)
-                outcome = Outcome(TrialState.FAILED, error=_sentence(error), launch_failed=True)
+                job.reason = _sentence(error)
+                self._stop_task(job)
+                outcome = Outcome(TrialState.FAILED, error=job.reason, launch_failed=True)
             with jobs.changed:
+                is_closed = self._jobs.is_closed
                 if outcome is not None:
                     jobs.end(job, outcome)
                     continue
                 jobs.pace.look_soon()
                 if job.stop_state is not None:
-                    self._have_stopped()
+                    self._aborts.start()
                 jobs.changed.notify_all()
+            if is_closed:
+                self._stop_task(job)
+
+    def _stop_task(self, job: ActiveJob) -> None:
+        """Stop what nobody follows: the Task of a launch that failed, or that was on its way when all was closed."""
+        if job.task is None:
+            return
+        try:
+            self._aborts.stop_tasks([job])
+        except ClearmlError as error:
+            local_jobs.kill(job.job)
+            logger.warning("clearml: Task %s could not be stopped: %s", job.task, error)
 
     def _launch(self, job: ActiveJob) -> Outcome | None:
         """Launch a trial, whatever time it takes; the outcome if it ended so."""
@@ -119,22 +132,29 @@ class LaunchThread:
             with self._jobs.changed:
                 known = self._jobs.tasks()
             job.task = self._launcher.find(job.number, job.point, known)
-            if job.task is None and job.stop_state is not None:
+            if job.task is None and self._is_unwanted(job):
                 return _stopped(job)
         if job.task is None:
             self._launcher.prepare()
+            if self._is_unwanted(job):
+                return _stopped(job)
             job.may_exist = True
             job.task, job.job = self._launcher.make(job.row, job.number, job.point)
         if not job.is_told:
             job.is_told = True
             with self._jobs.changed:
                 self._jobs.emit(JobEvent("job", job.number, job.task))
-        if job.stop_state is None:
+        if not self._is_unwanted(job):
             self._send(job)
         with self._jobs.changed:
             job.launched = time.monotonic()
             job.stop_tried = False
         return None
+
+    def _is_unwanted(self, job: ActiveJob) -> bool:
+        """Whether it is to be stopped, as everything is once the engine is closed."""
+        with self._jobs.changed:
+            return job.stop_state is not None
 
     def _send(self, job: ActiveJob) -> None:
         task = str(job.task)

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from hpo_widgets.clearml.launching import Launcher
+from hpo_widgets.controller import Controller
 from hpo_widgets.trials import TrialState
 from tests.clearml.hands import finished
 
@@ -35,3 +37,34 @@ def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(runni
     made.pause()
     until(made, lambda: made.get_num_active_experiments() == 0)
     assert "hpo_widgets aborter" not in threads()
+
+
+@pytest.mark.parametrize("step", ["prepare", "make", "send"])
+def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
+    optimizer, hands, until, api_client, base_task, monkeypatch, request, step
+):
+    is_inside, goes_on = threading.Event(), threading.Event()
+    request.addfinalizer(goes_on.set)
+    whole = getattr(Launcher, step)
+
+    def slow(self, *arguments):
+        if threading.current_thread().name == "hpo_widgets launcher":
+            is_inside.set()
+            assert goes_on.wait(60)
+        return whole(self, *arguments)
+
+    def fail(self):
+        raise OSError("the search's thread has come to grief")
+
+    monkeypatch.setattr(Launcher, step, slow)
+    made = optimizer(total_max_jobs=1)
+    made.start()
+    assert is_inside.wait(60)
+    launcher = next(thread for thread in threading.enumerate() if thread.name == "hpo_widgets launcher")
+    monkeypatch.setattr(Controller, "_prune", fail)
+    until(made, lambda: not made.is_running())
+    goes_on.set()
+    launcher.join(60)
+    tasks = api_client.tasks.get_all(parent=base_task, only_fields=["status"], search_hidden=True)
+    assert [str(task.status.value) for task in tasks] == ([] if step == "prepare" else ["stopped"])
+    assert hands.taken == []

@@ -90,6 +90,11 @@ def test_launches_that_the_server_refuses_end_the_search_with_its_words(way, tas
     assert made.stop_reason.code == "launch_failed"
     assert "Invalid queue id: id=gone" in made.stop_reason.sentence
     assert made.status is SearchStatus.FAILED
+    # Nobody is left with drafts that nobody sends on their way.
+    number = len(made.snapshot())
+    tasks = [Task.get_task(task_id=made.trial(trial).id) for trial in range(number)]
+    assert [task.status for task in tasks] == ["stopped"] * number
+    assert "Invalid queue id: id=gone" in tasks[0].data.status_reason
 
 
 def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, hands):
