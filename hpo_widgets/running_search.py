@@ -192,7 +192,11 @@ class RunningSearch:
         return nothing
 
     def _console(self, number: int, job: str, remote: RemoteSource) -> Future[str | None]:
-        """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server."""
+        """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server.
+
+        A panel asks for a running trial each second, where a remembered text will do, and for an ended one when it is
+        selected or has just ended, where the last lines are what counts.
+        """
         answer: Future[str | None] = Future()
 
         def read() -> None:

@@ -82,6 +82,7 @@ class TaskTemplate(Template):
         self.base = base = BaseTask.read(self.server, base_task)
         self.id = base.id
         self.name = base.name
+        self._records = TaskRecords(self.server)
         self._notices: list[str] = []
         self._optimizer_task: OptimizerTask | None = None
         self._saves_top = False
@@ -108,7 +109,7 @@ class TaskTemplate(Template):
     @property
     def remote(self) -> TaskRecords:
         """The server's own records of the trials."""
-        return TaskRecords(self.server)
+        return self._records
 
     def configure(self, arguments: Mapping[str, Any]) -> None:
         """Take up queue, period and project.

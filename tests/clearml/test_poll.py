@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hpo_widgets.clearml import poll_thread
+from hpo_widgets.clearml import curves, poll_thread
 from hpo_widgets.clearml.pace import Pace
 from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
@@ -99,6 +99,7 @@ def test_the_moment_of_the_next_look_is_changed_under_the_lock_alone(way, task_s
     assert set(found) == {True}
 
 
+CONSOLE = "events.get_task_log"
 CURVES = "events.scalar_metrics_iter_histogram"
 
 
@@ -126,9 +127,27 @@ def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, t
     assert asked.in_order() == []
     details.selected = [1]
     wait_for(lambda: details.log == "epoch 1\nepoch 2", "its output is not shown", pause=0.02)
-    assert asked.counts() == {"events.get_task_log": 1}
+    assert asked.counts() == {CONSOLE: 1}
     panel.close()
     details.close()
+
+
+def test_a_console_that_is_looked_at_each_second_is_asked_for_now_and_then_and_once_more_at_the_end(
+    asked, running, hands, monkeypatch
+):
+    monkeypatch.setattr(curves, "KEPT_SECONDS", 60.0)
+    made = running(total_max_jobs=2)
+    trial = made.trial(0)
+    print_lines(hands.session, trial.id, "epoch 1")
+    asked.start_over()
+    assert {made.log_so_far(0).result(60) for _ in range(4)} == {trial.get_output()[0]} == {"epoch 1"}
+    assert asked.counts()[CONSOLE] == 1
+    print_lines(hands.session, trial.id, "done")
+    assert made.log_so_far(0).result(60) == "epoch 1"
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    assert made.log_so_far(0).result(60) == made.trial(0).get_output()[0] == "epoch 1\ndone"
+    assert asked.counts()[CONSOLE] == 2
 
 
 def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, until):
