@@ -6,14 +6,16 @@ to do while a server is away.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
 from clearml.backend_api import Session
-from clearml.backend_api.session.defs import MissingConfigError
+from clearml.backend_api.session.defs import ENV_ACCESS_KEY, MissingConfigError
 from clearml.backend_api.session.session import LoginError
 from clearml.config import config_obj
 
@@ -110,7 +112,8 @@ class Server:
             raise _login_failed(error) from None
         except (requests.exceptions.RequestException, ValueError) as error:
             raise UnreachableError(
-                f"the ClearML server cannot be used: {error}; check CLEARML_API_HOST or clearml.conf"
+                f"the ClearML server cannot be used: {_without_user(str(error))}; check CLEARML_API_HOST or "
+                "clearml.conf"
             ) from None
         # The SDK waits five minutes for an answer.
         self._session._session_initial_timeout = (CONNECT_SECONDS, ANSWER_SECONDS)  # noqa: SLF001 -- no public way
@@ -121,8 +124,8 @@ class Server:
 
     @property
     def host(self) -> str:
-        """The address of its API."""
-        return str(self._session.host)
+        """The address of its API, as people may see it."""
+        return _without_user(str(self._session.host))
 
     def call(self, action: str, /, **body: Any) -> dict[str, Any]:
         """Send one request and return the data of its answer.
@@ -160,23 +163,24 @@ class Server:
 
 
 _lock = threading.Lock()
-_servers: dict[tuple[str, str | None], Server] = {}
+_servers: dict[str, Server] = {}
 
 
 def server() -> Server:
     """The server that this process's ClearML configuration names, signed in once."""
-    host = Session.get_api_server_host()
-    key = (str(host), Session.get_worker_host_name())
+    identity = _identity()
     with _lock:
-        if key not in _servers:
-            _servers[key] = Server()
-        return _servers[key]
+        if identity not in _servers:
+            _servers[identity] = Server()
+        return _servers[identity]
 
 
-def forget_servers() -> None:
-    """Sign in anew at the next request, after the configuration has changed."""
-    with _lock:
-        _servers.clear()
+def _identity() -> str:
+    """Which server is asked as whom; a digest, because keys do not belong into the locals of a traceback."""
+    settings: Any = config_obj
+    access_key = ENV_ACCESS_KEY.get(default=settings.get("api.credentials.access_key", None))
+    parts = [Session.get_api_server_host(), Session.get_worker_host_name(), access_key]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
@@ -211,8 +215,14 @@ def _login_failed(error: LoginError) -> ClearmlError:
             "clearml.conf names it"
         )
     return RefusedError(
-        f"the ClearML server did not accept the credentials ({error}); check the access key and the secret key"
+        f"the ClearML server did not accept the credentials ({_without_user(str(error))}); check the access key and "
+        "the secret key"
     )
+
+
+def _without_user(text: str) -> str:
+    """An address, or a sentence with one, without the name and the password that it may have before its host."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 def _short(error: BaseException) -> str:
@@ -225,5 +235,5 @@ def _short(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is reason:
             break
         reason = inner
-    text = str(reason).rpartition(": ")[2] or type(reason).__name__
+    text = _without_user(str(reason)).rpartition(": ")[2] or type(reason).__name__
     return text if len(text) <= 200 else text[:199] + "…"

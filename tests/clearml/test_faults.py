@@ -47,6 +47,13 @@ def test_keys_that_are_not_accepted_are_told_at_construction(way, task_search, m
     assert os.environ["CLEARML_API_SECRET_KEY"] not in str(raised.value)
 
 
+def test_other_keys_for_the_same_server_are_signed_in_with(way, task_search, monkeypatch):
+    task_search()
+    monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "other")
+    with pytest.raises(RefusedError, match="did not accept the credentials"):
+        task_search()
+
+
 WITHOUT_KEYS = """
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 
