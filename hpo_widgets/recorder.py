@@ -97,10 +97,6 @@ class Recorder:
         """The id that a trial's job has where it runs; None on this machine."""
         return self._jobs.get(number)
 
-    def number_of(self, job: str) -> int | None:
-        """The trial that a job runs."""
-        return next((number for number, other in self._jobs.items() if other == job), None)
-
     def ended(self, row: TrialRow) -> None:
         """Have a trial's last row written; what follows from its end follows when it is durable."""
         self._ended.append(row)

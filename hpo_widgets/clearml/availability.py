@@ -29,11 +29,6 @@ class Availability:
         self._since = ""
         self._wait = FIRST_WAIT
 
-    @property
-    def is_away(self) -> bool:
-        """True from a failed request to the next one that is answered."""
-        return self._away_since is not None
-
     def failed(self, error: BaseException) -> float:
         """Take note of a request without an answer; returns the seconds to wait before the next."""
         with self._lock:
