@@ -105,7 +105,7 @@ class SdkCommands(SdkWatch):
             return
         try:
             getattr(self, name)(*arguments)
-        except (TypeError, ValueError, IndexError) as error:
+        except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
             self.tell("command", f"{name}: {error}")
 
     # Start and end --------------------------------------------------------------------------------------
@@ -151,6 +151,9 @@ class SdkCommands(SdkWatch):
             with self._gate:
                 self._go_on()
                 (where or optimizer.start)(job_complete_callback=optimizer._experiment_completed_cb)  # noqa: SLF001
+        except Exception as error:
+            self.tell("command", f"start: {error}")
+            raise
         finally:
             self._is_starting = False
             self.wake()

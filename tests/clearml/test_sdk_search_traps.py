@@ -173,7 +173,7 @@ def test_a_start_that_the_sdk_does_not_do_is_told(watched, hand, until, monkeypa
     search.command("start")
     until(search, lambda: search.errors)
     [notice] = search.errors
-    assert notice == ("command", "start: the server does not answer")
+    assert (notice.source, notice.sentence) == ("command", "start: the server does not answer")
     until(search, lambda: search.capabilities["start"] is None)
 
 
