@@ -216,7 +216,7 @@ class Controller:
         """
         self._interrupted = [(row, row.job) for row in interrupted if row.job is not None]
         self.epochs.restore(chronicle)
-        self.notices = list(chronicle.notices)
+        self.notices = [*chronicle.notices, *self.notices][-MAX_NOTICES:]  # the template may have told something now
         self.stop_reason = chronicle.stop_reason
         self._is_paused = chronicle.is_paused
         self.status = chronicle.status(owner_is_alive=False)

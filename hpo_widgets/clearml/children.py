@@ -18,7 +18,7 @@ from hpo_widgets.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.clearml.server import Server
 
@@ -81,7 +81,9 @@ def top_children(
     return tasks
 
 
-def recover(server: Server, parent: str, search_id: str, rows: Sequence[TrialRow]) -> list[Recovered]:
+def recover(
+    server: Server, parent: str, search_id: str, rows: Sequence[TrialRow], tell: Callable[[str], None]
+) -> list[Recovered]:
     """What became of a search's trials, by the Tasks below its parent.
 
     Parameters
@@ -90,6 +92,8 @@ def recover(server: Server, parent: str, search_id: str, rows: Sequence[TrialRow
         The optimizer Task, or the template where there is none.
     rows
         The trials that the journal knows.
+    tell
+        Called with a sentence for each Task that cannot be taken up.
 
     Returns
     -------
@@ -105,7 +109,10 @@ def recover(server: Server, parent: str, search_id: str, rows: Sequence[TrialRow
         facts = _facts(task)
         number = jobs.get(str(task["id"]))
         if number is None and facts.get("search") == search_id:
-            number = int(facts["trial"])
+            number = _number(facts)
+            if number is None:
+                tell(_unreadable(task, facts))
+                continue
             job = known[number].job if number in known else None
             if job is not None or number in found:
                 continue  # a person's clone of that trial: the trial itself is another Task
@@ -113,6 +120,7 @@ def recover(server: Server, parent: str, search_id: str, rows: Sequence[TrialRow
             continue
         row = known.get(number) or _row(number, facts)
         if row is None:
+            tell(_unreadable(task, facts))
             continue
         view = read_task(task)
         row.job = view.id
@@ -151,6 +159,19 @@ def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
 def _facts(task: dict[str, Any]) -> dict[str, str]:
     entries = (task.get("hyperparams") or {}).get(SECTION) or {}
     return {name: str(entry.get("value")) for name, entry in entries.items()}
+
+
+def _number(facts: dict[str, str]) -> int | None:
+    """The number of a trial; None when its Task does not tell it any more."""
+    text = facts.get("trial", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _unreadable(task: dict[str, Any], facts: dict[str, str]) -> str:
+    return (
+        f"Task {task['id']} says that it is a trial of this search, but what it says of it was edited and cannot be "
+        f"read ({', '.join(f'{name}: {text}' for name, text in facts.items())}); it is left out"
+    )
 
 
 def _row(number: int, facts: dict[str, str]) -> TrialRow | None:

@@ -216,7 +216,7 @@ class TaskTemplate(Template):
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""
-        return recover(self.server, self.where.parent or self.id, search_id, rows)
+        return recover(self.server, self.where.parent or self.id, search_id, rows, self._notices.append)
 
     def started(self, source: StartedSearch) -> None:
         """Report to the optimizer Task and keep the archive, on a thread of its own."""

@@ -165,6 +165,28 @@ def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_person
     assert again.counts[TrialState.COMPLETED] == 4
 
 
+@pytest.mark.parametrize(
+    "edited", [{"trial": "third"}, {"trial": "-1"}, {"trial": ""}, {"trial": "2", "point": "none"}]
+)
+def test_a_child_whose_facts_were_edited_is_left_out_and_told_of(task_search, opened, hands, project, tmp_path, edited):
+    own = Task.create(project_name=project, task_name="mine")
+    made = finished(task_search(auto_connect_task=own))
+    spoilt = made.trial(2).id
+    task = Task.get_task(task_id=spoilt)
+    hands.call("tasks.edit", task=spoilt, force=True, hyperparams=with_facts(task, edited))
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    assert [again.trial(number).id for number in range(2)] == [made.trial(number).id for number in range(2)]
+    assert len(again.snapshot()) == 2
+    assert [spoilt in notice.sentence for notice in again.errors] == [True]
+
+
+def with_facts(task, edited):
+    hyperparams = task.data.to_dict()["hyperparams"]
+    for name, value in edited.items():
+        hyperparams["hpo_widgets"][name]["value"] = value
+    return hyperparams
+
+
 def test_a_live_search_is_only_viewed(task_search, opened, hands, project, until):
     hands.gate.clear()
     own = Task.create(project_name=project, task_name="mine")
