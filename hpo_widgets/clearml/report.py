@@ -129,9 +129,8 @@ class Report:
         ).tolist()
         if not measured:
             return
-        names = list(snapshot.parameters)
-        texts = {name: _texts(source, snapshot, name) for name in names}
-        labels = [", ".join(f"{name}: {texts[name][n]}" for name in names if texts[name][n] != "") for n in measured]
+        texts = {html.escape(name): _texts(source, snapshot, name) for name in snapshot.parameters}
+        labels = [", ".join(f"{name}: {own[n]}" for name, own in texts.items() if own[n] != "") for n in measured]
         for index, objective in enumerate(objectives):
             logger.report_scatter2d(
                 title="Optimization Objective",
@@ -143,7 +142,8 @@ class Report:
                 xaxis="job #",
                 yaxis="objective",
             )
-        best = [trial for trial in source.top(MOST_ROWS) if trial in set(measured)]
+        is_measured = set(measured)
+        best = [number for number in source.top(MOST_ROWS) if number in is_measured]
         self._send_table(logger, source, snapshot, best, texts)
         self._send_coordinates(logger, source, snapshot, best, texts)
 
@@ -154,14 +154,14 @@ class Report:
         if len(objectives) == 1:
             heads = ["objective"]
         else:
-            heads = [objective.key for objective in objectives]
+            heads = [html.escape(objective.key) for objective in objectives]
         table: list[list[Any]] = [["task id", *heads, "iteration", *texts, "status"]]
         for number in best:
             row = [float(value) for value in snapshot.values[number]]
-            parameters = [html.escape(str(texts[name][number])) for name in texts]
+            parameters = [str(own[number]) for own in texts.values()]
             state = TrialState(int(snapshot.state[number])).label
             table.append([self._link(source, number), *row, int(snapshot.iteration[number].max()), *parameters, state])
-        title = ", ".join(objective.key for objective in objectives)
+        title = html.escape(", ".join(objective.key for objective in objectives))
         logger.report_table("summary", "job", 0, table_plot=table, extra_layout={"title": f"objective: {title}"})
 
     def _link(self, source: StartedSearch, number: int) -> str:
@@ -178,9 +178,9 @@ class Report:
         objectives = source.search.objectives
         jobs = [f"{(source.job_of(number) or str(number))[:_ID_LENGTH]}..." for number in best]
         dimensions = [_dimension("task id", jobs)]
-        dimensions += [_dimension(name, [texts[name][number] for number in best]) for name in texts]
+        dimensions += [_dimension(name, [own[number] for number in best]) for name, own in texts.items()]
         dimensions += [
-            _dimension(objective.key, [float(snapshot.values[number, index]) for number in best])
+            _dimension(html.escape(objective.key), [float(snapshot.values[number, index]) for number in best])
             for index, objective in enumerate(objectives)
         ]
         line = {
@@ -193,11 +193,11 @@ class Report:
 
 
 def _texts(source: StartedSearch, snapshot: Snapshot, name: str) -> list[Any]:
-    """A parameter's values by trial, as numbers or labels; nothing where it is no part of the point."""
+    """A parameter's values by trial, as numbers or labels in HTML; nothing where it is no part of the point."""
     labels = next(column.labels for column in source.search.space.columns if column.name == name)
     values = snapshot.parameters[name].tolist()
     if labels is not None:
-        return ["" if index < 0 else labels[index] for index in values]
+        return ["" if index < 0 else html.escape(labels[index]) for index in values]
     return ["" if value != value else value for value in values]  # noqa: PLR0124 -- NaN
 
 

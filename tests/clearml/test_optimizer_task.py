@@ -253,7 +253,8 @@ def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, a
     cells = plots["summary"]["data"][0]["cells"]["values"]
     assert made.best_trial.id in cells[0][0]
     assert "href=" in cells[0][0]
-    assert "<b>" not in json.dumps(cells)
+    assert all("<b>" not in plot["plot_str"] for plot in own_task.get_reported_plots())
+    assert "kind: &lt;b&gt;" in str(plots["Optimization Objective"]["data"][0]["text"])
     axes = [axis["label"] for axis in plots["Parallel Coordinates"]["data"][0]["dimensions"]]
     assert axes == ["task id", "x", "kind", "validation/loss"]
 
