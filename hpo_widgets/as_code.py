@@ -7,13 +7,15 @@ a comment that says what it stands for. Values that may be secret are never writ
 from __future__ import annotations
 
 import enum
+import itertools
+import json
+import keyword
 import math
 import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.choices import UnknownChoice, choice_label, python_value
-from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LeafParameter,
@@ -83,82 +85,17 @@ def constructor_call(
     }
     for word in ("title", "series", "sign"):
         values = [getattr(objective, word) for objective in objectives]
-        arguments[f"objective_metric_{word}"] = repr(values[0] if single else values)
+        arguments[f"objective_metric_{word}"] = writer.expression(values[0] if single else values, word)
     arguments["optimizer_class"] = writer.strategy(strategy)
-    for keyword, value in keywords.items():
-        arguments[keyword] = writer.expression(value, keyword)
+    for name, value in keywords.items():
+        arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
     body = "".join(f"    {name}={text},\n" for name, text in arguments.items())
     statements = [f"optimizer = {controller}(\n{body})"]
     if ranges:
-        entries = "".join(f"    {name!r}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
+        entries = "".join(f"    {_text(name)}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
         statements.append(f"optimizer.set_ranges({{\n{entries}}})")
     return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"
-
-
-_DEFAULTS: dict[str, object] = {
-    "execution_queue": None,
-    "optimization_time_limit": None,
-    "compute_time_limit": None,
-    "auto_connect_task": True,
-    "always_create_task": False,
-    "spawn_project": None,
-    "save_top_k_tasks_only": None,
-    "total_max_jobs": None,
-    "time_limit_per_job": None,
-    "min_iteration_per_job": None,
-    "max_iteration_per_job": None,
-    "max_failures": 10,
-    "allow_duplicates": False,
-    "stop_grace": 0.1,
-    "limits": None,
-    "seed": None,
-}
-_NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
-
-
-def present_keywords(
-    settings: Settings,
-    wall_limit: float | None,
-    limits: Mapping[str, object],
-    given: Mapping[str, object],
-) -> dict[str, object]:
-    """Return the arguments of a search beside its template, space, objectives and strategy.
-
-    Parameters
-    ----------
-    settings
-        Limits and sizes as they are now.
-    wall_limit
-        Minutes that the search may take in all; None: any.
-    limits
-        Hard bounds of the space.
-    given
-        What the constructor got beside that; what equals its default is left out.
-    """
-    now: dict[str, object] = {"optimization_time_limit": wall_limit, "limits": dict(limits) or None}
-    now |= {
-        name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name in _DEFAULTS and name not in now
-    }
-    merged = {name: given.get(name, default) for name, default in _DEFAULTS.items()} | dict(given) | now
-    keywords: dict[str, object] = {"max_number_of_concurrent_tasks": settings.max_number_of_concurrent_tasks}
-    for name, value in merged.items():
-        if name in _NEVER_WRITTEN:
-            if value is not None:
-                keywords[name] = Named(name, _NEVER_WRITTEN[name])
-        elif value != _DEFAULTS.get(name):
-            keywords[name] = value
-    return keywords
-
-
-def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
-    """Return a journal's arguments; what it holds only the repr of becomes a name."""
-    return {
-        name: Named(name, "as when the search was made")
-        if isinstance(value, str) and value.startswith("<") and value.endswith(">")
-        else value
-        for name, value in kept.items()
-    }
 
 
 class _Writer:
@@ -167,13 +104,18 @@ class _Writer:
     def __init__(self, package: str) -> None:
         self._package = package
         self._imports: dict[str, set[str]] = {}
-        self._named: dict[str, str] = {}
+        self._comments: dict[str, str] = {}
+        self._meanings: dict[str, object] = {"optimizer": "the search that the code makes"}
+        """Each name in the code to a key of the one thing that it stands for."""
+        self._meanings |= {name: ("builtins", name) for name in ("float", "set", "frozenset")}
+        self._named: list[object] = []
+        """Objects whose id is such a key: they live as long."""
 
     def imports(self) -> list[str]:
         return [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._imports.items())]
 
     def comments(self) -> list[str]:
-        return [f"# {name}: {comment}" for name, comment in self._named.items() if comment]
+        return [f"# {name}: {comment}" for name, comment in self._comments.items() if comment]
 
     def own(self, name: str) -> str:
         """Import a class that both packages have."""
@@ -191,22 +133,36 @@ class _Writer:
         return "[\n" + "".join(f"        {item},\n" for item in items) + "    ]"
 
     def _import(self, module: str, name: str) -> str:
-        self._imports.setdefault(module, set()).add(name)
-        return name
+        """Import a name, under another one where that is taken by something else."""
+        key = (module, name)
+        alias = name if self._is_free(name, key) else self._free(f"{module.rpartition('.')[2]}_{name}", key)
+        self._meanings[alias] = key
+        self._imports.setdefault(module, set()).add(name if alias == name else f"{name} as {alias}")
+        return alias
+
+    def _is_free(self, name: str, key: object) -> bool:
+        return self._meanings.get(name, key) == key
+
+    def _free(self, name: str, key: object) -> str:
+        """A name that stands for nothing else, as near to ``name`` as can be; it is taken from now on."""
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        found = next(name for name in names if self._is_free(name, key))
+        self._meanings[found] = key
+        return found
 
     def parameter(self, parameter: Parameter) -> str:
         """The constructor call of a parameter as declared."""
         kind = self.own(type(parameter).__name__)
         if isinstance(parameter, ParameterSet):
             combinations = [
-                "{" + ", ".join(f"{key!r}: {self._part(key, part)}" for key, part in combination.items()) + "}"
+                "{" + ", ".join(f"{_text(key)}: {self._part(key, part)}" for key, part in combination.items()) + "}"
                 for combination in parameter.values
             ]
             return f"{kind}([{', '.join(combinations)}])"
         if isinstance(parameter, DiscreteParameterRange):
-            return f"{kind}({parameter.name!r}, {self.expression(list(parameter.declared), parameter.name)})"
+            return f"{kind}({_text(parameter.name)}, {self.expression(list(parameter.declared), parameter.name)})"
         assert isinstance(parameter, NumericParameter)  # noqa: S101 -- there is no other kind
-        words = [repr(parameter.name), f"min_value={parameter.min_value!r}", f"max_value={parameter.max_value!r}"]
+        words = [_text(parameter.name), f"min_value={parameter.min_value!r}", f"max_value={parameter.max_value!r}"]
         if isinstance(parameter, LogUniformParameterRange) and parameter.base != 10:
             words.append(f"base={parameter.base!r}")
         default_step = 1 if isinstance(parameter, UniformIntegerParameterRange) else None
@@ -225,20 +181,20 @@ class _Writer:
         if isinstance(value, enum.Enum):
             where = self._importable(type(value))
             return f"{where}.{value.name}" if where else self._name(value, hint)
-        if value is None or type(value) in (bool, int, str, bytes):
+        if type(value) is str:
+            return _text(value)
+        if value is None or type(value) in (bool, int, bytes):
             return repr(value)
         if type(value) is float:
             return repr(value) if math.isfinite(value) else f'float("{value}")'
         if type(value) in (list, tuple, set, frozenset, dict):
             return self._collection(value, hint)
         if isinstance(value, PurePath):
-            return f"{self._import('pathlib', 'Path')}({str(value)!r})"
+            return f"{self._import('pathlib', 'Path')}({_text(str(value))})"
         if type(value).__module__.partition(".")[0] == "clearml" and isinstance(getattr(value, "id", None), str):
-            return repr(value.id)  # type: ignore[attr-defined]  # a Task, which its id stands for
+            return _text(value.id)  # type: ignore[attr-defined]  # a Task, which its id stands for
         if isinstance(value, Named):
-            name = _identifier(value.name)
-            self._named.setdefault(name, value.comment)
-            return name
+            return self._explained(_identifier(value.name), value, value.comment)
         if isinstance(value, type) and value.__module__.startswith((f"{PACKAGE}.", "clearml.automation")):
             return self.own(value.__name__)
         return self._importable(value) or self._name(value, hint)
@@ -266,25 +222,39 @@ class _Writer:
             found = getattr(found, part, None)
         if found is not value:
             return None
-        first = qualified.partition(".")[0]
-        if module not in ("__main__", "builtins"):
-            self._import(module, first)
-        return qualified
+        first, _, rest = qualified.partition(".")
+        if module in ("__main__", "builtins"):
+            key = (module, first)
+            if not self._is_free(first, key):
+                return None
+            self._meanings[first] = key
+            return qualified
+        return ".".join(filter(None, (self._import(module, first), rest)))
 
     def _name(self, value: object, hint: str) -> str:
         """The reader's own name for an object, or one that a comment explains."""
         for name, item in vars(sys.modules["__main__"]).copy().items():
-            if item is value and not name.startswith("_"):
+            if item is value and not name.startswith("_") and self._is_free(name, ("__main__", name)):
+                self._meanings[name] = ("__main__", name)
                 return name
-        name = _identifier(hint)
         what = choice_label(value) if isinstance(value, UnknownChoice) else f"the {type(value).__name__}"
-        self._named.setdefault(name, f"{what} of your own code")
+        self._named.append(value)
+        return self._explained(_identifier(hint), id(value), f"{what} of your own code")
+
+    def _explained(self, name: str, key: object, comment: str) -> str:
+        name = self._free(name, key)
+        self._comments[name] = comment
         return name
+
+
+def _text(value: str) -> str:
+    """A string in double quotes, unless it needs escapes there."""
+    return json.dumps(value, ensure_ascii=False) if value.isprintable() and '"' not in value else repr(value)
 
 
 def _identifier(hint: str) -> str:
     name = "".join(letter if letter.isalnum() else "_" for letter in hint.rpartition("/")[2])
-    return name if name.isidentifier() else f"own_{name}"
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"own_{name}"
 
 
 def _present_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], dict[str, tuple[object, ...]]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from hpo_widgets.as_code import constructor_call, present_keywords
+from hpo_widgets.answering import answer_apart
+from hpo_widgets.as_code import constructor_call
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
+from hpo_widgets.present_arguments import present_keywords
 from hpo_widgets.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -197,17 +198,11 @@ class RunningSearch:
         A panel asks for a running trial each second, where a remembered text will do, and for an ended one when it is
         selected or has just ended, where the last lines are what counts.
         """
-        answer: Future[str | None] = Future()
 
-        def read() -> None:
-            try:
-                answer.set_result("\n".join(filter(None, remote.output(job, fresh=self.trial(number).state.has_ended))))
-            except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
-                answer.set_exception(error)
-            self._recorder.shown.notify()
+        def read() -> str:
+            return "\n".join(filter(None, remote.output(job, fresh=self.trial(number).state.has_ended)))
 
-        threading.Thread(target=read, name="hpo_widgets console", daemon=True).start()
-        return answer
+        return answer_apart("hpo_widgets console", read, self._recorder.shown.notify)
 
     def close_files(self) -> None:
         """Close what reading single trials has opened; it is opened again when somebody asks for one."""

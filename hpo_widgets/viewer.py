@@ -9,13 +9,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.as_code import Named, arguments_as_kept, constructor_call, present_keywords
+from hpo_widgets.as_code import Named, constructor_call
 from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.details import to_dataframe
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
+from hpo_widgets.present_arguments import arguments_as_kept, present_keywords
 from hpo_widgets.ranking import Ranking
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.shown import ShownTrials

@@ -21,7 +21,7 @@ PYPROJECT = PACKAGE.parent / "pyproject.toml"
 # The floors of the house from the ground up: what stands on one may import from its own and from those below.
 FLOORS = (
     {
-        "words and values": {"messages", "choices", "grids", "pareto"},
+        "words and values": {"answering", "messages", "choices", "grids", "pareto"},
         "what is searched and for what": {
             "parameters",
             "space",
@@ -31,7 +31,17 @@ FLOORS = (
             "limits",
         },
     },
-    {"trials and how a search is seen": {"trials", "search", "shown", "details", "as_code", "epochs"}},
+    {
+        "trials and how a search is seen": {
+            "trials",
+            "search",
+            "shown",
+            "details",
+            "as_code",
+            "present_arguments",
+            "epochs",
+        }
+    },
     # Rooms side by side that know nothing of each other.
     {"strategies": {"strategies"}, "jobs": {"jobs"}, "journal": {"journal"}},
     # Another way to run jobs, by the contract of the first.

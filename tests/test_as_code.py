@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import marshal
 import math
+import sys
+import types
 from pathlib import Path
 
 import optuna
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -21,7 +26,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.as_code import constructor_call
+from hpo_widgets.as_code import Named, constructor_call
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
 from tests import space_examples
@@ -235,4 +240,60 @@ def test_paths_and_importable_functions_are_imported(search):
     code = search(anything, journal=Path("somewhere")).as_code()
     assert f"from {__name__} import anything" in code
     assert "from pathlib import Path" in code
-    assert "journal=Path('somewhere')" in code
+    assert 'journal=Path("somewhere")' in code
+
+
+def choices_in(code, **names):
+    return run(code, **names).space.leaf("choice").declared
+
+
+def test_two_functions_of_one_name_are_two_names(search):
+    code = search(anything, [DiscreteParameterRange("choice", [json.dumps, marshal.dumps])]).as_code()
+    assert choices_in(code) == (json.dumps, marshal.dumps)
+    assert "from json import dumps\n" in code
+
+
+def test_a_function_that_is_called_like_a_class_of_the_package_takes_nothing_from_it(search):
+    def imposter():
+        return None
+
+    module = types.ModuleType("a_module_of_impostors")
+    imposter.__module__, imposter.__qualname__ = module.__name__, "RandomSearch"
+    module.RandomSearch = imposter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        made = run(search(anything, [DiscreteParameterRange("choice", [imposter, 1])]).as_code())
+    assert made.space.leaf("choice").declared == (imposter, 1)
+    assert type(made.get_optimizer()) is RandomSearch
+
+
+def test_objects_whose_names_would_be_equal_are_told_apart():
+    one, other = object(), object()
+    space = Space([DiscreteParameterRange("my choice", [one]), DiscreteParameterRange("my_choice", [other])])
+    code = constructor_call(Named("anything"), space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert "# my_choice_1: the object of your own code\n# my_choice_1_2: the object of your own code\n" in code
+    again = run(code, anything=lambda **_: 0.0, my_choice_1=one, my_choice_1_2=other).space
+    assert (again.leaf("my choice").declared, again.leaf("my_choice").declared) == ((one,), (other,))
+
+
+def test_a_readers_object_that_is_called_like_the_result_keeps_its_value(search, monkeypatch):
+    own = object()
+    monkeypatch.setattr(sys.modules["__main__"], "optimizer", own, raising=False)
+    code = search(anything, [DiscreteParameterRange("choice", [own])]).as_code()
+    assert "[optimizer]" not in code
+    assert choices_in(code, choice_1=own) == (own,)
+
+
+def test_a_name_that_python_keeps_for_itself_is_not_used():
+    space = Space([UniformParameterRange("x", 0, 1)])
+    code = constructor_call(Named("class"), space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert run(code, own_class=anything).space == space
+
+
+@given(st.text())
+def test_any_text_comes_back_and_plain_text_stands_in_double_quotes(text):
+    space = Space([DiscreteParameterRange("choice", [text])])
+    code = constructor_call(anything, space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert choices_in(code) == (text,)
+    if text.isalnum():
+        assert f'["{text}"]' in code

@@ -256,7 +256,7 @@ def test_trial_by_its_number_has_the_id_of_its_task(optimizer, hands):
 
 
 def test_as_code_names_the_task(optimizer, base_task):
-    assert f"base_task_id={base_task!r}" in optimizer().as_code()
+    assert f'base_task_id="{base_task}"' in optimizer().as_code()
 
 
 def test_log_so_far_is_the_console_that_the_server_keeps(running, hands):
