@@ -309,11 +309,12 @@ class SearchViewer:
         return [self.trial(number) for number in ranking.top(k)]
 
     def as_code(self) -> str:
-        """The search as Python; the template experiment, which a journal cannot hold, is a name."""
+        """The search as Python; a template experiment that a journal cannot hold is a name."""
         header, settings = self._chronicle.header, self._chronicle.settings
         is_script = header["engine"] == "script"
+        template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
         return constructor_call(
-            Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search"),
+            header["clearml"]["base_task_id"] if header["engine"] == "clearml" else template,
             self.space,
             self.objectives,
             self.strategy_name,

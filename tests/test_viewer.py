@@ -420,3 +420,21 @@ def test_a_viewer_is_a_context_that_closes_it(view):
 def test_where_there_is_no_journal_there_is_nothing_to_view(tmp_path):
     with pytest.raises(JournalError):
         SearchViewer(tmp_path / "none.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("header", "template", "comments"),
+    [
+        ({"engine": "callable", "template": "f"}, "f", ["# f: the callable of this search"]),
+        ({"engine": "script", "template": "f.py"}, "f_py", ["# f_py: the path of the script of this search"]),
+        ({"engine": "clearml", "template": "f", "clearml": {"base_task_id": "0f" * 16}}, f'"{"0f" * 16}"', []),
+    ],
+    ids=["callable", "script", "task"],
+)
+def test_the_code_names_what_the_search_runs(tmp_path, header, template, comments):
+    with Journal.create(tmp_path / "code.sqlite", "code-1", {**HEADER, "arguments": {}, **header}) as journal:
+        journal.write([], [], [], [START])
+        with SearchViewer(journal.path) as viewer:
+            code = viewer.as_code()
+    assert f"    base_task_id={template},\n" in code
+    assert [line for line in code.splitlines() if line.startswith("#")] == comments
