@@ -115,15 +115,26 @@ const render: Render<Model> = ({ model, el }) => {
 
   // Shown by the style sheet when the page has lost the kernel: then nobody else could say it.
   const gone = element("div", "hpo-gone", { role: "alert" });
+  const back = element("span");
   const way = element("code");
   gone.append(
-    "✕ Not connected any more: the kernel of this panel has ended or was restarted. To go on with this search, run the cells that define its function, then ",
+    "✕ Not connected any more: the kernel of this panel has ended or was restarted. ",
+    back,
     way,
   );
   root.append(gone, group, line);
   keepKeys(root);
 
   const paint = (): void => {
+    // A search that was never started has no journal to open.
+    const isNew = model.get("status") === "idle";
+    setText(
+      back,
+      isNew
+        ? "This search was not started yet: run its cell again."
+        : "To go on with this search, run the cells that define its function, then ",
+    );
+    way.hidden = isNew;
     setText(way, `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`);
     const commands = model.get("commands");
     for (const [index, action] of actions(model.get("status")).entries()) {

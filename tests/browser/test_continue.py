@@ -116,6 +116,18 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.screenshot(f"continue-ended-{'dark' if dark else 'light'}", panel)
 
 
+def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
+    notebook.open(TRAIN, SEARCH)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(button(panel, "Start")).to_be_visible()
+    notebook.page.evaluate(RESTART)
+    gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
+    expect(gone).to_contain_text("This search was not started yet: run its cell again.")
+    expect(gone.locator("code")).to_be_hidden()
+    notebook.screenshot("continue-gone-new", panel)
+
+
 def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
     notebook.open(TRAIN, SEARCH, "optimizer.start(); optimizer.wait()")
     notebook.run_all()
