@@ -7,6 +7,7 @@ import weakref
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.answering import answer_apart
 from hpo_widgets.as_code import constructor_call
 from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.clearml.sdk_commands import SdkCommands
@@ -16,6 +17,7 @@ from hpo_widgets.trials import Trial, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     import pandas as pd
 
@@ -169,6 +171,14 @@ class SdkSearch(SdkCommands):
             summary=row.summary or {},
             source=self._source,
         )
+
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask for the end of a trial's console; a thread of its own waits for the server."""
+
+        def read() -> str:
+            return "\n".join(filter(None, self._source.output(number)))
+
+        return answer_apart("hpo_widgets clearml console", read, self._shown.notify)
 
     def top(self, k: int) -> list[Trial]:
         """The k best trials, best first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gc
 import math
@@ -26,7 +27,9 @@ from hpo_widgets.clearml.server import UnreachableError
 from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import TrialDetails
 from tests.clearml.by_hand import ranges, states
+from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
 
 pytest_plugins = ["tests.clearml.by_hand"]
@@ -135,6 +138,24 @@ def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched
     assert trial.ended >= trial.started
     frame = search.to_dataframe()
     assert frame.shape[0] == sum(search.counts.values())
+
+
+def test_details_do_not_wait_for_the_console_that_the_server_keeps(watched, hand, until, clearml_api, monkeypatch):
+    search = watched()
+    search.command("start")
+    hand.complete(hand.take(), 0.5)
+    until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
+    search.close()
+    with contextlib.closing(Unreliable(clearml_api.url)) as way, monkeypatch.context() as patch:
+        patch.setenv("CLEARML_API_HOST", way.url)
+        way.gate.clear()
+        details = TrialDetails(search, selected=[search.top(1)[0].number])
+        assert details.state == "completed"  # though the server has not answered
+        asked = search.log_so_far(details.number)
+        assert not asked.done()
+        way.gate.set()
+        assert asked.result(DEADLINE) == ""
+        details.close()
 
 
 @pytest.mark.parametrize(
