@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import Journal, JournalError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hpo_widgets.jobs.base import RemoteSource
+    from hpo_widgets.journal import Owner
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
@@ -36,7 +38,7 @@ class Recorder:
     """Keeps the journal and what is shown of one search in step.
 
     Used by the controller's thread, or, while none runs, by the thread that holds the controller's
-    gate; `trial` and ``shown`` may be used from any.
+    gate; `trial`, `owner` and ``shown`` may be used from any.
 
     Parameters
     ----------
@@ -96,6 +98,11 @@ class Recorder:
     def job_of(self, number: int) -> str | None:
         """The id that a trial's job has where it runs; None on this machine."""
         return self._jobs.get(number)
+
+    def owner(self) -> Owner | None:
+        """The process that runs the search, with a sign of life of this moment; None: none does."""
+        journal = self._journal
+        return None if journal is None else replace(journal.owner, heartbeat=time.time())
 
     def ended(self, row: TrialRow) -> None:
         """Have a trial's last row written; what follows from its end follows when it is durable."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
-from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
+from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalInUse, JournalReader, Owner, journal_path
+from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.present_arguments import arguments_as_kept
 from hpo_widgets.recovery import settle
@@ -82,10 +83,32 @@ def reattach(
     if path is None or not path.is_file():
         path = journal_path(Path(directory or DIRECTORY), search_id)
     is_anew = not path.is_file()
+    if is_anew or not _is_at_work(path):
+        _refuse_living(state)
     if is_anew:
         _write_anew(path, state)
     JOURNALS_OF_THIS_PROCESS[search_id] = path
     return reopen(cls, path, base_task_id or header["clearml"]["base_task_id"], keywords, is_anew=is_anew)
+
+
+def _is_at_work(path: Path) -> bool:
+    """Whether a journal's owner is alive, so that it is viewed here."""
+    with closing(Journal.view(path)) as reader:
+        owner = reader.owner()
+    return owner is not None and owner.is_alive
+
+
+def _refuse_living(state: Mapping[str, Any]) -> None:
+    """Raise `JournalInUse` when the process that keeps an optimizer Task up to date is alive, wherever it is."""
+    kept = state.get("owner")
+    owner = None if kept is None else Owner(**kept)
+    if owner is not None and owner.is_alive:
+        msg = (
+            f"the search {state['search']} is at work in process {owner.pid} on {owner.host}, which was last heard of "
+            f"{max(0.0, owner.silent_for):.0f} s ago. Watch it there; to continue it here, stop it there first. Where "
+            f"that machine is gone, wait until nothing was heard of it for {SILENCE:.0f} s"
+        )
+        raise JournalInUse(msg, owner.host, owner.pid)
 
 
 def _write_anew(path: Path, state: Mapping[str, Any]) -> None:

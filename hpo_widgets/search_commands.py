@@ -112,8 +112,10 @@ class SearchCommands(RunningSearch):
         controller = self._controller
 
         def state() -> dict[str, Any]:
+            owner = self._recorder.owner()
             return {
                 "search": self.id,
+                "owner": None if owner is None else dataclasses.asdict(owner),
                 "header": dict(self._recorder.header),
                 "space": controller.space.to_dict(),
                 "epoch": controller.epochs.number,

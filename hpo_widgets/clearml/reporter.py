@@ -25,6 +25,9 @@ FIRST_SECONDS = 15.0
 LOOK_SECONDS = 1.0
 """How often it is looked at what has changed for the archive."""
 
+KEEP_SECONDS = 20.0
+"""How often the optimizer Task is told that the search is at work here: three times in a lease's `SILENCE`."""
+
 LAST_TRIES = 5
 
 LAST_SECONDS = 60.0
@@ -80,14 +83,17 @@ class Reporter:
         if own is not None:
             self._guarded(lambda _: own.begin(), source)
         self._guarded(self._keep, source)
+        keep_due = time.monotonic() + KEEP_SECONDS
         while not source.wait_for_end(LOOK_SECONDS):
             if self._archives:
                 self._guarded(self._archive, source)
             now = time.monotonic()
             # A period that was made shorter counts from now on.
             due = min(due, now + source.report_seconds())
-            if now >= due:
+            if now >= min(due, keep_due):
                 self._guarded(self._keep, source)
+                keep_due = now + KEEP_SECONDS
+            if now >= due:
                 self._guarded(self._send, source)
                 due = now + source.report_seconds()
         for tried in range(LAST_TRIES):

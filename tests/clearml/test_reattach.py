@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import asdict, replace
 
 import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.journal import JournalNotFound
+from hpo_widgets.clearml import reporter
+from hpo_widgets.journal import JournalInUse, JournalNotFound, Owner
+from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
@@ -38,8 +44,8 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def dead_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeypatch):
-    """``dead_search()`` gives the ids of Task and search of a kernel that was killed with two trials running."""
+def kernel_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeypatch):
+    """``kernel_search()`` gives a kernel that runs two trials, and the ids of its Task and of its search."""
     for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
         monkeypatch.delenv(name, raising=False)
     kernels = []
@@ -61,9 +67,7 @@ def dead_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeyp
         said = next(line for line in lines if len(line.split()) == 2 and len(line.split()[0]) == 32).split()
         wait_for(lambda: len(hands.taken) == 2, "the trials did not begin")
         wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=said[0]).data.configuration or {}), "nothing is kept")
-        kernel.send_signal(signal.SIGKILL)
-        kernel.wait()
-        return said
+        return kernel, *said
 
     yield make
     for kernel in kernels:
@@ -71,6 +75,19 @@ def dead_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeyp
         kernel.wait()
         kernel.stdin.close()
         kernel.stdout.close()
+
+
+@pytest.fixture
+def dead_search(kernel_search):
+    """``dead_search()`` gives the ids of Task and search of a kernel that was killed with two trials running."""
+
+    def make():
+        kernel, *said = kernel_search()
+        kernel.send_signal(signal.SIGKILL)
+        kernel.wait()
+        return said
+
+    return make
 
 
 @pytest.fixture
@@ -195,6 +212,63 @@ def test_a_live_search_is_only_viewed(task_search, opened, hands, project, until
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=own.id).data.configuration or {}), "nothing is kept")
     assert isinstance(opened(own.id), SearchViewer)
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+
+
+def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_not(
+    kernel_search, opened, hands, tmp_path
+):
+    kernel, task_id, search_id = kernel_search()
+    refused = f"the search {search_id} is at work in process {kernel.pid} on {platform.node()}, .* stop it there first"
+    with pytest.raises(JournalInUse, match=refused):
+        opened(task_id, journal=tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    kernel.kill()
+    kernel.wait()
+    again = opened(task_id, journal=tmp_path / "elsewhere")
+    hands.gate.set()
+    finished(again)
+    assert len(hands.taken) == 5
+
+
+@pytest.mark.parametrize("journal", ["journals", "elsewhere"])
+def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
+    task_search, hands, opened, project, tmp_path, journal
+):
+    own = Task.create(project_name=project, task_name="mine")
+    finished(task_search(auto_connect_task=own))
+
+    def keep(heartbeat):
+        owner = replace(Owner.here(), host="far", machine="far", heartbeat=heartbeat)
+        own.set_configuration_object("hpo_widgets", config_text=json.dumps({**state, "owner": asdict(owner)}))
+
+    state = json.loads(Task.get_task(task_id=own.id).get_configuration_object("hpo_widgets"))
+    assert state["owner"] is None
+    keep(time.time())
+    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+        opened(own.id, journal=tmp_path / journal)
+    keep(time.time() - 2 * SILENCE)
+    assert opened(own.id, journal=tmp_path / journal).counts[TrialState.COMPLETED] == 3
+
+
+def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
+    task_search, hands, project, until, monkeypatch
+):
+    monkeypatch.setattr(reporter, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(reporter, "KEEP_SECONDS", 0.02)
+    own = Task.create(project_name=project, task_name="mine")
+    hands.gate.clear()
+    made = task_search(auto_connect_task=own)
+    made.start()
+
+    def heartbeat():
+        kept = Task.get_task(task_id=own.id).get_configuration_object("hpo_widgets")
+        return json.loads(kept)["owner"]["heartbeat"] if kept else 0.0
+
+    wait_for(heartbeat, "nothing is kept", pause=0.02)
+    first = heartbeat()
+    wait_for(lambda: heartbeat() > first, "there is no other sign of life", pause=0.02)
     hands.gate.set()
     assert made.wait(timeout=1.0)
 
