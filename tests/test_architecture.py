@@ -55,6 +55,7 @@ FLOORS = (
             "definition",
             "endings",
             "history",
+            "journal_follower",
             "optimizer",
             "proposals",
             "recorder",

@@ -7,14 +7,16 @@ from dataclasses import asdict
 
 import pytest
 
+from hpo_widgets import journal_follower
 from hpo_widgets import viewer as viewer_module
 from hpo_widgets.journal import Journal, JournalError, lease
+from hpo_widgets.journal_follower import NEWEST_FIRST
 from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.viewer import NEWEST_FIRST, SearchViewer
+from hpo_widgets.viewer import SearchViewer
 
 DEADLINE = 60.0
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
@@ -56,7 +58,7 @@ def journal(tmp_path):
 @pytest.fixture
 def view(journal, monkeypatch):
     """``view(whole=...)`` gives a viewer of the journal, which looks often after its owner."""
-    monkeypatch.setattr(viewer_module, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(journal_follower, "FOLLOW_SECONDS", 0.01)
     viewers = []
 
     def make(**keywords):

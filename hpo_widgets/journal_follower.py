@@ -1,0 +1,143 @@
+"""What a journal holds, followed while somebody else writes on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hpo_widgets.chronicle import Chronicle
+from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.shown import ShownTrials
+from hpo_widgets.trial_reader import TrialReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+FOLLOW_SECONDS = 1.0
+"""How often a follower looks whether the owner still lives when nothing is written."""
+
+NEWEST_FIRST = 1000
+"""So many of the newest trials are shown before all others are read."""
+
+
+class JournalFollower:
+    """Takes in what is written to a journal; the base of `SearchViewer`, which shows it.
+
+    A thread of its own, started by the first `subscribe`, follows the journal and is the only one
+    that writes what is shown from then on; `close` ends it and closes the file.
+    """
+
+    def __init__(self, path: Path, *, whole: bool = True) -> None:
+        self.path = path
+        self._reader = Journal.view(path)
+        self.id = self._reader.search_id
+        self._chronicle = Chronicle(self._reader.header)
+        space, objectives = self._chronicle.declared_space, self._chronicle.objectives
+        self._shown = ShownTrials(space, objectives)
+        self._trials = TrialReader(path, self.id, space, objectives)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        # Trials come by columns; of the events those up to the same moment, so that none comes twice.
+        self._sequence = self._reader.sequence
+        self._chronicle.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
+        self._is_whole = False
+        self._last_sign = 0.0
+        """Unix seconds of the owner's last known sign of life."""
+        self._is_own = False
+        self._owner_is_alive = self._owner_lives()
+        self._counts = self._reader.counts()
+        if whole:
+            self._load()
+        else:
+            rows = self._reader.newest(NEWEST_FIRST)
+            self._shown.put(rows)
+            self._shown.rank_all(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _load(self) -> None:
+        self._shown.load(self._reader.columns())
+        self._is_whole = True
+
+    def _owner_lives(self) -> bool:
+        owner = self._reader.owner()
+        if owner is None:
+            return False
+        self._last_sign = owner.heartbeat
+        self._is_own = owner.pid == os.getpid() and owner.host == platform.node()
+        return owner.is_alive
+
+    def refresh(self) -> None:
+        """Take in what was written since the last look; the follower does so by itself."""
+        with self._lock:
+            if not self._is_whole:
+                self._load()
+            changes = self._reader.changes(self._sequence)
+            if changes.trials:
+                self._shown.put(changes.trials)
+                self._shown.rank_all(changes.trials)
+            self._chronicle.follow(changes.events)
+            self._sequence = changes.sequence
+            self._owner_is_alive = self._owner_lives()
+        self._shown.notify()
+
+    def _follow(self) -> None:
+        try:
+            self.refresh()
+            while not self._closed.is_set():
+                before = self._owner_is_alive
+                latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
+                if self._closed.is_set():
+                    return
+                if latest > self._sequence:
+                    self.refresh()
+                else:
+                    self._owner_is_alive = self._owner_lives()
+                    if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
+                        self._shown.notify()
+        except JournalError as error:
+            if not self._closed.is_set():
+                self._chronicle.follow(
+                    [{"kind": "notice", "source": "journal", "sentence": str(error), "at": time.time()}]
+                )
+                self._shown.notify()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Follow the journal and have ``callback`` called after every change."""
+        unsubscribe = self._shown.subscribe(callback)
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._follow, name="hpo_widgets follower", daemon=True)
+                self._thread.start()
+        return unsubscribe
+
+    def close(self) -> None:
+        """End following and close the file."""
+        self._closed.set()
+        self._reader.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._trials.close()
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing, as far as its owner lives."""
+        return self._chronicle.status(owner_is_alive=self._owner_is_alive)
