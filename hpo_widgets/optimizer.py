@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.definition import above_zero, define, names_a_task, whole_above_zero
+from hpo_widgets.definition import define, names_a_task
 from hpo_widgets.details import experiment_details, to_dataframe
+from hpo_widgets.given_settings import above_zero, whole_above_zero
 from hpo_widgets.history import observation_of
 from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id

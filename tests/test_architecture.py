@@ -54,6 +54,7 @@ FLOORS = (
             "controller",
             "definition",
             "endings",
+            "given_settings",
             "history",
             "journal_follower",
             "optimizer",
