@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.given_settings import make_settings
-from hpo_widgets.jobs.base import EngineOptions, Template
+from hpo_widgets.jobs.base import EngineOptions
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.limits import Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.jobs.base import JobEngine
+    from hpo_widgets.jobs.base_template import Template
     from hpo_widgets.jobs.engine import WorkerEnvironment
     from hpo_widgets.strategies.base import SearchStrategy
 

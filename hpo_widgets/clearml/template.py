@@ -17,7 +17,7 @@ from hpo_widgets.clearml.reading import read_values
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.clearml.values import full_name, text_of
-from hpo_widgets.jobs.base import Template
+from hpo_widgets.jobs.base_template import Template
 from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:

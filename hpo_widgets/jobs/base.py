@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Search
-    from hpo_widgets.space import Space
-    from hpo_widgets.trials import Trial, TrialRow
+    from hpo_widgets.trials import TrialRow
 
 
 class Outcome(NamedTuple):
@@ -229,123 +226,6 @@ class RemoteSource(Protocol):
     def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
         """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered."""
         ...
-
-
-class Template(ABC):
-    """What is run again and again with other values, checked before anything runs.
-
-    Attributes
-    ----------
-    name : str
-        What people call it; the search's name by default.
-    kind : str
-        The word of the journal's header: ``callable``, ``script`` or ``clearml``.
-    """
-
-    name: str
-    kind: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def base_task_id(self) -> Any:
-        """What the controller's argument of that name was: a callable, a path, or a Task's id."""
-
-    def place(self, job_class: type | None) -> str:  # noqa: ARG002 -- for those that run in several places
-        """Where its trials run, in words."""
-        return "this machine"
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What a journal's header keeps of it beside its name and kind (JSON values)."""
-        return {}
-
-    def configure(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
-        """Take up those of the controller's arguments that are of this kind of template alone."""
-
-    @property
-    def remote(self) -> RemoteSource | None:
-        """Where curves and logs of its trials are, if they are not in the journal."""
-        return None
-
-    @property
-    def default_objective(self) -> str | None:
-        """Title and series of the objective where none is named; None: one has to be named."""
-        return None
-
-    @property
-    def default_concurrency(self) -> int:
-        """Trials that run at once where the search does not say: the cores that this process may use."""
-        return default_concurrency()
-
-    @property
-    def notices(self) -> Sequence[str]:
-        """What could not be checked, in sentences for a person."""
-        return ()
-
-    @abstractmethod
-    def check(self, names: Iterable[str]) -> None:
-        """Raise ``ValueError`` for parameter names that it does not take, and for required ones that are missing."""
-
-    def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: B027 -- most have none
-        """Raise ``ValueError`` for what else of a search does not fit it."""
-
-    def check_job_class(self, job_class: Any) -> None:
-        """Raise ``TypeError`` for a class that cannot run its jobs."""
-        missing = [name for name in ENGINE_METHODS if not callable(getattr(job_class, name, None))]
-        if not isinstance(job_class, type) or missing:
-            raise TypeError(
-                "job_class must be a class with the methods of hpo_widgets.jobs.base.JobEngine on "
-                f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
-            )
-
-    def before_start(self, job_class: type | None) -> None:  # noqa: B027 -- most have none
-        """Raise ``ValueError`` for what has to be there before the first launch and is not."""
-
-    def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
-        """Take up what a journal's header keeps of it (`facts`)."""
-
-    def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
-        """Find out what became of the trials that were not ended when their search's process died.
-
-        Returns those that have changed, also ones that the journal does not know; None: a trial ends with the process.
-        """
-        return None
-
-    def started(self, source: StartedSearch) -> None:  # noqa: B027 -- most have none
-        """Follow a run that has just begun, on a thread of its own."""
-
-    def wait_for_reports(self, timeout: float | None) -> bool:  # noqa: ARG002 -- most have none
-        """Wait for the last report of a run that has ended; False when ``timeout`` seconds passed first."""
-        return True
-
-    @property
-    def local_job_class(self) -> type | None:
-        """The class that ``start_locally`` uses; None: everything runs on this machine anyway."""
-        return None
-
-    @abstractmethod
-    def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
-        """Bring up what runs its trials."""
-
-    def parameters_of(self, trial: Trial) -> dict[str, str]:
-        """A trial's parameters as text, by full name, as ``get_top_experiments_details`` gives them."""
-        return trial.get_parameters()
-
-    def experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
-        """Trials as ``get_top_experiments`` returns them."""
-        return trials
-
-    def hyper_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
-        """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
-        return [
-            {
-                "trial/number": str(trial.number),
-                "trial/state": trial.status,
-                "trial/epoch": str(trial.epoch),
-                "trial/error": trial.error or "",
-            }
-            for trial in trials
-        ]
 
 
 ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
