@@ -121,17 +121,18 @@ def _number(value: object) -> float | None:
 
 def _seconds(task: Mapping[str, Any], state: TrialState | None) -> float | None:
     """Only differences of the server's times are used: its clock may be wrong."""
-    started = _time(task.get("started"))
+    started = moment_of(task.get("started"))
     if started is None:
         return None
     ended = None
     if state is not None and state.has_ended:
-        ended = _time(task.get("completed")) or _time(task.get("status_changed"))
-    ended = ended or _time(task.get("last_update"))
+        ended = moment_of(task.get("completed")) or moment_of(task.get("status_changed"))
+    ended = ended or moment_of(task.get("last_update"))
     return None if ended is None else max(0.0, (ended - started).total_seconds())
 
 
-def _time(text: object) -> dt.datetime | None:
+def moment_of(text: object) -> dt.datetime | None:
+    """A time as the server writes it, which is UTC where it names no zone; None for anything else."""
     if not isinstance(text, str):
         return None
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.clearml.curves import TaskRecords
-from hpo_widgets.clearml.reading import POLL_FIELDS, read_task
+from hpo_widgets.clearml.reading import POLL_FIELDS, moment_of, read_task
 from hpo_widgets.clearml.server import ClearmlError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.trials import NAN, TrialRow, TrialState
@@ -219,14 +218,10 @@ def _mark(row: TrialRow) -> str:
     return repr((row.state, row.values, row.started, row.ended, row.archived, row.error, row.summary))
 
 
-def _seconds(moment: object) -> float:
+def _seconds(time_of_server: object) -> float:
     """Unix seconds of a time of the server's; NaN for none."""
-    if not isinstance(moment, str):
-        return NAN
-    try:
-        return dt.datetime.fromisoformat(moment).timestamp()
-    except ValueError:
-        return NAN
+    moment = moment_of(time_of_server)
+    return NAN if moment is None else moment.timestamp()
 
 
 class TaskSource:
