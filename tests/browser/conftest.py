@@ -229,12 +229,25 @@ class Notebook:
         """Keep a picture for a person to look at; it decides nothing."""
         ARTEFACTS.mkdir(exist_ok=True)
         path = ARTEFACTS / f"{name}.png"
+        if of is not None:
+            of.evaluate(WHEN_AT_REST)
         (of or self.page).screenshot(path=path)
         return path
 
     def complaints(self) -> list[str]:
         """What the browser complained of, without what cannot be helped."""
         return [error for error in self.console_errors if not any(word in error for word in HARMLESS)]
+
+
+# A figure is laid out some time after its size has changed; a panel that never rests is shown as it is.
+WHEN_AT_REST = """
+async node => {
+  for (let before = '', looks = 0; before !== node.innerHTML && looks < 20; looks++) {
+    before = node.innerHTML;
+    await new Promise(done => setTimeout(done, 100));
+  }
+}
+"""
 
 
 @pytest.hookimpl(wrapper=True)

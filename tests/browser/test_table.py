@@ -151,7 +151,6 @@ def test_both_themes(opened, table, dark, request):
     request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
     table.locator("tbody tr").last.click()
     expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
-    opened.page.wait_for_timeout(500)
     opened.screenshot(f"table-{'dark' if dark else 'light'}", opened.panel())
     assert opened.complaints() == []
 
