@@ -86,6 +86,7 @@ class Steering(StrategyKind):
         self._is_refusing = False
         self._errors = 0
         self._looked_at: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._changed = threading.Condition()
         self.event = NudgedEvent(strategy._stop_event)  # noqa: SLF001
         self._original = {
@@ -119,6 +120,11 @@ class Steering(StrategyKind):
             strategy._param_iterator = self._points_left(space)  # noqa: SLF001
         elif not was_started:
             strategy._hyper_parameters = redeclared_for_optuna(self._declared, space)  # noqa: SLF001
+        self.event.nudge()
+
+    def have_ended(self, task_ids: list[str]) -> None:
+        """Fill the places of ended Tasks at once; what a job remembers of its Task is up to a second old."""
+        self._ended.update(task_ids)
         self.event.nudge()
 
     def _points_left(self, space: Space) -> Iterator[dict[str, Any]]:
@@ -288,5 +294,8 @@ class Steering(StrategyKind):
             if left > 0 and self.event.wait(left):
                 time.sleep(_PACE_OF_AN_END)  # the job's end is on its way
             self._looked_at[task_id] = time.monotonic()
+        if job.task_id() in self._ended:
+            self._ended.discard(job.task_id())
+            job.status(force=True)
         # A Task that was taken out of its queue is a draft again, which Optuna's workers would watch for ever.
         return not self._is_refusing and bool(self._original["monitor_job"](job))

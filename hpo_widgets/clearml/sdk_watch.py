@@ -160,8 +160,9 @@ class SdkWatch(SdkState):
         changed = self._children.read(server(), asked)
         if asked is self._children.all:
             self._asked_all_at = now
-        if any(child.state.has_ended for child in changed):
-            self._steering.event.nudge()  # a place is free
+        ended = [child.task_id for child in changed if child.state.has_ended]
+        if ended:
+            self._steering.have_ended(ended)
         if self._ending is not None:
             self._abort_active()  # what was launched while the stop was on its way
         return changed

@@ -57,7 +57,7 @@ def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(wa
 
 
 def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watched, hand, until):
-    search = watched(max_number_of_concurrent_tasks=1, pool_period_min=0.05)
+    search = watched(max_number_of_concurrent_tasks=1, pool_period_min=5)
     search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
     search.command("start")
     first = hand.take()
