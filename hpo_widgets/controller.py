@@ -7,6 +7,7 @@ durable and then visible. `HyperParameterOptimizer` is the public face of this m
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import threading
@@ -560,8 +561,9 @@ class Controller:
             return
         self._ending = reason
         self.status = SearchStatus.STOPPING
-        for number in self.active:
-            self._abort(number, reason.sentence)
+        with self._queue.together() if self._queue is not None else contextlib.nullcontext():
+            for number in self.active:
+                self._abort(number, reason.sentence)
 
     def _abort(self, number: int, sentence: str) -> None:
         self.active[number].end_reason = sentence

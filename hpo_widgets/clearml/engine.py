@@ -27,6 +27,7 @@ from hpo_widgets.jobs.base import Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
 
     from hpo_widgets.clearml.template import TaskTemplate
@@ -105,6 +106,10 @@ class ClearmlEngine:
         with self._jobs.changed:
             if number in self._jobs.by_number:
                 self._jobs.by_number[number].reason = sentence
+
+    def together(self) -> threading.Condition:
+        """Within this context, aborts are gathered, so that a thousand of them are one request."""
+        return self._jobs.changed  # the aborter looks for what there is to stop under the same lock
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
         """Stop a trial's Task, to be counted as ``state``."""

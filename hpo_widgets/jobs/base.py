@@ -9,6 +9,7 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials import TrialRow
@@ -148,6 +149,10 @@ class QueueEngine(JobEngine, Protocol):
 
     def give_reason(self, number: int, sentence: str) -> None:
         """Say why a trial is about to be stopped or aborted, for the server's own records."""
+        ...
+
+    def together(self) -> AbstractContextManager[object]:
+        """Within this context, aborts are gathered: they are sent together at its end."""
         ...
 
     def has_sent_aborts(self) -> bool:
