@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import "./code.css";
 import { element, isDisabled, setAttribute, setReason, setText } from "./dom";
+import { onChange } from "./painting";
 
 type Model = {
   shown: boolean;
@@ -88,16 +89,10 @@ const render: Render<Model> = ({ model, el }) => {
       hide();
     }
   });
-  for (const trait of TRAITS) {
-    model.on(`change:${trait}`, paint);
-  }
+  const detach = onChange(model, TRAITS, paint);
   paint();
   el.append(root);
-  return () => {
-    for (const trait of TRAITS) {
-      model.off(`change:${trait}`, paint);
-    }
-  };
+  return detach;
 };
 
 export default { render };

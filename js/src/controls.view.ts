@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "./dom";
+import { onChange } from "./painting";
 import { type Answer, typedField } from "./typed_field";
 
 type Model = {
@@ -191,16 +192,10 @@ const render: Render<Model> = ({ model, el }) => {
     wait.button.focus();
     model.send(model.get("waiting") ? { kind: "wait", on: false } : { kind: "dismiss" });
   });
-  for (const trait of TRAITS) {
-    model.on(`change:${trait}`, paint);
-  }
+  const detach = onChange(model, TRAITS, paint);
   paint();
   el.append(root);
-  return () => {
-    for (const trait of TRAITS) {
-      model.off(`change:${trait}`, paint);
-    }
-  };
+  return detach;
 };
 
 export default { render };

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import "./details.css";
 import { element, isDisabled, keepKeys, setAttribute, setCount, setReason, setText } from "./dom";
+import { onChange, onceInARow } from "./painting";
 import { SHAPES } from "./trial_states";
 
 type Model = {
@@ -162,26 +163,10 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
 
-  let isScheduled = false;
-  const schedule = (): void => {
-    if (!isScheduled) {
-      isScheduled = true;
-      queueMicrotask(() => {
-        isScheduled = false;
-        paint();
-      });
-    }
-  };
-  for (const trait of TRAITS) {
-    model.on(`change:${trait}`, schedule);
-  }
+  const detach = onChange(model, TRAITS, onceInARow(paint));
   paint();
   el.append(root);
-  return () => {
-    for (const trait of TRAITS) {
-      model.off(`change:${trait}`, schedule);
-    }
-  };
+  return detach;
 };
 
 export default { render };

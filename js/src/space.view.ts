@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "./choice_control";
 import { element, isDisabled, keepKeys, setReason, setText } from "./dom";
+import { onceInARow } from "./painting";
 import { type Edge, RangeControl } from "./range_control";
 import type { Bounds, NumericSpec } from "./scale";
 import "./space.css";
@@ -211,17 +212,10 @@ const render: Render<Model> = ({ model, el }) => {
     }
   }
 
-  let isScheduled = false;
-  const schedule = (): void => {
-    if (!isScheduled) {
-      isScheduled = true;
-      queueMicrotask(() => {
-        isScheduled = false;
-        paint();
-        paintTried();
-      });
-    }
-  };
+  const schedule = onceInARow(() => {
+    paint();
+    paintTried();
+  });
 
   // Leaving the panel ends a gesture; going on to the next box or handle does not.
   root.addEventListener("focusout", (event) => {

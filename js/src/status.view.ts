@@ -3,6 +3,7 @@
 
 import type { Render } from "@anywidget/types";
 import { element, isDisabled, keepKeys, setAttribute, setCount, setText } from "./dom";
+import { onChange, onceInARow } from "./painting";
 import { type Answer, type TypedField, typedField } from "./typed_field";
 import "./status.css";
 
@@ -280,30 +281,14 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  // One update of the kernel changes several traits: paint them once.
-  let isScheduled = false;
-  const schedule = (): void => {
-    if (!isScheduled) {
-      isScheduled = true;
-      queueMicrotask(() => {
-        isScheduled = false;
-        paint();
-      });
-    }
-  };
-
   raise.addEventListener("click", () => model.send({ kind: "raise" }));
-  for (const trait of TRAITS) {
-    model.on(`change:${trait}`, schedule);
-  }
+  const detach = onChange(model, TRAITS, onceInARow(paint));
   paint();
   el.append(root);
   return () => {
     laidOut.disconnect();
     window.clearTimeout(announcement);
-    for (const trait of TRAITS) {
-      model.off(`change:${trait}`, schedule);
-    }
+    detach();
   };
 };
 

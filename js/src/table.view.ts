@@ -2,6 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { element, isDisabled, keepKeys, setAttribute, setCount, setReason, setText } from "./dom";
+import { onceInARow } from "./painting";
 import { SHAPES } from "./trial_states";
 import "./table.css";
 
@@ -359,17 +360,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  // One update of the kernel changes several traits: paint them once.
-  let isScheduled = false;
-  const schedule = (): void => {
-    if (!isScheduled) {
-      isScheduled = true;
-      queueMicrotask(() => {
-        isScheduled = false;
-        paint();
-      });
-    }
-  };
+  const schedule = onceInARow(paint);
 
   table.addEventListener("click", press);
   table.addEventListener("keydown", type);
