@@ -10,8 +10,8 @@ from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.limits import Clock, Settings
-    from hpo_widgets.proposals import Proposals
 
 logger = logging.getLogger("hpo_widgets")
 

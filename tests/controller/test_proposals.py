@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from hpo_widgets.controller.proposals import MAX_DUPLICATES_IN_A_ROW, InlineProposals, ThreadedProposals, make_proposals
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformIntegerParameterRange
-from hpo_widgets.proposals import MAX_DUPLICATES_IN_A_ROW, InlineProposals, ThreadedProposals, make_proposals
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.base import Observation, Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState

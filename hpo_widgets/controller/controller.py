@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
 from hpo_widgets.chronicle import END_STATUS
-from hpo_widgets.endings import Endings
+from hpo_widgets.controller.endings import Endings
+from hpo_widgets.controller.proposals import Proposals, make_proposals
 from hpo_widgets.epochs import Epochs
 from hpo_widgets.history import History, observation_of
 from hpo_widgets.jobs.base import QueueEngine
 from hpo_widgets.journal import JournalError
 from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
-from hpo_widgets.proposals import Proposals, make_proposals
 from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from hpo_widgets.endings import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, Endings
+from hpo_widgets.controller.endings import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, Endings
 from hpo_widgets.limits import Clock, Settings
 from hpo_widgets.trials import TrialState
 
