@@ -1,6 +1,7 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
-import { element, needs, setAttribute, setReason, setText } from "./dom";
+import { element, setAttribute, setReason, setText } from "./dom";
+import { parameterFrame } from "./parameter";
 
 export interface ChoiceSpec {
   name: string;
@@ -27,14 +28,9 @@ export class ChoiceControl {
     private allowed: readonly number[],
     private readonly onChoice: OnChoice,
   ) {
-    this.root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
-    const head = element("div", "hpo-parameter-head");
-    const name = element("span", "hpo-parameter-name", { dir: "auto" });
-    setText(name, spec.label);
-    setAttribute(name, "title", spec.name);
-    const badge = element("span", "hpo-badge");
-    setText(badge, "choice");
-    head.append(name, badge);
+    const { root, badge } = parameterFrame(spec);
+    this.root = root;
+    setText(badge, spec.kind);
     const chips = element("div", "hpo-chips");
     this.boxes = spec.choices.map((label, index) => {
       const chip = element("label", "hpo-chip");
@@ -51,7 +47,7 @@ export class ChoiceControl {
       return box;
     });
     this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.root.append(head, needs(spec.needs), chips, this.problem);
+    this.root.append(chips, this.problem);
     this.paint();
   }
 

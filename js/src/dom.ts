@@ -79,10 +79,3 @@ export function keepKeys(root: HTMLElement): void {
     }
   });
 }
-
-/** A line that says with what a parameter is part of a point. */
-export function needs(sentence: string): HTMLElement {
-  const line = element("div", "hpo-needs", { dir: "auto" });
-  setText(line, sentence);
-  return line;
-}

@@ -2,9 +2,9 @@
 // for each step where there are steps; higher where a sampler that learns has drawn most of late.
 
 import { setText } from "./dom";
+import { setShape, stretchedDrawing, svgElement } from "./drawing";
 import type { Bounds, Scale } from "./scale";
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1000;
 const HEIGHT = 10;
 /** Half a hump's foot and half its top, as a share of the track. */
@@ -24,13 +24,10 @@ export class Ghost {
   private readonly title: SVGTitleElement;
 
   constructor() {
-    this.root = document.createElementNS(SVG, "svg");
-    this.root.setAttribute("class", "hpo-ghost");
+    this.root = stretchedDrawing("hpo-ghost");
     this.root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.root.setAttribute("preserveAspectRatio", "none");
-    this.root.setAttribute("aria-hidden", "true");
-    this.path = document.createElementNS(SVG, "path");
-    this.title = document.createElementNS(SVG, "title");
+    this.path = svgElement("path");
+    this.title = svgElement("title");
     this.root.append(this.title, this.path);
   }
 
@@ -42,9 +39,7 @@ export class Ghost {
       steps === null
         ? band(ends, profile)
         : steps.map((step) => hump(step, steps.length, profile.height(step))).join("");
-    if (this.path.getAttribute("d") !== shape) {
-      this.path.setAttribute("d", shape);
-    }
+    setShape(this.path, shape);
     setText(
       this.title,
       drawn.profile === ""

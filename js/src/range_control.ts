@@ -1,55 +1,24 @@
-// The range of one numeric parameter: two handles on a track and two fields for typed bounds.
+// The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
 
-import { element, needs, setAttribute, setReason, setText } from "./dom";
-import { type Drawn, Ghost } from "./ghost";
-import { Rug } from "./rug";
-import { type Bounds, format, type NumericSpec, parse, Scale } from "./scale";
-
-type Ending = 0 | 1;
-
-/** A range that the best trial wants wider. */
-export interface Edge {
-  name: string;
-  end: (typeof ENDS)[number];
-  range: [number, number];
-}
-
-/** What was tried of a parameter, and what follows from it. */
-export interface Tried {
-  bins: string;
-  /** The best trial's name and value. */
-  best: { name: string; value: number } | null;
-  edge: Edge | null;
-  drawn: Drawn;
-}
+import { BoundFields } from "./bound_fields";
+import { element, setAttribute, setReason, setText } from "./dom";
+import { parameterFrame } from "./parameter";
+import { type Bounds, ENDS, type Ending, format, type NumericSpec, Scale } from "./scale";
+import { type Tried, TriedValues } from "./tried_values";
 
 /** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
 export type OnChange = (name: string, bounds: Bounds, isFinal: boolean) => void;
 
-const ENDS = ["lower", "upper"] as const;
 const PAGE = 10;
 
 export class RangeControl {
   readonly root: HTMLElement;
   private readonly handles: HTMLElement[];
-  private readonly fields: HTMLInputElement[];
   private readonly rail: HTMLElement;
   private readonly fill: HTMLElement;
-  private readonly problem: HTMLElement;
   private readonly badge: HTMLElement;
-  private readonly rug = new Rug();
-  private readonly ghost = new Ghost();
-  private readonly edgeNote: HTMLElement;
-  private readonly edgeText: HTMLElement;
-  private readonly edgeButton: HTMLButtonElement;
-  private tried: Tried = {
-    bins: "",
-    best: null,
-    edge: null,
-    drawn: { profile: "", range: [0, 1] },
-  };
-  /** What the fields were last given: another text there is a person's. */
-  private readonly written: [string, string] = ["", ""];
+  private readonly fields: BoundFields;
+  private readonly tried: TriedValues;
   private scale: Scale;
   private bounds: Bounds;
   private reason: string | null = null;
@@ -64,38 +33,29 @@ export class RangeControl {
   ) {
     this.scale = new Scale(spec);
     this.bounds = bounds;
-    this.root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
-
-    const head = element("div", "hpo-parameter-head");
-    const name = element("span", "hpo-parameter-name", { dir: "auto" });
-    setText(name, spec.label);
-    setAttribute(name, "title", spec.name);
-    this.badge = element("span", "hpo-badge");
-    this.fields = ENDS.map((end, index) => this.makeField(spec, end, index as Ending));
-    const fields = element("span", "hpo-fields");
-    const dots = element("span", "", { "aria-hidden": "true" });
-    setText(dots, "…");
-    fields.append(this.fields[0] as HTMLElement, dots, this.fields[1] as HTMLElement);
-    head.append(name, this.badge, fields);
+    this.fields = new BoundFields(this.scale, bounds, (typed) => this.set(typed, true));
+    this.tried = new TriedValues((range) => {
+      if (this.reason === null) {
+        this.set(range, true);
+      }
+    });
+    const { root, head, badge } = parameterFrame(spec);
+    this.root = root;
+    this.badge = badge;
+    head.append(this.fields.root);
 
     const track = element("div", "hpo-track");
     this.rail = element("div", "hpo-rail");
     this.fill = element("div", "hpo-fill");
     this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
-    this.rail.append(this.ghost.root, this.rug.root, this.fill, ...this.handles);
+    this.rail.append(...this.tried.drawings, this.fill, ...this.handles);
     track.append(this.rail);
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
     track.addEventListener("pointerup", (event) => this.release(event));
     track.addEventListener("pointercancel", () => this.cancel());
 
-    this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.edgeNote = element("div", "hpo-edge", { role: "note" });
-    this.edgeText = element("span", "", { dir: "auto" });
-    this.edgeButton = element("button", "hpo-link", { type: "button" });
-    this.edgeButton.addEventListener("click", () => this.widen());
-    this.edgeNote.append(this.edgeText, " ", this.edgeButton);
-    this.root.append(head, needs(spec.needs), track, this.problem, this.edgeNote);
+    this.root.append(track, this.fields.problem, this.tried.note);
     this.paint();
   }
 
@@ -107,7 +67,7 @@ export class RangeControl {
       return;
     }
     if (bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1]) {
-      this.complain(null);
+      this.fields.complain(null);
     }
     this.scale = new Scale(spec);
     this.bounds = bounds;
@@ -116,38 +76,12 @@ export class RangeControl {
 
   /** Shows what was tried; also under a hand, since it moves no handle. */
   setTried(tried: Tried): void {
-    this.tried = tried;
+    this.tried.set(tried);
     this.paintTried();
   }
 
   private paintTried(): void {
-    const { bins, best, edge, drawn } = this.tried;
-    this.ghost.paint(this.scale, this.bounds, drawn);
-    this.rug.setBins(bins);
-    const value = best?.value ?? null;
-    const { low, high } = this.scale.spec;
-    const isOnTrack = value !== null && value >= low && value <= high;
-    const bestName = best && value !== null ? `best trial ${best.name} at ${format(value)}` : "";
-    this.rug.setBest(isOnTrack ? this.scale.fraction(value) : null, bestName);
-    this.rug.setLabel(
-      bins.trim() === ""
-        ? "Nothing tried yet"
-        : `${["Values tried", bestName].filter(Boolean).join("; ")}. Taller: better. Thin: under earlier ranges. Broken: failed.`,
-    );
-    const isOffered = edge !== null && this.reason === null;
-    this.edgeNote.hidden = !isOffered;
-    if (isOffered) {
-      setText(this.edgeText, `best sits near the ${edge.end} end of ${this.scale.spec.label}.`);
-      setText(this.edgeButton, `Widen to ${format(edge.range[edge.end === "lower" ? 0 : 1])}`);
-    }
-  }
-
-  private widen(): void {
-    const { edge } = this.tried;
-    if (edge !== null && this.reason === null) {
-      this.tried = { ...this.tried, edge: null };
-      this.set(edge.range, true);
-    }
+    this.tried.paint(this.scale, this.bounds, this.reason === null);
   }
 
   private makeHandle(spec: NumericSpec, end: string, index: Ending): HTMLElement {
@@ -159,27 +93,6 @@ export class RangeControl {
     });
     handle.addEventListener("keydown", (event) => this.key(event, index));
     return handle;
-  }
-
-  private makeField(spec: NumericSpec, end: string, index: Ending): HTMLInputElement {
-    const field = element("input", "hpo-field hpo-number", {
-      type: "text",
-      inputmode: "decimal",
-      autocomplete: "off",
-      spellcheck: "false",
-      "aria-label": `${spec.label}, ${end} bound`,
-    });
-    field.addEventListener("change", () => this.type(index));
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") {
-        this.complain(null);
-        this.write(index);
-        field.select();
-      } else if (event.key === "Enter") {
-        this.type(index);
-      }
-    });
-    return field;
   }
 
   private paint(): void {
@@ -206,40 +119,13 @@ export class RangeControl {
       setAttribute(handle, "aria-valuetext", format(bound));
       setReason(handle, this.reason);
     }
-    for (const [index, field] of this.fields.entries()) {
-      // What somebody is typing stays, whatever happens in the search meanwhile.
-      const isTyped =
-        document.activeElement === field && field.value !== this.written[index as Ending];
-      if (!isTyped && field.getAttribute("aria-invalid") !== "true") {
-        this.write(index as Ending);
-      }
-      field.readOnly = this.reason !== null;
-      setReason(field, this.reason);
-    }
-  }
-
-  private write(end: Ending): void {
-    const text = format(this.bounds[end]);
-    this.written[end] = text;
-    const field = this.fields[end] as HTMLInputElement;
-    if (field.value !== text) {
-      field.value = text;
-    }
-  }
-
-  private complain(sentence: string | null): void {
-    setText(this.problem, sentence ?? "");
-    if (sentence === null) {
-      for (const field of this.fields) {
-        setAttribute(field, "aria-invalid", null);
-      }
-    }
+    this.fields.paint(this.scale, this.bounds, this.reason);
   }
 
   private set(bounds: Bounds, isFinal: boolean): void {
     const isNew = bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1];
     this.bounds = bounds;
-    this.complain(null);
+    this.fields.complain(null);
     this.paint();
     if (isNew || isFinal) {
       this.onChange(this.scale.spec.name, bounds, isFinal);
@@ -346,56 +232,5 @@ export class RangeControl {
       default:
         return null;
     }
-  }
-
-  private type(end: Ending): void {
-    const field = this.fields[end] as HTMLInputElement;
-    if (this.reason !== null || field.value === format(this.bounds[end])) {
-      this.complain(null);
-      return;
-    }
-    const value = parse(field.value);
-    const problem = this.problemOf(value, end);
-    if (value === null || problem !== null) {
-      setAttribute(field, "aria-invalid", "true");
-      this.complain(problem);
-      return;
-    }
-    this.written[end] = field.value;
-    if (value === this.bounds[end]) {
-      this.complain(null);
-      this.write(end);
-      return;
-    }
-    this.set(end === 0 ? [value, this.bounds[1]] : [this.bounds[0], value], true);
-  }
-
-  private problemOf(value: number | null, end: Ending): string | null {
-    const { kind, limit_low, limit_high } = this.scale.spec;
-    if (value === null) {
-      return "Type a number, such as 0.01 or 1e-3.";
-    }
-    if (kind === "int" && !Number.isInteger(value)) {
-      return "Type a whole number.";
-    }
-    if (kind === "log" && value <= 0) {
-      return "A logarithmic range starts above 0.";
-    }
-    if (limit_low !== null && value < limit_low) {
-      return `The limit is ${format(limit_low)}.`;
-    }
-    if (limit_high !== null && value > limit_high) {
-      return `The limit is ${format(limit_high)}.`;
-    }
-    const bounds: Bounds = end === 0 ? [value, this.bounds[1]] : [this.bounds[0], value];
-    const gap = bounds[1] - bounds[0];
-    if (gap < 0 || (gap === 0 && !this.scale.mayBeSingle)) {
-      return "The lower bound must be below the upper one.";
-    }
-    // The end of the track may be a value of its own, off the steps.
-    if (this.scale.steps(bounds)?.length === 0 && bounds[1] !== this.scale.spec.high) {
-      return "No step lies between these bounds.";
-    }
-    return null;
   }
 }

@@ -3,8 +3,8 @@
 // all trials failed broken.
 
 import { element, setAttribute, setText } from "./dom";
+import { setShape, stretchedDrawing, svgElement } from "./drawing";
 
-const SVG = "http://www.w3.org/2000/svg";
 const NUM_LEVELS = 8;
 const FAILED = 0;
 /** In the viewBox, whose lower edge the bars stand on. */
@@ -45,9 +45,7 @@ export class Rug {
 
   constructor() {
     this.root = element("div", "hpo-rug", { role: "img" });
-    this.drawing = document.createElementNS(SVG, "svg");
-    this.drawing.setAttribute("preserveAspectRatio", "none");
-    this.drawing.setAttribute("aria-hidden", "true");
+    this.drawing = stretchedDrawing();
     this.mark = element("span", "hpo-rug-best");
     setText(this.mark, "▲");
     this.root.append(this.drawing, this.mark);
@@ -80,14 +78,11 @@ export class Rug {
     for (const [key, d] of lines) {
       let path = this.paths.get(key);
       if (path === undefined) {
-        path = document.createElementNS(SVG, "path");
-        path.setAttribute("class", key);
+        path = svgElement("path", key);
         this.paths.set(key, path);
         this.drawing.append(path);
       }
-      if (path.getAttribute("d") !== d) {
-        path.setAttribute("d", d);
-      }
+      setShape(path, d);
     }
   }
 

@@ -24,6 +24,10 @@ export interface NumericSpec {
 
 export type Bounds = readonly [number, number];
 
+/** An end of a range, as its place in `Bounds`. */
+export type Ending = 0 | 1;
+export const ENDS = ["lower", "upper"] as const;
+
 /** Least distance of two handles on a track without steps, as a share of the track. */
 const LEAST_GAP = 0.002;
 /** Steps closer than this on a track of the panel's width run into each other. */
@@ -137,7 +141,7 @@ export class Scale {
   }
 
   /** `bounds` with handle `index` at `value`, kept on its side of the other handle. */
-  placed(bounds: Bounds, index: 0 | 1, value: number): Bounds {
+  placed(bounds: Bounds, index: Ending, value: number): Bounds {
     const other = bounds[1 - index] as number;
     const sign = index === 0 ? -1 : 1;
     const nearest = this.mayBeSingle ? other : this.value(this.fraction(other) + sign * LEAST_GAP);

@@ -4,8 +4,9 @@ import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "./choice_control";
 import { element, isDisabled, keepKeys, setReason, setText } from "./dom";
 import { onceInARow } from "./painting";
-import { type Edge, RangeControl } from "./range_control";
+import { RangeControl } from "./range_control";
 import type { Bounds, NumericSpec } from "./scale";
+import type { Edge } from "./tried_values";
 import "./space.css";
 
 type Spec = NumericSpec | ChoiceSpec;
