@@ -1,26 +1,11 @@
 // The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
 
 import type { Render } from "@anywidget/types";
-import { element, isDisabled, keepKeys, setAttribute, setCount, setReason, setText } from "./dom";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "./dom";
 import { onceInARow } from "./painting";
-import { SHAPES } from "./trial_states";
+import { paintHeading, paintLine } from "./table_line";
+import { type Column, nextSorting, type Row, type Sorting, sortedRows } from "./table_order";
 import "./table.css";
-
-interface Column {
-  kind: "trial" | "number" | "text" | "seconds" | "state";
-  label: string;
-  name: string;
-}
-
-interface Row {
-  number: number;
-  cells: string[];
-  seconds: number | null;
-  error: string;
-  is_best: boolean;
-  /** Why a trial that is not of the top has a row. */
-  note?: string;
-}
 
 type Model = {
   columns: Column[];
@@ -31,37 +16,6 @@ type Model = {
   commands: Record<string, string | null>;
   [row: `row_${number}`]: Row | undefined;
 };
-
-type Key = number | string | null;
-
-function parse(text: string): number | null {
-  if (text.endsWith("∞")) {
-    return text.startsWith("-") ? -Infinity : Infinity;
-  }
-  const value = Number(text);
-  return text === "" || Number.isNaN(value) ? null : value;
-}
-
-/** What a row is sorted by in a column; null, for what it does not have, comes last in both directions. */
-function keyOf(row: Row, column: Column, index: number): Key {
-  const text = row.cells[index] ?? "";
-  switch (column.kind) {
-    case "trial":
-      return row.number;
-    case "number":
-      return parse(text);
-    case "seconds":
-      return row.seconds;
-    default:
-      return text === "–" ? null : text;
-  }
-}
-
-function compare(a: Key, b: Key): number {
-  return a === b ? 0 : (a as number) < (b as number) ? -1 : 1;
-}
-
-const RIGHT = new Set(["number", "seconds"]);
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-table-host");
@@ -90,7 +44,7 @@ const render: Render<Model> = ({ model, el }) => {
   keepKeys(root);
 
   const lines = new Map<number, HTMLTableRowElement>();
-  let sorted: { name: string; isDescending: boolean } | null = null;
+  let sorted: Sorting = null;
   /** The row that Tab leads to, and from which Shift selects. */
   let current: number | null = null;
   let shown: Row[] = [];
@@ -100,109 +54,7 @@ const render: Render<Model> = ({ model, el }) => {
       .get("order")
       .map((slot) => model.get(`row_${slot}`))
       .filter((row): row is Row => row !== undefined && row.cells !== undefined);
-    const columns = model.get("columns");
-    const index = columns.findIndex((column) => column.name === sorted?.name);
-    const column = columns[index];
-    if (sorted === null || column === undefined) {
-      return rows;
-    }
-    const sign = sorted.isDescending ? -1 : 1;
-    // Rows that look alike keep their rank.
-    return rows.sort((a, b) => {
-      const [first, second] = [keyOf(a, column, index), keyOf(b, column, index)];
-      if (first === null || second === null) {
-        return Number(first === null) - Number(second === null);
-      }
-      return sign * compare(first, second);
-    });
-  };
-
-  const paintHead = (): void => {
-    const columns = model.get("columns");
-    const cells = setCount(heading, columns.length, () => {
-      const cell = element("th", "", { scope: "col" });
-      const button = element("button", "", { type: "button" });
-      const word = element("span", "", { dir: "auto" });
-      const arrow = element("span", "", { "aria-hidden": "true" });
-      button.append(word, arrow);
-      cell.append(button);
-      return cell;
-    });
-    for (const [index, cell] of cells.entries()) {
-      const column = columns[index] as Column;
-      const [word, arrow] = [...(cell.firstElementChild as Element).children] as HTMLElement[];
-      const direction = sorted?.name === column.name ? sorted : null;
-      cell.className = RIGHT.has(column.kind) ? "hpo-right" : "";
-      cell.dataset.name = column.name;
-      setAttribute(cell, "title", column.name);
-      setText(word as HTMLElement, column.label);
-      setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
-      setAttribute(
-        cell,
-        "aria-sort",
-        direction ? (direction.isDescending ? "descending" : "ascending") : "none",
-      );
-    }
-  };
-
-  const paintState = (cell: HTMLElement, row: Row, state: string): void => {
-    const line = cell.firstElementChild as HTMLElement;
-    const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
-    const isFailed = state === "failed";
-    word.className = isFailed ? "hpo-bad" : "";
-    const more = row.error ? `: ${row.error}` : row.note ? ` · ${row.note}` : "";
-    setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);
-    setAttribute(cell, "title", row.error || null);
-    retry.hidden = !isFailed;
-    setAttribute(retry, "aria-label", `Retry trial ${row.number}`);
-    setReason(retry, model.get("commands").retry ?? null);
-  };
-
-  const makeLine = (): HTMLTableRowElement => element("tr");
-
-  const paintLine = (line: HTMLTableRowElement, row: Row): void => {
-    const columns = model.get("columns");
-    const kinds = columns.map((column) => column.kind).join();
-    if (line.dataset.kinds !== kinds) {
-      line.dataset.kinds = kinds;
-      line.replaceChildren(
-        ...columns.map((column) => {
-          const cell =
-            column.kind === "trial" ? element("th", "", { scope: "row" }) : element("td");
-          cell.classList.toggle("hpo-right", RIGHT.has(column.kind));
-          if (column.kind === "trial") {
-            cell.append(element("span", "hpo-best-mark"), element("span"));
-          } else if (column.kind === "state") {
-            const retry = element("button", "hpo-bad", { type: "button", tabindex: "-1" });
-            setText(retry, "retry");
-            cell.className = "hpo-state";
-            const line = element("div");
-            line.append(element("span", "", { dir: "auto" }), retry);
-            cell.append(line);
-          } else {
-            cell.append(element("span", "", { dir: "auto" }));
-          }
-          return cell;
-        }),
-      );
-    }
-    line.dataset.number = String(row.number);
-    for (const [index, column] of columns.entries()) {
-      const cell = line.children[index] as HTMLElement;
-      const text = row.cells[index] ?? "";
-      if (column.kind === "state") {
-        paintState(cell, row, text);
-      } else if (column.kind === "trial") {
-        const [mark, name] = [...cell.children] as [HTMLElement, HTMLElement];
-        setText(mark, row.is_best ? "▲" : "");
-        setAttribute(mark, "aria-label", row.is_best ? "best" : null);
-        setAttribute(mark, "role", row.is_best ? "img" : null);
-        setText(name, text);
-      } else {
-        setText(cell.firstElementChild as HTMLElement, text);
-        setAttribute(cell, "title", column.kind === "text" ? text : null);
-      }
-    }
+    return sortedRows(rows, model.get("columns"), sorted);
   };
 
   const paintSelection = (): void => {
@@ -223,7 +75,9 @@ const render: Render<Model> = ({ model, el }) => {
     const focused = document.activeElement;
     const hasFocus = focused instanceof HTMLElement && body.contains(focused);
     shown = rowsInOrder();
-    paintHead();
+    const columns = model.get("columns");
+    const commands = model.get("commands");
+    paintHeading(heading, columns, sorted);
     const numbers = new Set(shown.map((row) => row.number));
     for (const [number, line] of lines) {
       if (!numbers.has(number)) {
@@ -232,9 +86,9 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
     for (const [index, row] of shown.entries()) {
-      const line = lines.get(row.number) ?? makeLine();
+      const line = lines.get(row.number) ?? element("tr");
       lines.set(row.number, line);
-      paintLine(line, row);
+      paintLine(line, row, columns, commands.retry ?? null);
       if (body.children[index] !== line) {
         body.insertBefore(line, body.children[index] ?? null);
       }
@@ -247,7 +101,7 @@ const render: Render<Model> = ({ model, el }) => {
     if (document.activeElement !== field) {
       field.value = String(model.get("top_k"));
     }
-    const off = model.get("commands").select ?? null;
+    const off = commands.select ?? null;
     field.readOnly = off !== null;
     setReason(field, off);
     setText(note, shown.length === 0 ? "no trial has a result yet" : model.get("note"));
@@ -286,12 +140,7 @@ const render: Render<Model> = ({ model, el }) => {
     const target = event.target as Element;
     const name = target.closest<HTMLElement>("thead th")?.dataset.name;
     if (name !== undefined) {
-      if (sorted?.name !== name) {
-        sorted = { name, isDescending: false };
-      } else {
-        // Up, down, and back to the rank.
-        sorted = sorted.isDescending ? null : { name, isDescending: true };
-      }
+      sorted = nextSorting(sorted, name);
       paint();
       return;
     }

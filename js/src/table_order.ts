@@ -1,0 +1,75 @@
+// What the table of trials holds, and in which order its rows stand.
+
+export interface Column {
+  kind: "trial" | "number" | "text" | "seconds" | "state";
+  label: string;
+  name: string;
+}
+
+export interface Row {
+  number: number;
+  cells: string[];
+  seconds: number | null;
+  error: string;
+  is_best: boolean;
+  /** Why a trial that is not of the top has a row. */
+  note?: string;
+}
+
+/** By which column a person has sorted; null: rows stand by their rank. */
+export type Sorting = { name: string; isDescending: boolean } | null;
+
+type Key = number | string | null;
+
+/** Up, down, and back to the rank. */
+export function nextSorting(before: Sorting, name: string): Sorting {
+  if (before?.name !== name) {
+    return { name, isDescending: false };
+  }
+  return before.isDescending ? null : { name, isDescending: true };
+}
+
+/** Puts `rows`, which come by their rank, into the order of a column. */
+export function sortedRows(rows: Row[], columns: readonly Column[], sorting: Sorting): Row[] {
+  const index = columns.findIndex((column) => column.name === sorting?.name);
+  const column = columns[index];
+  if (sorting === null || column === undefined) {
+    return rows;
+  }
+  const sign = sorting.isDescending ? -1 : 1;
+  // Rows that look alike keep their rank.
+  return rows.sort((a, b) => {
+    const [first, second] = [keyOf(a, column, index), keyOf(b, column, index)];
+    if (first === null || second === null) {
+      return Number(first === null) - Number(second === null);
+    }
+    return sign * compare(first, second);
+  });
+}
+
+/** What a row is sorted by in a column; null, for what it does not have, comes last in both directions. */
+function keyOf(row: Row, column: Column, index: number): Key {
+  const text = row.cells[index] ?? "";
+  switch (column.kind) {
+    case "trial":
+      return row.number;
+    case "number":
+      return parse(text);
+    case "seconds":
+      return row.seconds;
+    default:
+      return text === "–" ? null : text;
+  }
+}
+
+function parse(text: string): number | null {
+  if (text.endsWith("∞")) {
+    return text.startsWith("-") ? -Infinity : Infinity;
+  }
+  const value = Number(text);
+  return text === "" || Number.isNaN(value) ? null : value;
+}
+
+function compare(a: Key, b: Key): number {
+  return a === b ? 0 : (a as number) < (b as number) ? -1 : 1;
+}
