@@ -2,24 +2,13 @@
 // trials in all can be typed over.
 
 import type { Render } from "@anywidget/types";
-import { element, isDisabled, keepKeys, setAttribute, setCount, setText } from "./dom";
+import { Announcer } from "./announcer";
+import { element, keepKeys, setCount, setText } from "./dom";
 import { onChange, onceInARow } from "./painting";
-import { type Answer, type TypedField, typedField } from "./typed_field";
+import { type Budget, makeBudget, paintBudget } from "./status_budgets";
+import { type Count, paintCounts } from "./status_counts";
+import { type Answer, typedField } from "./typed_field";
 import "./status.css";
-
-interface Budget {
-  name: string;
-  /** What is used and the limit, in words: `96 / 200`. */
-  text: string;
-  /** Used share of the limit, from 0 to 1; null without a limit. */
-  fraction: number | null;
-}
-
-interface Count {
-  label: string;
-  number: number;
-  is_bad: boolean;
-}
 
 interface Best {
   value: string;
@@ -65,8 +54,6 @@ const SHAPES: Readonly<Record<string, string>> = {
   failed: "✕",
 };
 
-const ANNOUNCE_EVERY = 5000;
-
 const TRAITS = [
   "title",
   "status",
@@ -84,33 +71,6 @@ const TRAITS = [
   "commands",
   "answer",
 ] as const;
-
-function makeBudget(): HTMLElement {
-  const root = element("div");
-  const row = element("div", "hpo-row");
-  const bar = element("div", "hpo-bar", { role: "progressbar" });
-  row.append(element("span"), element("span"));
-  bar.append(element("div"));
-  root.append(row, bar);
-  return root;
-}
-
-function paintBudget(root: HTMLElement, budget: Budget, field: TypedField | null): void {
-  const [row, bar] = [...root.children] as [HTMLElement, HTMLElement];
-  const [name, text] = [...row.children] as [HTMLElement, HTMLElement];
-  setText(name, budget.name);
-  if (field === null) {
-    setText(text, budget.text);
-  } else if (field.root.parentElement !== text) {
-    text.replaceChildren(field.root);
-  }
-  bar.hidden = budget.fraction === null;
-  const percent = Math.min(100, 100 * (budget.fraction ?? 0));
-  setAttribute(bar, "aria-label", budget.name);
-  setAttribute(bar, "aria-valuenow", percent.toFixed(0));
-  setAttribute(bar, "aria-valuetext", budget.text);
-  (bar.firstElementChild as HTMLElement).style.width = `${percent}%`;
-}
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-status-host");
@@ -149,8 +109,9 @@ const render: Render<Model> = ({ model, el }) => {
   const raise = element("button", "", { type: "button" });
   ending.append(sentence, raise);
   const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
-  const announcer = element("div", "hpo-hidden", { "aria-live": "polite" });
-  body.append(budgets, jobs.problem, ending, notices, announcer);
+  // A new best is read out.
+  const announcer = new Announcer(() => `new ${bestText.textContent}`);
+  body.append(budgets, jobs.problem, ending, notices, announcer.root);
   root.append(head, body);
   keepKeys(root);
   // The plots of the panel are no views of ours, so this one, which every panel has, keeps the keys for all of it.
@@ -162,20 +123,6 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   laidOut.observe(head);
-
-  // A new best is read out, but not each of many in a row: the last of them, after a while.
-  let announced = -ANNOUNCE_EVERY;
-  let announcement: number | undefined;
-  const announce = (): void => {
-    announcement ??= window.setTimeout(
-      () => {
-        announcement = undefined;
-        announced = performance.now();
-        setText(announcer, `new ${bestText.textContent}`);
-      },
-      announced + ANNOUNCE_EVERY - performance.now(),
-    );
-  };
 
   const paint = (): void => {
     const status = model.get("status");
@@ -220,40 +167,13 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
 
-    const states = model.get("counts");
-    const places = setCount(counts, states.length, () => {
-      const place = element("span");
-      const button = element("button", "hpo-count", { type: "button" });
-      button.addEventListener("click", () => {
-        if (!isDisabled(button)) {
-          model.send({ kind: "look", state: button.dataset.state });
-        }
-      });
-      place.append(button, element("span"));
-      return place;
-    });
-    for (const [index, place] of places.entries()) {
-      const state = states[index];
-      const [button, separator] = [...place.children] as [HTMLElement, HTMLElement];
-      if (state) {
-        button.dataset.state = state.label;
-        button.classList.toggle("hpo-bad", state.is_bad);
-        setText(button, `${state.number} ${state.label}`);
-        setText(separator, index < states.length - 1 ? " · " : "");
-        setAttribute(button, "aria-disabled", state.number === 0 ? "true" : null);
-        setAttribute(
-          button,
-          "title",
-          state.number === 0 ? null : `Select the ${state.label} trials`,
-        );
-      }
-    }
+    paintCounts(counts, model.get("counts"), (state) => model.send({ kind: "look", state }));
 
     const best = model.get("best");
     setText(bestMark, best ? "▲ " : "");
     const text = best ? `best ${best.value} at ${best.trial}${best.note}` : "no result yet";
     if (best && bestText.textContent && text !== bestText.textContent) {
-      announce();
+      announcer.announce();
     }
     setText(bestText, text);
     const remaining = model.get("forecast");
@@ -287,7 +207,7 @@ const render: Render<Model> = ({ model, el }) => {
   el.append(root);
   return () => {
     laidOut.disconnect();
-    window.clearTimeout(announcement);
+    announcer.close();
     detach();
   };
 };
