@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal
-from hpo_widgets.trials import Trial, TrialRow, TrialState
+from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hpo_widgets.journal import JournalReader
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
+    from hpo_widgets.trials import TrialRow
 
 
 class TrialReader:
@@ -93,22 +94,5 @@ def make_trial(
     source: TrialReader | None,
 ) -> Trial:
     """A `Trial` from its row, parameters decoded into the values of the space."""
-    nothing: list[None] = [None] * len(objectives)
-    return Trial(
-        id=row.job or f"{search_id}/{row.number}",
-        number=row.number,
-        state=TrialState(row.state),
-        parameters=space.decode(row.parameters),
-        values=tuple(row.values or nothing),
-        iterations=tuple(row.iteration or nothing),
-        started=row.started,
-        ended=row.ended,
-        epoch=row.epoch,
-        worker=row.worker,
-        archived=row.archived,
-        manual=row.manual,
-        error=row.error,
-        objectives=objectives,
-        summary=row.summary or {},
-        source=source,
-    )
+    id_ = row.job or f"{search_id}/{row.number}"
+    return Trial.from_row(row, id_, space.decode(row.parameters), objectives, source)

@@ -353,6 +353,36 @@ class Trial:
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
     source: TrialSource | None = field(default=None, repr=False, compare=False)
 
+    @classmethod
+    def from_row(
+        cls,
+        row: TrialRow,
+        id: str,  # noqa: A002 -- the field's own name
+        parameters: Mapping[str, object],
+        objectives: tuple[Objective, ...],
+        source: TrialSource | None,
+    ) -> Trial:
+        """The picture of a row, with what a row does not hold: its id and its point in values."""
+        nothing: list[None] = [None] * len(objectives)
+        return cls(
+            id=id,
+            number=row.number,
+            state=TrialState(row.state),
+            parameters=parameters,
+            values=tuple(row.values or nothing),
+            iterations=tuple(row.iteration or nothing),
+            started=row.started,
+            ended=row.ended,
+            epoch=row.epoch,
+            worker=row.worker,
+            archived=row.archived,
+            manual=row.manual,
+            error=row.error,
+            objectives=objectives,
+            summary=row.summary or {},
+            source=source,
+        )
+
     def __repr__(self) -> str:
         values = ", ".join(f"{value:.6g}" for value in self.values if value is not None) or "no value"
         return f"<Trial {self.name} {self.status}: {values}>"

@@ -152,25 +152,7 @@ class SdkSearch(SdkCommands):
         if not 0 <= number < len(self._children.all):
             raise IndexError(f"there is no trial {number}: the search has {len(self._children.all)} so far")
         child = self._children.all[number]
-        row, none = child.row, [None] * len(self.objectives)
-        return Trial(
-            id=child.task_id,
-            number=number,
-            state=child.state,
-            parameters=dict(child.point),
-            values=tuple(row.values or none),
-            iterations=tuple(row.iteration or none),
-            started=row.started,
-            ended=row.ended,
-            epoch=row.epoch,
-            worker=row.worker,
-            archived=row.archived,
-            manual=row.manual,
-            error=row.error,
-            objectives=self.objectives,
-            summary=row.summary or {},
-            source=self._source,
-        )
+        return Trial.from_row(child.row, child.task_id, dict(child.point), self.objectives, self._source)
 
     def log_so_far(self, number: int) -> Future[str | None]:
         """Ask for the end of a trial's console; a thread of its own waits for the server."""
