@@ -362,19 +362,4 @@ class ScriptedSearch:
         )
 
     def _trial(self, row: TrialRow, point: Mapping[str, Any]) -> Trial:
-        return Trial(
-            id=f"{self.id}/{row.number}",
-            number=row.number,
-            state=TrialState(row.state),
-            parameters=dict(point),
-            values=tuple(row.values or ()),
-            iterations=tuple(row.iteration or ()),
-            started=row.started,
-            ended=row.ended,
-            epoch=row.epoch,
-            worker=row.worker,
-            archived=row.archived,
-            manual=row.manual,
-            error=row.error,
-            objectives=self.objectives,
-        )
+        return Trial.from_row(row, f"{self.id}/{row.number}", dict(point), self.objectives, None)
