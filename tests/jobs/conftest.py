@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -57,14 +58,13 @@ class Driver:
 
 
 @pytest.fixture
-def drive():
-    """``drive(function, workers=1, ...)`` gives a `Driver` of a pool that is closed after the test."""
+def drive_engine():
+    """``drive_engine(engine)`` gives a `Driver` of an engine that is closed after the test."""
     drivers = []
 
-    def start(function, workers=1, **keywords):
-        driver = Driver(FunctionPool(function, workers=workers, **keywords))
-        drivers.append(driver)
-        return driver
+    def start(engine):
+        drivers.append(Driver(engine))
+        return drivers[-1]
 
     yield start
     for driver in drivers:
@@ -72,20 +72,22 @@ def drive():
 
 
 @pytest.fixture
-def drive_script(tmp_path):
+def drive(drive_engine):
+    """``drive(function, workers=1, ...)`` gives a `Driver` of a pool that is closed after the test."""
+    return lambda function, workers=1, **keywords: drive_engine(FunctionPool(function, workers=workers, **keywords))
+
+
+@pytest.fixture
+def drive_script(drive_engine, tmp_path):
     """``drive_script(text, workers=1, ...)`` gives a `Driver` of an engine for a script with that text."""
-    drivers = []
+    numbers = itertools.count()
 
     def start(text, workers=1, **keywords):
-        path = tmp_path / f"script_{len(drivers)}.py"
+        path = tmp_path / f"script_{next(numbers)}.py"
         path.write_text(text)
-        driver = Driver(ScriptEngine(path, workers=workers, **keywords))
-        drivers.append(driver)
-        return driver
+        return drive_engine(ScriptEngine(path, workers=workers, **keywords))
 
-    yield start
-    for driver in drivers:
-        driver.engine.close()
+    return start
 
 
 def is_running(pid):

@@ -272,14 +272,20 @@ def test_a_sampler_for_one_objective_refuses_several_before_anything_runs():
 # ---------------------------------------------------------------- pruning
 
 
-def test_the_median_pruner_is_the_default_and_gives_up_poor_trials(drive):
-    search = drive(OptimizerOptuna(seed=2), SPACE)
+def told_of_five_curves(search):
+    """Run five trials that report one value three times; the answer to each report, True to give the trial up."""
+    answers = []
     for value in (1, 2, 3, 4, 5):
         proposal = search.ask()
         number = search.launch(proposal)
-        for iteration in range(3):
-            assert search.strategy.report(number, iteration, value) is False
+        answers += [search.strategy.report(number, iteration, value) for iteration in range(3)]
         search.end(number, proposal.point, value)
+    return answers
+
+
+def test_the_median_pruner_is_the_default_and_gives_up_poor_trials(drive):
+    search = drive(OptimizerOptuna(seed=2), SPACE)
+    assert not any(told_of_five_curves(search))
     proposal = search.ask()
     number = search.launch(proposal)
     assert search.strategy.report(number, 1, 99.0) is True
@@ -290,12 +296,7 @@ def test_the_median_pruner_is_the_default_and_gives_up_poor_trials(drive):
 
 def test_curves_survive_a_change_of_range(drive):
     search = drive(OptimizerOptuna(seed=2), PLANE)
-    for value in (1, 2, 3, 4, 5):
-        proposal = search.ask()
-        number = search.launch(proposal)
-        for iteration in range(3):
-            search.strategy.report(number, iteration, value)
-        search.end(number, proposal.point, value)
+    told_of_five_curves(search)
     search.begin(PLANE.with_ranges({"x": (-5.5, 5.5)}))
     assert all(len(trial.intermediate_values) == 3 for trial in search.strategy.study.trials)
     number = search.launch(search.ask())
