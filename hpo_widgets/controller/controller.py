@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
 from hpo_widgets.chronicle import END_STATUS
+from hpo_widgets.controller.calls_due import CallsDue
 from hpo_widgets.controller.endings import Endings
 from hpo_widgets.controller.proposals import Proposals, make_proposals
 from hpo_widgets.epochs import Epochs
@@ -85,9 +86,8 @@ class Controller:
         self.aborts_sent = threading.Event()
         """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it."""
         self.aborts_sent.set()
-        self.callback: Callable[..., object] | None = None
 
-        self._callbacks = callbacks
+        self._calls = CallsDue(recorder, self.epochs, callbacks)
         self._make_engine = make_engine
         self._is_seeded = is_seeded
         self._gate = threading.RLock()
@@ -109,13 +109,20 @@ class Controller:
         """The epoch in which the strategy had no further point; None: not yet."""
         self._ending: StopReason | None = None
         self._dirty: set[int] = set()
-        self._calls_due: list[tuple[Any, ...]] = []
         self._next_check = 0.0
         self._next_heartbeat = 0.0
         self._next_report = 0.0
-        recorder.on_ended = self._call_back
 
     # Any thread ---------------------------------------------------------------------------------
+
+    @property
+    def callback(self) -> Callable[..., object] | None:
+        """The ``job_complete_callback`` of the next call."""
+        return self._calls.callback
+
+    @callback.setter
+    def callback(self, callback: Callable[..., object] | None) -> None:
+        self._calls.callback = callback
 
     @property
     def space(self) -> Space:
@@ -411,9 +418,7 @@ class Controller:
                 self.recorder.change(trial.refresh(self.objectives))
         self._dirty.clear()
         self.recorder.flush()
-        if self._calls_due and self.callback is not None:
-            self._callbacks.put(self.callback, self._calls_due)
-        self._calls_due = []
+        self._calls.hand_over()
 
     def _close(self, reason: StopReason) -> StopReason:
         """Close every process and file that the run opened, and write its end; returns the reason."""
@@ -438,7 +443,7 @@ class Controller:
             if reason.code != "error":
                 reason = StopReason("error", f"the journal could not be written: {error}")
         self.recorder.close_journal()
-        self._callbacks.close()
+        self._calls.close()
         return reason
 
     def _set_ended(self, reason: StopReason) -> None:
@@ -748,25 +753,6 @@ class Controller:
             self._proposals.ended(number)
             if self._proposals.wants_observations:
                 self._proposals.tell(observation_of(row, self.space))
-
-    def _call_back(self, row: TrialRow, best: int | None) -> None:
-        """Make the call due that follows from a trial's durable end."""
-        if self.callback is None or row.values is None or row.state == TrialState.FAILED:
-            return
-        if None in row.values:
-            return
-        single = len(row.values) == 1
-        best = row.number if best is None else best
-        best_job = row.job if best == row.number else self.recorder.job_of(best)
-        self._calls_due.append(
-            (
-                row.job or f"{self.recorder.search_id}/{row.number}",
-                row.values[0] if single else list(row.values),
-                (row.iteration or [0])[0] if single else list(row.iteration or []),
-                self.space.decode(row.parameters),
-                best_job or f"{self.recorder.search_id}/{best}",
-            )
-        )
 
     def _report(self) -> None:
         """Keep a picture of the search's progress in the journal (`set_report_period`)."""
