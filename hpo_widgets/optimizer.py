@@ -279,20 +279,20 @@ class HyperParameterOptimizer(SearchCommands):
 
     def get_time_limit(self) -> dt.datetime | None:
         """The moment at which the search ends, as naive local time; None without a limit."""
-        return self._controller.clock.deadline
+        return self._controller.state.clock.deadline
 
     def reached_time_limit(self) -> bool:
         """True once a started search is past its limit, and from then on; False without a limit."""
-        return self._controller.clock.is_past_deadline
+        return self._controller.state.clock.is_past_deadline
 
     def elapsed(self) -> float:
         """Minutes since the start, frozen at the end; negative before the start."""
-        clock = self._controller.clock
+        clock = self._controller.state.clock
         return clock.elapsed if clock.was_started else -1.0
 
     def is_active(self) -> bool:
         """True while the search runs or pauses, and before it was started (as ClearML's)."""
-        return not self._controller.clock.was_started or self.is_running()
+        return not self._controller.state.clock.was_started or self.is_running()
 
     def get_num_active_experiments(self) -> int:
         """Number of jobs that are queued or running now."""
@@ -379,7 +379,7 @@ class HyperParameterOptimizer(SearchCommands):
 
     def get_optimizer(self) -> SearchStrategy:
         """The strategy that chooses points."""
-        return self._controller.strategy
+        return self._controller.state.strategy
 
     def set_default_job_class(self, job_class: Any) -> None:
         """Set the class that runs jobs from the next `start` on.

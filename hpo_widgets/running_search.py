@@ -86,7 +86,7 @@ class RunningSearch:
     @property
     def space(self) -> Space:
         """The present space epoch."""
-        return self._controller.space
+        return self._controller.state.space
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -101,17 +101,17 @@ class RunningSearch:
     @property
     def strategy_name(self) -> str:
         """The strategy's class name."""
-        return type(self._controller.strategy).__name__
+        return type(self._controller.state.strategy).__name__
 
     @property
     def status(self) -> SearchStatus:
         """What the search is doing."""
-        return self._controller.status
+        return self._controller.state.status
 
     @property
     def stop_reason(self) -> StopReason | None:
         """Why the search ended; None while it has not."""
-        return self._controller.stop_reason
+        return self._controller.state.stop_reason
 
     def is_running(self) -> bool:
         """True while the search runs or pauses."""
@@ -121,7 +121,7 @@ class RunningSearch:
     def budget(self) -> Budget:
         """Limits, and what is used of them."""
         controller = self._controller
-        return controller.clock.budget(controller.num_launched, controller.num_iterations)
+        return controller.state.budget
 
     @property
     def next_poll(self) -> float | None:
@@ -132,12 +132,12 @@ class RunningSearch:
     @property
     def elapsed_minutes(self) -> float:
         """Minutes the search has run; 0 before its start."""
-        return self._controller.clock.elapsed
+        return self._controller.state.clock.elapsed
 
     @property
     def epochs(self) -> Sequence[EpochMark]:
         """The space epochs so far, the first included."""
-        return self._controller.epochs.marks
+        return self._controller.state.epochs.marks
 
     @property
     def counts(self) -> dict[TrialState, int]:
@@ -158,12 +158,12 @@ class RunningSearch:
     @property
     def max_number_of_concurrent_tasks(self) -> int:
         """Trials that run at once at most."""
-        return self._controller.settings.max_number_of_concurrent_tasks
+        return self._controller.state.settings.max_number_of_concurrent_tasks
 
     @property
     def total_max_jobs(self) -> int | None:
         """The job budget; None: no limit."""
-        return self._controller.settings.total_max_jobs
+        return self._controller.state.settings.total_max_jobs
 
     def snapshot(self) -> Snapshot:
         """All trials as columns."""
@@ -219,8 +219,8 @@ class RunningSearch:
         ``worker_env`` is written.
         """
         definition, controller = self._definition, self._controller
-        wall_limit = controller.settings.optimization_time_limit
-        if controller.clock.has_own_deadline:
+        wall_limit = controller.state.settings.optimization_time_limit
+        if controller.state.clock.has_own_deadline:
             whole = self.budget.wall_minutes.limit
             wall_limit = None if whole is None else round(whole, 2)
         given = {**definition.given, "worker_env": None if definition.worker_env is None else ...}
@@ -229,8 +229,8 @@ class RunningSearch:
             base_task_id,
             self.space,
             self.objectives,
-            type(controller.strategy),
-            present_keywords(controller.settings, wall_limit, self.space.limits, given),
+            type(controller.state.strategy),
+            present_keywords(controller.state.settings, wall_limit, self.space.limits, given),
         )
 
     def _callback_failed(self, error: BaseException) -> None:

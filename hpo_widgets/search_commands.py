@@ -43,18 +43,18 @@ class SearchCommands(RunningSearch):
         elif self._is_starting:
             possible["start"] = "the search is starting"
         else:
-            nothing_left = controller.why_nothing_left()
+            nothing_left = controller.state.why_nothing_left()
             possible["start"] = None if nothing_left is None else nothing_left.sentence
         if not self.is_running():
             for command in ("pause", "stop"):
                 possible[command] = "the search is not running"
-        if controller.is_paused:
+        if controller.state.is_paused:
             possible["pause"] = "the search is paused already"
         else:
             possible["resume"] = "the search is not paused"
-        if not controller.epochs.can_undo:
+        if not controller.state.epochs.can_undo:
             possible["undo"] = "no range was changed"
-        if not controller.epochs.can_redo:
+        if not controller.state.epochs.can_redo:
             possible["redo"] = "no change of a range was undone"
         return possible
 
@@ -117,10 +117,10 @@ class SearchCommands(RunningSearch):
                 "search": self.id,
                 "owner": None if owner is None else dataclasses.asdict(owner),
                 "header": dict(self._recorder.header),
-                "space": controller.space.to_dict(),
-                "epoch": controller.epochs.number,
-                "settings": dataclasses.asdict(controller.settings),
-                "wall_minutes": controller.clock.elapsed,
+                "space": controller.state.space.to_dict(),
+                "epoch": controller.state.epochs.number,
+                "settings": dataclasses.asdict(controller.state.settings),
+                "wall_minutes": controller.state.clock.elapsed,
             }
 
         return StartedSearch(
@@ -128,7 +128,7 @@ class SearchCommands(RunningSearch):
             job_of=self._recorder.job_of,
             top=self._recorder.shown.top,
             state=state,
-            report_seconds=lambda: controller.settings.report_period * SECONDS_A_MINUTE,
+            report_seconds=lambda: controller.state.settings.report_period * SECONDS_A_MINUTE,
             wait_for_end=controller.ended.wait,
             tell=lambda sentence: controller.notice("report", sentence),
         )

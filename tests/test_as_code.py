@@ -141,7 +141,7 @@ def steered(search):
 def test_settings_that_were_changed_are_in_the_code_as_they_are_now(search):
     optimizer = steered(search)
     again = run(optimizer.as_code())
-    assert again._controller.settings == optimizer._controller.settings
+    assert again._controller.state.settings == optimizer._controller.state.settings
     assert again.space == Space(
         [UniformParameterRange("General/x", 0.25, 2), DiscreteParameterRange("net", ["a", "b"])],
         {"General/x": (0, 2)},
@@ -155,7 +155,7 @@ def test_settings_that_were_changed_are_in_the_code_as_they_are_now(search):
 def test_a_moment_set_as_time_limit_is_the_minutes_of_the_whole_search(search):
     optimizer = steered(search)
     optimizer.set_time_limit(in_minutes=12)
-    assert run(optimizer.as_code())._controller.settings.optimization_time_limit == pytest.approx(12, abs=0.05)
+    assert run(optimizer.as_code())._controller.state.settings.optimization_time_limit == pytest.approx(12, abs=0.05)
     optimizer.set_time_limit()
     assert "optimization_time_limit" not in optimizer.as_code()
 
@@ -173,7 +173,7 @@ def test_every_strategy_comes_back_with_its_keywords(search, strategy, keywords)
     optimizer = search(anything, optimizer_class=strategy, **keywords)
     again = run(optimizer.as_code())
     assert type(again.get_optimizer()) is strategy
-    assert again._controller.settings == optimizer._controller.settings
+    assert again._controller.state.settings == optimizer._controller.state.settings
     for name in keywords:
         if hasattr(optimizer.get_optimizer(), name):
             assert getattr(again.get_optimizer(), name) == keywords[name]
@@ -229,7 +229,7 @@ def test_a_journal_gives_the_code_without_its_callable(search):
     with HyperParameterOptimizer.open(optimizer.journal_path) as view:
         code = view.as_code()
     again = run(code, anything=anything)
-    assert again._controller.settings == optimizer._controller.settings
+    assert again._controller.state.settings == optimizer._controller.state.settings
     assert again.space == run(optimizer.as_code()).space
     assert "# anything: the callable of this search" in code
     reopened = HyperParameterOptimizer.open(optimizer.journal_path, base_task_id=anything)

@@ -430,7 +430,7 @@ def test_a_journal_of_a_live_process_cannot_be_continued(search, until, gate):
     first.set_total_max_jobs(2)
     first.start()
     until(first, lambda: first.counts[TrialState.RUNNING] == 1)
-    second._controller.settings.total_max_jobs = 5
+    second._controller.state.settings.total_max_jobs = 5
     with pytest.raises(JournalInUse, match="at work in this very process"):
         second.start()
     assert not second.is_running()
@@ -504,7 +504,7 @@ def test_a_locked_journal_ends_the_search_and_keeps_what_it_had(held_search, gat
 
 
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
-    ended._controller.settings.total_max_jobs = 5
+    ended._controller.state.settings.total_max_jobs = 5
     monkeypatch.setattr("hpo_widgets.journal.writer.BUSY_TIMEOUT", 0.02)
     monkeypatch.setattr("hpo_widgets.journal.reader.BUSY_TIMEOUT", 0.02)
     code = (

@@ -385,7 +385,7 @@ def test_a_stopped_search_keeps_the_rest_of_its_time(search, held, gate, until, 
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     made.stop()
     deadline = made.get_time_limit()
-    clock = made._controller.clock
+    clock = made._controller.state.clock
     monkeypatch.setattr(clock, "deadline", deadline.replace(year=deadline.year - 1))  # a year goes by
     assert made.reached_time_limit()
     assert made.budget.wall_minutes.limit == 0.05
@@ -409,7 +409,7 @@ def test_a_search_out_of_time_goes_on_with_a_new_limit(search, held, gate):
 def test_a_moment_that_passed_before_the_start_lets_no_search_start(search, monkeypatch):
     made = search(identity, total_max_jobs=1)
     made.set_time_limit(in_minutes=1)
-    clock = made._controller.clock
+    clock = made._controller.state.clock
     monkeypatch.setattr(clock, "deadline", clock.deadline.replace(year=2000))
     assert made.start() is False
     assert made.stop_reason.code == "optimization_time_limit"

@@ -311,7 +311,7 @@ def test_settings_notices_and_limits_are_kept(search):
     made.set_compute_time_limit(50)
     made.set_time_limit(in_minutes=60)
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
-    assert again._controller.settings == made._controller.settings
+    assert again._controller.state.settings == made._controller.state.settings
     assert [notice.sentence for notice in again.errors] == [notice.sentence for notice in made.errors]
     assert again.get_time_limit() == made.get_time_limit()
     assert again.stop_reason == made.stop_reason

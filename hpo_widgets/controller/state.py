@@ -1,0 +1,107 @@
+"""What of a search outlives its runs, beside its trials: ranges, limits, counts, what waits and what runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.controller.endings import Endings
+from hpo_widgets.epochs import Epochs
+from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
+from hpo_widgets.search import SearchStatus, StopReason
+from hpo_widgets.trials import TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.active_trial import ActiveTrial
+    from hpo_widgets.budget import Budget
+    from hpo_widgets.chronicle import Chronicle
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import SearchStrategy
+
+
+class SearchState:
+    """The state of one search over all its runs.
+
+    Written by the controller's thread or, while none runs, by the thread that holds the controller's
+    gate; may be read from any.
+    """
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...], strategy: SearchStrategy, settings: Settings
+    ) -> None:
+        self.epochs = Epochs(space)
+        self.objectives = objectives
+        self.strategy = strategy
+        self.settings = settings
+        self.clock = Clock(settings)
+        self.endings = Endings(settings, self.clock)
+        self.status = SearchStatus.IDLE
+        self.stop_reason: StopReason | None = None
+        self.is_paused = False
+        """True while nothing is launched because a person said so."""
+        self.num_launched = 0
+        self.num_numbered = 0
+        self.num_iterations = 0
+        self.num_draws = 0
+        """How many points the strategy has drawn in the present epoch."""
+        self.seen: set[tuple[float | None, ...]] = set()
+        """Every point that was launched, encoded."""
+        self.active: dict[int, ActiveTrial] = {}
+        self.waiting_by_hand: deque[dict[str, object]] = deque()
+        self.interrupted: list[tuple[TrialRow, str]] = []
+        """Trials whose jobs an earlier process launched, to be taken over by the next run."""
+        self.exhausted: int | None = None
+        """The epoch in which the strategy had no further point; None: not yet."""
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self.epochs.space
+
+    @property
+    def budget(self) -> Budget:
+        """Limits and what is used of them."""
+        return self.clock.budget(self.num_launched, self.num_iterations)
+
+    def why_nothing_left(self) -> StopReason | None:
+        """Why a search that does not run cannot be started now; None: it can."""
+        if self.interrupted:
+            return None
+        reason = self.endings.why_nothing_left(self.num_launched)
+        if reason is None and self.exhausted == self.epochs.number and not self.waiting_by_hand:
+            return self.stop_reason
+        return reason
+
+    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
+        """Take up what a journal tells, before the first start in this process.
+
+        ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
+        """
+        self.interrupted = [(row, row.job) for row in interrupted if row.job is not None]
+        self.epochs.restore(chronicle)
+        self.stop_reason = chronicle.stop_reason
+        self.is_paused = chronicle.is_paused
+        self.status = chronicle.status(owner_is_alive=False)
+        clock = self.clock
+        clock.wall_before = chronicle.wall_before
+        clock.was_started = chronicle.was_started
+        if chronicle.has_own_deadline:
+            deadline = chronicle.deadline
+            clock.set_deadline(None if deadline is None else dt.datetime.fromisoformat(deadline))
+        numbers = bulk["number"]
+        self.num_launched = len(numbers)
+        self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
+        seconds = (bulk["ended"] - bulk["started"]).tolist()
+        clock.compute_done = sum(s for s in seconds if s == s) / SECONDS_A_MINUTE  # noqa: PLR0124 -- NaN
+        self.seen = {tuple(point) for point in bulk["parameters"]}
+        in_epoch = bulk["epoch"] == self.epochs.number
+        self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
+        self.endings.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
+        num_by_hand = int(bulk["manual"].sum())
+        self.waiting_by_hand.extend(
+            dict(chronicle.declared_space.decode(encoded)) for encoded in chronicle.points_by_hand[num_by_hand:]
+        )
