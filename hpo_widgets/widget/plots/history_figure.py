@@ -41,6 +41,7 @@ _LOOK = Look(
     picture_bytes=10_500,
     num_hot=200,
     num_in_chunk=400,
+    num_frozen={"outside": 4, "partial": 2, "inside": 8},
 )
 
 
@@ -57,12 +58,9 @@ class HistoryFigure(TrialFigure):
 
     def __init__(self, name: str, on_click: Callable[[object, TrialFigure], None]) -> None:
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
-        super().__init__(_LOOK, UNIT, tip, label_x="trial", label_y=name, on_click=on_click)
+        lane_tip = Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True)
+        super().__init__(_LOOK, UNIT, tip, lane_tip, label_x="trial", label_y=name, on_click=on_click)
         self.end_x = 0.0
-        self._add_lane("failed", tooltip=Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True))
-        self._add_cloud("outside", num_frozen=4, **style.FAINT)
-        self._add_cloud("partial", num_frozen=2, **style.HOLLOW)
-        self._add_cloud("inside", num_frozen=8, **style.SOLID)
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self.epochs = EpochMarks(self._lane)
         self.figure.marks = self.marks

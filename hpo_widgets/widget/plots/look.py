@@ -35,6 +35,8 @@ class Look:
         Its length at most.
     num_hot, num_in_chunk : int
         Points in a hot mark and in a frozen one at most.
+    num_frozen : mapping
+        Frozen marks by the group of their trials: ``outside``, ``partial``, ``inside``, as `TrialSeries` groups them.
     """
 
     margins: Mapping[str, int]
@@ -51,3 +53,4 @@ class Look:
     picture_bytes: int
     num_hot: int
     num_in_chunk: int
+    num_frozen: Mapping[str, int]

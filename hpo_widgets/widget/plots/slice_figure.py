@@ -45,6 +45,7 @@ _LOOK = Look(
     picture_bytes=5_000,
     num_hot=64,
     num_in_chunk=120,
+    num_frozen={"outside": 2, "partial": 1, "inside": 4},
 )
 
 
@@ -76,14 +77,11 @@ class SliceFigure(TrialFigure):
             _LOOK,
             self._first_domain_x(leaf),
             _tip({**place, "y": (objective, ".4~g")}),
+            _tip(place),
             label_x=short,
             label_y=None,
             on_click=on_click,
         )
-        self._add_lane("failed", tooltip=_tip(place))
-        self._add_cloud("outside", num_frozen=2, **style.FAINT)
-        self._add_cloud("partial", num_frozen=1, **style.HOLLOW)
-        self._add_cloud("inside", num_frozen=4, **style.SOLID)
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self.figure.marks = self.marks
         self._set_domain_x(self.domain_x, self._ticks_x())

@@ -37,6 +37,8 @@ class TrialFigure:
         Ends and kind of the horizontal axis.
     tip
         What is shown beside the trial under the pointer.
+    lane_tip
+        The same for a failed trial, which has no value.
     label_x
         Name of the horizontal axis.
     label_y
@@ -50,6 +52,7 @@ class TrialFigure:
         look: Look,
         x: Domain,
         tip: Tooltip,
+        lane_tip: Tooltip,
         *,
         label_x: str,
         label_y: str | None,
@@ -57,14 +60,13 @@ class TrialFigure:
     ) -> None:
         self._look = look
         self._label_y = label_y
-        self._tip = tip
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
         self.domain = UNIT
         self.domain_x = x
         self._x = _scale(x)
         self._y = _scale(UNIT)
         self._lane = {"x": self._x, "y": _scale(UNIT)}
-        self._clouds: dict[str, GrowingPoints] = {}
+        self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip)
         # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
@@ -176,15 +178,17 @@ class TrialFigure:
         style.put(self._strip, np.array([domain.low, domain.high]), np.array([lane_y, lane_y]))
         self._tell_clouds()
 
-    def _add_cloud(self, name: str, *, num_frozen: int, **traits: Any) -> None:
-        """Add a cloud of points on the axis of values; ``traits`` are those of its marks."""
-        shared: dict[str, Any] = {"default_size": self._look.dot, "colors": [style.DOT], "tooltip": self._tip}
-        self._clouds[name] = self._make_cloud(self._values, num_frozen, shared | traits)
-
-    def _add_lane(self, name: str, **traits: Any) -> None:
-        """Add the crosses of failed trials."""
-        cross = style.CROSS | {"default_size": self._look.cross}
-        self._clouds[name] = self._make_cloud(self._lane, 1, cross | traits)
+    def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, GrowingPoints]:
+        """Make a cloud for each group of trials: the failed ones on the lane, the others on the axis of values."""
+        look = self._look
+        clouds = {
+            "failed": self._make_cloud(self._lane, 1, style.CROSS | {"default_size": look.cross, "tooltip": lane_tip})
+        }
+        shared: dict[str, Any] = {"default_size": look.dot, "colors": [style.DOT], "tooltip": tip}
+        # Of two in one place the one that counts more is on top.
+        for group, drawn in (("outside", style.FAINT), ("partial", style.HOLLOW), ("inside", style.SOLID)):
+            clouds[group] = self._make_cloud(self._values, look.num_frozen[group], shared | drawn)
+        return clouds
 
     def _make_cloud(self, scales: Mapping[str, Any], num_frozen: int, traits: dict[str, Any]) -> GrowingPoints:
         look = self._look
