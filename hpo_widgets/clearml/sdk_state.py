@@ -55,6 +55,8 @@ class SdkState(ABC):
         self._ending: StopReason | None = None
         self._reason: StopReason | None = None
         self._is_starting = False
+        self._former_reporter: threading.Thread | None = None
+        """The SDK's reporter of the run that ended last."""
         self._minutes_before = 0.0
         """Minutes of the runs before this one."""
         self._minutes_in_all: float | None = None
@@ -152,6 +154,7 @@ class SdkState(ABC):
             self._minutes_in_all = self.elapsed_minutes
             self._reason = reason
             self._ending = None
+            self._former_reporter = self._optimizer._thread_reporter  # noqa: SLF001
 
     def _go_on(self) -> None:
         """Begin another run, after an end."""

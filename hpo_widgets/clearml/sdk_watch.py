@@ -183,7 +183,10 @@ class SdkWatch(SdkState):
         elif self._compute_limit is not None and self.compute_minutes >= self._compute_limit:
             self.end(StopReason("compute_time_limit", f"all {self._compute_limit:g} minutes of compute time were used"))
         reporter = self._optimizer._thread_reporter  # noqa: SLF001
-        if reporter is not None and reporter.ident is not None and not reporter.is_alive() and self.is_running:
+        if reporter is None or reporter is self._former_reporter or reporter.ident is None:
+            return  # the SDK starts it a moment after the loop
+        # Asked in this order: the reporter ends with the loop.
+        if not reporter.is_alive() and self.is_running:
             self.tell_once(
                 "report", "ClearML's reporter has ended by an error: the optimizer Task gets no more reports"
             )

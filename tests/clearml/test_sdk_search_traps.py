@@ -341,6 +341,63 @@ def test_a_reporter_that_died_is_told_once(watched, hand, until):
     assert [notice.source for notice in search.errors] == ["report"]
 
 
+@pytest.fixture
+def looked_at(watched, hand):
+    """A search with one running Task, which only the test looks at."""
+    search = watched(total_max_jobs=1)
+    search.command("start")
+    task = hand.take()
+    search.close()
+    return search, task
+
+
+def test_a_reporter_that_the_sdk_has_not_started_yet_has_not_died(looked_at, monkeypatch):
+    search, _ = looked_at
+    with monkeypatch.context() as patch:
+        patch.setattr(search.optimizer, "_thread_reporter", threading.Thread(target=lambda: None))
+        search.look()
+    assert search.errors == []
+
+
+def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, hand, monkeypatch):
+    search, task = looked_at
+    loop = search.optimizer._thread
+
+    class EndsWithTheSearch:
+        """A reporter that is looked at in the moment in which it and the loop end."""
+
+        ident = 1
+
+        def is_alive(self):
+            if loop.is_alive():
+                hand.complete(task, 1.0)
+                loop.join(DEADLINE)
+            return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search.optimizer, "_thread_reporter", EndsWithTheSearch())
+        search.look()
+    assert not loop.is_alive()
+    assert search.errors == []
+
+
+def test_the_reporter_of_the_run_before_has_not_died_when_the_next_begins(looked_at, hand, monkeypatch):
+    search, task = looked_at
+    optimizer = search.optimizer
+    hand.complete(task, 1.0)
+    optimizer._thread.join(DEADLINE)
+    search.look()
+    assert search.status == "completed"
+    optimizer._stop_event.set()
+    optimizer._thread_reporter.join(DEADLINE)
+    with monkeypatch.context() as patch:
+        # The SDK makes the loop of the next run first, and a moment later its reporter.
+        patch.setattr(optimizer, "_thread", threading.Thread(target=lambda: None))
+        assert search.is_running
+        search.look()
+    assert search.errors == []
+
+
 # Points
 
 
