@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.trials import TrialState
 
 # Tests import from these before their fixtures are asked for.
 pytest.register_assert_rewrite("tests.member_rows")
@@ -79,7 +81,7 @@ class Gate:
         self.open()
 
     def shut(self):
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def open(self):
         self.path.touch()
@@ -89,6 +91,33 @@ class Gate:
 def gate(tmp_path):
     """A `Gate`; trials get its path, as they run in other processes."""
     return Gate(tmp_path / "gate")
+
+
+@pytest.fixture
+def held(gate):
+    """A callable that returns x once the gate is open."""
+    path = str(gate.path)
+
+    def hold(x):
+        while not os.path.exists(path):
+            time.sleep(0.002)
+        return x
+
+    return hold
+
+
+@pytest.fixture
+def two_running(search, held, gate, until):
+    """``two_running(...)`` gives a search, of `held` by default, of which two trials wait before the shut gate."""
+
+    def start(hyper_parameters=None, *, base_task_id=held, **keywords):
+        gate.shut()
+        made = search(base_task_id, hyper_parameters, **keywords)
+        made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        return made
+
+    return start
 
 
 @pytest.fixture(autouse=True)

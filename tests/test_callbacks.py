@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 
 from hpo_widgets.callbacks import CallbackThread
-
-DEADLINE = 60.0
+from tests.conftest import DEADLINE
 
 
 def test_calls_come_in_order_and_once():

@@ -17,14 +17,9 @@ from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.limits import Settings
-from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.strategies import GridSearch, RandomSearch
-
-X = UniformParameterRange("x", 0, 1)
-
-
-def identity(x):
-    return x
+from tests.runs import X, identity
 
 
 @pytest.fixture

@@ -26,21 +26,8 @@ from hpo_widgets import (
 from hpo_widgets.journal import JournalBusy, JournalDamaged, JournalError, JournalInUse, JournalVersionError, schema
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-
-DEADLINE = 60.0
-
-X = UniformParameterRange("x", 0, 1)
-
-
-def identity(x):
-    return x
-
-
-def finished(made, callback=None):
-    assert made.start(callback)
-    assert made.wait()
-    return made
-
+from tests.conftest import DEADLINE
+from tests.runs import X, finished, identity
 
 # The constructor --------------------------------------------------------------------------------------------------
 
@@ -413,17 +400,7 @@ def test_a_journal_of_a_newer_version_is_left_untouched(ended):
     assert path.read_bytes() == before
 
 
-def test_a_journal_of_a_live_process_cannot_be_continued(search, until, gate):
-    path = str(gate.path)
-
-    def held(x):
-        import os
-        import time
-
-        while not os.path.exists(path):
-            time.sleep(0.002)
-        return x
-
+def test_a_journal_of_a_live_process_cannot_be_continued(search, held, until, gate):
     first = finished(search(held, total_max_jobs=1))
     second = HyperParameterOptimizer.open(first.journal_path, base_task_id=held)
     gate.shut()
@@ -443,24 +420,15 @@ def on_the_journal(made, statement):
 
 
 @pytest.fixture
-def held_search(search, gate, until):
+def held_search(two_running, held):
     """A search whose two trials wait before the gate."""
-    path = str(gate.path)
 
-    def held(x):
-        import os
-        import time
-
-        while not os.path.exists(path):
-            time.sleep(0.002)
+    def print_much(x):
+        x = held(x)
         print("x" * 15_000)
         return x
 
-    gate.shut()
-    made = search(held, seed=1)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
-    return made
+    return two_running(base_task_id=print_much, seed=1)
 
 
 def test_a_full_disk_ends_the_search_and_what_was_not_written_is_written_later(held_search, gate, until):

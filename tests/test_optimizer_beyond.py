@@ -9,7 +9,6 @@ import logging
 import math
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -29,33 +28,8 @@ from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
-
-DEADLINE = 60.0
-
-X = UniformParameterRange("x", 0, 1)
-
-
-def identity(x):
-    return x
-
-
-@pytest.fixture
-def held(gate):
-    """A callable that returns x once the gate is open."""
-    path = str(gate.path)
-
-    def hold(x):
-        while not Path(path).exists():
-            time.sleep(0.002)
-        return x
-
-    return hold
-
-
-def finished(made, callback=None):
-    assert made.start(callback) is True
-    assert made.wait() is True
-    return made
+from tests.conftest import DEADLINE
+from tests.runs import X, finished, identity
 
 
 def points(made):
@@ -102,7 +76,6 @@ def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, u
     optimizer_class, keywords = STRATEGIES[strategy]
 
     def train(x, kind=None):
-        import time
 
         time.sleep(0.001)  # so that the search is still at it when its range changes
         return float(len(str(x)))
@@ -136,13 +109,10 @@ def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, u
 
 
 @pytest.mark.parametrize("optimizer_class", [RandomSearch, OptimizerOptuna, GridSearch])
-def test_points_asked_ahead_under_the_old_range_are_dropped(search, held, gate, until, optimizer_class):
-    gate.shut()
-    made = search(
-        held, [UniformIntegerParameterRange("x", 0, 99)], optimizer_class=optimizer_class, total_max_jobs=8, seed=1
+def test_points_asked_ahead_under_the_old_range_are_dropped(two_running, gate, optimizer_class):
+    made = two_running(
+        [UniformIntegerParameterRange("x", 0, 99)], optimizer_class=optimizer_class, total_max_jobs=8, seed=1
     )
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     made.set_range("x", (70, 90))
     gate.open()
     assert made.wait()
@@ -211,11 +181,8 @@ def test_an_unsupported_pair_of_parameter_and_strategy_is_refused_with_its_reaso
 # Pause ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_paused_search_can_be_stopped_and_then_goes_on(search, held, gate, until):
-    gate.shut()
-    made = search(held, total_max_jobs=4)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_paused_search_can_be_stopped_and_then_goes_on(two_running, gate):
+    made = two_running(total_max_jobs=4)
     made.pause()
     made.stop()
     assert made.status is SearchStatus.STOPPED
@@ -258,22 +225,16 @@ def test_a_pause_does_not_end_an_exhausted_space_search_with_points_by_hand_wait
 # Budgets ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_budget_can_be_raised_while_it_runs_out(search, held, gate, until):
-    gate.shut()
-    made = search(held, total_max_jobs=2)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_budget_can_be_raised_while_it_runs_out(two_running, gate):
+    made = two_running(total_max_jobs=2)
     made.set_total_max_jobs(5)
     gate.open()
     assert made.wait()
     assert made.counts[TrialState.COMPLETED] == 5
 
 
-def test_a_budget_below_what_was_launched_lets_running_trials_finish(search, held, gate, until):
-    gate.shut()
-    made = search(held, total_max_jobs=9)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_budget_below_what_was_launched_lets_running_trials_finish(two_running, gate):
+    made = two_running(total_max_jobs=9)
     made.set_total_max_jobs(1)
     gate.open()
     assert made.wait()
@@ -347,7 +308,6 @@ def test_a_job_that_overruns_its_limit_is_aborted_and_does_not_count_as_a_failur
 def test_a_job_ends_at_its_iteration_limit(search):
     def train(x, trial):
         import itertools
-        import time
 
         for iteration in itertools.count():
             trial.report_scalar("objective", "objective", x, iteration)
@@ -378,11 +338,8 @@ def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
     assert made.stop_reason.code == "total_max_jobs"
 
 
-def test_a_stopped_search_keeps_the_rest_of_its_time(search, held, gate, until, monkeypatch):
-    gate.shut()
-    made = search(held, optimization_time_limit=0.05, total_max_jobs=3)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_stopped_search_keeps_the_rest_of_its_time(two_running, gate, monkeypatch):
+    made = two_running(optimization_time_limit=0.05, total_max_jobs=3)
     made.stop()
     deadline = made.get_time_limit()
     clock = made._controller.state.clock

@@ -20,8 +20,8 @@ from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-
-DEADLINE = 60.0
+from tests.conftest import DEADLINE
+from tests.runs import finished, identity
 
 TRAIN = """
     def train(x):
@@ -44,10 +44,6 @@ KERNEL = """
 """
 
 exec(textwrap.dedent(TRAIN))  # the same callable here as in the kernel
-
-
-def identity(x):
-    return x
 
 
 @pytest.fixture
@@ -222,12 +218,8 @@ def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path)
         viewer.close()
 
 
-def test_a_view_follows_a_search_of_this_process(search, held_gate, until):
-    held, gate = held_gate
-    gate.shut()
-    made = search(held, total_max_jobs=6)
-    made.start()
-    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+def test_a_view_follows_a_search_of_this_process(two_running, gate, until):
+    made = two_running(total_max_jobs=6)
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 2)
         assert viewer.status is SearchStatus.RUNNING
@@ -243,27 +235,6 @@ def test_a_view_follows_a_search_of_this_process(search, held_gate, until):
         assert viewer.space.ranges == made.space.ranges
         assert (viewer.snapshot().values == made.snapshot().values).all()
         assert viewer.to_dataframe().equals(made.to_dataframe())
-
-
-@pytest.fixture
-def held_gate(gate):
-    path = str(gate.path)
-
-    def hold(x):
-        import os
-        import time
-
-        while not os.path.exists(path):
-            time.sleep(0.002)
-        return x
-
-    return hold, gate
-
-
-def finished(made):
-    assert made.start()
-    assert made.wait()
-    return made
 
 
 def test_without_its_callable_there_is_a_view_with_the_reason(search):
@@ -434,14 +405,9 @@ def test_a_search_leaves_no_thread_process_or_file_open(search, strategy):
     assert settled(before) == before
 
 
-def test_a_stopped_search_leaves_no_thread_process_or_file_open(search, held_gate, until):
-    held, gate = held_gate
-    gate.shut()
-
+def test_a_stopped_search_leaves_no_thread_process_or_file_open(two_running):
     def run():
-        made = search(held, optimizer_class=RandomSearch)
-        made.start()
-        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        made = two_running(optimizer_class=RandomSearch)
         made.stop()
         made._recorder.reader.close()
 

@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from hpo_widgets.search import TellsLogs
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-
-DEADLINE = 60.0
+from tests.conftest import DEADLINE
 
 
 @pytest.fixture
-def talker(gate):
+def talker(held):
     """A callable that prints, and ends once the gate is open."""
-    path = str(gate.path)
 
     def talk(x):
         print("before the gate", flush=True)
         os.write(2, b"and a complaint\n")
-        while not Path(path).exists():
-            time.sleep(0.002)
+        held(x)
         print("behind it")
         return x
 

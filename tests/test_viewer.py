@@ -17,8 +17,8 @@ from hpo_widgets.search import COMMANDS, Search, SearchStatus
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer
+from tests.conftest import DEADLINE
 
-DEADLINE = 60.0
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
 HEADER = {
     "name": "digits",

@@ -22,8 +22,7 @@ import sys
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.journal import Journal
-
-DEADLINE = 60.0
+from tests.conftest import DEADLINE
 
 REFERENCE_MEMBERS = (
     "elapsed",

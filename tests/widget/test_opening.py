@@ -19,7 +19,6 @@ from hpo_widgets.viewer import SearchViewer
 
 pytestmark = pytest.mark.usefixtures("wire")
 
-DEADLINE = 60.0
 OWNER = """
 import sys, time
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
@@ -139,20 +138,13 @@ def test_without_it_there_is_a_view_that_says_what_is_missing(ended, open_panel)
     assert "base_task_id=" in panel._status_panel.commands["jobs"]
 
 
-def test_a_live_search_of_this_process_is_viewed(open_panel, until, gate):
+def test_a_live_search_of_this_process_is_viewed(open_panel, until, held, gate):
     gate.shut()
-    path = str(gate.path)
-
-    def hold(x):
-        while not Path(path).exists():
-            pass
-        return x
-
-    made = HyperParameterOptimizer(hold, [UniformParameterRange("x", 0, 1)], total_max_jobs=2, name="held")
+    made = HyperParameterOptimizer(held, [UniformParameterRange("x", 0, 1)], total_max_jobs=2, name="held")
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] > 0)
     try:
-        panel = open_panel(made.id, base_task_id=hold)
+        panel = open_panel(made.id, base_task_id=held)
         assert isinstance(panel.search, SearchViewer)
         assert panel._controls.commands["stop"] == "this very process runs this search; this is a view of it"
         panel.waiting = True
