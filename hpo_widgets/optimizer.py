@@ -147,7 +147,7 @@ class HyperParameterOptimizer(SearchCommands):
         -------
         bool
             True at once when started or already running; False when nothing of the budget is left
-            (`stop_reason` says what).
+            (`stop_reason` says what), or when `stop` came while a ClearML server was waited for.
 
         Raises
         ------
@@ -160,15 +160,7 @@ class HyperParameterOptimizer(SearchCommands):
         """
         if job_complete_callback is not None:
             self._controller.callback = _checked_callback(job_complete_callback)
-        with self._start_gate:
-            was_running = self.is_running()
-            if not was_running:
-                self._definition.template.before_start(self._job_class)
-            if not self._controller.start():
-                return False
-            if not was_running:
-                self._definition.template.started(self._followed())
-        return True
+        return self._begin_run(self._starts.announce(), self._controller.start)
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.
@@ -186,7 +178,8 @@ class HyperParameterOptimizer(SearchCommands):
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
 
-        On ClearML it returns once every abort has been sent; the search is stopping until the server agrees.
+        On ClearML it returns once every abort has been sent; the search is stopping until the server agrees. A start
+        that still waits for the server is taken back.
         Idempotent and safe from any thread, a callback's included.
 
         Parameters
@@ -196,8 +189,7 @@ class HyperParameterOptimizer(SearchCommands):
         wait_for_reporter
             Wait also for the callbacks that are due. Default True.
         """
-        if self.is_running():
-            self._controller.submit(self._controller.stop)
+        self._stop_run()
         if self._controller.is_current:
             return
         deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
@@ -411,8 +403,11 @@ class HyperParameterOptimizer(SearchCommands):
         self._do(self._controller.pause)
 
     def resume(self) -> None:
-        """Launch again; continues a search that was reopened paused."""
-        self._do(self._controller.resume)
+        """Launch again; starts a search that was reopened paused, with the errors of `start`."""
+        if self._is_resuming("resume"):
+            self._begin_run(self._starts.announce(), self._resume_run)
+        else:
+            self._do(self._controller.resume)
 
     def set_range(self, name: str, range: Sequence[Any]) -> None:  # noqa: A002 -- the field's word
         """Narrow or widen one range: ``(low, high)`` in parameter values, or the allowed choices."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.jobs.base import StartedSearch
 from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.running_search import RunningSearch
-from hpo_widgets.search import COMMANDS, check_command
+from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.starts import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +28,7 @@ class SearchCommands(RunningSearch):
 
     def _setup(self, definition: Definition, search_id: str, path: Path, *, save_top_k: int) -> None:
         self._commanding = threading.local()
-        self._start_gate = threading.Lock()
-        """Held while a start is on its way, which may wait for a server."""
-        self._is_starting = False
-        """Whether a thread of its own brings about the start that a command asked for."""
+        self._starts = Starts()
         super()._setup(definition, search_id, path, save_top_k=save_top_k)
 
     @property
@@ -38,16 +36,17 @@ class SearchCommands(RunningSearch):
         """Command to None when it can be done now, else to the sentence that says why not."""
         controller = self._controller
         possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
+        is_starting = self._starts.are_on_their_way
         if self.is_running():
             possible["start"] = "the search is running"
-        elif self._is_starting:
-            possible["start"] = "the search is starting"
+        elif is_starting:
+            possible["start"] = possible["resume"] = "the search is starting"
         else:
             nothing_left = controller.state.why_nothing_left()
             possible["start"] = None if nothing_left is None else nothing_left.sentence
         if not self.is_running():
-            for command in ("pause", "stop"):
-                possible[command] = "the search is not running"
+            possible["pause"] = "the search is not running"
+            possible["stop"] = None if is_starting else "the search is not running"
         if controller.state.is_paused:
             possible["pause"] = "the search is paused already"
         else:
@@ -64,31 +63,63 @@ class SearchCommands(RunningSearch):
         reason = self.capabilities[name]
         if reason is not None:
             self._controller.notice("command", f"{name} did nothing: {reason}")
-        elif name == "start" and self._definition.template.remote is not None:
-            self._is_starting = True
-            self._recorder.shown.notify()
-            threading.Thread(target=self._start_apart, name="hpo_widgets start", daemon=True).start()
+        elif self._definition.template.remote is not None and (name == "start" or self._is_resuming(name)):
+            self._start_apart(name)
         else:
             self._commanding.active = True
             try:
-                self._attempt(name, *arguments)
+                self._attempt(name, self._stop_run if name == "stop" else lambda: getattr(self, name)(*arguments))
             finally:
                 self._commanding.active = False
 
-    def _attempt(self, name: str, *arguments: Any) -> None:
+    def _is_resuming(self, command: str) -> bool:
+        """Whether a command resumes a search that was reopened paused, and so has to be started."""
+        return command == "resume" and not self.is_running() and self.status is SearchStatus.PAUSED
+
+    def _attempt(self, name: str, function: Callable[[], object]) -> None:
         try:
-            if name == "stop":
-                self._controller.submit(self._controller.stop)
-            else:
-                getattr(self, name)(*arguments)
+            function()
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
             self._controller.notice("command", f"{name}: {error}")
 
-    def _start_apart(self) -> None:
+    # Beginning and end of a run ------------------------------------------------------------------
+
+    def _start_apart(self, name: str) -> None:
         """Start where a server is asked for the queue first, which may be away: a panel does not wait for it."""
-        self._attempt("start")
-        self._is_starting = False
+        start = self._starts.announce()
         self._recorder.shown.notify()
+        begin = self._resume_run if name == "resume" else self._controller.start
+
+        def run() -> None:
+            self._attempt(name, lambda: self._begin_run(start, begin))
+            self._recorder.shown.notify()
+
+        threading.Thread(target=run, name="hpo_widgets start", daemon=True).start()
+
+    def _begin_run(self, start: object, begin: Callable[[], bool]) -> bool:
+        """Begin a run once all that it needs is there; False when nothing is left, or a stop came meanwhile."""
+        template = self._definition.template
+        with self._starts.turn(start):
+            was_running = self.is_running()
+            if not was_running:
+                template.before_start(self._job_class)
+            if not self._starts.begin(start, begin):
+                return False
+            if not was_running:
+                template.started(self._followed())
+        return True
+
+    def _resume_run(self) -> bool:
+        self._controller.submit(self._controller.resume).result()
+        return self.is_running()
+
+    def _stop_run(self) -> None:
+        """Have the run end, or the start that is on its way not begin one; returns at once."""
+        self._starts.take_back()
+        if self.is_running():
+            self._controller.submit(self._controller.stop)
+        else:
+            self._recorder.shown.notify()
 
     def _do(self, function: Callable[[], object]) -> None:
         """Have the owner of the state do something.

@@ -62,6 +62,7 @@ FLOORS = (
             "reopening",
             "running_search",
             "search_commands",
+            "starts",
             "trial_reader",
             "viewer",
         }

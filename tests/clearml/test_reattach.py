@@ -16,6 +16,7 @@ from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.clearml import reporter
+from hpo_widgets.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus
@@ -39,7 +40,8 @@ optimizer = HyperParameterOptimizer(
     save_top_k_tasks_only=2)
 optimizer.start()
 print(task.id, optimizer.id, flush=True)
-sys.stdin.readline()
+for line in sys.stdin:
+    optimizer.pause()
 """
 
 
@@ -75,6 +77,23 @@ def kernel_search(project, base_task, queue, hands, clearml_api, tmp_path, monke
         kernel.wait()
         kernel.stdin.close()
         kernel.stdout.close()
+
+
+@pytest.fixture
+def dead_paused_search(kernel_search, until, tmp_path):
+    """``dead_paused_search()`` gives the id of the Task of a kernel that was killed while its search paused."""
+
+    def make():
+        kernel, task_id, search_id = kernel_search()
+        kernel.stdin.write("pause\n")
+        kernel.stdin.flush()
+        with SearchViewer(tmp_path / "journals" / f"{search_id}.sqlite") as viewer:
+            until(viewer, lambda: viewer.status is SearchStatus.PAUSED)
+        kernel.kill()
+        kernel.wait()
+        return task_id
+
+    return make
 
 
 @pytest.fixture
@@ -263,14 +282,53 @@ def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
     made.start()
 
     def heartbeat():
-        kept = Task.get_task(task_id=own.id).get_configuration_object("hpo_widgets")
-        return json.loads(kept)["owner"]["heartbeat"] if kept else 0.0
+        kept = kept_state(own.id)
+        return kept["owner"]["heartbeat"] if kept else 0.0
 
     wait_for(heartbeat, "nothing is kept", pause=0.02)
     first = heartbeat()
     wait_for(lambda: heartbeat() > first, "there is no other sign of life", pause=0.02)
     hands.gate.set()
     assert made.wait(timeout=1.0)
+
+
+def kept_state(task_id):
+    """What an optimizer Task keeps of its search; None: nothing yet."""
+    kept = Task.get_task(task_id=task_id).get_configuration_object("hpo_widgets")
+    return json.loads(kept) if kept else None
+
+
+@pytest.mark.parametrize("resume", [lambda made: made.resume(), lambda made: made.command("resume")])
+def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_resumed(
+    dead_paused_search, opened, hands, resume
+):
+    task_id = dead_paused_search()
+    again = opened(task_id, journal="journals")
+    assert again.status is SearchStatus.PAUSED
+    resume(again)
+    wait_for(lambda: kept_state(task_id)["owner"]["pid"] == os.getpid(), "the Task does not say who runs the search")
+    assert again.status is SearchStatus.RUNNING
+    hands.gate.set()
+    assert again.wait(timeout=1.0)
+    assert again.counts[TrialState.COMPLETED] == 5
+    assert kept_state(task_id)["owner"] is None
+    assert Task.get_task(task_id=task_id).status == "completed"
+
+
+def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_answer(
+    dead_paused_search, opened, hands, way
+):
+    task_id = dead_paused_search()
+    again = opened(task_id, journal="journals")
+    way.down()
+    with pytest.raises(UnreachableError):
+        again.resume()
+    assert again.status is SearchStatus.PAUSED
+    way.up()
+    again.resume()
+    hands.gate.set()
+    assert again.wait(timeout=1.0)
+    assert again.counts[TrialState.COMPLETED] == 5
 
 
 def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, hands, project):

@@ -8,6 +8,8 @@ import pytest
 
 from hpo_widgets import OptimizerWidget
 from hpo_widgets.clearml import server
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 
 pytest_plugins = ["tests.clearml.hands"]
@@ -57,6 +59,42 @@ def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, un
     assert made.wait(1)
     assert made.capabilities["start"] != "the search is starting"
     unsubscribe()
+
+
+@pytest.mark.parametrize("is_kept_waiting", [True, False], ids=["slow", "away"])
+def test_a_stop_while_a_start_waits_for_the_server_takes_the_start_back(way, task_search, hands, is_kept_waiting):
+    made = task_search()
+    way.gate.clear()
+    made.command("start")
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    assert made.capabilities["stop"] is None
+    made.command("stop")
+    assert (made.capabilities["start"], made.capabilities["stop"]) == (None, "the search is not running")
+    if not is_kept_waiting:
+        way.down()
+    way.gate.set()
+    wait_for(lambda: not start_threads(), "the thread of the start is still there")
+    assert not made.is_running()
+    assert (made.status, len(made.snapshot()), hands.taken) == (SearchStatus.IDLE, 0, [])
+    assert not made.journal_path.exists()
+
+
+def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begins(way, task_search):
+    made = task_search()
+    way.gate.clear()
+    said = []
+    first = threading.Thread(target=lambda: said.append(made.start()))
+    first.start()
+    wait_for(lambda: way.num_held == 1, "the server is not asked for the queue")
+    made.stop()
+    made.command("start")
+    way.gate.set()
+    first.join()
+    assert said == [False]
+    wait_for(made.is_running, "the start after the stop was taken back, too")
+    assert made.wait(1)
+    assert made.counts[TrialState.COMPLETED] == 3
+    assert made.errors == []
 
 
 def test_a_start_by_method_while_another_is_on_its_way_starts_once(way, task_search):
