@@ -267,7 +267,7 @@ class HyperParameterOptimizer(SearchCommands):
         ValueError
             For a moment in the past or minutes that are not above 0.
         """
-        self._do(lambda: self._controller.set_deadline(_deadline(in_minutes, specific_time)))
+        self._do(lambda: self._controller.changes.set_deadline(_deadline(in_minutes, specific_time)))
 
     def get_time_limit(self) -> dt.datetime | None:
         """The moment at which the search ends, as naive local time; None without a limit."""
@@ -394,7 +394,7 @@ class HyperParameterOptimizer(SearchCommands):
     def set_report_period(self, report_period_minutes: float) -> None:
         """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10)."""
         minutes = above_zero("report_period_minutes", report_period_minutes)
-        self._do(lambda: self._controller.changed_settings(report_period=minutes))
+        self._do(lambda: self._controller.changes.set_settings(report_period=minutes))
 
     # Beyond ClearML -------------------------------------------------------------------------------
 
@@ -422,20 +422,20 @@ class HyperParameterOptimizer(SearchCommands):
             For unknown names (with the nearest one) and impossible ranges; nothing changes then.
         """
         self.space.with_ranges(ranges)  # raises here, whatever thread the search is on
-        self._do(lambda: self._controller.set_ranges(ranges))
+        self._do(lambda: self._controller.changes.set_ranges(ranges))
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        self._do(self._controller.undo)
+        self._do(self._controller.changes.undo)
 
     def redo(self) -> None:
         """Take back the last `undo`."""
-        self._do(self._controller.redo)
+        self._do(self._controller.changes.redo)
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point of one's own next, duplicate or not; it counts against the budget."""
         point = self.space.normalise(parameters)
-        self._do(lambda: self._controller.enqueue(dict(point)))
+        self._do(lambda: self._controller.changes.enqueue(dict(point)))
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again; the retry counts against the budget."""
@@ -445,18 +445,18 @@ class HyperParameterOptimizer(SearchCommands):
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""
         number = whole_above_zero("max_number_of_concurrent_tasks", number)
-        self._do(lambda: self._controller.changed_settings(max_number_of_concurrent_tasks=number))
+        self._do(lambda: self._controller.changes.set_settings(max_number_of_concurrent_tasks=number))
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit."""
         if number is not None:
             number = whole_above_zero("total_max_jobs", number)
-        self._do(lambda: self._controller.changed_settings(total_max_jobs=number))
+        self._do(lambda: self._controller.changes.set_settings(total_max_jobs=number))
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
         """Change the compute budget, in minutes; None: no limit."""
         minutes = above_zero("compute_time_limit", minutes)
-        self._do(lambda: self._controller.changed_settings(compute_time_limit=minutes))
+        self._do(lambda: self._controller.changes.set_settings(compute_time_limit=minutes))
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row a trial."""

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hpo_widgets.clearml.launching import Launcher
-from hpo_widgets.controller import Controller
+from hpo_widgets.controller.run import Run
 from hpo_widgets.trials import TrialState
 from tests.clearml.hands import finished
 
@@ -61,7 +61,7 @@ def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
     made.start()
     assert is_inside.wait(60)
     launcher = next(thread for thread in threading.enumerate() if thread.name == "hpo_widgets launcher")
-    monkeypatch.setattr(Controller, "_prune", fail)
+    monkeypatch.setattr(Run, "step", fail)
     until(made, lambda: not made.is_running())
     goes_on.set()
     launcher.join(60)
