@@ -66,8 +66,8 @@ class Changes:
             if "max_number_of_concurrent_tasks" in changes:
                 run.engine.resize(settings.max_number_of_concurrent_tasks)
             if "report_period" in changes:
-                run.begin_report_period()
-            run.check_limits_soon()
+                run.timetable.begin_report_period()
+            run.timetable.look_at_once()
         self._recorder.event("settings", changes=changes)
 
     def set_deadline(self, deadline: dt.datetime | None) -> None:
@@ -75,7 +75,7 @@ class Changes:
         self._state.clock.set_deadline(deadline)
         run = self._present_run()
         if run is not None:
-            run.check_limits_soon()
+            run.timetable.look_at_once()
         self._recorder.event("set_time_limit", deadline=deadline and deadline.isoformat())
 
     def enqueue(self, point: dict[str, object]) -> None:

@@ -106,7 +106,7 @@ class Controller:
             if self._thread is not None:
                 # Jobs of a server take their time to end: a start meanwhile begins after them.
                 run = self._present_run
-                self._starts_again = run is not None and run.queue is not None and run.ending is not None
+                self._starts_again = run is not None and run.queue is not None and run.stopping.reason is not None
                 return True
             state = self.state
             nothing_left = state.why_nothing_left()
@@ -198,7 +198,7 @@ class Controller:
         """Abort what runs and end the search; nothing happens when it does not run."""
         self._starts_again = False
         if self._present_run is not None:
-            self._present_run.end(StopReason("stopped", sentence))
+            self._present_run.stopping.end(StopReason("stopped", sentence))
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far, empty for others and where a server keeps it."""
@@ -250,7 +250,7 @@ class Controller:
             reason = run.step()
             if reason is not None:
                 return reason
-            if run.has_sent_aborts():
+            if run.stopping.has_sent_all():
                 self.aborts_sent.set()
 
     def _close(self, reason: StopReason) -> StopReason:

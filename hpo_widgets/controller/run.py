@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.stopping import Stopping
+from hpo_widgets.controller.timetable import Timetable
 from hpo_widgets.history import History, observation_of
 from hpo_widgets.jobs.base import QueueEngine
 from hpo_widgets.limits import SECONDS_A_MINUTE
-from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.jobs.base import JobEngine, JobEvent, Outcome, Summary
     from hpo_widgets.recorder import Recorder
-
-HEARTBEAT_SECONDS = 5.0
+    from hpo_widgets.search import StopReason
 
 
 class Run:
     """From the first launch to the last end; belongs to the controller's thread.
 
-    Other threads may read ``queue`` and ``ending``.
+    Other threads may read ``queue`` and ``stopping.reason``.
 
     Parameters
     ----------
@@ -50,49 +49,33 @@ class Run:
         self.engine = engine
         self.queue = engine if isinstance(engine, QueueEngine) else None
         """The engine, where it runs trials as jobs of a server."""
-        self.ending: StopReason | None = None
-        """Why the run is ending; None: it goes on."""
+        self.stopping = Stopping(state, engine, self.queue)
+        self.timetable = Timetable(state, recorder, self.stopping)
         self._state = state
         self._recorder = recorder
         self._calls = calls
         self._proposals = proposals
         self._tell = tell
         self._dirty: set[int] = set()
-        self._next_check = 0.0
-        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-        self._next_report = 0.0
-        self.begin_report_period()
 
     def open(self) -> None:
         """Take over what an earlier process left running, and have the strategy begin."""
         self._adopt()
         self.begin_epoch()
 
-    def begin_report_period(self) -> None:
-        """Have the next report a whole period from now."""
-        self._next_report = time.monotonic() + self._state.settings.report_period * SECONDS_A_MINUTE
-
-    def check_limits_soon(self) -> None:
-        """Have limits checked at the next turn."""
-        self._next_check = 0.0
-
-    def has_sent_aborts(self) -> bool:
-        """Whether the run is ending and a server has been sent every abort of it."""
-        return self.ending is not None and self.queue is not None and self.queue.has_sent_aborts()
-
     def step(self) -> StopReason | None:
         """One turn: act on what waits, then sleep until something happens; the reason ends the run."""
-        state, recorder = self._state, self._recorder
-        self._prune()
+        state, recorder, timetable = self._state, self._recorder, self.timetable
+        self.stopping.prune(self._proposals.take_prunes())
         now = time.monotonic()
-        if now >= self._next_check:
-            self._check_limits(now)
-        if self.ending is None and not state.is_paused:
+        if now >= timetable.next_look:
+            timetable.look(now)
+        if self.stopping.reason is None and not state.is_paused:
             self._launch()
-            if self._next_check <= 0:
-                self._check_limits(now)
+            if timetable.next_look <= 0:
+                timetable.look(now)
         if not state.active:
-            reason = self.ending or self._why_no_more()
+            reason = self.stopping.reason or self._why_no_more()
             if reason is not None:
                 return reason
         due, now = recorder.due, time.monotonic()
@@ -100,7 +83,7 @@ class Run:
             # Only after the launch: no free worker waits for the commit of what it did before.
             self._flush()
             due, now = recorder.due, time.monotonic()
-        until = self._next_check if due is None else min(self._next_check, due)
+        until = timetable.next_look if due is None else min(timetable.next_look, due)
         for event in self.engine.wait(max(0.0, until - now)):
             if event.kind == "ended":
                 self._ended(event.number, cast("Outcome", event.data))
@@ -181,9 +164,7 @@ class Run:
             self.queue.describe(row)
         row.worker = self.engine.launch(number, point)
         self._recorder.change(row)
-        settings = self._state.settings
-        if settings.time_limit_per_job is not None or settings.compute_time_limit is not None:
-            self._next_check = 0.0  # it may be the next to reach one
+        self.timetable.job_began()
 
     def _adopt(self) -> None:
         """Take over the jobs that an earlier process left running."""
@@ -213,75 +194,6 @@ class Run:
             may_launch=not (self._state.waiting_by_hand or self._state.is_paused),
         )
 
-    # Ending --------------------------------------------------------------------------------------
-
-    def end(self, reason: StopReason) -> None:
-        """Abort every running trial and launch nothing more."""
-        if self.ending is not None:
-            return
-        self.ending = reason
-        self._state.status = SearchStatus.STOPPING
-        with self.queue.together() if self.queue is not None else contextlib.nullcontext():
-            for number in self._state.active:
-                self._abort(number, reason.sentence)
-
-    def _abort(self, number: int, sentence: str) -> None:
-        self._state.active[number].end_reason = sentence
-        if self.queue is not None:
-            self.queue.give_reason(number, sentence)
-        self.engine.abort(number, self._state.settings.stop_grace)
-
-    def _ask_stop(self, number: int, state: TrialState, sentence: str) -> None:
-        """Ask a trial to end by itself, once."""
-        self._state.active[number].asked_to_stop = True
-        if self.queue is not None:
-            self.queue.give_reason(number, sentence)
-        self.engine.ask_stop(number, state)
-
-    def _check_limits(self, now: float) -> None:
-        """Act on every limit that is reached and say when to look again."""
-        clock = self._state.clock
-        if now >= self._next_heartbeat:
-            self._recorder.heartbeat()
-            self._next_heartbeat = now + HEARTBEAT_SECONDS
-        if now >= self._next_report:
-            self._report()
-            self._next_report = now + self._state.settings.report_period * SECONDS_A_MINUTE
-        to_job_limit = clock.seconds_to_job_limit()
-        if to_job_limit is not None and to_job_limit <= 0:
-            self._abort_overdue(now)
-            to_job_limit = clock.seconds_to_job_limit()
-        to_deadline, to_compute = clock.seconds_to_deadline(), clock.seconds_to_compute_limit()
-        if to_deadline is not None and to_deadline <= 0:
-            self.end(StopReason("optimization_time_limit", "the time limit has passed"))
-        elif to_compute is not None and to_compute <= 0:
-            limit = self._state.settings.compute_time_limit
-            self.end(StopReason("compute_time_limit", f"all {limit:g} minutes of compute time were used"))
-        waits = [
-            seconds for seconds in (to_deadline, to_compute, to_job_limit)
-            if seconds is not None and seconds > 0
-        ]  # fmt: skip
-        soonest = min([now + wait for wait in waits], default=self._next_heartbeat)
-        self._next_check = min(soonest, self._next_heartbeat, self._next_report)
-
-    def _abort_overdue(self, now: float) -> None:
-        limit = cast("float", self._state.settings.time_limit_per_job)
-        for number, started in list(self._state.clock.active_started.items()):
-            if started + limit * SECONDS_A_MINUTE > now:
-                return
-            self._abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
-            # It is on its way out: the next oldest sets the next look.
-            self._state.clock.compute_done += (now - started) / SECONDS_A_MINUTE
-            del self._state.clock.active_started[number]
-
-    def _prune(self) -> None:
-        proposals = self._proposals
-        for number in proposals.take_prunes():
-            trial = self._state.active.get(number)
-            if trial is not None and not trial.asked_to_stop:
-                trial.end_reason = "pruned: behind the others at the same iteration"
-                self._ask_stop(number, TrialState.PRUNED, trial.end_reason)
-
     # Events of jobs ------------------------------------------------------------------------------
 
     def _job_event(self, event: JobEvent) -> None:
@@ -302,7 +214,7 @@ class Run:
         elif event.kind == "started":
             row.state, row.started = TrialState.RUNNING, cast("float", event.data)
             self._state.clock.active_started[number] = time.monotonic() - max(0.0, time.time() - row.started)
-            self._next_check = 0.0
+            self.timetable.look_at_once()
         elif not self._summary(number, trial, cast("Summary", event.data)):
             return
         self._recorder.change(row)
@@ -342,7 +254,7 @@ class Run:
     def _count_iteration(self, number: int, trial: ActiveTrial, iteration: int) -> None:
         limit = self._state.settings.max_iteration_per_job
         if limit is not None and iteration >= limit and not trial.asked_to_stop:
-            self._ask_stop(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
+            self.stopping.ask(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
 
     def _reported(self, number: int, trial: ActiveTrial, iteration: int, value: float) -> None:
         """Act on an interim value of the first objective."""
@@ -381,7 +293,7 @@ class Run:
             without_objective=lacks_objective,
         )
         if reason is not None:
-            self.end(reason)
+            self.stopping.end(reason)
 
     def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
         """Keep a returned value with the curve that it ends."""
@@ -407,9 +319,3 @@ class Run:
         self._proposals.ended(number)
         if self._proposals.wants_observations:
             self._proposals.tell(observation_of(row, self._state.space))
-
-    def _report(self) -> None:
-        """Keep a picture of the search's progress in the journal (`set_report_period`)."""
-        budget = self._state.budget
-        top = self._recorder.shown.top(10)
-        self._recorder.event("report", budget=budget.to_dict(), top=top)

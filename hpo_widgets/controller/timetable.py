@@ -1,0 +1,89 @@
+"""What is due by the clock: limits of time, the sign of life, the report; and when to look at the clock again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.search import StopReason
+
+if TYPE_CHECKING:
+    from hpo_widgets.controller.state import SearchState
+    from hpo_widgets.controller.stopping import Stopping
+    from hpo_widgets.recorder import Recorder
+
+HEARTBEAT_SECONDS = 5.0
+
+
+class Timetable:
+    """Does on time what one run has to do on time; belongs to the controller's thread.
+
+    All moments are those of ``time.monotonic``.
+    """
+
+    def __init__(self, state: SearchState, recorder: Recorder, stopping: Stopping) -> None:
+        self._state = state
+        self._recorder = recorder
+        self._stopping = stopping
+        self.next_look = 0.0
+        """When `look` is due again."""
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        self._next_report = 0.0
+        self.begin_report_period()
+
+    def begin_report_period(self) -> None:
+        """Have the next report a whole period from now."""
+        self._next_report = time.monotonic() + self._state.settings.report_period * SECONDS_A_MINUTE
+
+    def look_at_once(self) -> None:
+        """Have `look` called at the next turn: a limit may have become nearer."""
+        self.next_look = 0.0
+
+    def job_began(self) -> None:
+        """Count in that a job may be the next to reach a limit."""
+        settings = self._state.settings
+        if settings.time_limit_per_job is not None or settings.compute_time_limit is not None:
+            self.next_look = 0.0
+
+    def look(self, now: float) -> None:
+        """Act on every limit that is reached and say when to look again."""
+        clock = self._state.clock
+        if now >= self._next_heartbeat:
+            self._recorder.heartbeat()
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+        if now >= self._next_report:
+            self._report()
+            self._next_report = now + self._state.settings.report_period * SECONDS_A_MINUTE
+        to_job_limit = clock.seconds_to_job_limit()
+        if to_job_limit is not None and to_job_limit <= 0:
+            self._abort_overdue(now)
+            to_job_limit = clock.seconds_to_job_limit()
+        to_deadline, to_compute = clock.seconds_to_deadline(), clock.seconds_to_compute_limit()
+        if to_deadline is not None and to_deadline <= 0:
+            self._stopping.end(StopReason("optimization_time_limit", "the time limit has passed"))
+        elif to_compute is not None and to_compute <= 0:
+            limit = self._state.settings.compute_time_limit
+            sentence = f"all {limit:g} minutes of compute time were used"
+            self._stopping.end(StopReason("compute_time_limit", sentence))
+        waits = [
+            seconds for seconds in (to_deadline, to_compute, to_job_limit)
+            if seconds is not None and seconds > 0
+        ]  # fmt: skip
+        soonest = min([now + wait for wait in waits], default=self._next_heartbeat)
+        self.next_look = min(soonest, self._next_heartbeat, self._next_report)
+
+    def _abort_overdue(self, now: float) -> None:
+        clock = self._state.clock
+        limit = cast("float", self._state.settings.time_limit_per_job)
+        for number, started in list(clock.active_started.items()):
+            if started + limit * SECONDS_A_MINUTE > now:
+                return
+            self._stopping.abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
+            # It is on its way out: the next oldest sets the next look.
+            clock.compute_done += (now - started) / SECONDS_A_MINUTE
+            del clock.active_started[number]
+
+    def _report(self) -> None:
+        """Keep a picture of the search's progress in the journal (`set_report_period`)."""
+        self._recorder.event("report", budget=self._state.budget.to_dict(), top=self._recorder.shown.top(10))
