@@ -159,7 +159,7 @@ class HyperParameterOptimizer(SearchCommands):
             When the trials are for a ClearML server that does not answer.
         """
         if job_complete_callback is not None:
-            self._controller.callback = _checked_callback(job_complete_callback)
+            self._controller.calls.callback = _checked_callback(job_complete_callback)
         return self._begin_run(self._starts.announce(), self._controller.start)
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from concurrent.futures import Future
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.chronicle import END_STATUS
 from hpo_widgets.controller.calls_due import CallsDue
 from hpo_widgets.controller.changes import Changes
+from hpo_widgets.controller.inbox import Inbox, run_now
 from hpo_widgets.controller.proposals import make_proposals
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
@@ -25,6 +24,7 @@ from hpo_widgets.search import Notice, SearchStatus, StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.chronicle import Chronicle
@@ -62,6 +62,8 @@ class Controller:
     ) -> None:
         self.state = SearchState(space, objectives, strategy, settings)
         self.recorder = recorder
+        self.changes = Changes(self.state, recorder, lambda: self._present_run)
+        self.calls = CallsDue(recorder, self.state.epochs, callbacks)
         self.notices: Sequence[Notice] = []
         """Written under ``_gate`` by any thread."""
         self.ended = threading.Event()
@@ -71,13 +73,11 @@ class Controller:
         """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it."""
         self.aborts_sent.set()
 
-        self.changes = Changes(self.state, recorder, lambda: self._present_run)
-        self._calls = CallsDue(recorder, self.state.epochs, callbacks)
         self._make_engine = make_engine
         self._is_seeded = is_seeded
         self._gate = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._inbox: deque[tuple[Callable[[], object], Future[Any]]] = deque()
+        self._inbox = Inbox()
         self._engine: JobEngine | None = None
         self._present_run: Run | None = None
         self._starts_again = False
@@ -85,15 +85,6 @@ class Controller:
         """Held by the thread that asks the strategy: that of an earlier run may still be at its last question."""
 
     # Any thread ---------------------------------------------------------------------------------
-
-    @property
-    def callback(self) -> Callable[..., object] | None:
-        """The ``job_complete_callback`` of the next call."""
-        return self._calls.callback
-
-    @callback.setter
-    def callback(self, callback: Callable[..., object] | None) -> None:
-        self._calls.callback = callback
 
     @property
     def is_current(self) -> bool:
@@ -137,13 +128,12 @@ class Controller:
 
     def submit(self, function: Callable[[], object]) -> Future[Any]:
         """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
-        future: Future[Any] = Future()
         with self._gate:
             if self._thread is not None and not self.is_current:
-                self._inbox.append((function, future))
+                future = self._inbox.put(function)
                 self._wake()
                 return future
-            _complete(future, function)
+            future = run_now(function)
             if self._thread is None:
                 self.recorder.flush()
         return future
@@ -239,12 +229,10 @@ class Controller:
             wake=self._wake,
             alone=self._alone,
         )
-        run = self._present_run = Run(state, recorder, self._calls, engine, proposals, self.notice)
+        run = self._present_run = Run(state, recorder, self.calls, engine, proposals, self.notice)
         run.open()
         while True:
-            while self._inbox:
-                function, future = self._inbox.popleft()
-                _complete(future, function)
+            while self._inbox.run_next():
                 if recorder.due is None:
                     recorder.shown.notify()
             reason = run.step()
@@ -267,13 +255,13 @@ class Controller:
             self.notice("search", reason.sentence)
         try:
             self.recorder.flush()
-            self._calls.hand_over()
+            self.calls.hand_over()
         except JournalError as error:
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
             if reason.code != "error":
                 reason = StopReason("error", f"the journal could not be written: {error}")
         self.recorder.close_journal()
-        self._calls.close()
+        self.calls.close()
         return reason
 
     def _set_ended(self, reason: StopReason) -> None:
@@ -285,9 +273,8 @@ class Controller:
             self.state.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
             self._thread = None
             if self._inbox:
-                while self._inbox:
-                    function, future = self._inbox.popleft()
-                    _complete(future, function)
+                while self._inbox.run_next():
+                    pass
                 try:
                     self.recorder.flush()
                 except JournalError as error:
@@ -305,11 +292,3 @@ class Controller:
         except JournalError as error:
             logger.warning("journal: %s", error)
             return False
-
-
-def _complete(future: Future[Any], function: Callable[[], object]) -> None:
-    """Run a command and give its result or error to whoever waits for it."""
-    try:
-        future.set_result(function())
-    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
-        future.set_exception(error)
