@@ -16,7 +16,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.conftest import Notebook
+    from tests.browser.notebook import Notebook
 
 _SCRIPT = Path(__file__).with_suffix(".js")
 _NUM_THIRDS = 3

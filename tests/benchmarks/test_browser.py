@@ -9,7 +9,7 @@ import playwright.sync_api
 import pytest
 
 from tests.benchmarks.live_page import NeverDrawnError, Watched, watch
-from tests.browser.conftest import open_page
+from tests.browser.notebook import open_page
 
 pytestmark = pytest.mark.timeout(600)
 

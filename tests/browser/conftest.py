@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import os
 import pathlib
 import shutil
@@ -13,21 +11,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import hpo_widgets
+from tests.browser.notebook import Lab, Notebook, open_page
+from tests.browser.saved import SavedPage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator
 
-ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -39,9 +36,6 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
 )
 SERVER_DEADLINE = 60
-_COUNTER = itertools.count()
-# What the browser says that is no fault of the page: requests that were not let out of this machine.
-HARMLESS = ("net::ERR_FAILED", "Failed to load resource")
 
 
 def chromium() -> str:
@@ -55,22 +49,6 @@ def chromium() -> str:
             pytrace=False,
         )
     return found
-
-
-@dataclass
-class Lab:
-    """A running JupyterLab.
-
-    Attributes
-    ----------
-    base
-        Its address.
-    root
-        The folder that it serves.
-    """
-
-    base: str
-    root: pathlib.Path
 
 
 @pytest.fixture(scope="session")
@@ -138,118 +116,6 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@dataclass
-class Notebook:
-    """A notebook open in a page of JupyterLab.
-
-    Attributes
-    ----------
-    page
-        The page.
-    lab
-        The server.
-    console_errors
-        What the browser complained of.
-    """
-
-    page: Page
-    lab: Lab
-    console_errors: list[str] = field(default_factory=list)
-
-    def open(self, *cells: str) -> None:
-        """Write a notebook of code cells and open it; nothing runs yet."""
-        # A name of its own: pages that open the same file share its kernel.
-        name = f"test-{next(_COUNTER)}.ipynb"
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, self.lab.root / name)
-        self.open_file(name)
-
-    def open_file(self, name: str) -> None:
-        """Open a notebook that is in the server's folder."""
-        self.page.goto(f"{self.lab.base}/lab/tree/{name}?reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        self.page.evaluate(
-            """async () => {
-              const app = window.jupyterapp;
-              await app.restored;
-              await app.shell.currentWidget.sessionContext.ready;
-            }"""
-        )
-
-    def run_all(self) -> None:
-        """Run all cells, and wait until they have run."""
-        self.command("notebook:run-all-cells")
-
-    def start_all(self) -> None:
-        """Have all cells run, without waiting."""
-        self.page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-
-    def command(self, name: str, **arguments: object) -> None:
-        """Run one of JupyterLab's commands."""
-        self.page.evaluate(
-            "([name, arguments]) => window.jupyterapp.commands.execute(name, arguments).then(() => undefined)",
-            [name, arguments],
-        )
-
-    def use_theme(self, *, dark: bool) -> None:
-        """Change to Lab's dark or light theme and wait until it is there."""
-        self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
-        self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
-
-    def kernel(self, expression: str) -> Any:
-        """Value of an expression in the kernel, by way of JSON; waits for a running cell."""
-        reply = self.page.evaluate(
-            """async code => {
-              // Not the current widget: that may be a view of an output.
-              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-              const { kernel } = notebook.sessionContext.session;
-              const future = kernel.requestExecute({code: '', silent: true, user_expressions: {it: code}});
-              return (await future.done).content.user_expressions.it;
-            }""",
-            f"__import__('json').dumps({expression})",
-        )
-        assert reply["status"] == "ok", reply
-        # The value arrives as the repr of a JSON string.
-        return json.loads(__import__("ast").literal_eval(reply["data"]["text/plain"]))
-
-    def wait_kernel(self, expression: str, deadline: float = 30.0) -> Any:
-        """Ask the kernel until an expression is true."""
-        end = time.monotonic() + deadline
-        while not (value := self.kernel(expression)):
-            assert time.monotonic() < end, f"{expression} did not become true within {deadline} s"
-            self.page.wait_for_timeout(50)
-        return value
-
-    def panel(self) -> Locator:
-        """The panel in the output of a cell."""
-        return self.page.locator(".jp-OutputArea .hpo-panel").first
-
-    def screenshot(self, name: str, of: Locator | None = None) -> pathlib.Path:
-        """Keep a picture for a person to look at; it decides nothing."""
-        ARTEFACTS.mkdir(exist_ok=True)
-        path = ARTEFACTS / f"{name}.png"
-        if of is not None:
-            of.evaluate(WHEN_AT_REST)
-        (of or self.page).screenshot(path=path)
-        return path
-
-    def complaints(self) -> list[str]:
-        """What the browser complained of, without what cannot be helped."""
-        return [error for error in self.console_errors if not any(word in error for word in HARMLESS)]
-
-
-# A figure is laid out some time after its size has changed; a panel that never rests is shown as it is.
-WHEN_AT_REST = """
-async node => {
-  for (let before = '', looks = 0; before !== node.innerHTML && looks < 20; looks++) {
-    before = node.innerHTML;
-    await new Promise(done => setTimeout(done, 100));
-  }
-}
-"""
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Let the page's fixture know whether its test failed."""
@@ -260,21 +126,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 _HAS_FAILED = pytest.StashKey[bool]()
-
-
-@contextlib.contextmanager
-def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    opened = Notebook(page, lab)
-    page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
-    page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
-    yield opened
-    with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
-        opened.command("kernelmenu:shutdown")
-    context.close()
 
 
 @pytest.fixture
@@ -289,6 +140,46 @@ def shared_notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Give one page of JupyterLab to all tests of a module: opening one takes longer than most tests."""
     with open_page(lab, browser) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def opened(request: pytest.FixtureRequest, shared_notebook: Notebook) -> Notebook:
+    """The page that the tests of a module share, with the module's ``PANEL`` as its cell; nothing has run yet."""
+    shared_notebook.open(request.module.PANEL)
+    return shared_notebook
+
+
+@pytest.fixture
+def run_anew(opened: Notebook) -> Iterator[Notebook]:
+    """The shared page with its cell run anew, which makes a `ScriptedSearch` ``search`` and shows its ``widget``."""
+    opened.console_errors.clear()
+    opened.run_all()
+    yield opened
+    # Nothing of this test is running when the next one begins.
+    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+
+
+@pytest.fixture
+def panel(run_anew: Notebook) -> Locator:
+    """A new search's panel, in the shared page."""
+    shown = run_anew.panel()
+    expect(shown.locator(".hpo-pill")).to_have_text("○idle")
+    expect(shown.get_by_role("slider").first).to_be_visible()
+    return shown
+
+
+@pytest.fixture
+def open_saved(browser: Browser) -> Iterator[Callable[..., SavedPage]]:
+    """``open_saved(path, scheme="light")`` gives a `SavedPage` that is closed after the test."""
+    pages: list[SavedPage] = []
+
+    def open_one(path: pathlib.Path, scheme: str = "light") -> SavedPage:
+        pages.append(SavedPage(browser, path, scheme))
+        return pages[-1]
+
+    yield open_one
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 SEARCH = """
@@ -32,7 +34,7 @@ def panel(notebook):
 
 
 def test_the_code_is_opened_copied_and_closed_by_keyboard(notebook, panel):
-    toggle = panel.get_by_role("button", name="Code", exact=True)
+    toggle = button(panel, "Code")
     expect(toggle).to_have_attribute("aria-expanded", "false")
     toggle.focus()
     notebook.page.keyboard.press("Enter")
@@ -53,7 +55,7 @@ def test_the_code_is_opened_copied_and_closed_by_keyboard(notebook, panel):
 
 
 def test_the_code_follows_what_a_hand_changes(notebook, panel):
-    panel.get_by_role("button", name="Code", exact=True).click()
+    button(panel, "Code").click()
     box = panel.get_by_role("region", name="The search as Python")
     expect(box).to_contain_text("min_value=1, max_value=8")
     panel.get_by_role("slider", name="layers").last.press("ArrowLeft")
@@ -66,7 +68,7 @@ def test_the_code_follows_what_a_hand_changes(notebook, panel):
 
 def test_where_a_page_may_not_copy_the_code_is_selected(notebook, panel):
     notebook.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
-    panel.get_by_role("button", name="Code", exact=True).click()
+    button(panel, "Code").click()
     box = panel.get_by_role("region", name="The search as Python")
     expect(box).to_contain_text("base_task_id=train,")
     box.get_by_role("button", name="Copy").click()

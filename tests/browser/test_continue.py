@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 TRAIN = """
@@ -39,12 +41,6 @@ APPEND = """([source]) => {
   content.model.sharedModel.insertCell(content.widgets.length, {cell_type: 'code', source});
   content.activeCellIndex = content.widgets.length - 1;
 }"""
-ACTIVATE = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"
-
-
-def run_cell(notebook, index):
-    notebook.page.evaluate(ACTIVATE, index)
-    notebook.command("notebook:run-cell")
 
 
 def run_new_cell(notebook, source):
@@ -54,10 +50,6 @@ def run_new_cell(notebook, source):
     panel = notebook.page.locator(".jp-OutputArea .hpo-panel").last
     panel.scroll_into_view_if_needed()
     return panel
-
-
-def button(panel, name):
-    return panel.get_by_role("button", name=name, exact=True)
 
 
 @pytest.fixture
@@ -87,7 +79,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_contain_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
     notebook.screenshot(f"continue-gone-{'dark' if dark else 'light'}", panel)
-    run_cell(notebook, 0)
+    notebook.run_cell(0)
     assert notebook.kernel("'optimizer' in globals()") is False
     panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget")
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
@@ -133,7 +125,7 @@ def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
     notebook.run_all()
     search_id = notebook.kernel("optimizer.id")
     notebook.page.evaluate(RESTART)
-    run_cell(notebook, 0)
+    notebook.run_cell(0)
     panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r})\nwidget")
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     start = button(panel, "Continue")

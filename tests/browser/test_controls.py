@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button, drag
+from tests.browser.scripted import commands
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANEL = """
@@ -16,32 +19,6 @@ search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
 widget = OptimizerWidget(search)
 widget
 """
-
-
-@pytest.fixture(scope="module")
-def opened(shared_notebook):
-    shared_notebook.open(PANEL)
-    return shared_notebook
-
-
-@pytest.fixture
-def panel(opened):
-    """A new search and its panel, in the page that the tests of this module share."""
-    opened.console_errors.clear()
-    opened.run_all()
-    shown = opened.panel()
-    expect(shown.locator(".hpo-pill")).to_have_text("○idle")
-    yield shown
-    # Nothing of this test is running when the next one begins.
-    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
-
-
-def button(panel, name):
-    return panel.get_by_role("button", name=name, exact=True)
-
-
-def commands(notebook):
-    return notebook.kernel("[list(command) for command in search.commands]")
 
 
 def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):
@@ -205,10 +182,7 @@ def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
     button(panel, "Start").click()
     button(panel, "Wait").click()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
-    notebook.command("docmanager:save")
-    name = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
-    notebook.page.goto("about:blank")
-    notebook.open_file(name)
+    notebook.load_again()
     panel = notebook.panel()
     expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true", timeout=30_000)
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
@@ -263,12 +237,7 @@ def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     button(panel, "Pause").click()
     expect(pill).to_have_text("❚❚paused")
     expect(panel.get_by_role("button", name="0 running")).to_be_visible()
-    handle = panel.get_by_role("slider", name="lr, lower end")
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    notebook.page.mouse.move(x, y)
-    notebook.page.mouse.down()
-    notebook.page.mouse.move(x + 90, y, steps=5)
+    drag(panel.get_by_role("slider", name="lr, lower end"), 90)
     notebook.page.mouse.up()
     expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
     try:

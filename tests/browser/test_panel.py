@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button, drag, middle
+from tests.browser.scripted import commands, wait_for_commands
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANEL = """
@@ -20,73 +23,34 @@ widget
 MARKUP = "<img src=x onerror=window.hit=1>"
 
 
-@pytest.fixture(scope="module")
-def opened(shared_notebook):
-    shared_notebook.open(PANEL)
-    return shared_notebook
-
-
-@pytest.fixture
-def panel(opened):
-    """A new search and its panel, in the page that the tests of this module share."""
-    opened.console_errors.clear()
-    opened.run_all()
-    shown = opened.panel()
-    expect(shown.locator(".hpo-pill")).to_have_text("○idle")
-    expect(shown.get_by_role("slider").first).to_be_visible()
-    yield shown
-    # Nothing of this test is running when the next one begins.
-    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
-
-
-def commands(notebook):
-    return notebook.kernel("[list(command) for command in search.commands]")
-
-
-def wait_for_commands(notebook, count=1):
-    notebook.wait_kernel(f"len(search.commands) >= {count}")
-    return commands(notebook)
-
-
-def place_of(handle):
-    box = handle.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
 def test_a_drag_is_one_command_and_nothing_moves_the_handle_but_the_hand(opened, panel):
-    mouse = opened.page.mouse
     lower = panel.get_by_role("slider", name="lr, lower end")
-    x, y = place_of(lower)
-    mouse.move(x, y)
-    mouse.down()
-    mouse.move(x + 90, y, steps=6)
-    held, _ = place_of(lower)
+    x, _ = middle(lower)
+    drag(lower, 90)
+    held, _ = middle(lower)
     assert held == pytest.approx(x + 90, abs=4)
     # While the hand is on it, trials end, another range changes, and this one too.
     opened.kernel("[search.add_trial(0.5) for _ in range(5)]")
     opened.kernel("search.set_ranges({'lr': (0.05, 0.06), 'layers': (2, 3)})")
     expect(panel.get_by_role("textbox", name="layers, lower bound")).to_have_value("2")
-    assert place_of(lower)[0] == pytest.approx(held, abs=1)
+    assert middle(lower)[0] == pytest.approx(held, abs=1)
     assert commands(opened) == []
-    mouse.up()
+    opened.page.mouse.up()
     ((name, ranges),) = wait_for_commands(opened)
     assert (name, list(ranges)) == ("set_ranges", ["lr"])
     assert 1e-4 < ranges["lr"][0] < 1e-2
     opened.page.wait_for_timeout(300)
-    assert place_of(lower)[0] == pytest.approx(held, abs=4)
+    assert middle(lower)[0] == pytest.approx(held, abs=4)
     assert opened.complaints() == []
 
 
 def test_a_drag_can_be_given_up_by_escape(opened, panel):
-    mouse = opened.page.mouse
     lower = panel.get_by_role("slider", name="dropout, lower end")
-    x, y = place_of(lower)
-    mouse.move(x, y)
-    mouse.down()
-    mouse.move(x + 60, y, steps=4)
+    x, _ = middle(lower)
+    drag(lower, 60)
     opened.page.keyboard.press("Escape")
-    mouse.up()
-    assert place_of(lower)[0] == pytest.approx(x, abs=1)
+    opened.page.mouse.up()
+    assert middle(lower)[0] == pytest.approx(x, abs=1)
     assert commands(opened) == []
 
 
@@ -121,28 +85,6 @@ def test_bounds_can_be_typed(opened, panel):
     expect(field).to_have_value("0.001")
 
 
-@pytest.mark.parametrize(
-    ("field", "typed", "problem"),
-    [
-        ("lr, lower bound", "small", "Type a number"),
-        ("lr, lower bound", "-1", "starts above 0"),
-        ("lr, upper bound", "0.00001", "must be below"),
-        ("layers, upper bound", "3.5", "whole number"),
-        ("dropout, upper bound", "0.9", "limit is 0.8"),
-    ],
-)
-def test_what_makes_no_sense_is_said_at_the_field_and_not_sent(opened, panel, field, typed, problem):
-    box = panel.get_by_role("textbox", name=field)
-    before = box.input_value()
-    box.fill(typed)
-    box.press("Enter")
-    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
-    expect(box).to_have_attribute("aria-invalid", "true")
-    box.press("Escape")
-    expect(box).to_have_value(before)
-    assert commands(opened) == []
-
-
 def test_choices_are_checkboxes_of_which_one_stays(opened, panel):
     group = panel.get_by_role("group", name="activation")
     group.get_by_role("checkbox", name="tanh").click()
@@ -175,7 +117,7 @@ def test_buttons_steer_and_say_why_not(opened, panel):
     stop = panel.get_by_role("button", name="Stop")
     expect(stop).to_have_attribute("title", "The search has not started.")
     stop.click(force=True)
-    panel.get_by_role("button", name="Start", exact=True).click()
+    button(panel, "Start").click()
     expect(pill).to_have_text("●running")
     panel.get_by_role("button", name="Pause").click()
     expect(pill).to_have_text("❚❚paused")
@@ -232,7 +174,7 @@ def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
     count = cells.count()
     opened.kernel("search.add_trials([0.5, 0.25])")
     for control in (
-        panel.get_by_role("button", name="Start", exact=True),
+        button(panel, "Start"),
         panel.get_by_role("button", name="workers: 2 workers"),
         panel.get_by_role("slider", name="lr, lower end"),
         panel.get_by_role("checkbox").first,
@@ -249,7 +191,7 @@ def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
     # What saves the notebook still does.
     unsaved = opened.page.locator(".lm-TabBar-tab.jp-mod-dirty")
     expect(unsaved).to_have_count(1)
-    panel.get_by_role("button", name="Start", exact=True).press("Control+s")
+    button(panel, "Start").press("Control+s")
     expect(unsaved).to_have_count(0)
 
 
@@ -291,9 +233,9 @@ def test_a_trial_under_the_pointer_is_named(opened, panel):
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     dots = panel.locator(".hpo-plot-host .dot")
     expect(dots).to_have_count(4)
-    box = dots.nth(0).bounding_box()
-    opened.page.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] + box["height"] / 2)
-    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    x, y = middle(dots.nth(0))
+    opened.page.mouse.move(x - 20, y)
+    opened.page.mouse.move(x, y, steps=5)
     tip = opened.page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("0.5")
     expect(tip).to_contain_text("validation / loss")
@@ -304,13 +246,10 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.open(PANEL)
     notebook.run_all()
     expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
-    notebook.command("docmanager:save")
-    name = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
-    notebook.page.goto("about:blank")
-    notebook.open_file(name)
+    notebook.load_again()
     panel = notebook.panel()
     expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
-    panel.get_by_role("button", name="Start", exact=True).click()
+    button(panel, "Start").click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
@@ -327,7 +266,7 @@ def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
     notebook.page.evaluate(BESIDE)
     expect(side.get_by_role("slider").first).to_be_visible()
     assert side.bounding_box()["width"] < 720
-    side.get_by_role("button", name="Start", exact=True).click()
+    button(side, "Start").click()
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     for panel in (side, notebook.panel()):
         expect(panel.locator(".hpo-pill")).to_have_text("●running")
@@ -398,7 +337,7 @@ display(*parts)
     # 16 and 32 are steps, and nothing between them.
     expect(page.get_by_role("alert").filter(has_text="No step lies between these bounds.")).to_be_visible()
     notebook.wait_kernel("len(search.commands) == 2")
-    page.get_by_role("button", name="Start", exact=True).click()
+    button(page, "Start").click()
     expect(page.locator(".hpo-pill")).to_have_text("●running")
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.wait_for_timeout(300)

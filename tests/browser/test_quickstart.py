@@ -7,6 +7,8 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button, drag
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
 
@@ -20,26 +22,21 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     )
     shows_panel = next(index for index, cell in enumerate(cells) if "OptimizerWidget(optimizer)" in cell)
     waits = next(index for index, cell in enumerate(cells) if "optimizer.wait()" in cell)
-    run_cells(notebook, first=0, last=shows_panel)
+    for index in range(shows_panel + 1):
+        notebook.run_cell(index)
 
     panel = notebook.panel()
     pill = panel.locator(".hpo-pill")
     expect(pill).to_have_text("○idle", timeout=60_000)
-    panel.get_by_role("button", name="Start", exact=True).click()
+    button(panel, "Start").click()
     expect(pill).to_have_text("●running")
     plot = panel.locator(".hpo-plot-host")
     # A dot and the mark of the best.
     expect(plot.locator(".dot")).not_to_have_count(0, timeout=60_000)
 
     # The cell that waits keeps the kernel busy from here on.
-    start_cell(notebook, waits)
-    handle = panel.get_by_role("slider", name="lr, lower end")
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    notebook.page.mouse.move(x, y)
-    notebook.page.mouse.down()
-    notebook.page.mouse.move(x + 70, y, steps=8)
+    notebook.start_cell(waits)
+    drag(panel.get_by_role("slider", name="lr, lower end"), 70)
     notebook.page.mouse.up()
     expect(plot.locator("text", has_text="space 2: lr")).to_be_visible()
     before = plot.locator(".dot").count()
@@ -60,19 +57,3 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     assert steered
     assert all(low <= lr <= high for lr in steered)
     assert notebook.complaints() == []
-
-
-def run_cells(notebook, *, first, last):
-    """Run some cells, one after the other."""
-    for index in range(first, last + 1):
-        notebook.page.evaluate(ACTIVATE, index)
-        notebook.command("notebook:run-cell")
-
-
-def start_cell(notebook, index):
-    """Have a cell run without waiting for its end."""
-    notebook.page.evaluate(ACTIVATE, index)
-    notebook.page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-cell'); }")
-
-
-ACTIVATE = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"

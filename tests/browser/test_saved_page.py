@@ -11,6 +11,7 @@ import pytest
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.export import save_html
+from tests.browser.hand import middle
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
 
@@ -24,39 +25,6 @@ def figure() -> bqplot.Figure:
     return bqplot.Figure(marks=[dots], axes=axes)
 
 
-class Opened:
-    """A saved page open in a browser that has no network, with what it complained of and asked for."""
-
-    def __init__(self, browser, path, scheme="light"):
-        self.context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type != "log" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-shown]", timeout=60_000)
-
-    def centres(self, selector):
-        boxes = [found.bounding_box() for found in self.page.locator(selector).all()]
-        return [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
-
-
-@pytest.fixture
-def opened(browser):
-    pages = []
-
-    def open_page(path, scheme="light"):
-        pages.append(Opened(browser, path, scheme))
-        return pages[-1]
-
-    yield open_page
-    for one in pages:
-        one.context.close()
-
-
 @pytest.fixture
 def panel():
     search = ScriptedSearch(name=NASTY)
@@ -65,10 +33,10 @@ def panel():
     panel.close()
 
 
-def test_a_page_shows_plots_without_kernel_and_network(tmp_path, opened):
+def test_a_page_shows_plots_without_kernel_and_network(tmp_path, open_saved):
     saved = save_html(figure(), tmp_path / "page.html")
 
-    shown = opened(saved.path)
+    shown = open_saved(saved.path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
     assert shown.page.locator(".bqplot .axis").count() == 2
@@ -76,19 +44,19 @@ def test_a_page_shows_plots_without_kernel_and_network(tmp_path, opened):
     assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
-def test_dots_stand_above_their_ticks(tmp_path, opened):
-    shown = opened(save_html(figure(), tmp_path / "page.html").path)
+def test_dots_stand_above_their_ticks(tmp_path, open_saved):
+    shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
-    first_dot, *_, last_dot = [x for x, _ in shown.centres(".bqplot .dot")]
-    ticks = [x for x, _ in shown.centres(".bqplot .axis >> nth=0 >> .tick text")]
+    first_dot, *_, last_dot = [middle(dot)[0] for dot in shown.page.locator(".bqplot .dot").all()]
+    ticks = [middle(tick)[0] for tick in shown.page.locator(".bqplot .axis >> nth=0 >> .tick text").all()]
 
     assert first_dot == pytest.approx(min(ticks), abs=2)
     assert last_dot == pytest.approx(max(ticks), abs=2)
 
 
-def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, opened, panel):
-    shown = opened(save_html(panel, tmp_path / "page.html", title=NASTY).path)
+def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, open_saved, panel):
+    shown = open_saved(save_html(panel, tmp_path / "page.html", title=NASTY).path)
 
     shown.page.get_by_text(NASTY).first.wait_for()
     shown.page.locator(".bqplot .axis").first.wait_for()
@@ -96,9 +64,9 @@ def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, opened, panel)
     assert shown.complaints == []
 
 
-def test_controls_of_a_page_are_off(tmp_path, opened, panel):
+def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
     row = ipywidgets.VBox([ipywidgets.Button(description="Go"), ipywidgets.FloatRangeSlider(), panel])
-    shown = opened(save_html(row, tmp_path / "page.html").path)
+    shown = open_saved(save_html(row, tmp_path / "page.html").path)
 
     shown.page.locator(".hpo-panel button").first.wait_for()
     for control in shown.page.locator(
@@ -110,18 +78,18 @@ def test_controls_of_a_page_are_off(tmp_path, opened, panel):
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
-def test_a_page_follows_the_colour_scheme(tmp_path, opened, scheme, is_dark):
-    shown = opened(save_html(figure(), tmp_path / "page.html").path, scheme)
+def test_a_page_follows_the_colour_scheme(tmp_path, open_saved, scheme, is_dark):
+    shown = open_saved(save_html(figure(), tmp_path / "page.html").path, scheme)
 
     background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == is_dark
 
 
-def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, opened, panel):
+def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, open_saved, panel):
     saved = save_html(panel, tmp_path / "page.html")
     colours = []
     for scheme in ("light", "dark"):
-        shown = opened(saved.path, scheme)
+        shown = open_saved(saved.path, scheme)
         shown.page.locator(".hpo-panel .bqplot").first.wait_for()
         read = "name => getComputedStyle(document.querySelector('.hpo-panel')).getPropertyValue(name)"
         colours.append([shown.page.evaluate(read, name) for name in ("--hpo-accent", "--hpo-text", "--hpo-surface")])

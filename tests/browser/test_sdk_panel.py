@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import button
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 # A module for the notebook: the kernel plays server and agent, too.
@@ -78,10 +80,6 @@ BLOCKED_STOP = """(lambda may_end, stop: (
 @pytest.fixture(autouse=True)
 def _served(lab):
     (lab.root / "served.py").write_text(SERVER)
-
-
-def button(panel, name):
-    return panel.get_by_role("button", name=name, exact=True)
 
 
 def test_a_controller_is_started_steered_and_stopped_while_the_sdks_stop_blocks(notebook):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+from tests.browser.hand import drag, middle
+from tests.browser.scripted import commands, wait_for_commands
 
-ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANEL = """
 from IPython.display import display
@@ -27,36 +27,18 @@ display(widget)
 """
 
 
-@pytest.fixture(scope="module")
-def opened(shared_notebook):
-    shared_notebook.open(PANEL)
-    return shared_notebook
-
-
 @pytest.fixture
-def views(opened):
+def views(run_anew):
     """A new search in two views of one space panel, in the page that the tests of this module share."""
-    opened.console_errors.clear()
-    opened.run_all()
-    shown = opened.page.locator(".jp-OutputArea .hpo-space")
+    shown = run_anew.page.locator(".jp-OutputArea .hpo-space")
     expect(shown).to_have_count(2)
     expect(shown.first.get_by_role("slider").first).to_be_visible()
-    yield shown.nth(0), shown.nth(1)
-    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+    return shown.nth(0), shown.nth(1)
 
 
 @pytest.fixture
 def panel(views):
     return views[0]
-
-
-def commands(notebook):
-    return notebook.kernel("[list(command) for command in search.commands]")
-
-
-def middle(locator):
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def add(notebook, value, lr, **more):
@@ -115,8 +97,7 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
     add(opened, 0.1, 0.09)
     note = panel.get_by_role("note").filter(has_text="best sits near the upper end of lr.")
     note.get_by_role("button", name="Widen to 0.3").click()
-    opened.wait_kernel("len(search.commands) == 1")
-    ((name, ranges),) = commands(opened)
+    ((name, ranges),) = wait_for_commands(opened)
     assert (name, ranges) == ("set_ranges", {"lr": [pytest.approx(1e-4), 0.3]})
     expect(note).to_be_hidden()
     expect(panel.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.3")
@@ -133,25 +114,21 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
     )
 
 
-def test_a_saved_page_shows_what_was_tried_with_its_controls_off(opened, panel, browser, tmp_path):
+def test_a_saved_page_shows_what_was_tried_with_its_controls_off(opened, panel, open_saved, tmp_path):
     opened.kernel("search.add_trials([0.5] * 12)")
     add(opened, 0.1, 0.09)
     path = tmp_path / "page.html"
     opened.kernel(f"str(save_html(widget, {str(path)!r}))")
-    context = browser.new_context(offline=True, viewport={"width": 900, "height": 700})
-    page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(path.as_uri())
+    saved = open_saved(path)
+    page = saved.page
     lr = page.get_by_role("group", name="lr")
     expect(lr.locator(".hpo-rug path.hpo-level-8")).to_have_count(1)
     expect(lr.locator(".hpo-rug-best")).to_have_attribute("title", "best trial #12 at 0.09")
     expect(page.get_by_role("checkbox", name="tanh,")).to_be_visible()
     expect(lr.get_by_role("slider", name="lr, lower end")).to_have_attribute("aria-disabled", "true")
     expect(page.get_by_role("note")).to_have_count(0)
-    page.screenshot(path=ARTEFACTS / "space-saved.png")
-    context.close()
-    assert complaints == []
+    saved.screenshot("space-saved")
+    assert saved.complaints == []
 
 
 def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, panel):
@@ -165,8 +142,7 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
     field.press_sequentially("02")
     expect(field).to_have_value("0.002")
     field.press("Enter")
-    opened.wait_kernel("len(search.commands) == 1")
-    assert commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
+    assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +150,8 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
     [
         ("lr, lower bound", "0.5", "must be below"),
         ("dropout, lower bound", "0.5", "must be below"),
+        ("lr, upper bound", "0.00001", "must be below"),
+        ("lr, lower bound", "small", "Type a number"),
         ("lr, lower bound", "", "Type a number"),
         ("lr, lower bound", "  ", "Type a number"),
         ("lr, lower bound", "NaN", "Type a number"),
@@ -183,8 +161,11 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
         ("lr, upper bound", "0,05", "Type a number"),
         ("lr, upper bound", "<img src=x onerror=window.hit=1>", "Type a number"),
         ("lr, lower bound", "0", "starts above 0"),
+        ("lr, lower bound", "-1", "starts above 0"),
         ("dropout, lower bound", "-0.1", "limit is 0"),
         ("dropout, upper bound", "1e300", "limit is 0.8"),
+        ("dropout, upper bound", "0.9", "limit is 0.8"),
+        ("layers, upper bound", "3.5", "whole number"),
         ("layers, lower bound", "7", "must be below"),
     ],
 )
@@ -194,6 +175,7 @@ def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, pa
     box.fill(typed)
     box.press("Enter")
     expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
+    expect(box).to_have_attribute("aria-invalid", "true")
     # Nor does it vanish when trials end.
     opened.kernel("search.add_trial(0.5)")
     expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
@@ -225,10 +207,7 @@ def test_two_views_dragged_at_once_end_up_equal(opened, views):
     first, second = views
     touch = page.context.new_cdp_session(page)
     low, high = first.get_by_role("slider", name="lr, lower end"), second.get_by_role("slider", name="lr, lower end")
-    x, y = middle(low)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 60, y, steps=3)
+    drag(low, 60)
     held = middle(low)[0]
     # A finger drags the same handle in the other view, and lets go first.
     fx, fy = middle(high)
@@ -251,23 +230,18 @@ def test_two_views_dragged_at_once_end_up_equal(opened, views):
         )
     # Nothing answered an answer: what comes next is the next gesture.
     first.get_by_role("slider", name="layers, upper end").press("ArrowLeft")
-    opened.wait_kernel("len(search.commands) >= 3")
-    assert commands(opened)[2:] == [["set_ranges", {"layers": [1, 5]}]]
+    assert wait_for_commands(opened, 3)[2:] == [["set_ranges", {"layers": [1, 5]}]]
     assert opened.complaints() == []
 
 
 def test_each_view_keeps_the_end_that_the_other_has_moved(opened, views):
     page = opened.page
     first, second = views
-    x, y = middle(first.get_by_role("slider", name="lr, lower end"))
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 60, y, steps=3)
+    drag(first.get_by_role("slider", name="lr, lower end"), 60)
     opened.kernel("search.set_ranges({'lr': (0.0001, 0.05)})")
     expect(second.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.05")
     page.mouse.up()
-    opened.wait_kernel("len(search.commands) == 1")
-    ((_, ranges),) = commands(opened)
+    ((_, ranges),) = wait_for_commands(opened)
     assert ranges["lr"][0] > 1e-4
     assert ranges["lr"][1] == 0.05
 
@@ -428,14 +402,8 @@ def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(run
 
 
 def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_on(running):
-    running.command("docmanager:save")
-    name = running.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
-    lower = running.panel().get_by_role("slider", name="lr, lower end")
-    lower.scroll_into_view_if_needed()
-    x, y = middle(lower)
-    running.page.mouse.move(x, y)
-    running.page.mouse.down()
-    running.page.mouse.move(x + 90, y, steps=5)
+    name = running.save()
+    drag(running.panel().get_by_role("slider", name="lr, lower end"), 90)
     expect(running.panel().locator("[data-dragged]")).to_have_count(1)
     before = running.kernel(NUM_TRIALS)
     running.page.goto("about:blank")

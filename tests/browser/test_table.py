@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 PANEL = """
 from dataclasses import replace
 from hpo_widgets.testing import ScriptedSearch
@@ -40,27 +37,18 @@ SUMMARIES = """
 """
 
 
-@pytest.fixture(scope="module")
-def opened(shared_notebook):
-    shared_notebook.open(PANEL)
-    return shared_notebook
-
-
 @pytest.fixture
-def table(opened):
+def table(run_anew):
     """The table of a new search of 96 trials, one of which failed."""
-    opened.console_errors.clear()
-    opened.run_all()
-    opened.kernel(TRIALS)
-    opened.kernel(SUMMARIES)
-    opened.kernel("search.command('start')")
-    shown = opened.panel().get_by_role("grid", name="Top trials")
+    run_anew.kernel(TRIALS)
+    run_anew.kernel(SUMMARIES)
+    run_anew.kernel("search.command('start')")
+    shown = run_anew.panel().get_by_role("grid", name="Top trials")
     expect(shown.locator("tbody tr")).to_have_count(11)
     # Summaries came after the trials: have the top shown once more.
-    opened.kernel("setattr(widget, 'top_k', 6)")
+    run_anew.kernel("setattr(widget, 'top_k', 6)")
     expect(shown.locator("tbody tr")).to_have_count(7)
-    yield shown
-    opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+    return shown
 
 
 def order(table):
@@ -155,16 +143,13 @@ def test_both_themes(opened, table, dark, request):
     assert opened.complaints() == []
 
 
-def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, table, browser, tmp_path):
+def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, table, open_saved, tmp_path):
     table.locator("tbody tr").last.click()
     opened.wait_kernel("widget.selected == [57]")
     path = tmp_path / "page.html"
     opened.kernel(f"str(save_html(widget, {str(path)!r}))")
-    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 1400})
-    page = context.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(path.as_uri())
+    saved = open_saved(path)
+    page = saved.page
     rows = page.locator(".hpo-table tbody tr")
     expect(rows).to_have_count(7)
     expect(page.locator(".hpo-details")).to_contain_text("Traceback")
@@ -175,6 +160,5 @@ def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, ta
     expect(rows.last).to_have_attribute("aria-selected", "true")
     page.get_by_role("columnheader", name="trial").get_by_role("button").click()
     expect(rows.first).not_to_have_attribute("aria-selected", "true")
-    page.screenshot(path=ARTEFACTS / "table-saved.png", full_page=True)
-    context.close()
-    assert complaints == []
+    saved.screenshot("table-saved")
+    assert saved.complaints == []

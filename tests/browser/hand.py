@@ -1,0 +1,29 @@
+"""What a person's hand does in a page, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+
+def button(within: Locator, name: str) -> Locator:
+    """The button of exactly that name."""
+    return within.get_by_role("button", name=name, exact=True)
+
+
+def middle(of: Locator) -> tuple[float, float]:
+    """Where on the screen the middle of something is."""
+    box = of.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
+    """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
+    handle.scroll_into_view_if_needed()
+    mouse = handle.page.mouse
+    x, y = middle(handle)
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + distance, y, steps=steps)

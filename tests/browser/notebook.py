@@ -1,0 +1,191 @@
+"""A notebook open in a page of JupyterLab, as a person has it before them; and what its kernel says."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import itertools
+import json
+import pathlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Locator, Page
+
+ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
+_COUNTER = itertools.count()
+# What the browser says that is no fault of the page: requests that were not let out of this machine.
+HARMLESS = ("net::ERR_FAILED", "Failed to load resource")
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab.
+
+    Attributes
+    ----------
+    base
+        Its address.
+    root
+        The folder that it serves.
+    """
+
+    base: str
+    root: pathlib.Path
+
+
+@dataclass
+class Notebook:
+    """A notebook open in a page of JupyterLab.
+
+    Attributes
+    ----------
+    page
+        The page.
+    lab
+        The server.
+    console_errors
+        What the browser complained of.
+    """
+
+    page: Page
+    lab: Lab
+    console_errors: list[str] = field(default_factory=list)
+
+    def open(self, *cells: str) -> None:
+        """Write a notebook of code cells and open it; nothing runs yet."""
+        # A name of its own: pages that open the same file share its kernel.
+        name = f"test-{next(_COUNTER)}.ipynb"
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.lab.root / name)
+        self.open_file(name)
+
+    def open_file(self, name: str) -> None:
+        """Open a notebook that is in the server's folder."""
+        self.page.goto(f"{self.lab.base}/lab/tree/{name}?reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.evaluate(
+            """async () => {
+              const app = window.jupyterapp;
+              await app.restored;
+              await app.shell.currentWidget.sessionContext.ready;
+            }"""
+        )
+
+    def save(self) -> str:
+        """Save the notebook; its name in the server's folder."""
+        self.command("docmanager:save")
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+
+    def load_again(self) -> None:
+        """Save the notebook, leave the page and open it again."""
+        name = self.save()
+        self.page.goto("about:blank")
+        self.open_file(name)
+
+    def run_all(self) -> None:
+        """Run all cells, and wait until they have run."""
+        self.command("notebook:run-all-cells")
+
+    def start_all(self) -> None:
+        """Have all cells run, without waiting."""
+        self.page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+    def run_cell(self, index: int) -> None:
+        """Run one cell, and wait until it has run."""
+        self._make_active(index)
+        self.command("notebook:run-cell")
+
+    def start_cell(self, index: int) -> None:
+        """Have one cell run, without waiting."""
+        self._make_active(index)
+        self.page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-cell'); }")
+
+    def _make_active(self, index: int) -> None:
+        self.page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }", index)
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Run one of JupyterLab's commands."""
+        self.page.evaluate(
+            "([name, arguments]) => window.jupyterapp.commands.execute(name, arguments).then(() => undefined)",
+            [name, arguments],
+        )
+
+    def use_theme(self, *, dark: bool) -> None:
+        """Change to Lab's dark or light theme and wait until it is there."""
+        self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
+        self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
+
+    def kernel(self, expression: str) -> Any:
+        """Value of an expression in the kernel, by way of JSON; waits for a running cell."""
+        reply = self.page.evaluate(
+            """async code => {
+              // Not the current widget: that may be a view of an output.
+              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+              const { kernel } = notebook.sessionContext.session;
+              const future = kernel.requestExecute({code: '', silent: true, user_expressions: {it: code}});
+              return (await future.done).content.user_expressions.it;
+            }""",
+            f"__import__('json').dumps({expression})",
+        )
+        assert reply["status"] == "ok", reply
+        # The value arrives as the repr of a JSON string.
+        return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
+
+    def wait_kernel(self, expression: str, deadline: float = 30.0) -> Any:
+        """Ask the kernel until an expression is true."""
+        end = time.monotonic() + deadline
+        while not (value := self.kernel(expression)):
+            assert time.monotonic() < end, f"{expression} did not become true within {deadline} s"
+            self.page.wait_for_timeout(50)
+        return value
+
+    def panel(self) -> Locator:
+        """The panel in the output of a cell."""
+        return self.page.locator(".jp-OutputArea .hpo-panel").first
+
+    def screenshot(self, name: str, of: Locator | None = None) -> pathlib.Path:
+        """Keep a picture for a person to look at; it decides nothing."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        path = ARTEFACTS / f"{name}.png"
+        if of is not None:
+            of.evaluate(WHEN_AT_REST)
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def complaints(self) -> list[str]:
+        """What the browser complained of, without what cannot be helped."""
+        return [error for error in self.console_errors if not any(word in error for word in HARMLESS)]
+
+
+# A figure is laid out some time after its size has changed; a panel that never rests is shown as it is.
+WHEN_AT_REST = """
+async node => {
+  for (let before = '', looks = 0; before !== node.innerHTML && looks < 20; looks++) {
+    before = node.innerHTML;
+    await new Promise(done => setTimeout(done, 100));
+  }
+}
+"""
+
+
+@contextlib.contextmanager
+def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    opened = Notebook(page, lab)
+    page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
+    page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
+    yield opened
+    with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
+        opened.command("kernelmenu:shutdown")
+    context.close()

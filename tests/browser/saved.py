@@ -1,0 +1,46 @@
+"""A saved page in a browser without network, as somebody has it who was sent the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.browser.notebook import ARTEFACTS
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from playwright.sync_api import Browser
+
+
+class SavedPage:
+    """An open saved page.
+
+    Attributes
+    ----------
+    page
+        The page.
+    complaints
+        What the browser complained of, and what the page asked a person.
+    requests
+        The addresses that it asked for.
+    """
+
+    def __init__(self, browser: Browser, path: pathlib.Path, scheme: str = "light") -> None:
+        self._context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
+        self.page = self._context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type != "log" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-shown]", timeout=60_000)
+
+    def screenshot(self, name: str) -> None:
+        """Keep a picture for a person to look at; it decides nothing."""
+        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+
+    def close(self) -> None:
+        """Close the page."""
+        self._context.close()
