@@ -1,0 +1,82 @@
+"""The state of a search and doubles of what stands round it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.state import SearchState
+from hpo_widgets.controller.stopping import Stopping
+from hpo_widgets.limits import Settings
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.space import Space
+from hpo_widgets.strategies import RandomSearch
+from hpo_widgets.trials import TrialRow, TrialState
+
+
+class Recorder:
+    """What of a search was recorded."""
+
+    def __init__(self):
+        self.beats = 0
+        self.events = []
+        self.shown = self
+
+    def heartbeat(self):
+        self.beats += 1
+
+    def top(self, k):
+        return []
+
+    def event(self, kind, **data):
+        self.events.append(kind)
+
+
+class Engine:
+    """What was asked of the workers."""
+
+    def __init__(self):
+        self.aborted = []
+        self.asked = []
+
+    def abort(self, number, grace):
+        self.aborted.append(number)
+
+    def ask_stop(self, number, state):
+        self.asked.append((number, state))
+
+
+@pytest.fixture
+def engine():
+    return Engine()
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def state():
+    space = Space([UniformParameterRange("x", 0, 1)])
+    return SearchState(space, make_objectives("a", "b", "min"), RandomSearch(), Settings(2))
+
+
+@pytest.fixture
+def stopping(state, engine):
+    return Stopping(state, engine, None)
+
+
+@pytest.fixture
+def run_trial(state):
+    """Have a trial run that was launched so many seconds ago."""
+
+    def run(number, seconds=0.0):
+        began = time.monotonic() - seconds
+        state.active[number] = ActiveTrial(TrialRow(number, TrialState.RUNNING, 0, [0.5]), None, began)
+        state.clock.active_started[number] = began
+
+    return run
