@@ -6,7 +6,10 @@ import threading
 
 import pytest
 
-from hpo_widgets.controller.proposals import MAX_DUPLICATES_IN_A_ROW, InlineProposals, ThreadedProposals, make_proposals
+from hpo_widgets.controller.drawing import MAX_DUPLICATES_IN_A_ROW
+from hpo_widgets.controller.inline_proposals import InlineProposals
+from hpo_widgets.controller.proposals import make_proposals
+from hpo_widgets.controller.threaded_proposals import ThreadedProposals
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformIntegerParameterRange
 from hpo_widgets.space import Space
