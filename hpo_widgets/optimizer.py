@@ -152,7 +152,8 @@ class HyperParameterOptimizer(SearchCommands):
         Raises
         ------
         JournalError
-            When the journal cannot be written; nothing has run then.
+            When the journal cannot be written, or another process runs the search or has continued it since it was
+            opened here; nothing has run then.
         ValueError
             When the execution queue is not there.
         ClearmlError

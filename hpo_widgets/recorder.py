@@ -38,7 +38,7 @@ class Recorder:
     """Keeps the journal and what is shown of one search in step.
 
     Used by the controller's thread, or, while none runs, by the thread that holds the controller's
-    gate; `trial`, `owner` and ``shown`` may be used from any.
+    gate; `trial`, `owner`, ``run`` and ``shown`` may be used from any.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ class Recorder:
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
         self._journal: Journal | None = None
+        self.run: str | None = None
+        """Tells the present or last run of this process from all others; None before the first."""
         self._sequence: int | None = None
         """The journal's last write as far as known here; another one means that it was continued elsewhere."""
         self._jobs: dict[int, str] = {}
@@ -184,6 +186,7 @@ class Recorder:
             self._journal = self._reopened()
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
+        self.run = self._journal.owner.token
 
     def _reopened(self) -> Journal:
         """Own the journal again, unless somebody else has continued it meanwhile."""

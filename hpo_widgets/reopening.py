@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
-from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalInUse, JournalReader, Owner, journal_path
-from hpo_widgets.journal.lease import SILENCE
+from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.present_arguments import arguments_as_kept
 from hpo_widgets.recovery import settle
@@ -73,7 +72,7 @@ def reattach(
     cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
 ) -> HyperParameterOptimizer | SearchViewer:
     """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell."""
-    from hpo_widgets.clearml.children import kept_state
+    from hpo_widgets.clearml.kept_state import kept_state, refuse_living
     from hpo_widgets.clearml.server import server
 
     directory = keywords.pop("journal", None)
@@ -84,7 +83,7 @@ def reattach(
         path = journal_path(Path(directory or DIRECTORY), search_id)
     is_anew = not path.is_file()
     if is_anew or not _is_at_work(path):
-        _refuse_living(state)
+        refuse_living(state)
     if is_anew:
         _write_anew(path, state)
     JOURNALS_OF_THIS_PROCESS[search_id] = path
@@ -96,19 +95,6 @@ def _is_at_work(path: Path) -> bool:
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
     return owner is not None and owner.is_alive
-
-
-def _refuse_living(state: Mapping[str, Any]) -> None:
-    """Raise `JournalInUse` when the process that keeps an optimizer Task up to date is alive, wherever it is."""
-    kept = state.get("owner")
-    owner = None if kept is None else Owner(**kept)
-    if owner is not None and owner.is_alive:
-        msg = (
-            f"the search {state['search']} is at work in process {owner.pid} on {owner.host}, which was last heard of "
-            f"{max(0.0, owner.silent_for):.0f} s ago. Watch it there; to continue it here, stop it there first. Where "
-            f"that machine is gone, wait until nothing was heard of it for {SILENCE:.0f} s"
-        )
-        raise JournalInUse(msg, owner.host, owner.pid)
 
 
 def _write_anew(path: Path, state: Mapping[str, Any]) -> None:

@@ -102,7 +102,7 @@ class SearchCommands(RunningSearch):
         with self._starts.turn(start):
             was_running = self.is_running()
             if not was_running:
-                template.before_start(self._job_class)
+                template.before_start(self._job_class, self.id)
             if not self._starts.begin(start, begin):
                 return False
             if not was_running:
@@ -146,6 +146,7 @@ class SearchCommands(RunningSearch):
             owner = self._recorder.owner()
             return {
                 "search": self.id,
+                "run": self._recorder.run,
                 "owner": None if owner is None else dataclasses.asdict(owner),
                 "header": dict(self._recorder.header),
                 "space": controller.state.space.to_dict(),

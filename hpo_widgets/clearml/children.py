@@ -140,22 +140,6 @@ def recover(
     return sorted(changed + gone, key=lambda recovered: recovered.row.number)
 
 
-def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
-    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
-    found = server.tasks([optimizer_task_id], ["name", "configuration"])
-    if not found:
-        raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
-    kept = (found[0].get("configuration") or {}).get(SECTION) or {}
-    try:
-        state: dict[str, Any] = json.loads(kept.get("value") or "")
-    except ValueError:
-        raise ValueError(
-            f"Task {found[0].get('name')!r} is not the optimizer Task of a search of hpo_widgets; a search without one "
-            "is opened by its id or journal, with base_task_id="
-        ) from None
-    return state
-
-
 def _facts(task: dict[str, Any]) -> dict[str, str]:
     entries = (task.get("hyperparams") or {}).get(SECTION) or {}
     return {name: str(entry.get("value")) for name, entry in entries.items()}

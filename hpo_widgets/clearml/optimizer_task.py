@@ -66,15 +66,25 @@ class OptimizerTask:
         Whether arguments and space go into it (``auto_connect_task``).
     is_resumed
         Whether this process takes over from one that made it: the Task runs again with the search and ends with it.
+    last_run
+        The run that it told of last, where it is resumed.
+
+    Attributes
+    ----------
+    known_runs : set
+        The runs whose trials this process knows: those before it took over, and its own.
     """
 
-    def __init__(self, task: Any, *, stores_arguments: bool, is_resumed: bool = False) -> None:
+    def __init__(
+        self, task: Any, *, stores_arguments: bool, is_resumed: bool = False, last_run: str | None = None
+    ) -> None:
         self.task = task
         self.id = str(task.id)
         self._is_resumed = is_resumed
         self.is_read_only = not is_resumed and str(task.status) not in {"created", "in_progress"}
         self._stores_arguments = stores_arguments and not self.is_read_only
         self._kept = ""
+        self.known_runs = {last_run}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id})"
@@ -129,6 +139,7 @@ class OptimizerTask:
 
     def keep(self, state: Mapping[str, Any]) -> None:
         """Keep what is needed to take the search up again (JSON values); nothing is sent when it is the same."""
+        self.known_runs.add(state.get("run"))
         text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return

@@ -175,16 +175,34 @@ class TaskTemplate(Template):
                 f"derived from one of them, as the trials are ClearML Tasks, got {job_class!r}"
             )
 
-    def before_start(self, job_class: type | None) -> None:
-        """Look for the queue, unless the jobs run on this machine.
+    def before_start(self, job_class: type | None, search_id: str) -> None:
+        """Look at who runs the search, and for the queue, unless the jobs run on this machine.
 
         Raises
         ------
+        JournalInUse
+            When another process runs it, by what the optimizer Task keeps, with what to do.
+        JournalError
+            When another process has run it since it was opened here.
         ValueError
             When there is no such queue, with a near match.
         """
+        self._refuse_others(search_id)
         if job_class is None or not issubclass(job_class, LocalClearmlJob):
             self.queue_id()
+
+    def _refuse_others(self, search_id: str) -> None:
+        from hpo_widgets.clearml.kept_state import read_state, refuse_living, refuse_other_runs
+
+        own = self._optimizer_task
+        if own is None or own.is_read_only:
+            return
+        for task in self.server.tasks([own.id], ["configuration"]):
+            state = read_state(task)
+            # A person's clone of the Task keeps what the search of the first one was.
+            if state is not None and state["search"] == search_id:
+                refuse_living(state)
+                refuse_other_runs(state, own.known_runs)
 
     def queue_id(self) -> str:
         """The id of the execution queue; ``ValueError`` when there is none of that name."""
@@ -208,11 +226,14 @@ class TaskTemplate(Template):
 
     def resume(self, header: Mapping[str, Any]) -> None:
         """Take up the search's own Task again, if it had one that is still there."""
+        from hpo_widgets.clearml.kept_state import read_state
         from hpo_widgets.clearml.optimizer_task import OptimizerTask
 
         own = (header.get("clearml") or {}).get("optimizer_task")
-        if own is not None and self.server.tasks([own], ["id"]):
-            self.join(OptimizerTask(Task.get_task(task_id=own), stores_arguments=False, is_resumed=True))
+        for task in [] if own is None else self.server.tasks([own], ["configuration"]):
+            last_run = (read_state(task) or {}).get("run")
+            sdk_task: Any = Task.get_task(task_id=own)
+            self.join(OptimizerTask(sdk_task, stores_arguments=False, is_resumed=True, last_run=last_run))
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""

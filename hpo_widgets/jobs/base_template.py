@@ -83,8 +83,11 @@ class Template(ABC):
                 f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
             )
 
-    def before_start(self, job_class: type | None) -> None:  # noqa: B027 -- most have none
-        """Raise ``ValueError`` for what has to be there before the first launch and is not."""
+    def before_start(self, job_class: type | None, search_id: str) -> None:  # noqa: B027 -- most have none
+        """Raise ``ValueError`` for what has to be there before the first launch and is not.
+
+        And `JournalError` for a search that somebody else runs, or has continued since it was opened here.
+        """
 
     def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
         """Take up what a journal's header keeps of it (`facts`)."""

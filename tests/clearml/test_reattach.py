@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from clearml import Task
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.clearml import reporter
 from hpo_widgets.clearml.server import UnreachableError
-from hpo_widgets.journal import JournalInUse, JournalNotFound, Owner
+from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -251,6 +252,31 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     assert len(hands.taken) == 5
 
 
+def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_told(
+    dead_search, opened, hands, own_ids, tmp_path
+):
+    task_id, search_id = dead_search()
+    first, second = (opened(task_id, journal=tmp_path / name) for name in ("first", "second"))
+    first.start()
+    wait_for(lambda: kept_state(task_id)["owner"]["pid"] == os.getpid(), "the Task does not say who runs the search")
+    refused = f"the search {search_id} is at work in process {os.getpid()} on {platform.node()}, .* stop it there first"
+    with pytest.raises(JournalInUse, match=refused):
+        second.start()
+    second.command("start")
+    wait_for(lambda: second.errors, "the panel is not told")
+    assert re.search(f"^start: {refused}", second.errors[0].sentence)
+    assert not second.is_running()
+    hands.gate.set()
+    assert first.wait(timeout=1.0)
+    # What the first one has launched, the second does not know.
+    with pytest.raises(JournalError, match="continued elsewhere since it was opened here; open it again"):
+        second.start()
+    assert len(own_ids(task_id)) == 5
+    first.set_total_max_jobs(6)
+    finished(first)
+    assert len(own_ids(task_id)) == 6
+
+
 @pytest.mark.parametrize("journal", ["journals", "elsewhere"])
 def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
     task_search, hands, opened, project, tmp_path, journal
@@ -268,7 +294,15 @@ def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
     with pytest.raises(JournalInUse, match="on far, which was last heard of"):
         opened(own.id, journal=tmp_path / journal)
     keep(time.time() - 2 * SILENCE)
-    assert opened(own.id, journal=tmp_path / journal).counts[TrialState.COMPLETED] == 3
+    again = opened(own.id, journal=tmp_path / journal)
+    assert again.counts[TrialState.COMPLETED] == 3
+    again.set_total_max_jobs(4)
+    keep(time.time())
+    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+        again.start()
+    keep(time.time() - 2 * SILENCE)
+    finished(again)
+    assert again.counts[TrialState.COMPLETED] == 4
 
 
 def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
