@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.jobs.base import JobEngine
     from hpo_widgets.jobs.base_template import Template
-    from hpo_widgets.jobs.engine import WorkerEnvironment
+    from hpo_widgets.jobs.environment import WorkerEnvironment
     from hpo_widgets.strategies.base import SearchStrategy
 
 CONTROLLER_KEYWORDS = (

@@ -1,6 +1,6 @@
-"""What both engines share: slots, the one place of waiting, deadlines, output, and the end of everything.
+"""What both engines share: their slots, the one place of waiting, deadlines, output, and the end of everything.
 
-A slot is a place for one running trial; its index is the worker's index. All methods but `wake` belong
+All methods but `wake` belong
 to one thread. That thread is never blocked by a trial: sockets are non-blocking, what must be killed is
 killed at its deadline from inside `wait`, and a process that takes long to die is reaped later.
 """
@@ -17,63 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpo_widgets.jobs.base import JobEvent, Outcome
+from hpo_widgets.jobs.environment import Environments
 from hpo_widgets.jobs.frames import split
 from hpo_widgets.jobs.poller import Poller
 from hpo_widgets.jobs.process import Process, check_platform
+from hpo_widgets.jobs.slot import FOREVER, Slot
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-    WorkerEnvironment = (
-        Mapping[int, Mapping[str, object]]
-        | Sequence[Mapping[str, object]]
-        | Callable[[int], Mapping[str, object]]
-        | None
-    )
+    from hpo_widgets.jobs.environment import WorkerEnvironment
 
-FOREVER = float("inf")
 _HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
 _SOON = 0.02  # the same, while one of them grows fast
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
 _CHUNK = 1 << 16
-
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-
-
-class Slot:
-    """A place for one running trial."""
-
-    __slots__ = (
-        "abort_state", "began", "buffer", "connection", "fd", "index", "kill_at", "killed_at", "number",
-        "outgoing", "page", "process", "ready", "sent", "stop_state",
-    )  # fmt: skip
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.process: Process | None = None
-        self.connection: socket.socket | None = None
-        self.fd = -1
-        self.buffer = b""
-        self.outgoing = b""
-        self.sent = b""
-        self.page: memoryview | None = None
-        self.ready = False
-        self.number: int | None = None
-        self.began = 0.0
-        self.stop_state: TrialState | None = None
-        self.abort_state: TrialState | None = None
-        self.kill_at = FOREVER
-        self.killed_at = FOREVER
 
 
 class ProcessEngine(ABC):
@@ -99,10 +60,7 @@ class ProcessEngine(ABC):
         check_platform()
         _check_workers(workers)
         self._pid = os.getpid()
-        self._worker_env = worker_env
-        self._environment = dict(os.environ)
-        for name in THREAD_LIMITS:
-            self._environment.setdefault(name, "1")
+        self._environments = Environments(worker_env)
         self._directory = str(Path.cwd())
         self._poller = Poller()
         self._wake_here, self._wake_there = socket.socketpair()
@@ -311,24 +269,6 @@ class ProcessEngine(ABC):
             self._poller.add(slot.process.pidfd)
         if self._housekeeping_at == FOREVER:
             self._housekeeping_at = time.monotonic() + _HOUSEKEEPING
-
-    def _environment_of(self, index: int) -> dict[str, str]:
-        environment = dict(self._environment)
-        source = self._worker_env
-        if source is None:
-            return environment
-        if callable(source):
-            own: Mapping[str, object] = source(index)
-        elif hasattr(source, "get"):
-            own = source.get(index, {})
-        else:
-            own = source[index] if index < len(source) else {}
-        for name, value in own.items():
-            if value is None:
-                environment.pop(name, None)
-            else:
-                environment[name] = str(value)
-        return environment
 
     def _end(self, slot: Slot, outcome: Outcome) -> None:
         """The slot's trial has ended; the slot is free, or gone after a resize."""

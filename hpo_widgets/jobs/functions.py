@@ -45,15 +45,16 @@ import cloudpickle
 
 from hpo_widgets.jobs import frames
 from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.engine import FOREVER, ProcessEngine, Slot
+from hpo_widgets.jobs.engine import ProcessEngine
 from hpo_widgets.jobs.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
+from hpo_widgets.jobs.slot import FOREVER, Slot
 from hpo_widgets.jobs.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.jobs.engine import WorkerEnvironment
+    from hpo_widgets.jobs.environment import WorkerEnvironment
 
 LARGE = 50 * 1024 * 1024
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
@@ -195,7 +196,7 @@ class FunctionPool(ProcessEngine):
         return True
 
     def _spawn(self, slot: Slot) -> None:
-        environment = self._environment_of(slot.index)
+        environment = self._environments.of(slot.index)
         with contextlib.ExitStack() as childs_side:
             page_fd = _memory("page")
             childs_side.callback(os.close, page_fd)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.engine import ProcessEngine, Slot
+from hpo_widgets.jobs.engine import ProcessEngine
 from hpo_widgets.jobs.frames import SCALAR
 from hpo_widgets.jobs.reporting import VARIABLE
 from hpo_widgets.jobs.template import ScriptTemplate
@@ -23,7 +23,8 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.jobs.engine import WorkerEnvironment
+    from hpo_widgets.jobs.environment import WorkerEnvironment
+    from hpo_widgets.jobs.slot import Slot
 
 _MAX_SENTENCE = 500
 
@@ -69,9 +70,9 @@ class ScriptEngine(ProcessEngine):
         self._template = template
         self._stop_grace = stop_grace
         # What it prints is to be read while it runs.
-        self._environment.setdefault("PYTHONUNBUFFERED", "1")
-        self._environment.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
-        _add_own_package(self._environment)
+        self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
+        self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
+        _add_own_package(self._environments.shared)
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
@@ -92,7 +93,7 @@ class ScriptEngine(ProcessEngine):
     # Inside --------------------------------------------------------------------------------------
 
     def _spawn(self, slot: Slot, arguments: Sequence[str]) -> None:
-        environment = self._environment_of(slot.index)
+        environment = self._environments.of(slot.index)
         here, there = socket.socketpair()
         with there:
             descriptor = there.fileno()
