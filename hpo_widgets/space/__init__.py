@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hpo_widgets.space.codec import ColumnSpec
-from hpo_widgets.space.epoch import Point, Range, Space
+from hpo_widgets.space.epoch import Space
 from hpo_widgets.space.layout import Condition, Occurrence, SetOccurrence
+from hpo_widgets.space.options import Point, Range
 
 __all__ = ["ColumnSpec", "Condition", "Occurrence", "Point", "Range", "SetOccurrence", "Space"]

@@ -6,23 +6,21 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hpo_widgets.choices import UnknownChoice
-from hpo_widgets.grids import LazyList, concatenate, product
 from hpo_widgets.messages import near_match
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, Parameter, check_limits
-from hpo_widgets.space.bounds import Limits, checked_limits, within
+from hpo_widgets.space.bounds import Limits, checked_limits
 from hpo_widgets.space.codec import ColumnSpec, PointCodec
 from hpo_widgets.space.layout import Condition, Layout, Occurrence, SetOccurrence
 from hpo_widgets.space.matching import match
+from hpo_widgets.space.options import Options, Point, Range
 from hpo_widgets.space.stored import space_from_json, space_to_json
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
-Point = dict[str, Any]
-Range = tuple[Any, ...]
+    from hpo_widgets.grids import LazyList
 
 
 class Space:
@@ -57,51 +55,13 @@ class Space:
         other._settle()
         return other
 
+    def _settle(self) -> None:
+        """Work out what the present ranges leave."""
+        self._options = Options(self._layout, self._limits, self._changed)
+        self._codec = PointCodec(self._options.leaves)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.parameters, self._limits, self._changed)
-
-    def _settle(self) -> None:
-        """Work out what each occurrence gives under the current ranges, and which combinations are left."""
-        layout = self._layout
-        self._leaves: dict[str, LeafParameter] = {}
-        # A leaf per occurrence; None where the current range leaves it no value.
-        self._active: list[LeafParameter | None] = [None] * len(layout.occurrences)
-        for name, column in layout.columns.items():
-            range_ = self._changed.get(name)
-            leaf = column.parameter
-            if range_ is not None:
-                leaf = leaf.with_range(range_, self._limits.get(name))
-            self._leaves[name] = leaf
-            for index in column.occurrences:
-                own = layout.occurrences[index].parameter
-                if own == column.parameter:
-                    self._active[index] = leaf
-                else:
-                    self._active[index] = own if range_ is None else within(own, column.parameter, leaf.range)
-        self._feasible: list[tuple[int, ...]] = [()] * len(layout.sets)
-        for place in reversed(layout.sets):  # inner before outer
-            self._feasible[place.index] = tuple(
-                number
-                for number, (leaves, sets) in enumerate(place.combinations)
-                if all(self._active[index] is not None for index in leaves)
-                and all(self._feasible[index] for index in sets)
-            )
-        self._top_sets = [layout.sets[index] for is_set, index in layout.top if is_set]
-        for place in self._top_sets:
-            if not self._feasible[place.index]:
-                names = ", ".join(map(repr, sorted(place.names & self._changed.keys())))
-                raise ValueError(f"these ranges leave no combination of the ParameterSet: allow more for {names}")
-        top = [layout.occurrences[index] for is_set, index in layout.top if not is_set]
-        self._top_names = [occurrence.name for occurrence in top]
-        self._top_leaves = [(occurrence.dimension, self._some(occurrence.index)) for occurrence in top]
-        self._codec = PointCodec(self._leaves)
-
-    def _some(self, occurrence: int) -> LeafParameter:
-        """Return what an occurrence of the top level or of a feasible combination gives."""
-        leaf = self._active[occurrence]
-        if leaf is None:  # pragma: no cover - the feasible combinations are chosen by this
-            raise LookupError(f"{self._layout.occurrences[occurrence].name!r} has no value in these ranges")
-        return leaf
 
     # ---------------------------------------------------------------- what there is
 
@@ -123,7 +83,7 @@ class Space:
     @property
     def ranges(self) -> Mapping[str, Range]:
         """Current range of every name, in values: ``(low, high)`` or the allowed choices."""
-        return MappingProxyType({name: leaf.range for name, leaf in self._leaves.items()})
+        return MappingProxyType({name: leaf.range for name, leaf in self._options.leaves.items()})
 
     def leaf(self, name: str) -> LeafParameter:
         """Return the leaf parameter of a name, with its current range.
@@ -135,9 +95,9 @@ class Space:
         ValueError
             For an unknown name, with a near match.
         """
-        if name not in self._leaves:
+        if name not in self._options.leaves:
             raise ValueError(f"the space has no parameter {name!r}. {near_match(name, self.names)}")
-        return self._leaves[name]
+        return self._options.leaves[name]
 
     @property
     def columns(self) -> tuple[ColumnSpec, ...]:
@@ -154,7 +114,7 @@ class Space:
         """Names with choices whose values a stored search could not hold."""
         return tuple(
             name
-            for name, leaf in self._leaves.items()
+            for name, leaf in self._options.leaves.items()
             if any(isinstance(value, UnknownChoice) for value in leaf.declared)
         )
 
@@ -185,11 +145,11 @@ class Space:
 
     def active_leaf(self, occurrence: int) -> LeafParameter | None:
         """Return what an occurrence gives under the current ranges, None when nothing is left of it."""
-        return self._active[occurrence]
+        return self._options.active[occurrence]
 
     def feasible(self, parameter_set: int) -> tuple[int, ...]:
         """Return the combinations of a ParameterSet that the current ranges leave."""
-        return self._feasible[parameter_set]
+        return self._options.feasible[parameter_set]
 
     def selections(self, point: Mapping[str, Any]) -> tuple[int | None, ...] | None:
         """Tell which combination of each ParameterSet a point uses.
@@ -203,7 +163,7 @@ class Space:
         return match(self._layout, point, self._gives)
 
     def _gives(self, occurrence: int, value: Any) -> bool:
-        leaf = self._active[occurrence]
+        leaf = self._options.active[occurrence]
         return leaf is not None and leaf.contains(value)
 
     # ---------------------------------------------------------------- other epochs
@@ -245,40 +205,7 @@ class Space:
         list of dict
             n points inside the current ranges. Names of combinations that are not chosen are absent.
         """
-        u = np.asarray(u, dtype=np.float64)
-        if u.ndim != 2 or u.shape[1] != self.num_dimensions:
-            raise ValueError(f"unit numbers must have shape (n, {self.num_dimensions}), got {u.shape}")
-        values = [leaf.from_unit(u[:, dimension]) for dimension, leaf in self._top_leaves]
-        names = self._top_names
-        points: list[Point] = (
-            [dict(zip(names, row)) for row in zip(*values)]  # noqa: B905 - equal by construction, and the hot line
-            if values
-            else [{} for _ in range(len(u))]
-        )
-        if self._top_sets:
-            rows = np.arange(len(u))
-            for place in self._top_sets:
-                self._fill(place, u, rows, points)
-        return points
-
-    def _fill(
-        self, place: SetOccurrence, u: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], points: list[Point]
-    ) -> None:
-        """Choose a combination for each of some rows and write its values into their points."""
-        feasible = self._feasible[place.index]
-        chosen = np.minimum((u[rows, place.dimension] * len(feasible)).astype(np.int64), len(feasible) - 1)
-        for which, number in enumerate(feasible):
-            members = rows[chosen == which]
-            if not len(members):
-                continue
-            leaves, sets = place.combinations[number]
-            for index in leaves:
-                leaf, occurrence = self._some(index), self._layout.occurrences[index]
-                unit = np.zeros(len(members)) if occurrence.dimension is None else u[members, occurrence.dimension]
-                for row, value in zip(members.tolist(), leaf.from_unit(unit), strict=True):
-                    points[row][occurrence.name] = value
-            for index in sets:
-                self._fill(self._layout.sets[index], u, members, points)
+        return self._options.points(u)
 
     def contains(self, point: Mapping[str, Any]) -> bool:
         """Tell whether a point is one that the current ranges can give."""
@@ -287,20 +214,7 @@ class Space:
     @property
     def size(self) -> int | None:
         """Number of points when every range has steps or choices, None when one is continuous."""
-        return self._size(self._layout.top)
-
-    def _size(self, parts: Sequence[tuple[bool, int]]) -> int | None:
-        total = 1
-        for is_set, index in parts:
-            if is_set:
-                counts = [self._size(_parts(self._layout.sets[index], number)) for number in self._feasible[index]]
-                count = None if None in counts else sum(filter(None, counts))
-            else:
-                count = self._some(index).num_values
-            if count is None:
-                return None
-            total *= count
-        return total
+        return self._options.size
 
     def grid(self) -> LazyList[Point]:
         """List every point, made on demand; the last parameter varies fastest.
@@ -308,19 +222,7 @@ class Space:
         A continuous range is cut into 100 equal steps, of the exponent where it is logarithmic, as in ClearML.
         The list's ``size`` is exact where `len` overflows.
         """
-        return product(self._lists(self._layout.top))
-
-    def _lists(self, parts: Sequence[tuple[bool, int]]) -> list[LazyList[Point]]:
-        lists: list[LazyList[Point]] = []
-        for is_set, index in parts:
-            if is_set:
-                place = self._layout.sets[index]
-                lists.append(
-                    concatenate([product(self._lists(_parts(place, number))) for number in self._feasible[index]])
-                )
-            else:
-                lists.append(self._some(index).to_list())
-        return lists
+        return self._options.grid()
 
     def normalise(self, point: Mapping[str, Any]) -> Point:
         """Return a point given by hand with the values that were meant, whatever the current ranges.
@@ -346,8 +248,8 @@ class Space:
             if not is_set and (name := self._layout.occurrences[index].name) not in values:
                 raise ValueError(f"the point lacks a value for {name!r}")
         if self.selections(values) is None and match(self._layout, values, self._could_be) is None:
-            sets = [place.names for place in self._top_sets if place.names & values.keys()] or [
-                place.names for place in self._top_sets
+            sets = [place.names for place in self._options.top_sets if place.names & values.keys()] or [
+                place.names for place in self._options.top_sets
             ]
             given = {name: value for name, value in values.items() if any(name in names for names in sets)}
             raise ValueError(f"no combination of the ParameterSet has exactly {given!r}")
@@ -416,21 +318,16 @@ class Space:
         return (
             self.parameters == other.parameters
             and self._limits == other._limits
-            and list(self._leaves.values()) == list(other._leaves.values())
+            and list(self._options.leaves.values()) == list(other._options.leaves.values())
         )
 
     def __hash__(self) -> int:
-        return hash((self.parameters, tuple(self._leaves.values())))
+        return hash((self.parameters, tuple(self._options.leaves.values())))
 
     def __repr__(self) -> str:
-        return f"Space({list(self._leaves.values())!r})"
+        return f"Space({list(self._options.leaves.values())!r})"
 
 
 def _rebuild(parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, Range]) -> Space:
     space = Space(parameters, limits)
     return space.with_ranges(changed) if changed else space
-
-
-def _parts(place: SetOccurrence, number: int) -> list[tuple[bool, int]]:
-    leaves, sets = place.combinations[number]
-    return [(False, index) for index in leaves] + [(True, index) for index in sets]
