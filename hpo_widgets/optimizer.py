@@ -179,8 +179,9 @@ class HyperParameterOptimizer(SearchCommands):
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
 
-        On ClearML it returns once every abort has been sent; the search is stopping until the server agrees. A start
-        that still waits for the server is taken back.
+        On ClearML it returns once every abort has been sent, or tried at a server that is away; the search is stopping
+        until the server agrees, for five minutes at most. Then it ends, and `stop_reason` names the Tasks that may
+        still run. A start that still waits for the server is taken back.
         Idempotent and safe from any thread, a callback's included.
 
         Parameters

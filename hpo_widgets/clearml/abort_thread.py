@@ -40,12 +40,11 @@ class AbortThread:
 
     def has_sent_all(self) -> bool:
         """Under the lock: whether every abort was sent, or tried once at a server that does not answer."""
-        overdue = time.monotonic() - SENDING_SECONDS
-        return all(
-            job.stop_tried or job.stop_wanted < overdue
-            for job in self._jobs.by_number.values()
-            if job.stop_state is not None
-        )
+        return all(self.has_sent(job) for job in self._jobs.by_number.values() if job.stop_state is not None)
+
+    def has_sent(self, job: ActiveJob) -> bool:
+        """Under the lock: the same of one that is to be stopped."""
+        return job.stop_tried or job.stop_wanted < time.monotonic() - SENDING_SECONDS
 
     def stop_tasks(self, jobs: Sequence[ActiveJob]) -> None:
         """Send the aborts, and end the processes of this machine."""

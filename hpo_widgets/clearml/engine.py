@@ -156,6 +156,12 @@ class ClearmlEngine:
         with self._jobs.changed:
             return self._aborts.has_sent_all()
 
+    def may_go_on(self) -> set[int]:
+        """The trials that have Tasks: all but those whose processes end with this machine's."""
+        with self._jobs.changed:
+            active = self._jobs.by_number.values()
+            return {job.number for job in active if job.task is not None and local_jobs.process_of(job.job) is None}
+
     def close(self, grace: float = 0.0) -> None:
         """Stop what runs and end the threads."""
         del grace
@@ -165,13 +171,14 @@ class ClearmlEngine:
             self._jobs.is_closed = True
             for job in self._jobs.by_number.values():
                 if job.stop_state is None:  # the launcher may have it in hand
-                    job.stop_state = TrialState.ABORTED
-            left = [job for job in self._jobs.by_number.values() if job.task is not None]
+                    job.stop_state, job.stop_wanted = TrialState.ABORTED, time.monotonic()
+            active = self._jobs.by_number.values()
+            left = [job for job in active if job.task is not None and not self._aborts.has_sent(job)]
             self._jobs.changed.notify_all()
         _ENGINES.discard(self)
         if left:
             try:
-                self._aborts.stop_tasks([job for job in left if not job.stop_tried])
+                self._aborts.stop_tasks(left)
             except ClearmlError as error:
                 logger.warning("clearml: %d Tasks could not be stopped: %s", len(left), error)
         self.kill_processes()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hpo_widgets.controller.job_events import JobEvents
 from hpo_widgets.controller.launches import Launches
-from hpo_widgets.controller.stopping import Stopping
+from hpo_widgets.controller.stopping import AGREEMENT_SECONDS, Stopping
 from hpo_widgets.controller.timetable import Timetable
 from hpo_widgets.controller.trial_ends import TrialEnds
 from hpo_widgets.history import History
 from hpo_widgets.jobs.base import QueueEngine
+from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.search import StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.jobs.base import JobEngine
     from hpo_widgets.recorder import Recorder
-    from hpo_widgets.search import StopReason
+
+MOST_NAMES = 10
+"""So many trials are named in one sentence."""
 
 
 class Run:
@@ -55,6 +59,7 @@ class Run:
         self._recorder = recorder
         self._calls = calls
         self._proposals = proposals
+        self._tell = tell
         self._launches = Launches(state, recorder, proposals, self.timetable, engine, self.queue)
         self._ends = TrialEnds(state, recorder, proposals, self.stopping, by_servers_clock=self.queue is not None)
         self._events = JobEvents(state, recorder, proposals, self.stopping, self.timetable, self._ends, tell)
@@ -87,6 +92,8 @@ class Run:
             reason = self.stopping.reason or self._why_no_more()
             if reason is not None:
                 return reason
+        elif self.stopping.has_waited_long_enough():
+            return self._leave()
         due, now = recorder.due, time.monotonic()
         if due is not None and now >= due:
             # Only after the launch: no free worker waits for the commit of what it did before.
@@ -100,6 +107,21 @@ class Run:
         """Let go of the strategy, and end in the rows what the engine has ended by its close."""
         self._proposals.close()
         self._ends.abandon(reason.sentence)
+
+    def _leave(self) -> StopReason:
+        """Let go of the jobs whose end the server has not told, and say which they are."""
+        reason = cast("StopReason", self.stopping.reason)
+        left = self._ends.leave(cast("QueueEngine", self.queue).may_go_on())
+        if not left:
+            return reason
+        names = [f"#{row.number} ({row.job})" for row in left]
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        unknown = (
+            f"the server did not say in {AGREEMENT_SECONDS / SECONDS_A_MINUTE:g} minutes that these trials have ended, "
+            f"and they may still run: {', '.join(names[:MOST_NAMES])}{more}"
+        )
+        self._tell("search", f"{unknown}. Starting the search again, or opening it, takes them up as they are then")
+        return StopReason(reason.code, f"{reason.sentence}; {unknown}")
 
     def _why_no_more(self) -> StopReason | None:
         state = self._state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.search import SearchStatus, StopReason
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.jobs.base import JobEngine, QueueEngine
+
+AGREEMENT_SECONDS = 300.0
+"""So long after its end was wanted a search waits for a server to say that all jobs have ended.
+
+Longer than a restart of the server takes; whoever waits for the end of the search waits no longer.
+"""
 
 
 class Stopping:
@@ -29,6 +36,8 @@ class Stopping:
     def __init__(self, state: SearchState, engine: JobEngine, queue: QueueEngine | None) -> None:
         self.reason: StopReason | None = None
         """Why the run is ending; None: it goes on."""
+        self._wanted = 0.0
+        """``time.monotonic()`` of the reason."""
         self._state = state
         self._engine = engine
         self._queue = queue
@@ -38,6 +47,7 @@ class Stopping:
         if self.reason is not None:
             return
         self.reason = reason
+        self._wanted = time.monotonic()
         self._state.status = SearchStatus.STOPPING
         with self._queue.together() if self._queue is not None else contextlib.nullcontext():
             for number in self._state.active:
@@ -68,3 +78,9 @@ class Stopping:
     def has_sent_all(self) -> bool:
         """Whether the run is ending and a server has been sent every abort of it."""
         return self.reason is not None and self._queue is not None and self._queue.has_sent_aborts()
+
+    def has_waited_long_enough(self) -> bool:
+        """Whether the run is ending, and a server has not agreed to it in `AGREEMENT_SECONDS`."""
+        return (
+            self.reason is not None and self._queue is not None and time.monotonic() - self._wanted > AGREEMENT_SECONDS
+        )

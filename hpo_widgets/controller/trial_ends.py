@@ -10,12 +10,15 @@ from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hpo_widgets.active_trial import ActiveTrial
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.stopping import Stopping
     from hpo_widgets.jobs.base import Outcome
     from hpo_widgets.recorder import Recorder
+    from hpo_widgets.trials import TrialRow
 
 
 class TrialEnds:
@@ -81,6 +84,22 @@ class TrialEnds:
         for number, trial in list(self._state.active.items()):
             trial.refresh(self._state.objectives)
             self._finish(number, trial, TrialState.ABORTED, sentence)
+
+    def leave(self, may_go_on: Collection[int]) -> list[TrialRow]:
+        """Let go of the trials whose jobs may go on, as they are, for the next run to take over; returns their rows."""
+        search = self._state
+        left = []
+        for number, trial in sorted(search.active.items()):
+            job = trial.row.job
+            if job is not None and number in may_go_on:
+                row = trial.refresh(search.objectives)
+                search.interrupted.append((row, job))
+                search.clock.active_started.pop(number, None)
+                self._recorder.change(row)
+                left.append(row)
+        for row in left:
+            del search.active[row.number]
+        return left
 
     def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
         """Keep a returned value with the curve that it ends."""

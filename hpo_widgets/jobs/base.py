@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from hpo_widgets.search import Search
@@ -157,6 +157,10 @@ class QueueEngine(JobEngine, Protocol):
 
     def has_sent_aborts(self) -> bool:
         """Whether every abort so far has been sent, or tried once at a server that does not answer."""
+        ...
+
+    def may_go_on(self) -> Collection[int]:
+        """The trials whose jobs run, or will, after `close` if the server has not taken their abort."""
         ...
 
 

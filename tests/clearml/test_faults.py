@@ -6,7 +6,9 @@ import os
 
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.clearml.server import NoCredentialsError, RefusedError, UnreachableError
+from hpo_widgets.controller import stopping
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.status import StatusPanel
@@ -137,6 +139,97 @@ def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, hands, u
     way.gate.set()
     assert made.wait(timeout=1.0)
     assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+
+
+def go_away(way):
+    way.down()
+
+
+def hang(way):
+    way.gate.clear()
+
+
+def refuse(way):
+    for endpoint in ("tasks.stop_many", "tasks.stopped"):
+        way.plan(endpoint, (403, 0, "Forbidden"), times=1000)
+
+
+def come_back(way):
+    way.heal()
+    way.gate.set()
+    if not way.is_up:
+        way.up()
+
+
+@pytest.fixture
+def left_behind(way, task_search, hands, until, monkeypatch):
+    """``left_behind(trouble)`` gives a search that was stopped, and ended though its two trials still run."""
+    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+
+    def make(trouble):
+        hands.gate.clear()
+        made = task_search(total_max_jobs=4)
+        made.start()
+        until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+        trouble(way)
+        made.stop()
+        assert made.wait(timeout=1.0)
+        return made
+
+    yield make
+    come_back(way)
+
+
+@pytest.mark.parametrize(("trouble", "is_taken_later"), [(go_away, False), (hang, True), (refuse, False)])
+def test_a_stop_comes_to_an_end_without_the_server_and_says_what_may_still_run(
+    left_behind, way, hands, trouble, is_taken_later
+):
+    made = left_behind(trouble)
+    assert (made.status, made.stop_reason.code) == (SearchStatus.STOPPED, "stopped")
+    assert made.stop_reason.sentence.startswith("stopped by hand; the server did not say in ")
+    for sentence in (made.stop_reason.sentence, sentences(made)[-1]):
+        assert all(f"#{number} ({made.trial(number).id})" in sentence for number in range(2))
+    assert made.counts[TrialState.RUNNING] == 2
+    assert made.get_num_active_experiments() == 0
+    # The same process takes them up again, when it is asked to.
+    come_back(way)
+    if is_taken_later:
+        wait_for(lambda: [hands.status(task) for task in hands.taken] == ["stopped"] * 2, "the stop did not arrive")
+    assert made.start()
+    hands.gate.set()
+    assert made.wait(timeout=1.0)
+    num_stopped = 2 * is_taken_later
+    expected = {TrialState.ABORTED: num_stopped, TrialState.COMPLETED: 4 - num_stopped}
+    assert made.counts == {**dict.fromkeys(TrialState, 0), **expected}
+    assert len(hands.taken) == 4
+
+
+def test_what_a_stop_left_behind_is_opened_as_the_server_has_it(left_behind, way, hands, base_task):
+    made = left_behind(go_away)
+    first, second = hands.taken
+    hands.call("tasks.stopped", task=first, force=True, status_reason="by somebody")
+    come_back(way)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=base_task)
+    states = {again.trial(number).id: again.trial(number).state for number in range(2)}
+    assert states == {first: TrialState.ABORTED, second: TrialState.RUNNING}
+    assert again.stop_reason == made.stop_reason
+    assert again.start()
+    hands.gate.set()
+    assert again.wait(timeout=1.0)
+    assert (again.counts[TrialState.ABORTED], again.counts[TrialState.COMPLETED]) == (1, 3)
+
+
+def test_a_trial_that_was_never_launched_is_not_left_behind(way, task_search, hands, until, monkeypatch):
+    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+    way.plan("tasks.clone", "unanswered")
+    made = task_search(total_max_jobs=1)
+    way.plan("tasks.get_all", "lost", times=1000)
+    made.start()
+    until(made, lambda: made.errors)
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert made.stop_reason.sentence == "stopped by hand"
+    assert (made.counts[TrialState.ABORTED], hands.taken) == (1, [])
 
 
 @pytest.mark.parametrize("what", ["unanswered", "lost"])
