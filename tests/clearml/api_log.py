@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-import requests
-
+from tests.clearml.pass_on import PassOn
 from tests.clearml.recorded import EDITED, Step, calls, in_order
-
-NOT_PASSED_ON = {"host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding"}
 
 
 class PassingBy(ThreadingHTTPServer):
@@ -22,7 +19,7 @@ class PassingBy(ThreadingHTTPServer):
     def __init__(self, target):
         self.target = target.rstrip("/")
         self.steps = []
-        super().__init__(("127.0.0.1", 0), _PassOn)
+        super().__init__(("127.0.0.1", 0), _Noting)
         self._thread = threading.Thread(target=self.serve_forever, name="passing by", daemon=True)
         self._thread.start()
 
@@ -63,36 +60,15 @@ class PassingBy(ThreadingHTTPServer):
         self.server_close()
 
 
-class _PassOn(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer waits for the acknowledgement of its headers
-
-    def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = requests.request(
-            self.command,
-            self.server.target + self.path,
-            data=body,
-            headers={name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON},
-            timeout=300,
-        )
+class _Noting(PassOn):
+    def take(self, body):
+        status, headers, content = self.ask(body)
         try:
             said = json.loads(body or b"{}")
         except ValueError:  # lines of JSON, as which events are sent
             said = {"events": [json.loads(line) for line in body.splitlines()]}
-        self.server.steps.append(step(self.command, self.path, answer.status_code, said))
-        self.send_response(answer.status_code)
-        for name, value in answer.headers.items():
-            if name.lower() not in NOT_PASSED_ON:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.content)))
-        self.end_headers()
-        self.wfile.write(answer.content)
-
-    do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the names that the base class looks for
-
-    def log_message(self, *_):
-        """Say nothing: the tests look at the notes."""
+        self.server.steps.append(step(self.command, self.path, status, said))
+        self.answer(status, headers, content)
 
 
 def step(method, path, status, body):

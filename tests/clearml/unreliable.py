@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-import requests
-
-HOP_BY_HOP = {"host", "connection", "content-length", "transfer-encoding", "content-encoding", "accept-encoding"}
+from tests.clearml.pass_on import PassOn
 
 
 class Unreliable:
@@ -46,13 +44,8 @@ class Unreliable:
 
     def up(self):
         """Listen, at the same address as before."""
-        way = self
-
-        class Handler(_Handler):
-            pass
-
-        Handler.way = way
-        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler, bind_and_activate=False)
+        server = ThreadingHTTPServer(("127.0.0.1", self._port), _Handler, bind_and_activate=False)
+        server.target, server.way = self.target, self
         server.daemon_threads = True
         server.allow_reuse_address = True
         server.server_bind()
@@ -104,14 +97,9 @@ class Unreliable:
             self.down()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer waits for the acknowledgement of its headers
-    way = None
-
-    def handle_any(self):
-        way = self.way
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+class _Handler(PassOn):
+    def take(self, body):
+        way = self.server.way
         endpoint = self.path.partition("?")[0].strip("/").rpartition("/")[2]
         if not way.gate.is_set():
             way.num_held += 1
@@ -133,28 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:  # lines of JSON
             said = {}
         way.seen.append((endpoint, said if isinstance(said, dict) else {}))
-        passed = requests.request(
-            self.command,
-            way.target + self.path,
-            data=body,
-            headers={name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP},
-            timeout=60,
-        )
+        answer = self.ask(body)
         if what == "unanswered":
             self.close_connection = True
             return
-        headers = {name: value for name, value in passed.headers.items() if name.lower() not in HOP_BY_HOP}
-        self.answer(passed.status_code, headers, passed.content)
-
-    do_GET = do_POST = handle_any  # noqa: N815 - the names that the base class looks for
-
-    def answer(self, status, headers, content):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        """Say nothing."""
+        self.answer(*answer)
