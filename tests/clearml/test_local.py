@@ -12,6 +12,7 @@ import pytest
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
+from hpo_widgets.controller import stopping
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished
@@ -78,6 +79,24 @@ def test_the_process_and_its_children_end_with_the_trial(local, hands, tmp_path,
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
     assert psutil.wait_procs(processes, timeout=10.0)[1] == []
+
+
+def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(
+    way, local, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+    path = tmp_path / "processes"
+    made = local(ENDLESS.format(path=str(path)))
+    made.start_locally()
+    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
+    processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
+    way.down()
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert psutil.wait_procs(processes, timeout=10.0)[1] == []
+    assert made.counts[TrialState.ABORTED] == 1
+    assert made.stop_reason.sentence == "stopped by hand"
+    way.up()
 
 
 @pytest.mark.parametrize("derived", [False, True])
