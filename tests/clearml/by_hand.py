@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from clearml import Task
@@ -15,7 +16,7 @@ from clearml.automation import (
 )
 
 from hpo_widgets.clearml.sdk_search import adapt
-from tests.clearml.conftest import wait_for
+from tests.clearml.conftest import DEADLINE, wait_for
 
 
 class HandWorker:
@@ -87,6 +88,21 @@ def states(search):
     return {state.label: number for state, number in search.counts.items() if number}
 
 
+def end(optimizer):
+    """Stop a controller and see its threads off, before the Tasks that they ask for are removed."""
+    own = {optimizer._daemon, optimizer._report_daemon}  # also of an earlier start
+    threads = [thread for thread in threading.enumerate() if getattr(thread, "_target", None) in own]
+    optimizer.stop(wait_for_reporter=False)
+    if optimizer._stop_event is not None:
+        # The SDK sets it only while its loop runs: its reporter sleeps on after the last job.
+        optimizer._stop_event.set()
+    for thread in threads:
+        thread.join(DEADLINE)
+        assert not thread.is_alive(), f"{thread.name} of the SDK does not end"
+    # What is left to be sent would be tried for minutes at the end of the process, when the server is gone.
+    optimizer._task.flush(wait_for_uploads=True)
+
+
 @pytest.fixture
 def base(project):
     """A template Task."""
@@ -121,14 +137,15 @@ def controller(base, queue, project):
             "max_number_of_concurrent_tasks": 2,
             "total_max_jobs": 10,
         }
-        made.append(
-            HyperParameterOptimizer(base.id, ranges() if parameters is None else parameters, **defaults | keywords)
+        optimizer = HyperParameterOptimizer(
+            base.id, ranges() if parameters is None else parameters, **defaults | keywords
         )
-        return made[-1]
+        made.append(optimizer)
+        return optimizer
 
     yield make
     for optimizer in made:
-        optimizer.stop(wait_for_reporter=False)
+        end(optimizer)
 
 
 @pytest.fixture

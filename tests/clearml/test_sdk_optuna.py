@@ -14,8 +14,6 @@ from tests.clearml.by_hand import states
 from tests.clearml.conftest import wait_for
 
 pytest_plugins = ["tests.clearml.by_hand"]
-# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
 

@@ -13,8 +13,6 @@ from hpo_widgets.clearml.sdk_search import adapt
 from tests.clearml.by_hand import states
 
 pytest_plugins = ["tests.clearml.by_hand"]
-# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 
 FIXED = "ClearML's Optuna strategy fixes its ranges when it starts"
 

@@ -28,13 +28,11 @@ from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
-from tests.clearml.by_hand import ranges, states
+from tests.clearml.by_hand import end, ranges, states
 from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
 
 pytest_plugins = ["tests.clearml.by_hand"]
-# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 
 
 def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, until):
@@ -175,6 +173,8 @@ def test_all_four_signs_rank(watched, hand, until, sign, order):
     assert search.best_trial.id == tasks[order[0]]
 
 
+# The SDK's reporter asks for the job whose Task is deleted here, and dies of it.
+@pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, hand, until):
     search = watched(total_max_jobs=7, max_number_of_concurrent_tasks=7)
     search.command("start")
@@ -334,6 +334,7 @@ def test_start_on_this_machine_runs_the_tasks_in_processes_here(template, projec
     assert search.engine_name == "ClearML, on this machine"
     unsubscribe()
     search.close()
+    end(optimizer)
 
 
 def test_nothing_of_the_credentials_is_in_what_is_shown(watched, clearml_api, hand, until):

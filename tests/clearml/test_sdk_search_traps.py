@@ -19,8 +19,6 @@ from tests.clearml.by_hand import states
 from tests.conftest import DEADLINE
 
 pytest_plugins = ["tests.clearml.by_hand"]
-# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 
 SECONDS = 1 / 60
 

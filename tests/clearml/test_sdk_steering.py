@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from clearml.automation import DiscreteParameterRange, GridSearch, UniformIntegerParameterRange
 
 from hpo_widgets.trials import TrialState
 from tests.clearml.by_hand import states
 
 pytest_plugins = ["tests.clearml.by_hand"]
-# The SDK's reporter sleeps on after a test, and dies of the Tasks that were removed meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
 
 
 def grid():
