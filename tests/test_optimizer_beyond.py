@@ -339,13 +339,13 @@ def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
 
 
 def test_a_stopped_search_keeps_the_rest_of_its_time(two_running, gate, monkeypatch):
-    made = two_running(optimization_time_limit=0.05, total_max_jobs=3)
+    made = two_running(optimization_time_limit=5, total_max_jobs=3)
     made.stop()
     deadline = made.get_time_limit()
     clock = made._controller.state.clock
     monkeypatch.setattr(clock, "deadline", deadline.replace(year=deadline.year - 1))  # a year goes by
     assert made.reached_time_limit()
-    assert made.budget.wall_minutes.limit == 0.05
+    assert made.budget.wall_minutes.limit == 5
     gate.open()
     finished(made)
     assert made.stop_reason.code == "total_max_jobs"

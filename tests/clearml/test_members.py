@@ -30,8 +30,8 @@ def ids(trials):
 
 @pytest.fixture
 def gate(hands):
-    """The gate of the hands, opened as that of trials on this machine is."""
-    return SimpleNamespace(open=hands.gate.set)
+    """The gate of the hands, opened and shut as that of trials on this machine is."""
+    return SimpleNamespace(open=hands.gate.set, shut=hands.gate.clear)
 
 
 class TestTasks(RowsOfArguments, RowsOfTheReference, RowsBeyondTheReference):
@@ -86,8 +86,10 @@ def test_argument_execution_queue_is_where_trials_go(optimizer, queue):
     assert header_of(made)["arguments"]["execution_queue"] == queue
 
 
-def test_argument_compute_time_limit_aborts_the_tasks(running):
-    made = running(compute_time_limit=0.01, total_max_jobs=None)
+def test_argument_compute_time_limit_aborts_the_tasks(optimizer, gate):
+    gate.shut()
+    made = optimizer(compute_time_limit=0.01, total_max_jobs=None)
+    assert made.start()
     assert made.wait() is True
     assert {Task.get_task(task_id=job).status for job in ids(made.top(2))} == {"stopped"}
 
