@@ -65,7 +65,8 @@ class PollThread:
         jobs, pace = self._jobs, self._jobs.pace
         while True:
             with jobs.changed:
-                jobs.changed.wait(self._seconds_to_next())
+                if not jobs.is_closed:  # it may have been closed during the last look
+                    jobs.changed.wait(self._seconds_to_next())
                 if jobs.is_closed:
                     return
                 followed = jobs.followed()

@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from hpo_widgets.clearml.launching import Launcher
+from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.controller.run import Run
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import finished
+from tests.clearml.conftest import wait_for
+from tests.clearml.hands import DEADLINE, finished
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -29,6 +31,22 @@ def test_no_thread_outlives_its_run(optimizer, running, hands, project, ending, 
         made.stop()
         assert made.wait()
     assert threads() - before == set()
+
+
+def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(optimizer, hands, monkeypatch):
+    before, pollers = set(threading.enumerate()), []
+    real = PollThread.look
+
+    def look(self, followed):
+        pollers.append(threading.current_thread())
+        real(self, followed)
+        if not self._jobs.by_number:
+            wait_for(lambda: self._jobs.is_closed, "it was not closed", pause=0.01)
+
+    monkeypatch.setattr(PollThread, "look", look)
+    finished(optimizer(total_max_jobs=1))
+    pollers[0].join(DEADLINE)
+    assert {thread for thread in threading.enumerate() if thread.name.startswith("hpo_widgets")} <= before
 
 
 def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(running, hands, until):
