@@ -182,7 +182,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(nextPoll, poll ? ` · ${poll}` : "");
     setText(sentence, model.get("sentence"));
     const offer = model.get("raise_to");
-    raise.hidden = offer === null;
+    raise.hidden = offer === null || (commands.jobs ?? null) !== null;
     setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);
 
     const list = model.get("notices");

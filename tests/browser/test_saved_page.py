@@ -8,6 +8,7 @@ import bqplot
 import ipywidgets
 import pytest
 
+from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.export import save_html
@@ -62,6 +63,29 @@ def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, open_saved, pa
     shown.page.locator(".bqplot .axis").first.wait_for()
     assert shown.page.title() == NASTY
     assert shown.complaints == []
+
+
+def test_a_page_tells_of_no_lost_kernel_and_hides_nothing(tmp_path, open_saved, panel):
+    shown = open_saved(save_html(panel, tmp_path / "page.html").path)
+
+    status = shown.page.locator(".hpo-status-body")
+    status.wait_for()
+    assert shown.page.get_by_role("alert").filter(visible=True).all_inner_texts() == []
+    assert status.evaluate("element => getComputedStyle(element).opacity") == "1"
+
+
+def test_a_page_offers_no_way_to_go_on(tmp_path, open_saved):
+    search = ScriptedSearch()
+    search.command("set_total_max_jobs", 20)
+    search.command("start")
+    search.add_trials([0.5] * 20)
+    search.set_status("completed", StopReason("total_max_jobs", "all trials were run"))
+    panel = OptimizerWidget(search)
+    shown = open_saved(save_html(panel, tmp_path / "page.html").path)
+    panel.close()
+
+    shown.page.get_by_text("all trials were run", exact=False).first.wait_for()
+    assert shown.page.get_by_role("button", name="Raise to").count() == 0
 
 
 def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
