@@ -6,12 +6,15 @@ so it never runs on the controller's thread.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+logger = logging.getLogger("hpo_widgets")
 
 
 class CallbackThread:
@@ -75,10 +78,16 @@ class CallbackThread:
                 function, arguments = self._due.popleft()
             try:
                 function(*arguments)
-            except Exception as error:  # noqa: BLE001 -- a user's callback may raise anything; the search goes on
-                self._on_error(error)
+            except BaseException as error:  # noqa: BLE001 -- `sys.exit()` too: whoever waits waits for this thread
+                self._tell(error)
             finally:
                 with self._condition:
                     self._num_unfinished -= 1
                     if self._num_unfinished == 0:
                         self._condition.notify_all()
+
+    def _tell(self, error: BaseException) -> None:
+        try:
+            self._on_error(error)
+        except Exception:  # an exception of the user's own may not even have words
+            logger.exception("an error of a callback could not be told")

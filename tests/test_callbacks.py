@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from hpo_widgets.callbacks import CallbackThread
 from tests.conftest import DEADLINE
 
@@ -26,6 +28,28 @@ def test_an_error_is_handed_on_and_the_next_call_comes():
     assert thread.wait(DEADLINE)
     assert calls == [1.0]
     assert [type(error) for error in errors] == [ZeroDivisionError]
+    thread.close()
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError("an error that cannot even be told")
+
+
+@pytest.mark.parametrize("error", [SystemExit("enough"), KeyboardInterrupt(), UnspeakableError()])
+def test_whatever_a_call_raises_the_next_one_comes_and_nobody_waits_for_ever(error):
+    calls = []
+
+    def call(n):
+        calls.append(n)
+        if n == 0:
+            raise error
+
+    thread = CallbackThread(lambda error: calls.append(str(error)))
+    thread.put(call, [(0,), (1,)])
+    assert thread.wait(DEADLINE)
+    assert calls[0] == 0
+    assert calls[-1] == 1
     thread.close()
 
 
