@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import Snapshot, Trial
+    from hpo_widgets.trial_columns import Snapshot
+    from hpo_widgets.trials import Trial
 
 
 def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metrics: bool) -> dict[str, Any]:

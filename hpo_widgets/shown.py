@@ -7,7 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.ranking import Ranking
-from hpo_widgets.trials import TrialColumns, TrialState
+from hpo_widgets.trial_columns import TrialColumns
+from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,24 +1,19 @@
-"""Trials: one experiment with Task-like accessors, and the column store behind snapshots.
+"""Trials: one experiment with Task-like accessors, and the row that a search keeps of it.
 
-The column store holds what plots and tables draw, one row a trial, as NumPy columns. What is bulky
-(curves, logs, tracebacks) stays in the journal and is read when somebody looks at a trial.
+What is bulky (curves, logs, tracebacks) stays in the journal and is read when somebody looks at a trial.
 """
 
 from __future__ import annotations
 
 import enum
-import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
 
-_FIRST_CAPACITY = 256
 NAN = float("nan")
 
 
@@ -41,20 +36,6 @@ class TrialState(enum.IntEnum):
     def has_ended(self) -> bool:
         """True for every state that a trial does not leave by itself."""
         return self >= TrialState.COMPLETED
-
-
-class Column(Protocol):
-    """What the store needs to know of one parameter: its name and kind."""
-
-    @property
-    def name(self) -> str:
-        """Full parameter name."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """``float``, ``log``, ``int`` or ``choice``."""
-        ...
 
 
 @dataclass(slots=True)
@@ -100,216 +81,6 @@ class TrialRow:
     error: str | None = None
     summary: dict[str, list[float]] | None = None
     job: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Columns of some trials at one version; arrays are copies, all of length ``len(numbers)``."""
-
-    version: int
-    numbers: np.ndarray
-    state: np.ndarray
-    values: np.ndarray
-    iteration: np.ndarray
-    started: np.ndarray
-    ended: np.ndarray
-    epoch: np.ndarray
-    worker: np.ndarray
-    archived: np.ndarray
-    manual: np.ndarray
-    parameters: Mapping[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-
-class Snapshot(Rows):
-    """All trials of a search at one version."""
-
-    __slots__ = ()
-
-
-class Changes(Rows):
-    """Only the trials that changed since an earlier version."""
-
-    __slots__ = ()
-
-
-class TrialColumns:
-    """The column store: growable NumPy columns and a log of which row changed when.
-
-    Written by the search's own thread only (`put`, `set_archived`); any thread may read, and gets
-    copies made under the lock. The version is the length of the change log, so `changes_since`
-    costs what changed, not what there is.
-
-    Parameters
-    ----------
-    columns
-        One per parameter: kinds ``float``, ``log`` and ``int`` become float64 with NaN where the
-        parameter does not apply, ``choice`` int32 indices with -1.
-    num_objectives
-        Number of objectives, the second axis of ``values``.
-    """
-
-    def __init__(self, columns: Sequence[Column], num_objectives: int) -> None:
-        self._lock = threading.Lock()
-        self._num_rows = 0
-        self._log = np.empty(_FIRST_CAPACITY, dtype=np.int64)
-        self._version = 0
-        self._names = [column.name for column in columns]
-        self._is_choice = [column.kind == "choice" for column in columns]
-        self._arrays: dict[str, np.ndarray] = {
-            "state": np.zeros(_FIRST_CAPACITY, dtype=np.uint8),
-            "values": np.full((_FIRST_CAPACITY, num_objectives), NAN),
-            "iteration": np.full((_FIRST_CAPACITY, num_objectives), -1, dtype=np.int64),
-            "started": np.full(_FIRST_CAPACITY, NAN),
-            "ended": np.full(_FIRST_CAPACITY, NAN),
-            "epoch": np.zeros(_FIRST_CAPACITY, dtype=np.int32),
-            "worker": np.full(_FIRST_CAPACITY, -1, dtype=np.int16),
-            "archived": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
-            "manual": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
-        }
-        self._parameters = [
-            np.full(_FIRST_CAPACITY, -1, dtype=np.int32) if choice else np.full(_FIRST_CAPACITY, NAN)
-            for choice in self._is_choice
-        ]
-        self._counts = [0] * len(TrialState)
-
-    def __len__(self) -> int:
-        return self._num_rows
-
-    @property
-    def version(self) -> int:
-        """Rises with every change of a row."""
-        return self._version
-
-    def counts(self) -> dict[TrialState, int]:
-        """Number of trials in each state."""
-        with self._lock:
-            return dict(zip(TrialState, self._counts, strict=True))
-
-    def state_of(self, number: int) -> TrialState:
-        """State of one trial; ``IndexError`` when there is none of that number."""
-        with self._lock:
-            if not 0 <= number < self._num_rows:
-                msg = f"there is no trial {number}: the search has {self._num_rows} so far"
-                raise IndexError(msg)
-            return TrialState(int(self._arrays["state"][number]))
-
-    def put(self, rows: Sequence[TrialRow]) -> None:
-        """Write rows, new or changed, as one step that readers see whole."""
-        with self._lock:
-            highest = max((row.number for row in rows), default=-1)
-            self._reserve(highest + 1, self._version + len(rows))
-            arrays = self._arrays
-            state, values, iteration = arrays["state"], arrays["values"], arrays["iteration"]
-            started, ended, epoch = arrays["started"], arrays["ended"], arrays["epoch"]
-            worker, archived, manual = arrays["worker"], arrays["archived"], arrays["manual"]
-            for row in rows:
-                number = row.number
-                if number >= self._num_rows:
-                    # Rows that were skipped are queued until they are written.
-                    self._counts[TrialState.QUEUED] += number + 1 - self._num_rows
-                    self._num_rows = number + 1
-                self._counts[state[number]] -= 1
-                self._counts[row.state] += 1
-                state[number] = row.state
-                if row.values is not None:
-                    for k, value in enumerate(row.values):
-                        values[number, k] = NAN if value is None else value
-                if row.iteration is not None:
-                    for k, at in enumerate(row.iteration):
-                        iteration[number, k] = -1 if at is None else at
-                started[number] = row.started
-                ended[number] = row.ended
-                epoch[number] = row.epoch
-                worker[number] = row.worker
-                archived[number] = row.archived
-                manual[number] = row.manual
-                for column, encoded in zip(self._parameters, row.parameters, strict=True):
-                    if encoded is not None:
-                        column[number] = encoded
-                self._log[self._version] = number
-                self._version += 1
-
-    def load(self, bulk: Mapping[str, Any]) -> None:
-        """Write all rows of a journal's bulk columns (`JournalReader.columns`) at once."""
-        numbers = np.asarray(bulk["number"], dtype=np.int64)
-        if len(numbers) == 0:
-            return
-        with self._lock:
-            size = max(self._num_rows, int(numbers.max()) + 1)
-            self._reserve(size, self._version + len(numbers))
-            self._num_rows = size
-            for name, array in self._arrays.items():
-                incoming = np.asarray(bulk[name], dtype=array.dtype)
-                array[numbers] = incoming.reshape((len(numbers), *array.shape[1:]))
-            points = bulk["parameters"]
-            for index, column in enumerate(self._parameters):
-                absent = -1 if self._is_choice[index] else NAN
-                values = [point[index] for point in points]
-                column[numbers] = [absent if value is None else value for value in values]
-            self._log[self._version : self._version + len(numbers)] = numbers
-            self._version += len(numbers)
-            states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
-            self._counts = states.tolist()
-
-    def archived(self, numbers: Sequence[int]) -> dict[int, bool]:
-        """Which of these trials are archived."""
-        with self._lock:
-            return {number: bool(self._arrays["archived"][number]) for number in numbers}
-
-    def set_archived(self, numbers: Sequence[int], archived: bool) -> None:
-        """Hide trials beyond the top k, or show them again."""
-        with self._lock:
-            self._reserve(0, self._version + len(numbers))
-            for number in numbers:
-                self._arrays["archived"][number] = archived
-                self._log[self._version] = number
-                self._version += 1
-
-    def snapshot(self) -> Snapshot:
-        """Copies of all columns at the present version."""
-        with self._lock:
-            rows = np.arange(self._num_rows)
-            return Snapshot(**self._copy(rows, self._version))
-
-    def changes_since(self, version: int) -> Changes:
-        """Copies of the rows that changed after ``version`` (0: all of them)."""
-        with self._lock:
-            if version > self._version or version < 0:
-                version = 0
-            rows = np.unique(self._log[version : self._version])
-            return Changes(**self._copy(rows, self._version))
-
-    def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
-        copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
-        copies["parameters"] = {name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)}
-        return {"version": version, "numbers": rows, **copies}
-
-    def _reserve(self, num_rows: int, log_length: int) -> None:
-        """Grow by doubling, so that a row costs the same however many there are."""
-        if log_length > len(self._log):
-            grown = np.empty(max(log_length, 2 * len(self._log)), dtype=np.int64)
-            grown[: self._version] = self._log[: self._version]
-            self._log = grown
-        capacity = len(self._arrays["state"])
-        if num_rows <= capacity:
-            return
-        capacity = max(num_rows, 2 * capacity)
-        for name, array in self._arrays.items():
-            empty = 0 if name in {"state", "epoch", "archived", "manual"} else -1
-            self._arrays[name] = _grown(array, capacity, NAN if array.dtype.kind == "f" else empty)
-        self._parameters = [
-            _grown(column, capacity, -1 if choice else NAN)
-            for column, choice in zip(self._parameters, self._is_choice, strict=True)
-        ]
-
-
-def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
-    grown = np.full((capacity, *array.shape[1:]), empty, dtype=array.dtype)
-    grown[: len(array)] = array
-    return grown
 
 
 class TrialSource(Protocol):

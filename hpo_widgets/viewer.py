@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import EpochMark, Notice, StopReason
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import Changes, Snapshot, Trial
+    from hpo_widgets.trial_columns import Changes, Snapshot
+    from hpo_widgets.trials import Trial
 
 
 class SearchViewer(JournalFollower):

@@ -34,6 +34,7 @@ FLOORS = (
     {
         "trials and how a search is seen": {
             "trials",
+            "trial_columns",
             "search",
             "shown",
             "details",

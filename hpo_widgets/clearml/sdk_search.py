@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpo_widgets.search import EpochMark, Notice, StopReason
-    from hpo_widgets.trials import Changes, Snapshot
+    from hpo_widgets.trial_columns import Changes, Snapshot
 
 # By the controller's id: a search holds its controller, so that the id is another's only when both are gone.
 _known: weakref.WeakValueDictionary[int, SdkSearch] = weakref.WeakValueDictionary()

@@ -1,0 +1,107 @@
+"""The column store: what changed, what a copy holds, how it grows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from hpo_widgets.trial_columns import TrialColumns
+from hpo_widgets.trials import TrialRow, TrialState
+
+
+class Column(NamedTuple):
+    name: str
+    kind: str
+
+
+COLUMNS = (Column("lr", "log"), Column("layers", "int"), Column("act", "choice"))
+
+
+def row(number, state=TrialState.COMPLETED, **fields):
+    everything = {"parameters": [0.1, number, number % 3], "values": [float(number)], "iteration": [1], **fields}
+    return TrialRow(number, int(state), 0, **everything)
+
+
+@pytest.fixture
+def columns():
+    return TrialColumns(COLUMNS, 1)
+
+
+def test_changes_since_holds_only_what_changed_at_twenty_thousand_trials(columns):
+    columns.put([row(number) for number in range(20_000)])
+    version = columns.snapshot().version
+    columns.put([row(7, TrialState.FAILED), row(20_000, TrialState.RUNNING), row(7, TrialState.FAILED)])
+    changes = columns.changes_since(version)
+    assert changes.numbers.tolist() == [7, 20_000]
+    assert changes.state.tolist() == [TrialState.FAILED, TrialState.RUNNING]
+    assert changes.parameters["layers"].tolist() == [7, 20_000]
+    assert len(columns.changes_since(changes.version)) == 0
+    assert len(columns.changes_since(0)) == 20_001
+    assert len(columns.changes_since(changes.version + 5)) == 20_001  # of another store: everything
+
+
+def test_absent_values_keep_their_marks_through_growth(columns):
+    for number in range(600):
+        columns.put([row(number, TrialState.RUNNING, parameters=[None, None, None], values=None, iteration=None)])
+    snapshot = columns.snapshot()
+    assert np.isnan(snapshot.values).all()
+    assert np.isnan(snapshot.parameters["lr"]).all()
+    assert (snapshot.parameters["act"] == -1).all()
+    assert (snapshot.iteration == -1).all()
+    assert (snapshot.worker == -1).all()
+    assert np.isnan(snapshot.ended).all()
+
+
+def test_counts_follow_the_states(columns):
+    columns.put([row(0, TrialState.RUNNING), row(2, TrialState.RUNNING)])
+    assert columns.counts()[TrialState.QUEUED] == 1  # number 1 was skipped
+    columns.put([row(1), row(0, TrialState.PRUNED), row(2, TrialState.FAILED)])
+    counts = columns.counts()
+    assert sum(counts.values()) == 3
+    assert (counts[TrialState.COMPLETED], counts[TrialState.PRUNED], counts[TrialState.FAILED]) == (1, 1, 1)
+
+
+def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
+    rows = [row(number, TrialState(number % 6), archived=number % 2 == 0) for number in range(700)]
+    columns.put(rows)
+    before = columns.snapshot()
+    bulk = {
+        "number": before.numbers,
+        **{
+            name: getattr(before, name)
+            for name in ("state", "values", "iteration", "started", "ended", "epoch", "worker", "archived", "manual")
+        },
+        "parameters": [r.parameters for r in rows],
+    }
+    other = TrialColumns(COLUMNS, 1)
+    other.load(bulk)
+    after = other.snapshot()
+    assert other.counts() == columns.counts()
+    for name in ("numbers", "state", "values", "archived"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    for name in after.parameters:
+        np.testing.assert_array_equal(after.parameters[name], before.parameters[name])
+
+
+def test_a_snapshot_does_not_change_any_more(columns):
+    columns.put([row(0, TrialState.RUNNING)])
+    snapshot = columns.snapshot()
+    columns.put([row(0)])
+    assert snapshot.state.tolist() == [TrialState.RUNNING]
+
+
+def test_archiving_is_a_change(columns):
+    columns.put([row(0), row(1)])
+    version = columns.version
+    columns.set_archived([1], archived=True)
+    assert columns.changes_since(version).numbers.tolist() == [1]
+    assert columns.archived([0, 1]) == {0: False, 1: True}
+
+
+def test_a_trial_that_is_not_there_is_an_index_error(columns):
+    columns.put([row(0)])
+    for number in (-1, 1):
+        with pytest.raises(IndexError, match=f"no trial {number}: the search has 1"):
+            columns.state_of(number)
