@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hpo_widgets.budget import Budget, Limit
 
@@ -31,21 +32,41 @@ class Settings:
     report_period: float = 10.0
 
 
+class Wall(NamedTuple):
+    """What wall time is reckoned from.
+
+    Parameters
+    ----------
+    minutes_before
+        Minutes that earlier runs took.
+    run_started
+        ``time.monotonic()`` of the present run's start; None: none goes on.
+    """
+
+    minutes_before: float = 0.0
+    run_started: float | None = None
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of all runs."""
+        if self.run_started is None:
+            return self.minutes_before
+        return self.minutes_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
+
+
 @dataclass(slots=True)
 class Clock:
-    """Wall and compute time of a search over all its runs; written by the controller's thread.
+    """Wall and compute time of a search over all its runs; written by the controller's thread, read by any.
 
     The constructor's time limit counts from the first start and stands still while the search is
     stopped; a limit set by `set_deadline` is a moment.
     """
 
     settings: Settings
-    wall_before: float = 0.0
-    """Minutes that earlier runs took."""
+    wall: Wall = field(default_factory=Wall)
+    """Replaced as a whole, so that who reads it while a run ends does not count that run twice."""
     compute_done: float = 0.0
     """Minutes of all ended jobs together."""
-    run_started: float | None = None
-    """``time.monotonic()`` of the present run's start."""
     was_started: bool = False
     deadline: dt.datetime | None = None
     has_own_deadline: bool = False
@@ -54,22 +75,23 @@ class Clock:
 
     def begin_run(self) -> None:
         """Start the clock, and with it the constructor's time limit."""
-        self.run_started = time.monotonic()
+        self.wall = self.wall._replace(run_started=time.monotonic())
         self.was_started = True
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline:
-            left = dt.timedelta(minutes=limit - self.wall_before)
+            left = dt.timedelta(minutes=limit - self.wall.minutes_before)
             self.deadline = dt.datetime.now() + left
 
     def end_run(self) -> None:
         """Freeze the clock."""
-        if self.run_started is not None:
-            self.wall_before = self.elapsed
-            self.run_started = None
-            limit = self.settings.optimization_time_limit
-            if limit is not None and not self.has_own_deadline and self.is_past_deadline:
-                # The two clocks may differ by a breath: what has passed leaves nothing.
-                self.wall_before = max(self.wall_before, limit)
+        if self.wall.run_started is None:
+            return
+        minutes = self.wall.minutes
+        limit = self.settings.optimization_time_limit
+        if limit is not None and not self.has_own_deadline and self.is_past_deadline:
+            # The two clocks may differ by a breath: what has passed leaves nothing.
+            minutes = max(minutes, limit)
+        self.wall = Wall(minutes)
 
     def set_deadline(self, deadline: dt.datetime | None) -> None:
         """Have a moment of one's own as the limit; None: no limit."""
@@ -79,18 +101,17 @@ class Clock:
     @property
     def elapsed(self) -> float:
         """Minutes that the search has run, over all its runs."""
-        if self.run_started is None:
-            return self.wall_before
-        return self.wall_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
+        return self.wall.minutes
 
     @property
     def wall_left(self) -> float | None:
         """Minutes of the wall limit that another run would have; None without a limit."""
-        if self.has_own_deadline or self.run_started is not None:
+        wall = self.wall
+        if self.has_own_deadline or wall.run_started is not None:
             seconds = self.seconds_to_deadline()
             return None if seconds is None else seconds / SECONDS_A_MINUTE
         limit = self.settings.optimization_time_limit
-        return None if limit is None else limit - self.wall_before
+        return None if limit is None else limit - wall.minutes_before
 
     @property
     def compute_used(self) -> float:
@@ -102,15 +123,15 @@ class Clock:
     @property
     def is_past_deadline(self) -> bool:
         """True from the deadline on, once the search was started."""
-        if self.deadline is None or not self.was_started:
+        deadline = self.deadline
+        if deadline is None or not self.was_started:
             return False
-        return dt.datetime.now() >= self.deadline
+        return dt.datetime.now() >= deadline
 
     def seconds_to_deadline(self) -> float | None:
         """Seconds of the wall limit that are left, None without a limit."""
-        if self.deadline is None:
-            return None
-        return (self.deadline - dt.datetime.now()).total_seconds()
+        deadline = self.deadline
+        return None if deadline is None else (deadline - dt.datetime.now()).total_seconds()
 
     def seconds_to_compute_limit(self) -> float | None:
         """Seconds until the running jobs will have used up the compute limit."""

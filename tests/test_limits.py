@@ -78,6 +78,46 @@ def test_it_runs_while_the_search_does_over_all_runs(clock, time):
     assert clock.elapsed == pytest.approx(3.5)
 
 
+def test_who_reads_it_as_the_run_ends_sees_the_run_once(clock, time):
+    clock.begin_run()
+    time.pass_minutes(2)
+
+    def end_meanwhile():
+        del time.monotonic
+        clock.end_run()
+        return time.seconds
+
+    time.monotonic = end_meanwhile
+    assert clock.elapsed == pytest.approx(2)
+    assert clock.elapsed == pytest.approx(2)
+
+
+class Cleared(Clock):
+    """A clock whose deadline somebody takes away as soon as it was looked at."""
+
+    @property
+    def deadline(self):
+        seen, self.seen = getattr(self, "seen", None), None
+        return seen
+
+    @deadline.setter
+    def deadline(self, moment):
+        self.seen = moment
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("is_past_deadline", True), ("wall_left", -1.0), ("seconds_to_deadline", -60.0)]
+)
+def test_who_looks_at_the_deadline_as_it_is_taken_away_gets_an_answer(settings, time, name, expected):
+    clock = Cleared(settings)
+    clock.begin_run()
+    clock.set_deadline(NOON)
+    time.pass_minutes(1)
+    found = getattr(clock, name)
+    assert (found() if callable(found) else found) == pytest.approx(expected)
+    assert clock.deadline is None
+
+
 def test_the_time_limit_counts_from_the_start_and_stands_still_while_the_search_does(settings, clock, time):
     settings.optimization_time_limit = 10.0
     time.pass_minutes(60)
@@ -100,7 +140,7 @@ def test_a_limit_that_has_passed_leaves_nothing_though_the_two_clocks_differ(set
     settings.optimization_time_limit = 10.0
     clock.begin_run()
     time.pass_minutes(10)
-    clock.run_started += 0.001
+    clock.wall = clock.wall._replace(run_started=clock.wall.run_started + 0.001)
     clock.end_run()
     assert clock.wall_left == 0.0
 

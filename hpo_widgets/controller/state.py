@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.controller.endings import Endings
 from hpo_widgets.epochs import Epochs
-from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings
+from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings, Wall
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -87,7 +87,7 @@ class SearchState:
         self.is_paused = chronicle.is_paused
         self.status = chronicle.status(owner_is_alive=False)
         clock = self.clock
-        clock.wall_before = chronicle.wall_before
+        clock.wall = Wall(chronicle.wall_before)
         clock.was_started = chronicle.was_started
         if chronicle.has_own_deadline:
             deadline = chronicle.deadline
