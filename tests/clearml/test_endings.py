@@ -24,7 +24,7 @@ def one(task_search, hands, until):
         hands.gate.clear()
         made = task_search(hyper_parameters, **{"total_max_jobs": 1, **keywords})
         assert made.start()
-        until(made, lambda: made.counts[TrialState.RUNNING] == 1)
+        until(made, lambda: made.counts[TrialState.RUNNING] == 1 and made.top(1))
         return made
 
     return make
@@ -243,7 +243,8 @@ def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, hands, mo
     assert hands.status(task) == "completed"
 
 
-def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands):
+def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands, monkeypatch):
+    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 60.0)
     made = one()
     task = made.trial(0).id
     hands.call("tasks.stopped", task=task, force=True)

@@ -16,25 +16,37 @@ from tests.clearml.hands import DEADLINE, finished
 pytest_plugins = ["tests.clearml.hands"]
 
 
-def threads():
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("hpo_widgets")}
+def ours():
+    """The threads of this package."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("hpo_widgets")}
+
+
+def names(threads):
+    return {thread.name for thread in threads}
+
+
+def left(threads):
+    """The names of those that do not end, though they were told to."""
+    for thread in threads:
+        thread.join(DEADLINE)
+    return names(thread for thread in threads if thread.is_alive())
 
 
 @pytest.mark.parametrize("ending", ["by itself", "stopped"])
 def test_no_thread_outlives_its_run(optimizer, running, hands, project, ending, until):
-    before = threads()
+    before = ours()
     if ending == "by itself":
         finished(optimizer(save_top_k_tasks_only=1))
     else:
         made = running()
-        assert {"hpo_widgets launcher", "hpo_widgets poller"} <= threads() - before
+        assert {"hpo_widgets launcher", "hpo_widgets poller"} <= names(ours() - before)
         made.stop()
         assert made.wait()
-    assert threads() - before == set()
+    assert left(ours() - before) == set()
 
 
 def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(optimizer, hands, monkeypatch):
-    before, pollers = set(threading.enumerate()), []
+    before, pollers = ours(), []
     real = PollThread.look
 
     def look(self, followed):
@@ -45,16 +57,20 @@ def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(opti
 
     monkeypatch.setattr(PollThread, "look", look)
     finished(optimizer(total_max_jobs=1))
-    pollers[0].join(DEADLINE)
-    assert {thread for thread in threading.enumerate() if thread.name.startswith("hpo_widgets")} <= before
+    assert left({pollers[0], *(ours() - before)}) == set()
 
 
-def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(running, hands, until):
-    made = running(time_limit_per_job=0.01, total_max_jobs=None)
-    until(made, lambda: made.counts[TrialState.ABORTED] == 2)
+def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(optimizer, hands, until):
+    before = ours()
+    hands.gate.clear()
+    made = optimizer(time_limit_per_job=0.01, total_max_jobs=None)
+    made.start()
+    until(made, lambda: len(made.snapshot()) >= 2)
     made.pause()
     until(made, lambda: made.get_num_active_experiments() == 0)
-    assert "hpo_widgets aborter" not in threads()
+    assert made.counts[TrialState.ABORTED] == len(made.snapshot())
+    assert left({thread for thread in ours() - before if thread.name == "hpo_widgets aborter"}) == set()
+    assert {"hpo_widgets launcher", "hpo_widgets poller"} <= names(ours() - before)
 
 
 @pytest.mark.parametrize("step", ["prepare", "make", "send"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clearml import Task
@@ -44,12 +45,17 @@ def run(script, project, queue):
     return make
 
 
-def test_the_blocks_run_in_their_order(run, project, api_client, hands):
+def test_the_blocks_run_in_their_order(run, project, api_client, hands, tmp_path):
     parameters = {"lr": ("0.001", "float"), "units": ("4", "int"), "x": ("0.5", "float")}
     make_base_task(api_client, project, parameters={"General": parameters})
     search, in_another_kernel, rehearsal, server = blocks("python")
 
-    said = run(search, "optimizer.wait(); print(optimizer.stop_reason)", rehearsal, "print(second.stop_reason)", server)
+    # Trials end once the panel is shown, which is to be that of a running search.
+    is_shown = tmp_path / "shown"
+    hands.gate = SimpleNamespace(is_set=is_shown.exists, set=is_shown.touch)
+    end = "open('shown', 'w').close(); optimizer.wait(); print(optimizer.stop_reason)"
+
+    said = run(search, end, rehearsal, "print(second.stop_reason)", server)
 
     assert "<OptimizerWidget 'train': running" in said
     assert "all 3 trials of the budget" in said

@@ -15,7 +15,7 @@ from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
 from hpo_widgets.controller import stopping
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished
+from tests.clearml.hands import DEADLINE, finished
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -78,7 +78,7 @@ def test_the_process_and_its_children_end_with_the_trial(local, hands, tmp_path,
     WAYS_TO_END[how](made, hands)
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
-    assert psutil.wait_procs(processes, timeout=10.0)[1] == []
+    assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []
 
 
 def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(
@@ -93,7 +93,7 @@ def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_no
     way.down()
     made.stop()
     assert made.wait(timeout=1.0)
-    assert psutil.wait_procs(processes, timeout=10.0)[1] == []
+    assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []
     assert made.counts[TrialState.ABORTED] == 1
     assert made.stop_reason.sentence == "stopped by hand"
     way.up()

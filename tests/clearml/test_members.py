@@ -13,13 +13,14 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.clearml import task_news
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.hands import close_current_task, print_lines
 from tests.member_rows.arguments import RowsOfArguments
 from tests.member_rows.beyond import RowsBeyondTheReference
 from tests.member_rows.reference import RowsOfTheReference
-from tests.member_rows.table import finished, header_of
+from tests.member_rows.table import DEADLINE, finished, header_of
 
 pytest_plugins = ["tests.clearml.hands"]
 
@@ -222,12 +223,14 @@ def test_engine_name_is_the_queue(optimizer, queue):
     assert optimizer().engine_name == f"ClearML, queue {queue}"
 
 
-def test_status_is_stopping_until_the_server_agrees(optimizer, running, until):
+def test_status_is_stopping_until_the_server_agrees(optimizer, running, until, monkeypatch):
     assert optimizer().status is SearchStatus.IDLE
     made = running()
     assert made.status is SearchStatus.RUNNING
+    monkeypatch.setattr(task_news, "SETTLE_SECONDS", DEADLINE)
     made.command("stop")
     until(made, lambda: made.status is SearchStatus.STOPPING)
+    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 0.1)
     assert made.wait()
     assert made.status is SearchStatus.STOPPED
 

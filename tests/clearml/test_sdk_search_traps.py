@@ -66,9 +66,11 @@ def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watc
 
 
 def test_the_compute_limit_ends_the_search(watched, hand, until):
-    search = watched(compute_time_limit=2 * SECONDS)
+    search = watched(compute_time_limit=60)
     search.command("start")
     tasks = [hand.take(), hand.take()]
+    # Only now, so that both have been taken when it is reached.
+    search.command("set_compute_time_limit", 2 * SECONDS)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "compute_time_limit"
     assert [hand.status(task) for task in tasks] == ["stopped", "stopped"]
@@ -125,9 +127,10 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
     running = [hand.take(), hand.take()]
     until(search, lambda: states(search) == {"running": 2, "queued": 1})
     with blocking_stop(search.optimizer, monkeypatch) as blocking:
-        search.command("stop")
-        assert search.status == "stopping"
-        assert search.capabilities["stop"] == "the search is stopping"
+        with search._looking:  # so that nobody sees yet that all has ended
+            search.command("stop")
+            assert search.status == "stopping"
+            assert search.capabilities["stop"] == "the search is stopping"
         until(search, lambda: states(search) == {"aborted": 3})
         assert [hand.status(task) for task in running] == ["stopped", "stopped"]
         assert hand.num_waiting() == 0
@@ -257,7 +260,8 @@ def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watche
     hand.client.tasks.failed(task=task, force=True, status_reason="Signal None")
     search._asked_all_at = -math.inf
     search.look()
-    assert {trial.id: trial.state for trial in map(search.trial, range(2))}[task] is TrialState.ABORTED
+    states_by_task = {trial.id: trial.state for trial in map(search.trial, range(len(search.snapshot())))}
+    assert states_by_task[task] is TrialState.ABORTED
     assert search.counts[TrialState.FAILED] == 0
 
 

@@ -23,7 +23,8 @@ def start_threads():
     return [thread for thread in threading.enumerate() if thread.name == "hpo_widgets start"]
 
 
-def test_start_in_a_panel_says_that_the_server_is_away(way, task_search):
+def test_start_in_a_panel_says_that_the_server_is_away(way, task_search, hands):
+    hands.gate.clear()  # it is still running when somebody looks
     made = task_search()
     panel = OptimizerWidget(made)
     way.down()
@@ -43,7 +44,8 @@ def test_start_in_a_panel_says_that_the_server_is_away(way, task_search):
     panel.close()
 
 
-def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, until):
+def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, hands, until):
+    hands.gate.clear()
     made = task_search()
     seen = []
     unsubscribe = made.subscribe(lambda: seen.append(made.capabilities["start"]))
@@ -56,6 +58,7 @@ def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, un
     way.gate.set()
     until(made, made.is_running)
     wait_for(lambda: not start_threads(), "the thread of the start is still there")
+    hands.gate.set()
     assert made.wait(1)
     assert made.capabilities["start"] != "the search is starting"
     unsubscribe()
@@ -79,7 +82,8 @@ def test_a_stop_while_a_start_waits_for_the_server_takes_the_start_back(way, tas
     assert not made.journal_path.exists()
 
 
-def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begins(way, task_search):
+def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begins(way, task_search, hands):
+    hands.gate.clear()
     made = task_search()
     way.gate.clear()
     said = []
@@ -92,6 +96,7 @@ def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begin
     first.join()
     assert said == [False]
     wait_for(made.is_running, "the start after the stop was taken back, too")
+    hands.gate.set()
     assert made.wait(1)
     assert made.counts[TrialState.COMPLETED] == 3
     assert made.errors == []
