@@ -108,7 +108,7 @@ def test_the_page_shows_every_trial_without_network(ran, tmp_path):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto((ran.folder / "quickstart.html").as_uri())
         page.locator(".bqplot .dot").nth(TRIALS - 1).wait_for(state="attached", timeout=60_000)
-        assert page.get_by_text("completed").count() > 0
+        page.get_by_text("completed").first.wait_for(state="attached", timeout=60_000)
         browser.close()
     assert complaints == []
 
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_demo_and_its_kernel(tmp_path):
 
     assert running.returncode == 130, rest.decode()
     assert "interrupted" in rest.decode()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
 
 

@@ -44,10 +44,10 @@ def test_the_output_of_a_running_trial_can_be_read(search, until, gate, talker):
     end = time.monotonic() + DEADLINE
     while "complaint" not in printed(made):
         assert time.monotonic() < end
-    unsubscribe()
     assert printed(made) == "before the gate\nand a complaint"
     # Who asks need not wait: a change is told when the answer is there.
     assert told.wait(DEADLINE)
+    unsubscribe()
     assert printed(made, 1) == ""
     gate.open()
     assert made.wait()
