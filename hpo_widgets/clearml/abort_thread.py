@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
     from hpo_widgets.clearml.availability import Availability
     from hpo_widgets.clearml.server import Server
+
+logger = logging.getLogger("hpo_widgets")
 
 SENDING_SECONDS = 2.0
 """An abort whose request has been on its way for so long is taken to be sent."""
@@ -88,15 +91,16 @@ class AbortThread:
                 self.stop_tasks(jobs)
                 self._availability.answered()
                 wait, failed = 0.0, []
-            except ClearmlError as error:
+            except Exception as error:  # whatever an answer or a process does: the next aborts need this thread
                 failed = jobs
-                if error.is_away:
+                if isinstance(error, ClearmlError) and error.is_away:
                     wait = self._availability.failed(error)
                 else:
                     wait = REFUSED_SECONDS
-                    if str(error) != told:
-                        self._jobs.notice(f"trials could not be stopped ({len(jobs)}): {error}")
-                    told = str(error)
+                    if (sentence := _sentence(error)) != told:
+                        logger.debug("trials could not be stopped", exc_info=True)
+                        self._jobs.notice(f"trials could not be stopped ({len(jobs)}): {sentence}")
+                        told = sentence
             with changed:
                 for job in jobs:
                     job.stop_tried = True
@@ -110,6 +114,10 @@ class AbortThread:
             for job in self._jobs.by_number.values()
             if job.stop_state is not None and job.launched is not None and not job.stop_tried
         ]
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, ClearmlError) else f"{type(error).__name__}: {error}"
 
 
 def _told(reason: str) -> str:

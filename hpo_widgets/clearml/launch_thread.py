@@ -84,7 +84,7 @@ class LaunchThread:
             return
         try:
             self._aborts.stop_tasks([job])
-        except ClearmlError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the next trial needs this thread
             local_jobs.kill(job.job)
             logger.warning("clearml: Task %s could not be stopped: %s", job.task, error)
 
