@@ -191,12 +191,18 @@ class HyperParameterOptimizer(SearchCommands):
         wait_for_reporter
             Wait also for the callbacks that are due. Default True.
         """
-        self._stop_run()
+        deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
+        stopping = self._stop_run()
         if self._controller.is_current:
             return
-        deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
-        if not self._controller.aborts_sent.wait(timeout and timeout * SECONDS_A_MINUTE):
-            return
+        if stopping is not None:
+            try:
+                # Of the run that it stops: the next one may have begun by now.
+                has_sent_all = stopping.result(_left(deadline)).wait(_left(deadline))
+            except TimeoutError:
+                return
+            if not has_sent_all:
+                return
         if wait_for_reporter:
             self._wait_for_rest(deadline)
 
@@ -225,15 +231,11 @@ class HyperParameterOptimizer(SearchCommands):
 
     def _wait_for_rest(self, deadline: float | None) -> bool:
         """Wait for the callbacks that are due and, once the search has ended, for its last report."""
-
-        def left() -> float | None:
-            return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-        if not self._callbacks.wait(left()):
+        if not self._callbacks.wait(_left(deadline)):
             return False
         if self._callbacks.is_current or not self._controller.ended.is_set():
             return True
-        return self._definition.template.wait_for_reports(left())
+        return self._definition.template.wait_for_reports(_left(deadline))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """`wait` for coroutines: other cells and widgets go on meanwhile."""
@@ -250,9 +252,10 @@ class HyperParameterOptimizer(SearchCommands):
         unsubscribe = self.subscribe(wake)
         seconds = None if timeout is None else max(0.0, float(timeout) * SECONDS_A_MINUTE)
         deadline = None if seconds is None else time.monotonic() + seconds
+        ended = self._controller.ended  # of this run: the next one may have begun before its end is seen
         try:
             async with asyncio.timeout(seconds):
-                while not self._controller.ended.is_set():
+                while not ended.is_set():
                     await changed.wait()
                     changed.clear()
                 return await asyncio.to_thread(self._wait_for_rest, deadline)
@@ -531,6 +534,11 @@ def _checked_callback(callback: Any) -> Callable[..., Any]:
         msg = f"job_complete_callback must be callable, got {callback!r}"
         raise TypeError(msg)
     return callback  # type: ignore[no-any-return]
+
+
+def _left(deadline: float | None) -> float | None:
+    """Seconds until a moment of ``time.monotonic()``, 0 when it has passed; None: there is none."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _deadline(in_minutes: float | None, specific_time: Any) -> dt.datetime | None:

@@ -100,12 +100,13 @@ class SearchCommands(RunningSearch):
         """Begin a run once all that it needs is there; False when nothing is left, or a stop came meanwhile."""
         template = self._definition.template
         with self._starts.turn(start):
-            was_running = self.is_running()
-            if not was_running:
+            ended = self._controller.ended
+            if ended.is_set():
                 template.before_start(self._job_class, self.id)
             if not self._starts.begin(start, begin):
                 return False
-            if not was_running:
+            # One that was running may have ended by now, so that this is another.
+            if self._controller.ended is not ended:
                 template.started(self._followed())
         return True
 
@@ -113,13 +114,16 @@ class SearchCommands(RunningSearch):
         self._controller.submit(self._controller.resume).result()
         return self.is_running()
 
-    def _stop_run(self) -> None:
-        """Have the run end, or the start that is on its way not begin one; returns at once."""
+    def _stop_run(self) -> Future[threading.Event] | None:
+        """Have the run end, or the start that is on its way not begin one; returns at once.
+
+        The event is set once nothing of the stop is left to be sent; None: nothing runs.
+        """
         self._starts.take_back()
         if self.is_running():
-            self._controller.submit(self._controller.stop)
-        else:
-            self._recorder.shown.notify()
+            return self._controller.submit(self._controller.stop)
+        self._recorder.shown.notify()
+        return None
 
     def _do(self, function: Callable[[], object]) -> None:
         """Have the owner of the state do something.

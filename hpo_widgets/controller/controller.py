@@ -69,9 +69,6 @@ class Controller:
         self.ended = threading.Event()
         """One for each run, so that who follows a run sees its end even when the next has begun by then."""
         self.ended.set()
-        self.aborts_sent = threading.Event()
-        """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it."""
-        self.aborts_sent.set()
 
         self._make_engine = make_engine
         self._is_seeded = is_seeded
@@ -81,6 +78,10 @@ class Controller:
         self._engine: JobEngine | None = None
         self._present_run: Run | None = None
         self._starts_again = False
+        self._aborts_sent = threading.Event()
+        """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it. One for
+        each run, as `ended`."""
+        self._aborts_sent.set()
         self._alone = threading.Lock()
         """Held by the thread that asks the strategy: that of an earlier run may still be at its last question."""
 
@@ -95,9 +96,7 @@ class Controller:
         """Begin or continue; True when it runs now, False with `stop_reason` when nothing is left."""
         with self._gate:
             if self._thread is not None:
-                # Jobs of a server take their time to end: a start meanwhile begins after them.
-                run = self._present_run
-                self._starts_again = run is not None and run.queue is not None and run.stopping.reason is not None
+                self.submit(self._start_after_end)  # in its turn: a stop may wait that came before
                 return True
             state = self.state
             nothing_left = state.why_nothing_left()
@@ -110,7 +109,7 @@ class Controller:
             self.recorder.open_journal()
             if self.ended.is_set():
                 self.ended = threading.Event()
-            self.aborts_sent.clear()
+            self._aborts_sent = threading.Event()
             state.stop_reason = None
             state.endings.begin_run()
             state.clock.begin_run()
@@ -184,11 +183,20 @@ class Controller:
         if self._thread is not None and self.state.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:
             self.state.status = SearchStatus.PAUSED if paused else SearchStatus.RUNNING
 
-    def stop(self, sentence: str = "stopped by hand") -> None:
-        """Abort what runs and end the search; nothing happens when it does not run."""
+    def stop(self, sentence: str = "stopped by hand") -> threading.Event:
+        """Abort what runs and end the search; nothing happens when it does not run.
+
+        The event is set once nothing of that is left to be sent.
+        """
         self._starts_again = False
         if self._present_run is not None:
             self._present_run.stopping.end(StopReason("stopped", sentence))
+        return self._aborts_sent
+
+    def _start_after_end(self) -> None:
+        """Begin another run behind one that is ending: jobs may take their time to end. Any other just goes on."""
+        run = self._present_run
+        self._starts_again = self._thread is None or (run is not None and run.stopping.reason is not None)
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far, empty for others and where a server keeps it."""
@@ -239,13 +247,17 @@ class Controller:
             if reason is not None:
                 return reason
             if run.stopping.has_sent_all():
-                self.aborts_sent.set()
+                self._aborts_sent.set()
 
     def _close(self, reason: StopReason) -> StopReason:
         """Close every process and file that the run opened, and write its end; returns the reason."""
         state = self.state
         if self._engine is not None:
-            self._engine.close()
+            try:
+                self._engine.close()
+            except Exception as error:  # its class may be the user's own
+                logger.exception("what ran the trials could not be closed")
+                self.notice("search", f"what ran the trials could not be closed: {error!r}")
         if self._present_run is not None:
             self._present_run.close(reason)
         state.clock.end_run()
@@ -256,7 +268,7 @@ class Controller:
         try:
             self.recorder.flush()
             self.calls.hand_over()
-        except JournalError as error:
+        except Exception as error:  # noqa: BLE001 -- also what a journal does not take; the files are closed all the same
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
             if reason.code != "error":
                 reason = StopReason("error", f"the journal could not be written: {error}")
@@ -277,10 +289,10 @@ class Controller:
                     pass
                 try:
                     self.recorder.flush()
-                except JournalError as error:
+                except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
                     logger.warning("journal: %s", error)
+            self._aborts_sent.set()
             if not self._start_again():
-                self.aborts_sent.set()
                 self.ended.set()
         self.recorder.shown.notify()
 
@@ -289,6 +301,6 @@ class Controller:
         asked, self._starts_again = self._starts_again, False
         try:
             return asked and self.start()
-        except JournalError as error:
+        except Exception as error:  # noqa: BLE001 -- the same
             logger.warning("journal: %s", error)
             return False

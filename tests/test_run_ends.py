@@ -1,0 +1,166 @@
+"""What comes just as a run ends: starts, stops, commands and errors. Nothing is lost, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.journal import Journal
+from hpo_widgets.trials import TrialState
+from tests.conftest import DEADLINE
+from tests.runs import identity
+
+MINUTES = DEADLINE / 60
+
+
+@pytest.fixture
+def hold():
+    """``hold(search)`` has the search's thread do nothing until ``hold.set()``."""
+
+    class Hold(threading.Event):
+        def __call__(self, made):
+            made._controller.submit(lambda: self.wait(DEADLINE))
+            wait_for_commands(made, 0)
+
+    made = Hold()
+    yield made
+    made.set()
+
+
+def wait_for_commands(made, number):
+    """Wait until so many commands are on their way."""
+    end = time.monotonic() + DEADLINE
+    while len(made._controller._inbox) != number:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_start_after_a_stop_begins_when_the_search_has_stopped(two_running, gate, hold):
+    made = two_running(total_max_jobs=4)
+    hold(made)
+    made.command("stop")
+    assert made.start() is True
+    gate.open()
+    hold.set()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "total_max_jobs"
+    assert made.counts[TrialState.ABORTED] == made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_start_before_a_stop_begins_nothing_more(two_running, hold):
+    made = two_running(total_max_jobs=4)
+    hold(made)
+    made.start()
+    made.command("stop")
+    hold.set()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "stopped"
+
+
+def test_a_stop_returns_though_the_next_run_has_begun_before_it_looks(two_running, hold, monkeypatch):
+    made = two_running()
+    hold(made)
+    is_begun = threading.Event()
+    stop_run = made._stop_run
+
+    def slowly():
+        stopping = stop_run()
+        assert is_begun.wait(DEADLINE)
+        return stopping
+
+    monkeypatch.setattr(made, "_stop_run", slowly)
+    stopper = threading.Thread(target=made.stop, daemon=True)
+    stopper.start()
+    wait_for_commands(made, 1)
+    monkeypatch.undo()
+    first = made._controller._thread
+    assert made.start()
+    hold.set()
+    first.join(DEADLINE)
+    assert made.is_running()
+    is_begun.set()
+    stopper.join(DEADLINE)
+    assert not stopper.is_alive()
+    assert made.is_running()
+
+
+def test_a_coroutine_that_waits_for_a_run_sees_its_end_though_the_next_has_begun(two_running):
+    made = two_running()
+
+    async def wait():
+        waiting = asyncio.create_task(made.wait_async())
+        await asyncio.sleep(0)  # it waits now, and sees nothing of what comes until this coroutine waits again
+        made.stop()
+        made.start()
+        return await asyncio.wait_for(waiting, DEADLINE)
+
+    assert asyncio.run(wait()) is True
+    assert made.is_running()
+
+
+def test_a_run_that_a_start_begins_is_followed_though_another_was_running_when_it_was_asked(search, monkeypatch):
+    made = search(identity)
+    followed = []
+    monkeypatch.setattr(made._definition.template, "started", followed.append)
+    begin = made._starts.begin
+
+    def begin_later(start, begin_run):
+        if followed:
+            ended = made._controller.ended
+            made._controller.submit(made._controller.stop)
+            assert ended.wait(DEADLINE)
+        return begin(start, begin_run)
+
+    monkeypatch.setattr(made._starts, "begin", begin_later)
+    assert made.start()
+    assert made.start()
+    assert len(followed) == 2
+    assert not followed[1].wait_for_end(0)
+    made.stop()
+    assert followed[1].wait_for_end(DEADLINE)
+
+
+def test_a_search_whose_workers_cannot_be_closed_ends_whole(two_running, gate):
+    class UnclosablePool(FunctionPool):
+        def close(self, grace=0.0):
+            super().close(grace)
+            raise RuntimeError("stuck")
+
+    gate.shut()
+    made = two_running(total_max_jobs=4)
+    made.stop()
+    made.set_default_job_class(UnclosablePool)
+    made.start()
+    made.stop()
+    assert made.counts[TrialState.RUNNING] == 0
+    assert "stuck" in made.errors[-1].sentence
+    with Journal.view(made.journal_path) as reader:
+        assert reader.owner() is None
+    made.set_default_job_class(FunctionPool)
+    made.set_total_max_jobs(6)
+    gate.open()
+    assert made.start()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "total_max_jobs"
+
+
+def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given_keeps_nobody_waiting(
+    two_running, monkeypatch
+):
+    made = two_running()
+
+    def refuse():
+        made._controller._inbox.put(lambda: None)  # as from another thread, and too late for the run
+        raise TypeError("not of a type that a journal holds")
+
+    monkeypatch.setattr(made._recorder, "flush", refuse)
+    made._controller.submit(made._controller.stop)
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "error"
+    monkeypatch.undo()
+    with Journal.view(made.journal_path) as reader:
+        assert reader.owner() is None
