@@ -11,6 +11,7 @@ import traitlets
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget, SearchControls
+from tests.conftest import DEADLINE
 
 
 class Clock:
@@ -253,14 +254,14 @@ def test_waiting_is_a_trait_of_the_panel_from_both_sides(show, wire, search, ref
 
 
 def test_waiting_starts_no_thread_and_leaves_nothing(wire, search):
-    before = threading.active_count(), search.num_subscribers
+    before, num_subscribers = set(threading.enumerate()), search.num_subscribers
     search.command("start")
     controls = SearchControls(search)
-    alone = threading.active_count(), search.num_subscribers
+    alone, num_alone = set(threading.enumerate()), search.num_subscribers
     controls.waiting = True
-    assert (threading.active_count(), search.num_subscribers) == alone
+    assert (set(threading.enumerate()) - alone, search.num_subscribers) == (set(), num_alone)
     controls.close()
-    assert (threading.active_count(), search.num_subscribers) == before
+    assert (set(threading.enumerate()) - before, search.num_subscribers) == (set(), num_subscribers)
     assert wire.num_open() == 0
 
 
@@ -285,5 +286,5 @@ def test_wait_in_code_returns_at_the_end_of_the_search(show, search):
     search.add_trial(0.5)
     assert waiter.is_alive()
     search.command("stop")
-    waiter.join(20)
+    waiter.join(DEADLINE)
     assert (returned, search.num_subscribers) == ([True], subscribed)

@@ -180,12 +180,12 @@ def test_two_panels_show_one_search(show, search, refresh):
 
 
 def test_closing_frees_threads_comms_and_subscription_but_not_the_search(wire, search):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     panel = OptimizerWidget(search)
-    assert threading.active_count() == before + 1
+    assert len(set(threading.enumerate()) - before) == 1
     search.command("start")
     panel.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert wire.num_open() == 0
     assert search.num_subscribers == 0
     assert search.status is SearchStatus.RUNNING
@@ -242,11 +242,12 @@ def test_other_names_ended_searches_and_the_search_itself_are_not_told_of(show, 
 
 
 def test_closing_leaves_the_earlier_search_alone(earlier):
-    before = earlier.num_subscribers, threading.active_count()
+    num_subscribers, threads = earlier.num_subscribers, set(threading.enumerate())
     panel = OptimizerWidget(ScriptedSearch(name="digits"))
     panel._show_earlier()
     panel.close()
-    assert (earlier.num_subscribers, threading.active_count()) == before
+    assert earlier.num_subscribers == num_subscribers
+    assert set(threading.enumerate()) <= threads
     assert earlier.status is SearchStatus.RUNNING
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.widget.refresher import Refresher
-
-DEADLINE = 20.0
+from tests.conftest import DEADLINE
 
 
 class Recording:
@@ -45,6 +45,14 @@ class Browser:
 
     def acknowledge(self):
         self._wire.browser_sets(self._flow._acknowledged, value=self._flow._sent.value)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which updates go out, which stands still: ``clock.now``."""
+    made = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("hpo_widgets.widget.flow.time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
 
 
 @pytest.fixture
@@ -90,22 +98,24 @@ def test_parts_know_that_traits_are_written_outwards(part, refresher):
     assert not refresher.is_writing
 
 
-def test_changes_are_merged_while_nothing_is_acknowledged(search, part, refresher):
+def test_changes_are_merged_while_nothing_is_acknowledged(clock, search, part, refresher):
     refresher.refresh()
     num_updates = len(part.updates)
     for value in (0.1, 0.2, 0.3):
         search.add_trial(value)
-    # The first silence lasts two seconds; the loop above takes far less.
+    # The first silence lasts two seconds.
     assert len(part.updates) == num_updates
+    clock.now += 2.0
     part.wait_for(lambda: len(part.updates) > num_updates)
     assert part.updates[num_updates].rows.numbers.tolist() == [0, 1, 2]
 
 
-def test_an_acknowledgement_lets_the_next_update_go(search, part, refresher, wire):
+def test_an_acknowledgement_lets_the_next_update_go(clock, search, part, refresher, wire):
     refresher.refresh()
     assert refresher._flow.seconds_until_next() > 1.0
     Browser(refresher, wire).acknowledge()
     assert refresher._flow.seconds_until_next() <= 0.1
+    clock.now += 0.1
     search.add_trial(0.5)
     part.wait_for(lambda: 0 in part.numbers)
 
