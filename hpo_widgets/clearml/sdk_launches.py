@@ -38,6 +38,7 @@ class Launches:
         self._strategy = strategy
         self._is_refusing = is_refusing
         self._withdraw = withdraw
+        self._counting = threading.Lock()
         self._failed_in_a_row = 0
 
     @property
@@ -69,18 +70,22 @@ class Launches:
         """Launch one job; the sentence on why it does not run, None when it does."""
         if self._is_refusing():
             return _TOO_LATE
-        self._failed_in_a_row += 1
         reasons = _Reasons()
         _job_logger.addHandler(reasons)
+        reason: object = None
         try:
             if not launch(queue_name):
-                return f"could not be launched: {reasons.text(queue_name)}"
+                reason = reasons.text(queue_name)
         except Exception as error:  # whatever starts a job may raise anything, and the loop must live
             logger.warning("a ClearML job could not be launched", exc_info=True)
-            return f"could not be launched: {error}"
+            reason = error
         finally:
             _job_logger.removeHandler(reasons)
-        self._failed_in_a_row = 0
+        with self._counting:
+            # Only now: Optuna's workers launch at once, and a launch on its way is no failure.
+            self._failed_in_a_row = 0 if reason is None else self._failed_in_a_row + 1
+        if reason is not None:
+            return f"could not be launched: {reason}"
         if self._is_refusing():
             # Who stopped the search did not see it in the queue yet.
             self._withdraw(task_id)
