@@ -50,7 +50,8 @@ class SdkState(ABC):
         self._notices: list[Notice] = []
         self._told: set[str] = set()
         self._gate = threading.RLock()
-        self._num_followers = 0
+        self._followers: set[object] = set()
+        """One entry for each subscription."""
         self._loop: threading.Thread | None = None
         self._ending: StopReason | None = None
         self._reason: StopReason | None = None
@@ -128,7 +129,7 @@ class SdkState(ABC):
             return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
         if self._ending is not None:
             return SearchStatus.STOPPING
-        if self.is_running or self._is_starting or self._num_followers:
+        if self.is_running or self._is_starting or self._followers:
             # An end is told together with its reason, by the watcher.
             return SearchStatus.PAUSED if self._steering.is_paused else SearchStatus.RUNNING
         return SearchStatus.STOPPED

@@ -47,29 +47,31 @@ class SdkWatch(SdkState):
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Watch the search and have ``callback`` called after every change; it must only set a flag."""
         unsubscribe = self._shown.subscribe(callback)
+        follower = object()
         with self._gate:
-            self._num_followers += 1
+            self._followers.add(follower)
             if self._watcher is None:
-                self._watcher = threading.Thread(target=self._watch, name="hpo_widgets clearml watcher", daemon=True)
+                self._watcher = threading.Thread(
+                    target=self._watch, args=(self._wake,), name="hpo_widgets clearml watcher", daemon=True
+                )
                 self._watcher.start()
-        is_over = threading.Event()
 
         def end() -> None:
             unsubscribe()
             with self._gate:
-                if not is_over.is_set():
-                    is_over.set()
-                    self._num_followers -= 1
-            self._wake.set()
+                self._followers.discard(follower)
+            self.wake()
 
         return end
 
     def close(self) -> None:
-        """End watching. The search goes on."""
+        """End watching, until somebody subscribes anew. The search goes on."""
         with self._gate:
-            self._num_followers = 0
-            watcher = self._watcher
-        self._wake.set()
+            self._followers.clear()
+            watcher, self._watcher = self._watcher, None
+            # One for each watcher: who subscribes while this one is at its last look gets another.
+            wake, self._wake = self._wake, threading.Event()
+        wake.set()
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join()
 
@@ -77,13 +79,15 @@ class SdkWatch(SdkState):
         """Have the watcher look now."""
         self._wake.set()
 
-    def _watch(self) -> None:
+    def _watch(self, wake: threading.Event) -> None:
         wait = 0.0
         while True:
-            self._wake.wait(wait)
-            self._wake.clear()
+            wake.wait(wait)
+            wake.clear()
             with self._gate:
-                if self._num_followers <= 0:
+                if wake is not self._wake:
+                    return
+                if not self._followers:
                     self._watcher = None
                     return
             wait = self._turn()

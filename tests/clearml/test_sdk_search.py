@@ -29,6 +29,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
 from tests.clearml.by_hand import end, ranges, states
+from tests.clearml.conftest import wait_for
 from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
 
@@ -258,6 +259,48 @@ def test_closing_ends_our_thread_and_not_the_search(controller, hand, until):
     until(search, lambda: states(search) == {"running": 2})
     search.close()
     assert optimizer.is_running()
+
+
+def test_who_subscribes_after_a_close_is_told_though_an_earlier_subscription_ends_in_between(controller, monkeypatch):
+    search = adapt(controller())
+    earlier = search.subscribe(lambda: None)
+    search.close()
+    earlier()
+    looked = threading.Event()
+    monkeypatch.setattr(search, "look", looked.set)
+    end = search.subscribe(lambda: None)
+    assert looked.wait(DEADLINE)
+    watcher = search._watcher
+    earlier()
+    assert search._watcher is watcher
+    end()
+    watcher.join(DEADLINE)
+    assert not watcher.is_alive()
+
+
+def test_a_close_waits_for_its_own_watcher_and_not_for_that_of_a_later_subscription(controller, monkeypatch):
+    search = adapt(controller())
+    is_looking, goes_on = threading.Event(), threading.Event()
+
+    def look():
+        is_looking.set()
+        assert goes_on.wait(DEADLINE)
+
+    monkeypatch.setattr(search, "look", look)
+    search.subscribe(lambda: None)
+    assert is_looking.wait(DEADLINE)
+    closer = threading.Thread(target=search.close, daemon=True)
+    followers = search._followers
+    closer.start()
+    wait_for(lambda: not followers, "it is not closed", pause=0.001)
+    end = search.subscribe(lambda: None)
+    goes_on.set()
+    closer.join(DEADLINE)
+    assert not closer.is_alive()
+    watcher = search._watcher
+    assert watcher.is_alive()
+    end()
+    watcher.join(DEADLINE)
 
 
 def test_two_panels_on_one_controller_show_one_search(controller):
