@@ -145,11 +145,19 @@ class Refresher:
         self._end_settling()
         self._is_closed = True
         self._wake.set()
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread and not self._holds_lock():
             self._thread.join()
         with self.lock:
             self._parts.clear()
             self._flow.close()
+
+    def _holds_lock(self) -> bool:
+        """Whether the calling thread holds the lock: then the refresher's may be waiting for it."""
+        try:
+            threading.Condition(self.lock).notify()
+        except RuntimeError:
+            return False
+        return True
 
     def _settle(self) -> None:
         """Have all that is shown true at the end of a cell, unless a browser follows: it may be what is saved."""

@@ -157,6 +157,30 @@ def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     assert "Broken could not be refreshed" in caplog.text
 
 
+def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search, refresher, monkeypatch):
+    wants_the_lock = threading.Event()
+    refresh = refresher.refresh
+
+    def wanting():
+        wants_the_lock.set()
+        refresh()
+
+    def close():
+        # As an observer of a trait does that is set under the lock.
+        with refresher.lock:
+            monkeypatch.setattr(refresher, "refresh", wanting)
+            search.add_trial(0.5)
+            assert wants_the_lock.wait(DEADLINE)
+            refresher.close()
+
+    closer = threading.Thread(target=close, daemon=True)
+    closer.start()
+    closer.join(DEADLINE)
+    assert not closer.is_alive()
+    refresher._thread.join(DEADLINE)
+    assert not refresher._thread.is_alive()
+
+
 def test_closing_from_its_own_thread_does_not_hang(search, refresher):
     class Closing:
         calls = 0
