@@ -139,7 +139,7 @@ class Notebook:
         # The value arrives as the repr of a JSON string.
         return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
 
-    def wait_kernel(self, expression: str, deadline: float = 30.0) -> Any:
+    def wait_kernel(self, expression: str, deadline: float = 60.0) -> Any:
         """Ask the kernel until an expression is true."""
         end = time.monotonic() + deadline
         while not (value := self.kernel(expression)):
@@ -180,6 +180,7 @@ async node => {
 def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(60_000)
     page = context.new_page()
     opened = Notebook(page, lab)
     page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)

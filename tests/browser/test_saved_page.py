@@ -7,12 +7,14 @@ import re
 import bqplot
 import ipywidgets
 import pytest
+from playwright.sync_api import expect
 
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.export import save_html
 from tests.browser.hand import middle
+from tests.browser.notebook import WHEN_AT_REST
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
 
@@ -40,7 +42,7 @@ def test_a_page_shows_plots_without_kernel_and_network(tmp_path, open_saved):
     shown = open_saved(saved.path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
-    assert shown.page.locator(".bqplot .axis").count() == 2
+    expect(shown.page.locator(".bqplot .axis")).to_have_count(2)
     assert shown.complaints == []
     assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 
@@ -49,6 +51,7 @@ def test_dots_stand_above_their_ticks(tmp_path, open_saved):
     shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
+    shown.page.locator(".bqplot").evaluate(WHEN_AT_REST)
     first_dot, *_, last_dot = [middle(dot)[0] for dot in shown.page.locator(".bqplot .dot").all()]
     ticks = [middle(tick)[0] for tick in shown.page.locator(".bqplot .axis >> nth=0 >> .tick text").all()]
 

@@ -50,9 +50,8 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     expect(tip).to_contain_text("trial")
     notebook.screenshot("slices-tooltip", panel)
     best.click(force=True)
-    selected = notebook.wait_kernel("widget.selected")
-    assert selected == [notebook.kernel("search.best_trial.number")]
-    assert notebook.kernel("[widget._history.selected, widget._slices.selected]") == [selected, selected]
+    everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
+    notebook.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
     expect(dots).to_have_count(101)
 
     for dark in (False, True):

@@ -219,8 +219,8 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
         opened.page.mouse.move(x, y)
         expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
         opened.page.mouse.click(x, y)
-        opened.wait_kernel(f"widget.selected == [{number}]")
-        assert opened.kernel("[widget._history.selected, widget._slices.selected]") == [[number]] * 2
+        everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
+        opened.wait_kernel(f"{everywhere} == [[{number}]] * 3")
         expect(panel.locator(".hpo-details")).to_contain_text(f"#{number}")
     x, y, *_ = places(opened, plot)[5]
     opened.page.mouse.click(x, y)
