@@ -99,25 +99,34 @@ class JournalFollower:
         self._shown.notify()
 
     def _follow(self) -> None:
-        try:
-            self.refresh()
-            while not self._closed.is_set():
-                before = self._owner_is_alive
-                latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
-                if self._closed.is_set():
-                    return
-                if latest > self._sequence:
-                    self.refresh()
-                else:
-                    self._owner_is_alive = self._owner_lives()
-                    if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
-                        self._shown.notify()
-        except JournalError as error:
-            if not self._closed.is_set():
-                self._chronicle.follow(
-                    [{"kind": "notice", "source": "journal", "sentence": str(error), "at": time.time()}]
-                )
-                self._shown.notify()
+        """Follow until `close`: what cannot be read now may be readable later, and somebody may wait for it."""
+        told = ""
+        while not self._closed.is_set():
+            try:
+                self._follow_on()
+            except JournalError as error:
+                if not self._closed.is_set() and str(error) != told:
+                    told = str(error)
+                    self._tell(told)
+                self._closed.wait(FOLLOW_SECONDS)
+
+    def _follow_on(self) -> None:
+        self.refresh()
+        while not self._closed.is_set():
+            before = self._owner_is_alive
+            latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
+            if self._closed.is_set():
+                return
+            if latest > self._sequence:
+                self.refresh()
+            else:
+                self._owner_is_alive = self._owner_lives()
+                if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
+                    self._shown.notify()
+
+    def _tell(self, sentence: str) -> None:
+        self._chronicle.follow([{"kind": "notice", "source": "journal", "sentence": sentence, "at": time.time()}])
+        self._shown.notify()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Follow the journal and have ``callback`` called after every change."""

@@ -283,17 +283,25 @@ def test_a_paused_search_stays_paused_without_its_owner(journal, view):
     assert view().status is SearchStatus.PAUSED
 
 
-def test_what_goes_wrong_with_the_journal_is_a_notice(journal, view, until, monkeypatch):
+def test_a_journal_that_cannot_be_read_for_a_while_is_a_notice_and_is_followed_on(journal, view, until, monkeypatch):
     viewer = view()
+    errors = [JournalError("the disk is gone"), JournalError("the disk is gone")]
+    wait_for_change = viewer._reader.wait_for_change
 
-    def fail(_sequence, _timeout):
-        raise JournalError("the disk is gone")
+    def fail(sequence, timeout):
+        if errors:
+            raise errors.pop()
+        return wait_for_change(sequence, timeout)
 
     monkeypatch.setattr(viewer._reader, "wait_for_change", fail)
-    until(viewer, lambda: sentences(viewer) == ["the disk is gone"])
-    viewer._thread.join(DEADLINE)
-    assert not viewer._thread.is_alive()
+    until(viewer, lambda: sentences(viewer))
+    write(journal, [row(0)])
+    until(viewer, lambda: len(viewer.snapshot()) == 1)
+    assert errors == []
+    assert sentences(viewer) == ["the disk is gone"]
     assert viewer.errors[0].source == "journal"
+    viewer.close()
+    assert not viewer._thread.is_alive()
 
 
 # Commands ---------------------------------------------------------------------------------------------------------

@@ -275,11 +275,16 @@ class JournalReader:
         seen: object = None
         latest = sequence
         while not self._closed.is_set():
-            with self._reading() as connection:
-                version = connection.execute("PRAGMA data_version").fetchone()
-                if version != seen:
-                    seen = version
-                    latest = self._read_sequence(connection)
+            try:
+                with self._reading() as connection:
+                    version = connection.execute("PRAGMA data_version").fetchone()
+                    if version != seen:
+                        seen = version
+                        latest = self._read_sequence(connection)
+            except JournalError:
+                if self._closed.is_set():  # since it was looked at
+                    break
+                raise
             if latest > sequence:
                 break
             pause = POLL_SECONDS

@@ -141,6 +141,19 @@ def test_closing_a_reader_ends_a_wait_in_another_thread(journal):
         reader.trials()
 
 
+def test_a_reader_that_is_closed_between_two_looks_of_a_wait_ends_it(journal, make_row, monkeypatch):
+    sequence = journal.write([make_row(0)])
+    reader = Journal.view(journal.path)
+    reading = reader._reading
+
+    def close_first():
+        reader.close()
+        return reading()
+
+    monkeypatch.setattr(reader, "_reading", close_first)
+    assert reader.wait_for_change(sequence) == sequence
+
+
 def test_threads_share_a_reader(journal, make_row):
     journal.write([make_row(n) for n in range(200)], [(n, "t", "s", float(n), 0) for n in range(200)])
     failures = []
