@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- handed on
-from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.search import MOST_NOTICES, EpochMark, Notice, SearchStatus, StopReason
 from hpo_widgets.space import Space
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Chronicle:
         self.points_by_hand.append(event["parameters"])
 
     def _notice(self, event: Mapping[str, Any]) -> None:
-        self.notices = [*self.notices, Notice(event["source"], event["sentence"], event["at"])]
+        self.notices = [*self.notices, Notice(event["source"], event["sentence"], event["at"])][-MOST_NOTICES:]
 
 
 _HANDLERS = {

@@ -102,6 +102,10 @@ class StopReason:
         return self.sentence
 
 
+MOST_NOTICES = 100
+"""So many notices of a search are shown, the newest; its journal keeps all."""
+
+
 @dataclass(frozen=True)
 class Notice:
     """Something a person should know: an error of a callback, a worker, the journal, a command."""

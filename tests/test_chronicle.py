@@ -9,7 +9,7 @@ import pytest
 from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
-from hpo_widgets.search import STOP_CODES, SearchStatus
+from hpo_widgets.search import MOST_NOTICES, STOP_CODES, SearchStatus
 from hpo_widgets.space import Space
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])])
@@ -138,6 +138,16 @@ def test_the_first_epoch_begins_with_the_first_event_and_no_notice_of_a_viewer_m
     assert chronicle.epochs[0].at == 0.0
     chronicle.follow([START, end(), {"kind": "start", "at": 1000.0}])
     assert chronicle.epochs[0].at == 600.0
+
+
+def test_of_many_notices_the_newest_are_shown(chronicle):
+    chronicle.follow(
+        {"kind": "notice", "at": float(n), "source": "callback", "sentence": f"trial {n}"}
+        for n in range(MOST_NOTICES + 3)
+    )
+    assert len(chronicle.notices) == MOST_NOTICES
+    assert chronicle.notices[0].sentence == "trial 3"
+    assert chronicle.notices[-1].sentence == f"trial {MOST_NOTICES + 2}"
 
 
 def test_settings_deadline_points_by_hand_and_notices_are_kept(chronicle):

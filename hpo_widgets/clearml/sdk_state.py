@@ -14,7 +14,7 @@ from hpo_widgets.epochs import Epochs
 from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.objectives import Objective
 from hpo_widgets.parameters import as_parameter
-from hpo_widgets.search import END_STATUS, Notice, SearchStatus
+from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus
 from hpo_widgets.shown import ShownTrials
 from hpo_widgets.space import Space
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial
 
 logger = logging.getLogger("hpo_widgets")
-
-_MOST_NOTICES = 100
 
 
 class SdkState(ABC):
@@ -176,7 +174,7 @@ class SdkState(ABC):
         """Add a notice for people."""
         logger.warning("%s: %s", source, sentence)
         with self._gate:
-            self._notices = [*self._notices, Notice(source, sentence)][-_MOST_NOTICES:]
+            self._notices = [*self._notices, Notice(source, sentence)][-MOST_NOTICES:]
         self._shown.notify()
 
     def tell_once(self, source: str, sentence: str) -> None:

@@ -20,7 +20,7 @@ from hpo_widgets.controller.proposals import make_proposals
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.journal import JournalError
-from hpo_widgets.search import Notice, SearchStatus, StopReason
+from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import TrialRow
 
 logger = logging.getLogger("hpo_widgets")
-
-MAX_NOTICES = 100
 
 
 class Controller:
@@ -142,7 +140,7 @@ class Controller:
         logger.warning("%s: %s", source, sentence)
         notice = Notice(source, sentence)
         with self._gate:
-            self.notices = [*self.notices, notice][-MAX_NOTICES:]
+            self.notices = [*self.notices, notice][-MOST_NOTICES:]
             try:
                 self.submit(lambda: self.recorder.event("notice", **asdict(notice)))
             except JournalError:
@@ -160,7 +158,7 @@ class Controller:
         ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
         """
         self.state.restore(chronicle, bulk, interrupted)
-        self.notices = [*chronicle.notices, *self.notices][-MAX_NOTICES:]  # the template may have told something now
+        self.notices = [*chronicle.notices, *self.notices][-MOST_NOTICES:]  # the template may have told something now
 
     # Commands, on the controller's thread --------------------------------------------------------
 
