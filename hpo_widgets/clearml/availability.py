@@ -19,7 +19,7 @@ class Availability:
     Parameters
     ----------
     tell
-        Called with a sentence.
+        Called with a sentence, under the lock, so that the last sentence is of what holds; it must not wait for long.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -34,15 +34,13 @@ class Availability:
         with self._lock:
             wait = self._wait
             self._wait = min(2 * self._wait, LONGEST_WAIT)
-            first = self._away_since is None
-            if first:
+            if self._away_since is None:
                 self._away_since = time.monotonic()
                 self._since = time.strftime("%H:%M:%S")
-        if first:
-            self._tell(
-                f"{error}; since {self._since} nothing is known of the running trials and none is launched. Trying "
-                f"again in {wait:g} s, later every {LONGEST_WAIT:g} s; nothing is lost"
-            )
+                self._tell(
+                    f"{error}; since {self._since} nothing is known of the running trials and none is launched. Trying "
+                    f"again in {wait:g} s, later every {LONGEST_WAIT:g} s; nothing is lost"
+                )
         return wait
 
     def answered(self) -> None:
@@ -53,4 +51,4 @@ class Availability:
             seconds = time.monotonic() - self._away_since
             self._away_since = None
             self._wait = FIRST_WAIT
-        self._tell(f"the ClearML server answers again after {seconds:.0f} s (it did not since {self._since})")
+            self._tell(f"the ClearML server answers again after {seconds:.0f} s (it did not since {self._since})")

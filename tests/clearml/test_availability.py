@@ -37,6 +37,31 @@ def test_people_are_told_once_that_it_is_away_and_once_that_it_is_back(availabil
     assert told[1].startswith("the ClearML server answers again after 0 s")
 
 
+def test_the_last_that_is_told_is_what_holds(availability, told):
+    class Turns:
+        """The lock, after whose first release another thread has its turn at once."""
+
+        def __init__(self, lock):
+            self.lock = lock
+            self.is_first = True
+
+        def __enter__(self):
+            self.lock.acquire()
+
+        def __exit__(self, *_error):
+            self.lock.release()
+            if self.is_first:
+                self.is_first = False
+                availability.answered()
+
+    availability._lock = Turns(availability._lock)
+    availability.failed(OSError("no route"))
+    assert [sentence.split(";")[0].split(" after")[0] for sentence in told] == [
+        "no route",
+        "the ClearML server answers again",
+    ]
+
+
 def test_after_an_answer_the_first_wait_is_short_again(availability):
     for _ in range(5):
         availability.failed(OSError())
