@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,10 @@ class ClearmlEngine:
 
 
 _ENGINES: weakref.WeakSet[ClearmlEngine] = weakref.WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    # The trials are this process's: the end of a fork of it is not theirs.
+    os.register_at_fork(after_in_child=_ENGINES.clear)
 
 
 @atexit.register

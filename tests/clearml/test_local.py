@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import glob
 import os
+import subprocess
+import sys
 import tempfile
 
 import psutil
@@ -12,6 +14,7 @@ import pytest
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
+from hpo_widgets.clearml import engine, local_jobs
 from hpo_widgets.controller import stopping
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
@@ -157,3 +160,27 @@ def test_a_script_gets_each_value_with_its_type_by_argparse_and_by_connect(task_
         given = {name.partition("/")[2]: value for name, value in made.trial(number).parameters.items()}
         assert said == given
         assert {name: type(value) for name, value in said.items()} == {n: type(value) for n, value in given.items()}
+
+
+def test_a_fork_that_ends_does_not_take_the_processes_of_its_parents_trials_along():
+    class Engine:
+        _job_process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+        def kill_processes(self):
+            local_jobs.kill(self)
+
+    running = Engine()
+    engine._ENGINES.add(running)
+    try:
+        fork = os.fork()
+        if not fork:
+            try:
+                engine._kill_processes()  # as at the end of any process
+            finally:
+                os._exit(0)
+        os.waitpid(fork, 0)
+        running._job_process.communicate(b"go on\n", timeout=DEADLINE)
+        assert running._job_process.returncode == 0
+    finally:
+        engine._ENGINES.discard(running)
+        running._job_process.kill()
