@@ -16,6 +16,8 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     name = "01_quickstart.ipynb"
     shutil.copy(repository / "notebooks" / name, notebook.lab.root / name)
     notebook.open_file(name)
+    # So many that a person may take their time.
+    notebook.kernel("__import__('os').environ.update(HPO_WIDGETS_TRIALS='1000')")
     cells = notebook.page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets
              .map(cell => cell.model.sharedModel.getSource())"""

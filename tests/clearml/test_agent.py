@@ -33,7 +33,7 @@ optimizer = HyperParameterOptimizer(
     pool_period_min=0.005,
 )
 optimizer.start()
-ended = optimizer.wait(timeout=2)
+ended = optimizer.wait(timeout=3)
 optimizer.stop(wait_for_reporter=False)
 top = optimizer.get_top_experiments(top_k=10)
 task.close()
