@@ -25,7 +25,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.journal import Journal
+from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
@@ -119,6 +119,23 @@ def test_points_asked_ahead_under_the_old_range_are_dropped(two_running, gate, o
     assert made.wait()
     assert all(70 <= point["x"] <= 90 for point in points(made)[2:])
     assert [made.trial(number).epoch for number in range(8)] == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_change_of_ranges_that_the_journal_cannot_take_at_once_holds_all_the_same(two_running, gate, monkeypatch):
+    made = two_running(total_max_jobs=6)
+    flush = made._recorder.flush
+
+    def refuse():
+        monkeypatch.setattr(made._recorder, "flush", flush)
+        raise JournalError("locked by another process")
+
+    monkeypatch.setattr(made._recorder, "flush", refuse)
+    with pytest.raises(JournalError, match="locked"):
+        made.set_ranges({"x": (0.9, 1.0)})
+    gate.open()
+    assert made.wait()
+    assert made.space.ranges["x"] == (0.9, 1.0)
+    assert min(made.snapshot().parameters["x"][2:]) >= 0.9
 
 
 def test_set_ranges_is_one_gesture_and_one_undo(search):

@@ -71,11 +71,13 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Have the strategy begin with the present space; what was asked before is dropped."""
-        # So that the history is whole: what ended is in the journal before a strategy reads it.
-        self._flush()
         state = self._state
-        history = History(self._recorder, state.space, state.num_numbered, frozenset(state.active))
-        self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
+        try:
+            # So that the history is whole: what ended is in the journal before a strategy reads it.
+            self._flush()
+        finally:  # the ranges have changed already, whatever the journal says
+            history = History(self._recorder, state.space, state.num_numbered, frozenset(state.active))
+            self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
 
     def step(self) -> StopReason | None:
         """One turn: act on what waits, then sleep until something happens; the reason ends the run."""
