@@ -240,6 +240,7 @@ def test_a_strategy_with_nothing_more_is_exhausted_until_the_space_changes(contr
     assert controller.run(controller.next(proposals)) == 1
     assert controller.next(proposals) is None
     assert proposals.is_exhausted
+    settled(proposals)  # it may have been asked once more before it said so
     asked = strategy.num_asked
     assert proposals.next() is None
     settled(proposals)
