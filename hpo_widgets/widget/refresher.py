@@ -182,8 +182,8 @@ class Refresher:
 
     def poke(self) -> None:
         """Have the parts refreshed as soon as may be; costs nothing when that is due anyway."""
-        # Called on the search's thread, thousands of times a second: wakes ours once an update.
-        if not self._is_dirty:
+        # Called on the search's thread, thousands of times a second: wakes ours once an update, and for the end.
+        if not self._is_dirty or not self.search.status.is_alive:
             self._is_dirty = True
             self._wake.set()
 

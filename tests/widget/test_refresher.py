@@ -134,6 +134,8 @@ def test_the_end_is_shown_without_waiting_for_an_acknowledgement(search, part, r
     refresher.refresh()
     refresher._flow.seconds_until_next = lambda: 3600.0
     search.add_trial(0.5)
+    while refresher._wake.is_set():  # until the thread has seen that this is to wait for an hour
+        refresher._thread.join(0.001)
     search.set_status(SearchStatus.COMPLETED)
     part.wait_for(lambda: part.updates[-1].search.status is SearchStatus.COMPLETED and 0 in part.numbers)
 
