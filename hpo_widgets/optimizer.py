@@ -147,8 +147,8 @@ class HyperParameterOptimizer(SearchCommands):
         -------
         bool
             True at once when started or already running, also while it is stopping: then it starts again when it has
-            stopped. False when nothing of the budget is left
-            (`stop_reason` says what), or when `stop` came while a ClearML server was waited for.
+            stopped. False when nothing of the budget is left (`stop_reason` says what), or when `stop` came while a
+            ClearML server was waited for.
 
         Raises
         ------

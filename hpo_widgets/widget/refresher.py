@@ -154,7 +154,7 @@ class Refresher:
     def _holds_lock(self) -> bool:
         """Whether the calling thread holds the lock: then the refresher's may be waiting for it."""
         try:
-            threading.Condition(self.lock).notify()
+            threading.Condition(self.lock).notify()  # which only the holder may
         except RuntimeError:
             return False
         return True
