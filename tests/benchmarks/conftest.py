@@ -38,6 +38,11 @@ def record() -> Callable[..., None]:
     return add
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure without a browser first: JupyterLab and Chromium stay until the end and take their share of a core."""
+    items.sort(key=lambda item: "browser" in item.path.stem)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table in Markdown, ready for a note."""
     if not _rows:

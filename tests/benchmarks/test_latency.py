@@ -59,6 +59,7 @@ def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
     """From the call of stop until it returns with every process of the search gone."""
     import threading
 
+    others = set(psutil.Process().children(recursive=True))
     optimizer = search(function, tmp_path, None)
     both = threading.Event()
     optimizer.subscribe(lambda: both.set() if optimizer.get_num_active_experiments() == 2 else None)
@@ -68,7 +69,7 @@ def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
     began = time.perf_counter()
     optimizer.stop()
     seconds = time.perf_counter() - began
-    left = psutil.Process().children(recursive=True)
+    left = set(psutil.Process().children(recursive=True)) - others
     record(
         f"stop → all workers gone, trial {function.__name__}",
         f"{seconds * 1e3:.0f} ms, {len(left)} processes left",
