@@ -27,11 +27,16 @@ def answer_apart(name: str, ask: Callable[[], _Answer], then: Callable[[], None]
     answer: Future[_Answer] = Future()
 
     def run() -> None:
-        try:
-            answer.set_result(ask())
-        except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
-            answer.set_exception(error)
+        complete(answer, ask)
         then()
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return answer
+
+
+def complete(answer: Future[_Answer], ask: Callable[[], _Answer]) -> None:
+    """Ask here, and give the answer or what was raised to whoever waits for it."""
+    try:
+        answer.set_result(ask())
+    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
+        answer.set_exception(error)

@@ -6,6 +6,8 @@ from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.answering import complete
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,19 +36,12 @@ class Inbox:
         if not self._waiting:
             return False
         function, future = self._waiting.popleft()
-        _complete(future, function)
+        complete(future, function)
         return True
 
 
 def run_now(function: Callable[[], object]) -> Future[Any]:
     """Run a command here; its result or error comes by the future all the same."""
     future: Future[Any] = Future()
-    _complete(future, function)
+    complete(future, function)
     return future
-
-
-def _complete(future: Future[Any], function: Callable[[], object]) -> None:
-    try:
-        future.set_result(function())
-    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
-        future.set_exception(error)
