@@ -107,7 +107,7 @@ class JournalFollower:
             except JournalError as error:
                 if not self._closed.is_set() and str(error) != told:
                     told = str(error)
-                    self._tell(told)
+                    self._tell("journal", told)
                 self._closed.wait(FOLLOW_SECONDS)
 
     def _follow_on(self) -> None:
@@ -124,8 +124,9 @@ class JournalFollower:
                 if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
                     self._shown.notify()
 
-    def _tell(self, sentence: str) -> None:
-        self._chronicle.follow([{"kind": "notice", "source": "journal", "sentence": sentence, "at": time.time()}])
+    def _tell(self, source: str, sentence: str) -> None:
+        """Show people a sentence that the journal does not hold."""
+        self._chronicle.follow([{"kind": "notice", "source": source, "sentence": sentence, "at": time.time()}])
         self._shown.notify()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

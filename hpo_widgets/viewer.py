@@ -143,9 +143,7 @@ class SearchViewer(JournalFollower):
     def command(self, name: str, *_arguments: object) -> None:
         """Refuse a command, with its reason in ``errors``."""
         check_command(name)
-        sentence = f"{name} did nothing: {self.capabilities[name]}"
-        self._chronicle.follow([{"kind": "notice", "source": "command", "sentence": sentence, "at": time.time()}])
-        self._shown.notify()
+        self._tell("command", f"{name} did nothing: {self.capabilities[name]}")
 
     def snapshot(self) -> Snapshot:
         """All trials as columns."""
