@@ -58,6 +58,20 @@ function moduleNamed(name: string): Module {
   return module;
 }
 
+/** A comm on which nothing is sent and nothing comes. */
+function commToNobody(target: string, id: string): base.IClassicComm {
+  const nothing = (): string => "";
+  return {
+    comm_id: id,
+    target_name: target,
+    open: nothing,
+    send: nothing,
+    close: nothing,
+    on_msg: nothing,
+    on_close: nothing,
+  };
+}
+
 /** A widget manager whose comms reach nobody: models keep their saved state. */
 class SavedPageManager extends ManagerBase {
   protected async loadClass(
@@ -73,16 +87,7 @@ class SavedPageManager extends ManagerBase {
   }
 
   protected async _create_comm(_target: string, id: string): Promise<base.IClassicComm> {
-    const nothing = (): string => "";
-    return {
-      comm_id: id,
-      target_name: this.comm_target_name,
-      open: nothing,
-      send: nothing,
-      close: nothing,
-      on_msg: nothing,
-      on_close: nothing,
-    };
+    return commToNobody(this.comm_target_name, id);
   }
 
   protected async _get_comm_info(): Promise<Record<string, never>> {
@@ -108,6 +113,9 @@ async function show(): Promise<void> {
   const manager = new SavedPageManager();
   const models = await manager.set_state(carriedJson<IManagerState>("widget-state"));
   for (const model of models) {
+    // A model without a comm says that it has lost its kernel; here there never was one.
+    model.comm = commToNobody(manager.comm_target_name, model.model_id);
+    model.comm_live = true;
     // A control that reaches nobody must not look as if it did.
     if (model.get("disabled") === false) {
       model.set("disabled", true);
