@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 from hpo_widgets.objectives import Objective, ScalarSummary
 from hpo_widgets.trials import split_key
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 from hpo_widgets.pareto import non_dominated_fronts as non_dominated_fronts  # noqa: PLC0414 - handed on
 from hpo_widgets.pareto import pareto_front as pareto_front  # noqa: PLC0414 - handed on
 

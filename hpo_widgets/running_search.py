@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from hpo_widgets.answering import answer_apart
+from hpo_widgets._messages import run_in_thread
 from hpo_widgets.as_code import constructor_call
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
@@ -203,7 +203,7 @@ class RunningSearch:
         def read() -> str:
             return "\n".join(filter(None, remote.output(job, fresh=self.trial(number).state.has_ended)))
 
-        return answer_apart("hpo_widgets console", read, self._recorder.shown.notify)
+        return run_in_thread("hpo_widgets console", read, self._recorder.shown.notify)
 
     def close_files(self) -> None:
         """Close what reading single trials has opened; it is opened again when somebody asks for one."""

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

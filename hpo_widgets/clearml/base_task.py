@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name
-from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ import weakref
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.answering import answer_apart
+from hpo_widgets._messages import run_in_thread
 from hpo_widgets.as_code import constructor_call
 from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.clearml.sdk_commands import SdkCommands
@@ -160,7 +160,7 @@ class SdkSearch(SdkCommands):
         def read() -> str:
             return "\n".join(filter(None, self._source.output(number)))
 
-        return answer_apart("hpo_widgets clearml console", read, self._shown.notify)
+        return run_in_thread("hpo_widgets clearml console", read, self._shown.notify)
 
     def top(self, k: int) -> list[Trial]:
         """The k best trials, best first."""

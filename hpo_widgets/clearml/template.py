@@ -10,6 +10,7 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 from clearml.automation.job import BaseJob, LocalClearmlJob
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.clearml.base_task import BaseTask
 from hpo_widgets.clearml.children import recover
 from hpo_widgets.clearml.curves import TaskRecords
@@ -18,7 +19,6 @@ from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.clearml.values import full_name, text_of
 from hpo_widgets.jobs.base_template import Template
-from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

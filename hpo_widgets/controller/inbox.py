@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.answering import complete
+from hpo_widgets._messages import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable

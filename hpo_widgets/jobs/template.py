@@ -7,12 +7,12 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.jobs.base_template import Template
 from hpo_widgets.jobs.command_line import STYLES, arguments_of
 from hpo_widgets.jobs.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
 from hpo_widgets.jobs.script_options import read_options
 from hpo_widgets.jobs.worker import argument_name
-from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
     import os

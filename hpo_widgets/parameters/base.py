@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.choices import python_value
 from hpo_widgets.grids import LazyList
-from hpo_widgets.messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

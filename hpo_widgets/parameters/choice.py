@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.choices import ChoiceTable, as_values, choice_label, identity
-from hpo_widgets.messages import near_match
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.choices import python_value
-from hpo_widgets.messages import near_match
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, as_pair
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.choices import UnknownChoice
-from hpo_widgets.messages import near_match
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, Parameter, check_limits
 from hpo_widgets.space.bounds import Limits, checked_limits
 from hpo_widgets.space.codec import ColumnSpec, PointCodec

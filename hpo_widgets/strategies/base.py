@@ -13,7 +13,7 @@ import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

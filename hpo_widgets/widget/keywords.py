@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

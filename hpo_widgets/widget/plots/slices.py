@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as t
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 from hpo_widgets.widget import text
 from hpo_widgets.widget.closing import close_tree
 from hpo_widgets.widget.plots.plot import TrialPlot

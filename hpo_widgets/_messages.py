@@ -1,12 +1,17 @@
-"""Words that several error messages share."""
+"""Words and answers that several packages share."""
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+
+_Answer = TypeVar("_Answer")
 
 
 def near_match(word: str, known: Iterable[str]) -> str:
@@ -44,3 +49,33 @@ def _nearest(word: str, names: list[str]) -> list[str]:
     alike = set(difflib.get_close_matches(last(word), map(last, names), n=len(names) or 1, cutoff=0.6))
     candidates = [name for name in names if last(name) in alike]
     return difflib.get_close_matches(word, candidates or names, n=1, cutoff=0.0 if candidates else 0.6)
+
+
+def run_in_thread(name: str, ask: Callable[[], _Answer], then: Callable[[], None]) -> Future[_Answer]:
+    """Ask on a thread of that name, which ends with the answer; returns at once.
+
+    Parameters
+    ----------
+    name
+        Of the thread.
+    ask
+        Gives the answer; what it raises belongs to whoever asks for the result.
+    then
+        Called on that thread when the answer is there.
+    """
+    answer: Future[_Answer] = Future()
+
+    def run() -> None:
+        complete(answer, ask)
+        then()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return answer
+
+
+def complete(answer: Future[_Answer], ask: Callable[[], _Answer]) -> None:
+    """Ask here, and give the answer or what was raised to whoever waits for it."""
+    try:
+        answer.set_result(ask())
+    except Exception as error:  # noqa: BLE001 -- it belongs to the one who asked
+        answer.set_exception(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.messages import near_match
+from hpo_widgets._messages import near_match
 
 
 @pytest.mark.parametrize(
