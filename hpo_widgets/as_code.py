@@ -15,7 +15,6 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.choices import UnknownChoice, choice_label, python_value
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LeafParameter,
@@ -26,6 +25,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     redeclared,
 )
+from hpo_widgets.parameters.choices import UnknownChoice, choice_label, python_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

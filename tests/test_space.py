@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.choices import UnknownChoice
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -19,6 +18,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.parameters.choices import UnknownChoice
 from hpo_widgets.space import Space
 from tests.space_examples import parameter_lists
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from clearml.automation.parameters import RandomSeed
 
-from hpo_widgets.choices import identity
 from hpo_widgets.clearml.sdk_budget import ReportedCompute
 from hpo_widgets.clearml.sdk_events import NudgedEvent
 from hpo_widgets.clearml.sdk_kinds import StrategyKind
 from hpo_widgets.clearml.sdk_launches import Launches
 from hpo_widgets.clearml.sdk_parameters import DEFAULT_SEED, redeclared_for_optuna, steered
+from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.choices import python_value
-from hpo_widgets.grids import LazyList
+from hpo_widgets.parameters.choices import python_value
+from hpo_widgets.parameters.grids import LazyList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.choices import ChoiceTable, as_values, choice_label, identity
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name
+from hpo_widgets.parameters.choices import ChoiceTable, as_values, choice_label, identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hpo_widgets.choices import identity, python_value
-from hpo_widgets.grids import LazyList, concatenate, product
 from hpo_widgets.parameters.base import Parameter, RandomSource, check_name
+from hpo_widgets.parameters.choices import identity, python_value
+from hpo_widgets.parameters.grids import LazyList, concatenate, product
 
 
 @dataclass(frozen=True, eq=False, repr=False)

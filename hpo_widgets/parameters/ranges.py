@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hpo_widgets.choices import python_value
 from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, whole
+from hpo_widgets.parameters.choices import python_value
 from hpo_widgets.parameters.numeric import NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)

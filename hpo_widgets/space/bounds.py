@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.choices import python_value
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, as_pair
+from hpo_widgets.parameters.choices import python_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

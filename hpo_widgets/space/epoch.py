@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.choices import UnknownChoice
 from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, NumericParameter, Parameter, check_limits
+from hpo_widgets.parameters.choices import UnknownChoice
 from hpo_widgets.space.bounds import Limits, checked_limits
 from hpo_widgets.space.codec import ColumnSpec, PointCodec
 from hpo_widgets.space.layout import Condition, Layout, Occurrence, SetOccurrence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from hpo_widgets.grids import LazyList
+    from hpo_widgets.parameters.grids import LazyList
 
 
 class Space:

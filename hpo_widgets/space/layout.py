@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.choices import identity
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     Kind,
@@ -24,6 +23,7 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
     as_parameter,
 )
+from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.grids import LazyList, concatenate, product
+from hpo_widgets.parameters.grids import LazyList, concatenate, product
 from hpo_widgets.space.bounds import Limits, within
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.choices import UnknownChoice, from_json, to_json, type_name
 from hpo_widgets.parameters import DiscreteParameterRange, Parameter, ParameterSet
+from hpo_widgets.parameters.choices import UnknownChoice, from_json, to_json, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.grids import LazyList, StepGrid, concatenate, product
+from hpo_widgets.parameters.grids import LazyList, StepGrid, concatenate, product
 
 
 def numbers(size):

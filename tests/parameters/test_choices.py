@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.choices import ChoiceTable, UnknownChoice, choice_label, from_json, identity, to_json
+from hpo_widgets.parameters.choices import ChoiceTable, UnknownChoice, choice_label, from_json, identity, to_json
 
 json_like = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
