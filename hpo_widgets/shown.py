@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.ranking import Ranking
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trial_columns import TrialColumns
 from hpo_widgets.trials import TrialState
 

@@ -12,8 +12,8 @@ from hpo_widgets.details import to_dataframe
 from hpo_widgets.journal_follower import JournalFollower
 from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.present_arguments import arguments_as_kept, present_keywords
-from hpo_widgets.ranking import Ranking
 from hpo_widgets.search import COMMANDS, check_command
 from hpo_widgets.trials import TrialState
 

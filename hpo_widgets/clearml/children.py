@@ -14,7 +14,7 @@ from hpo_widgets.clearml.reading import POLL_FIELDS, read_summary, read_task
 from hpo_widgets.clearml.server import server
 from hpo_widgets.jobs.base import Recovered
 from hpo_widgets.objectives import ScalarSummary, make_objectives
-from hpo_widgets.ranking import Ranking
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import numpy as np
 
 from hpo_widgets.budget import Budget
 from hpo_widgets.objectives import make_objectives
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.ranking import Ranking
 from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.space import Space
 from hpo_widgets.trial_columns import TrialColumns

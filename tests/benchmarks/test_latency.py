@@ -16,7 +16,7 @@ import pytest
 
 from hpo_widgets.journal import Journal, TrialRow
 from hpo_widgets.objectives import make_objectives
-from hpo_widgets.ranking import Ranking
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.benchmarks.searches import make_journal, search

@@ -14,7 +14,7 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from hpo_widgets.pareto import non_dominated_fronts
+from hpo_widgets.objectives.pareto import non_dominated_fronts
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_widgets import objectives
-from hpo_widgets.pareto import crowding_distance, non_dominated_fronts, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts, pareto_front
 
 # Few distinct numbers, so that ties and equal rows are frequent.
 numbers = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.5, -1.0, np.inf, -np.inf, np.nan]) | st.integers(-3, 3).map(float)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hpo_widgets.objectives import Objective, make_objectives
-from hpo_widgets.pareto import crowding_distance, non_dominated_fronts
-from hpo_widgets.ranking import Ranking
+from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts
+from hpo_widgets.objectives.ranking import Ranking
 
 SMALL, LARGE = Objective("a", "b", "min"), Objective("a", "b", "max")
 TWO = make_objectives(["a", "c"], ["b", "d"], ["min", "max"])

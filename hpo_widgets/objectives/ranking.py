@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sortedcontainers import SortedList
 
-from hpo_widgets.pareto import crowding_distance, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, pareto_front
 
 if TYPE_CHECKING:
-    from hpo_widgets.objectives import Objective
+    from hpo_widgets.objectives.objective import Objective
 
 Values = float | Sequence[float | None] | None
 
