@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.definition import define, names_a_task
-from hpo_widgets.details import experiment_details, to_dataframe
 from hpo_widgets.given_settings import above_zero, whole_above_zero
 from hpo_widgets.history import observation_of
 from hpo_widgets.jobs.base import default_concurrency
@@ -23,6 +22,7 @@ from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.search_commands import SearchCommands
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
+from hpo_widgets.trials.export import experiment_details, to_dataframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

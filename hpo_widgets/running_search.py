@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Changes, Snapshot
     from hpo_widgets.trials import Trial, TrialState
+    from hpo_widgets.trials.columns import Changes, Snapshot
 
 JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
 """Search id to journal of every search made here, so that an id finds its file in whatever folder it is."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hpo_widgets.budget import Budget
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Changes, Snapshot
     from hpo_widgets.trials import Trial, TrialState
+    from hpo_widgets.trials.columns import Changes, Snapshot
 
 
 class SearchStatus(enum.StrEnum):

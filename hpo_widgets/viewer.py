@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.as_code import Named, constructor_call
 from hpo_widgets.budget import Budget, Limit
-from hpo_widgets.details import to_dataframe
 from hpo_widgets.journal_follower import JournalFollower
 from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
@@ -16,6 +15,7 @@ from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.present_arguments import arguments_as_kept, present_keywords
 from hpo_widgets.search import COMMANDS, check_command
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.export import to_dataframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import EpochMark, Notice, StopReason
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Changes, Snapshot
     from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Changes, Snapshot
 
 
 class SearchViewer(JournalFollower):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.clearml.server import Server
     from hpo_widgets.jobs.base import StartedSearch
-    from hpo_widgets.trial_columns import Snapshot
+    from hpo_widgets.trials.columns import Snapshot
 
 GROWTH = 1.1
 MOST_ROWS = 1000

@@ -11,9 +11,9 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.as_code import constructor_call
 from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.clearml.sdk_commands import SdkCommands
-from hpo_widgets.details import to_dataframe
 from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import Trial, TrialState
+from hpo_widgets.trials.export import to_dataframe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpo_widgets.search import EpochMark, Notice, StopReason
-    from hpo_widgets.trial_columns import Changes, Snapshot
+    from hpo_widgets.trials.columns import Changes, Snapshot
 
 # By the controller's id: a search holds its controller, so that the id is another's only when both are gone.
 _known: weakref.WeakValueDictionary[int, SdkSearch] = weakref.WeakValueDictionary()

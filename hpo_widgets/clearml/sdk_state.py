@@ -15,8 +15,8 @@ from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.objectives import Objective
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus
-from hpo_widgets.shown import ShownTrials
 from hpo_widgets.space import Space
+from hpo_widgets.trials.store import ShownTrials
 
 if TYPE_CHECKING:
     from hpo_widgets.search import StopReason

@@ -23,14 +23,14 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.space import Space
-from hpo_widgets.trial_columns import TrialColumns
 from hpo_widgets.trials import Trial, TrialRow, TrialState
+from hpo_widgets.trials.columns import TrialColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.trial_columns import Changes, Snapshot
+    from hpo_widgets.trials.columns import Changes, Snapshot
 
 _START = 1_700_000_000.0
 _NOT_WHILE_IDLE = "The search has not started."

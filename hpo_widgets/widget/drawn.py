@@ -17,7 +17,7 @@ from hpo_widgets.widget.track import Floats, shares
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
 
 MOST_BINS = 41
 """Across a range. Steps are shown apart up to 40 of them, and each has a bin of its own then."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hpo_widgets.search import Search
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
 
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1

@@ -19,7 +19,7 @@ from hpo_widgets.widget.track import Floats, shares
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
 
 Tracks = dict[str, tuple[float, float]]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.refresher import Refresher, Update
 
 _COMMANDS = ("set_ranges", "undo", "redo")

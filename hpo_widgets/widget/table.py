@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.search import Search
-    from hpo_widgets.trial_columns import Rows
     from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.refresher import Refresher, Update
 
 MOST_ROWS = 100

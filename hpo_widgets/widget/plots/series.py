@@ -16,7 +16,7 @@ from hpo_widgets.widget.plots.domain import clip_objective
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from hpo_widgets.widget.plots.series import HistorySeries
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Rows
+    from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.plots.series import Floats
 
 Numbers = npt.NDArray[np.int64]

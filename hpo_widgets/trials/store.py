@@ -7,15 +7,15 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.trial_columns import TrialColumns
-from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import TrialColumns
+from hpo_widgets.trials.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import TrialRow
+    from hpo_widgets.trials.trial import TrialRow
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hpo_widgets.trials import NAN, TrialRow, TrialState
+from hpo_widgets.trials.trial import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpo_widgets.details import experiment_details, to_dataframe
 from hpo_widgets.jobs.template import FunctionTemplate
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import (
@@ -14,10 +13,11 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.shown import ShownTrials
 from hpo_widgets.space import Space
 from hpo_widgets.trial_reader import make_trial
 from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials.export import experiment_details, to_dataframe
+from hpo_widgets.trials.store import ShownTrials
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
 SPACE = Space(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from hpo_widgets.trial_columns import TrialColumns
 from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials.columns import TrialColumns
 
 
 class Column(NamedTuple):

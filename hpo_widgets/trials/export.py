@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.trials import TrialState, split_key
+from hpo_widgets.trials.trial import TrialState, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trial_columns import Snapshot
-    from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Snapshot
+    from hpo_widgets.trials.trial import Trial
 
 
 def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metrics: bool) -> dict[str, Any]:

@@ -1,0 +1,17 @@
+"""One trial, all trials as columns, and the shapes in which they are handed out."""
+
+from hpo_widgets.trials.trial import (
+    NAN,
+    Trial,
+    TrialRow,
+    TrialState,
+    split_key,
+)
+
+__all__ = [
+    "NAN",
+    "Trial",
+    "TrialRow",
+    "TrialState",
+    "split_key",
+]
