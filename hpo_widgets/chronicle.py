@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- handed on
 from hpo_widgets.search import MOST_NOTICES, EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.space import Space
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from hpo_widgets.given_settings import make_settings
 from hpo_widgets.jobs.base import EngineOptions
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
-from hpo_widgets.limits import Settings
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.parameters import as_parameter
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import resolve
 

@@ -17,8 +17,8 @@ from hpo_widgets.given_settings import above_zero, whole_above_zero
 from hpo_widgets.history import observation_of
 from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
-from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.search_commands import SearchCommands
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState

@@ -10,9 +10,9 @@ from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
 from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
 from hpo_widgets.parameters import as_parameter
-from hpo_widgets.present_arguments import arguments_as_kept
 from hpo_widgets.recovery import settle
 from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.search.current_arguments import arguments_as_kept
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState

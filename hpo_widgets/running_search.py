@@ -7,21 +7,21 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.as_code import constructor_call
 from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
-from hpo_widgets.present_arguments import present_keywords
 from hpo_widgets.recorder import Recorder
+from hpo_widgets.search.as_code import constructor_call
+from hpo_widgets.search.current_arguments import present_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from hpo_widgets.budget import Budget
     from hpo_widgets.definition import Definition
     from hpo_widgets.jobs.base import JobEngine, RemoteSource
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
+    from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot

@@ -7,9 +7,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.jobs.base import StartedSearch
-from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.running_search import RunningSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.starts import Starts
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.as_code import Named, constructor_call
-from hpo_widgets.budget import Budget, Limit
 from hpo_widgets.journal_follower import JournalFollower
-from hpo_widgets.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.present_arguments import arguments_as_kept, present_keywords
 from hpo_widgets.search import COMMANDS, check_command
+from hpo_widgets.search.as_code import Named, constructor_call
+from hpo_widgets.search.budget import Budget, Limit
+from hpo_widgets.search.current_arguments import arguments_as_kept, present_keywords
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import to_dataframe
 

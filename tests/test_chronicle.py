@@ -7,9 +7,9 @@ from dataclasses import asdict
 import pytest
 
 from hpo_widgets.chronicle import Chronicle
-from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import MOST_NOTICES, STOP_CODES, SearchStatus
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])])

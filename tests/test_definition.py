@@ -16,8 +16,8 @@ from hpo_widgets.definition import (
 from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
-from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import DiscreteParameterRange
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.strategies import GridSearch, RandomSearch
 from tests.runs import X, identity
 

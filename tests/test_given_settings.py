@@ -8,7 +8,7 @@ import pytest
 
 from hpo_widgets.given_settings import above_zero, make_settings, whole_above_zero
 from hpo_widgets.jobs.base import default_concurrency
-from hpo_widgets.limits import Settings
+from hpo_widgets.search.limits import Settings
 
 
 def settings_of(concurrency=1, minutes=None, compute=None, **keywords):

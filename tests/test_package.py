@@ -207,7 +207,7 @@ def test_the_clean_environment_is_clean(clean_python, tmp_path):
 
 
 def test_a_search_runs_in_a_clean_environment(clean_python, tmp_path):
-    (tmp_path / "search.py").write_text(
+    (tmp_path / "search/protocol.py").write_text(
         """
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 
@@ -224,7 +224,7 @@ print(len(optimizer.get_top_experiments(top_k=10)))
 """,
         encoding="utf-8",
     )
-    assert run(clean_python, "-I", tmp_path / "search.py", cwd=tmp_path).splitlines()[-1] == "3"
+    assert run(clean_python, "-I", tmp_path / "search/protocol.py", cwd=tmp_path).splitlines()[-1] == "3"
 
 
 def test_the_command_line_is_installed(wheel):

@@ -11,9 +11,9 @@ from hpo_widgets import journal_follower
 from hpo_widgets import viewer as viewer_module
 from hpo_widgets.journal import Journal, JournalError, lease
 from hpo_widgets.journal_follower import NEWEST_FIRST
-from hpo_widgets.limits import Settings
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer

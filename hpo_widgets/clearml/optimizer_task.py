@@ -17,7 +17,7 @@ from hpo_widgets.strategies.registry import named, resolve
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hpo_widgets.limits import Settings
+    from hpo_widgets.search.limits import Settings
 
 logger = logging.getLogger("hpo_widgets")
 

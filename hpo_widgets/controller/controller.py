@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.jobs.base import JobEngine
-    from hpo_widgets.limits import Settings
     from hpo_widgets.objectives import Objective
     from hpo_widgets.recorder import Recorder
+    from hpo_widgets.search.limits import Settings
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow

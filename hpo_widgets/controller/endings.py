@@ -11,7 +11,7 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
-    from hpo_widgets.limits import Clock, Settings
+    from hpo_widgets.search.limits import Clock, Settings
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -12,8 +12,8 @@ from hpo_widgets.controller.timetable import Timetable
 from hpo_widgets.controller.trial_ends import TrialEnds
 from hpo_widgets.history import History
 from hpo_widgets.jobs.base import QueueEngine
-from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.search import StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.controller.endings import Endings
 from hpo_widgets.epochs import Epochs
-from hpo_widgets.limits import SECONDS_A_MINUTE, Clock, Settings, Wall
 from hpo_widgets.search import SearchStatus, StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, Wall
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.active_trial import ActiveTrial
-    from hpo_widgets.budget import Budget
     from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from hpo_widgets.limits import SECONDS_A_MINUTE
 from hpo_widgets.search import StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
     from hpo_widgets.controller.state import SearchState

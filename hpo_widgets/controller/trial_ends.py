@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.history import observation_of
-from hpo_widgets.limits import SECONDS_A_MINUTE
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:

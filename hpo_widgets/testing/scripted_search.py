@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.budget import Budget
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.parameters import (
@@ -22,6 +21,7 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
+from hpo_widgets.search.budget import Budget
 from hpo_widgets.space import Space
 from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialColumns

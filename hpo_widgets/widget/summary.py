@@ -12,8 +12,8 @@ from hpo_widgets.widget import text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hpo_widgets.budget import Limit
     from hpo_widgets.search import Notice, Search
+    from hpo_widgets.search.budget import Limit
 
 _NEWEST_NOTICES = 5
 _LEAST_TRIALS = 3

@@ -9,9 +9,9 @@ import pytest
 from hpo_widgets.active_trial import ActiveTrial
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.controller.stopping import Stopping
-from hpo_widgets.limits import Settings
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.trials import TrialRow, TrialState

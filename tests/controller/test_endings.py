@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from hpo_widgets.controller.endings import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, Endings
-from hpo_widgets.limits import Clock, Settings, Wall
+from hpo_widgets.search.limits import Clock, Settings, Wall
 from hpo_widgets.trials import TrialState
 
 UNCOUNTED = [state for state in TrialState if state not in {TrialState.COMPLETED, TrialState.FAILED}]

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hpo_widgets.budget import Budget, Limit
+from hpo_widgets.search.budget import Budget, Limit
 
 SECONDS_A_MINUTE = 60.0
 

@@ -26,8 +26,8 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.as_code import Named, constructor_call
 from hpo_widgets.objectives import make_objectives
+from hpo_widgets.search.as_code import Named, constructor_call
 from hpo_widgets.space import Space
 from tests import space_examples
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.budget import Budget, Limit, check_limit
+from hpo_widgets.search.budget import Budget, Limit, check_limit
 
 limits = st.none() | st.floats(1e-3, 1e9)
 used = st.floats(0, 2e9)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.as_code import Named
-from hpo_widgets.limits import Settings
+from hpo_widgets.search.as_code import Named
+from hpo_widgets.search.limits import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

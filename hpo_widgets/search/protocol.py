@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from hpo_widgets.budget import Budget
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot

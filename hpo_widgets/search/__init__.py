@@ -1,0 +1,33 @@
+"""The vocabulary that widgets, viewers and engines share."""
+
+from hpo_widgets.search.protocol import (
+    COMMANDS,
+    END_STATUS,
+    MOST_NOTICES,
+    STOP_CODES,
+    EpochMark,
+    GivesCode,
+    Notice,
+    PollsServer,
+    Search,
+    SearchStatus,
+    StopReason,
+    TellsLogs,
+    check_command,
+)
+
+__all__ = [
+    "COMMANDS",
+    "END_STATUS",
+    "MOST_NOTICES",
+    "STOP_CODES",
+    "EpochMark",
+    "GivesCode",
+    "Notice",
+    "PollsServer",
+    "Search",
+    "SearchStatus",
+    "StopReason",
+    "TellsLogs",
+    "check_command",
+]
