@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- handed on
-from hpo_widgets.search import MOST_NOTICES, EpochMark, Notice, SearchStatus, StopReason
+from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import EpochMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from hpo_widgets.definition import Definition
     from hpo_widgets.jobs.base import JobEngine, RemoteSource
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import EpochMark, Notice, SearchStatus, StopReason
+    from hpo_widgets.search import Notice, SearchStatus, StopReason
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot
 

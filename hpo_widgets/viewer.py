@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import EpochMark, Notice, StopReason
+    from hpo_widgets.search import Notice, StopReason
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import Changes, Snapshot
 

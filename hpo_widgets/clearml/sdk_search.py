@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from hpo_widgets.search import EpochMark, Notice, StopReason
+    from hpo_widgets.search import Notice, StopReason
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials.columns import Changes, Snapshot
 
 # By the controller's id: a search holds its controller, so that the id is another's only when both are gone.

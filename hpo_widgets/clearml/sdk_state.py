@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.clearml.sdk_children import Children, Judge, TaskSource
 from hpo_widgets.clearml.sdk_steering import Steering
-from hpo_widgets.epochs import Epochs
 from hpo_widgets.objectives import Objective
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import Epochs
 from hpo_widgets.trials.store import ShownTrials
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hpo_widgets.callbacks import CallbackThread
-    from hpo_widgets.epochs import Epochs
     from hpo_widgets.recorder import Recorder
+    from hpo_widgets.space.range_history import Epochs
     from hpo_widgets.trials import TrialRow
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.run import Run
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.recorder import Recorder
-    from hpo_widgets.search import EpochMark
+    from hpo_widgets.space.range_history import EpochMark
 
 
 class Changes:

@@ -7,9 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.controller.endings import Endings
-from hpo_widgets.epochs import Epochs
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, Wall
+from hpo_widgets.space.range_history import Epochs
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:

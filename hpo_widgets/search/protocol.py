@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot
 
@@ -113,19 +114,6 @@ class Notice:
     source: str
     sentence: str
     at: float = field(default_factory=time.time)
-
-
-@dataclass(frozen=True)
-class EpochMark:
-    """The beginning of a space epoch: which ranges changed, and from which trial on they hold."""
-
-    epoch: int
-    first_number: int
-    ranges: Mapping[str, tuple[object, ...]]
-    changed: Mapping[str, tuple[object, ...]]
-    at: float
-    step: str = "set"
-    """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
 
 
 @runtime_checkable

@@ -20,9 +20,10 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.search import COMMANDS, EpochMark, Notice, SearchStatus, StopReason, check_command
+from hpo_widgets.search import COMMANDS, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.search.budget import Budget
 from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import EpochMark
 from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialColumns
 

@@ -10,8 +10,8 @@ from hpo_widgets.widget import text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.search import EpochMark
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
 
 _MOST_NAMED = 3
 _MOST_LETTERS = 80

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from bqplot import Mark, Scale
 
-    from hpo_widgets.search import EpochMark
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
 
 _MOST_CHANGES = 2
 # So many have room in half of a plot of the panel's width.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hpo_widgets.chronicle import Chronicle
-from hpo_widgets.epochs import Epochs
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import Epochs
 
 
 @pytest.fixture

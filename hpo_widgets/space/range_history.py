@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-
-from hpo_widgets.search import EpochMark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.space import Space
+    from hpo_widgets.space.epoch import Space
+
+
+@dataclass(frozen=True)
+class EpochMark:
+    """The beginning of a space epoch: which ranges changed, and from which trial on they hold."""
+
+    epoch: int
+    first_number: int
+    ranges: Mapping[str, tuple[object, ...]]
+    changed: Mapping[str, tuple[object, ...]]
+    at: float
+    step: str = "set"
+    """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
 
 
 class Past(Protocol):
