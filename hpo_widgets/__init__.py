@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpo_widgets.jobs.reporting import report_scalar
+    from hpo_widgets.engines.local.reporting import report_scalar
     from hpo_widgets.objectives import Objective
     from hpo_widgets.optimizer import HyperParameterOptimizer
     from hpo_widgets.parameters import (
@@ -44,7 +44,7 @@ _HOMES = {
     "Trial": "trials",
     "UniformIntegerParameterRange": "parameters",
     "UniformParameterRange": "parameters",
-    "report_scalar": "jobs.reporting",
+    "report_scalar": "engines.local.reporting",
 }
 
 __all__ = [

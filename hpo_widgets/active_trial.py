@@ -11,7 +11,7 @@ from hpo_widgets.objectives import Objective, ScalarSummary
 from hpo_widgets.trials import split_key
 
 if TYPE_CHECKING:
-    from hpo_widgets.jobs.base import Summary
+    from hpo_widgets.engines.base import Summary
     from hpo_widgets.strategies.base import Proposal
     from hpo_widgets.trials import TrialRow, TrialState
 

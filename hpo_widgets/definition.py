@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
+from hpo_widgets.engines.base import EngineOptions
+from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.given_settings import make_settings
-from hpo_widgets.jobs.base import EngineOptions
-from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.parameters import as_parameter
@@ -22,9 +22,9 @@ from hpo_widgets.strategies.registry import resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.jobs.base import JobEngine
-    from hpo_widgets.jobs.base_template import Template
-    from hpo_widgets.jobs.environment import WorkerEnvironment
+    from hpo_widgets.engines.base import JobEngine
+    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.template import Template
     from hpo_widgets.strategies.base import SearchStrategy
 
 CONTROLLER_KEYWORDS = (

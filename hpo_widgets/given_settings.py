@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.base import default_concurrency
+from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.search.limits import Settings
 
 if TYPE_CHECKING:

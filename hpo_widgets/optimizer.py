@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.definition import define, names_a_task
+from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.given_settings import above_zero, whole_above_zero
 from hpo_widgets.history import observation_of
-from hpo_widgets.jobs.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -385,7 +385,7 @@ class HyperParameterOptimizer(SearchCommands):
         Parameters
         ----------
         job_class
-            On this machine a class with the methods of `hpo_widgets.jobs.base.JobEngine`, made with
+            On this machine a class with the methods of `hpo_widgets.engines.base.JobEngine`, made with
             the arguments of the default one (`FunctionPool` or `ScriptEngine`). For a ClearML Task
             ``clearml.automation.ClearmlJob``, ``LocalClearmlJob`` or a class derived from one of them.
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from hpo_widgets.jobs.base import RemoteSource
     from hpo_widgets.journal import Owner
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
 

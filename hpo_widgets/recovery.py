@@ -12,7 +12,7 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpo_widgets.jobs.base import Recovered
+    from hpo_widgets.engines.base import Recovered
     from hpo_widgets.journal import Journal
     from hpo_widgets.objectives import Objective
     from hpo_widgets.trials import TrialRow

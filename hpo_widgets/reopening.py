@@ -21,7 +21,7 @@ from hpo_widgets.viewer import SearchViewer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.jobs.base_template import Template
+    from hpo_widgets.engines.template import Template
     from hpo_widgets.optimizer import HyperParameterOptimizer
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow

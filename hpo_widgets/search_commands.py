@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.base import StartedSearch
+from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.running_search import RunningSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE

@@ -11,9 +11,9 @@ from hpo_widgets.trials import Trial
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hpo_widgets.jobs.base import RemoteSource
     from hpo_widgets.journal import JournalReader
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
 

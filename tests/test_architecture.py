@@ -247,7 +247,7 @@ COSTLY = (
             "from hpo_widgets import OptimizerWidget", ("clearml", "optuna", "sklearn", "torch"), id="the widget"
         ),
         pytest.param("from hpo_widgets import report_scalar", (*COSTLY, "numpy"), id="a script's report"),
-        pytest.param("import hpo_widgets.jobs.worker", COSTLY, id="a worker"),
+        pytest.param("import hpo_widgets.engines.local.worker", COSTLY, id="a worker"),
     ],
 )
 def test_an_import_loads_no_costly_package_that_it_does_not_need(statement, absent):

@@ -13,8 +13,8 @@ from hpo_widgets.definition import (
     make_template,
     split_keywords,
 )
-from hpo_widgets.jobs.base import default_concurrency
-from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.engines.base import default_concurrency
+from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search.limits import Settings

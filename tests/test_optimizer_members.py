@@ -203,8 +203,8 @@ def test_get_top_experiments_ranks_running_trials_too(running):
 
 
 def test_set_default_job_class_is_used_from_the_next_start(optimizer, template):
-    from hpo_widgets.jobs.functions import FunctionPool
-    from hpo_widgets.jobs.scripts import ScriptEngine
+    from hpo_widgets.engines.local.functions import FunctionPool
+    from hpo_widgets.engines.local.scripts import ScriptEngine
 
     launched = []
 

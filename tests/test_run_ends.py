@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE

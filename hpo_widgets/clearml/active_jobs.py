@@ -7,14 +7,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.base import JobEvent
+from hpo_widgets.engines.base import JobEvent
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hpo_widgets.clearml.pace import Pace
-    from hpo_widgets.jobs.base import Outcome
+    from hpo_widgets.engines.base import Outcome
     from hpo_widgets.trials import TrialRow
 
 

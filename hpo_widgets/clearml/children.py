@@ -12,7 +12,7 @@ from clearml import Task
 from hpo_widgets.clearml.launching import SECTION
 from hpo_widgets.clearml.reading import POLL_FIELDS, read_summary, read_task
 from hpo_widgets.clearml.server import server
-from hpo_widgets.jobs.base import Recovered
+from hpo_widgets.engines.base import Recovered
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState

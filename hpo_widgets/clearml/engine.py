@@ -24,7 +24,7 @@ from hpo_widgets.clearml.pace import Pace
 from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.clearml.queue_watch import QueueWatch
 from hpo_widgets.clearml.server import ClearmlError
-from hpo_widgets.jobs.base import Outcome
+from hpo_widgets.engines.base import Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hpo_widgets.clearml.template import TaskTemplate
-    from hpo_widgets.jobs.base import JobEvent
+    from hpo_widgets.engines.base import JobEvent
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
 
@@ -40,7 +40,7 @@ logger = logging.getLogger("hpo_widgets")
 
 
 class ClearmlEngine:
-    """See `hpo_widgets.jobs.base.QueueEngine`.
+    """See `hpo_widgets.engines.base.QueueEngine`.
 
     Parameters
     ----------

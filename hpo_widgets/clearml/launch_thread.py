@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.clearml import local_jobs
 from hpo_widgets.clearml.server import ClearmlError, RefusedError, RequestFailedError
-from hpo_widgets.jobs.base import JobEvent, Outcome
+from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.base import Summary
+from hpo_widgets.engines.base import Summary
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:

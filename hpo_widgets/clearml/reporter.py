@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.clearml.optimizer_task import OptimizerTask
     from hpo_widgets.clearml.server import Server
-    from hpo_widgets.jobs.base import StartedSearch
+    from hpo_widgets.engines.base import StartedSearch
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.clearml.reading import TaskView
     from hpo_widgets.clearml.server import Server
-    from hpo_widgets.jobs.base import Summary
+    from hpo_widgets.engines.base import Summary
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 

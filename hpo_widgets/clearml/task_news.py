@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.clearml.values import full_name, is_same, split_name, text_of
-from hpo_widgets.jobs.base import JobEvent, Outcome
+from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:

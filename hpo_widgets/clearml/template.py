@@ -18,13 +18,13 @@ from hpo_widgets.clearml.reading import read_values
 from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.clearml.values import full_name, text_of
-from hpo_widgets.jobs.base_template import Template
+from hpo_widgets.engines.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.clearml.optimizer_task import OptimizerTask
-    from hpo_widgets.jobs.base import EngineOptions, JobEngine, Recovered, StartedSearch
+    from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.callbacks import CallbackThread
     from hpo_widgets.chronicle import Chronicle
-    from hpo_widgets.jobs.base import JobEngine
+    from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
     from hpo_widgets.recorder import Recorder
     from hpo_widgets.search.limits import Settings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.stopping import Stopping
     from hpo_widgets.controller.timetable import Timetable
     from hpo_widgets.controller.trial_ends import TrialEnds
-    from hpo_widgets.jobs.base import JobEvent, Outcome, Summary
+    from hpo_widgets.engines.base import JobEvent, Outcome, Summary
     from hpo_widgets.recorder import Recorder
 
 

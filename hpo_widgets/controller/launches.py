@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.timetable import Timetable
-    from hpo_widgets.jobs.base import JobEngine, QueueEngine
+    from hpo_widgets.engines.base import JobEngine, QueueEngine
     from hpo_widgets.recorder import Recorder
     from hpo_widgets.strategies.base import Proposal
 

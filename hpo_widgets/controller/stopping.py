@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hpo_widgets.controller.state import SearchState
-    from hpo_widgets.jobs.base import JobEngine, QueueEngine
+    from hpo_widgets.engines.base import JobEngine, QueueEngine
 
 AGREEMENT_SECONDS = 300.0
 """So long after its end was wanted a search waits for a server to say that all jobs have ended.

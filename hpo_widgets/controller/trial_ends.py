@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.stopping import Stopping
-    from hpo_widgets.jobs.base import Outcome
+    from hpo_widgets.engines.base import Outcome
     from hpo_widgets.recorder import Recorder
     from hpo_widgets.trials import TrialRow
 

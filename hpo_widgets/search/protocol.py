@@ -263,3 +263,15 @@ class TellsLogs(Protocol):
         told after all. Subscribers are told when it is there.
         """
         ...
+
+
+class RemoteSource(Protocol):
+    """Reads what a server keeps of a job, when somebody looks at its trial."""
+
+    def scalars(self, job: str) -> Sequence[tuple[str, str, float, int]]:
+        """All reports: (title, series, value, iteration)."""
+        ...
+
+    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
+        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered."""
+        ...

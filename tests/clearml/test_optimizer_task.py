@@ -286,7 +286,7 @@ import json, time
 from clearml import Task
 from hpo_widgets.clearml.report import Report
 from hpo_widgets.clearml.server import server
-from hpo_widgets.jobs.base import StartedSearch
+from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.testing import ScriptedSearch
 
 def report(number):

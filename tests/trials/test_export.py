@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpo_widgets.jobs.template import FunctionTemplate
+from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import (
     DiscreteParameterRange,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.jobs.frames import frame, split
+from hpo_widgets.engines.local.frames import frame, split
 
 MESSAGES = st.lists(st.tuples(st.integers(), st.text(max_size=50), st.none() | st.floats(allow_nan=False)), max_size=8)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hpo_widgets.jobs.frames import SCALAR, STOP
-from hpo_widgets.jobs.results import plain_number
+from hpo_widgets.engines.local.frames import SCALAR, STOP
+from hpo_widgets.engines.local.results import plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from hpo_widgets.jobs.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 
 
 def train(lr, layers=2, *, momentum=0.9, trial=None):

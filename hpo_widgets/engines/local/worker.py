@@ -18,11 +18,11 @@ import threading
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs import frames
-from hpo_widgets.jobs.frames import ABORT, ENDED, LENGTH, READY, STARTED, Index, dumps, loads
-from hpo_widgets.jobs.reporting import reporter
-from hpo_widgets.jobs.results import plain_result
-from hpo_widgets.jobs.running import RunningTrial, TrialAborted, TrialStopped
+from hpo_widgets.engines.local import frames
+from hpo_widgets.engines.local.frames import ABORT, ENDED, LENGTH, READY, STARTED, Index, dumps, loads
+from hpo_widgets.engines.local.reporting import reporter
+from hpo_widgets.engines.local.results import plain_result
+from hpo_widgets.engines.local.running import RunningTrial, TrialAborted, TrialStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,13 +24,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs import script_options
-from hpo_widgets.jobs.worker import argument_name
+from hpo_widgets.engines.local import script_options
+from hpo_widgets.engines.local.worker import argument_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.jobs.script_options import Option, Options
+    from hpo_widgets.engines.local.script_options import Option, Options
 
 STYLES = ("argparse", "click", "fire", "hydra")
 

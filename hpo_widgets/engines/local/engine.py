@@ -16,12 +16,12 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.environment import Environments
-from hpo_widgets.jobs.frames import split
-from hpo_widgets.jobs.poller import Poller
-from hpo_widgets.jobs.process import Process, check_platform
-from hpo_widgets.jobs.slot import FOREVER, Slot
+from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.local.environment import Environments
+from hpo_widgets.engines.local.frames import split
+from hpo_widgets.engines.local.poller import Poller
+from hpo_widgets.engines.local.process import Process, check_platform
+from hpo_widgets.engines.local.slot import FOREVER, Slot
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from hpo_widgets.jobs.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.environment import WorkerEnvironment
 
 _HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
 _SOON = 0.02  # the same, while one of them grows fast

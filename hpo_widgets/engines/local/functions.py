@@ -43,22 +43,22 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from hpo_widgets.jobs import frames
-from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.engine import ProcessEngine
-from hpo_widgets.jobs.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
-from hpo_widgets.jobs.slot import FOREVER, Slot
-from hpo_widgets.jobs.template import FunctionTemplate
+from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.local import frames
+from hpo_widgets.engines.local.engine import ProcessEngine
+from hpo_widgets.engines.local.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
+from hpo_widgets.engines.local.slot import FOREVER, Slot
+from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.jobs.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.environment import WorkerEnvironment
 
 LARGE = 50 * 1024 * 1024
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
-_BOOT = "import sys; sys.path[:] = eval(sys.argv.pop(1)); from hpo_widgets.jobs.worker import main; main()"
+_BOOT = "import sys; sys.path[:] = eval(sys.argv.pop(1)); from hpo_widgets.engines.local.worker import main; main()"
 
 
 class FunctionPool(ProcessEngine):

@@ -225,18 +225,6 @@ class StartedSearch(NamedTuple):
     tell: Callable[[str], None]
 
 
-class RemoteSource(Protocol):
-    """Reads what a server keeps of a job, when somebody looks at its trial."""
-
-    def scalars(self, job: str) -> Sequence[tuple[str, str, float, int]]:
-        """All reports: (title, series, value, iteration)."""
-        ...
-
-    def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
-        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered."""
-        ...
-
-
 ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")
 """What a class of `JobEngine` has to have."""
 

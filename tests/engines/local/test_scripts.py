@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.jobs.scripts import ScriptEngine
+from hpo_widgets.engines.local.scripts import ScriptEngine
 from hpo_widgets.trials import TrialState
 
 ABORTED, COMPLETED, FAILED, PRUNED = (

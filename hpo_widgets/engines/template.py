@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hpo_widgets.jobs.base import ENGINE_METHODS, default_concurrency
+from hpo_widgets.engines.base import ENGINE_METHODS, default_concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hpo_widgets.jobs.base import EngineOptions, JobEngine, Recovered, RemoteSource, StartedSearch
+    from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
 
@@ -79,7 +80,7 @@ class Template(ABC):
         missing = [name for name in ENGINE_METHODS if not callable(getattr(job_class, name, None))]
         if not isinstance(job_class, type) or missing:
             raise TypeError(
-                "job_class must be a class with the methods of hpo_widgets.jobs.base.JobEngine on "
+                "job_class must be a class with the methods of hpo_widgets.engines.base.JobEngine on "
                 f"this machine, got {job_class!r}" + (f" without {', '.join(missing)}" if missing else "")
             )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-    from hpo_widgets.jobs.process import Process
+    from hpo_widgets.engines.local.process import Process
     from hpo_widgets.trials import TrialState
 
 FOREVER = float("inf")

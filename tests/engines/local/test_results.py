@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.jobs.results import MAX_SERIES, plain_number, plain_result
+from hpo_widgets.engines.local.results import MAX_SERIES, plain_number, plain_result
 
 
 class Tensor:

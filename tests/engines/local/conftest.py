@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpo_widgets.jobs.functions import FunctionPool
-from hpo_widgets.jobs.scripts import ScriptEngine
+from hpo_widgets.engines.local.functions import FunctionPool
+from hpo_widgets.engines.local.scripts import ScriptEngine
 
 DEADLINE = 60.0
 

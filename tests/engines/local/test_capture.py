@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hpo_widgets.jobs.capture import CUT_AT, HEAD, TAIL, Capture
+from hpo_widgets.engines.local.capture import CUT_AT, HEAD, TAIL, Capture
 from hpo_widgets.trials import TrialState
 
 

@@ -13,18 +13,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.jobs.base import JobEvent, Outcome
-from hpo_widgets.jobs.engine import ProcessEngine
-from hpo_widgets.jobs.frames import SCALAR
-from hpo_widgets.jobs.reporting import VARIABLE
-from hpo_widgets.jobs.template import ScriptTemplate
+from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.local.engine import ProcessEngine
+from hpo_widgets.engines.local.frames import SCALAR
+from hpo_widgets.engines.local.reporting import VARIABLE
+from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.jobs.environment import WorkerEnvironment
-    from hpo_widgets.jobs.slot import Slot
+    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.slot import Slot
 
 _MAX_SENTENCE = 500
 

@@ -11,10 +11,10 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from hpo_widgets.jobs.frames import frame
+from hpo_widgets.engines.local.frames import frame
 
 if TYPE_CHECKING:
-    from hpo_widgets.jobs.running import RunningTrial
+    from hpo_widgets.engines.local.running import RunningTrial
 
 VARIABLE = "HPO_WIDGETS_REPORT"
 
@@ -30,7 +30,7 @@ class _Reporter:
         if self.trial is not None:
             self.trial.report_scalar(title, series, value, iteration)
             return
-        from hpo_widgets.jobs.running import scalar
+        from hpo_widgets.engines.local.running import scalar
 
         message = scalar(0, title, series, value, iteration)
         descriptor = _descriptor()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.trials import TrialState
 
 
@@ -125,7 +125,7 @@ def test_close_with_grace_lets_trials_clean_up(drive, tmp_path):
 POOL_OF_HARD_CASES = """
     import os, time
     from pathlib import Path
-    from hpo_widgets.jobs.functions import FunctionPool
+    from hpo_widgets.engines.local.functions import FunctionPool
 
     def train(kind):
         import itertools, subprocess
@@ -160,7 +160,7 @@ def test_a_fork_of_the_parent_does_not_keep_workers_alive(child_python, read_pid
         """
         import os, time
         from pathlib import Path
-        from hpo_widgets.jobs.functions import FunctionPool
+        from hpo_widgets.engines.local.functions import FunctionPool
 
         pool = FunctionPool(lambda: time.sleep(1000), workers=1)
         pool.launch(0, {})
@@ -196,7 +196,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
     parent = child_python(
         """
         import dataclasses
-        from hpo_widgets.jobs.functions import FunctionPool
+        from hpo_widgets.engines.local.functions import FunctionPool
 
         print("once")
         FACTOR = 3
@@ -227,7 +227,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
 def test_an_error_in_a_script_shows_its_lines(child_python):
     parent = child_python(
         """
-        from hpo_widgets.jobs.functions import FunctionPool
+        from hpo_widgets.engines.local.functions import FunctionPool
 
         def train():
             raise ValueError("here")  # the marked line
@@ -356,11 +356,11 @@ def test_the_modules_import_without_posix(child_python):
             for name in names:
                 if hasattr(module, name):
                     delattr(module, name)
-        import hpo_widgets.jobs.functions, hpo_widgets.jobs.scripts, hpo_widgets.jobs.worker
+        import hpo_widgets.engines.local.functions, hpo_widgets.engines.local.scripts, hpo_widgets.engines.local.worker
         from hpo_widgets import report_scalar
         report_scalar("a", "b", 1, 1)
         try:
-            hpo_widgets.jobs.functions.FunctionPool(lambda: 1, workers=1)
+            hpo_widgets.engines.local.functions.FunctionPool(lambda: 1, workers=1)
         except OSError as error:
             print(error)
         """

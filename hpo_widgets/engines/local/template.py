@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.jobs.base_template import Template
-from hpo_widgets.jobs.command_line import STYLES, arguments_of
-from hpo_widgets.jobs.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
-from hpo_widgets.jobs.script_options import read_options
-from hpo_widgets.jobs.worker import argument_name
+from hpo_widgets.engines.local.command_line import STYLES, arguments_of
+from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
+from hpo_widgets.engines.local.script_options import read_options
+from hpo_widgets.engines.local.worker import argument_name
+from hpo_widgets.engines.template import Template
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from hpo_widgets.jobs.base import EngineOptions, JobEngine
+    from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.space import Space
 
 TRIAL = "trial"
@@ -85,7 +85,7 @@ class FunctionTemplate(Template):
 
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
         """Start worker processes."""
-        from hpo_widgets.jobs.functions import FunctionPool
+        from hpo_widgets.engines.local.functions import FunctionPool
 
         choices = {column.name: space.leaf(column.name).declared for column in space.columns if column.kind == "choice"}
         engine: JobEngine = (job_class or FunctionPool)(
@@ -219,7 +219,7 @@ class ScriptTemplate(Template):
 
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:  # noqa: ARG002 -- a command line is text
         """Be ready to start processes."""
-        from hpo_widgets.jobs.scripts import ScriptEngine
+        from hpo_widgets.engines.local.scripts import ScriptEngine
 
         engine: JobEngine = (job_class or ScriptEngine)(self, workers=workers, worker_env=options.worker_env)
         return engine

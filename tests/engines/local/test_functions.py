@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from hpo_widgets.jobs.functions import FunctionPool
+from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.trials import TrialState
 
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_widgets.jobs.capture import Capture
+from hpo_widgets.engines.local.capture import Capture
 
 try:
     import fcntl
