@@ -92,7 +92,7 @@ def make_template(base_task_id: object, arguments: str | Sequence[str] | None = 
         With what is accepted, when it is neither a callable nor the path of a script nor a ClearML Task that exists.
     """
     if names_a_task(base_task_id):
-        from hpo_widgets.clearml.template import TaskTemplate
+        from hpo_widgets.engines.clearml.template import TaskTemplate
 
         return TaskTemplate(base_task_id)
     if isinstance(base_task_id, Path):
@@ -138,7 +138,7 @@ def define(*, recorded: Mapping[str, Any], optimizer_kwargs: Mapping[str, Any], 
     """
     if not names_a_task(own["base_task_id"]):
         return _define(recorded=recorded, optimizer_kwargs=optimizer_kwargs, **own)
-    from hpo_widgets.clearml.optimizer_task import connected
+    from hpo_widgets.engines.clearml.optimizer_task import connected
 
     def make(arguments: Mapping[str, Any]) -> Definition:
         named = {**own, **recorded}

@@ -365,7 +365,7 @@ class HyperParameterOptimizer(SearchCommands):
         """
         whole_above_zero("top_k", top_k)
         if names_a_task(optimizer_task_id):
-            from hpo_widgets.clearml.children import top_children
+            from hpo_widgets.engines.clearml.children import top_children
 
             return top_children(
                 objective_metric_title, objective_metric_series, objective_metric_sign, optimizer_task_id, top_k

@@ -15,7 +15,7 @@ from clearml.automation import (
     UniformParameterRange,
 )
 
-from hpo_widgets.clearml.sdk_search import adapt
+from hpo_widgets.clearml_sdk.search import adapt
 from tests.clearml.conftest import DEADLINE, wait_for
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.clearml import availability, task_news
+from hpo_widgets.engines.clearml import availability, task_news
 from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
 

@@ -9,12 +9,12 @@ import threading
 import psutil
 import pytest
 
-from hpo_widgets.clearml import abort_thread, local_jobs
-from hpo_widgets.clearml.abort_thread import AbortThread
-from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-from hpo_widgets.clearml.availability import Availability
-from hpo_widgets.clearml.launch_thread import LaunchThread
-from hpo_widgets.clearml.pace import Pace
+from hpo_widgets.engines.clearml import abort_thread, local_jobs
+from hpo_widgets.engines.clearml.abort_thread import AbortThread
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+from hpo_widgets.engines.clearml.availability import Availability
+from hpo_widgets.engines.clearml.launch_thread import LaunchThread
+from hpo_widgets.engines.clearml.pace import Pace
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 

@@ -10,7 +10,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.clearml.base_task import BaseTask
+from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
 from tests.clearml.hands import finished, make_base_task

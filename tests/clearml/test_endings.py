@@ -7,7 +7,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.clearml import poll_thread, queue_watch, task_news
+from hpo_widgets.engines.clearml import poll_thread, queue_watch, task_news
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from hpo_widgets.clearml.launching import Launcher
-from hpo_widgets.clearml.poll_thread import PollThread
 from hpo_widgets.controller.run import Run
+from hpo_widgets.engines.clearml.launching import Launcher
+from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.clearml.hands import DEADLINE, finished

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.clearml.server import NoCredentialsError, RefusedError, UnreachableError
 from hpo_widgets.controller import stopping
+from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.status import StatusPanel

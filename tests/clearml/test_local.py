@@ -14,8 +14,8 @@ import pytest
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
-from hpo_widgets.clearml import engine, local_jobs
 from hpo_widgets.controller import stopping
+from hpo_widgets.engines.clearml import engine, local_jobs
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.clearml.hands import DEADLINE, finished

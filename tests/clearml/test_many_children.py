@@ -9,7 +9,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.clearml.poll_thread import PollThread
+from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
 from tests.clearml.hands import finished
 

@@ -13,7 +13,7 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.clearml import task_news
+from hpo_widgets.engines.clearml import task_news
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.hands import close_current_task, print_lines

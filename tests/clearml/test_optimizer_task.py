@@ -284,8 +284,8 @@ def test_the_report_of_several_objectives_has_a_curve_and_a_scatter_for_each(opt
 GROWING = """
 import json, time
 from clearml import Task
-from hpo_widgets.clearml.report import Report
-from hpo_widgets.clearml.server import server
+from hpo_widgets.engines.clearml.report import Report
+from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.testing import ScriptedSearch
 

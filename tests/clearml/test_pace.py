@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from hpo_widgets.clearml.pace import Pace
-from hpo_widgets.clearml.template import Where
+from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml.template import Where
 
 PERIOD = 6.0
 

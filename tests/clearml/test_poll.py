@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from hpo_widgets.clearml import curves, poll_thread
-from hpo_widgets.clearml.pace import Pace
-from hpo_widgets.clearml.poll_thread import PollThread
+from hpo_widgets.engines.clearml import curves, poll_thread
+from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget

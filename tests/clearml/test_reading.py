@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.clearml.reading import read_task
+from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.trials import TrialState
 
 

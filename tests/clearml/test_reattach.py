@@ -16,8 +16,8 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.clearml import reporter
-from hpo_widgets.clearml.server import UnreachableError
+from hpo_widgets.engines.clearml import reporter
+from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.search import SearchStatus

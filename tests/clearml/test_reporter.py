@@ -7,10 +7,10 @@ import threading
 import pytest
 from clearml import Task
 
-from hpo_widgets.clearml import reporter
-from hpo_widgets.clearml.optimizer_task import OptimizerTask
-from hpo_widgets.clearml.reporter import Reporter
 from hpo_widgets.engines.base import StartedSearch
+from hpo_widgets.engines.clearml import reporter
+from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
+from hpo_widgets.engines.clearml.reporter import Reporter
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for

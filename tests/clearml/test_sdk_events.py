@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hpo_widgets.clearml.sdk_events import NudgedEvent
+from hpo_widgets.clearml_sdk.events import NudgedEvent
 from tests.conftest import DEADLINE
 
 

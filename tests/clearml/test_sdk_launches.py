@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hpo_widgets.clearml.sdk_launches import MOST_IN_A_ROW, Launches
+from hpo_widgets.clearml_sdk.launches import MOST_IN_A_ROW, Launches
 from tests.conftest import DEADLINE
 
 

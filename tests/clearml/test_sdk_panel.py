@@ -9,7 +9,7 @@ from clearml.automation import LogUniformParameterRange, UniformIntegerParameter
 from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets import OptimizerWidget
-from hpo_widgets.clearml.sdk_search import adapt
+from hpo_widgets.clearml_sdk.search import adapt
 from tests.clearml.by_hand import states
 
 pytest_plugins = ["tests.clearml.by_hand"]

@@ -21,9 +21,9 @@ from clearml.automation import (
 )
 from clearml.automation.job import LocalClearmlJob
 
-from hpo_widgets.clearml import sdk_watch
-from hpo_widgets.clearml.sdk_search import SdkSearch, adapt
-from hpo_widgets.clearml.server import UnreachableError
+from hpo_widgets.clearml_sdk import watch
+from hpo_widgets.clearml_sdk.search import SdkSearch, adapt
+from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
@@ -221,15 +221,15 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, hand, u
     until(search, lambda: search.counts[TrialState.RUNNING] == 1)
     away = threading.Event()
     away.set()
-    real = sdk_watch.server
+    real = watch.server
 
     def server():
         if away.is_set():
             raise UnreachableError("the ClearML server does not answer")
         return real()
 
-    monkeypatch.setattr(sdk_watch, "server", server)
-    monkeypatch.setattr(sdk_watch, "_MOST_SECONDS_AWAY", sdk_watch.POLL_SECONDS)
+    monkeypatch.setattr(watch, "server", server)
+    monkeypatch.setattr(watch, "_MOST_SECONDS_AWAY", watch.POLL_SECONDS)
     hand.complete(task, 0.5)
     until(search, lambda: search.errors)
     search.wake()

@@ -12,8 +12,8 @@ from clearml.automation import RandomSearch, UniformParameterRange
 from clearml.automation.job import ClearmlJob
 from clearml.automation.parameters import RandomSeed
 
-from hpo_widgets.clearml.sdk_search import adapt
-from hpo_widgets.clearml.sdk_stopping import USER_ABORTED
+from hpo_widgets.clearml_sdk.search import adapt
+from hpo_widgets.clearml_sdk.stopping import USER_ABORTED
 from hpo_widgets.trials import TrialState
 from tests.clearml.by_hand import states
 from tests.conftest import DEADLINE

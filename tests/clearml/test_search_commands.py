@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hpo_widgets import OptimizerWidget
-from hpo_widgets.clearml import server
+from hpo_widgets.engines.clearml import server
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for

@@ -122,6 +122,6 @@ def test_keys_that_are_refused_are_not_in_the_traceback(where, script, base_task
     ended = script(FAILING.format(base_task=base_task), environment=keys)
 
     assert "did not accept the credentials" in ended.stderr
-    assert "self = <hpo_widgets.clearml.server.Server" in ended.stdout
+    assert "self = <hpo_widgets.engines.clearml.server.Server" in ended.stdout
     for secret in (ACCESS_KEY, SECRET_KEY, base64.b64encode(f"{ACCESS_KEY}:{SECRET_KEY}".encode()).decode()):
         assert secret not in ended.stdout + ended.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.clearml.values import can_be_kept, entry, fits, full_name, is_same, text_of, type_of
+from hpo_widgets.engines.clearml.values import can_be_kept, entry, fits, full_name, is_same, text_of, type_of
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpo_widgets.clearml.server import Server
     from hpo_widgets.engines.base import StartedSearch
+    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.trials.columns import Snapshot
 
 GROWTH = 1.1

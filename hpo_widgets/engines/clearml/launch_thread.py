@@ -7,16 +7,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml import local_jobs
-from hpo_widgets.clearml.server import ClearmlError, RefusedError, RequestFailedError
 from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.server import ClearmlError, RefusedError, RequestFailedError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from hpo_widgets.clearml.abort_thread import AbortThread
-    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.clearml.availability import Availability
-    from hpo_widgets.clearml.launching import Launcher
+    from hpo_widgets.engines.clearml.abort_thread import AbortThread
+    from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.engines.clearml.availability import Availability
+    from hpo_widgets.engines.clearml.launching import Launcher
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -7,18 +7,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.local_jobs import kill
-from hpo_widgets.clearml.sdk_endings import why_ended
-from hpo_widgets.clearml.sdk_state import SdkState
-from hpo_widgets.clearml.sdk_stopping import abort, in_background, withdraw
-from hpo_widgets.clearml.server import ClearmlError, server
+from hpo_widgets.clearml_sdk.endings import why_ended
+from hpo_widgets.clearml_sdk.state import SdkState
+from hpo_widgets.clearml_sdk.stopping import abort, in_background, withdraw
+from hpo_widgets.engines.clearml.local_jobs import kill
+from hpo_widgets.engines.clearml.server import ClearmlError, server
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hpo_widgets.clearml.sdk_children import Child
+    from hpo_widgets.clearml_sdk.children import Child
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -14,25 +14,25 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml import local_jobs
-from hpo_widgets.clearml.abort_thread import SENDING_SECONDS, AbortThread
-from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-from hpo_widgets.clearml.availability import Availability
-from hpo_widgets.clearml.launch_thread import LaunchThread
-from hpo_widgets.clearml.launching import Launcher
-from hpo_widgets.clearml.pace import Pace
-from hpo_widgets.clearml.poll_thread import PollThread
-from hpo_widgets.clearml.queue_watch import QueueWatch
-from hpo_widgets.clearml.server import ClearmlError
 from hpo_widgets.engines.base import Outcome
+from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.abort_thread import SENDING_SECONDS, AbortThread
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+from hpo_widgets.engines.clearml.availability import Availability
+from hpo_widgets.engines.clearml.launch_thread import LaunchThread
+from hpo_widgets.engines.clearml.launching import Launcher
+from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml.poll_thread import PollThread
+from hpo_widgets.engines.clearml.queue_watch import QueueWatch
+from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
-    from hpo_widgets.clearml.template import TaskTemplate
     from hpo_widgets.engines.base import JobEvent
+    from hpo_widgets.engines.clearml.template import TaskTemplate
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
 

@@ -7,18 +7,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.curves import TaskRecords
-from hpo_widgets.clearml.reading import POLL_FIELDS, moment_of, read_task
-from hpo_widgets.clearml.server import ClearmlError, server
+from hpo_widgets.engines.clearml.curves import TaskRecords
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, moment_of, read_task
+from hpo_widgets.engines.clearml.server import ClearmlError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.clearml.reading import TaskView
-    from hpo_widgets.clearml.server import Server
     from hpo_widgets.engines.base import Summary
+    from hpo_widgets.engines.clearml.reading import TaskView
+    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 

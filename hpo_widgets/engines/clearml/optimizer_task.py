@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from clearml import Task
 
-from hpo_widgets.clearml.base_task import id_of
-from hpo_widgets.clearml.launching import TAG
-from hpo_widgets.clearml.template import TaskTemplate
+from hpo_widgets.engines.clearml.base_task import id_of
+from hpo_widgets.engines.clearml.launching import TAG
+from hpo_widgets.engines.clearml.template import TaskTemplate
 from hpo_widgets.parameters import Parameter, as_parameter
 from hpo_widgets.strategies.registry import named, resolve
 

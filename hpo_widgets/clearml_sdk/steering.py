@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from clearml.automation.parameters import RandomSeed
 
-from hpo_widgets.clearml.sdk_budget import ReportedCompute
-from hpo_widgets.clearml.sdk_events import NudgedEvent
-from hpo_widgets.clearml.sdk_kinds import StrategyKind
-from hpo_widgets.clearml.sdk_launches import Launches
-from hpo_widgets.clearml.sdk_parameters import DEFAULT_SEED, redeclared_for_optuna, steered
+from hpo_widgets.clearml_sdk.budget import ReportedCompute
+from hpo_widgets.clearml_sdk.events import NudgedEvent
+from hpo_widgets.clearml_sdk.kinds import StrategyKind
+from hpo_widgets.clearml_sdk.launches import Launches
+from hpo_widgets.clearml_sdk.parameters import DEFAULT_SEED, redeclared_for_optuna, steered
 from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:

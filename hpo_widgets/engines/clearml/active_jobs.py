@@ -13,8 +13,8 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hpo_widgets.clearml.pace import Pace
     from hpo_widgets.engines.base import Outcome
+    from hpo_widgets.engines.clearml.pace import Pace
     from hpo_widgets.trials import TrialRow
 
 

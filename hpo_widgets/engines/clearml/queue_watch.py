@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from hpo_widgets.clearml.launching import Launcher
-    from hpo_widgets.clearml.reading import TaskView
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.launching import Launcher
+    from hpo_widgets.engines.clearml.reading import TaskView
+    from hpo_widgets.engines.clearml.server import Server
 
 PATIENCE_SECONDS = 60.0
 """When all trials have waited for so long, it is looked at who serves their queue."""

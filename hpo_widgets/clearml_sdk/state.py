@@ -8,8 +8,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.sdk_children import Children, Judge, TaskSource
-from hpo_widgets.clearml.sdk_steering import Steering
+from hpo_widgets.clearml_sdk.children import Children, Judge, TaskSource
+from hpo_widgets.clearml_sdk.steering import Steering
 from hpo_widgets.objectives import Objective
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus

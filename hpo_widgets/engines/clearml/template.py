@@ -11,20 +11,20 @@ from clearml.automation import ClearmlJob
 from clearml.automation.job import BaseJob, LocalClearmlJob
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.clearml.base_task import BaseTask
-from hpo_widgets.clearml.children import recover
-from hpo_widgets.clearml.curves import TaskRecords
-from hpo_widgets.clearml.reading import read_values
-from hpo_widgets.clearml.reporter import Reporter
-from hpo_widgets.clearml.server import RequestFailedError, Server, server
-from hpo_widgets.clearml.values import full_name, text_of
+from hpo_widgets.engines.clearml.base_task import BaseTask
+from hpo_widgets.engines.clearml.children import recover
+from hpo_widgets.engines.clearml.curves import TaskRecords
+from hpo_widgets.engines.clearml.reading import read_values
+from hpo_widgets.engines.clearml.reporter import Reporter
+from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
+from hpo_widgets.engines.clearml.values import full_name, text_of
 from hpo_widgets.engines.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hpo_widgets.clearml.optimizer_task import OptimizerTask
     from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
+    from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
@@ -192,7 +192,7 @@ class TaskTemplate(Template):
             self.queue_id()
 
     def _refuse_others(self, search_id: str) -> None:
-        from hpo_widgets.clearml.kept_state import read_state, refuse_living, refuse_other_runs
+        from hpo_widgets.engines.clearml.kept_state import read_state, refuse_living, refuse_other_runs
 
         own = self._optimizer_task
         if own is None or own.is_read_only:
@@ -226,8 +226,8 @@ class TaskTemplate(Template):
 
     def resume(self, header: Mapping[str, Any]) -> None:
         """Take up the search's own Task again, if it had one that is still there."""
-        from hpo_widgets.clearml.kept_state import read_state
-        from hpo_widgets.clearml.optimizer_task import OptimizerTask
+        from hpo_widgets.engines.clearml.kept_state import read_state
+        from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
 
         own = (header.get("clearml") or {}).get("optimizer_task")
         for task in [] if own is None else self.server.tasks([own], ["configuration"]):
@@ -257,7 +257,7 @@ class TaskTemplate(Template):
 
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
         """Bring up the threads that launch and follow Tasks."""
-        from hpo_widgets.clearml.engine import ClearmlEngine
+        from hpo_widgets.engines.clearml.engine import ClearmlEngine
 
         return ClearmlEngine(self, workers, space=space, job_class=job_class or ClearmlJob, search_id=options.search_id)
 

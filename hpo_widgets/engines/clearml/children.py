@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.clearml.launching import SECTION
-from hpo_widgets.clearml.reading import POLL_FIELDS, read_summary, read_task
-from hpo_widgets.clearml.server import server
 from hpo_widgets.engines.base import Recovered
+from hpo_widgets.engines.clearml.launching import SECTION
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, read_summary, read_task
+from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
@@ -20,7 +20,7 @@ from hpo_widgets.trials import TrialRow, TrialState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.server import Server
 
 PAGE = 500
 

@@ -6,8 +6,8 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.clearml.sdk_stopping import in_background
-from hpo_widgets.clearml.sdk_watch import SdkWatch
+from hpo_widgets.clearml_sdk.stopping import in_background
+from hpo_widgets.clearml_sdk.watch import SdkWatch
 from hpo_widgets.search import COMMANDS, SearchStatus, StopReason, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import Trial

@@ -6,12 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from hpo_widgets.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.server import ClearmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.server import Server
 
 KEPT_SECONDS = 5.0
 """A page that is drawn again within this time asks no server."""

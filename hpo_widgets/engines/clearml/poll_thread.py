@@ -7,20 +7,20 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml import local_jobs
-from hpo_widgets.clearml.reading import POLL_FIELDS, TaskView, read_task
-from hpo_widgets.clearml.server import ClearmlError, RequestFailedError
-from hpo_widgets.clearml.task_news import SETTLE_SECONDS, TaskNews
+from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, read_task
+from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
+from hpo_widgets.engines.clearml.task_news import SETTLE_SECONDS, TaskNews
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hpo_widgets.clearml.abort_thread import AbortThread
-    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.clearml.availability import Availability
-    from hpo_widgets.clearml.queue_watch import QueueWatch
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.abort_thread import AbortThread
+    from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.engines.clearml.availability import Availability
+    from hpo_widgets.engines.clearml.queue_watch import QueueWatch
+    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.space import Space
 
 logger = logging.getLogger("hpo_widgets")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml.values import full_name, is_same, split_name, text_of
 from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.clearml.values import full_name, is_same, split_name, text_of
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.clearml.reading import TaskView
+    from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.engines.clearml.reading import TaskView
     from hpo_widgets.space import Space
 
 SETTLE_SECONDS = 1.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.sdk_launches import MOST_IN_A_ROW
+from hpo_widgets.clearml_sdk.launches import MOST_IN_A_ROW
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from hpo_widgets.clearml.sdk_children import Children
-    from hpo_widgets.clearml.sdk_steering import Steering
+    from hpo_widgets.clearml_sdk.children import Children
+    from hpo_widgets.clearml_sdk.steering import Steering
 
 
 def why_ended(optimizer: Any, steering: Steering, children: Children) -> StopReason:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.clearml.values import can_be_kept, fits, full_name, split_name
+from hpo_widgets.engines.clearml.values import can_be_kept, fits, full_name, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml.optimizer_task import CONFIGURATION
+from hpo_widgets.engines.clearml.optimizer_task import CONFIGURATION
 from hpo_widgets.journal import JournalError, JournalInUse, Owner
 from hpo_widgets.journal.lease import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.server import Server
 
 
 def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:

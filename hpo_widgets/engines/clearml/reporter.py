@@ -7,15 +7,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml.report import Report
-from hpo_widgets.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.report import Report
+from hpo_widgets.engines.clearml.server import ClearmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.clearml.optimizer_task import OptimizerTask
-    from hpo_widgets.clearml.server import Server
     from hpo_widgets.engines.base import StartedSearch
+    from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
+    from hpo_widgets.engines.clearml.server import Server
 
 logger = logging.getLogger("hpo_widgets")
 

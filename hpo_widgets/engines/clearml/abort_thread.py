@@ -7,15 +7,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml import local_jobs
-from hpo_widgets.clearml.server import INVALID_STATUS, ClearmlError
+from hpo_widgets.engines.clearml import local_jobs
+from hpo_widgets.engines.clearml.server import INVALID_STATUS, ClearmlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpo_widgets.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.clearml.availability import Availability
-    from hpo_widgets.clearml.server import Server
+    from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
+    from hpo_widgets.engines.clearml.availability import Availability
+    from hpo_widgets.engines.clearml.server import Server
 
 logger = logging.getLogger("hpo_widgets")
 

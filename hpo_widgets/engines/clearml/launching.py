@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from clearml.automation import ClearmlJob
 from clearml.automation.job import LocalClearmlJob
 
-from hpo_widgets.clearml.server import ALREADY_QUEUED, RequestFailedError
-from hpo_widgets.clearml.values import entry, full_name, split_name
+from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, RequestFailedError
+from hpo_widgets.engines.clearml.values import entry, full_name, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hpo_widgets.clearml.template import TaskTemplate
+    from hpo_widgets.engines.clearml.template import TaskTemplate
     from hpo_widgets.trials import TrialRow
 
 TAG = "optimization"

@@ -6,13 +6,13 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from hpo_widgets.clearml.server import server
+from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.clearml.sdk_children import Child
+    from hpo_widgets.clearml_sdk.children import Child
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.clearml.sdk_commands import SdkCommands
+from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.search.as_code import constructor_call
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE

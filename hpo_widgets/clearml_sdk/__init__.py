@@ -1,0 +1,1 @@
+"""A live controller of ClearML's own SDK, seen as a search."""
