@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import Journal, JournalError
-from hpo_widgets.trial_reader import TrialReader
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

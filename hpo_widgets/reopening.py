@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.definition import Definition, make_template, split_keywords
 from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
 from hpo_widgets.parameters import as_parameter
@@ -17,6 +16,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.viewer.journal_state import Chronicle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

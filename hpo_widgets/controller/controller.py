@@ -12,7 +12,6 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.chronicle import END_STATUS
 from hpo_widgets.controller.calls_due import CallsDue
 from hpo_widgets.controller.changes import Changes
 from hpo_widgets.controller.inbox import Inbox, run_now
@@ -21,13 +20,13 @@ from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.journal import JournalError
 from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
+from hpo_widgets.viewer.journal_state import END_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from hpo_widgets.callbacks import CallbackThread
-    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
     from hpo_widgets.recorder import Recorder
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
+    from hpo_widgets.viewer.journal_state import Chronicle
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.active_trial import ActiveTrial
-    from hpo_widgets.chronicle import Chronicle
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.viewer.journal_state import Chronicle
 
 
 class SearchState:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import Epochs
+from hpo_widgets.viewer.journal_state import Chronicle
 
 
 @pytest.fixture

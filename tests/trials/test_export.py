@@ -14,10 +14,10 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.space import Space
-from hpo_widgets.trial_reader import make_trial
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.trials.export import experiment_details, to_dataframe
 from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.viewer.trial_reader import make_trial
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
 SPACE = Space(

@@ -6,7 +6,6 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.journal_follower import JournalFollower
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, check_command
@@ -16,6 +15,7 @@ from hpo_widgets.search.current_arguments import arguments_as_kept, present_keyw
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, wall_limit_until
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import to_dataframe
+from hpo_widgets.viewer.follower import JournalFollower
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,16 +7,15 @@ from dataclasses import asdict
 
 import pytest
 
-from hpo_widgets import journal_follower
-from hpo_widgets import viewer as viewer_module
 from hpo_widgets.journal import Journal, JournalError, lease
-from hpo_widgets.journal_follower import NEWEST_FIRST
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import COMMANDS, Search, SearchStatus
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.viewer import SearchViewer, follower
+from hpo_widgets.viewer import viewer as viewer_module
+from hpo_widgets.viewer.follower import NEWEST_FIRST
 from tests.conftest import DEADLINE
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
@@ -58,7 +57,7 @@ def journal(tmp_path):
 @pytest.fixture
 def view(journal, monkeypatch):
     """``view(whole=...)`` gives a viewer of the journal, which looks often after its owner."""
-    monkeypatch.setattr(journal_follower, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(follower, "FOLLOW_SECONDS", 0.01)
     viewers = []
 
     def make(**keywords):

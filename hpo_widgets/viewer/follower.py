@@ -8,11 +8,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.trial_reader import TrialReader
 from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.viewer.journal_state import Chronicle
+from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 import pytest
 
-from hpo_widgets.chronicle import Chronicle
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import MOST_NOTICES, STOP_CODES, SearchStatus
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
+from hpo_widgets.viewer.journal_state import Chronicle
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])])
 HEADER = {
