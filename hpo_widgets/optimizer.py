@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from hpo_widgets.controller.history import observation_of
 from hpo_widgets.definition import define, names_a_task
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.given_settings import above_zero, whole_above_zero
-from hpo_widgets.history import observation_of
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.search.limits import SECONDS_A_MINUTE

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:

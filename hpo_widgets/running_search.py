@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.callbacks import CallbackThread
 from hpo_widgets.controller import Controller
-from hpo_widgets.recorder import Recorder
+from hpo_widgets.controller.callbacks import CallbackThread
+from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.search.as_code import constructor_call
 from hpo_widgets.search.current_arguments import present_keywords
 

@@ -9,8 +9,8 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.callbacks import CallbackThread
-    from hpo_widgets.recorder import Recorder
+    from hpo_widgets.controller.callbacks import CallbackThread
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.space.range_history import Epochs
     from hpo_widgets.trials import TrialRow
 

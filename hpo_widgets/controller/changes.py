@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.run import Run
     from hpo_widgets.controller.state import SearchState
-    from hpo_widgets.recorder import Recorder
     from hpo_widgets.space.range_history import EpochMark
 
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from hpo_widgets.callbacks import CallbackThread
+    from hpo_widgets.controller.callbacks import CallbackThread
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.recorder import Recorder
     from hpo_widgets.search.limits import Settings
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy

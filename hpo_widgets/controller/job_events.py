@@ -10,14 +10,14 @@ from hpo_widgets.trials import NAN, TrialState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hpo_widgets.active_trial import ActiveTrial
+    from hpo_widgets.controller.active_trial import ActiveTrial
     from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.stopping import Stopping
     from hpo_widgets.controller.timetable import Timetable
     from hpo_widgets.controller.trial_ends import TrialEnds
     from hpo_widgets.engines.base import JobEvent, Outcome, Summary
-    from hpo_widgets.recorder import Recorder
 
 
 class JobEvents:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.trials import NAN, TrialRow
 
 if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.timetable import Timetable
     from hpo_widgets.engines.base import JobEngine, QueueEngine
-    from hpo_widgets.recorder import Recorder
     from hpo_widgets.strategies.base import Proposal
 
 

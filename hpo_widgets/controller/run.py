@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
+from hpo_widgets.controller.history import History
 from hpo_widgets.controller.job_events import JobEvents
 from hpo_widgets.controller.launches import Launches
 from hpo_widgets.controller.stopping import AGREEMENT_SECONDS, Stopping
 from hpo_widgets.controller.timetable import Timetable
 from hpo_widgets.controller.trial_ends import TrialEnds
 from hpo_widgets.engines.base import QueueEngine
-from hpo_widgets.history import History
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from hpo_widgets.controller.calls_due import CallsDue
     from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.engines.base import JobEngine
-    from hpo_widgets.recorder import Recorder
 
 MOST_NAMES = 10
 """So many trials are named in one sentence."""

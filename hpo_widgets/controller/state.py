@@ -15,7 +15,7 @@ from hpo_widgets.trials import TrialRow, TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.active_trial import ActiveTrial
+    from hpo_widgets.controller.active_trial import ActiveTrial
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space

@@ -9,9 +9,9 @@ from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.stopping import Stopping
-    from hpo_widgets.recorder import Recorder
 
 HEARTBEAT_SECONDS = 5.0
 

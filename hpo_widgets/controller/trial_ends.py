@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.history import observation_of
+from hpo_widgets.controller.history import observation_of
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from hpo_widgets.active_trial import ActiveTrial
+    from hpo_widgets.controller.active_trial import ActiveTrial
     from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.controller.stopping import Stopping
     from hpo_widgets.engines.base import Outcome
-    from hpo_widgets.recorder import Recorder
     from hpo_widgets.trials import TrialRow
 
 

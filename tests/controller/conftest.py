@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.controller.stopping import Stopping
 from hpo_widgets.objectives import make_objectives

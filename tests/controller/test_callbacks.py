@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hpo_widgets.callbacks import CallbackThread
+from hpo_widgets.controller.callbacks import CallbackThread
 from tests.conftest import DEADLINE
 
 

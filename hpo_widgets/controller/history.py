@@ -11,7 +11,7 @@ from hpo_widgets.trials import TrialRow, TrialState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hpo_widgets.recorder import Recorder
+    from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.space import Space
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hpo_widgets.controller.recorder import FLUSH_ROWS, Recorder
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
-from hpo_widgets.recorder import FLUSH_ROWS, Recorder
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 

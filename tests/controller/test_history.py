@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.history import History, observation_of
+from hpo_widgets.controller.history import History, observation_of
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.base import Observation

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hpo_widgets.active_trial import ActiveTrial
+from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.trials import TrialRow, TrialState
 
