@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
-from hpo_widgets.given_settings import make_settings
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.objectives import Objective, make_objectives
+from hpo_widgets.optimizer.settings import make_settings
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from hpo_widgets.definition import (
+from hpo_widgets.engines.base import default_concurrency
+from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
     define,
     make_template,
     split_keywords,
 )
-from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
-from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.strategies import GridSearch, RandomSearch

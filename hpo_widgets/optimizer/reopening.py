@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.definition import Definition, make_template, split_keywords
 from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
+from hpo_widgets.optimizer.definition import Definition, make_template, split_keywords
+from hpo_widgets.optimizer.recovery import settle
+from hpo_widgets.optimizer.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.parameters import as_parameter
-from hpo_widgets.recovery import settle
-from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.search.current_arguments import arguments_as_kept
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.engines.template import Template
-    from hpo_widgets.optimizer import HyperParameterOptimizer
+    from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
 

@@ -19,7 +19,7 @@ import pytest
 from hpo_widgets.cli import demo, main
 from hpo_widgets.widget.export import STATE_MIME
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 5
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.controller.history import observation_of
-from hpo_widgets.definition import define, names_a_task
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.given_settings import above_zero, whole_above_zero
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
-from hpo_widgets.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.optimizer.definition import define, names_a_task
+from hpo_widgets.optimizer.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.optimizer.search_commands import SearchCommands
+from hpo_widgets.optimizer.settings import above_zero, whole_above_zero
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
-from hpo_widgets.search_commands import SearchCommands
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 from hpo_widgets.trials.export import experiment_details, to_dataframe
@@ -508,7 +508,7 @@ class HyperParameterOptimizer(SearchCommands):
         HyperParameterOptimizer or SearchViewer
             The viewer when there is no ``base_task_id`` or the owner lives.
         """
-        from hpo_widgets.reopening import reattach, reopen
+        from hpo_widgets.optimizer.reopening import reattach, reopen
 
         if search is None and names_a_task(journal_or_task_id):
             return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from hpo_widgets.definition import Definition
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.optimizer.definition import Definition
     from hpo_widgets.search import Notice, RemoteSource, SearchStatus, StopReason
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space

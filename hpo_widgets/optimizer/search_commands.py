@@ -7,17 +7,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import StartedSearch
-from hpo_widgets.running_search import RunningSearch
+from hpo_widgets.optimizer.running_search import RunningSearch
+from hpo_widgets.optimizer.starts import Starts
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
-from hpo_widgets.starts import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
     from pathlib import Path
 
-    from hpo_widgets.definition import Definition
+    from hpo_widgets.optimizer.definition import Definition
 
 
 class SearchCommands(RunningSearch):

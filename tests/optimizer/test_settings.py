@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.given_settings import above_zero, make_settings, whole_above_zero
+from hpo_widgets.optimizer.settings import above_zero, make_settings, whole_above_zero
 from hpo_widgets.search.limits import Settings
 
 
