@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from hpo_widgets.widget.export import STATE_MIME, VIEW_MIME
+from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

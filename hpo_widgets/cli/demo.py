@@ -36,7 +36,7 @@ TRIALS_VARIABLE = "HPO_WIDGETS_TRIALS"
 TITLE = "Quickstart: a search over the settings of a digit classifier"
 _STATES = """\
 from IPython.display import publish_display_data
-from hpo_widgets.widget.export import STATE_MIME, widget_states
+from hpo_widgets.widget.saved_page import STATE_MIME, widget_states
 publish_display_data({STATE_MIME: widget_states()})
 """
 _LOG_LINES = 12
@@ -72,7 +72,7 @@ def run_demo(*, trials: int | None, out: Path) -> None:
     import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    from hpo_widgets.widget.export import save_notebook_html
+    from hpo_widgets.widget.saved_page import save_notebook_html
 
     try:
         out.mkdir(parents=True, exist_ok=True)

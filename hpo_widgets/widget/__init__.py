@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from hpo_widgets.widget.code import SearchCode
-from hpo_widgets.widget.controls import SearchControls
-from hpo_widgets.widget.details import TrialDetails
 from hpo_widgets.widget.panel import OptimizerWidget
+from hpo_widgets.widget.parts.code import SearchCode
+from hpo_widgets.widget.parts.controls import SearchControls
+from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.space_panel import SpacePanel
+from hpo_widgets.widget.parts.status import StatusPanel
+from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
-from hpo_widgets.widget.space_panel import SpacePanel
-from hpo_widgets.widget.status import StatusPanel
-from hpo_widgets.widget.table import TrialTable
 
 __all__ = [
     "HistoryPlot",

@@ -11,32 +11,32 @@ import traitlets as t
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import summary
-from hpo_widgets.widget.asked import AskedRanges
-from hpo_widgets.widget.closing import close_tree
-from hpo_widgets.widget.code import SearchCode
-from hpo_widgets.widget.controls import SearchControls
-from hpo_widgets.widget.details import TrialDetails
-from hpo_widgets.widget.earlier import EarlierSearch, earlier_than
+from hpo_widgets.widget.close_widget import close_tree
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.opening import OpenMethod, release
+from hpo_widgets.widget.parts import summary
+from hpo_widgets.widget.parts.code import SearchCode
+from hpo_widgets.widget.parts.controls import SearchControls
+from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.earlier import EarlierSearch, earlier_than
+from hpo_widgets.widget.parts.selection import TrialNumbers
+from hpo_widgets.widget.parts.space_panel import SpacePanel
+from hpo_widgets.widget.parts.status import StatusPanel
+from hpo_widgets.widget.parts.table import TrialTable
+from hpo_widgets.widget.parts.tabs import PlotTabs
+from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
-from hpo_widgets.widget.refresher import Refresher
-from hpo_widgets.widget.selection import TrialNumbers
+from hpo_widgets.widget.positive_int import WholeNumber
 from hpo_widgets.widget.sources import as_search
-from hpo_widgets.widget.space_panel import SpacePanel
-from hpo_widgets.widget.status import StatusPanel
-from hpo_widgets.widget.table import TrialTable
-from hpo_widgets.widget.tabs import PlotTabs
-from hpo_widgets.widget.waiting import TimeoutTrait, WaitingTrait, wait
-from hpo_widgets.widget.whole import WholeNumber
+from hpo_widgets.widget.sync.pending_ranges import AskedRanges
+from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.refresher import Update
+    from hpo_widgets.widget.sync.refresher import Update
 
 # Traits that have no first value of their own.
 _FOLLOWING = frozenset(

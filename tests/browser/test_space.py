@@ -18,7 +18,7 @@ from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import SpacePanel
-from hpo_widgets.widget.export import save_html
+from hpo_widgets.widget.saved_page import save_html
 
 search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
 widget = SpacePanel(search)

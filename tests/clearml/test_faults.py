@@ -11,7 +11,7 @@ from hpo_widgets.controller import stopping
 from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.status import StatusPanel
+from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import run_script, wait_for
 from tests.clearml.hands import finished
 

@@ -13,8 +13,8 @@ from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
-from hpo_widgets.widget.details import TrialDetails
-from hpo_widgets.widget.status import StatusPanel
+from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import wait_for
 from tests.clearml.hands import finished, print_lines
 

@@ -11,7 +11,7 @@ import pytest
 from clearml.backend_api import Session
 
 from hpo_widgets.widget import OptimizerWidget
-from hpo_widgets.widget.export import save_html, widget_states
+from hpo_widgets.widget.saved_page import save_html, widget_states
 from tests.clearml.hands import finished
 from tests.widget.conftest import RecordingComm
 

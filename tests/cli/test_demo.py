@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from hpo_widgets.cli import demo, main
-from hpo_widgets.widget.export import STATE_MIME
+from hpo_widgets.widget.saved_page import STATE_MIME
 
 PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 5

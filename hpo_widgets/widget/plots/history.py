@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
 
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.refresher import Update
+    from hpo_widgets.widget.sync.refresher import Update
 
 # The level of the best so far follows the trials in steps of this share of the axis.
 _FOLLOW = 0.005

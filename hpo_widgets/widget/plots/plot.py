@@ -9,19 +9,19 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets.widget.keywords import refuse_unknown
-from hpo_widgets.widget.part import Following
+from hpo_widgets.widget.parts.part import Following
+from hpo_widgets.widget.parts.selection import TrialNumbers, clicked, is_trial
 from hpo_widgets.widget.plots.fitting import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_series import TrialSeries
-from hpo_widgets.widget.selection import TrialNumbers, clicked, is_trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
-    from hpo_widgets.widget.refresher import Refresher, Update
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 # So many of the selected trials are ringed at most, the last ones.
 _MOST_RINGED = 500

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bqplot import LinearScale, LogScale
 
-from hpo_widgets.widget.closing import close_tree
+from hpo_widgets.widget.close_widget import close_tree
 from hpo_widgets.widget.plots.domain import Domain
 from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_one
 

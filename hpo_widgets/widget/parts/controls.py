@@ -1,0 +1,120 @@
+"""Start, Pause / Resume, Stop and Wait as buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import traitlets as t
+
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.parts.number_field import TypedPart, minutes
+from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+_COMMANDS = ("start", "pause", "resume", "stop")
+
+
+class SearchControls(TypedPart):
+    """Buttons that start, pause, resume and stop a search, and wait for its end.
+
+    They act while a cell runs. What the search cannot do is shown disabled, with the reason. Waiting blocks
+    nothing: a line says what is waited for, and then how it ended.
+
+    Parameters
+    ----------
+    search
+        The search to steer.
+    **traits
+        First values of ``waiting`` and ``wait_timeout``.
+
+    Examples
+    --------
+    >>> SearchControls(optimizer)  # doctest: +SKIP
+    """
+
+    _esm = asset("controls.js")
+    _css = asset("controls.css")
+
+    search_id = t.Unicode(help="With it the search is opened again, when the page has lost its kernel.").tag(sync=True)
+    status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
+    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
+        sync=True
+    )
+    waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search.").tag(
+        sync=True, two_way=True
+    )
+    wait_timeout = TimeoutTrait(
+        None,
+        allow_none=True,
+        help="Two-way. Minutes after which waiting ends in any case, from the press of Wait on; None: it does not.",
+    ).tag(sync=True, two_way=True)
+    wait_progress = t.Unicode(help="What is waited for, and for how long; empty when nobody waits.").tag(sync=True)
+    wait_limit = t.Unicode(help="When waiting ends in any case; empty when nobody waits.").tag(sync=True)
+    wait_outcome = t.Unicode(help="How the last wait ended; empty before that.").tag(sync=True)
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._deadline = Deadline()
+        super().__init__(search, refresher=refresher, **traits)
+        self._deadline.set(self.wait_timeout)
+        self.observe(self._on_waiting, ["waiting", "wait_timeout"])
+
+    def refresh(self, update: Update) -> None:
+        """Show which commands can be done now, and how far waiting is."""
+        search = update.search
+        capabilities = search.capabilities
+        with self.hold_sync():
+            self.search_id = search.id
+            self.status = str(search.status)
+            self.commands = {name: capabilities.get(name) for name in _COMMANDS} | {"wait": why_not(search)}
+            if self.waiting:
+                self._look(search)
+
+    def _look(self, search: Search) -> None:
+        ended = outcome(search, self.wait_timeout, self._deadline.minutes_left)
+        if ended is not None:
+            self.waiting = False
+            self.wait_outcome = ended
+        self._say(search)
+
+    def _say(self, search: Search) -> None:
+        self.wait_progress = progress(search) if self.waiting else ""
+        self.wait_limit = limit(self._deadline.minutes_left) if self.waiting else ""
+
+    def _on_waiting(self, change: dict[str, object]) -> None:
+        """Begin to wait, give it up, or count anew; an end that the search has brought has said so itself."""
+        with self._refresher.lock:
+            if self._refresher.is_writing:
+                return
+            self._deadline.set(self.wait_timeout if self.waiting else None)
+            with self.hold_sync():
+                if change["name"] == "waiting":
+                    self.wait_outcome = ""
+                self._say(self.search)
+        self._refresher.poke()
+
+    @property
+    def _fields(self) -> Mapping[str, Callable[[str], None]]:
+        return {"timeout": self._take_timeout}
+
+    def _take_timeout(self, text: str) -> None:
+        self.wait_timeout = minutes(text, "a time-out") if text else None
+
+    def _on_command(self, content: dict[str, object]) -> None:
+        name = content.get("name")
+        if name in _COMMANDS:
+            self.search.command(str(name))
+
+    def _on_wait(self, content: dict[str, object]) -> None:
+        try:
+            self.set_trait("waiting", content.get("on"))
+        except t.TraitError as error:
+            self._refuse(str(error))
+
+    def _on_dismiss(self, _content: dict[str, object]) -> None:
+        self.wait_outcome = ""

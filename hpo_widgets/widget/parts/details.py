@@ -1,0 +1,187 @@
+"""The details of the selected trial: all that is known of it, as text."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from hpo_widgets.search import TellsLogs
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text, trial_text
+from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.parts.live_log import LiveLog
+from hpo_widgets.widget.parts.part import ViewPart
+
+if TYPE_CHECKING:
+    from hpo_widgets.search import Search
+    from hpo_widgets.trials import Trial
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+# Together with everything else below what one update may cost.
+_LOG_BYTES = 5_000
+_VALUE_BYTES = 1_000
+_MOST_SCALARS = 100
+_DIGITS = 8
+
+
+class TrialDetails(ViewPart):
+    """Parameters, scalars, times, error, output and traceback of the trial selected last, with a Retry button.
+
+    Nothing is read or sent of trials that are not selected. The output of a running trial grows as it prints, where
+    the search can tell it; else it is there once the trial has ended.
+
+    Parameters
+    ----------
+    search
+        The search to show.
+    **traits
+        First value of ``selected``.
+
+    Examples
+    --------
+    >>> TrialDetails(optimizer, selected=[12])  # doctest: +SKIP
+    """
+
+    _esm = asset("details.js")
+    _css = asset("details.css")
+
+    selected = t.List(t.Int(min=0), help="Numbers of the selected trials; the last one is shown.")
+    number = t.Int(None, allow_none=True, help="Number of the trial that is shown.").tag(sync=True)
+    state = t.Unicode(help="Its state; empty when there is no such trial.").tag(sync=True)
+    sentence = t.Unicode(help="Its error, or what a person should know instead.").tag(sync=True)
+    times = t.List(t.List(t.Unicode()), help="Label and text of each time.").tag(sync=True)
+    parameters = t.List(t.List(t.Unicode()), help="Full name and value of each parameter.").tag(sync=True)
+    scalars = t.List(
+        t.List(t.Unicode()), help="Name, last, least, greatest value and number of reports of each scalar."
+    ).tag(sync=True)
+    log = t.Unicode(help="The end of what it printed.").tag(sync=True)
+    traceback = t.Unicode(help="The end of its traceback.").tag(sync=True)
+    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
+        sync=True
+    )
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._is_stale = True
+        self._live_log = LiveLog()
+        self._asks_for_log = False
+        super().__init__(search, refresher=refresher, **traits)
+        self.observe(self._on_selected, "selected")
+
+    def refresh(self, update: Update) -> None:
+        """Show the selected trial again when it, or the selection, has changed."""
+        search = update.search
+        number = self.selected[-1] if self.selected else None
+        is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
+        with self.hold_sync():
+            self.commands = {"retry": search.capabilities.get("retry")}
+            described: dict[str, Any] = {}
+            if is_changed:
+                trial = _trial(search, number)
+                self._asks_for_log = trial is not None and trial.is_elsewhere and isinstance(search, TellsLogs)
+                described = _described(search, number, trial, with_log=not self._asks_for_log)
+            self._is_stale = False
+            is_running = described.get("state", self.state) == TrialState.RUNNING.label
+            self._live_log.look(search, number if is_running or self._asks_for_log else None, grows=is_running)
+            printed = self._live_log.text
+            if is_running and (printed is not None or not self._asks_for_log):
+                described |= _printed_so_far(printed)
+            elif self._asks_for_log:
+                described["log"] = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
+            for name, value in described.items():
+                self.set_trait(name, value)
+
+    def _on_selected(self, _change: object) -> None:
+        self._is_stale = True
+        self._refresher.poke()
+
+    def _on_retry(self, _content: dict[str, object]) -> None:
+        if self.number is not None and self.state:
+            self.search.command("retry", self.number)
+
+
+def _trial(search: Search, number: int | None) -> Trial | None:
+    try:
+        return None if number is None else search.trial(number)
+    except (IndexError, KeyError):
+        return None
+
+
+def _described(search: Search, number: int | None, trial: Trial | None, *, with_log: bool) -> dict[str, Any]:
+    """Everything that is shown of a trial, by the name of its trait."""
+    nothing: dict[str, Any] = {
+        "number": number, "state": "", "sentence": "", "times": [], "parameters": [], "scalars": [],
+        "log": "", "traceback": "",
+    }  # fmt: skip
+    if number is None:
+        return nothing
+    if trial is None:
+        return nothing | {"sentence": f"There is no trial {number} in this search."}
+    stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
+    return nothing | {
+        "state": trial.state.label,
+        "sentence": _sentence(trial),
+        "times": _times(trial),
+        "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
+        "scalars": _scalars(trial),
+        "log": trial_text.tail("\n".join(filter(None, (stdout.rstrip(), stderr.rstrip()))), _LOG_BYTES),
+        "traceback": trial_text.tail(traceback, _LOG_BYTES),
+    }
+
+
+def _printed_so_far(printed: str | None) -> dict[str, str]:
+    log = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
+    if printed is None:
+        return {"log": log, "sentence": "Its output is shown when it has ended."}
+    return {"log": log, "sentence": "" if log else "It has printed nothing so far."}
+
+
+def _sentence(trial: Trial) -> str:
+    if trial.error:
+        return trial_text.tail(trial.error, _VALUE_BYTES)
+    return ""
+
+
+def _parameter(search: Search, trial: Trial, name: str) -> str:
+    value = trial.parameters.get(name)
+    # A label may be shortened; here is room for the whole.
+    if isinstance(value, str):
+        return value if len(value) <= _VALUE_BYTES else f"{value[:_VALUE_BYTES]}…"
+    return trial_text.parameter(search.space, trial, name, digits=_DIGITS)
+
+
+def _scalars(trial: Trial) -> list[list[str]]:
+    """Objectives first; a search double or a point by hand may have values without a summary."""
+    lines = []
+    wanted = {one.key: one for one in trial.objectives}
+    for one, value in zip(trial.objectives, trial.values, strict=True):
+        if one.key not in trial.summary and value is not None:
+            lines.append([text.axis(one), text.number(value, _DIGITS), text.NO_VALUE, text.NO_VALUE, text.NO_VALUE])
+    for key in sorted(trial.summary, key=lambda key: key not in wanted)[:_MOST_SCALARS]:
+        last, _, low, _, high, _, count = trial.summary[key]
+        title, _, series = key.rpartition("/")
+        name = f"{title} / {series}" if title and title != series else series
+        lines.append([name, *(text.number(value, _DIGITS) for value in (last, low, high, count))])
+    return lines
+
+
+def _times(trial: Trial) -> list[list[str]]:
+    lines = [
+        ["started", _when(trial.started)],
+        ["ended", _when(trial.ended)],
+        ["took", trial_text.seconds(trial.duration)],
+        ["worker", str(trial.worker) if trial.worker >= 0 else text.NO_VALUE],
+        ["space", str(trial.epoch + 1)],
+    ]
+    return lines + ([["point", "by hand"]] if trial.manual else [])
+
+
+def _when(at: float) -> str:
+    if not math.isfinite(at):
+        return text.NO_VALUE
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (OverflowError, ValueError, OSError):  # a journal may hold any number
+        return text.NO_VALUE

@@ -1,0 +1,103 @@
+"""What all parts of the panel share: following a search, messages with a kind, closing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets as t
+
+from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.keywords import refuse_unknown
+from hpo_widgets.widget.sources import as_search
+from hpo_widgets.widget.sync.refresher import Refresher
+from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+
+if TYPE_CHECKING:
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.sync.refresher import Update
+
+
+class Following:
+    """Follows a search with a refresher of its own, or with the one of the panel it is part of."""
+
+    _refresher: Refresher
+    _owns_refresher: bool
+
+    def _follow(self, search: Search, refresher: Refresher | None, *, hidden: bool = False) -> None:
+        self._take_refresher(search, refresher)
+        self._refresher.add(self, hidden=hidden)
+
+    def _take_refresher(self, search: Search, refresher: Refresher | None) -> None:
+        """Know the search, before the first trait is checked against it; nothing is shown yet."""
+        self._owns_refresher = refresher is None
+        self._refresher = Refresher(as_search(search)) if refresher is None else refresher
+
+    @property
+    def search(self) -> Search:
+        """The search that is shown."""
+        return self._refresher.search
+
+    def refresh(self, update: Update) -> None:
+        """Show what changed; called by the refresher only."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop showing the search, which goes on, and free threads and comms."""
+        # A widget whose construction failed is closed when it is collected, too.
+        if getattr(self, "_owns_refresher", False):
+            self._refresher.close()
+        close_tree(self)
+
+
+_OF_EVERY_WIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
+
+
+class ViewPart(Following, anywidget.AnyWidget):
+    """A part with a browser module of its own, whose messages have a ``kind``.
+
+    A page may set the traits that are tagged ``two_way``; what it says else, and values that make no
+    sense, change nothing and are told in the panel's notices.
+    """
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        refuse_unknown(type(self), traits)
+        self._take_refresher(search, refresher)
+        try:
+            super().__init__(**traits)
+        except BaseException:
+            if self._owns_refresher:
+                self._refresher.close()
+            raise
+        self.on_msg(self._receive)
+        # Before anything is shown: what a person does must reach the search while a cell runs.
+        act_while_cell_runs(self)
+        self._refresher.add(self)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what a page sets; what it may not set, or not to this, is refused and sent back as it is."""
+        taken = {name: value for name, value in sync_data.items() if self._may_be_set(name)}
+        refused = [name for name in sync_data if name not in taken]
+        if refused:
+            self._refuse(f"{', '.join(refused)} cannot be set by a page")
+        try:
+            super().set_state(taken)
+        except t.TraitError as error:
+            refused += taken
+            self._refuse(str(error))
+        if names := [name for name in refused if name in self.keys]:
+            self.send_state(names)
+
+    def _may_be_set(self, name: str) -> bool:
+        return name in _OF_EVERY_WIDGET or bool(self.has_trait(name) and self.trait_metadata(name, "two_way"))
+
+    def _refuse(self, sentence: str) -> None:
+        """Say that something which a page has sent changed nothing, and why."""
+        self._refresher.tell("page", f"{sentence[:300]}; nothing was changed")
+
+    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+        """Hand a message of the browser to ``_on_<kind>``; what does not fit is not acted on."""
+        if isinstance(content, dict) and isinstance(content.get("kind"), str):
+            handler = getattr(self, f"_on_{content['kind']}", None)
+            if handler is not None:
+                handler(content)

@@ -1,0 +1,253 @@
+"""The space panel: a range control for each parameter; moving one steers the search."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.active_when import conditions
+from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.recent_samples import DrawnLately
+from hpo_widgets.widget.parts.rug import TriedValues
+from hpo_widgets.widget.parts.undo_labels import way_back
+from hpo_widgets.widget.parts.widen_suggestions import LEAST_COMPLETED, Edge, edges
+from hpo_widgets.widget.sync.pending_ranges import AskedRanges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+_COMMANDS = ("set_ranges", "undo", "redo")
+_NOTHING_TO_RESET = "The ranges are those of the start."
+
+
+class SpacePanel(ViewPart):
+    """Controls for the range of every parameter of a search, in parameter values.
+
+    Two handles and two typed bounds for numbers (even, logarithmic, whole, stepped), a checkbox for
+    each choice. A gesture becomes one command, and so one space epoch, when it is over. While a
+    handle is held nothing moves it but the hand.
+
+    Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
+    choices tell how many trials had them. Where the best trial sits near the end of a range, a sentence
+    offers to widen it. Over the track a ghost shows where values are drawn: all over the range, or where a sampler
+    that learns has drawn most of late.
+
+    Parameters
+    ----------
+    search
+        The search to steer.
+
+    Examples
+    --------
+    >>> SpacePanel(optimizer)  # doctest: +SKIP
+    """
+
+    _esm = asset("space.js")
+    _css = asset("space.css")
+
+    parameters = t.List(
+        t.Dict(),
+        help="What each control is for: name, kind, track, limits, step, choices, with what it is part of a point.",
+    ).tag(sync=True)
+    ranges = t.Dict(help="Name to [low, high] in values, or to the indices of the allowed choices.").tag(sync=True)
+    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
+        sync=True
+    )
+    ways = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
+    best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
+        sync=True
+    )
+    drawn = t.List(
+        t.Unicode(), help="Where each parameter was drawn of late, a digit a bin of its range; empty: anywhere."
+    ).tag(sync=True)
+    edges = t.List(t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to.").tag(
+        sync=True
+    )
+    answered = t.Float(0.0, help="The newest request of the browser whose outcome `ranges` shows.").tag(sync=True)
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._asked = AskedRanges()
+        self._tracks: dict[str, tuple[float, float]] = {}
+        self._tried: TriedValues | None = None
+        self._drawn: DrawnLately | None = None
+        self._space: Space | None = None
+        self._num_epochs = 0
+        super().__init__(search, refresher=refresher, **traits)
+
+    def refresh(self, update: Update) -> None:
+        """Show the ranges of the present space epoch, and what was tried."""
+        search = update.search
+        space, epochs = search.space, search.epochs
+        has_entered = space is not self._space or len(epochs) != self._num_epochs
+        request = self._asked.answered(search)
+        with self.hold_sync():
+            if has_entered:
+                self._space, self._num_epochs = space, len(epochs)
+                self._enter(space)
+                self._drawn = None
+                self.ways = way_back(epochs, space)
+            capabilities = search.capabilities
+            commands = {name: capabilities.get(name) for name in _COMMANDS}
+            reset = commands["set_ranges"] or (None if "reset" in self.ways else _NOTHING_TO_RESET)
+            self.commands = {**commands, "reset": reset}
+            if has_entered or len(update.rows):
+                epoch = epochs[-1].epoch if epochs else 0
+                self._show_tried(update, epoch)
+                self._show_drawn(update, epoch)
+                self._show_best(search)
+            if request is not None:
+                self.answered = request
+
+    def _enter(self, space: Space) -> None:
+        """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
+        before = dict(self._tracks)
+        labels = text.labels(space.names)
+        needs = conditions(space, labels)
+        self.parameters = [
+            {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
+        ]
+        self.ranges = {name: _sent_range(space, name) for name in space.names}
+        if self._tracks != before:
+            self._tried = None
+
+    def _show_tried(self, update: Update, epoch: int) -> None:
+        if self._tried is None or not self._tried.put(update.rows):
+            search = update.search
+            self._tried = TriedValues(search.space, self._tracks, minimise=search.objectives[0].minimise)
+            self._tried.put(search.snapshot())
+        for index, tried in enumerate(self._tried.shown(epoch)):
+            # A trait each, so that a trial sends only what it changes.
+            name = f"tried_{index}"
+            if not self.has_trait(name):
+                self.add_traits(**{name: t.Any(help="Bins of a rug, or the trials of each choice.").tag(sync=True)})
+            self.set_trait(name, tried)
+
+    def _show_drawn(self, update: Update, epoch: int) -> None:
+        rows: Rows = update.rows
+        if self._drawn is None:
+            search = update.search
+            self._drawn = DrawnLately(search.space, epoch, search.strategy_name)
+            self.drawn = self._drawn.shown()
+            # Draws of this epoch may have come before its ranges were seen.
+            rows = search.snapshot()
+        if self._drawn.put(rows):
+            self.drawn = self._drawn.shown()
+
+    def _show_best(self, search: Search) -> None:
+        trial = search.best_trial
+        if trial is None or trial.value is None or not math.isfinite(trial.value):
+            self.best, self.edges = {}, []
+            return
+        point = search.space.encode(trial.parameters)
+        note = f" ({trial.status})" if trial.is_partial else ""
+        self.best = {"name": f"{trial.name}{note}", "point": [_sent_value(one) for one in point]}
+        self.edges = [dict(edge) for edge in self._edges(search, point)]
+
+    @staticmethod
+    def _edges(search: Search, point: Sequence[float | None]) -> list[Edge]:
+        if search.counts.get(TrialState.COMPLETED, 0) < LEAST_COMPLETED or search.capabilities.get("set_ranges"):
+            return []
+        return edges(search.space, point)
+
+    def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
+        leaf: Any = space.leaf(name)
+        if leaf.kind == "choice":
+            return {"name": name, "label": label, "kind": "choice", "choices": list(leaf.labels)}
+        low, high = self._tracks.get(name, leaf.declared)
+        # The track shows every range there was, so that undo never leads off it.
+        track = min(low, leaf.range[0]), max(high, leaf.range[1])
+        self._tracks[name] = track
+        limit_low, limit_high = space.limits.get(name) or (None, None)
+        return {
+            "name": name,
+            "label": label,
+            "kind": leaf.kind,
+            "low": track[0],
+            "high": track[1],
+            "limit_low": _finite(limit_low),
+            "limit_high": _finite(limit_high),
+            "step": leaf.step,
+            "origin": leaf.declared[0],
+            "base": float(getattr(leaf, "base", 10.0)),
+        }
+
+    def _on_set_ranges(self, content: dict[str, object]) -> None:
+        asked = content.get("ranges")
+        if not isinstance(asked, dict):
+            return
+        space = self.search.space
+        ranges = {name: _meant_range(space, name, asked[name]) for name in asked if name in space.names}
+        if ranges:
+            self._asked.ask(self.search, _request(content.get("id")))
+            self.search.command("set_ranges", ranges)
+
+    def _on_undo(self, _content: dict[str, object]) -> None:
+        self.search.command("undo")
+
+    def _on_redo(self, _content: dict[str, object]) -> None:
+        self.search.command("redo")
+
+    def _on_reset(self, _content: dict[str, object]) -> None:
+        """Go back to the ranges of the first space epoch, as one more epoch: nothing is forgotten."""
+        epochs = self.search.epochs
+        if epochs:
+            self.search.command("set_ranges", dict(epochs[0].ranges))
+
+
+def _sent_range(space: Space, name: str) -> list[float]:
+    leaf: Any = space.leaf(name)
+    return list(leaf.allowed) if leaf.kind == "choice" else list(leaf.range)
+
+
+def _sent_value(value: float | None) -> float | None:
+    """Give a number with the digits that its place on a track needs."""
+    return None if value is None else float(f"{value:.9g}")
+
+
+def _request(sent: object) -> float:
+    is_number = isinstance(sent, (int, float)) and not isinstance(sent, bool) and math.isfinite(sent)
+    return float(sent) if is_number else 0.0  # type: ignore[arg-type]
+
+
+def _meant_range(space: Space, name: str, sent: Any) -> Any:
+    """Turn what the browser sent into a range in values; what makes no sense is left to the search to refuse."""
+    leaf: Any = space.leaf(name)
+    if not isinstance(sent, list):
+        return sent
+    if leaf.kind == "choice":
+        return tuple(leaf.declared[one] if _is_index(one, len(leaf.declared)) else _NoChoice(one) for one in sent)
+    return tuple(_meant_bound(bound, is_whole=leaf.kind == "int") for bound in sent)
+
+
+def _meant_bound(sent: Any, *, is_whole: bool) -> Any:
+    if isinstance(sent, bool) or not isinstance(sent, (int, float)):
+        return sent
+    return int(sent) if is_whole and float(sent).is_integer() else float(sent)
+
+
+def _is_index(sent: object, count: int) -> bool:
+    return isinstance(sent, int) and not isinstance(sent, bool) and 0 <= sent < count
+
+
+class _NoChoice:
+    """What a browser sent in the place of the index of a choice; no choice is equal to it."""
+
+    def __init__(self, sent: object) -> None:
+        self._sent = sent
+
+    def __repr__(self) -> str:
+        return f"choice number {self._sent!r:.80}"
+
+
+def _finite(bound: float | None) -> float | None:
+    return None if bound is None or math.isinf(bound) else bound

@@ -1,0 +1,122 @@
+"""The status panel: what the search is, what it does, its budgets, its best trial, its problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import traitlets as t
+
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.parts import summary
+from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.parts.number_field import TypedPart, whole
+from hpo_widgets.widget.parts.selection import TrialNumbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hpo_widgets.widget.sync.refresher import Update
+
+MOST_WORKERS = 1_000
+"""Workers that can be typed in: a slip of the finger must not start a million processes."""
+
+MOST_SELECTED = 100
+"""Trials that a press on a count selects at most, the newest."""
+
+_MOST_JOBS = 10**9
+_COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
+
+
+class StatusPanel(TypedPart):
+    """Shows a search in a header line, budgets, counts, the best trial and the newest notices.
+
+    Its traits are words and numbers ready to be shown, all set by the search; everything that
+    comes from a trial is shown as text. The numbers of workers and of trials in all can be typed
+    over; a budget of trials that is used up can be raised. A press on a count selects those trials.
+
+    Parameters
+    ----------
+    search
+        The search to show.
+
+    Examples
+    --------
+    >>> StatusPanel(optimizer)  # doctest: +SKIP
+    """
+
+    _esm = asset("status.js")
+    _css = asset("status.css")
+
+    title = t.Unicode(help="Name of the search.").tag(sync=True)
+    status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
+    facts = t.List(t.Unicode(), help="Engine, workers, strategy, objectives.").tag(sync=True)
+    budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
+    counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
+    best = t.Dict(None, allow_none=True, help="Value and number of the best trial.").tag(sync=True)
+    forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
+    next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
+    sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
+    notices = t.List(t.Dict(), help="The newest problems, newest first.").tag(sync=True)
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials; a press on a count changes them.")
+    workers = t.Int(1, help="Trials that run at once at most.").tag(sync=True)
+    jobs = t.Int(None, allow_none=True, help="Trials in all; None: any number.").tag(sync=True)
+    raise_to = t.Int(
+        None, allow_none=True, help="What a used-up budget of trials may be raised to; None: it is not."
+    ).tag(sync=True)
+    commands = t.Dict(help="Field to None when it can be changed now, else to the sentence that says why not.").tag(
+        sync=True
+    )
+
+    def refresh(self, update: Update) -> None:
+        """Show the search as it is now."""
+        search = update.search
+        reason, best = search.stop_reason, summary.best(search)
+        with self.hold_sync():
+            self.title = search.name
+            self.status = str(search.status)
+            self.facts = summary.facts(search)
+            self.budgets = [dict(line) for line in summary.budgets(search)]
+            self.counts = [dict(count) for count in summary.counts(search)]
+            self.set_trait("best", best)
+            self.forecast = summary.forecast(search)
+            self.next_poll = summary.next_poll(search)
+            self.sentence = "" if reason is None else reason.sentence
+            self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices)]
+            self.workers = search.max_number_of_concurrent_tasks
+            self.set_trait("jobs", search.total_max_jobs)
+            self.set_trait("raise_to", summary.raised_budget(search))
+            self.commands = {field: search.capabilities.get(command) for field, command in _COMMANDS.items()}
+
+    @property
+    def _fields(self) -> Mapping[str, Callable[[str], None]]:
+        return {"workers": self._take_workers, "jobs": self._take_jobs}
+
+    def _take_workers(self, typed: str) -> None:
+        self._command("workers", whole(typed, "the number of workers", most=MOST_WORKERS))
+
+    def _take_jobs(self, typed: str) -> None:
+        self._command("jobs", whole(typed, "the number of trials in all", most=_MOST_JOBS) if typed else None)
+
+    def _command(self, field: str, number: int | None) -> None:
+        name = _COMMANDS[field]
+        reason = self.search.capabilities.get(name)
+        if reason is not None:
+            raise ValueError(reason)
+        self.search.command(name, number)
+
+    def _on_look(self, content: dict[str, object]) -> None:
+        """Select the trials of a state, the newest last: its details are shown."""
+        states = [state for state in TrialState if state.label == content.get("state")]
+        if not states:
+            self._refuse("trials of no known state were asked for")
+            return
+        rows = self.search.snapshot()
+        self.selected = rows.numbers[rows.state == states[0]][-MOST_SELECTED:]
+
+    def _on_raise(self, _content: dict[str, object]) -> None:
+        """Raise a used-up budget by what was offered, and go on."""
+        number = summary.raised_budget(self.search)
+        if number is not None:
+            self.search.command(_COMMANDS["jobs"], number)
+            self.search.command("start")

@@ -1,0 +1,143 @@
+"""Waiting for the end of a search: in a cell, which it blocks, or in the panel, which goes on meanwhile.
+
+The panel's wait is no thread and no blocked call. It is two traits and a deadline, looked at whenever the panel is
+brought up to date, at least once a second while the search is alive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts import summary
+
+if TYPE_CHECKING:
+    from hpo_widgets.search import Search
+
+LONGEST_TIMEOUT = 525_600.0
+"""Minutes of the longest time-out: a year."""
+
+_SECONDS_A_MINUTE = 60.0
+
+
+def why_not(search: Search) -> str | None:
+    """Why there is nothing to wait for; None: there is."""
+    if search.status.is_alive:
+        return None
+    began = "not started" if search.status is SearchStatus.IDLE else "ended"
+    return f"there is nothing to wait for: the search has {began}"
+
+
+class WaitingTrait(t.Bool[bool, Any]):
+    """Whether somebody waits for the end of ``obj.search``; True is refused when there is nothing to wait for."""
+
+    def validate(self, obj: Any, value: Any) -> bool:
+        """Return the value, or raise a ``TraitError`` that says what is wrong."""
+        waiting: bool = super().validate(obj, value)
+        reason = why_not(obj.search) if waiting else None
+        if reason is not None:
+            raise t.TraitError(reason)
+        return waiting
+
+
+class TimeoutTrait(t.Float[Any, Any]):
+    """A time-out in minutes, above 0 and at most a year; None: none."""
+
+    def validate(self, obj: Any, value: Any) -> float | None:
+        """Return the minutes, or raise a ``TraitError`` that says what is wrong."""
+        if not isinstance(value, bool):
+            found: float | None = super().validate(obj, value)
+            if found is None or 0 < found <= LONGEST_TIMEOUT:
+                return found
+        most = f"{LONGEST_TIMEOUT:.0f} (a year)"
+        msg = f"{self.name} is in minutes, above 0 and at most {most}, or None; got {value!r:.80}"
+        raise t.TraitError(msg)
+
+
+class Deadline:
+    """Until when somebody waits: a time-out counts from the press of Wait, or from when it was set after that."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def set(self, minutes: float | None) -> None:
+        """Begin to count, or stop counting."""
+        self._at = None if minutes is None else time.monotonic() + minutes * _SECONDS_A_MINUTE
+
+    @property
+    def minutes_left(self) -> float | None:
+        """Minutes until the time-out, 0 when it has passed; None: there is none."""
+        return None if self._at is None else max(0.0, (self._at - time.monotonic()) / _SECONDS_A_MINUTE)
+
+
+def progress(search: Search) -> str:
+    """Say what is waited for and, where that can be known, for how long: ``104 trials left, ends in ...``."""
+    if search.status is SearchStatus.PAUSED:
+        limited = search.budget.wall_minutes.limit is not None
+        return "the search is paused, so this lasts until it is resumed" + (" or its time limit has passed" * limited)
+    if search.status is SearchStatus.STOPPING:
+        return "the search is stopping"
+    if summary.progress(search) is None:
+        return "no budget is set, so there is no telling when the search ends"
+    parts = []
+    total = search.total_max_jobs
+    if total is not None:
+        left = max(0, total - text.ended(search.counts))
+        parts.append(f"{left} trial{'' if left == 1 else 's'} left")
+    parts.append(summary.forecast(search) or "too early to tell when the search ends")
+    return ", ".join(parts)
+
+
+def limit(minutes_left: float | None) -> str:
+    """Say when waiting ends in any case."""
+    return "no time-out" if minutes_left is None else f"time-out in {text.duration(minutes_left)}"
+
+
+def outcome(search: Search, timeout: float | None, minutes_left: float | None) -> str | None:
+    """Say how a wait ended: with the search, or by its time-out; None: it goes on."""
+    if not search.status.is_alive:
+        reason = search.stop_reason
+        return f"the search has ended: {reason.sentence}" if reason is not None else "the search has ended"
+    if minutes_left == 0 and timeout is not None:
+        plural = "" if timeout == 1 else "s"
+        return f"the time-out of {text.number(timeout)} minute{plural} has passed; the search goes on"
+    return None
+
+
+def wait(search: Search, timeout: float | None = None) -> bool:
+    """Block until the search has ended.
+
+    Parameters
+    ----------
+    search
+        The search. Where it waits by itself (for callbacks that are due, too), it is left to do so.
+    timeout
+        Minutes. Default: until the end.
+
+    Returns
+    -------
+    bool
+        True when it has ended or was never started, False when it timed out.
+    """
+    own = getattr(search, "wait", None)
+    if callable(own):
+        return bool(own(timeout))
+    changed = threading.Event()
+    unsubscribe = search.subscribe(changed.set)
+    deadline = Deadline()
+    deadline.set(timeout)
+    try:
+        while search.status.is_alive:
+            left = deadline.minutes_left
+            if left == 0:
+                return False
+            changed.wait(None if left is None else left * _SECONDS_A_MINUTE)
+            changed.clear()
+    finally:
+        unsubscribe()
+    return True

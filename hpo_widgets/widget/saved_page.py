@@ -1,0 +1,324 @@
+"""Saved pages: one HTML file that shows widgets as they are now, without a kernel and without network.
+
+The file carries everything: the states of the widgets, the small manager that makes views of them
+(``js/src/saved.view.ts``) and the browser half of each widget library in use, taken from where the
+library's own wheel installed it. Its content security policy forbids every request.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import secrets
+import site
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ipywidgets import Widget
+
+STATE_MIME = "application/vnd.jupyter.widget-state+json"
+VIEW_MIME = "application/vnd.jupyter.widget-view+json"
+
+PAGE_VERSION = 1
+"""Version of the page's own layout, in its ``generator`` line."""
+
+_STATIC = Path(__file__).parent.parent / "static"
+# Their browser halves are part of saved.js.
+_BUILT_IN = frozenset({"@jupyter-widgets/base", "@jupyter-widgets/controls"})
+_REFERENCE = "IPY_MODEL_"
+
+_PAGE = """\
+<!DOCTYPE html>
+<!-- Carries browser code of ipywidgets and Lumino (Project Jupyter Contributors, BSD-3-Clause), and, where they are
+in use, bqplot and bqscales (bqplot contributors, Apache-2.0) and anywidget (Trevor Manz, MIT). -->
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="hpo_widgets page {version}">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+<header><h1>{title}</h1><p>{note}</p></header>
+<main>
+{places}
+</main>
+<script type="application/json" id="widget-state">{state}</script>
+{libraries}
+<script type="module" nonce="{nonce}">{script}</script>
+</body>
+</html>
+"""
+
+_NOTE = "Saved page: it shows the state when it was saved, and its controls are off."
+_REFUSAL = "this is a saved page: nothing runs behind it"
+
+
+@dataclass(frozen=True)
+class SavedPage:
+    """A page that was written: where, and how many bytes each of its parts takes."""
+
+    path: Path
+    parts: Mapping[str, int]
+
+    @property
+    def size(self) -> int:
+        """Size of the file in bytes."""
+        return sum(self.parts.values())
+
+    def __str__(self) -> str:
+        listing = ", ".join(f"{name} {size / 1e3:,.0f} kB" for name, size in self.parts.items())
+        return f"{self.path} ({self.size / 1e6:.1f} MB: {listing})"
+
+
+def save_html(
+    widgets: Widget | Sequence[Widget],
+    path: str | Path,
+    *,
+    title: str = "Hyperparameter search",
+    note: str = _NOTE,
+) -> SavedPage:
+    """Write a page that shows live widgets as they are now, without a kernel and without network.
+
+    Parameters
+    ----------
+    widgets
+        One widget, or several to show below one another.
+    path
+        The file to write; an existing one is replaced, missing folders are made.
+    title, note
+        The page's title and the line beside it, as plain text.
+
+    Returns
+    -------
+    SavedPage
+        The path and the size of each part; its ``str`` is a one-line report.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the browser half of a widget library in use is not installed beside its Python half.
+    """
+    # Deferred: reading an executed notebook needs no ipywidgets.
+    from ipywidgets import Widget
+    from ipywidgets.embed import dependency_state
+
+    shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
+    roots = [widget.model_id for widget in shown]
+    _bring_up_to_date(dependency_state(shown))
+    return _write(dependency_state(shown, drop_defaults=False), roots, Path(path), title, note)
+
+
+def widget_states() -> dict[str, Any]:
+    """Give the states of all widgets of this process as they are now, as a notebook's metadata holds them.
+
+    A notebook that is executed without a browser gets its states from what passed on the wire; a search that
+    ended with the last cell may have said so too late. This asks the widgets themselves.
+
+    Returns
+    -------
+    dict
+        What belongs under ``metadata.widgets[STATE_MIME]``.
+    """
+    from ipywidgets import Widget
+
+    _bring_up_to_date(Widget.get_manager_state()["state"])
+    states: dict[str, Any] = Widget.get_manager_state(drop_defaults=False)
+    return states
+
+
+def _bring_up_to_date(model_ids: Iterable[str]) -> None:
+    """Have those of the widgets that show a search show it as it is now, not as it was a moment ago."""
+    from ipywidgets import widget_serialization
+
+    from hpo_widgets.widget.sync.refresher import Refresher
+
+    widgets = [widget_serialization["from_json"](f"{_REFERENCE}{model_id}", None) for model_id in model_ids]
+    refreshers = {getattr(widget, "_refresher", None) for widget in widgets}
+    for refresher in refreshers:
+        if isinstance(refresher, Refresher):
+            refresher.refresh(everything=True)
+
+
+def save_notebook_html(
+    notebook: Mapping[str, Any],
+    path: str | Path,
+    *,
+    title: str = "Hyperparameter search",
+    note: str = _NOTE,
+) -> SavedPage:
+    """Write a page that shows the widgets in the outputs of an executed notebook.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, as ``nbformat.read`` or ``nbclient`` give it, with the widgets' states in its metadata.
+    path, title, note
+        As in `save_html`.
+
+    Returns
+    -------
+    SavedPage
+        The path and the size of each part.
+
+    Raises
+    ------
+    ValueError
+        If the notebook shows no widget or was saved without the widgets' states.
+    FileNotFoundError
+        If the browser half of a widget library in use is not installed beside its Python half.
+    """
+    states = notebook["metadata"].get("widgets", {}).get(STATE_MIME, {}).get("state", {})
+    roots = [model_id for model_id in _views(notebook) if model_id in states]
+    if not roots:
+        msg = (
+            "the notebook has no widget to show: execute it with the widgets' states stored in its metadata "
+            "(nbclient does, JupyterLab with Settings → Save Widget State Automatically)"
+        )
+        raise ValueError(msg)
+    return _write(states, roots, Path(path), title, note)
+
+
+def _views(notebook: Mapping[str, Any]) -> list[str]:
+    """Model ids of the widgets in the notebook's outputs, each once, in order."""
+    found: dict[str, None] = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            view = output.get("data", {}).get(VIEW_MIME)
+            if view is not None:
+                found[view["model_id"]] = None
+    return list(found)
+
+
+def _write(states: Mapping[str, Any], roots: list[str], path: Path, title: str, note: str) -> SavedPage:
+    needed = {model_id: _commanding_nobody(states[model_id]) for model_id in _reachable(states, roots)}
+    state = _json({"version_major": 2, "version_minor": 0, "state": needed})
+    modules = sorted(_modules(needed) - _BUILT_IN)
+    libraries = {name: _library(name).read_text(encoding="utf-8") for name in modules}
+    style = _static("saved.css").replace("</", "<\\/")
+    script = _script(_static("saved.js"))
+    nonce = secrets.token_urlsafe(16)
+    page = _PAGE.format(
+        policy=_policy(nonce),
+        version=PAGE_VERSION,
+        title=html.escape(title),
+        note=html.escape(note),
+        style=style,
+        places="\n".join(f'<div data-widget="{html.escape(root)}"></div>' for root in roots),
+        state=state,
+        libraries="\n".join(
+            f'<script type="text/amd" data-module="{html.escape(name)}">{_script(text)}</script>'
+            for name, text in libraries.items()
+        ),
+        nonce=nonce,
+        script=script,
+    )
+    data = page.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    parts = {"state": len(state.encode()), "manager": len(script.encode()) + len(style.encode())}
+    parts |= {name: len(_script(text).encode()) for name, text in libraries.items()}
+    parts["page"] = len(data) - sum(parts.values())
+    return SavedPage(path, parts)
+
+
+def _policy(nonce: str) -> str:
+    """Nothing from anywhere: scripts of this page only, and the modules that anywidget makes of its state."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}' blob:; style-src 'unsafe-inline' blob:; "
+        "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the script element that holds it, whatever its strings say."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _script(text: str) -> str:
+    """Code that cannot end the script element that holds it; the same code to the browser."""
+    return re.sub(r"<(/script|!--)", r"<\\\1", text, flags=re.IGNORECASE)
+
+
+def _commanding_nobody(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse every command of a part of the panel, with the reason that its controls then show."""
+    state = model["state"]
+    commands = state.get("commands")
+    if not isinstance(commands, dict):
+        return model
+    return {**model, "state": {**state, "commands": dict.fromkeys(commands, _REFUSAL)}}
+
+
+def _reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
+    """The roots and every model that they refer to, directly or not."""
+    waiting, seen = list(roots), set[str]()
+    while waiting:
+        model_id = waiting.pop()
+        if model_id in seen or model_id not in states:
+            continue
+        seen.add(model_id)
+        yield model_id
+        waiting.extend(_references(states[model_id]["state"]))
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.startswith(_REFERENCE):
+            yield value.removeprefix(_REFERENCE)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _references(item)
+
+
+def _modules(states: Mapping[str, Any]) -> set[str]:
+    """The browser modules that the models and their views come from."""
+    found = set()
+    for model in states.values():
+        found.add(model["model_module"])
+        view = model["state"].get("_view_module")
+        if view is not None:
+            found.add(view)
+    return found
+
+
+def _static(name: str) -> str:
+    path = _STATIC / name
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        msg = f"{path} is missing: build the front end by installing the package (`pip install -e .`)"
+        raise FileNotFoundError(msg) from None
+
+
+def _library(module: str) -> Path:
+    """The browser half of a widget library, where its wheel put it for notebook servers."""
+    folders = _nbextension_folders()
+    for folder in folders:
+        path = folder / module / "index.js"
+        if path.is_file():
+            return path
+    msg = (
+        f"the browser half of the widget library {module!r} was not found: {module}/index.js in none of "
+        f"{', '.join(map(str, folders))}; reinstall that library in this environment"
+    )
+    raise FileNotFoundError(msg)
+
+
+def _nbextension_folders() -> list[Path]:
+    """Where wheels put such files: this environment, the user's own packages, the Python it is made of."""
+    bases = dict.fromkeys([sys.prefix, site.getuserbase(), sys.base_prefix])
+    return [Path(base) / "share" / "jupyter" / "nbextensions" for base in bases]

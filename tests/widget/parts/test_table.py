@@ -1,0 +1,349 @@
+"""TrialTable: what a row says, what an update costs, selection from both sides, odd input."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import traitlets
+
+from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.parts.table import MOST_ROWS, TrialTable
+
+MARKUP = "<img src=x onerror=alert(1)>"
+POINT = {"lr": 0.00856, "dropout": 0.195, "layers": 3, "activation": "relu"}
+
+
+@pytest.fixture
+def table(show, search):
+    return show(TrialTable, search)
+
+
+def rows(table):
+    return [getattr(table, f"row_{slot}") for slot in table.order]
+
+
+def numbers(table):
+    return [row["number"] for row in rows(table)]
+
+
+def headings(table):
+    return [column["label"] for column in table.columns]
+
+
+def summarise(search, number, **scalars):
+    """Give a trial of the double what a real one has: a summary of all its scalars."""
+    summary = {key.replace("__", "/"): [value, 4, value, 0, value, 4, 5] for key, value in scalars.items()}
+    search._trials[number] = replace(search._trials[number], summary=summary)
+
+
+def sent_bytes(wire, table):
+    return sum(len(json.dumps(state)) for state in wire.updates(table))
+
+
+def test_a_search_without_trials_has_headings_and_no_rows(table):
+    assert headings(table) == ["trial", "validation / loss", "lr", "dropout", "layers", "activation", "time", "state"]
+    assert rows(table) == []
+
+
+def test_rows_are_best_first_and_the_best_is_marked(table, search, refresh):
+    for value in (0.5, 0.25, 0.75):
+        search.add_trial(value)
+    refresh(table)
+    assert numbers(table) == [1, 0, 2]
+    assert [row["is_best"] for row in rows(table)] == [True, False, False]
+
+
+def test_a_row_says_what_is_known_of_its_trial(table, search, refresh):
+    search.add_trial(0.036412, POINT, seconds=1.6)
+    refresh(table)
+    assert rows(table)[0]["cells"] == ["#0", "0.03641", "0.00856", "0.195", "3", "relu", "1.6 s", "completed"]
+
+
+def test_the_newest_failed_trials_come_last_with_their_sentence(table, search, refresh):
+    search.add_trial(0.5)
+    for number in range(5):
+        search.add_trial(state=TrialState.FAILED, error=f"ValueError: {number}")
+    refresh(table)
+    assert numbers(table) == [0, 5, 4, 3]
+    assert rows(table)[1]["error"] == "ValueError: 4"
+    assert rows(table)[1]["cells"][1] == "–"
+
+
+def test_a_failed_trial_that_is_run_again_leaves_the_failed_ones(table, search, refresh):
+    search.add_trial(state=TrialState.FAILED, error="no")
+    refresh(table)
+    search.end_trial(0, 0.5)
+    refresh(table)
+    assert [row["cells"][-1] for row in rows(table)] == ["completed"]
+
+
+def test_other_scalars_get_columns_that_stay(table, search, refresh):
+    search.add_trial(0.5)
+    summarise(search, 0, validation__loss=0.5, validation__accuracy=0.985)
+    refresh(table)
+    assert headings(table)[:3] == ["trial", "validation / loss", "accuracy"]
+    assert rows(table)[0]["cells"][2] == "0.985"
+    search.add_trial(0.25)
+    refresh(table)
+    assert headings(table)[2] == "accuracy"
+    assert rows(table)[0]["cells"][2] == "–"
+
+
+def test_top_k_says_how_many_rows_there_are(show, search, refresh):
+    search.add_trials([number / 20 for number in range(20)])
+    table = show(TrialTable, search, top_k=3)
+    assert numbers(table) == [0, 1, 2]
+    table.top_k = 5
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 3, 4]
+
+
+def test_an_enormous_top_k_shows_so_many_rows_and_says_so(show, search):
+    search.add_trials([number / 200 for number in range(200)])
+    table = show(TrialTable, search, top_k=10**9)
+    assert len(rows(table)) == MOST_ROWS
+    assert "first 100" in table.note
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("top_k", 0), ("top_k", "all"), ("top_k", None), ("selected", "all"), ("selected", [-1]), ("selected", [0.5])],
+)
+def test_nonsense_from_code_is_refused(table, name, value):
+    with pytest.raises(traitlets.TraitError):
+        setattr(table, name, value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"kind": "select", "numbers": value} for value in (None, "all", [-1], [0.5], [None], [True], [10**30], {"0": 1})]
+    + [{"kind": "top", "value": value} for value in (0, -3, "all", None, 1.5, True, [])]
+    + [{"kind": "retry", "number": value} for value in (-1, 99, "0", None, True)]
+    + [{"kind": "select"}, {"kind": "top"}, {"kind": "retry"}, {"kind": 3}, {}],
+    ids=str,
+)
+def test_nonsense_from_the_browser_is_not_acted_on(table, wire, search, refresh, content):
+    search.add_trials([0.5, 0.25])
+    refresh(table)
+    wire.browser_says(table, **content)
+    assert (table.selected, table.top_k, search.commands) == ([], 10, [])
+    assert len(table._refresher.notices) == (content.get("kind") in {"select", "top"})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"selected": value} for value in ([-1], [7], "x", None, 3, {"0": 1}, [None], [[0]], [0.5], [True])]
+    + [{"top_k": value} for value in (-1, 0, None, "all", 1.5, [])]
+    + [{"order": [5]}, {"columns": []}, {"note": "x"}, {"row_0": {}}, {"nonsense": 1}],
+    ids=str,
+)
+def test_nonsense_in_a_trait_from_the_browser_is_refused_told_and_taken_back(table, wire, search, refresh, state):
+    search.add_trial(0.5)
+    refresh(table)
+    before = table.get_state()
+    wire.clear()
+    wire.browser_sets(table, **state)
+    assert table.get_state() == before
+    (notice,) = table._refresher.notices
+    assert (notice.source, notice.sentence.endswith("; nothing was changed")) == ("page", True)
+    # The page hears what holds.
+    told = {name: value for update in wire.updates(table) for name, value in update.items()}
+    assert told == {name: before[name] for name in state if name in before}
+
+
+def test_a_click_selects_and_is_told_to_every_view(table, wire, search, refresh):
+    search.add_trials([0.5, 0.25])
+    refresh(table)
+    wire.clear()
+    wire.browser_says(table, kind="select", numbers=[1, 0, 1])
+    assert table.selected == [1, 0]
+    assert {"selected": [1, 0]} in wire.updates(table)
+
+
+def test_a_selection_from_code_reaches_the_browser(table, wire, search):
+    search.add_trial(0.5)
+    wire.clear()
+    table.selected = [0]
+    assert wire.updates(table) == [{"selected": [0]}]
+
+
+def test_retry_is_a_command_with_its_reason_where_it_cannot_be_done(table, wire, search, refresh):
+    search.add_trial(state=TrialState.FAILED, error="no")
+    refresh(table)
+    wire.browser_says(table, kind="retry", number=0)
+    assert search.commands == [("retry", 0)]
+    search.refuse("retry", "this is a view")
+    refresh(table)
+    assert table.commands["retry"] == "this is a view"
+
+
+def test_a_trial_that_enters_the_top_sends_its_row_and_the_order_only(table, wire, search, refresh):
+    search.add_trials([number / 20 + 0.5 for number in range(20)])
+    refresh(table)
+    wire.clear()
+    search.add_trial(0.92)
+    search.add_trial(0.52)
+    refresh(table)
+    changed = set().union(*wire.updates(table))
+    assert "order" in changed
+    assert len([name for name in changed if name.startswith("row_")]) == 1
+    assert numbers(table)[1] == 21
+
+
+def test_a_trial_that_does_not_enter_the_top_sends_and_reads_nothing(show, wire, search, refresh, monkeypatch):
+    search.add_trials((0.5 + np.arange(20_000) / 40_000).tolist())
+    table = show(TrialTable, search)
+    wire.clear()
+    monkeypatch.setattr(search, "top", lambda _k: pytest.fail("the top was read"))
+    search.add_trial(0.9)
+    refresh(table)
+    assert wire.updates(table) == []
+
+
+def test_an_update_with_64_parameters_stays_small(show, wire, refresh):
+    search = ScriptedSearch([UniformParameterRange(f"Section/parameter_{index}", 0.0, 1.0) for index in range(64)])
+    search.add_trials([number / 20 + 0.5 for number in range(20)])
+    table = show(TrialTable, search)
+    wire.clear()
+    search.add_trial(0.25)
+    refresh(table)
+    assert 0 < sent_bytes(wire, table) < 16_000
+    assert len(table.columns) == 64 + 4
+    assert headings(table)[2] == "parameter_0"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.5], ["0.5"]),
+        ([0.5] * 3, ["0.5"] * 3),
+        ([1e-300, 1e300], ["1e-300", "1e300"]),
+        ([math.inf, 0.5, -math.inf], ["0.5", "-∞", "∞"]),
+        ([5e-324, 1.7e308], ["4.941e-324", "1.7e308"]),
+    ],
+    ids=str,
+)
+def test_extreme_values_are_shown_and_only_finite_numbers_sent(table, wire, search, refresh, values, shown):
+    for value in values:
+        search.add_trial(value, seconds=math.inf)
+    refresh(table)
+    assert [row["cells"][1] for row in rows(table)] == shown
+    for state in wire.updates(table):
+        json.dumps(state, allow_nan=False)
+
+
+def test_a_search_of_failures_only_shows_the_newest(table, search, refresh):
+    for _ in range(5):
+        search.add_trial(math.nan, state=TrialState.FAILED, error="NaN")
+    refresh(table)
+    assert numbers(table) == [4, 3, 2]
+    assert not any(row["is_best"] for row in rows(table))
+
+
+@pytest.mark.parametrize("name", [MARKUP, "a/b/c", 'say "so"', "🙂🙂", "\u202eright to left", "שלום"], ids=ascii)
+def test_names_and_choices_are_text(show, refresh, name):
+    search = ScriptedSearch(
+        [UniformParameterRange(name, 0.0, 1.0), DiscreteParameterRange("choice", [name, "b" * 300])],
+        titles=name,
+        series=name,
+    )
+    table = show(TrialTable, search)
+    search.add_trial(0.5, {name: 0.5, "choice": name})
+    search.add_trial(0.75, {name: 0.5, "choice": "b" * 300})
+    search.add_trial(state=TrialState.FAILED, error=name * 300)
+    refresh(table)
+    assert table.columns[1]["label"] == name
+    assert table.columns[2]["name"] == name
+    assert rows(table)[0]["cells"][3] == name
+    assert rows(table)[1]["cells"][3].startswith("b")
+    assert len(rows(table)[2]["error"].encode()) <= 310
+
+
+def test_whole_numbers_are_shown_in_full(show, refresh):
+    search = ScriptedSearch([UniformIntegerParameterRange("units", 1, 10**12)])
+    table = show(TrialTable, search)
+    search.add_trial(0.5, {"units": 123_456_789_012})
+    refresh(table)
+    assert rows(table)[0]["cells"][2] == "123456789012"
+
+
+def test_several_objectives_have_a_column_each(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    table = show(TrialTable, search)
+    search.add_trial([0.5, 2.0])
+    refresh(table)
+    assert headings(table)[1:3] == ["a / x", "b / y"]
+    assert rows(table)[0]["cells"][1:3] == ["0.5", "2"]
+
+
+def test_closing_frees_everything(wire, search):
+    table = TrialTable(search)
+    search.add_trial(0.5)
+    table.close()
+    assert wire.num_open() == 0
+    assert search.num_subscribers == 0
+
+
+def test_an_unknown_keyword_is_refused(search):
+    with pytest.raises(TypeError, match="Did you mean 'top_k'"):
+        TrialTable(search, topk=3)
+
+
+def test_a_selected_trial_that_is_not_of_the_top_has_a_row_that_says_so(show, search, refresh):
+    search.add_trials([number / 20 for number in range(20)])
+    search.add_trial(state=TrialState.FAILED, error="no")
+    table = show(TrialTable, search, top_k=3)
+    table.selected = [15, 1, 9]
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 15, 9, 20]
+    assert [row.get("note") for row in rows(table)] == [None] * 3 + ["not among the top 3"] * 2 + [None]
+    table.selected = [9]
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 9, 20]
+    table.selected = []
+    refresh(table)
+    assert numbers(table) == [0, 1, 2, 20]
+
+
+def test_a_first_selection_is_checked_and_shown(show, wire, search):
+    search.add_trials([number / 20 for number in range(20)])
+    table = show(TrialTable, search, top_k=3, selected=np.array([15]))
+    assert (table.selected, numbers(table)) == ([15], [0, 1, 2, 15])
+    subscribed = search.num_subscribers
+    with pytest.raises(traitlets.TraitError, match="do not exist: 20; the search has 20 so far"):
+        TrialTable(search, selected=[20])
+    assert search.num_subscribers == subscribed
+
+
+def test_a_selected_trial_that_falls_out_of_the_top_keeps_a_row(show, search, refresh):
+    search.add_trials([0.5, 0.4])
+    table = show(TrialTable, search, top_k=2, selected=[0])
+    search.add_trial(0.1)
+    refresh(table)
+    assert numbers(table) == [2, 1, 0]
+    assert rows(table)[2]["note"] == "not among the top 2"
+
+
+def test_a_selected_failed_trial_has_one_row_with_its_error(table, search, refresh):
+    for number in range(5):
+        search.add_trial(state=TrialState.FAILED, error=f"ValueError: {number}")
+    table.selected = [4, 0]
+    refresh(table)
+    assert numbers(table) == [0, 4, 3, 2]
+    assert rows(table)[0]["error"] == "ValueError: 0"
+
+
+def test_a_great_selection_has_as_many_rows_as_there_is_room_and_a_note(show, search, refresh):
+    search.add_trials([number / 500 for number in range(500)])
+    table = show(TrialTable, search, top_k=10)
+    table.selected = list(range(400))
+    refresh(table)
+    assert len(rows(table)) == MOST_ROWS
+    assert numbers(table)[-1] == 399
+    assert table.note == "300 more selected trials have no row."

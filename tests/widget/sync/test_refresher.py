@@ -1,0 +1,198 @@
+"""The refresher: its own thread, merged updates, acknowledgements, the end always shown."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.widget.sync.refresher import Refresher
+from tests.conftest import DEADLINE
+
+
+class Recording:
+    """A part that keeps what it was told."""
+
+    def __init__(self):
+        self.told = threading.Condition()
+        self.updates = []
+        self.was_writing = []
+        self.refresher = None
+
+    def refresh(self, update):
+        with self.told:
+            self.was_writing.append(self.refresher.is_writing)
+            self.updates.append(update)
+            self.told.notify_all()
+
+    def wait_for(self, condition):
+        with self.told:
+            assert self.told.wait_for(condition, DEADLINE)
+
+    @property
+    def numbers(self):
+        return {int(number) for update in self.updates for number in update.rows.numbers}
+
+
+class Browser:
+    """Acknowledges on request, as the link of a page does."""
+
+    def __init__(self, refresher, wire):
+        self._flow = refresher._flow
+        self._wire = wire
+
+    def acknowledge(self):
+        self._wire.browser_sets(self._flow._acknowledged, value=self._flow._sent.value)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which updates go out, which stands still: ``clock.now``."""
+    made = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("hpo_widgets.widget.sync.flow.time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
+
+
+@pytest.fixture
+def refresher(wire, search):
+    made = Refresher(search)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def part(refresher):
+    made = Recording()
+    made.refresher = refresher
+    refresher.add(made)
+    return made
+
+
+def test_a_part_is_shown_everything_when_it_is_added(refresher, search):
+    search.add_trials([0.1, 0.2])
+    late = Recording()
+    late.refresher = refresher
+    refresher.add(late)
+    assert late.numbers == {0, 1}
+
+
+def test_changes_arrive_by_themselves(search, part):
+    search.add_trial(0.5)
+    part.wait_for(lambda: 0 in part.numbers)
+
+
+def test_updates_carry_only_what_changed(search, part, refresher):
+    search.add_trials([0.1] * 50)
+    refresher.refresh()
+    search.add_trial(0.5)
+    refresher.refresh()
+    rows = [update.rows.numbers.tolist() for update in part.updates if 50 in update.rows.numbers]
+    assert rows == [[50]]
+
+
+def test_parts_know_that_traits_are_written_outwards(part, refresher):
+    refresher.refresh()
+    assert all(part.was_writing)
+    assert not refresher.is_writing
+
+
+def test_changes_are_merged_while_nothing_is_acknowledged(clock, search, part, refresher):
+    refresher.refresh()
+    num_updates = len(part.updates)
+    for value in (0.1, 0.2, 0.3):
+        search.add_trial(value)
+    # The first silence lasts two seconds.
+    assert len(part.updates) == num_updates
+    clock.now += 2.0
+    part.wait_for(lambda: len(part.updates) > num_updates)
+    assert part.updates[num_updates].rows.numbers.tolist() == [0, 1, 2]
+
+
+def test_an_acknowledgement_lets_the_next_update_go(clock, search, part, refresher, wire):
+    refresher.refresh()
+    assert refresher._flow.seconds_until_next() > 1.0
+    Browser(refresher, wire).acknowledge()
+    assert refresher._flow.seconds_until_next() <= 0.1
+    clock.now += 0.1
+    search.add_trial(0.5)
+    part.wait_for(lambda: 0 in part.numbers)
+
+
+def test_without_a_browser_the_state_is_still_brought_up_to_date(search, part, refresher):
+    refresher.refresh()
+    search.add_trial(0.5)
+    part.wait_for(lambda: 0 in part.numbers)
+    search.add_trial(0.6)
+    part.wait_for(lambda: 1 in part.numbers)
+    assert not refresher._flow.is_acknowledged
+
+
+def test_the_end_is_shown_without_waiting_for_an_acknowledgement(search, part, refresher):
+    search.command("start")
+    refresher.refresh()
+    refresher._flow.seconds_until_next = lambda: 3600.0
+    search.add_trial(0.5)
+    while refresher._wake.is_set():  # until the thread has seen that this is to wait for an hour
+        refresher._thread.join(0.001)
+    search.set_status(SearchStatus.COMPLETED)
+    part.wait_for(lambda: part.updates[-1].search.status is SearchStatus.COMPLETED and 0 in part.numbers)
+
+
+def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
+    class Broken:
+        calls = 0
+
+        def refresh(self, _update):
+            self.calls += 1
+            if self.calls > 1:
+                raise RuntimeError("broken")
+
+    refresher.add(Broken())
+    healthy = Recording()
+    healthy.refresher = refresher
+    refresher.add(healthy)
+    search.add_trial(0.5)
+    refresher.refresh()
+    healthy.wait_for(lambda: 0 in healthy.numbers)
+    assert "Broken could not be refreshed" in caplog.text
+
+
+def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search, refresher, monkeypatch):
+    wants_the_lock = threading.Event()
+    refresh = refresher.refresh
+
+    def wanting():
+        wants_the_lock.set()
+        refresh()
+
+    def close():
+        # As an observer of a trait does that is set under the lock.
+        with refresher.lock:
+            monkeypatch.setattr(refresher, "refresh", wanting)
+            search.add_trial(0.5)
+            assert wants_the_lock.wait(DEADLINE)
+            refresher.close()
+
+    closer = threading.Thread(target=close, daemon=True)
+    closer.start()
+    closer.join(DEADLINE)
+    assert not closer.is_alive()
+    refresher._thread.join(DEADLINE)
+    assert not refresher._thread.is_alive()
+
+
+def test_closing_from_its_own_thread_does_not_hang(search, refresher):
+    class Closing:
+        calls = 0
+
+        def refresh(self, _update):
+            self.calls += 1
+            if self.calls > 1:
+                refresher.close()
+
+    refresher.add(Closing())
+    search.add_trial(0.5)
+    refresher._thread.join(DEADLINE)
+    assert not refresher._thread.is_alive()

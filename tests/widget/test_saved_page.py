@@ -1,0 +1,127 @@
+"""Saved pages: what they hold. How a browser shows them: tests/browser/test_saved_page.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import bqplot
+import ipywidgets
+import nbformat
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget, export
+from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save_notebook_html
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
+
+
+def figure(label: str = "trial") -> bqplot.Figure:
+    x, y = bqplot.LinearScale(), bqplot.LogScale()
+    dots = bqplot.Scatter(x=[0, 1, 2, 3], y=[1.0, 2.0, 5.0, 8.0], scales={"x": x, "y": y})
+    axes = [bqplot.Axis(scale=x, label=label), bqplot.Axis(scale=y, orientation="vertical")]
+    return bqplot.Figure(marks=[dots], axes=axes)
+
+
+def state_in(path: Path) -> dict[str, object]:
+    found = re.search(r'id="widget-state">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return json.loads(found.group(1))["state"]
+
+
+def notebook_with(widget: ipywidgets.Widget, *, states: bool = True) -> nbformat.NotebookNode:
+    """What nbclient leaves of a notebook whose only cell shows a widget."""
+    output = nbformat.v4.new_output("display_data", {VIEW_MIME: {"model_id": widget.model_id}})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("widget", outputs=[output])])
+    if states:
+        state = ipywidgets.Widget.get_manager_state()["state"]
+        notebook.metadata["widgets"] = {STATE_MIME: {"version_major": 2, "version_minor": 0, "state": state}}
+    return notebook
+
+
+def test_a_page_holds_the_models_of_what_it_shows_and_no_others(tmp_path):
+    other, shown = ipywidgets.IntSlider(), ipywidgets.HBox([ipywidgets.IntText(7)])
+
+    saved = save_html(shown, tmp_path / "page.html")
+
+    ids = set(state_in(saved.path))
+    assert {shown.model_id, shown.children[0].model_id, shown.children[0].layout.model_id} <= ids
+    assert other.model_id not in ids
+
+
+def test_nothing_in_the_states_ends_their_script_element(tmp_path):
+    widget = ipywidgets.Text(value=NASTY, description="\u2028")
+
+    saved = save_html(widget, tmp_path / "page.html", title=NASTY, note=NASTY)
+
+    text = saved.path.read_text(encoding="utf-8")
+    assert "alert(1)</script>" not in text
+    assert "<img" not in text
+    assert state_in(saved.path)[widget.model_id]["state"]["value"] == NASTY
+
+
+def test_the_policy_of_a_page_lets_nothing_in(tmp_path):
+    policies = [
+        re.search(r'Content-Security-Policy" content="([^"]*)"', save_html(ipywidgets.Text(), path).path.read_text())
+        for path in (tmp_path / "one.html", tmp_path / "two.html")
+    ]
+
+    one, two = [found.group(1) for found in policies if found]
+    assert "default-src 'none'" in one
+    assert "http" not in one
+    assert "unsafe-eval" not in one
+    assert one != two, "each page has a nonce of its own"
+
+
+def test_the_size_report_adds_up(tmp_path):
+    saved = save_html(figure(), tmp_path / "new" / "page.html")
+
+    assert saved.size == saved.path.stat().st_size
+    assert {"state", "manager", "bqplot", "bqscales", "page"} == set(saved.parts)
+    assert "MB" in str(saved)
+
+
+def test_a_notebook_is_saved_with_the_states_in_its_metadata(tmp_path):
+    widget = figure("epoch")
+
+    saved = save_notebook_html(notebook_with(widget), tmp_path / "page.html")
+
+    assert f'data-widget="{widget.model_id}"' in saved.path.read_text(encoding="utf-8")
+    assert widget.axes[0].model_id in state_in(saved.path)
+
+
+def test_a_notebook_without_states_raises(tmp_path):
+    with pytest.raises(ValueError, match="has no widget to show: execute it"):
+        save_notebook_html(notebook_with(figure(), states=False), tmp_path / "page.html")
+
+
+def test_a_widget_library_without_its_browser_half_raises(tmp_path):
+    widget = ipywidgets.Text()
+    widget._model_module = "no-such-library"
+
+    with pytest.raises(FileNotFoundError, match=r"library 'no-such-library' was not found.*reinstall"):
+        save_html(widget, tmp_path / "page.html")
+
+
+def test_a_front_end_that_is_not_built_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_STATIC", tmp_path)
+
+    with pytest.raises(FileNotFoundError, match="build the front end"):
+        save_html(ipywidgets.Text(), tmp_path / "page.html")
+
+
+def test_commands_of_the_panel_are_refused_with_a_reason(tmp_path):
+    panel = OptimizerWidget(ScriptedSearch())
+    saved = save_html(panel, tmp_path / "page.html")
+    panel.close()
+
+    commands = [model["state"]["commands"] for model in state_in(saved.path).values() if "commands" in model["state"]]
+    assert commands
+    assert {reason for refused in commands for reason in refused.values()} == {
+        "this is a saved page: nothing runs behind it"
+    }
