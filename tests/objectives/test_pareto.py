@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets import objectives
+from hpo_widgets.objectives import objective as objectives
 from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts, pareto_front
 
 # Few distinct numbers, so that ties and equal rows are frequent.

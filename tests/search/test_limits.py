@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from hpo_widgets import limits
+from hpo_widgets.search import limits
 from hpo_widgets.search.limits import Clock, Settings, wall_limit_until
 
 NOON = dt.datetime.fromisoformat("2030-01-01T12:00")
