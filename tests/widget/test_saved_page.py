@@ -12,7 +12,8 @@ import nbformat
 import pytest
 
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget, export
+from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget import saved_page as export
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save_notebook_html
 
 if TYPE_CHECKING:
