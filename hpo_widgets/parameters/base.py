@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal["float", "log", "int", "choice"]
+_Kind = TypeVar("_Kind", bound="Parameter")
 RandomSource = np.random.Generator | random.Random
 UnitNumbers = npt.NDArray[np.float64]
 
@@ -75,8 +76,6 @@ class Parameter(ABC):
         ValueError
             When the form names no known class, or describes an impossible parameter.
         """
-        from hpo_widgets.parameters.convert import CLASSES  # the subclasses, which import this module
-
         kind = form.get("type")
         if kind not in CLASSES:
             raise ValueError(f"{kind!r} is no class of parameter. {near_match(str(kind), CLASSES)}")
@@ -98,6 +97,16 @@ class Parameter(ABC):
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._state()))
+
+
+CLASSES: dict[str, type[Parameter]] = {}
+"""The classes that dict forms name, ours and the SDK's alike; filled by `has_dict_form`."""
+
+
+def has_dict_form(kind: type[_Kind]) -> type[_Kind]:
+    """Class decorator: dict forms name this class by its own name."""
+    CLASSES[kind.__name__] = kind
+    return kind
 
 
 class LeafParameter(Parameter):

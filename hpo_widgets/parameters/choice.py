@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name
+from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name, has_dict_form
 from hpo_widgets.parameters.choices import ChoiceTable, as_values, choice_label, identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+@has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class DiscreteParameterRange(LeafParameter):
     """One of a list of choices, each equally likely.

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from hpo_widgets.parameters.base import Parameter, RandomSource, check_name
+from hpo_widgets.parameters.base import CLASSES, Parameter, RandomSource, check_name, has_dict_form
 from hpo_widgets.parameters.choices import identity, python_value
+from hpo_widgets.parameters.convert import as_parameter, is_parameter
 from hpo_widgets.parameters.grids import LazyList, concatenate, product
 
 
+@has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class ParameterSet(Parameter):
     """One of a list of combinations, each equally likely.
@@ -91,8 +93,6 @@ class ParameterSet(Parameter):
 
 def _part(key: Any, value: Any) -> Any:
     """Return one entry of a combination: a parameter of ours, or a constant as a Python value."""
-    from hpo_widgets.parameters.convert import as_parameter, is_parameter  # which import this module
-
     if is_parameter(value):
         return as_parameter(value)
     check_name(key)
@@ -101,8 +101,6 @@ def _part(key: Any, value: Any) -> Any:
 
 def _unpack(part: Any) -> Any:
     """Return one entry of a stored combination."""
-    from hpo_widgets.parameters.convert import CLASSES
-
     return Parameter.from_dict(part) if isinstance(part, dict) and part.get("type") in CLASSES else part
 
 

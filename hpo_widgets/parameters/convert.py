@@ -4,21 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpo_widgets.parameters.base import Parameter
-from hpo_widgets.parameters.choice import DiscreteParameterRange
-from hpo_widgets.parameters.combination import ParameterSet
-from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
-
-CLASSES: dict[str, type[Parameter]] = {
-    kind.__name__: kind
-    for kind in (
-        UniformParameterRange,
-        LogUniformParameterRange,
-        UniformIntegerParameterRange,
-        DiscreteParameterRange,
-        ParameterSet,
-    )
-}
+from hpo_widgets.parameters.base import CLASSES, Parameter
 
 
 def as_parameter(obj: Any) -> Parameter:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, whole
+from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, has_dict_form, whole
 from hpo_widgets.parameters.choices import python_value
 from hpo_widgets.parameters.numeric import NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)
 
 
+@has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class UniformParameterRange(NumericParameter):
     """A number drawn evenly between two bounds.
@@ -55,6 +56,7 @@ class UniformParameterRange(NumericParameter):
         self._declare()
 
 
+@has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class LogUniformParameterRange(NumericParameter):
     """A positive number whose logarithm is drawn evenly.
@@ -149,6 +151,7 @@ class LogUniformParameterRange(NumericParameter):
         return (*super()._state(), self.base)
 
 
+@has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class UniformIntegerParameterRange(NumericParameter):
     """A whole number drawn evenly between two bounds.
