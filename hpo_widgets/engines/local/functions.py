@@ -48,13 +48,13 @@ from hpo_widgets.engines.local import frames
 from hpo_widgets.engines.local.engine import ProcessEngine
 from hpo_widgets.engines.local.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
 from hpo_widgets.engines.local.slot import FOREVER, Slot
-from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.template import FunctionTemplate
 
 LARGE = 50 * 1024 * 1024
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
@@ -66,8 +66,8 @@ class FunctionPool(ProcessEngine):
 
     Parameters
     ----------
-    function
-        The callable, or its `template.FunctionTemplate`.
+    template
+        The callable.
     workers
         How many trials may run at once.
     choices
@@ -79,7 +79,7 @@ class FunctionPool(ProcessEngine):
     Raises
     ------
     TypeError
-        When the callable or a choice cannot be pickled; the message names the culprit.
+        When a choice cannot be pickled.
     ValueError
         When `workers` is below 1.
     OSError
@@ -93,7 +93,7 @@ class FunctionPool(ProcessEngine):
 
     def __init__(
         self,
-        function: Callable[..., object] | FunctionTemplate,
+        template: FunctionTemplate,
         *,
         workers: int,
         choices: Mapping[str, Sequence[object]] | None = None,
@@ -101,7 +101,6 @@ class FunctionPool(ProcessEngine):
     ) -> None:
         self._payload_fd = -1
         super().__init__(workers=workers, worker_env=worker_env)
-        template = function if isinstance(function, FunctionTemplate) else FunctionTemplate(function)
         self._path = repr([os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path])  # noqa: PTH100
         self._coded: dict[str, _Codes] = {}
         for name, values in (choices or {}).items():

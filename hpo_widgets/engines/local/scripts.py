@@ -17,7 +17,6 @@ from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.engine import ProcessEngine
 from hpo_widgets.engines.local.frames import SCALAR
 from hpo_widgets.engines.local.reporting import VARIABLE
-from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.local.environment import WorkerEnvironment
     from hpo_widgets.engines.local.slot import Slot
+    from hpo_widgets.engines.local.template import ScriptTemplate
 
 _MAX_SENTENCE = 500
 
@@ -34,13 +34,10 @@ class ScriptEngine(ProcessEngine):
 
     Parameters
     ----------
-    path
-        The script, or its `template.ScriptTemplate`.
+    template
+        The script.
     workers
         How many trials may run at once.
-    arguments
-        How values are written: ``"argparse"``, ``"click"``, ``"fire"``, ``"hydra"``, or a sequence of strings with
-        ``{name}`` and ``{value}``, such as ``["--set", "{name}:{value}"]``. Default: what the script imports.
     worker_env
         Environment variables by the worker's index: a mapping, a sequence or a function of the index.
     stop_grace
@@ -49,23 +46,19 @@ class ScriptEngine(ProcessEngine):
     Raises
     ------
     OSError
-        When the script does not exist or cannot be read, or on a system without process groups.
+        On a system without process groups.
     ValueError
-        When `workers` is below 1, or for an unknown style of arguments.
+        When `workers` is below 1.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | ScriptTemplate,
+        template: ScriptTemplate,
         *,
         workers: int,
-        arguments: str | Sequence[str] | None = None,
         worker_env: WorkerEnvironment = None,
         stop_grace: float = 2.0,
     ) -> None:
-        template = path if isinstance(path, ScriptTemplate) else ScriptTemplate(path, arguments)
-        if isinstance(path, ScriptTemplate) and arguments is not None:
-            template = ScriptTemplate(path.path, arguments)
         super().__init__(workers=workers, worker_env=worker_env)
         self._template = template
         self._stop_grace = stop_grace

@@ -165,7 +165,8 @@ class ScriptTemplate(Template):
         The Python script.
     arguments
         How values are written: ``"argparse"``, ``"click"``, ``"fire"``, ``"hydra"``, or a sequence of strings with
-        ``{name}`` and ``{value}``. Default: what the script imports, else argparse.
+        ``{name}`` and ``{value}``, such as ``["--set", "{name}:{value}"]``. Default: what the script imports, else
+        argparse.
 
     Raises
     ------

@@ -12,6 +12,7 @@ import pytest
 
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.scripts import ScriptEngine
+from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 
 DEADLINE = 60.0
 
@@ -74,7 +75,11 @@ def drive_engine():
 @pytest.fixture
 def drive(drive_engine):
     """``drive(function, workers=1, ...)`` gives a `Driver` of a pool that is closed after the test."""
-    return lambda function, workers=1, **keywords: drive_engine(FunctionPool(function, workers=workers, **keywords))
+
+    def start(function, workers=1, **keywords):
+        return drive_engine(FunctionPool(FunctionTemplate(function), workers=workers, **keywords))
+
+    return start
 
 
 @pytest.fixture
@@ -82,10 +87,10 @@ def drive_script(drive_engine, tmp_path):
     """``drive_script(text, workers=1, ...)`` gives a `Driver` of an engine for a script with that text."""
     numbers = itertools.count()
 
-    def start(text, workers=1, **keywords):
+    def start(text, workers=1, arguments=None, **keywords):
         path = tmp_path / f"script_{next(numbers)}.py"
         path.write_text(text)
-        return drive_engine(ScriptEngine(path, workers=workers, **keywords))
+        return drive_engine(ScriptEngine(ScriptTemplate(path, arguments), workers=workers, **keywords))
 
     return start
 

@@ -11,6 +11,7 @@ import warnings
 import pytest
 
 from hpo_widgets.engines.local.functions import FunctionPool
+from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
@@ -280,7 +281,7 @@ def test_a_choice_that_cannot_be_sent_says_so():
     import threading
 
     with pytest.raises(TypeError, match="choice of 'lock' cannot be sent"):
-        FunctionPool(len_of, workers=1, choices={"lock": [threading.Lock()]})
+        FunctionPool(FunctionTemplate(len_of), workers=1, choices={"lock": [threading.Lock()]})
 
 
 def test_a_callable_that_cannot_be_loaded_fails_each_trial_with_the_reason(drive, tmp_path, monkeypatch):
@@ -420,7 +421,7 @@ def test_resizing_to_none_is_refused(drive):
     with pytest.raises(ValueError, match="at least one worker"):
         driver.engine.resize(0)
     with pytest.raises(ValueError, match="at least one worker"):
-        FunctionPool(lambda: 1, workers=0)
+        FunctionPool(FunctionTemplate(lambda: 1), workers=0)
 
 
 def test_many_trials_through_two_workers_lose_nothing(drive):
@@ -452,7 +453,7 @@ def test_wake_ends_a_wait_from_another_thread(drive):
 def test_a_platform_without_process_groups_is_told_clearly(monkeypatch):
     monkeypatch.delattr(os, "killpg")
     with pytest.raises(OSError, match="needs process groups"):
-        FunctionPool(lambda: 1, workers=1)
+        FunctionPool(FunctionTemplate(lambda: 1), workers=1)
 
 
 def test_a_number_may_be_run_again_after_its_end(drive):
@@ -477,7 +478,7 @@ def test_a_worker_env_that_raises_is_told(drive):
         return {}
 
     with pytest.raises(LookupError, match="no such card"):
-        FunctionPool(lambda: 1, workers=2, worker_env=environment)
+        FunctionPool(FunctionTemplate(lambda: 1), workers=2, worker_env=environment)
     driver = drive(lambda: 1, worker_env=environment)
     driver.engine.resize(2)
     driver.launch(0)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.engines.local.functions import FunctionPool
+from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
 
@@ -43,10 +44,10 @@ def child_python(tmp_path):
 
 
 def test_close_leaves_no_process_and_no_descriptor(counts, gone):
-    FunctionPool(lambda: 1, workers=1).close()  # whatever is opened once, is opened now
+    FunctionPool(FunctionTemplate(lambda: 1), workers=1).close()  # whatever is opened once, is opened now
     before = counts()
     for grace in (0.0, 0.05):
-        pool = FunctionPool(lambda: time.sleep(1000), workers=3)
+        pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=3)
         pids = [slot.process.pid for slot in pool._slots]
         for number in range(2):
             pool.launch(number, {})
@@ -97,9 +98,9 @@ def test_a_closed_pool_says_so(drive):
 
 
 def test_a_forgotten_pool_is_closed(counts):
-    FunctionPool(lambda: 1, workers=1).close()
+    FunctionPool(FunctionTemplate(lambda: 1), workers=1).close()
     before = counts()
-    pool = FunctionPool(lambda: 1, workers=2)
+    pool = FunctionPool(FunctionTemplate(lambda: 1), workers=2)
     del pool
     assert counts() == before
 
@@ -126,6 +127,7 @@ POOL_OF_HARD_CASES = """
     import os, time
     from pathlib import Path
     from hpo_widgets.engines.local.functions import FunctionPool
+    from hpo_widgets.engines.local.template import FunctionTemplate
 
     def train(kind):
         import itertools, subprocess
@@ -137,7 +139,7 @@ POOL_OF_HARD_CASES = """
             deque(itertools.repeat(0), maxlen=0)
         time.sleep(1000)
 
-    pool = FunctionPool(train, workers=3)
+    pool = FunctionPool(FunctionTemplate(train), workers=3)
     pool.launch(0, {"kind": "stuck"})
     pool.launch(1, {"kind": "asleep"})
     Path("idle").write_text(f"{pool._slots[0].process.pid}\\n")
@@ -161,8 +163,9 @@ def test_a_fork_of_the_parent_does_not_keep_workers_alive(child_python, read_pid
         import os, time
         from pathlib import Path
         from hpo_widgets.engines.local.functions import FunctionPool
+        from hpo_widgets.engines.local.template import FunctionTemplate
 
-        pool = FunctionPool(lambda: time.sleep(1000), workers=1)
+        pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=1)
         pool.launch(0, {})
         Path("worker").write_text(f"{pool._slots[0].process.pid}\\n")
         fork = os.fork()
@@ -197,6 +200,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
         """
         import dataclasses
         from hpo_widgets.engines.local.functions import FunctionPool
+        from hpo_widgets.engines.local.template import FunctionTemplate
 
         print("once")
         FACTOR = 3
@@ -211,7 +215,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
         def train(x):
             return helper(Settings(x))
 
-        with FunctionPool(train, workers=2) as pool:
+        with FunctionPool(FunctionTemplate(train), workers=2) as pool:
             for number in range(2):
                 pool.launch(number, {"x": number + 1})
             results = {}
@@ -228,11 +232,12 @@ def test_an_error_in_a_script_shows_its_lines(child_python):
     parent = child_python(
         """
         from hpo_widgets.engines.local.functions import FunctionPool
+        from hpo_widgets.engines.local.template import FunctionTemplate
 
         def train():
             raise ValueError("here")  # the marked line
 
-        with FunctionPool(train, workers=1) as pool:
+        with FunctionPool(FunctionTemplate(train), workers=1) as pool:
             pool.launch(0, {})
             while not (events := pool.wait(10)):
                 pass
@@ -297,7 +302,7 @@ def elsewhere(request, monkeypatch):
 
 @pytest.mark.usefixtures("elsewhere")
 def test_systems_with_less_than_linux_do_the_same(counts, gone):
-    FunctionPool(lambda: 1, workers=1).close()
+    FunctionPool(FunctionTemplate(lambda: 1), workers=1).close()
     before = counts()
 
     def train(kind, trial):
@@ -314,7 +319,7 @@ def test_systems_with_less_than_linux_do_the_same(counts, gone):
                 time.sleep(1)
         return 1.0
 
-    with FunctionPool(train, workers=2) as pool:
+    with FunctionPool(FunctionTemplate(train), workers=2) as pool:
         pids = [slot.process.pid for slot in pool._slots]
         outcomes = {}
         for number, kind in enumerate(["die", "hang", "plain"]):
@@ -357,10 +362,11 @@ def test_the_modules_import_without_posix(child_python):
                 if hasattr(module, name):
                     delattr(module, name)
         import hpo_widgets.engines.local.functions, hpo_widgets.engines.local.scripts, hpo_widgets.engines.local.worker
+        from hpo_widgets.engines.local.template import FunctionTemplate
         from hpo_widgets import report_scalar
         report_scalar("a", "b", 1, 1)
         try:
-            hpo_widgets.engines.local.functions.FunctionPool(lambda: 1, workers=1)
+            hpo_widgets.engines.local.functions.FunctionPool(FunctionTemplate(lambda: 1), workers=1)
         except OSError as error:
             print(error)
         """
@@ -372,7 +378,7 @@ def test_the_modules_import_without_posix(child_python):
 def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
     import resource
 
-    pool = FunctionPool(lambda: 1, workers=1)
+    pool = FunctionPool(FunctionTemplate(lambda: 1), workers=1)
     pool._discard(pool._slots[0])
     before = counts()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpo_widgets.engines.local.scripts import ScriptEngine
+from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.trials import TrialState
 
 ABORTED, COMPLETED, FAILED, PRUNED = (
@@ -173,10 +174,10 @@ def test_a_value_that_no_command_line_can_hold_fails_its_trial(drive_script):
 def test_a_script_engine_leaks_nothing(tmp_path, counts):
     path = tmp_path / "script.py"
     path.write_text("import time; time.sleep(1000)")
-    with ScriptEngine(path, workers=1) as engine:
+    with ScriptEngine(ScriptTemplate(path), workers=1) as engine:
         engine.launch(0, {})
     before = counts()
-    with ScriptEngine(path, workers=3) as engine:
+    with ScriptEngine(ScriptTemplate(path), workers=3) as engine:
         for number in range(3):
             engine.launch(number, {})
         engine.resize(1)
