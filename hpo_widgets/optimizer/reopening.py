@@ -72,7 +72,7 @@ def reattach(
     cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
 ) -> HyperParameterOptimizer | SearchViewer:
     """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell."""
-    from hpo_widgets.engines.clearml.kept_state import kept_state, refuse_living
+    from hpo_widgets.engines.clearml.optimizer_task import kept_state, refuse_living
     from hpo_widgets.engines.clearml.server import server
 
     directory = keywords.pop("journal", None)

@@ -1,4 +1,4 @@
-"""The Task of the search itself: the parent of its trials, which keeps its arguments and its space."""
+"""The Task of the search itself: the parent of its trials, which keeps its arguments, its space and who runs it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from clearml import Task
 
-from hpo_widgets.engines.clearml.base_task import id_of
+from hpo_widgets.engines.clearml.base_task import BaseTask, id_of
 from hpo_widgets.engines.clearml.launching import TAG
-from hpo_widgets.engines.clearml.template import TaskTemplate
+from hpo_widgets.engines.clearml.server import server
+from hpo_widgets.journal import JournalError, JournalInUse, Owner
+from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.parameters import Parameter, as_parameter
 from hpo_widgets.strategies.registry import named, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.search.limits import Settings
 
 logger = logging.getLogger("hpo_widgets")
@@ -209,14 +212,22 @@ def find(arguments: Mapping[str, Any]) -> OptimizerTask | None:
     return None if current is None else OptimizerTask(current, stores_arguments=bool(given))
 
 
-def create(template: TaskTemplate, arguments: Mapping[str, Any]) -> OptimizerTask:
-    """Make the Task of a search, in the project of its template."""
+def create(base: BaseTask, arguments: Mapping[str, Any]) -> OptimizerTask:
+    """Make the Task of a search, in the project of its base Task.
+
+    Parameters
+    ----------
+    base
+        The Task that the trials are clones of.
+    arguments
+        Those of the controller's constructor, by name.
+    """
     project = None
-    if template.base.project is not None:
-        project = template.server.call("projects.get_by_id", project=template.base.project)["project"]["name"]
+    if base.project is not None:
+        project = server().call("projects.get_by_id", project=base.project)["project"]["name"]
     task: Any = Task.init(
         project_name=project,
-        task_name=f"Optimizing: {template.name}",
+        task_name=f"Optimizing: {base.name}",
         task_type=Task.TaskTypes.optimizer,
         reuse_last_task_id=False,
     )
@@ -241,13 +252,13 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
     if Task.running_locally():
         definition = make(arguments)
         if creates:
-            optimizer_task = create(definition.template, arguments)
+            optimizer_task = create(definition.template.base, arguments)
         if optimizer_task is not None:
             concurrency = definition.settings.max_number_of_concurrent_tasks
             optimizer_task.connect({**arguments, "max_number_of_concurrent_tasks": concurrency})
     else:
         if creates:
-            optimizer_task = create(TaskTemplate(arguments["base_task_id"]), arguments)
+            optimizer_task = create(BaseTask.read(server(), arguments["base_task_id"]), arguments)
         definition = make(arguments if optimizer_task is None else optimizer_task.connect(arguments))
     if isinstance(arguments.get("auto_connect_task"), Task):
         definition.header["arguments"]["auto_connect_task"] = arguments["auto_connect_task"].id
@@ -256,3 +267,53 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
         definition.template.join(optimizer_task)
         definition.header.update(definition.template.facts)
     return definition
+
+
+# What it keeps of its search ----------------------------------------------------------------------
+
+
+def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
+    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
+    found = server.tasks([optimizer_task_id], ["name", "configuration"])
+    if not found:
+        raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
+    state = read_state(found[0])
+    if state is None:
+        raise ValueError(
+            f"Task {found[0].get('name')!r} is not the optimizer Task of a search of hpo_widgets; a search without one "
+            "is opened by its id or journal, with base_task_id="
+        )
+    return state
+
+
+def read_state(task: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same, of a Task's fields; None when it keeps nothing."""
+    kept = (task.get("configuration") or {}).get(CONFIGURATION) or {}
+    try:
+        state: dict[str, Any] = json.loads(kept.get("value") or "")
+    except ValueError:
+        return None
+    return state
+
+
+def refuse_living(state: Mapping[str, Any]) -> None:
+    """Raise `JournalInUse` when the process that keeps an optimizer Task up to date is alive, wherever it is."""
+    kept = state.get("owner")
+    owner = None if kept is None else Owner(**kept)
+    if owner is not None and owner.is_alive:
+        msg = (
+            f"the search {state['search']} is at work in process {owner.pid} on {owner.host}, which was last heard of "
+            f"{max(0.0, owner.silent_for):.0f} s ago. Watch it there; to continue it here, stop it there first. Where "
+            f"that machine is gone, wait until nothing was heard of it for {SILENCE:.0f} s"
+        )
+        raise JournalInUse(msg, owner.host, owner.pid)
+
+
+def refuse_other_runs(state: Mapping[str, Any], known: Collection[str | None]) -> None:
+    """Raise `JournalError` when the last run of a search is not among those whose trials are known here."""
+    if state.get("run") not in known:
+        msg = (
+            f"the search {state['search']} was continued elsewhere since it was opened here; open it again "
+            "(HyperParameterOptimizer.open) to go on with all of its trials"
+        )
+        raise JournalError(msg)

@@ -14,6 +14,7 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.children import recover
 from hpo_widgets.engines.clearml.curves import TaskRecords
+from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, read_state, refuse_living, refuse_other_runs
 from hpo_widgets.engines.clearml.reading import read_values
 from hpo_widgets.engines.clearml.reporter import Reporter
 from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine, Recovered, StartedSearch
-    from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
@@ -192,8 +192,6 @@ class TaskTemplate(Template):
             self.queue_id()
 
     def _refuse_others(self, search_id: str) -> None:
-        from hpo_widgets.engines.clearml.kept_state import read_state, refuse_living, refuse_other_runs
-
         own = self._optimizer_task
         if own is None or own.is_read_only:
             return
@@ -226,9 +224,6 @@ class TaskTemplate(Template):
 
     def resume(self, header: Mapping[str, Any]) -> None:
         """Take up the search's own Task again, if it had one that is still there."""
-        from hpo_widgets.engines.clearml.kept_state import read_state
-        from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
-
         own = (header.get("clearml") or {}).get("optimizer_task")
         for task in [] if own is None else self.server.tasks([own], ["configuration"]):
             last_run = (read_state(task) or {}).get("run")
