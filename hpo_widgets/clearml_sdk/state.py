@@ -15,8 +15,8 @@ from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import Epochs
-from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.space.range_history import RangeHistory
+from hpo_widgets.trials.store import TrialStore
 
 if TYPE_CHECKING:
     from hpo_widgets.search import StopReason
@@ -40,8 +40,8 @@ class SdkState(ABC):
             Objective(one.title, one.series, ("min" if one.sign < 0 else "max") + ("_global" if one.extremum else ""))
             for one in optimizer._objective_metric.objectives  # noqa: SLF001
         )
-        self._epochs = Epochs(self._declared)
-        self._shown = ShownTrials(self._declared, self.objectives)
+        self._epochs = RangeHistory(self._declared)
+        self._shown = TrialStore(self._declared, self.objectives)
         self._steering = Steering(strategy, wake=self.wake, began=self._began, withdraw=self._withdraw)
         self._children = Children(self._declared, self.objectives, Judge(strategy, lambda: self._steering.study))
         self._source = TaskSource(lambda number: self._children.all[number], lambda what: self.tell("server", what))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.controller.callbacks import CallbackThread
     from hpo_widgets.controller.recorder import Recorder
-    from hpo_widgets.space.range_history import Epochs
+    from hpo_widgets.space.range_history import RangeHistory
     from hpo_widgets.trials import TrialRow
 
 
@@ -21,7 +21,7 @@ class CallsDue:
     Belongs to the controller's thread; ``callback`` is set by who starts the search.
     """
 
-    def __init__(self, recorder: Recorder, epochs: Epochs, thread: CallbackThread) -> None:
+    def __init__(self, recorder: Recorder, epochs: RangeHistory, thread: CallbackThread) -> None:
         self.callback: Callable[..., object] | None = None
         self._recorder = recorder
         self._epochs = epochs

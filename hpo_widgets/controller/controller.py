@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
-    from hpo_widgets.viewer.journal_state import Chronicle
+    from hpo_widgets.viewer.journal_state import JournalState
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -152,13 +152,15 @@ class Controller:
         if engine is not None:
             engine.wake()
 
-    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
+    def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
         """Take up what a journal tells, before the first start in this process.
 
         ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
         """
-        self.state.restore(chronicle, bulk, interrupted)
-        self.notices = [*chronicle.notices, *self.notices][-MOST_NOTICES:]  # the template may have told something now
+        self.state.restore(journal_state, bulk, interrupted)
+        self.notices = [*journal_state.notices, *self.notices][
+            -MOST_NOTICES:
+        ]  # the template may have told something now
 
     # Commands, on the controller's thread --------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.trials.store import TrialStore
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Recorder:
         self.search_id = search_id
         self.path = path
         self.header = header
-        self.shown = ShownTrials(space, objectives)
+        self.shown = TrialStore(space, objectives)
         self.reader = TrialReader(path, search_id, space, objectives, remote)
         self._save_top_k = save_top_k
         self._kept: set[int] = set()

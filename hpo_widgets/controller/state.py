@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.controller.endings import Endings
 from hpo_widgets.search import SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, Wall
-from hpo_widgets.space.range_history import Epochs
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, WallClock
+from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
-    from hpo_widgets.viewer.journal_state import Chronicle
+    from hpo_widgets.viewer.journal_state import JournalState
 
 
 class SearchState:
@@ -33,7 +33,7 @@ class SearchState:
     def __init__(
         self, space: Space, objectives: tuple[Objective, ...], strategy: SearchStrategy, settings: Settings
     ) -> None:
-        self.epochs = Epochs(space)
+        self.epochs = RangeHistory(space)
         self.objectives = objectives
         self.strategy = strategy
         self.settings = settings
@@ -76,21 +76,21 @@ class SearchState:
             return self.stop_reason
         return reason
 
-    def restore(self, chronicle: Chronicle, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
+    def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
         """Take up what a journal tells, before the first start in this process.
 
         ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
         """
         self.interrupted = [(row, row.job) for row in interrupted if row.job is not None]
-        self.epochs.restore(chronicle)
-        self.stop_reason = chronicle.stop_reason
-        self.is_paused = chronicle.is_paused
-        self.status = chronicle.status(owner_is_alive=False)
+        self.epochs.restore(journal_state.ranges)
+        self.stop_reason = journal_state.stop_reason
+        self.is_paused = journal_state.is_paused
+        self.status = journal_state.status(owner_is_alive=False)
         clock = self.clock
-        clock.wall = Wall(chronicle.wall_before)
-        clock.was_started = chronicle.was_started
-        if chronicle.has_own_deadline:
-            deadline = chronicle.deadline
+        clock.wall = WallClock(journal_state.wall_before)
+        clock.was_started = journal_state.was_started
+        if journal_state.has_own_deadline:
+            deadline = journal_state.deadline
             clock.set_deadline(None if deadline is None else dt.datetime.fromisoformat(deadline))
         numbers = bulk["number"]
         self.num_launched = len(numbers)
@@ -103,5 +103,5 @@ class SearchState:
         self.endings.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
         num_by_hand = int(bulk["manual"].sum())
         self.waiting_by_hand.extend(
-            dict(chronicle.declared_space.decode(encoded)) for encoded in chronicle.points_by_hand[num_by_hand:]
+            dict(journal_state.declared_space.decode(encoded)) for encoded in journal_state.points_by_hand[num_by_hand:]
         )

@@ -16,7 +16,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
-from hpo_widgets.viewer.journal_state import Chronicle
+from hpo_widgets.viewer.journal_state import JournalState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def reopen(
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
             if is_interrupted:
-                interrupted = settle(journal, recovered, Chronicle(header).objectives)
+                interrupted = settle(journal, recovered, JournalState(header).objectives)
             if own or template.kind != header["engine"]:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
@@ -121,7 +121,7 @@ def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, An
     """The template, with the arguments that it was made with unless there are others now."""
     template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
     template.configure({**header["arguments"], **own})
-    template.check(Chronicle(header).declared_space.names)
+    template.check(JournalState(header).declared_space.names)
     template.resume(header)
     return template
 
@@ -144,8 +144,8 @@ def _continued(
     if hyper_parameters is not None:
         given = Space([as_parameter(parameter) for parameter in hyper_parameters])
         choices = {column.name: given.leaf(column.name).declared for column in given.columns if column.kind == "choice"}
-    chronicle = Chronicle(header, choices)
-    lost = chronicle.declared_space.lost_choices
+    state = JournalState(header, choices)
+    lost = state.declared_space.lost_choices
     if lost:
         msg = (
             f"the choices of {', '.join(lost)} are objects that a journal cannot hold; "
@@ -153,21 +153,21 @@ def _continued(
         )
         raise JournalError(msg)
     sequence = reader.sequence
-    chronicle.follow(reader.events())
+    state.follow(reader.events())
     bulk, jobs = reader.columns(), reader.jobs()
     if last_sign is not None:
-        chronicle.end_interrupted(last_sign)
-    definition = _definition(chronicle, template, keywords, reader.path)
+        state.end_interrupted(last_sign)
+    definition = _definition(state, template, keywords, reader.path)
     optimizer = cls.__new__(cls)
     save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
     optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
     optimizer._recorder.load(bulk, sequence, jobs)  # noqa: SLF001
-    optimizer._controller.restore(chronicle, bulk, interrupted)  # noqa: SLF001
+    optimizer._controller.restore(state, bulk, interrupted)  # noqa: SLF001
     return optimizer
 
 
-def _definition(chronicle: Chronicle, template: Template, keywords: dict[str, Any], path: Path) -> Definition:
-    header = chronicle.header
+def _definition(state: JournalState, template: Template, keywords: dict[str, Any], path: Path) -> Definition:
+    header = state.header
     optimizer_class = keywords.pop("optimizer_class", None)
     strategy_class: type[SearchStrategy]
     try:
@@ -179,17 +179,17 @@ def _definition(chronicle: Chronicle, template: Template, keywords: dict[str, An
         keyword: value for keyword, value in header["arguments"].items() if keyword in strategy_class.keywords()
     }
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
-    template.check_search(chronicle.declared_space, chronicle.objectives)
+    template.check_search(state.declared_space, state.objectives)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
-    strategy.check(chronicle.space, chronicle.objectives)
+    strategy.check(state.space, state.objectives)
     return Definition(
         template=template,
-        space=chronicle.declared_space,
-        objectives=chronicle.objectives,
+        space=state.declared_space,
+        objectives=state.objectives,
         strategy=strategy,
         is_seeded=header["is_seeded"],
-        settings=chronicle.settings,
-        name=chronicle.name,
+        settings=state.settings,
+        name=state.name,
         journal=path,
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),

@@ -32,7 +32,7 @@ class Settings:
     report_period: float = 10.0
 
 
-class Wall(NamedTuple):
+class WallClock(NamedTuple):
     """What wall time is reckoned from.
 
     Parameters
@@ -56,14 +56,14 @@ class Wall(NamedTuple):
 
 @dataclass(slots=True)
 class Clock:
-    """Wall and compute time of a search over all its runs; written by the controller's thread, read by any.
+    """WallClock and compute time of a search over all its runs; written by the controller's thread, read by any.
 
     The constructor's time limit counts from the first start and stands still while the search is
     stopped; a limit set by `set_deadline` is a moment.
     """
 
     settings: Settings
-    wall: Wall = field(default_factory=Wall)
+    wall: WallClock = field(default_factory=WallClock)
     """Replaced as a whole, so that who reads it while a run ends does not count that run twice."""
     compute_done: float = 0.0
     """Minutes of all ended jobs together."""
@@ -91,7 +91,7 @@ class Clock:
         if limit is not None and not self.has_own_deadline and self.is_past_deadline:
             # The two clocks may differ by a breath: what has passed leaves nothing.
             minutes = max(minutes, limit)
-        self.wall = Wall(minutes)
+        self.wall = WallClock(minutes)
 
     def set_deadline(self, deadline: dt.datetime | None) -> None:
         """Have a moment of one's own as the limit; None: no limit."""

@@ -1,13 +1,18 @@
-"""The space epochs of a search: which ranges hold now, since which trial, and the way back."""
+"""The versions of a search's space: which ranges hold now, since which trial, and what undo and redo lead to.
+
+This is the only place where undo and redo of ranges are worked out: for a running search, for a search read from its
+journal, and for the widget's sentences.
+"""
 
 from __future__ import annotations
 
+import itertools
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.space.epoch import Space
 
@@ -25,42 +30,53 @@ class EpochMark:
     """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
 
 
-class Past(Protocol):
-    """The epochs that somebody remembers, and the ways back and forth between them."""
+def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[EpochMark]]:
+    """Return the epochs whose ranges the next undos and the next redos bring back.
 
-    @property
-    def space(self) -> Space:
-        """The present space."""
-        ...
+    Parameters
+    ----------
+    marks
+        All epochs of a search, the first included.
 
-    @property
-    def epochs(self) -> Sequence[EpochMark]:
-        """All epochs, the first included."""
-        ...
+    Returns
+    -------
+    tuple of list of EpochMark
+        For undo and for redo, the next one last.
+    """
+    undo: list[EpochMark] = []
+    redo: list[EpochMark] = []
+    for before, mark in itertools.pairwise(marks):
+        if mark.step == "undo" and undo:
+            undo.pop()
+            redo.append(before)
+        else:
+            undo.append(before)
+            redo = redo[:-1] if mark.step == "redo" else []
+    return undo, redo
 
-    @property
-    def undo(self) -> Sequence[Space]:
-        """Spaces that an undo goes back to, the next one last."""
-        ...
 
-    @property
-    def redo(self) -> Sequence[Space]:
-        """Spaces that a redo goes to, the next one last."""
-        ...
-
-
-class Epochs:
+class RangeHistory:
     """Versions of the space; written by the search's own thread, read from any.
 
     Each change makes a new epoch, `undo` and `redo` included, so that every trial says under which
     ranges its point was chosen. Methods return the new epoch's mark, or None when nothing changes.
+
+    Parameters
+    ----------
+    space
+        The space as declared: the first epoch.
+    clock
+        Gives Unix seconds.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, clock: Callable[[], float] = time.time) -> None:
         self.space = space
-        self.marks: Sequence[EpochMark] = [EpochMark(0, 0, dict(space.ranges), {}, time.time())]
-        self._undo: list[Space] = []
-        self._redo: list[Space] = []
+        self.marks: Sequence[EpochMark] = [EpochMark(0, 0, dict(space.ranges), {}, clock())]
+        """All epochs; replaced by a longer list at each change, so that a list once read stays as it is."""
+        self._clock = clock
+        self._spaces = {0: space}
+        self._undo: list[EpochMark] = []
+        self._redo: list[EpochMark] = []
 
     @property
     def number(self) -> int:
@@ -77,42 +93,76 @@ class Epochs:
         """Whether an undone change can be made again."""
         return bool(self._redo)
 
-    def restore(self, past: Past) -> None:
-        """Take up the epochs that a journal tells of, the first included."""
-        self.space = past.space
-        self.marks = list(past.epochs)
-        self._undo = list(past.undo)
-        self._redo = list(past.redo)
+    def restore(self, other: RangeHistory) -> None:
+        """Become a copy of another history, such as one that was read from a journal."""
+        self.space, self.marks, self._spaces = other.space, list(other.marks), dict(other._spaces)
+        self._undo, self._redo = undo_and_redo(self.marks)
+
+    def began_at(self, at: float) -> None:
+        """Say when the first epoch began, where that is known only later; Unix seconds."""
+        self.marks = [replace(self.marks[0], at=at), *self.marks[1:]]
 
     def set_ranges(self, ranges: Mapping[str, Any], first_number: int) -> EpochMark | None:
-        """Change ranges; ``first_number`` is the first trial that they hold for."""
-        space = self.space.with_ranges(ranges)
-        before = self.space
-        mark = self._begin(space, first_number)
-        if mark is not None:
-            self._undo.append(before)
-            self._redo.clear()
-        return mark
+        """Change ranges.
+
+        Parameters
+        ----------
+        ranges
+            Name to ``(low, high)`` in values, or to the allowed choices; the others stay.
+        first_number
+            The first trial that they hold for.
+
+        Returns
+        -------
+        EpochMark or None
+            The new epoch; None when these ranges hold already.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name or an impossible range; nothing changes then.
+        """
+        return self._change(self.space.with_ranges(ranges), first_number, "set")
 
     def undo(self, first_number: int) -> EpochMark | None:
         """Go back to the ranges before the last change."""
-        if not self._undo:
-            return None
-        self._redo.append(self.space)
-        return self._begin(self._undo.pop(), first_number, "undo")
+        return self._change(self._spaces[self._undo[-1].epoch], first_number, "undo") if self._undo else None
 
     def redo(self, first_number: int) -> EpochMark | None:
         """Take back the last `undo`."""
-        if not self._redo:
-            return None
-        self._undo.append(self.space)
-        return self._begin(self._redo.pop(), first_number, "redo")
+        return self._change(self._spaces[self._redo[-1].epoch], first_number, "redo") if self._redo else None
 
-    def _begin(self, space: Space, first_number: int, step: str = "set") -> EpochMark | None:
-        changed = {name: bounds for name, bounds in space.ranges.items() if self.space.ranges.get(name) != bounds}
-        if not changed:
+    def _change(self, space: Space, first_number: int, step: str) -> EpochMark | None:
+        if space.ranges == self.space.ranges:
             return None
-        self.space = space
-        mark = EpochMark(self.number + 1, first_number, dict(space.ranges), changed, time.time(), step)
-        self.marks = [*self.marks, mark]
+        return self.record(space, first_number, step, self.number + 1, self._clock())
+
+    def record(self, space: Space, first_number: int, step: str, epoch: int, at: float) -> EpochMark:
+        """Add an epoch as it was begun by this search, or by the one whose journal is read.
+
+        Parameters
+        ----------
+        space
+            The space from then on.
+        first_number
+            The first trial that it holds for.
+        step
+            ``"set"``, ``"undo"`` or ``"redo"``.
+        epoch
+            Its number.
+        at
+            When it began, Unix seconds.
+
+        Returns
+        -------
+        EpochMark
+            The new epoch.
+        """
+        before = self.space.ranges
+        changed = {name: range_ for name, range_ in space.ranges.items() if before[name] != range_}
+        mark = EpochMark(epoch, first_number, dict(space.ranges), changed, at, step)
+        self._spaces[epoch] = space
+        marks = [*self.marks, mark]
+        self._undo, self._redo = undo_and_redo(marks)
+        self.space, self.marks = space, marks
         return mark

@@ -23,7 +23,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.search import COMMANDS, Notice, SearchStatus, StopReason, check_command
 from hpo_widgets.search.budget import Budget
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import EpochMark
+from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialColumns
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials.columns import Changes, Snapshot
 
 _START = 1_700_000_000.0
@@ -101,24 +102,22 @@ class ScriptedSearch:
         self.name = name
         self.engine_name = "this machine"
         self.strategy_name = "script"
-        self.space = Space(_default_parameters() if parameters is None else parameters, limits)
+        space = Space(_default_parameters() if parameters is None else parameters, limits)
         self.objectives: tuple[Objective, ...] = make_objectives(titles, series, signs)
         self.status = SearchStatus.IDLE
         self.stop_reason: StopReason | None = None
         self.budget = Budget.of(**budget)
         self.max_number_of_concurrent_tasks = 2
-        self.epochs: list[EpochMark] = [EpochMark(0, 0, dict(self.space.ranges), {}, _START)]
         self.errors: list[Notice] = []
         self.refusals: dict[str, str] = {}
         self.commands: list[tuple[Any, ...]] = []
         self.now = _START
+        self._ranges = RangeHistory(space, clock=lambda: self.now)
         self._obeys = obeys
         self._random = np.random.default_rng(seed)
         self._columns = TrialColumns(self.space.columns, len(self.objectives))
         self._trials: list[Trial] = []
         self._ranking = Ranking(self.objectives[:1])
-        self._undone: list[Space] = []
-        self._former: list[Space] = []
         self._subscribers: list[Callable[[], None]] = []
 
     # -- the script --------------------------------------------------------------------------
@@ -206,9 +205,8 @@ class ScriptedSearch:
 
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
         """Begin the next space epoch."""
-        self._former.append(self.space)
-        self._undone.clear()
-        self._enter(self.space.with_ranges(ranges))
+        self._ranges.set_ranges(ranges, len(self._trials))
+        self.changed()
 
     def changed(self) -> None:
         """Tell the subscribers, as a search does after every change."""
@@ -221,6 +219,16 @@ class ScriptedSearch:
         return len(self._subscribers)
 
     # -- the Search protocol -----------------------------------------------------------------
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self._ranges.space
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """The space epochs so far, the first included."""
+        return self._ranges.marks
 
     @property
     def elapsed_minutes(self) -> float:
@@ -251,8 +259,8 @@ class ScriptedSearch:
         possible["start"] = _NOT_WHILE_ALIVE if self.status.is_alive else None
         for name in ("pause", "resume", "stop"):
             possible[name] = None if self.status.is_alive else _NOT_WHILE_IDLE
-        possible["undo"] = None if self._former else "There is no change of ranges to undo."
-        possible["redo"] = None if self._undone else "There is no change of ranges to redo."
+        possible["undo"] = None if self._ranges.can_undo else "There is no change of ranges to undo."
+        possible["redo"] = None if self._ranges.can_redo else "There is no change of ranges to redo."
         return possible | self.refusals
 
     def snapshot(self) -> Snapshot:
@@ -299,26 +307,15 @@ class ScriptedSearch:
             self.set_ranges(arguments[0])
         elif name == "set_range":
             self.set_ranges({arguments[0]: arguments[1]})
-        elif name == "undo" and self._former:
-            self._undone.append(self.space)
-            self._enter(self._former.pop(), "undo")
-        elif name == "redo" and self._undone:
-            self._former.append(self.space)
-            self._enter(self._undone.pop(), "redo")
+        elif name in {"undo", "redo"}:
+            getattr(self._ranges, name)(len(self._trials))
+            self.changed()
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]
             self.changed()
         elif name == "set_max_number_of_concurrent_tasks":
             self.max_number_of_concurrent_tasks = arguments[0]
             self.changed()
-
-    def _enter(self, space: Space, step: str = "set") -> None:
-        before = self.space.ranges
-        changed = {name: chosen for name, chosen in space.ranges.items() if chosen != before[name]}
-        self.space = space
-        epoch = len(self.epochs)
-        self.epochs.append(EpochMark(epoch, len(self._trials), dict(space.ranges), changed, self.now, step))
-        self.changed()
 
     def _add(
         self,
@@ -353,7 +350,7 @@ class ScriptedSearch:
         return TrialRow(
             number=len(self._trials) + offset,
             state=int(state),
-            epoch=len(self.epochs) - 1,
+            epoch=self._ranges.number,
             parameters=list(self.space.encode(point)),
             values=values,
             iteration=[None if one is None else 0 for one in values],

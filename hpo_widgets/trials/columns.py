@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,21 +13,9 @@ from hpo_widgets.trials.trial import NAN, TrialRow, TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.space import ColumnSpec
+
 _FIRST_CAPACITY = 256
-
-
-class Column(Protocol):
-    """What the store needs to know of one parameter: its name and kind."""
-
-    @property
-    def name(self) -> str:
-        """Full parameter name."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """``float``, ``log``, ``int`` or ``choice``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +67,7 @@ class TrialColumns:
         Number of objectives, the second axis of ``values``.
     """
 
-    def __init__(self, columns: Sequence[Column], num_objectives: int) -> None:
+    def __init__(self, columns: Sequence[ColumnSpec], num_objectives: int) -> None:
         self._lock = threading.Lock()
         self._num_rows = 0
         self._log = np.empty(_FIRST_CAPACITY, dtype=np.int64)

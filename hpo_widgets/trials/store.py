@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 
-class ShownTrials:
+class TrialStore:
     """Columns and ranking in step, with the subscribers to tell.
 
     Written by one thread, the search's own; read from any. `_lock` guards the ranking and the list of

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.trials.store import ShownTrials
-from hpo_widgets.viewer.journal_state import Chronicle
+from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ class JournalFollower:
         self.path = path
         self._reader = Journal.view(path)
         self.id = self._reader.search_id
-        self._chronicle = Chronicle(self._reader.header)
-        space, objectives = self._chronicle.declared_space, self._chronicle.objectives
-        self._shown = ShownTrials(space, objectives)
+        self._state = JournalState(self._reader.header)
+        space, objectives = self._state.declared_space, self._state.objectives
+        self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(path, self.id, space, objectives)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         # Trials come by columns; of the events those up to the same moment, so that none comes twice.
         self._sequence = self._reader.sequence
-        self._chronicle.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
+        self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._is_whole = False
         self._last_sign = 0.0
         """Unix seconds of the owner's last known sign of life."""
@@ -93,7 +93,7 @@ class JournalFollower:
             if changes.trials:
                 self._shown.put(changes.trials)
                 self._shown.rank_all(changes.trials)
-            self._chronicle.follow(changes.events)
+            self._state.follow(changes.events)
             self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()
         self._shown.notify()
@@ -126,7 +126,7 @@ class JournalFollower:
 
     def _tell(self, source: str, sentence: str) -> None:
         """Show people a sentence that the journal does not hold."""
-        self._chronicle.follow([{"kind": "notice", "source": source, "sentence": sentence, "at": time.time()}])
+        self._state.follow([{"kind": "notice", "source": source, "sentence": sentence, "at": time.time()}])
         self._shown.notify()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -150,4 +150,4 @@ class JournalFollower:
     @property
     def status(self) -> SearchStatus:
         """What the search is doing, as far as its owner lives."""
-        return self._chronicle.status(owner_is_alive=self._owner_is_alive)
+        return self._state.status(owner_is_alive=self._owner_is_alive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.objectives import Objective
@@ -10,14 +10,14 @@ from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- hand
 from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import EpochMark
+from hpo_widgets.space.range_history import RangeHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(slots=True)
-class Chronicle:
+class JournalState:
     """The state of a search as its journal tells it.
 
     Fed with the header once and with events in order (`follow`); a viewer keeps one up to date, a
@@ -28,11 +28,9 @@ class Chronicle:
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     name: str = ""
     objectives: tuple[Objective, ...] = ()
-    spaces: list[Space] = field(default_factory=list)
-    epochs: list[EpochMark] = field(default_factory=list)
-    undo: list[Space] = field(default_factory=list)
-    """Spaces that an undo goes back to, the next one last."""
-    redo: list[Space] = field(default_factory=list)
+    declared_space: Space = field(init=False)
+    """The first space, which fixes the columns."""
+    ranges: RangeHistory = field(init=False)
     settings: Settings = field(default_factory=lambda: Settings(1))
     is_running: bool = False
     is_paused: bool = False
@@ -53,19 +51,14 @@ class Chronicle:
         self.name = header["name"]
         self.objectives = tuple(Objective(*parts) for parts in header["objectives"])
         self.settings = Settings(**header["settings"])
-        space = Space.from_dict(header["space"], self.choices)
-        self.spaces = [space]
-        self.epochs = [EpochMark(0, 0, dict(space.ranges), {}, 0.0)]
+        self.declared_space = Space.from_dict(header["space"], self.choices)
+        # The header has no time: the first event says when the first epoch began.
+        self.ranges = RangeHistory(self.declared_space, clock=lambda: 0.0)
 
     @property
     def space(self) -> Space:
         """The present space epoch."""
-        return self.spaces[-1]
-
-    @property
-    def declared_space(self) -> Space:
-        """The first space, which fixes the columns."""
-        return self.spaces[0]
+        return self.ranges.space
 
     def status(self, *, owner_is_alive: bool) -> SearchStatus:
         """What the search is doing; a dead owner's search is stopped, or paused if it was."""
@@ -80,9 +73,9 @@ class Chronicle:
     def follow(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in further events, in order."""
         for event in events:
-            if not self.epochs[0].at and event["kind"] != "notice":
-                # The header has no time. A viewer's own notices come at any later one.
-                self.epochs[0] = replace(self.epochs[0], at=event["at"])
+            if not self.ranges.marks[0].at and event["kind"] != "notice":
+                # A viewer's own notices come at any later time.
+                self.ranges.began_at(event["at"])
             handler = _HANDLERS.get(event["kind"])
             if handler is not None:
                 handler(self, event)
@@ -112,19 +105,8 @@ class Chronicle:
         self.is_paused = False
 
     def _set_ranges(self, event: Mapping[str, Any]) -> None:
-        before = self.space.ranges
         space = Space.from_dict(event["space"], self.choices)
-        changed = {name: bounds for name, bounds in space.ranges.items() if before[name] != bounds}
-        step = event.get("step", "set")
-        if step == "undo":
-            self.undo.pop()
-            self.redo.append(self.space)
-        else:
-            self.undo.append(self.space)
-            self.redo = self.redo[:-1] if step == "redo" else []
-        self.spaces.append(space)
-        mark = EpochMark(event["epoch"], event["first_number"], dict(space.ranges), changed, event["at"], step)
-        self.epochs.append(mark)
+        self.ranges.record(space, event["first_number"], event.get("step", "set"), event["epoch"], event["at"])
 
     def _settings(self, event: Mapping[str, Any]) -> None:
         for name, value in event["changes"].items():
@@ -142,13 +124,13 @@ class Chronicle:
 
 
 _HANDLERS = {
-    "start": Chronicle._start,  # noqa: SLF001 -- the table of this class's own handlers
-    "end": Chronicle._end,  # noqa: SLF001
-    "pause": Chronicle._pause,  # noqa: SLF001
-    "resume": Chronicle._resume,  # noqa: SLF001
-    "set_ranges": Chronicle._set_ranges,  # noqa: SLF001
-    "settings": Chronicle._settings,  # noqa: SLF001
-    "set_time_limit": Chronicle._set_time_limit,  # noqa: SLF001
-    "enqueue_trial": Chronicle._enqueue_trial,  # noqa: SLF001
-    "notice": Chronicle._notice,  # noqa: SLF001
+    "start": JournalState._start,  # noqa: SLF001 -- the table of this class's own handlers
+    "end": JournalState._end,  # noqa: SLF001
+    "pause": JournalState._pause,  # noqa: SLF001
+    "resume": JournalState._resume,  # noqa: SLF001
+    "set_ranges": JournalState._set_ranges,  # noqa: SLF001
+    "settings": JournalState._settings,  # noqa: SLF001
+    "set_time_limit": JournalState._set_time_limit,  # noqa: SLF001
+    "enqueue_trial": JournalState._enqueue_trial,  # noqa: SLF001
+    "notice": JournalState._notice,  # noqa: SLF001
 }

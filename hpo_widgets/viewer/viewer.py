@@ -49,48 +49,48 @@ class SearchViewer(JournalFollower):
     @property
     def name(self) -> str:
         """The search's name."""
-        return self._chronicle.name
+        return self._state.name
 
     @property
     def space(self) -> Space:
         """The present space epoch."""
-        return self._chronicle.space
+        return self._state.space
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """What is optimised."""
-        return self._chronicle.objectives
+        return self._state.objectives
 
     @property
     def strategy_name(self) -> str:
         """The strategy's class name."""
-        return str(self._chronicle.header["strategy"])
+        return str(self._state.header["strategy"])
 
     @property
     def stop_reason(self) -> StopReason | None:
         """Why the search ended; None while it runs, or when its process died."""
-        return self._chronicle.stop_reason
+        return self._state.stop_reason
 
     @property
     def elapsed_minutes(self) -> float:
         """Minutes the search has run; a run whose process died counts up to its last sign of life."""
-        began = self._chronicle.run_began
+        began = self._state.run_began
         if began is None:
-            return self._chronicle.wall_before
+            return self._state.wall_before
         until = time.time() if self._owner_is_alive else self._last_sign
-        return self._chronicle.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
+        return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
 
     @property
     def budget(self) -> Budget:
         """Limits, and what is used of them."""
-        settings = self._chronicle.settings
+        settings = self._state.settings
         counts = self.counts
         snapshot = self._shown.columns.snapshot()
         ended = snapshot.ended
         seconds = (ended - snapshot.started)[ended == ended]  # noqa: PLR0124 -- NaN: not ended
         wall = settings.optimization_time_limit
-        if self._chronicle.has_own_deadline:
-            deadline = self._chronicle.deadline
+        if self._state.has_own_deadline:
+            deadline = self._state.deadline
             moment = None if deadline is None else dt.datetime.fromisoformat(deadline)
             wall = wall_limit_until(moment, self.elapsed_minutes)
         return Budget(
@@ -103,7 +103,7 @@ class SearchViewer(JournalFollower):
     @property
     def epochs(self) -> Sequence[EpochMark]:
         """The space epochs so far."""
-        return self._chronicle.epochs
+        return self._state.ranges.marks
 
     @property
     def counts(self) -> Mapping[TrialState, int]:
@@ -119,17 +119,17 @@ class SearchViewer(JournalFollower):
     @property
     def errors(self) -> Sequence[Notice]:
         """What went wrong beside trials."""
-        return self._chronicle.notices
+        return self._state.notices
 
     @property
     def max_number_of_concurrent_tasks(self) -> int:
         """Trials that run at once at most."""
-        return self._chronicle.settings.max_number_of_concurrent_tasks
+        return self._state.settings.max_number_of_concurrent_tasks
 
     @property
     def total_max_jobs(self) -> int | None:
         """The job budget."""
-        return self._chronicle.settings.total_max_jobs
+        return self._state.settings.total_max_jobs
 
     @property
     def capabilities(self) -> dict[str, str | None]:
@@ -180,7 +180,7 @@ class SearchViewer(JournalFollower):
 
     def as_code(self) -> str:
         """The search as Python; a template experiment that a journal cannot hold is a name."""
-        header, settings = self._chronicle.header, self._chronicle.settings
+        header, settings = self._state.header, self._state.settings
         is_script = header["engine"] == "script"
         template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
         return constructor_call(
@@ -198,4 +198,4 @@ class SearchViewer(JournalFollower):
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row a trial."""
-        return to_dataframe(self.snapshot(), self._chronicle.declared_space, self.objectives)
+        return to_dataframe(self.snapshot(), self._state.declared_space, self.objectives)

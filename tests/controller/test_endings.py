@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from hpo_widgets.controller.endings import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, Endings
-from hpo_widgets.search.limits import Clock, Settings, Wall
+from hpo_widgets.search.limits import Clock, Settings, WallClock
 from hpo_widgets.trials import TrialState
 
 UNCOUNTED = [state for state in TrialState if state not in {TrialState.COMPLETED, TrialState.FAILED}]
@@ -152,7 +152,7 @@ def test_a_used_up_budget_says_what_to_raise(settings, clock, endings):
     reason = endings.why_nothing_left(9)
     assert reason.code == "total_max_jobs"
     assert "raise total_max_jobs" in reason.sentence
-    settings.optimization_time_limit, clock.wall = 2.0, Wall(2.0)
+    settings.optimization_time_limit, clock.wall = 2.0, WallClock(2.0)
     reason = endings.why_nothing_left(0)
     assert reason.code == "optimization_time_limit"
     assert "set a new one" in reason.sentence

@@ -6,8 +6,8 @@ import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.space import Space
-from hpo_widgets.space.range_history import Epochs
-from hpo_widgets.viewer.journal_state import Chronicle
+from hpo_widgets.space.range_history import RangeHistory
+from hpo_widgets.viewer.journal_state import JournalState
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def epochs():
         UniformIntegerParameterRange("layers", 1, 8),
         DiscreteParameterRange("kind", ["a", "b", "c"]),
     ]
-    return Epochs(Space(parameters))
+    return RangeHistory(Space(parameters))
 
 
 def test_it_begins_with_the_declared_ranges_and_no_way_back(epochs):
@@ -104,10 +104,10 @@ def test_restored_epochs_go_on_where_the_journal_ends(epochs):
         "settings": {"max_number_of_concurrent_tasks": 1},
         "space": declared.to_dict(),
     }
-    chronicle = Chronicle(header)
-    chronicle.follow(events)
-    again = Epochs(declared)
-    again.restore(chronicle)
+    journal_state = JournalState(header)
+    journal_state.follow(events)
+    again = RangeHistory(declared)
+    again.restore(journal_state.ranges)
     assert again.marks[1:] == epochs.marks[1:]
     assert again.space.ranges == epochs.space.ranges
     assert (again.number, again.can_undo, again.can_redo) == (3, True, True)
@@ -124,8 +124,8 @@ def test_restoring_takes_copies(epochs):
         "settings": {"max_number_of_concurrent_tasks": 1},
         "space": epochs.space.to_dict(),
     }
-    chronicle = Chronicle(header)
-    epochs.restore(chronicle)
+    journal_state = JournalState(header)
+    epochs.restore(journal_state.ranges)
     epochs.set_ranges({"x": (0, 0.5)}, 1)
-    assert len(chronicle.epochs) == 1
-    assert chronicle.undo == []
+    assert len(journal_state.ranges.marks) == 1
+    assert not journal_state.ranges.can_undo

@@ -16,7 +16,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.trials.export import experiment_details, to_dataframe
-from hpo_widgets.trials.store import ShownTrials
+from hpo_widgets.trials.store import TrialStore
 from hpo_widgets.viewer.trial_reader import make_trial
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
@@ -100,7 +100,7 @@ def test_a_trial_without_reports_has_no_metrics():
 
 @pytest.fixture
 def frame():
-    shown = ShownTrials(SPACE, OBJECTIVES)
+    shown = TrialStore(SPACE, OBJECTIVES)
     shown.put(
         [
             row(0, ADAM, values=[0.5, 1.0], iteration=[9, 9], started=100.0, ended=102.5, worker=1),
@@ -129,7 +129,7 @@ def test_values_of_parameters_keep_their_types(frame):
 
 def test_none_stays_none_among_strings():
     space = Space([DiscreteParameterRange("kind", ["a", None])])
-    shown = ShownTrials(space, OBJECTIVES)
+    shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(n, 2, 0, space.encode({"kind": kind})) for n, kind in enumerate(["a", None])])
     assert to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)["kind"].tolist() == ["a", None]
 
@@ -153,7 +153,7 @@ def test_moments_are_utc_and_lengths_are_seconds(frame):
 
 def test_an_int_that_does_not_apply_is_missing_in_an_int_column():
     space = Space([ParameterSet([{"a": 1, "n": UniformIntegerParameterRange("n", 1, 3)}, {"a": 2}])])
-    shown = ShownTrials(space, OBJECTIVES)
+    shown = TrialStore(space, OBJECTIVES)
     shown.put([TrialRow(n, 2, 0, space.encode(point)) for n, point in enumerate([{"a": 1, "n": 2}, {"a": 2}])])
     frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES)
     assert frame["n"].dtype == "Int64"
@@ -161,7 +161,7 @@ def test_an_int_that_does_not_apply_is_missing_in_an_int_column():
 
 
 def test_a_search_without_trials_is_an_empty_frame_with_its_columns():
-    frame = to_dataframe(ShownTrials(SPACE, OBJECTIVES).columns.snapshot(), SPACE, OBJECTIVES)
+    frame = to_dataframe(TrialStore(SPACE, OBJECTIVES).columns.snapshot(), SPACE, OBJECTIVES)
     assert len(frame) == 0
     assert "validation/loss" in frame
     assert "beta" in frame

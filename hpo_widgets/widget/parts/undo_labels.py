@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
+from hpo_widgets.space.range_history import undo_and_redo
 from hpo_widgets.widget import text
 
 if TYPE_CHECKING:
@@ -32,18 +32,10 @@ def way_back(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
     dict
         ``undo``, ``redo`` and ``reset`` to a sentence; a step that would change nothing is absent.
     """
-    undo: list[Mapping[str, tuple[object, ...]]] = []
-    redo: list[Mapping[str, tuple[object, ...]]] = []
-    for before, mark in itertools.pairwise(epochs):
-        if mark.step == "undo" and undo:
-            undo.pop()
-            redo.append(before.ranges)
-        else:
-            undo.append(before.ranges)
-            redo = redo[:-1] if mark.step == "redo" else []
+    undo, redo = undo_and_redo(epochs)
     targets = {
-        "undo": undo[-1] if undo else {},
-        "redo": redo[-1] if redo else {},
+        "undo": undo[-1].ranges if undo else {},
+        "redo": redo[-1].ranges if redo else {},
         "reset": epochs[0].ranges if epochs else {},
     }
     sentences = {step: _changes(target, space) for step, target in targets.items()}
