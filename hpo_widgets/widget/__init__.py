@@ -11,6 +11,7 @@ from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
+from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
     "HistoryPlot",
@@ -22,4 +23,5 @@ __all__ = [
     "StatusPanel",
     "TrialDetails",
     "TrialTable",
+    "save_html",
 ]

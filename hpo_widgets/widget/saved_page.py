@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import secrets
 import site
@@ -79,6 +80,13 @@ class SavedPage:
     def __str__(self) -> str:
         listing = ", ".join(f"{name} {size / 1e3:,.0f} kB" for name, size in self.parts.items())
         return f"{self.path} ({self.size / 1e6:.1f} MB: {listing})"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook a link to the page."""
+        from IPython.display import FileLink
+
+        make: Any = FileLink  # IPython has no types for it
+        return str(make(os.path.relpath(self.path), result_html_suffix=f" ({self.size / 1e6:.1f} MB)")._repr_html_())
 
 
 def save_html(

@@ -45,6 +45,14 @@ def notebook_with(widget: ipywidgets.Widget, *, states: bool = True) -> nbformat
     return notebook
 
 
+def test_a_notebook_shows_a_saved_page_as_a_link(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    page = save_html(OptimizerWidget(ScriptedSearch()), tmp_path / "a <b> page.html")
+
+    assert "<a href='a &lt;b&gt; page.html'" in page._repr_html_()
+
+
 def test_a_page_holds_the_models_of_what_it_shows_and_no_others(tmp_path):
     other, shown = ipywidgets.IntSlider(), ipywidgets.HBox([ipywidgets.IntText(7)])
 
