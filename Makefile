@@ -15,6 +15,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# What pip does, a line each, without its versions and addresses.
+TELL := sed -un 's/^ *\(Collecting [A-Za-z0-9._-]*\|Building [^:(]*[^:( ]\|Installing [a-z ]*[a-z]\).*/  \1/p'
 # Two installations into one environment at once would meet.
 .NOTPARALLEL:
 
@@ -94,7 +96,7 @@ $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/js: INSTALL := --group js
 $(addprefix $(STAMPS)/,demo lab test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
-	$(PIP) install --quiet $(INSTALL)
+	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
 	@touch $@
 
 js/node_modules/.yarn-state.yml: js/package.json js/yarn.lock js/.yarnrc.yml | $(STAMPS)/js
