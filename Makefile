@@ -5,6 +5,7 @@
 #   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
 #   make lab     open the notebooks in JupyterLab
 #   make test    the tests, a real JupyterLab under Chromium among them
+#   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
@@ -31,7 +32,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+.PHONY: help demo lab test test-js lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -42,8 +43,12 @@ demo: $(STAMPS)/demo
 lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
-test: chromium $(STAMPS)/test
+test: test-js chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# What of the front end needs no page, in node.
+test-js: js/node_modules/.yarn-state.yml
+	$(JLPM) run test
 
 bench: chromium $(STAMPS)/bench
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
