@@ -5,7 +5,6 @@
 #   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
 #   make lab     open the notebooks in JupyterLab
 #   make test    the tests, a real JupyterLab under Chromium among them
-#   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
@@ -16,8 +15,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-# What pip does, a line each, without its versions and addresses.
-TELL := sed -un 's/^ *\(Collecting [A-Za-z0-9._-]*\|Building [^:(]*[^:( ]\|Installing [a-z ]*[a-z]\).*/  \1/p'
 # Two installations into one environment at once would meet.
 .NOTPARALLEL:
 
@@ -32,7 +29,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test test-js lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+.PHONY: help demo lab test lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -43,12 +40,8 @@ demo: $(STAMPS)/demo
 lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
-test: test-js chromium $(STAMPS)/test
+test: chromium $(STAMPS)/test
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
-
-# What of the front end needs no page, in node.
-test-js: js/node_modules/.yarn-state.yml
-	$(JLPM) run test
 
 bench: chromium $(STAMPS)/bench
 	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
@@ -101,7 +94,7 @@ $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/js: INSTALL := --group js
 $(addprefix $(STAMPS)/,demo lab test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
-	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
+	$(PIP) install --quiet $(INSTALL)
 	@touch $@
 
 js/node_modules/.yarn-state.yml: js/package.json js/yarn.lock js/.yarnrc.yml | $(STAMPS)/js

@@ -80,7 +80,7 @@ class Controller:
         """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it. One for
         each run, as `ended`."""
         self._aborts_sent.set()
-        self._alone = threading.Lock()
+        self._strategy_lock = threading.Lock()
         """Held by the thread that asks the strategy: that of an earlier run may still be at its last question."""
 
     # Any thread ---------------------------------------------------------------------------------
@@ -232,10 +232,10 @@ class Controller:
             state.objectives,
             state.seen,
             allow_duplicates=state.settings.allow_duplicates,
-            is_seeded=self._is_seeded,
-            num_workers=lambda: state.settings.max_number_of_concurrent_tasks,
+            # With a seed and one worker the same seed gives the same search, whatever the times.
+            may_hold=lambda: not (self._is_seeded and state.settings.max_number_of_concurrent_tasks == 1),
             wake=self._wake,
-            alone=self._alone,
+            lock=self._strategy_lock,
         )
         run = self._present_run = Run(state, recorder, self.calls, engine, proposals, self.notice)
         run.open()

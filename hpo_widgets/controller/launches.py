@@ -45,23 +45,27 @@ class Launches:
         self._queue = queue
 
     def launch(self) -> None:
-        """Give every free worker a trial; a worker gets one only when it is free."""
+        """Give every free worker a trial, and ask for the points that are missing; a worker gets one only when free."""
         state, proposals = self._state, self._proposals
         limit = state.settings.total_max_jobs
-        num_free = min(self._engine.free(), state.settings.max_number_of_concurrent_tasks - len(state.active))
+        num_free = self._engine.free()
         while num_free > 0 and (limit is None or state.num_launched < limit):
             if state.waiting_by_hand:
                 point = state.waiting_by_hand.popleft()
                 self._launch_point(point, state.space.encode(point), None)
             else:
-                drawn = proposals.next()
-                if drawn is None:
-                    return
-                proposal, encoded = drawn
+                sampled = proposals.next()
+                if sampled is None:
+                    break
+                proposal, encoded = sampled
                 number = state.num_numbered
                 self._launch_point(proposal.point, encoded, proposal)
                 proposals.launched(proposal, number)
             num_free -= 1
+        num_left = None
+        if limit is not None:
+            num_left = max(0, limit - state.num_launched - len(state.waiting_by_hand))
+        proposals.ask(max(0, num_free), num_left)
 
     def _launch_point(self, point: dict[str, object], encoded: list[float | None], proposal: Proposal | None) -> None:
         state = self._state

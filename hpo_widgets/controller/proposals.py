@@ -1,52 +1,100 @@
-"""Where the controller gets its next point: the strategy, asked inline or on a thread of its own.
+"""Where a run gets its next point: the strategy, asked on the controller's thread or on a thread of its own.
 
-Strategies that only sample (random, grid) answer in microseconds and are asked on the controller's
-thread. A model may think for 100 ms, so it is asked on its own thread, which alone touches it; its
-answers come back through the controller's inbox. Points chosen under an earlier space epoch are
-dropped here and never run.
+Strategies that only sample (random, grid) answer in microseconds and are asked on the controller's thread. A model may
+take 100 ms, so it is asked on its own thread, and its answers come back through the controller's wake-up.
+
+A point is asked for when a worker is free, never before: a point that is asked while another trial runs is chosen
+without that trial's result, and each such trial costs the search some of what the model could have learned. The one
+exception is a model whose answer takes more than `SLOW_ASK` of a trial's time: then one point is held ready.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import statistics
+import threading
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hpo_widgets.controller.drawing import Drawing
-from hpo_widgets.controller.inline_proposals import InlineProposals
-from hpo_widgets.controller.threaded_proposals import ThreadedProposals
+from hpo_widgets.strategies.base import SearchStrategy
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.strategies.base import Observation, Proposal, SearchStrategy
+    from hpo_widgets.strategies.base import Observation, Proposal
+
+    EncodedPoint = list[float | None]
+
+MAX_DUPLICATES_IN_A_ROW = 1000
+"""After so many repeats in a row the strategy is taken to have nothing new to offer."""
+
+SLOW_ASK = 0.15
+"""A model whose median ask takes more than this share of the median trial is asked one point ahead."""
+
+NUM_TIMED = 15
+"""The medians are those of so many latest asks and trials."""
+
+MIN_TIMED = 3
+"""With fewer asks or trials than this, nothing is known of their medians."""
 
 
 class Proposals(Protocol):
-    """What the controller asks; used on the controller's thread only."""
+    """What the controller asks of a strategy; used on the controller's thread only."""
 
     is_exhausted: bool
     """True when the strategy has no further point in the present epoch."""
     error: BaseException | None
     """What the strategy raised; the search ends with it."""
     wants_observations: bool
-    """False when telling it of ended trials would be for nobody."""
+    """False when the strategy does not listen to how trials end."""
+    next_ask: float | None
+    """``time.monotonic()`` at which `ask` has to be called again although nothing happened; None: never."""
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
-        """Begin a space epoch: what was asked before is dropped."""
+        """Begin a space epoch; points of earlier epochs are dropped.
+
+        Parameters
+        ----------
+        space
+            The space from now on.
+        epoch
+            Its number.
+        history
+            All trials that have ended.
+        draws
+            How many points were drawn in this epoch already.
+        """
         ...
 
-    def next(self) -> tuple[Proposal, list[float | None]] | None:
-        """The next point with its encoded form; None: not yet, exhausted, or an error."""
+    def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        """Return the next point with its encoded form; None: not yet, exhausted, or an error."""
+        ...
+
+    def ask(self, num_free: int, num_left: int | None) -> None:
+        """Ask for the points that are still missing; called after everything that ended was told.
+
+        Parameters
+        ----------
+        num_free
+            How many workers are free and have no point.
+        num_left
+            How many trials may still be launched; None: no limit.
+        """
         ...
 
     def launched(self, proposal: Proposal, number: int) -> None:
-        """Tell the strategy which trial runs its point."""
-        ...
+        """Tell the strategy which trial runs its point.
 
-    def ended(self, number: int) -> None:
-        """Count a trial as ended, before `tell`."""
+        Parameters
+        ----------
+        proposal
+            What `next` returned.
+        number
+            The trial's number.
+        """
         ...
 
     def tell(self, observation: Observation) -> None:
@@ -54,11 +102,21 @@ class Proposals(Protocol):
         ...
 
     def report(self, number: int, iteration: int, value: float) -> None:
-        """Pass on an interim value, for pruning."""
+        """Pass on an interim value, for pruning.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        iteration
+            Where the trial is.
+        value
+            The value of the first objective there.
+        """
         ...
 
     def take_prunes(self) -> list[int]:
-        """Trials that the pruner has given up since the last call."""
+        """Return the trials that the pruner has given up since the last call."""
         ...
 
     def close(self) -> None:
@@ -72,21 +130,370 @@ def make_proposals(
     seen: set[tuple[float | None, ...]],
     *,
     allow_duplicates: bool,
-    is_seeded: bool,
-    num_workers: Callable[[], int],
+    may_hold: Callable[[], bool],
     wake: Callable[[], None],
-    alone: threading.Lock,
+    lock: threading.Lock,
 ) -> Proposals:
-    """Choose how a strategy is asked; see the module's docstring.
+    """Choose how a strategy is asked.
 
-    ``alone`` is held by the thread that asks the strategy: one lock a strategy, whatever the runs.
+    Parameters
+    ----------
+    strategy
+        What is asked.
+    objectives
+        What is optimised.
+    seen
+        Every point that was launched, encoded; the controller's thread adds to it.
+    allow_duplicates
+        Whether a point may be run twice.
+    may_hold
+        Returns whether a slow model may be asked one point ahead.
+    wake
+        Wakes the controller when an answer is there.
+    lock
+        Held by the thread that asks the strategy, where that is not the controller's: one lock a strategy, whatever
+        the runs.
+
+    Returns
+    -------
+    Proposals
+        What the controller asks.
     """
-    drawing = Drawing(strategy, objectives, seen, allow_duplicates=allow_duplicates, alone=alone)
+    sampler = DistinctSampler(strategy, objectives, seen, allow_duplicates=allow_duplicates)
     if not strategy.is_model_based:
-        return InlineProposals(drawing)
-    return ThreadedProposals(
-        drawing,
-        num_workers=num_workers,
-        asks_one_at_a_time=lambda: is_seeded and num_workers() == 1,
-        wake=wake,
-    )
+        return InlineProposals(sampler)
+    return ThreadedProposals(sampler, may_hold=may_hold, wake=wake, lock=lock)
+
+
+class DistinctSampler:
+    """Asks a strategy until a point is new; belongs to the thread that asks the strategy.
+
+    Parameters
+    ----------
+    strategy
+        What is asked.
+    objectives
+        What is optimised.
+    seen
+        Every point that was launched, encoded; the controller's thread adds to it.
+    allow_duplicates
+        Whether a point may be run twice.
+    """
+
+    def __init__(
+        self,
+        strategy: SearchStrategy,
+        objectives: tuple[Objective, ...],
+        seen: set[tuple[float | None, ...]],
+        *,
+        allow_duplicates: bool,
+    ) -> None:
+        self.strategy = strategy
+        self._objectives = objectives
+        self._seen_keys = seen
+        self._allow_duplicates = allow_duplicates
+        self._space: Space | None = None
+        # Our own strategies stay inside the space, as their tests show.
+        self._checks = not type(strategy).__module__.startswith("hpo_widgets.")
+        strategy.seen = self._is_seen
+
+    def _is_seen(self, point: dict[str, object]) -> bool:
+        """Whether a point was launched; ``in`` on a set is atomic, so that any thread may ask."""
+        if self._space is None or self._allow_duplicates:
+            return False
+        return tuple(self._space.encode(point)) in self._seen_keys
+
+    def is_new(self, encoded: EncodedPoint) -> bool:
+        """Whether a point may be launched."""
+        return self._allow_duplicates or tuple(encoded) not in self._seen_keys
+
+    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
+        """Have the strategy begin a space epoch; see `Proposals.begin`."""
+        self._space = space
+        self.strategy.begin(space, self._objectives, epoch, history, draws)
+
+    def sample(self) -> tuple[Proposal, EncodedPoint] | None:
+        """Return the next point that is new, with its encoded form; None: the strategy offers none."""
+        space = self._space
+        if space is None:
+            return None
+        ask, encode = self.strategy.ask, space.encode
+        for _ in range(MAX_DUPLICATES_IN_A_ROW):
+            proposal = ask()
+            if proposal is None:
+                return None
+            if self._checks and not space.contains(proposal.point):
+                msg = f"proposed {proposal.point!r}, which is not a point of the present space"
+                raise ValueError(msg)
+            encoded = encode(proposal.point)
+            if self.is_new(encoded):
+                return proposal, encoded
+            self.strategy.dropped(proposal)
+        return None
+
+
+class InlineProposals:
+    """Asks a sampling strategy on the controller's own thread; see `Proposals` for what its methods do.
+
+    Parameters
+    ----------
+    sampler
+        The strategy.
+    """
+
+    next_ask: float | None = None
+
+    def __init__(self, sampler: DistinctSampler) -> None:
+        self._sampler = sampler
+        strategy = sampler.strategy
+        self.wants_observations = _overrides(strategy, "tell")
+        self._wants_launches = _overrides(strategy, "launched")
+        self._wants_reports = _overrides(strategy, "report") or _overrides(strategy, "report_many")
+        self._prunes: list[int] = []
+        self.is_exhausted = False
+        self.error: BaseException | None = None
+
+    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
+        self.is_exhausted = False
+        self._call(lambda: self._sampler.begin(space, epoch, history, draws))
+
+    def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        if self.is_exhausted or self.error is not None:
+            return None
+        try:
+            sampled = self._sampler.sample()
+        except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+            self.error = error
+            return None
+        self.is_exhausted = sampled is None
+        return sampled
+
+    def ask(self, num_free: int, num_left: int | None) -> None:
+        pass  # `next` asks
+
+    def launched(self, proposal: Proposal, number: int) -> None:
+        if self._wants_launches:
+            self._call(lambda: self._sampler.strategy.launched(proposal, number))
+
+    def tell(self, observation: Observation) -> None:
+        self._call(lambda: self._sampler.strategy.tell(observation))
+
+    def report(self, number: int, iteration: int, value: float) -> None:
+        if not self._wants_reports:
+            return
+
+        def ask_pruner() -> None:
+            if self._sampler.strategy.report_many(number, [(iteration, value)]):
+                self._prunes.append(number)
+
+        self._call(ask_pruner)
+
+    def take_prunes(self) -> list[int]:
+        prunes, self._prunes = self._prunes, []
+        return prunes
+
+    def close(self) -> None:
+        pass  # there is no thread
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+            self.error = error
+
+
+class _Answer(NamedTuple):
+    """What a model answered, in how many seconds."""
+
+    epoch: int
+    sampled: tuple[Proposal, list[float | None]] | None
+    seconds: float
+
+
+class ThreadedProposals:
+    """Asks a model on a thread of its own, for workers that are free; see `Proposals` for what its methods do.
+
+    The strategy is touched by that thread only. The controller's thread owns everything else here, but for the
+    mailboxes between the two: questions and reports, which `_condition` guards, and the deques of answers and prunes.
+    Questions are answered in their order. Reports come after all questions; those of one trial that came in meanwhile
+    are one question to the pruner, so that a trial that reports often costs no more than the pruner has time for.
+
+    Parameters
+    ----------
+    sampler
+        The strategy.
+    may_hold
+        Returns whether a slow model may be asked one point ahead.
+    wake
+        Wakes the controller when an answer is there.
+    lock
+        Held by the thread that asks the strategy: that of an earlier run may still be at its last question.
+    clock
+        Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        sampler: DistinctSampler,
+        *,
+        may_hold: Callable[[], bool],
+        wake: Callable[[], None],
+        lock: threading.Lock,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sampler = sampler
+        self._may_hold = may_hold
+        self._wake = wake
+        self._lock = lock
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._questions: deque[Callable[[], None] | None] = deque()
+        self._reports: dict[int, list[tuple[int, float]]] = {}
+        self._answers: deque[_Answer] = deque()
+        self._prunes: deque[int] = deque()
+        self._ready: deque[tuple[Proposal, EncodedPoint]] = deque()
+        self._num_asked = 0
+        self._epoch = -1
+        self._launched: dict[int, float] = {}
+        """Running trial to the time of its launch, oldest first."""
+        self._trial_seconds: deque[float] = deque(maxlen=NUM_TIMED)
+        self._ask_seconds: deque[float] = deque(maxlen=NUM_TIMED)
+        self.next_ask: float | None = None
+        self.wants_observations = True
+        self.is_exhausted = False
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="hpo_widgets strategy", daemon=True)
+        self._thread.start()
+
+    def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
+        self.is_exhausted = False
+        self._epoch = epoch
+        self._ready.clear()
+        self._num_asked = 0
+        self._put(lambda: self._sampler.begin(space, epoch, history, draws))
+
+    def next(self) -> tuple[Proposal, EncodedPoint] | None:
+        self._take_answers()
+        while self._ready and self.error is None:
+            proposal, encoded = self._ready.popleft()
+            # It may have been enqueued by a person since, or be asked twice: only the first is run.
+            if self._sampler.is_new(encoded):
+                return proposal, encoded
+            self._put(partial(self._sampler.strategy.dropped, proposal))
+        return None
+
+    def ask(self, num_free: int, num_left: int | None) -> None:
+        self.next_ask = None
+        self._take_answers()
+        if self.is_exhausted or self.error is not None or num_left == 0:
+            return
+        wanted = num_free if num_left is None else min(num_free, num_left)
+        if num_free == 0 and self._is_time_to_hold():
+            wanted = 1
+        while len(self._ready) + self._num_asked < wanted:
+            self._num_asked += 1
+            self._put(partial(self._ask_strategy, self._epoch))
+
+    def _is_time_to_hold(self) -> bool:
+        """Whether a slow model has to be asked now, for its answer to come when the next worker is free."""
+        if min(len(self._trial_seconds), len(self._ask_seconds)) < MIN_TIMED or not self._launched:
+            return False
+        if self._ready or self._num_asked or not self._may_hold():
+            return False
+        ask, trial = statistics.median(self._ask_seconds), statistics.median(self._trial_seconds)
+        if ask <= SLOW_ASK * trial:
+            return False
+        due = next(iter(self._launched.values())) + trial - ask
+        if due > self._clock():
+            self.next_ask = due
+            return False
+        return True
+
+    def launched(self, proposal: Proposal, number: int) -> None:
+        self._launched[number] = self._clock()
+        self._put(lambda: self._sampler.strategy.launched(proposal, number))
+
+    def tell(self, observation: Observation) -> None:
+        number = observation.number
+        launched = self._launched.pop(number, None)
+        if launched is not None:
+            self._trial_seconds.append(self._clock() - launched)
+
+        def tell_strategy() -> None:
+            with self._condition:
+                reports = self._reports.pop(number, None)
+            if reports is not None:
+                self._sampler.strategy.report_many(number, reports)
+            self._sampler.strategy.tell(observation)
+
+        self._put(tell_strategy)
+
+    def report(self, number: int, iteration: int, value: float) -> None:
+        with self._condition:
+            self._reports.setdefault(number, []).append((iteration, value))
+            self._condition.notify()
+
+    def take_prunes(self) -> list[int]:
+        return [self._prunes.popleft() for _ in range(len(self._prunes))]
+
+    def close(self) -> None:
+        """Let the thread end after the question it is at; it is a daemon and holds nothing open."""
+        with self._condition:
+            self._questions.clear()
+            self._reports.clear()
+        self._put(None)
+
+    def _take_answers(self) -> None:
+        while self._answers:
+            epoch, sampled, seconds = self._answers.popleft()
+            self._ask_seconds.append(seconds)
+            if epoch != self._epoch:
+                continue
+            self._num_asked -= 1
+            if sampled is None:
+                self.is_exhausted = True
+            else:
+                self._ready.append(sampled)
+
+    def _put(self, question: Callable[[], None] | None) -> None:
+        with self._condition:
+            self._questions.append(question)
+            self._condition.notify()
+
+    # The strategy's thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._lock:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda: self._questions or self._reports)
+                    if self._questions:
+                        question = self._questions.popleft()
+                    else:
+                        number = next(iter(self._reports))
+                        question = partial(self._ask_pruner, number, self._reports.pop(number))
+                if question is None:
+                    return
+                try:
+                    question()
+                except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+                    self.error = error
+                    self._wake()
+
+    def _ask_strategy(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            return  # The space has changed since: spare the model the answer.
+        began = self._clock()
+        sampled = self._sampler.sample()
+        self._answers.append(_Answer(epoch, sampled, self._clock() - began))
+        self._wake()
+
+    def _ask_pruner(self, number: int, reports: Sequence[tuple[int, float]]) -> None:
+        if self._sampler.strategy.report_many(number, reports):
+            self._prunes.append(number)
+            self._wake()
+
+
+def _overrides(strategy: SearchStrategy, method: str) -> bool:
+    """Whether a strategy has its own form of a method, so that no call is made that does nothing."""
+    return getattr(type(strategy), method) is not getattr(SearchStrategy, method)

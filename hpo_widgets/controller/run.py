@@ -86,8 +86,10 @@ class Run:
         now = time.monotonic()
         if now >= timetable.next_look:
             timetable.look(now)
+        next_ask = None
         if self.stopping.reason is None and not state.is_paused:
             self._launches.launch()
+            next_ask = self._proposals.next_ask
             if timetable.next_look <= 0:
                 timetable.look(now)
         if not state.active:
@@ -101,7 +103,7 @@ class Run:
             # Only after the launch: no free worker waits for the commit of what it did before.
             self._flush()
             due, now = recorder.due, time.monotonic()
-        until = timetable.next_look if due is None else min(timetable.next_look, due)
+        until = min(moment for moment in (timetable.next_look, due, next_ask) if moment is not None)
         self._events.act(self.engine.wait(max(0.0, until - now)))
         return None
 

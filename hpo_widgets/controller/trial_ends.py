@@ -123,6 +123,5 @@ class TrialEnds:
             clock.compute_done += (time.monotonic() - started) / SECONDS_A_MINUTE
         row = trial.finish(state, time.time(), error, duration)
         self._recorder.ended(row)
-        proposals.ended(number)
         if proposals.wants_observations:
             proposals.tell(observation_of(row, search.space))

@@ -86,16 +86,15 @@ class SearchStrategy(ABC):
     Attributes
     ----------
     is_seeded
-        True when a seed was given. Such a strategy is not asked ahead when there is one worker, so
-        that the same seed gives the same search.
+        True when a seed was given. The same seed then gives the same search when there is one worker.
     space, objectives, epoch
         What `begin` was given last.
     seen
         ``seen(point)`` is True for a point that needs no further trial because it was run, runs or
         was already proposed. Set by the controller; always False where duplicates are allowed.
     is_model_based
-        True when `ask` is slow or better for knowing more results. The controller asks such a
-        strategy on a thread of its own and hardly ahead.
+        True when `ask` is slow, or better when more results are known. The controller asks such a
+        strategy on a thread of its own, when a worker is free.
     supports_several_objectives
         False makes `check` refuse a search with more than one objective.
     supports_pruning
@@ -250,8 +249,44 @@ class SearchStrategy(ABC):
         """Learn that ``proposal`` will not be run. Not called for those left over at `begin`."""
 
     def report(self, number: int, iteration: int, value: float) -> bool:  # noqa: ARG002
-        """Learn an intermediate value of a running trial; True asks to prune it."""
+        """Learn an intermediate value of a running trial; True asks to prune it.
+
+        Where trials report faster than this answers, it gets the newest value of each; see `report_many`.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        iteration
+            Where the trial is.
+        value
+            The value of the first objective there.
+
+        Returns
+        -------
+        bool
+            Whether to end the trial as pruned.
+        """
         return False
+
+    def report_many(self, number: int, reports: Sequence[tuple[int, float]]) -> bool:
+        """Learn all that a running trial has reported since the last call; True asks to prune it.
+
+        Override it to learn the values between the newest ones.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        reports
+            Iteration and value of the first objective, at least one, oldest first.
+
+        Returns
+        -------
+        bool
+            Whether to end the trial as pruned. The default is what `report` says of the newest.
+        """
+        return self.report(number, *reports[-1])
 
     def tell(self, observation: Observation) -> None:  # noqa: B027  optional
         """Learn how a trial ended, points by hand and trials of earlier spaces included."""

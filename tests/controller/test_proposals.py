@@ -1,4 +1,4 @@
-"""Where points come from: asked inline, or ahead by a thread of their own."""
+"""Where points come from: a strategy asked here, or by a thread of its own for workers that are free."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import threading
 
 import pytest
 
-from hpo_widgets.controller.drawing import MAX_DUPLICATES_IN_A_ROW
-from hpo_widgets.controller.inline_proposals import InlineProposals
-from hpo_widgets.controller.proposals import make_proposals
-from hpo_widgets.controller.threaded_proposals import ThreadedProposals
+from hpo_widgets.controller.proposals import (
+    MAX_DUPLICATES_IN_A_ROW,
+    DistinctSampler,
+    InlineProposals,
+    ThreadedProposals,
+    make_proposals,
+)
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformIntegerParameterRange
 from hpo_widgets.space import Space
@@ -89,39 +92,40 @@ class Controller:
 
     def __init__(self):
         self.seen = set()
-        self.num_workers = 2
+        self.num_free = 2
+        self.num_left = None
         self.woken = threading.Event()
-        self.alone = threading.Lock()
+        self.lock = threading.Lock()
         self.made = []
 
-    def proposals(self, strategy, *, allow_duplicates=False, is_seeded=False, begin=True):
+    def proposals(self, strategy, *, allow_duplicates=False, begin=True):
         made = make_proposals(
             strategy,
             OBJECTIVES,
             self.seen,
             allow_duplicates=allow_duplicates,
-            is_seeded=is_seeded,
-            num_workers=lambda: self.num_workers,
+            may_hold=lambda: True,
             wake=self.woken.set,
-            alone=self.alone,
+            lock=self.lock,
         )
         self.made.append(made)
         if begin:
             made.begin(SPACE, 0, [], 0)
         return made
 
-    def run(self, drawn):
+    def run(self, sampled):
         """Take a point as launched: from now on it is a duplicate."""
-        proposal, encoded = drawn
+        proposal, encoded = sampled
         self.seen.add(tuple(encoded))
         return proposal.point["n"]
 
     def next(self, proposals):
-        """Wait for the next point, as the controller does: asks, and again whenever it is woken."""
+        """Wait for the next point, as the controller does: it asks, and looks again whenever it is woken."""
         while True:
-            drawn = proposals.next()
-            if drawn is not None or proposals.is_exhausted or proposals.error is not None:
-                return drawn
+            sampled = proposals.next()
+            if sampled is not None or proposals.is_exhausted or proposals.error is not None:
+                return sampled
+            proposals.ask(self.num_free, self.num_left)
             assert self.woken.wait(DEADLINE)
             self.woken.clear()
 
@@ -132,6 +136,13 @@ def settled(proposals):
         answered = threading.Event()
         proposals._put(answered.set)
         assert answered.wait(DEADLINE)
+
+
+def reported(proposals, strategy, count):
+    """Wait until the strategy has taken up so many reports: they come after all questions."""
+    while len(strategy.named("report")) < count:
+        settled(proposals)
+    settled(proposals)
 
 
 @pytest.fixture
@@ -168,10 +179,10 @@ def test_a_model_is_asked_on_a_thread_of_its_own_and_a_sampler_here(controller):
 @both
 def test_points_come_with_their_encoded_form_in_the_strategys_order(controller, strategy_class):
     proposals = controller.proposals(strategy_class())
-    drawn = [controller.next(proposals) for _ in range(5)]
-    assert [proposal.point for proposal, _ in drawn] == [{"n": n} for n in range(5)]
-    assert [encoded for _, encoded in drawn] == [SPACE.encode({"n": n}) for n in range(5)]
-    assert [proposal.draw for proposal, _ in drawn] == list(range(5))
+    sampled = [controller.next(proposals) for _ in range(5)]
+    assert [proposal.point for proposal, _ in sampled] == [{"n": n} for n in range(5)]
+    assert [encoded for _, encoded in sampled] == [SPACE.encode({"n": n}) for n in range(5)]
+    assert [proposal.draw for proposal, _ in sampled] == list(range(5))
 
 
 def test_before_the_first_space_there_is_no_point(controller):
@@ -185,7 +196,6 @@ def test_the_strategy_hears_of_launches_reports_and_ends_in_order(controller, st
     proposal, _ = controller.next(proposals)
     proposals.launched(proposal, 0)
     proposals.report(0, 3, 0.5)
-    proposals.ended(0)
     proposals.tell(observation(0))
     settled(proposals)
     assert [call for call in strategy.calls if call[0] != "ask"] == [
@@ -198,10 +208,11 @@ def test_the_strategy_hears_of_launches_reports_and_ends_in_order(controller, st
 
 @both
 def test_what_the_pruner_gives_up_is_taken_once(controller, strategy_class):
-    proposals = controller.proposals(strategy_class())
+    strategy = strategy_class()
+    proposals = controller.proposals(strategy)
     for number, value in ((0, 0.5), (1, 1.5), (2, 2.5)):
         proposals.report(number, 0, value)
-    settled(proposals)
+    reported(proposals, strategy, 3)
     assert proposals.take_prunes() == [1, 2]
     assert proposals.take_prunes() == []
 
@@ -240,9 +251,10 @@ def test_a_strategy_with_nothing_more_is_exhausted_until_the_space_changes(contr
     assert controller.run(controller.next(proposals)) == 1
     assert controller.next(proposals) is None
     assert proposals.is_exhausted
-    settled(proposals)  # it may have been asked once more before it said so
+    settled(proposals)  # it may have been asked for the other worker before it said so
     asked = strategy.num_asked
     assert proposals.next() is None
+    proposals.ask(2, None)
     settled(proposals)
     assert strategy.num_asked == asked
     strategy.numbers.append(2)
@@ -254,7 +266,7 @@ def test_a_strategy_with_nothing_more_is_exhausted_until_the_space_changes(contr
 @both
 def test_a_strategy_that_only_repeats_itself_is_exhausted(controller, strategy_class):
     strategy = strategy_class(numbers=[1] * (2 * MAX_DUPLICATES_IN_A_ROW))
-    controller.num_workers = 1
+    controller.num_free = 1
     controller.seen.add(tuple(SPACE.encode({"n": 1})))
     proposals = controller.proposals(strategy)
     assert controller.next(proposals) is None
@@ -272,6 +284,7 @@ def test_what_a_strategy_raises_is_kept_and_it_is_asked_no_more(controller, stra
     settled(proposals)
     asked = strategy.num_asked
     assert proposals.next() is None
+    proposals.ask(2, None)
     settled(proposals)
     assert strategy.num_asked == asked
     assert not proposals.is_exhausted
@@ -323,69 +336,177 @@ def test_a_sampler_that_does_not_listen_is_told_nothing(controller):
     assert controller.proposals(Counting()).wants_observations
 
 
-# Ahead ------------------------------------------------------------------------------------------------------------
+# On a thread of its own -------------------------------------------------------------------------------------------
 
 
-def test_no_more_than_a_point_a_worker_is_asked_ahead(controller):
-    strategy = Thinking()
-    controller.num_workers = 3
-    proposals = controller.proposals(strategy)
-    assert proposals.next() is None
-    settled(proposals)
-    assert strategy.num_asked == 3
-    proposals.tell(observation(0))
-    settled(proposals)
-    assert strategy.num_asked == 3
-    controller.next(proposals)
-    settled(proposals)
-    assert strategy.num_asked == 4
-
-
-def test_more_workers_are_more_points_ahead(controller):
+def test_points_are_asked_for_free_workers_only_and_none_is_held(controller):
     strategy = Thinking()
     proposals = controller.proposals(strategy)
-    controller.next(proposals)
+    proposals.ask(0, None)
+    settled(proposals)
+    assert strategy.num_asked == 0
+    proposals.ask(3, None)
+    proposals.ask(3, None)  # the controller asks at each turn: what is asked already is not asked again
+    settled(proposals)
+    proposals.ask(3, None)
     settled(proposals)
     assert strategy.num_asked == 3
-    controller.num_workers = 5
-    controller.next(proposals)
+    for number in range(3):
+        proposals.launched(controller.next(proposals)[0], number)
+    proposals.ask(0, None)
     settled(proposals)
-    assert strategy.num_asked == 2 + 5
+    assert strategy.num_asked == 3
 
 
-def test_a_seeded_search_with_one_worker_asks_when_the_last_trial_was_told(controller):
-    strategy = Thinking(seed=3)
-    controller.num_workers = 1
-    proposals = controller.proposals(strategy, is_seeded=True)
-    for number in range(4):
-        proposal, _ = controller.next(proposals)
-        proposals.launched(proposal, number)
-        assert proposals.next() is None
-        settled(proposals)
-        assert strategy.num_asked == number + 1
-        proposals.ended(number)
+def test_nothing_is_asked_until_every_end_of_a_batch_was_told(controller):
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    for number in range(2):
+        proposals.launched(controller.next(proposals)[0], number)
+    for number in range(2):
         proposals.tell(observation(number))
     settled(proposals)
-    order = [call[0] for call in strategy.calls]
-    assert order == ["begin", *["ask", "launched", "tell"] * 4, "ask"]
-
-
-@pytest.mark.parametrize(("is_seeded", "num_workers"), [(True, 2), (False, 1)])
-def test_without_a_seed_or_with_more_workers_the_model_thinks_while_trials_run(controller, is_seeded, num_workers):
-    strategy = Thinking(seed=3)
-    controller.num_workers = num_workers
-    proposals = controller.proposals(strategy, is_seeded=is_seeded)
-    proposal, _ = controller.next(proposals)
-    proposals.launched(proposal, 0)
+    assert strategy.num_asked == 2
+    proposals.ask(2, None)
     settled(proposals)
-    assert strategy.num_asked == 1 + num_workers
+    order = [call[0] for call in strategy.calls]
+    assert order == ["begin", "ask", "ask", "launched", "launched", "tell", "tell", "ask", "ask"]
+
+
+def test_never_more_points_are_asked_than_trials_are_left(controller):
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    proposals.ask(5, 2)
+    settled(proposals)
+    assert strategy.num_asked == 2
+    proposals.launched(controller.next(proposals)[0], 0)
+    proposals.ask(4, 1)
+    settled(proposals)
+    assert strategy.num_asked == 2
+    proposals.launched(controller.next(proposals)[0], 1)
+    proposals.ask(3, 0)
+    settled(proposals)
+    assert strategy.num_asked == 2
+
+
+class Timed:
+    """Trials and asks of a threaded strategy that take the seconds that a test says."""
+
+    def __init__(self, controller, *, ask_seconds, may_hold=True):
+        self.now = 0.0
+        self.strategy = Thinking()
+        make = self.strategy.ask
+
+        def ask():
+            self.now += ask_seconds
+            return make()
+
+        self.strategy.ask = ask
+        self.proposals = ThreadedProposals(
+            DistinctSampler(self.strategy, OBJECTIVES, controller.seen, allow_duplicates=False),
+            may_hold=lambda: may_hold,
+            wake=controller.woken.set,
+            lock=controller.lock,
+            clock=lambda: self.now,
+        )
+        controller.made.append(self.proposals)
+        self.proposals.begin(SPACE, 0, [], 0)
+        for number in range(4):
+            self.launch(controller, number)
+            self.now += 1.0
+            self.proposals.tell(observation(number))
+        self.launch(controller, 4)
+
+    def launch(self, controller, number):
+        self.proposals.ask(1, None)
+        settled(self.proposals)
+        self.proposals.launched(controller.next(self.proposals)[0], number)
+
+    def num_held(self):
+        """Ask with no worker free; returns how many points that were asked before."""
+        before = self.strategy.num_asked
+        self.proposals.ask(0, None)
+        settled(self.proposals)
+        return self.strategy.num_asked - before
+
+
+def test_a_slow_model_is_asked_for_one_point_just_before_the_next_worker_is_free(controller):
+    timed = Timed(controller, ask_seconds=0.25)
+    launched = timed.now
+    assert timed.num_held() == 0
+    assert timed.proposals.next_ask == launched + 1.0 - 0.25
+    timed.now = timed.proposals.next_ask
+    assert timed.num_held() == 1
+    assert timed.num_held() == 0
+    assert timed.proposals.next_ask is None
+    assert timed.proposals.next() is not None
+    assert timed.strategy.num_asked == 6
+
+
+@pytest.mark.parametrize(("ask_seconds", "may_hold"), [(0.125, True), (0.25, False)])
+def test_a_fast_model_and_a_repeatable_search_hold_no_point(controller, ask_seconds, may_hold):
+    timed = Timed(controller, ask_seconds=ask_seconds, may_hold=may_hold)
+    timed.now += 100.0
+    assert timed.num_held() == 0
+    assert timed.proposals.next_ask is None
+
+
+def test_a_slow_model_holds_no_point_for_a_trial_that_is_not_left(controller):
+    timed = Timed(controller, ask_seconds=0.25)
+    timed.now += 100.0
+    timed.proposals.ask(0, 0)
+    settled(timed.proposals)
+    assert timed.strategy.num_asked == 5
+
+
+def test_asks_and_ends_go_before_reports_of_which_the_pruner_is_asked_about_the_newest(controller):
+    strategy = Thinking()
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    proposals.ask(1, None)
+    assert strategy.is_asked.wait(DEADLINE)
+    for iteration in range(100):
+        proposals.report(7, iteration, 0.5)
+        proposals.report(8, iteration, 0.5)
+    proposals.tell(observation(9))
+    proposals.ask(2, None)
+    strategy.may_answer.set()
+    while len(strategy.named("report")) < 2:
+        settled(proposals)
+    assert strategy.calls == [
+        ("begin", 0, 0),
+        ("ask",),
+        ("tell", 9),
+        ("ask",),
+        ("report", 7, 99, 0.5),
+        ("report", 8, 99, 0.5),
+    ]
+
+
+def test_a_strategy_that_wants_them_gets_all_reports_and_those_of_a_trial_before_its_end(controller):
+    class Learning(Thinking):
+        def report_many(self, number, reports):
+            self.note("reports", number, list(reports))
+            return False
+
+    strategy = Learning()
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    proposals.ask(1, None)
+    assert strategy.is_asked.wait(DEADLINE)
+    for iteration in range(3):
+        proposals.report(7, iteration, 0.5)
+    proposals.tell(observation(7))
+    strategy.may_answer.set()
+    settled(proposals)
+    assert strategy.calls[2:] == [("reports", 7, [(0, 0.5), (1, 0.5), (2, 0.5)]), ("tell", 7)]
 
 
 def test_answers_of_an_earlier_epoch_are_never_run(controller):
     strategy = Thinking(numbers=[1, 2, 3, 4])
     strategy.may_answer.clear()
     proposals = controller.proposals(strategy)
-    assert proposals.next() is None
+    proposals.ask(2, None)
     assert strategy.is_asked.wait(DEADLINE)
     proposals.begin(SPACE, 1, [], 0)
     strategy.may_answer.set()
@@ -394,23 +515,22 @@ def test_answers_of_an_earlier_epoch_are_never_run(controller):
     assert [name for name, *_ in strategy.calls[:4]] == ["begin", "ask", "begin", "ask"]
 
 
-def test_points_held_ready_are_forgotten_with_their_epoch(controller):
+def test_points_that_are_ready_are_forgotten_with_their_epoch(controller):
     strategy = Thinking()
-    controller.num_workers = 3
     proposals = controller.proposals(strategy)
-    controller.next(proposals)
+    proposals.ask(3, None)
     settled(proposals)
     assert proposals.next() is not None
     proposals.begin(SPACE, 1, [], 7)
     assert proposals.next() is None
-    assert controller.run(controller.next(proposals)) >= 4
+    assert controller.run(controller.next(proposals)) >= 3
     assert strategy.named("begin") == [(0, 0), (1, 7)]
 
 
-def test_a_point_asked_ahead_that_was_run_by_hand_since_is_dropped(controller):
+def test_a_point_that_was_enqueued_since_it_was_asked_is_dropped(controller):
     strategy = Thinking(numbers=[1, 2, 3])
     proposals = controller.proposals(strategy)
-    proposals.next()
+    proposals.ask(2, None)
     settled(proposals)
     controller.seen.add(tuple(SPACE.encode({"n": 1})))
     assert controller.run(controller.next(proposals)) == 2
@@ -418,10 +538,10 @@ def test_a_point_asked_ahead_that_was_run_by_hand_since_is_dropped(controller):
     assert strategy.named("dropped") == [(1,)]
 
 
-def test_a_point_that_is_asked_twice_ahead_is_run_once(controller):
+def test_a_point_that_is_asked_twice_is_run_once(controller):
     strategy = Thinking(numbers=[1, 1, 2])
     proposals = controller.proposals(strategy)
-    proposals.next()
+    proposals.ask(2, None)
     settled(proposals)
     assert [controller.run(controller.next(proposals)) for _ in range(2)] == [1, 2]
     settled(proposals)
@@ -432,7 +552,7 @@ def test_close_ends_the_thread_after_the_question_it_is_at(controller):
     strategy = Thinking()
     strategy.may_answer.clear()
     proposals = controller.proposals(strategy)
-    proposals.next()
+    proposals.ask(1, None)
     assert strategy.is_asked.wait(DEADLINE)
     proposals.tell(observation(0))
     proposals.close()
@@ -448,11 +568,11 @@ def test_another_runs_thread_waits_until_the_last_one_has_let_go_of_the_strategy
     strategy = Thinking()
     strategy.may_answer.clear()
     first = controller.proposals(strategy)
-    first.next()
+    first.ask(1, None)
     assert strategy.is_asked.wait(DEADLINE)
     first.close()
     second = controller.proposals(strategy)
-    second.next()
+    second.ask(1, None)
     assert len(strategy.named("begin")) == 1
     strategy.may_answer.set()
     controller.next(second)

@@ -310,20 +310,28 @@ class OptimizerOptuna(SearchStrategy):
             with quiet():
                 self.study.tell(proposed.trial, state=OptunaState.FAIL)
 
-    def report(self, number: int, iteration: int, value: float) -> bool:
-        """Learn an intermediate value of a running trial; True asks to prune it."""
+    def report_many(self, number: int, reports: Sequence[tuple[int, float]]) -> bool:
+        """Learn what a running trial has reported, and ask the pruner once; True asks to prune it."""
         job = self._running.get(number)
-        if job is None or not self.supports_pruning or iteration < 0 or iteration in job.curve:
+        if job is None or not self.supports_pruning:
             return False
-        job.curve[iteration] = value
-        if job.trial is None:
+        new: dict[int, float] = {}
+        for iteration, value in reports:
+            if iteration >= 0 and iteration not in job.curve:
+                job.curve[iteration] = new[iteration] = value
+        if job.trial is None or not new:
             return False
         with quiet():
-            job.trial.report(value, iteration)
-            if self.min_iteration_per_job is not None and iteration < self.min_iteration_per_job:
+            for iteration, value in new.items():
+                job.trial.report(value, iteration)
+            if self.min_iteration_per_job is not None and next(reversed(new)) < self.min_iteration_per_job:
                 return False
             with self._storage.newest():
                 return bool(job.trial.should_prune())
+
+    def report(self, number: int, iteration: int, value: float) -> bool:
+        """Learn an intermediate value of a running trial; True asks to prune it."""
+        return self.report_many(number, [(iteration, value)])
 
     def tell(self, observation: Observation) -> None:
         """Learn how a trial ended."""

@@ -1,0 +1,35 @@
+// One line about a search that an earlier run of the same cell has left running.
+
+import type { Render } from "@anywidget/types";
+import { element, keepKeys, setText } from "./dom";
+import "./earlier.css";
+
+type Model = { sentence: string };
+
+const render: Render<Model> = ({ model, el }) => {
+  const root = element("div", "hpo-part hpo-earlier", { role: "status" });
+  const sentence = element("span");
+  const buttons = (["Show", "Stop"] as const).map((word) => {
+    const button = element("button", "", {
+      type: "button",
+      "aria-label": `${word} the earlier search`,
+    });
+    setText(button, word);
+    button.addEventListener("click", () => model.send({ kind: word.toLowerCase() }));
+    return button;
+  });
+  root.append(sentence, ...buttons);
+  keepKeys(root);
+
+  const paint = (): void => {
+    setText(sentence, model.get("sentence"));
+    root.hidden = model.get("sentence") === "";
+  };
+
+  model.on("change:sentence", paint);
+  paint();
+  el.append(root);
+  return () => model.off("change:sentence", paint);
+};
+
+export default { render };
