@@ -25,7 +25,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.local import script_options
-from hpo_widgets.engines.local.worker import argument_name
+from hpo_widgets.engines.local.messages import argument_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
-"""What both engines share: their slots, the one place of waiting, deadlines, output, and the end of everything.
+"""What the engines for callables and for scripts share: workers, waiting for them, deadlines, and closing.
 
-All methods but `wake` belong
-to one thread. That thread is never blocked by a trial: sockets are non-blocking, what must be killed is
-killed at its deadline from inside `wait`, and a process that takes long to die is reaped later.
+All methods but `wake` belong to one thread. That thread is never blocked by a trial: sockets are non-blocking,
+what must be killed is killed at its deadline from inside `wait`, and a process that takes long to die is reaped
+later. Nothing that a process sends is trusted: what is no message costs the trial and its process, no more.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.environment import Environments
-from hpo_widgets.engines.local.frames import split
-from hpo_widgets.engines.local.poller import Poller
+from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
 from hpo_widgets.engines.local.process import Process, check_platform
-from hpo_widgets.engines.local.slot import FOREVER, Slot
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -34,7 +32,39 @@ if TYPE_CHECKING:
 _HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
 _SOON = 0.02  # the same, while one of them grows fast
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
+_LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a limit
 _CHUNK = 1 << 16
+
+FOREVER = float("inf")
+
+
+class WorkerHandle:
+    """What an engine knows of one worker, whose process comes and goes; belongs to the engine's thread."""
+
+    __slots__ = (
+        "abort_state", "began", "buffer", "connection", "fd", "has_closed", "index", "is_ready", "kill_at", "killed_at",
+        "num_handed_over", "number", "outgoing", "page", "process", "sent", "series", "stop_state",
+    )  # fmt: skip
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.process: Process | None = None
+        self.connection: socket.socket | None = None
+        self.fd = -1
+        self.buffer = b""
+        self.outgoing = b""
+        self.page: memoryview | None = None
+        self.is_ready = self.has_closed = False
+        self.kill_at = FOREVER
+        self.killed_at = FOREVER
+        # Of the trial that it runs:
+        self.number: int | None = None
+        self.began = 0.0
+        self.sent = b""
+        self.num_handed_over = 0
+        self.series: set[tuple[str, str]] = set()
+        self.stop_state: TrialState | None = None
+        self.abort_state: TrialState | None = None
 
 
 class ProcessEngine(ABC):
@@ -62,32 +92,33 @@ class ProcessEngine(ABC):
         self._pid = os.getpid()
         self._environments = Environments(worker_env)
         self._directory = str(Path.cwd())
-        self._poller = Poller()
+        # `selectors` would take 4 µs more a wait, with two workers 3 % of an empty trial; epoll no less than this.
+        self._poll = select.poll()
         self._wake_here, self._wake_there = socket.socketpair()
         self._wake_here.setblocking(False)
         self._wake_there.setblocking(False)
         self._wake_fd = self._wake_here.fileno()
-        self._poller.add(self._wake_fd)
+        self._poll.register(self._wake_fd, select.POLLIN)
         self._events: list[JobEvent] = []
-        self._running: dict[int, Slot] = {}
-        self._by_fd: dict[int, Slot] = {}
+        self._running: dict[int, WorkerHandle] = {}
+        self._by_fd: dict[int, WorkerHandle] = {}
         self._dying: list[Process] = []
         self._housekeeping_at = FOREVER
         self._is_closed = False
-        self._workers = workers
-        self._slots = [Slot(index) for index in range(workers)]
-        self._idle = self._slots[::-1]
+        self._num_workers = workers
+        self._workers = [WorkerHandle(index) for index in range(workers)]
+        self._idle = self._workers[::-1]
 
     # The contract --------------------------------------------------------------------------------
 
     @property
     def num_workers(self) -> int:
         """How many trials may run at once."""
-        return self._workers
+        return self._num_workers
 
     def free(self) -> int:
         """How many trials can be launched right now."""
-        return max(0, self._workers - len(self._running))
+        return max(0, self._num_workers - len(self._running))
 
     @abstractmethod
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
@@ -105,29 +136,29 @@ class ProcessEngine(ABC):
 
     def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
         """End a trial and all its processes within `grace` seconds; its "ended" event follows."""
-        slot = self._running.get(number)
-        if slot is None or slot.process is None:
+        worker = self._running.get(number)
+        if worker is None or worker.process is None:
             return
-        slot.abort_state = state
+        worker.abort_state = state
         if grace > 0:
-            self._terminate(slot)
-            slot.kill_at = min(slot.kill_at, time.monotonic() + grace)
-            self._housekeeping_at = min(self._housekeeping_at, slot.kill_at)
+            self._terminate(worker)
+            worker.kill_at = min(worker.kill_at, time.monotonic() + grace)
+            self._housekeeping_at = min(self._housekeeping_at, worker.kill_at)
         else:
-            self._kill(slot)
+            self._kill(worker)
 
     def resize(self, workers: int) -> None:
         """Change how many trials may run at once; what is running goes on to its end."""
         _check_workers(workers)
-        self._workers = workers
-        for index in range(len(self._slots), workers):
-            self._slots.append(Slot(index))
-        for slot in self._slots[workers:]:
-            if slot.number is None:
-                self._discard(slot)
-        while len(self._slots) > workers and self._slots[-1].number is None:
-            self._slots.pop()
-        self._idle = [slot for slot in reversed(self._slots[:workers]) if slot.number is None]
+        self._num_workers = workers
+        for index in range(len(self._workers), workers):
+            self._workers.append(WorkerHandle(index))
+        for worker in self._workers[workers:]:
+            if worker.number is None:
+                self._discard(worker)
+        while len(self._workers) > workers and self._workers[-1].number is None:
+            self._workers.pop()
+        self._idle = [worker for worker in reversed(self._workers[:workers]) if worker.number is None]
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Events since the last call; blocks up to `timeout` seconds (None: no limit) or until `wake`."""
@@ -141,22 +172,22 @@ class ProcessEngine(ABC):
                 return events
             pause = min(until, self._housekeeping_at) - now
             is_woken = False
-            for fd, mask in self._poller.ready(None if pause == FOREVER else max(0.0, pause)):
+            for fd, mask in self._poll.poll(None if pause == FOREVER else min(max(0.0, pause), _LONGEST) * 1000):
                 if fd == self._wake_fd:
                     is_woken = True
                     with contextlib.suppress(BlockingIOError):
                         self._wake_here.recv(4096)
                     continue
-                slot = self._by_fd.get(fd)
-                if slot is None:
+                worker = self._by_fd.get(fd)
+                if worker is None:
                     continue
-                if fd == slot.fd:
+                if fd == worker.fd:
                     if mask & select.POLLOUT:
-                        self._send_rest(slot)
+                        self._send_rest(worker)
                     if mask & ~select.POLLOUT:
-                        self._receive(slot)
+                        self._receive(worker)
                 else:
-                    self._gone(slot)
+                    self._gone(worker)
             if self._events or is_woken or time.monotonic() >= until:
                 events, self._events = self._events, []
                 return events
@@ -168,10 +199,10 @@ class ProcessEngine(ABC):
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far, its first and last 16 kB; empty for others."""
-        slot = self._running.get(number)
-        if slot is None or slot.process is None:
+        worker = self._running.get(number)
+        if worker is None or worker.process is None:
             return ""
-        parts = (slot.process.stdout.text(), slot.process.stderr.text())
+        parts = (worker.process.stdout.text(), worker.process.stderr.text())
         return "\n".join(part.rstrip("\n") for part in parts if part)
 
     def close(self, grace: float = 0.0) -> None:
@@ -185,16 +216,14 @@ class ProcessEngine(ABC):
             while self._running and time.monotonic() < until:
                 self.wait(max(0.0, until - time.monotonic()))
         self._is_closed = True
-        for slot in self._slots:
-            self._discard(slot)
+        for worker in self._workers:
+            self._discard(worker)
         for process in self._dying:
             process.reap(timeout=5.0)
             process.close()
         self._dying.clear()
         self._running.clear()
         self._events.clear()
-        self._poller.remove(self._wake_fd)
-        self._poller.close()
         self._wake_here.close()
         self._wake_there.close()
 
@@ -214,101 +243,134 @@ class ProcessEngine(ABC):
     # For the engines -----------------------------------------------------------------------------
 
     @abstractmethod
-    def _handle(self, slot: Slot, message: tuple[Any, ...]) -> None:
-        """Act on one message of a slot's process."""
+    def _handle(self, worker: WorkerHandle, message: list[Any]) -> None:
+        """Act on one message of a worker's process; raise `BadMessageError` for one that it may not send."""
 
     @abstractmethod
-    def _died(self, slot: Slot) -> None:
-        """The slot's process has ended and was reaped; its messages were handled, its files still open."""
+    def _died(self, worker: WorkerHandle) -> None:
+        """The worker's process has ended and was reaped; its messages were handled, its files still open."""
 
-    def _terminate(self, slot: Slot) -> None:
-        """Ask the slot's process to clean up and end."""
-        if slot.process is not None:
-            slot.process.terminate()
+    def _closed(self, worker: WorkerHandle) -> None:  # noqa: ARG002 -- for the engines
+        """The worker's process has closed its connection, most often by its end, which is noticed elsewhere."""
+        self._housekeeping_at = min(self._housekeeping_at, time.monotonic() + _SOON)
 
-    def _take(self, number: int) -> Slot:
-        """A free slot for the trial `number`."""
+    def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
+        """Pass one scalar of the worker's trial on."""
+        _kind, _number, *scalar = message
+        name = (scalar[0], scalar[1])
+        if name not in worker.series:
+            if len(worker.series) >= MAX_SERIES:
+                raise BadMessageError(f"report of more than {MAX_SERIES} series")
+            worker.series.add(name)
+        assert worker.number is not None  # noqa: S101
+        self._events.append(JobEvent("scalar", worker.number, tuple(scalar)))
+
+    def _refuse(self, worker: WorkerHandle, reason: str) -> None:
+        """End the worker's process, which cannot be relied on any longer, and fail its trial if it has one."""
+        process = worker.process
+        assert process is not None  # noqa: S101
+        process.kill()
+        if worker.number is None:
+            self._discard(worker)
+            return
+        duration = time.monotonic() - worker.began
+        stdout, stderr = process.stdout.take(), process.stderr.take()
+        state = worker.abort_state or TrialState.FAILED
+        launch_failed = not (worker.is_ready or worker.abort_state)
+        self._discard(worker)
+        error = f"the trial's process {reason}"
+        self._end(worker, Outcome(state, None, error, None, stdout, stderr, duration, worker.index, launch_failed))
+
+    def _terminate(self, worker: WorkerHandle) -> None:
+        """Ask the worker's process to clean up and end."""
+        if worker.process is not None:
+            worker.process.terminate()
+
+    def _take(self, number: int) -> WorkerHandle:
+        """A free worker for the trial `number`."""
         if self._is_closed:
             raise RuntimeError("the engine is closed; build a new one")
         if number in self._running:
             raise RuntimeError(f"trial {number} is running already")
-        if not self._idle or len(self._running) >= self._workers:
+        if not self._idle or len(self._running) >= self._num_workers:
             raise RuntimeError("no worker is free; launch when free() is above 0")
-        slot = self._idle.pop()
-        slot.number = number
-        slot.began = time.monotonic()
-        self._running[number] = slot
+        worker = self._idle.pop()
+        worker.number = number
+        worker.began = time.monotonic()
+        self._running[number] = worker
         if self._housekeeping_at == FOREVER:
-            self._housekeeping_at = slot.began + _HOUSEKEEPING
-        return slot
+            self._housekeeping_at = worker.began + _HOUSEKEEPING
+        return worker
 
     def _start(
         self,
-        slot: Slot,
+        worker: WorkerHandle,
         command: Sequence[str],
         environment: Mapping[str, str],
         connection: socket.socket,
         pass_fds: Sequence[int],
     ) -> None:
-        """Start the slot's process and watch it; `connection` is this side's end."""
+        """Start the worker's process and watch it; `connection` is this side's end."""
         try:
-            slot.process = Process(command, environment=environment, directory=self._directory, pass_fds=pass_fds)
+            worker.process = Process(command, environment=environment, directory=self._directory, pass_fds=pass_fds)
         except BaseException:
             connection.close()
             raise
         connection.setblocking(False)
-        slot.connection = connection
-        slot.fd = connection.fileno()
-        slot.buffer = slot.outgoing = b""
-        slot.ready = False
-        slot.kill_at = slot.killed_at = FOREVER
-        self._by_fd[slot.fd] = slot
-        self._poller.add(slot.fd)
-        if slot.process.pidfd >= 0:
-            self._by_fd[slot.process.pidfd] = slot
-            self._poller.add(slot.process.pidfd)
+        worker.connection = connection
+        worker.fd = connection.fileno()
+        worker.buffer = worker.outgoing = b""
+        worker.is_ready = worker.has_closed = False
+        worker.kill_at = worker.killed_at = FOREVER
+        self._by_fd[worker.fd] = worker
+        self._poll.register(worker.fd, select.POLLIN)
+        if worker.process.pidfd >= 0:
+            self._by_fd[worker.process.pidfd] = worker
+            self._poll.register(worker.process.pidfd, select.POLLIN)
         if self._housekeeping_at == FOREVER:
             self._housekeeping_at = time.monotonic() + _HOUSEKEEPING
 
-    def _end(self, slot: Slot, outcome: Outcome) -> None:
-        """The slot's trial has ended; the slot is free, or gone after a resize."""
-        number = slot.number
+    def _end(self, worker: WorkerHandle, outcome: Outcome) -> None:
+        """The worker's trial has ended; the worker is free, or gone after a resize."""
+        number = worker.number
         assert number is not None  # noqa: S101
         self._events.append(JobEvent("ended", number, outcome))
         del self._running[number]
-        slot.number = slot.stop_state = slot.abort_state = None
-        slot.sent = b""
-        slot.kill_at = FOREVER
-        if slot.index >= self._workers:
-            self._discard(slot)
-            while len(self._slots) > self._workers and self._slots[-1].number is None:
-                self._slots.pop()
+        worker.number = worker.stop_state = worker.abort_state = None
+        worker.sent = b""
+        worker.num_handed_over = 0
+        worker.series = set()
+        worker.kill_at = FOREVER
+        if worker.index >= self._num_workers:
+            self._discard(worker)
+            while len(self._workers) > self._num_workers and self._workers[-1].number is None:
+                self._workers.pop()
         else:
-            self._idle.append(slot)
+            self._idle.append(worker)
 
-    def _kill(self, slot: Slot) -> None:
-        if slot.process is not None:
-            slot.process.kill()
-        slot.kill_at = FOREVER
-        slot.killed_at = time.monotonic()
-        self._housekeeping_at = min(self._housekeeping_at, slot.killed_at + _PATIENCE)
+    def _kill(self, worker: WorkerHandle) -> None:
+        if worker.process is not None:
+            worker.process.kill()
+        worker.kill_at = FOREVER
+        worker.killed_at = time.monotonic()
+        self._housekeeping_at = min(self._housekeeping_at, worker.killed_at + _PATIENCE)
 
-    def _discard(self, slot: Slot) -> None:
-        """Kill the slot's process if there is one, and forget it; a new one is started when needed."""
-        process = slot.process
+    def _discard(self, worker: WorkerHandle) -> None:
+        """Kill the worker's process if there is one, and forget it; a new one is started when needed."""
+        process = worker.process
         if process is None:
             return
-        self._poller.remove(slot.fd)
-        self._by_fd.pop(slot.fd, None)
+        self._unwatch(worker.fd)
+        self._by_fd.pop(worker.fd, None)
         if process.pidfd >= 0:
-            self._poller.remove(process.pidfd)
+            self._unwatch(process.pidfd)
             self._by_fd.pop(process.pidfd, None)
-        if slot.connection is not None:
-            slot.connection.close()
-        slot.process = slot.connection = slot.page = None
-        slot.fd = -1
-        slot.buffer = slot.outgoing = b""
-        slot.kill_at = slot.killed_at = FOREVER
+        if worker.connection is not None:
+            worker.connection.close()
+        worker.process = worker.connection = worker.page = None
+        worker.fd = -1
+        worker.buffer = worker.outgoing = b""
+        worker.kill_at = worker.killed_at = FOREVER
         process.kill()
         if process.reap():
             process.close()
@@ -318,82 +380,79 @@ class ProcessEngine(ABC):
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _send_rest(self, slot: Slot) -> None:
-        connection = slot.connection
+    def _send_rest(self, worker: WorkerHandle) -> None:
+        connection = worker.connection
         if connection is None:
             return
         with contextlib.suppress(OSError):
-            slot.outgoing = slot.outgoing[connection.send(slot.outgoing) :]
-        if not slot.outgoing:
-            self._poller.add(slot.fd)
+            worker.outgoing = worker.outgoing[connection.send(worker.outgoing) :]
+        if not worker.outgoing:
+            self._poll.register(worker.fd, select.POLLIN)
 
-    def _receive(self, slot: Slot) -> bool:
-        """Handle what has arrived; False at the end of the connection."""
-        connection = slot.connection
+    def _receive(self, worker: WorkerHandle) -> bool:
+        """Handle what has arrived; False when there was nothing, or no more will come."""
+        connection, process = worker.connection, worker.process
         if connection is None:
             return False
         try:
             data = connection.recv(_CHUNK)
         except BlockingIOError:
-            return True
+            return False
         except OSError:
             data = b""
         if not data:
-            # Closed: a worker's or script's end, of which its pidfd or the next look tells the rest.
-            self._poller.remove(slot.fd)
-            self._housekeeping_at = min(self._housekeeping_at, time.monotonic() + _SOON)
+            self._unwatch(worker.fd)
+            self._closed(worker)
             return False
-        messages, slot.buffer = split(slot.buffer + data if slot.buffer else data)
-        for message in messages:
-            self._handle(slot, message)
-        return True
+        *lines, rest = (worker.buffer + data).split(b"\n")
+        worker.buffer = rest
+        reason = f"{rest[:40]!r}… of more than {MAX_LINE} bytes" if len(rest) > MAX_LINE else None
+        try:
+            for line in lines:
+                self._handle(worker, read(line))
+                if worker.process is not process:  # the message made an end of it
+                    return False
+        except BadMessageError as error:
+            reason = str(error)
+        if reason is not None:
+            self._refuse(worker, f"sent what is no report or result: {reason}")
+        return reason is None
 
-    def _gone(self, slot: Slot) -> None:
-        """The slot's process has ended: take what it had still to say, then judge its end."""
-        process = slot.process
+    def _gone(self, worker: WorkerHandle) -> None:
+        """The worker's process has ended: take what it had still to say, then judge its end."""
+        process = worker.process
         if process is None or not process.has_ended():  # a late event of an earlier process
             return
-        while slot.process is process and self._pending(slot):
+        while self._receive(worker):
             pass
-        if slot.process is process:  # else its last message made an end of it
+        if worker.process is process:  # else its last message made an end of it
             process.reap()
-            self._died(slot)
+            self._died(worker)
 
-    def _pending(self, slot: Slot) -> bool:
-        connection = slot.connection
-        if connection is None:
-            return False
-        try:
-            data = connection.recv(_CHUNK)
-        except OSError:
-            return False
-        if not data:
-            return False
-        messages, slot.buffer = split(slot.buffer + data)
-        for message in messages:
-            self._handle(slot, message)
-        return True
+    def _unwatch(self, fd: int) -> None:
+        with contextlib.suppress(KeyError):
+            self._poll.unregister(fd)
 
     def _keep_house(self, now: float) -> None:
         """Kill what is overdue, cut long output, reap the dead; sets the time of the next round."""
         following = FOREVER
-        for slot in list(self._slots):
-            process = slot.process
+        for worker in list(self._workers):
+            process = worker.process
             if process is None:
                 continue
-            if now >= slot.kill_at:
-                self._kill(slot)
-            if process.pidfd < 0 or slot.killed_at != FOREVER:
+            if now >= worker.kill_at:
+                self._kill(worker)
+            if process.pidfd < 0 or worker.killed_at != FOREVER:
                 if process.has_ended():
-                    self._gone(slot)
+                    self._gone(worker)
                     continue
-                if now >= slot.killed_at + _PATIENCE:
+                if now >= worker.killed_at + _PATIENCE:
                     # Killed, but still busy giving back its memory: its trial ends now, it is reaped later.
-                    self._died(slot)
+                    self._died(worker)
                     continue
                 following = min(following, now + _SOON)
-            following = min(following, slot.kill_at)
-            if slot.number is not None:
+            following = min(following, worker.kill_at)
+            if worker.number is not None:
                 grows = process.stdout.cut() | process.stderr.cut()
                 following = min(following, now + (_SOON if grows else _HOUSEKEEPING))
         for process in list(self._dying):

@@ -34,6 +34,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import select
 import socket
 import sys
 import tempfile
@@ -43,11 +45,19 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from hpo_widgets.engines.base import JobEvent, Outcome
-from hpo_widgets.engines.local import frames
-from hpo_widgets.engines.local.engine import ProcessEngine
-from hpo_widgets.engines.local.frames import ABORT, LENGTH, NOBODY, READY, SCALAR, STARTED, STOP, Index, dumps
-from hpo_widgets.engines.local.slot import FOREVER, Slot
+from hpo_widgets.engines.base import Outcome
+from hpo_widgets.engines.local import messages
+from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
+from hpo_widgets.engines.local.messages import (
+    ABORT,
+    NOBODY,
+    POINT_HEADER,
+    READY,
+    SCALAR,
+    STARTED,
+    STOP,
+    ChoiceIndex,
+)
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -57,6 +67,8 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.template import FunctionTemplate
 
 LARGE = 50 * 1024 * 1024
+_MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
+_CLOSING = 0.5  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
 _BOOT = "import sys; sys.path[:] = eval(sys.argv.pop(1)); from hpo_widgets.engines.local.worker import main; main()"
 
@@ -113,7 +125,7 @@ class FunctionPool(ProcessEngine):
                 f"{template.largest_part()}; every worker process gets a copy, so load such data inside the callable",
                 stacklevel=2,
             )
-        payload = dumps(
+        payload = pickle.dumps(
             {
                 "function": pickled,
                 "wants_trial": template.wants_trial,
@@ -125,12 +137,12 @@ class FunctionPool(ProcessEngine):
         self._payload_fd = _memory("payload")
         with os.fdopen(os.dup(self._payload_fd), "wb") as file:
             file.write(payload)
-        for slot in self._slots:
-            self._try_spawn(slot)
+        for worker in self._workers:
+            self._try_spawn(worker)
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
-        slot = self._take(number)
+        worker = self._take(number)
         if self._coded:
             coded = dict(point)
             for name, codes in self._coded.items():
@@ -138,19 +150,23 @@ class FunctionPool(ProcessEngine):
                     coded[name] = codes.encode(coded[name])
             point = coded
         try:
-            payload = dumps((number, point), 5)
+            payload = pickle.dumps(point, 5)
         except Exception:  # noqa: BLE001 - a value that only cloudpickle can send
-            payload = cloudpickle.dumps((number, dict(point)))
-        slot.sent = LENGTH.pack(len(payload)) + payload
-        self._hand_over(slot)
-        return slot.index
+            try:
+                payload = cloudpickle.dumps(dict(point))
+            except Exception as error:  # noqa: BLE001 - nor that can: whatever the value raises
+                self._fail_launch(worker, f"its parameters cannot be sent to one ({type(error).__name__}: {error})")
+                return worker.index
+        worker.sent = POINT_HEADER.pack(number, len(payload)) + payload
+        self._hand_over(worker)
+        return worker.index
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
         """Let ``trial.should_stop`` be True; a callable that never reads it is stopped at its next report."""
-        slot = self._running.get(number)
-        if slot is not None and slot.page is not None:
-            slot.stop_state = state
-            slot.page[STOP] = number
+        worker = self._running.get(number)
+        if worker is not None and worker.page is not None:
+            worker.stop_state = state
+            worker.page[STOP] = number
 
     def close(self, grace: float = 0.0) -> None:
         """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
@@ -161,131 +177,148 @@ class FunctionPool(ProcessEngine):
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _hand_over(self, slot: Slot) -> None:
-        """Send the slot's trial to its worker, a new one if the old one is gone."""
-        for _ in range(2):
-            if slot.process is None and not self._try_spawn(slot):
+    def _hand_over(self, worker: WorkerHandle) -> None:
+        """Send the worker its trial, after starting its process if that is gone."""
+        while worker.num_handed_over < _MOST_HAND_OVERS:
+            worker.num_handed_over += 1
+            if worker.process is None and not self._try_spawn(worker):
                 return
-            assert slot.connection is not None  # noqa: S101
-            assert slot.page is not None  # noqa: S101
-            if slot.page[STARTED] == slot.number:  # the same number once more
-                slot.page[STOP] = slot.page[ABORT] = slot.page[STARTED] = NOBODY
+            assert worker.connection is not None  # noqa: S101
+            assert worker.page is not None  # noqa: S101
+            if worker.page[STARTED] == worker.number:  # the same number once more
+                worker.page[STOP] = worker.page[ABORT] = worker.page[STARTED] = NOBODY
             try:
-                sent = slot.connection.send(slot.sent)
+                sent = worker.connection.send(worker.sent)
             except BlockingIOError:
                 sent = 0
             except OSError:  # it died while idle
-                self._discard(slot)
+                self._discard(worker)
                 continue
-            if sent != len(slot.sent):
-                slot.outgoing = slot.sent[sent:]
-                self._poller.add(slot.fd, writable=True)
+            if sent != len(worker.sent):
+                worker.outgoing = worker.sent[sent:]
+                self._poll.register(worker.fd, select.POLLIN | select.POLLOUT)
             return
-        self._fail_launch(slot, "its worker process ended before the trial was handed over")
+        self._fail_launch(worker, f"{_MOST_HAND_OVERS} in a row ended before they began the trial")
 
-    def _try_spawn(self, slot: Slot) -> bool:
-        """Start the slot's worker; without success its trial, if it has one, fails."""
+    def _try_spawn(self, worker: WorkerHandle) -> bool:
+        """Start the worker's process; without success its trial, if it has one, fails."""
         try:
-            self._spawn(slot)
+            self._spawn(worker)
         except Exception as error:
-            if slot.number is None and not isinstance(error, OSError):
+            if worker.number is None and not isinstance(error, OSError):
                 raise
-            self._fail_launch(slot, f"{type(error).__name__}: {error}")
+            self._fail_launch(worker, f"{type(error).__name__}: {error}")
             return False
         return True
 
-    def _spawn(self, slot: Slot) -> None:
-        environment = self._environments.of(slot.index)
+    def _spawn(self, worker: WorkerHandle) -> None:
+        environment = self._environments.of(worker.index)
         with contextlib.ExitStack() as childs_side:
             page_fd = _memory("page")
             childs_side.callback(os.close, page_fd)
-            os.ftruncate(page_fd, frames.PAGE)
+            os.ftruncate(page_fd, messages.PAGE)
             page = _map(page_fd)
             page[STOP] = page[ABORT] = page[STARTED] = NOBODY
             here, there = socket.socketpair()
             childs_side.callback(there.close)
             descriptors = (there.fileno(), self._payload_fd, page_fd)
             command = [sys.executable, "-c", _BOOT, self._path, ",".join(map(str, descriptors))]
-            self._start(slot, command, environment, here, descriptors)
-            slot.page = page
+            self._start(worker, command, environment, here, descriptors)
+            worker.page = page
 
-    def _fail_launch(self, slot: Slot, reason: str) -> None:
-        if slot.number is not None:
+    def _fail_launch(self, worker: WorkerHandle, reason: str) -> None:
+        if worker.number is not None:
             sentence = f"no worker process could be started: {reason}"
-            self._end(slot, Outcome(TrialState.FAILED, error=sentence, worker=slot.index, launch_failed=True))
+            self._end(worker, Outcome(TrialState.FAILED, error=sentence, worker=worker.index, launch_failed=True))
 
-    def _terminate(self, slot: Slot) -> None:
-        if slot.page is not None and slot.number is not None:
-            slot.page[ABORT] = slot.number
-        super()._terminate(slot)
+    def _terminate(self, worker: WorkerHandle) -> None:
+        if worker.page is not None and worker.number is not None:
+            worker.page[ABORT] = worker.number
+        super()._terminate(worker)
 
-    def _handle(self, slot: Slot, message: tuple[Any, ...]) -> None:
-        kind, number, first, result, extra = message
-        if kind == SCALAR:
-            if number == slot.number:  # a thread left behind by an earlier trial is not heard
-                self._events.append(JobEvent("scalar", number, first))
-        elif kind == READY:
-            slot.ready = True
-        elif number != slot.number:
+    def _handle(self, worker: WorkerHandle, message: list[Any]) -> None:
+        kind = message[0]
+        if kind == READY:
+            worker.is_ready = True
             return
-        elif extra is None and slot.process is not None and not slot.process.is_cut:
-            self._end(slot, Outcome(TrialState.COMPLETED, result, None, None, "", "", first, slot.index))
+        if message[1] != worker.number:  # a thread left behind by an earlier trial is not heard
+            return
+        if kind == SCALAR:
+            self._report(worker, message)
+            return
+        _kind, _number, seconds, result, details = message
+        if details is None and worker.process is not None and not worker.process.is_cut:
+            self._end(worker, Outcome(TrialState.COMPLETED, result, None, None, "", "", seconds, worker.index))
         else:
-            self._ended(slot, first, result, *(extra or (frames.PRINTED, None, None)))
+            self._ended(worker, seconds, result, *(details or (messages.PRINTED, None, None)))
+
+    def _closed(self, worker: WorkerHandle) -> None:
+        super()._closed(worker)
+        worker.has_closed = True
+        # Without a connection it can neither report nor return a result.
+        worker.kill_at = min(worker.kill_at, time.monotonic() + _CLOSING)
 
     def _ended(
-        self, slot: Slot, duration: float, result: object, flags: int, error: str | None, traceback: str | None
+        self,
+        worker: WorkerHandle,
+        duration: float,
+        result: object,
+        flags: int,
+        error: str | None,
+        traceback: str | None,
     ) -> None:
         """A trial that ended in any but the plainest way."""
-        process = slot.process
+        process = worker.process
         assert process is not None  # noqa: S101
         state = TrialState.COMPLETED
-        if flags & frames.ABORTED:
-            state = slot.abort_state or TrialState.ABORTED
-        elif flags & frames.FAILED:
+        if flags & messages.ABORTED:
+            state = worker.abort_state or TrialState.ABORTED
+        elif flags & messages.FAILED:
             state = TrialState.FAILED
-        elif flags & frames.STOPPED:
-            state = slot.stop_state or TrialState.ABORTED
-        if flags & frames.SPENT:
+        elif flags & messages.STOPPED:
+            state = worker.stop_state or TrialState.ABORTED
+        if flags & messages.SPENT:
             process.kill()  # first, so that what it left behind prints no more
         stdout = stderr = ""
-        if flags & frames.PRINTED or process.is_cut:
+        if flags & messages.PRINTED or process.is_cut:
             stdout, stderr = process.stdout.take(), process.stderr.take()
-        if flags & frames.SPENT:
-            self._discard(slot)
+        if flags & messages.SPENT:
+            self._discard(worker)
         self._end(
-            slot,
+            worker,
             Outcome(
-                state, result, error, traceback, stdout, stderr, duration, slot.index,
-                bool(flags & frames.UNLOADABLE),
+                state, result, error, traceback, stdout, stderr, duration, worker.index,
+                bool(flags & messages.UNLOADABLE),
             ),
         )  # fmt: skip
 
-    def _died(self, slot: Slot) -> None:
-        process = slot.process
+    def _died(self, worker: WorkerHandle) -> None:
+        process = worker.process
         assert process is not None  # noqa: S101
-        number = slot.number
+        number = worker.number
         if number is None:
-            self._discard(slot)
+            self._discard(worker)
             return
-        has_started = slot.page is not None and slot.page[STARTED] == number
-        if slot.ready and not has_started and slot.abort_state is None:
+        has_started = worker.page is not None and worker.page[STARTED] == number
+        if worker.is_ready and not has_started and worker.abort_state is None:
             # It died between two trials: the new one has not begun, so it is not lost.
-            self._discard(slot)
-            self._hand_over(slot)
+            self._discard(worker)
+            self._hand_over(worker)
             return
-        duration = time.monotonic() - slot.began
+        duration = time.monotonic() - worker.began
         stdout, stderr = process.stdout.take(), process.stderr.take()
-        if slot.abort_state is not None:
-            state = slot.abort_state
-            error = "did not end when it was told to, and was killed" if slot.killed_at < FOREVER else None
-        elif slot.ready:
+        if worker.abort_state is not None:
+            state = worker.abort_state
+            error = "did not end when it was told to, and was killed" if worker.killed_at < FOREVER else None
+        elif worker.has_closed and worker.killed_at < FOREVER:
+            state, error = TrialState.FAILED, "the trial's process closed its connection to the search"
+        elif worker.is_ready:
             state, error = TrialState.FAILED, f"the trial's process {process.ending()}"
         else:
             state, error = TrialState.FAILED, f"the worker process {process.ending()} while loading the callable"
-        launch_failed = not slot.ready and slot.abort_state is None
-        self._discard(slot)
-        self._end(slot, Outcome(state, None, error, None, stdout, stderr, duration, slot.index, launch_failed))
+        launch_failed = not worker.is_ready and worker.abort_state is None
+        self._discard(worker)
+        self._end(worker, Outcome(state, None, error, None, stdout, stderr, duration, worker.index, launch_failed))
 
 
 class _Codes:
@@ -293,7 +326,7 @@ class _Codes:
 
     def __init__(self, name: str, values: Sequence[object]) -> None:
         self._values = list(values)  # keeps them alive, so that an id stays theirs
-        self._by_id = {id(value): Index(index) for index, value in enumerate(self._values)}
+        self._by_id = {id(value): ChoiceIndex(index) for index, value in enumerate(self._values)}
         try:
             self.pickles = [cloudpickle.dumps(value) for value in self._values]
         except Exception as error:
@@ -307,7 +340,7 @@ class _Codes:
         for index, declared in enumerate(self._values):
             try:
                 if type(declared) is type(value) and bool(declared == value):
-                    return Index(index)
+                    return ChoiceIndex(index)
             except Exception:  # noqa: BLE001, S112 - arrays and the like have no plain answer
                 continue
         return value
@@ -328,4 +361,4 @@ def _memory(name: str) -> int:
 def _map(fd: int) -> memoryview:
     import mmap
 
-    return memoryview(mmap.mmap(fd, frames.PAGE)).cast("q")
+    return memoryview(mmap.mmap(fd, messages.PAGE)).cast("q")

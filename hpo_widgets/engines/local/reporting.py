@@ -1,63 +1,131 @@
-"""``hpo_widgets.report_scalar``: reporting from a script, or from anywhere below a callable.
+"""Reporting from a trial: the `RunningTrial` that a callable is given, and ``hpo_widgets.report_scalar``.
 
 A script that runs under a search finds the descriptor of its connection in an environment variable. The
-variable also names the descriptor's inode: in a child that inherited the variable but not the descriptor
-nothing is written to a stranger's file. Outside a search every call does nothing.
+variable also names the descriptor's inode: a child that inherited the variable but not the descriptor
+must not write into another file of that number. Outside a search ``report_scalar`` does nothing.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hpo_widgets.engines.local.frames import frame
+from hpo_widgets.engines.local.messages import STOP, ScalarLines
 
 if TYPE_CHECKING:
-    from hpo_widgets.engines.local.running import RunningTrial
+    from collections.abc import Mapping
 
 VARIABLE = "HPO_WIDGETS_REPORT"
 
 
-class _Reporter:
-    """Where this process reports to."""
+class TrialStopped(BaseException):
+    """Raised by ``report_scalar`` in a trial that was asked to stop and does not look at ``should_stop``.
 
-    def __init__(self) -> None:
-        self.trial: RunningTrial | None = None
-        self._lock = threading.Lock()
+    A ``BaseException``, so that ``except Exception`` in the callable does not swallow it.
+    """
 
-    def report(self, title: str, series: str, value: float, iteration: int) -> None:
-        if self.trial is not None:
-            self.trial.report_scalar(title, series, value, iteration)
+
+class TrialAborted(BaseException):
+    """Raised in the main thread of a trial that is aborted, so that its ``finally`` blocks run."""
+
+
+class Connection(Protocol):
+    """The worker's end of the connection to the controller."""
+
+    page: memoryview
+
+    def send(self, line: bytes) -> None:
+        """Send one message whole."""
+        ...
+
+
+class RunningTrial:
+    """What a callable with an argument ``trial`` is given.
+
+    Attributes
+    ----------
+    number : int
+        The trial's number in its search, from 0.
+    parameters : dict
+        Full parameter name, with its section if it has one, to value.
+    """
+
+    __slots__ = ("_connection", "_lines", "_pid", "_reports_since_stop", "_told", "has_ended", "number", "parameters")
+
+    def __init__(self, number: int, parameters: Mapping[str, Any], connection: Connection, pid: int) -> None:
+        self.number = number
+        self.parameters = dict(parameters)
+        self.has_ended = False
+        self._connection = connection
+        self._lines = ScalarLines(number)
+        self._pid = pid
+        self._told: bool | None = None
+        self._reports_since_stop = 0
+
+    def __repr__(self) -> str:
+        return f"<trial {self.number}>"
+
+    @property
+    def should_stop(self) -> bool:
+        """True when the trial was pruned or the search is stopping: return soon, with or without a value.
+
+        Reading it costs well under a microsecond. A callable that never reads it is stopped by an
+        exception in its next `report_scalar`.
+        """
+        told = self._connection.page[STOP] == self.number
+        if not self._told:
+            self._told = told
+        return told
+
+    @property
+    def was_told(self) -> bool:
+        """True when `should_stop` has said True at least once."""
+        return self._told is True
+
+    def report_scalar(self, title: str, series: str, value: float, iteration: int) -> None:
+        """Report one value of one curve; the search sees it at once.
+
+        Parameters
+        ----------
+        title, series
+            Names of the plot and of the curve in it, at most 500 characters each.
+        value
+            A number; numpy scalars and tensors of one element too, NaN and infinity included.
+        iteration
+            An integer, such as the epoch.
+
+        Raises
+        ------
+        TypeError
+            When `value` or `iteration` is not a number.
+        ValueError
+            When a name is too long, the iteration too large, or the trial has more than 10,000 curves.
+        RuntimeError
+            In a forked child of the trial: report from the trial's own process.
+        """
+        line = self._lines.line(title, series, value, iteration)
+        if self.has_ended:
             return
-        from hpo_widgets.engines.local.running import scalar
-
-        message = scalar(0, title, series, value, iteration)
-        descriptor = _descriptor()
-        if descriptor is None:
-            return
-        data = memoryview(frame(message))
-        with self._lock:
-            while data:
-                try:
-                    data = data[os.write(descriptor, data) :]
-                except (BrokenPipeError, ConnectionResetError):  # the search is gone; the script goes on
-                    return
-
-
-def _descriptor() -> int | None:
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return None
-    number, _, inode = text.partition(":")
-    try:
-        descriptor = int(number)
-        return descriptor if os.fstat(descriptor).st_ino == int(inode) else None
-    except (ValueError, OSError):
-        return None
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                "report_scalar was called in a child process; hand the value to the trial's own process "
+                "and report it there"
+            )
+        connection = self._connection
+        connection.send(line)
+        if connection.page[STOP] == self.number and not self._told:
+            # One report of grace for a callable that does look at should_stop, only less often.
+            self._reports_since_stop += 1
+            if self._told is None or self._reports_since_stop > 1:
+                raise TrialStopped
 
 
-reporter = _Reporter()
+current_trial: RunningTrial | None = None
+"""The trial that this worker runs; set by the worker's main thread."""
+
+_script_lines = ScalarLines(0)
+_script_lock = threading.Lock()
 
 
 def report_scalar(title: str, series: str, value: float, iteration: int) -> None:
@@ -66,7 +134,7 @@ def report_scalar(title: str, series: str, value: float, iteration: int) -> None
     Parameters
     ----------
     title, series
-        Names of the plot and of the curve in it, such as ``"validation", "loss"``.
+        Names of the plot and of the curve in it, such as ``"validation", "loss"``; at most 500 characters each.
     value
         A number; numpy scalars and tensors of one element too, NaN and infinity included.
     iteration
@@ -76,10 +144,37 @@ def report_scalar(title: str, series: str, value: float, iteration: int) -> None
     ------
     TypeError
         When `value` or `iteration` is not a number; also outside a search, so that it shows early.
+    ValueError
+        When a name is too long, the iteration too large, or the trial has more than 10,000 curves.
 
     Examples
     --------
     >>> from hpo_widgets import report_scalar
     >>> report_scalar("validation", "loss", 0.25, iteration=3)
     """
-    reporter.report(title, series, value, iteration)
+    if current_trial is not None:
+        current_trial.report_scalar(title, series, value, iteration)
+        return
+    descriptor = _script_descriptor()
+    lines = _script_lines if descriptor is not None else ScalarLines(0)  # outside a search only checked
+    data = memoryview(lines.line(title, series, value, iteration))
+    if descriptor is None:
+        return
+    with _script_lock:
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except (BrokenPipeError, ConnectionResetError):  # the search is gone; the script goes on
+                return
+
+
+def _script_descriptor() -> int | None:
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return None
+    number, _, inode = text.partition(":")
+    try:
+        descriptor = int(number)
+        return descriptor if os.fstat(descriptor).st_ino == int(inode) else None
+    except (ValueError, OSError):
+        return None

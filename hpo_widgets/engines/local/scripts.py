@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.base import Outcome
 from hpo_widgets.engines.local.engine import ProcessEngine
-from hpo_widgets.engines.local.frames import SCALAR
+from hpo_widgets.engines.local.messages import SCALAR, BadMessageError
 from hpo_widgets.engines.local.reporting import VARIABLE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.engines.local.engine import WorkerHandle
     from hpo_widgets.engines.local.environment import WorkerEnvironment
-    from hpo_widgets.engines.local.slot import Slot
     from hpo_widgets.engines.local.template import ScriptTemplate
 
 _MAX_SENTENCE = 500
@@ -69,56 +69,61 @@ class ScriptEngine(ProcessEngine):
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
-        slot = self._take(number)
+        worker = self._take(number)
         try:
-            self._spawn(slot, self._template.arguments(point))
+            self._spawn(worker, self._template.arguments(point))
         except Exception as error:  # noqa: BLE001 - too many processes, a NUL in a value, worker_env's own
             sentence = f"the script could not be started: {type(error).__name__}: {error}"
-            self._end(slot, Outcome(TrialState.FAILED, error=sentence, worker=slot.index, launch_failed=True))
-        return slot.index
+            self._end(worker, Outcome(TrialState.FAILED, error=sentence, worker=worker.index, launch_failed=True))
+        return worker.index
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
         """Send SIGTERM to the script and its children, SIGKILL after ``stop_grace`` seconds."""
-        slot = self._running.get(number)
-        if slot is not None and slot.abort_state is None:
+        worker = self._running.get(number)
+        if worker is not None and worker.abort_state is None:
             self.abort(number, self._stop_grace, state)
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _spawn(self, slot: Slot, arguments: Sequence[str]) -> None:
-        environment = self._environments.of(slot.index)
+    def _spawn(self, worker: WorkerHandle, arguments: Sequence[str]) -> None:
+        environment = self._environments.of(worker.index)
         here, there = socket.socketpair()
         with there:
             descriptor = there.fileno()
             environment[VARIABLE] = f"{descriptor}:{os.fstat(descriptor).st_ino}"
-            self._start(slot, [sys.executable, str(self._template.path), *arguments], environment, here, (descriptor,))
+            self._start(
+                worker, [sys.executable, str(self._template.path), *arguments], environment, here, (descriptor,)
+            )
 
-    def _terminate(self, slot: Slot) -> None:
-        if slot.process is not None:
-            slot.process.terminate(whole_group=True)
+    def _terminate(self, worker: WorkerHandle) -> None:
+        if worker.process is not None:
+            worker.process.terminate(whole_group=True)
 
-    def _handle(self, slot: Slot, message: tuple[Any, ...]) -> None:
-        kind, _number, first, _result, _extra = message
-        if kind == SCALAR and slot.number is not None:
-            self._events.append(JobEvent("scalar", slot.number, first))
+    def _handle(self, worker: WorkerHandle, message: list[Any]) -> None:
+        if message[0] != SCALAR:
+            raise BadMessageError(f"message of kind {message[0]}, which is not a script's to send")
+        if worker.number is not None:
+            self._report(worker, message)
 
-    def _died(self, slot: Slot) -> None:
-        process = slot.process
+    def _died(self, worker: WorkerHandle) -> None:
+        process = worker.process
         assert process is not None  # noqa: S101
-        duration = time.monotonic() - slot.began
+        duration = time.monotonic() - worker.began
         process.kill()  # nothing once it is reaped, which has taken its group along
         stdout, stderr = process.stdout.take(), process.stderr.take()
         state, error, traceback = TrialState.COMPLETED, None, None
-        if slot.abort_state is not None:
-            state = slot.abort_state
+        if worker.abort_state is not None:
+            state = worker.abort_state
         elif process.returncode != 0:
             state = TrialState.FAILED
             error = _sentence(process.ending(), stderr)
             start = stderr.rfind("Traceback (most recent call last)")
             traceback = stderr[start:] if start >= 0 else None
-        index = slot.index
-        self._discard(slot)
-        self._end(slot, Outcome(state, None, error, traceback, stdout, stderr, duration, index))
+        elif worker.buffer:
+            state, error = TrialState.FAILED, f"the script ended in the middle of a report: {worker.buffer[:40]!r}"
+        index = worker.index
+        self._discard(worker)
+        self._end(worker, Outcome(state, None, error, traceback, stdout, stderr, duration, index))
 
 
 def _sentence(ending: str, stderr: str) -> str:

@@ -18,18 +18,25 @@ import threading
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.engines.local import frames
-from hpo_widgets.engines.local.frames import ABORT, ENDED, LENGTH, READY, STARTED, Index, dumps, loads
-from hpo_widgets.engines.local.reporting import reporter
-from hpo_widgets.engines.local.results import plain_result
-from hpo_widgets.engines.local.running import RunningTrial, TrialAborted, TrialStopped
+from hpo_widgets.engines.local import messages, reporting
+from hpo_widgets.engines.local.messages import (
+    ABORT,
+    MAX_SENTENCE,
+    MAX_TRACEBACK,
+    POINT_HEADER,
+    READY_LINE,
+    STARTED,
+    ChoiceIndex,
+    argument_name,
+    ended_line,
+    plain_result,
+)
+from hpo_widgets.engines.local.reporting import RunningTrial, TrialAborted, TrialStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-MAX_TRACEBACK = 32 * 1024
-MAX_SENTENCE = 500
 _OUTPUT_FDS = (1, 2)
 _PATIENCE = 0.05  # seconds that a thread gets to end after its trial
 
@@ -58,18 +65,16 @@ class Worker:
 
     # Connection ----------------------------------------------------------------------------------
 
-    def send(self, message: object) -> None:
+    def send(self, line: bytes) -> None:
         """Send one message whole; the abort's exception waits until it is out."""
-        payload = dumps(message, 5)
-        data = LENGTH.pack(len(payload)) + payload
         if threading.get_ident() != self._main:
             with self._lock:
-                self._connection.sendall(data)
+                self._connection.sendall(line)
             return
         self._sending = True
         try:
             with self._lock:
-                self._connection.sendall(data)
+                self._connection.sendall(line)
         finally:
             self._sending = False
         if self._abort_when_sent:
@@ -110,46 +115,53 @@ class Worker:
             _flush(stream)
         self._threads = set(threading.enumerate())
         signal.signal(signal.SIGTERM, self._on_terminate)
-        self.send((READY, frames.NOBODY, None, None, None))
+        self.send(READY_LINE)
 
     # Trials --------------------------------------------------------------------------------------
 
     def serve(self) -> None:
         """Run trials until the controller closes the connection."""
         receive = self._connection.recv
-        unpack = LENGTH.unpack_from
+        header = POINT_HEADER
         while True:
             data = receive(65536)
             if not data:
                 return
-            while len(data) < 4 or len(data) - 4 < unpack(data)[0]:
+            while len(data) < header.size or len(data) - header.size < header.unpack_from(data)[1]:
                 more = receive(1 << 20)
                 if not more:
                     return
                 data += more
-            number, point = loads(data[4:])
+            number = header.unpack_from(data)[0]
+            # From here on its end is the trial's own, also when its point ends the process.
             self.page[STARTED] = number
             try:
-                message = self._run(number, point)
+                line = self._run(number, data[header.size :])
             except TrialAborted:  # came between the end of the callable and the note of it
-                message = (ENDED, number, 0.0, None, (frames.ABORTED | frames.SPENT | frames.PRINTED, None, None))
+                flags = messages.ABORTED | messages.SPENT | messages.PRINTED
+                line = ended_line(number, 0.0, None, (flags, None, None))
             self._trial = None
-            self.send(message)
+            self.send(line)
 
-    def _run(self, number: int, point: dict[str, Any]) -> tuple[Any, ...]:
+    def _run(self, number: int, pickled: bytes) -> bytes:
         if self._function is None:
-            flags = frames.FAILED | frames.UNLOADABLE | frames.PRINTED
-            return (ENDED, number, 0.0, None, (flags, *self._why_not))
+            flags = messages.FAILED | messages.UNLOADABLE | messages.PRINTED
+            return ended_line(number, 0.0, None, (flags, *self._why_not))
+        try:
+            point = pickle.loads(pickled)  # noqa: S301 - written by the controller of the same user
+            parameters = self._with_choices(point) if self._choices else point
+            arguments = self._arguments(parameters)
+        except BaseException as raised:  # noqa: BLE001 - whatever the loading of a value raises
+            reason = f"the trial's parameters could not be loaded in a worker process: {sentence_of(raised)}"
+            details = (messages.FAILED | messages.PRINTED, reason[:MAX_SENTENCE], traceback_of(raised))
+            return ended_line(number, 0.0, None, details)
         flags = 0
         result: object = None
         error: str | None = None
         traceback: str | None = None
-        reporter.trial = trial = RunningTrial(number, point, self, self._pid)
+        reporting.current_trial = trial = RunningTrial(number, parameters, self, self._pid)
         begun = perf_counter()
         try:
-            if self._choices:
-                trial.parameters = point = self._with_choices(point)
-            arguments = self._arguments(point)
             if self._wants_trial:
                 arguments["trial"] = trial
             self._aborting = self._abort_when_sent = False
@@ -161,35 +173,37 @@ class Worker:
         except TrialStopped:
             duration = perf_counter() - begun
             self._trial = None
-            flags = frames.STOPPED
+            flags = messages.STOPPED
         except TrialAborted:
             duration = perf_counter() - begun
             self._trial = None
         except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
             duration = perf_counter() - begun
             self._trial = None
-            flags, error, traceback = frames.FAILED, sentence_of(raised), traceback_of(raised)
+            flags, error, traceback = messages.FAILED, sentence_of(raised), traceback_of(raised)
         else:
             try:
                 result = plain_result(result)
             except TypeError as verdict:
-                result, flags, error = None, frames.FAILED, str(verdict)
+                result, flags, error = None, messages.FAILED, str(verdict)
+            except Exception as raised:  # noqa: BLE001 - a dict or a number of somebody's own making
+                result, flags, error = None, messages.FAILED, f"returned what cannot be read: {sentence_of(raised)}"
         trial.has_ended = True
-        reporter.trial = None
+        reporting.current_trial = None
         if trial.was_told:
-            flags |= frames.STOPPED
+            flags |= messages.STOPPED
         if self._aborting:
-            flags |= frames.ABORTED | frames.SPENT
+            flags |= messages.ABORTED | messages.SPENT
         flags |= self._tidy()
-        return (ENDED, number, duration, result, (flags, error, traceback) if flags else None)
+        return ended_line(number, duration, result, (flags, error, traceback) if flags else None)
 
     def _with_choices(self, point: dict[str, Any]) -> dict[str, Any]:
         point = dict(point)
         for name, pickles in self._choices.items():
             index = point.get(name)
-            if type(index) is Index:
+            if type(index) is ChoiceIndex:
                 # Unpickled for each trial: what one trial does to its value, no other sees.
-                point[name] = loads(pickles[index])
+                point[name] = pickle.loads(pickles[index])  # noqa: S301 - as above
         return point
 
     def _arguments(self, point: dict[str, Any]) -> dict[str, Any]:
@@ -215,14 +229,14 @@ class Worker:
             out.flush()
             err.flush()
             if any(os.lseek(fd, 0, os.SEEK_END) for fd in _OUTPUT_FDS):
-                flags |= frames.PRINTED
+                flags |= messages.PRINTED
             os.fchdir(self._directory)
         except (OSError, ValueError):  # it closed what is not its own
-            flags |= frames.PRINTED | frames.SPENT
+            flags |= messages.PRINTED | messages.SPENT
         if signal.getsignal(signal.SIGTERM) != self._on_terminate:
             signal.signal(signal.SIGTERM, self._on_terminate)
         if has_children() or (threading.active_count() > len(self._threads) and self._has_threads()):
-            flags |= frames.SPENT
+            flags |= messages.SPENT
         return flags
 
     def _has_threads(self) -> bool:
@@ -237,12 +251,6 @@ class Worker:
             if thread.is_alive():
                 return True
         return False
-
-
-def argument_name(name: str) -> str:
-    """How a callable or a script calls the parameter ``Section/name``: ``name``."""
-    section, slash, rest = name.partition("/")
-    return rest if slash else section
 
 
 def has_children() -> bool:
@@ -326,7 +334,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     connection = socket.socket(fileno=connection_fd)
-    page = memoryview(mmap.mmap(page_fd, frames.PAGE)).cast("q")
+    page = memoryview(mmap.mmap(page_fd, messages.PAGE)).cast("q")
     os.close(page_fd)
     worker = Worker(connection, page)
     os.register_at_fork(

@@ -55,7 +55,7 @@ class Driver:
         return self.scalars[number]
 
     def worker_pid(self, index=0):
-        return self.engine._slots[index].process.pid
+        return self.engine._workers[index].process.pid
 
 
 @pytest.fixture

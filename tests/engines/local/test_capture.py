@@ -56,7 +56,7 @@ def test_a_trial_that_prints_without_end_is_bounded_and_can_be_aborted(drive):
     driver = drive(train)
     driver.launch(0)
     driver.reported(0)
-    stdout = driver.engine._slots[0].process.stdout
+    stdout = driver.engine._workers[0].process.stdout
     driver.until(lambda: stdout.is_cut, "the first cut")
     sizes = []
     driver.until(lambda: sizes.append(os.fstat(stdout.fd).st_size) or len(sizes) > 20)

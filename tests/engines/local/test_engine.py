@@ -333,7 +333,7 @@ def test_a_thread_left_behind_is_ended_with_its_worker_and_the_result_kept(drive
 
     driver = drive(train)
     for x in range(2):
-        pid = driver.worker_pid() if driver.engine._slots[0].process else None
+        pid = driver.worker_pid() if driver.engine._workers[0].process else None
         outcome = driver.run(x, x=x)
         assert (outcome.state, outcome.result) == (COMPLETED, x)
         if pid:

@@ -413,7 +413,7 @@ def test_resizing_while_running(drive, tmp_path):
     assert driver.engine.free() == 1
     assert driver.launch(4, x=4) == 0
     assert driver.ended(4).result == 4
-    assert len(driver.engine._slots) == 1
+    assert len(driver.engine._workers) == 1
 
 
 def test_resizing_to_none_is_refused(drive):

@@ -48,7 +48,7 @@ def test_close_leaves_no_process_and_no_descriptor(counts, gone):
     before = counts()
     for grace in (0.0, 0.05):
         pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=3)
-        pids = [slot.process.pid for slot in pool._slots]
+        pids = [slot.process.pid for slot in pool._workers]
         for number in range(2):
             pool.launch(number, {})
         pool.close(grace)
@@ -142,7 +142,7 @@ POOL_OF_HARD_CASES = """
     pool = FunctionPool(FunctionTemplate(train), workers=3)
     pool.launch(0, {"kind": "stuck"})
     pool.launch(1, {"kind": "asleep"})
-    Path("idle").write_text(f"{pool._slots[0].process.pid}\\n")
+    Path("idle").write_text(f"{pool._workers[0].process.pid}\\n")
     while True:
         pool.wait(1)
 """
@@ -167,7 +167,7 @@ def test_a_fork_of_the_parent_does_not_keep_workers_alive(child_python, read_pid
 
         pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=1)
         pool.launch(0, {})
-        Path("worker").write_text(f"{pool._slots[0].process.pid}\\n")
+        Path("worker").write_text(f"{pool._workers[0].process.pid}\\n")
         fork = os.fork()
         if fork == 0:
             time.sleep(1000)
@@ -262,7 +262,7 @@ def test_an_error_in_a_notebooks_cell_shows_its_lines(drive):
 
 def test_a_process_that_cannot_be_started_fails_its_trial(drive, monkeypatch):
     driver = drive(lambda: 1)
-    driver.engine._discard(driver.engine._slots[0])
+    driver.engine._discard(driver.engine._workers[0])
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     outcome = driver.run(0)
     assert outcome.state == TrialState.FAILED
@@ -282,14 +282,12 @@ def test_a_child_reaped_by_somebody_else_is_noticed(drive):
     assert outcome.state == TrialState.FAILED
 
 
-@pytest.fixture(params=["poll", "no pidfd", "no waitid", "no F_SETSIG", "no memfd", "none of them"])
+@pytest.fixture(params=["no pidfd", "no waitid", "no F_SETSIG", "no memfd", "none of them"])
 def elsewhere(request, monkeypatch):
     """Systems that lack what Linux has."""
     import fcntl
-    import select
 
     lacks = {
-        "poll": [(select, "epoll")],
         "no pidfd": [(os, "pidfd_open")],
         "no waitid": [(os, "waitid"), (os, "pidfd_open")],
         "no F_SETSIG": [(fcntl, "F_SETSIG")],
@@ -320,7 +318,7 @@ def test_systems_with_less_than_linux_do_the_same(counts, gone):
         return 1.0
 
     with FunctionPool(FunctionTemplate(train), workers=2) as pool:
-        pids = [slot.process.pid for slot in pool._slots]
+        pids = [slot.process.pid for slot in pool._workers]
         outcomes = {}
         for number, kind in enumerate(["die", "hang", "plain"]):
             pool.launch(number, {"kind": kind})
@@ -379,7 +377,7 @@ def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
     import resource
 
     pool = FunctionPool(FunctionTemplate(lambda: 1), workers=1)
-    pool._discard(pool._slots[0])
+    pool._discard(pool._workers[0])
     before = counts()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
