@@ -4,7 +4,8 @@
 #
 #   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
 #   make lab     open the notebooks in JupyterLab
-#   make test    the tests, a real JupyterLab under Chromium among them
+#   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
+#   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
 #   make lint    ruff, mypy, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
@@ -23,13 +24,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
+PYTEST = HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest
+# More workers than two cores have: many tests wait for the processes that they start.
+WORKERS ?= 3
+PYTEST_PARALLEL = $(PYTEST) --numprocesses $(WORKERS) --dist worksteal
 # The front end's tools, run by the environment's own node.
 JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 # In a container the user often is root, whom Jupyter asks to say that it is meant.
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+.PHONY: help demo lab test test-slow lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -41,10 +46,14 @@ lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
 test: chromium $(STAMPS)/test
-	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST_PARALLEL) $(PYTEST_ARGS)
+
+# What is marked slow, and the tests of properties once more with ten times as many examples.
+test-slow: chromium $(STAMPS)/test
+	$(PYTEST_PARALLEL) -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
 
 bench: chromium $(STAMPS)/bench
-	HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest tests/benchmarks $(PYTEST_ARGS)
+	$(PYTEST) tests/benchmarks $(PYTEST_ARGS)
 
 lint: lint-ruff lint-mypy lint-js
 

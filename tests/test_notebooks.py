@@ -39,6 +39,7 @@ def test_a_notebook_is_valid_and_kept_without_outputs(path):
     assert "widgets" not in notebook.metadata
 
 
+@pytest.mark.slow
 @every_notebook
 def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith("CLEARML_")]:

@@ -107,6 +107,7 @@ def views(repository: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_the_sources_and_what_was_built_of_them(sdist, repository):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -117,6 +118,7 @@ def test_the_sdist_holds_the_sources_and_what_was_built_of_them(sdist, repositor
     assert [name for name in names if re.search(r"node_modules|__pycache__|\.venv|\.hpo_widgets", name)] == []
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_built_views_and_nothing_else(wheel, repository):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -183,6 +185,7 @@ def clean_python(wheel, tmp_path_factory) -> Path:
     return python
 
 
+@pytest.mark.slow
 def test_the_wheel_works_where_only_its_requirements_are_installed(clean_python, tmp_path):
     program = f"""
 import sys
@@ -201,13 +204,15 @@ print(hpo_widgets.__version__)
     assert run(clean_python, "-I", "-c", program, cwd=tmp_path).strip() == hpo_widgets.__version__
 
 
+@pytest.mark.slow
 def test_the_clean_environment_is_clean(clean_python, tmp_path):
     program = "import importlib.util; print(importlib.util.find_spec('pytest'), importlib.util.find_spec('sklearn'))"
     assert run(clean_python, "-I", "-c", program, cwd=tmp_path).strip() == "None None"
 
 
+@pytest.mark.slow
 def test_a_search_runs_in_a_clean_environment(clean_python, tmp_path):
-    (tmp_path / "search/protocol.py").write_text(
+    (tmp_path / "search.py").write_text(
         """
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 
@@ -224,9 +229,10 @@ print(len(optimizer.get_top_experiments(top_k=10)))
 """,
         encoding="utf-8",
     )
-    assert run(clean_python, "-I", tmp_path / "search/protocol.py", cwd=tmp_path).splitlines()[-1] == "3"
+    assert run(clean_python, "-I", tmp_path / "search.py", cwd=tmp_path).splitlines()[-1] == "3"
 
 
+@pytest.mark.slow
 def test_the_command_line_is_installed(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))

@@ -108,9 +108,12 @@ def _await_answer(server: subprocess.Popen[bytes], base: str, log: pathlib.Path)
     pytest.fail(f"JupyterLab did not answer within {SERVER_DEADLINE} s:\n{log.read_text()}", pytrace=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+    """One Chromium for all browser tests.
+
+    Its driver keeps an event loop in the main thread; it ends with the package's tests, as others need their own there.
+    """
     path = chromium()
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGUMENTS))

@@ -11,6 +11,8 @@ from tests.clearml.api_log import PassingBy
 from tests.clearml.conftest import wait_for
 from tests.clearml.recorded import calls, recorded, recorded_launch
 
+pytestmark = pytest.mark.slow
+
 CONTROLLER = """
 import json
 

@@ -45,6 +45,7 @@ def run(script, project, queue):
     return make
 
 
+@pytest.mark.slow
 def test_the_blocks_run_in_their_order(run, project, api_client, hands, tmp_path):
     parameters = {"lr": ("0.001", "float"), "units": ("4", "int"), "x": ("0.5", "float")}
     make_base_task(api_client, project, parameters={"General": parameters})

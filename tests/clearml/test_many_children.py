@@ -51,6 +51,7 @@ def report(hands, values):
     assert answer.json()["data"]["errors"] == 0
 
 
+@pytest.mark.slow
 def test_a_thousand_children_are_taken_over_looked_at_stopped_and_ranked(
     asked, thousand, hands, until, tmp_path, monkeypatch
 ):

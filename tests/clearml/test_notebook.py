@@ -20,6 +20,7 @@ def notebook(project):
     return nbformat.reads(text.replace("hpo_widgets examples", project), as_version=4)
 
 
+@pytest.mark.slow
 def test_the_notebook_searches_on_the_server_that_is_configured(notebook, project, clearml_api, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2")

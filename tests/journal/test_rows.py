@@ -60,7 +60,7 @@ def shared_journal(tmp_path_factory):
 
 
 @given(st.lists(trial_rows, min_size=1, max_size=5, unique_by=lambda row: row.number))
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_come_back_as_they_were_written(shared_journal, rows):
     before = shared_journal.sequence
     sequence = shared_journal.write(rows)
@@ -80,7 +80,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=4))
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_header_comes_back_as_it_was_set(shared_journal, header):
     sequence = shared_journal.set_header(header)
     assert same(shared_journal.reader.header, header)

@@ -691,9 +691,12 @@ def is_inside(function, frame):
     return frame is not None and (frame.f_code is function.__code__ or is_inside(function, frame.f_back))
 
 
-def test_an_interrupt_ends_the_waiting_and_not_the_search(search, held, gate):
+def test_an_interrupt_ends_the_waiting_and_not_the_search(search, held, gate, request):
     import signal
 
+    # A process that a shell started in the background ignores interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     gate.shut()
     made = search(held, total_max_jobs=2)
     made.start()

@@ -89,6 +89,18 @@ UNSUPPORTED = {
     ("set", "brute force"): "without steps",
 }
 
+# A diagonal has each parameter and each strategy at least once; the rest of the matrix is slow.
+PAIRS = [
+    pytest.param(
+        parameter,
+        strategy,
+        marks=[] if row == (column + 1) % len(PARAMETERS) or (parameter, strategy) in UNSUPPORTED else pytest.mark.slow,
+        id=f"{parameter}, {strategy}",
+    )
+    for row, parameter in enumerate(PARAMETERS)
+    for column, strategy in enumerate(STRATEGIES)
+]
+
 
 def objective(point: dict[str, Any]) -> float:
     x = point["x"]
@@ -96,8 +108,7 @@ def objective(point: dict[str, Any]) -> float:
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize("strategy_name", STRATEGIES)
-@pytest.mark.parametrize("parameter_name", PARAMETERS)
+@pytest.mark.parametrize(("parameter_name", "strategy_name"), PAIRS)
 def test_a_change_of_range_and_its_undo_keep_points_inside_and_the_history(drive, parameter_name, strategy_name):
     parameter, narrow = PARAMETERS[parameter_name]
     strategy: SearchStrategy = STRATEGIES[strategy_name]()
@@ -156,7 +167,13 @@ def _subclasses(kind: type) -> set[type]:
     return {below for child in kind.__subclasses__() for below in {child, *_subclasses(child)}}
 
 
-@pytest.mark.parametrize("name", ["uniform stepped", "log stepped", "integer stepped", "discrete of any type"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "discrete of any type",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("uniform stepped", "log stepped", "integer stepped")),
+    ],
+)
 def test_a_model_reaches_the_ends_of_a_finite_range(drive, name):
     parameter = PARAMETERS[name].parameter
     space = Space([parameter])

@@ -268,7 +268,7 @@ def test_a_search_in_place_of_its_id_is_refused_with_the_way_to_show_it():
         ({"worker_env": {}}, "worker_env: arguments need base_task_id="),
         ({"base_task_id": train, "worker_enf": {}}, "worker_enf"),
     ],
-    ids=str,
+    ids=["of the widget", "without a template", "of the search"],
 )
 def test_unknown_keywords_are_refused(ended, keywords, message):
     with pytest.raises(TypeError, match=message):
