@@ -24,7 +24,7 @@ class ActiveTrial:
     row
         Its row, which `refresh` and `finish` bring up to date.
     proposal
-        The strategy's proposal, or None for a point by hand.
+        The strategy's proposal, or None for a point that a person enqueued.
     started
         ``time.monotonic()`` of its launch.
     """
@@ -114,8 +114,8 @@ class ActiveTrial:
         self.report(objectives[0].title, objectives[0].series, number, iteration)
         return None
 
-    def judge(self, objectives: tuple[Objective, ...]) -> str | None:
-        """Why a trial that ran to its end failed all the same; None when it has its objectives."""
+    def validate_objectives(self, objectives: tuple[Objective, ...]) -> str | None:
+        """Say why a trial that ran to its end failed all the same; None when it has its objectives."""
         for objective in objectives:
             found = objective.measure(self.summaries.get((objective.title, objective.series)))
             if found is None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.controller.calls_due import CallsDue
-from hpo_widgets.controller.changes import Changes
-from hpo_widgets.controller.inbox import Inbox, run_now
+from hpo_widgets._messages import complete
+from hpo_widgets.controller.callbacks import CallbackQueue
 from hpo_widgets.controller.proposals import make_proposals
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
@@ -23,8 +24,8 @@ from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.viewer.journal_state import END_STATUS
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from hpo_widgets.controller.callbacks import CallbackThread
     from hpo_widgets.controller.recorder import Recorder
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.limits import Settings
     from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
     from hpo_widgets.viewer.journal_state import JournalState
@@ -60,8 +62,8 @@ class Controller:
     ) -> None:
         self.state = SearchState(space, objectives, strategy, settings)
         self.recorder = recorder
-        self.changes = Changes(self.state, recorder, lambda: self._present_run)
-        self.calls = CallsDue(recorder, self.state.epochs, callbacks)
+        self.commands = Commands(self.state, recorder, lambda: self._present_run)
+        self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
         self.notices: Sequence[Notice] = []
         """Written under ``_gate`` by any thread."""
         self.ended = threading.Event()
@@ -109,7 +111,7 @@ class Controller:
                 self.ended = threading.Event()
             self._aborts_sent = threading.Event()
             state.stop_reason = None
-            state.endings.begin_run()
+            state.stop_conditions.begin_run()
             state.clock.begin_run()
             state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
             self.recorder.event("start")
@@ -190,13 +192,13 @@ class Controller:
         """
         self._starts_again = False
         if self._present_run is not None:
-            self._present_run.stopping.end(StopReason("stopped", sentence))
+            self._present_run.trials.stop(StopReason("stopped", sentence))
         return self._aborts_sent
 
     def _start_after_end(self) -> None:
         """Begin another run behind one that is ending: jobs may take their time to end. Any other just goes on."""
         run = self._present_run
-        self._starts_again = self._thread is None or (run is not None and run.stopping.reason is not None)
+        self._starts_again = self._thread is None or (run is not None and run.trials.stop_reason is not None)
 
     def log(self, number: int) -> str:
         """What a running trial has printed so far, empty for others and where a server keeps it."""
@@ -237,7 +239,7 @@ class Controller:
             wake=self._wake,
             lock=self._strategy_lock,
         )
-        run = self._present_run = Run(state, recorder, self.calls, engine, proposals, self.notice)
+        run = self._present_run = Run(state, recorder, self.callback_queue, engine, proposals, self.notice)
         run.open()
         while True:
             while self._inbox.run_next():
@@ -246,7 +248,7 @@ class Controller:
             reason = run.step()
             if reason is not None:
                 return reason
-            if run.stopping.has_sent_all():
+            if run.trials.has_sent_all():
                 self._aborts_sent.set()
 
     def _close(self, reason: StopReason) -> StopReason:
@@ -267,13 +269,13 @@ class Controller:
             self.notice("search", reason.sentence)
         try:
             self.recorder.flush()
-            self.calls.hand_over()
+            self.callback_queue.hand_over()
         except Exception as error:  # noqa: BLE001 -- also what a journal does not take; the files are closed all the same
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
             if reason.code != "error":
                 reason = StopReason("error", f"the journal could not be written: {error}")
         self.recorder.close_journal()
-        self.calls.close()
+        self.callback_queue.close()
         return reason
 
     def _set_ended(self, reason: StopReason) -> None:
@@ -304,3 +306,108 @@ class Controller:
         except Exception as error:  # noqa: BLE001 -- the same
             logger.warning("journal: %s", error)
             return False
+
+
+class Commands:
+    """Commands for the owner of the search's state: submit them to the `Controller`.
+
+    Parameters
+    ----------
+    present_run
+        The run that goes on now; None: none does.
+    """
+
+    def __init__(self, state: SearchState, recorder: Recorder, present_run: Callable[[], Run | None]) -> None:
+        self._state = state
+        self._recorder = recorder
+        self._present_run = present_run
+
+    def set_ranges(self, ranges: Mapping[str, Any]) -> None:
+        """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
+        self._begin(self._state.epochs.set_ranges(ranges, self._state.num_numbered), "set")
+
+    def undo(self) -> None:
+        """Go back to the ranges before the last change."""
+        self._begin(self._state.epochs.undo(self._state.num_numbered), "undo")
+
+    def redo(self) -> None:
+        """Take back the last `undo`."""
+        self._begin(self._state.epochs.redo(self._state.num_numbered), "redo")
+
+    def _begin(self, mark: EpochMark | None, step: str) -> None:
+        """Make a new epoch known; what was asked under the old one is dropped."""
+        if mark is None:
+            return
+        self._state.num_draws = 0
+        self._recorder.event(
+            "set_ranges",
+            step=step,
+            epoch=mark.epoch,
+            first_number=mark.first_number,
+            space=self._state.space.to_dict(),
+        )
+        run = self._present_run()
+        if run is not None:
+            run.begin_epoch()
+
+    def set_settings(self, **changes: object) -> None:
+        """Set limits and sizes; the names are those of `Settings`."""
+        settings = self._state.settings
+        for name, value in changes.items():
+            setattr(settings, name, value)
+        run = self._present_run()
+        if run is not None:
+            if "max_number_of_concurrent_tasks" in changes:
+                run.engine.resize(settings.max_number_of_concurrent_tasks)
+            if "report_period" in changes:
+                run.deadlines.begin_report_period()
+            run.deadlines.check_now()
+        self._recorder.event("settings", changes=changes)
+
+    def set_deadline(self, deadline: dt.datetime | None) -> None:
+        """Set the moment at which the search ends; None: no moment does."""
+        self._state.clock.set_deadline(deadline)
+        run = self._present_run()
+        if run is not None:
+            run.deadlines.check_now()
+        self._recorder.event("set_time_limit", deadline=deadline and deadline.isoformat())
+
+    def enqueue(self, point: dict[str, object]) -> None:
+        """Have a point tried next; it counts against the budget like any other."""
+        self._state.enqueued.append(point)
+        self._recorder.event("enqueue_trial", parameters=self._state.space.encode(point))
+
+
+class Inbox:
+    """A queue of commands, filled by any thread and emptied by the controller's.
+
+    Both ends of a deque are atomic. Who puts a command holds the controller's gate, so that none is put when nobody
+    empties the queue any more.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Callable[[], object], Future[Any]]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, function: Callable[[], object]) -> Future[Any]:
+        """Have a command wait for its turn; its result or error comes by the future."""
+        future: Future[Any] = Future()
+        self._waiting.append((function, future))
+        return future
+
+    def run_next(self) -> bool:
+        """Run the command that has waited longest; False when there is none."""
+        if not self._waiting:
+            return False
+        function, future = self._waiting.popleft()
+        complete(future, function)
+        return True
+
+
+def run_now(function: Callable[[], object]) -> Future[Any]:
+    """Run a command here; its result or error comes by the future all the same."""
+    future: Future[Any] = Future()
+    complete(future, function)
+    return future

@@ -8,17 +8,19 @@ whatever somebody has seen survives the death of the kernel.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.store import TrialStore
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from hpo_widgets.journal import Owner
@@ -234,3 +236,36 @@ class Recorder:
             _, rows = reader.trials()
         ended = [row for row in rows if TrialState(row.state).has_ended]
         return sorted(ended, key=lambda row: row.number)
+
+
+class RecordedHistory(Sequence[Observation]):
+    """All ended trials as observations, read from the journal only when a strategy looks.
+
+    Random and grid never do, so a change of range costs them nothing however many trials there are.
+    """
+
+    def __init__(self, recorder: Recorder, space: Space, num_numbered: int, active: frozenset[int]) -> None:
+        self._recorder = recorder
+        self._space = space
+        # Trials that end later are told one by one; the history must not hold them too.
+        self._later = active
+        self._end = num_numbered
+        self._observations: list[Observation] | None = None
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._load()[index]
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self._load())
+
+    def _load(self) -> list[Observation]:
+        if self._observations is None:
+            self._observations = [
+                Observation.of(row, self._space)
+                for row in self._recorder.ended_rows()
+                if row.number < self._end and row.number not in self._later
+            ]
+        return self._observations

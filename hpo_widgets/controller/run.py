@@ -1,28 +1,24 @@
-"""One run of a search, turn by turn: what is due by the clock, launches, what jobs tell, and why it is over."""
+"""One run of a search: ask, launch, receive, judge, record, until there is a reason to end."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, cast
 
-from hpo_widgets.controller.history import History
-from hpo_widgets.controller.job_events import JobEvents
-from hpo_widgets.controller.launches import Launches
-from hpo_widgets.controller.stopping import AGREEMENT_SECONDS, Stopping
-from hpo_widgets.controller.timetable import Timetable
-from hpo_widgets.controller.trial_ends import TrialEnds
-from hpo_widgets.engines.base import QueueEngine
+from hpo_widgets.controller.deadlines import Deadlines
+from hpo_widgets.controller.recorder import RecordedHistory
+from hpo_widgets.controller.trial_lifecycle import AGREEMENT_SECONDS, TrialLifecycle
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.controller.calls_due import CallsDue
+    from hpo_widgets.controller.callbacks import CallbackQueue
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
-    from hpo_widgets.engines.base import JobEngine
+    from hpo_widgets.engines.base import JobEngine, QueueEngine
 
 MOST_NAMES = 10
 """So many trials are named in one sentence."""
@@ -31,12 +27,20 @@ MOST_NAMES = 10
 class Run:
     """From the first launch to the last end; belongs to the controller's thread.
 
-    Other threads may read ``queue`` and ``stopping.reason``.
+    Other threads may read ``queue`` and ``trials.stop_reason``.
 
     Parameters
     ----------
+    state
+        What outlives the run.
+    recorder
+        Makes everything durable, and then known.
+    callbacks
+        Takes the calls that follow from the ends of trials.
     engine
         What runs the trials; who made it closes it.
+    proposals
+        Where points come from.
     tell
         Tells people a sentence, after its source.
     """
@@ -45,28 +49,29 @@ class Run:
         self,
         state: SearchState,
         recorder: Recorder,
-        calls: CallsDue,
+        callbacks: CallbackQueue,
         engine: JobEngine,
         proposals: Proposals,
         tell: Callable[[str, str], None],
     ) -> None:
         self.engine = engine
-        self.queue = engine if isinstance(engine, QueueEngine) else None
-        """The engine, where it runs trials as jobs of a server."""
-        self.stopping = Stopping(state, engine, self.queue)
-        self.timetable = Timetable(state, recorder, self.stopping)
+        self.trials = TrialLifecycle(state, recorder, proposals, engine, tell)
+        self.deadlines = Deadlines(state, recorder, self.trials)
+        self.trials.on_began = self.deadlines.trial_began
         self._state = state
         self._recorder = recorder
-        self._calls = calls
+        self._callbacks = callbacks
         self._proposals = proposals
         self._tell = tell
-        self._launches = Launches(state, recorder, proposals, self.timetable, engine, self.queue)
-        self._ends = TrialEnds(state, recorder, proposals, self.stopping, by_servers_clock=self.queue is not None)
-        self._events = JobEvents(state, recorder, proposals, self.stopping, self.timetable, self._ends, tell)
+
+    @property
+    def queue(self) -> QueueEngine | None:
+        """The engine, where it runs trials as jobs of a server."""
+        return self.trials.queue
 
     def open(self) -> None:
         """Take over what an earlier process left running, and have the strategy begin."""
-        self._launches.adopt()
+        self.trials.adopt()
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
@@ -74,48 +79,78 @@ class Run:
         state = self._state
         try:
             # So that the history is whole: what ended is in the journal before a strategy reads it.
-            self._flush()
+            self._record()
         finally:  # the ranges have changed already, whatever the journal says
-            history = History(self._recorder, state.space, state.num_numbered, frozenset(state.active))
+            history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
             self._proposals.begin(state.space, state.epochs.number, history, state.num_draws)
 
     def step(self) -> StopReason | None:
-        """One turn: act on what waits, then sleep until something happens; the reason ends the run."""
-        state, recorder, timetable = self._state, self._recorder, self.timetable
-        self.stopping.prune(self._proposals.take_prunes())
-        now = time.monotonic()
-        if now >= timetable.next_look:
-            timetable.look(now)
+        """Act on what is due, then wait until something happens; the returned reason ends the run."""
+        state, trials, deadlines, recorder = self._state, self.trials, self.deadlines, self._recorder
+        trials.prune(self._proposals.take_prunes())
+        deadlines.check_if_due()
         next_ask = None
-        if self.stopping.reason is None and not state.is_paused:
-            self._launches.launch()
+        if trials.stop_reason is None and not state.is_paused:
+            num_free = self._launch()
+            self._proposals.ask(num_free, self._num_left())
             next_ask = self._proposals.next_ask
-            if timetable.next_look <= 0:
-                timetable.look(now)
-        if not state.active:
-            reason = self.stopping.reason or self._why_no_more()
-            if reason is not None:
-                return reason
-        elif self.stopping.has_waited_long_enough():
-            return self._leave()
-        due, now = recorder.due, time.monotonic()
-        if due is not None and now >= due:
+            deadlines.check_if_due()
+        reason = self._why_over()
+        if reason is not None:
+            return reason
+        if recorder.due is not None and time.monotonic() >= recorder.due:
             # Only after the launch: no free worker waits for the commit of what it did before.
-            self._flush()
-            due, now = recorder.due, time.monotonic()
-        until = min(moment for moment in (timetable.next_look, due, next_ask) if moment is not None)
-        self._events.act(self.engine.wait(max(0.0, until - now)))
+            self._record()
+        until = min(moment for moment in (deadlines.next_check, recorder.due, next_ask) if moment is not None)
+        for event in self.engine.wait(max(0.0, until - time.monotonic())):
+            trials.receive(event)
         return None
 
     def close(self, reason: StopReason) -> None:
         """Let go of the strategy, and end in the rows what the engine has ended by its close."""
         self._proposals.close()
-        self._ends.abandon(reason.sentence)
+        self.trials.abandon(reason.sentence)
+
+    def _launch(self) -> int:
+        """Give free workers what is enqueued, then what the strategy proposed; returns how many stay free."""
+        state, proposals, trials = self._state, self._proposals, self.trials
+        limit = state.settings.total_max_jobs
+        num_free = self.engine.free()
+        while num_free > 0 and (limit is None or state.num_launched < limit):
+            if state.enqueued:
+                point = state.enqueued.popleft()
+                trials.launch(point, state.space.encode(point), None)
+            else:
+                sampled = proposals.next()
+                if sampled is None:
+                    break
+                proposal, encoded = sampled
+                proposals.launched(proposal, trials.launch(proposal.point, encoded, proposal))
+            num_free -= 1
+        return max(0, num_free)
+
+    def _num_left(self) -> int | None:
+        """How many trials the strategy may still propose; None: no limit."""
+        state = self._state
+        limit = state.settings.total_max_jobs
+        return None if limit is None else max(0, limit - state.num_launched - len(state.enqueued))
+
+    def _why_over(self) -> StopReason | None:
+        """Why the run is over; None: it goes on."""
+        state = self._state
+        if state.active:
+            return self._leave() if self.trials.has_waited_long_enough() else None
+        return self.trials.stop_reason or state.stop_conditions.why_no_more(
+            state.num_launched,
+            self._proposals,
+            type(state.strategy).__name__,
+            may_launch=not (state.enqueued or state.is_paused),
+        )
 
     def _leave(self) -> StopReason:
         """Let go of the jobs whose end the server has not told, and say which they are."""
-        reason = cast("StopReason", self.stopping.reason)
-        left = self._ends.leave(cast("QueueEngine", self.queue).may_go_on())
+        reason = cast("StopReason", self.trials.stop_reason)
+        left = self.trials.leave(cast("QueueEngine", self.queue).may_go_on())
         if not left:
             return reason
         names = [f"#{row.number} ({row.job})" for row in left]
@@ -127,17 +162,8 @@ class Run:
         self._tell("search", f"{unknown}. Starting the search again, or opening it, takes them up as they are then")
         return StopReason(reason.code, f"{reason.sentence}; {unknown}")
 
-    def _why_no_more(self) -> StopReason | None:
-        state = self._state
-        return state.endings.why_no_more(
-            state.num_launched,
-            self._proposals,
-            type(state.strategy).__name__,
-            may_launch=not (state.waiting_by_hand or state.is_paused),
-        )
-
-    def _flush(self) -> None:
+    def _record(self) -> None:
         """Make everything durable, and then known."""
-        self._events.refresh_rows()
+        self.trials.refresh_rows()
         self._recorder.flush()
-        self._calls.hand_over()
+        self._callbacks.hand_over()

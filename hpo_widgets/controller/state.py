@@ -1,4 +1,4 @@
-"""What of a search outlives its runs, beside its trials: ranges, limits, counts, what waits and what runs."""
+"""The state of a search that outlives its runs: ranges, limits, counts, what is enqueued and what runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.controller.endings import Endings
+from hpo_widgets.controller.stop_conditions import StopConditions
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, WallClock
 from hpo_widgets.space.range_history import RangeHistory
@@ -38,7 +38,7 @@ class SearchState:
         self.strategy = strategy
         self.settings = settings
         self.clock = Clock(settings)
-        self.endings = Endings(settings, self.clock)
+        self.stop_conditions = StopConditions(settings, self.clock)
         self.status = SearchStatus.IDLE
         self.stop_reason: StopReason | None = None
         self.is_paused = False
@@ -51,7 +51,8 @@ class SearchState:
         self.seen: set[tuple[float | None, ...]] = set()
         """Every point that was launched, encoded."""
         self.active: dict[int, ActiveTrial] = {}
-        self.waiting_by_hand: deque[dict[str, object]] = deque()
+        self.enqueued: deque[dict[str, object]] = deque()
+        """Points that people want to be tried next."""
         self.interrupted: list[tuple[TrialRow, str]] = []
         """Trials whose jobs an earlier process launched, to be taken over by the next run."""
         self.exhausted: int | None = None
@@ -71,8 +72,8 @@ class SearchState:
         """Why a search that does not run cannot be started now; None: it can."""
         if self.interrupted:
             return None
-        reason = self.endings.why_nothing_left(self.num_launched)
-        if reason is None and self.exhausted == self.epochs.number and not self.waiting_by_hand:
+        reason = self.stop_conditions.why_nothing_left(self.num_launched)
+        if reason is None and self.exhausted == self.epochs.number and not self.enqueued:
             return self.stop_reason
         return reason
 
@@ -100,8 +101,6 @@ class SearchState:
         self.seen = {tuple(point) for point in bulk["parameters"]}
         in_epoch = bulk["epoch"] == self.epochs.number
         self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
-        self.endings.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
-        num_by_hand = int(bulk["manual"].sum())
-        self.waiting_by_hand.extend(
-            dict(journal_state.declared_space.decode(encoded)) for encoded in journal_state.points_by_hand[num_by_hand:]
-        )
+        self.stop_conditions.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
+        not_launched = journal_state.points_by_hand[int(bulk["manual"].sum()) :]
+        self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)

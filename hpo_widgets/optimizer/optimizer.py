@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.controller.history import observation_of
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
 from hpo_widgets.optimizer.definition import define, names_a_task
@@ -20,6 +19,7 @@ from hpo_widgets.optimizer.running_search import JOURNALS_OF_THIS_PROCESS
 from hpo_widgets.optimizer.search_commands import SearchCommands
 from hpo_widgets.optimizer.settings import above_zero, whole_above_zero
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.random import RandomSearch
 from hpo_widgets.trials import Trial, TrialState
 from hpo_widgets.trials.export import experiment_details, to_dataframe
@@ -161,7 +161,7 @@ class HyperParameterOptimizer(SearchCommands):
             When the trials are for a ClearML server that does not answer.
         """
         if job_complete_callback is not None:
-            self._controller.calls.callback = _checked_callback(job_complete_callback)
+            self._controller.callback_queue.callback = _checked_callback(job_complete_callback)
         return self._begin_run(self._starts.announce(), self._controller.start)
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
@@ -273,7 +273,7 @@ class HyperParameterOptimizer(SearchCommands):
         ValueError
             For a moment in the past or minutes that are not above 0.
         """
-        self._do(lambda: self._controller.changes.set_deadline(_deadline(in_minutes, specific_time)))
+        self._do(lambda: self._controller.commands.set_deadline(_deadline(in_minutes, specific_time)))
 
     def get_time_limit(self) -> dt.datetime | None:
         """The moment at which the search ends, as naive local time; None without a limit."""
@@ -400,7 +400,7 @@ class HyperParameterOptimizer(SearchCommands):
     def set_report_period(self, report_period_minutes: float) -> None:
         """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10)."""
         minutes = above_zero("report_period_minutes", report_period_minutes)
-        self._do(lambda: self._controller.changes.set_settings(report_period=minutes))
+        self._do(lambda: self._controller.commands.set_settings(report_period=minutes))
 
     # Beyond ClearML -------------------------------------------------------------------------------
 
@@ -428,20 +428,20 @@ class HyperParameterOptimizer(SearchCommands):
             For unknown names (with the nearest one) and impossible ranges; nothing changes then.
         """
         self.space.with_ranges(ranges)  # raises here, whatever thread the search is on
-        self._do(lambda: self._controller.changes.set_ranges(ranges))
+        self._do(lambda: self._controller.commands.set_ranges(ranges))
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        self._do(self._controller.changes.undo)
+        self._do(self._controller.commands.undo)
 
     def redo(self) -> None:
         """Take back the last `undo`."""
-        self._do(self._controller.changes.redo)
+        self._do(self._controller.commands.redo)
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
         """Run a point of one's own next, duplicate or not; it counts against the budget."""
         point = self.space.normalise(parameters)
-        self._do(lambda: self._controller.changes.enqueue(dict(point)))
+        self._do(lambda: self._controller.commands.enqueue(dict(point)))
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again; the retry counts against the budget."""
@@ -451,18 +451,18 @@ class HyperParameterOptimizer(SearchCommands):
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""
         number = whole_above_zero("max_number_of_concurrent_tasks", number)
-        self._do(lambda: self._controller.changes.set_settings(max_number_of_concurrent_tasks=number))
+        self._do(lambda: self._controller.commands.set_settings(max_number_of_concurrent_tasks=number))
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit."""
         if number is not None:
             number = whole_above_zero("total_max_jobs", number)
-        self._do(lambda: self._controller.changes.set_settings(total_max_jobs=number))
+        self._do(lambda: self._controller.commands.set_settings(total_max_jobs=number))
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
         """Change the compute budget, in minutes; None: no limit."""
         minutes = above_zero("compute_time_limit", minutes)
-        self._do(lambda: self._controller.changes.set_settings(compute_time_limit=minutes))
+        self._do(lambda: self._controller.commands.set_settings(compute_time_limit=minutes))
 
     def to_dataframe(self) -> pd.DataFrame:
         """All trials with typed values, one row a trial."""
@@ -474,7 +474,7 @@ class HyperParameterOptimizer(SearchCommands):
 
         rows = self._recorder.ended_rows()
         space = self._definition.space
-        return study_from_trials(space, self.objectives, [observation_of(row, space) for row in rows], self.name)
+        return study_from_trials(space, self.objectives, [Observation.of(row, space) for row in rows], self.name)
 
     @classmethod
     def open(

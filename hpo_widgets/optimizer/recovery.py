@@ -47,6 +47,6 @@ def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], las
         return row
     state, error = found.state, found.error
     if state is TrialState.COMPLETED:
-        error = trial.judge(objectives)
+        error = trial.validate_objectives(objectives)
         state = TrialState.COMPLETED if error is None else TrialState.FAILED
     return trial.finish(state, now, error, found.seconds)

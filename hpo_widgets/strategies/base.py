@@ -11,9 +11,10 @@ import inspect
 import operator
 import secrets
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from hpo_widgets._messages import near_match
+from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.parameters import Parameter
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import TrialState
+    from hpo_widgets.trials import TrialRow
 
 
 class Proposal(NamedTuple):
@@ -49,7 +50,7 @@ class Observation(NamedTuple):
     number
         The trial's number in its search.
     point
-        Full parameter name to Python value. Points by hand and points of earlier spaces come too,
+        Full parameter name to Python value. Enqueued points and points of earlier spaces come too,
         so it may lie outside the current space.
     state
         How the trial ended.
@@ -64,6 +65,28 @@ class Observation(NamedTuple):
     state: TrialState
     values: tuple[float, ...] | None
     iteration: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, row: TrialRow, space: Space) -> Observation:
+        """Return what a trial's row tells.
+
+        Parameters
+        ----------
+        row
+            Of a trial that has ended.
+        space
+            A space of its search, which knows the types of its values.
+
+        Returns
+        -------
+        Observation
+            Without values where an objective is missing.
+        """
+        values: tuple[float, ...] | None = None
+        if row.values is not None and None not in row.values:
+            values = cast("tuple[float, ...]", tuple(row.values))
+        iteration = None if row.iteration is None else tuple(at or 0 for at in row.iteration)
+        return cls(row.number, space.decode(row.parameters), TrialState(row.state), values, iteration)
 
 
 def _nothing_seen(point: dict[str, Any]) -> bool:  # noqa: ARG001  the signature is the contract
@@ -289,7 +312,7 @@ class SearchStrategy(ABC):
         return self.report(number, *reports[-1])
 
     def tell(self, observation: Observation) -> None:  # noqa: B027  optional
-        """Learn how a trial ended, points by hand and trials of earlier spaces included."""
+        """Learn how a trial ended, enqueued points and trials of earlier spaces included."""
 
 
 def _checked_seed(seed: int) -> int:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.controller import stopping
+from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -164,7 +164,7 @@ def come_back(way):
 @pytest.fixture
 def left_behind(way, task_search, hands, until, monkeypatch):
     """``left_behind(trouble)`` gives a search that was stopped, and ended though its two trials still run."""
-    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
 
     def make(trouble):
         hands.gate.clear()
@@ -220,7 +220,7 @@ def test_what_a_stop_left_behind_is_opened_as_the_server_has_it(left_behind, way
 
 
 def test_a_trial_that_was_never_launched_is_not_left_behind(way, task_search, hands, until, monkeypatch):
-    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
     way.plan("tasks.clone", "unanswered")
     made = task_search(total_max_jobs=1)
     way.plan("tasks.get_all", "lost", times=1000)

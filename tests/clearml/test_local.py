@@ -14,7 +14,7 @@ import pytest
 from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, LogUniformParameterRange
-from hpo_widgets.controller import stopping
+from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.engines.clearml import engine, local_jobs
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
@@ -87,7 +87,7 @@ def test_the_process_and_its_children_end_with_the_trial(local, hands, tmp_path,
 def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(
     way, local, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(stopping, "AGREEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
     path = tmp_path / "processes"
     made = local(ENDLESS.format(path=str(path)))
     made.start_locally()

@@ -8,7 +8,7 @@ import pytest
 
 from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.controller.state import SearchState
-from hpo_widgets.controller.stopping import Stopping
+from hpo_widgets.controller.trial_lifecycle import TrialLifecycle
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.search.limits import Settings
@@ -66,8 +66,8 @@ def state():
 
 
 @pytest.fixture
-def stopping(state, engine):
-    return Stopping(state, engine, None)
+def trials(state, recorder, engine):
+    return TrialLifecycle(state, recorder, None, engine, lambda source, sentence: None)
 
 
 @pytest.fixture

@@ -91,17 +91,19 @@ def test_what_cannot_be_a_result_is_told(trial, result, objectives, sentence):
 
 def test_a_trial_with_all_its_objectives_is_judged_well(trial):
     trial.report("validation", "loss", math.inf, 0)
-    assert trial.judge(LOSS) is None
+    assert trial.validate_objectives(LOSS) is None
 
 
 def test_a_trial_that_reports_nothing_is_told_so(trial):
-    assert trial.judge(LOSS) == "ended without reporting 'validation/loss'; it reported and returned nothing"
+    assert (
+        trial.validate_objectives(LOSS) == "ended without reporting 'validation/loss'; it reported and returned nothing"
+    )
 
 
 def test_a_trial_that_reports_something_else_is_told_what_and_offered_the_nearest(trial):
     trial.report("train", "time", 1.0, 0)
     trial.report("validation", "los", 1.0, 0)
-    assert trial.judge(TWO) == (
+    assert trial.validate_objectives(TWO) == (
         "ended without reporting 'validation/loss', only other scalars. Did you mean 'validation/los'?"
     )
 
@@ -109,7 +111,7 @@ def test_a_trial_that_reports_something_else_is_told_what_and_offered_the_neares
 def test_of_many_other_scalars_a_few_are_named(trial):
     for number in range(50):
         trial.report("t", f"s{number}", 1.0, 0)
-    sentence = trial.judge(LOSS)
+    sentence = trial.validate_objectives(LOSS)
     assert "'t/s4'" in sentence
     assert "'t/s49'" not in sentence
 
@@ -117,7 +119,7 @@ def test_of_many_other_scalars_a_few_are_named(trial):
 def test_a_nan_is_a_failure_with_its_iteration(trial):
     trial.report("validation", "loss", 1.0, 3)
     trial.report("validation", "loss", math.nan, 4)
-    assert trial.judge(LOSS) == "validation/loss is NaN at iteration 4"
+    assert trial.validate_objectives(LOSS) == "validation/loss is NaN at iteration 4"
 
 
 def test_the_end_writes_state_time_and_error_and_keeps_no_nan(trial):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.controller.recorder import FLUSH_ROWS, Recorder
+from hpo_widgets.controller.recorder import FLUSH_ROWS, RecordedHistory, Recorder
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
@@ -92,3 +92,45 @@ def test_before_the_first_start_nothing_makes_a_file(tmp_path):
     made.close_journal()
     with Journal.view(made.path) as reader:
         assert [event["kind"] for event in reader.events()] == ["set_ranges"]
+
+
+SPACE = Space([UniformParameterRange("x", 0, 1)])
+
+
+class EndedRows:
+    """Ended rows, and how often somebody asked for them."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.times_read = 0
+
+    def ended_rows(self):
+        self.times_read += 1
+        return self.rows
+
+
+@pytest.fixture
+def ended():
+    return EndedRows([row(number, value=float(number)) for number in range(6)])
+
+
+def test_the_journal_is_read_when_somebody_looks_and_once(ended):
+    history = RecordedHistory(ended, SPACE, 6, frozenset())
+    assert ended.times_read == 0
+    assert len(history) == 6
+    assert [observation.number for observation in history] == list(range(6))
+    assert history[-1].values == (5.0,)
+    assert [observation.number for observation in history[1:3]] == [1, 2]
+    assert ended.times_read == 1
+
+
+def test_trials_that_are_told_one_by_one_later_are_not_in_it(ended):
+    history = RecordedHistory(ended, SPACE, 4, frozenset({1, 2}))
+    assert [observation.number for observation in history] == [0, 3]
+
+
+def test_a_history_stays_as_it_was_when_it_was_read(ended):
+    history = RecordedHistory(ended, SPACE, 10, frozenset())
+    assert len(history) == 6
+    ended.rows.append(row(6))
+    assert len(history) == 6

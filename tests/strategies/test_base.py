@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hpo_widgets.objectives import make_objectives
-from hpo_widgets.parameters import UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.space import Space
 from hpo_widgets.strategies import (
     GridSearch,
+    Observation,
     OptimizerBOHB,
     OptimizerOptuna,
     Proposal,
@@ -17,6 +18,7 @@ from hpo_widgets.strategies import (
     SearchStrategy,
     base,
 )
+from hpo_widgets.trials import TrialRow, TrialState
 
 SPACE = Space([UniformParameterRange("x", -5, 5), UniformParameterRange("y", -5, 5)])
 
@@ -127,3 +129,26 @@ def test_the_contract_speaks_of_every_method():
 
 def sum_of(point):
     return point["x"] + point["y"]
+
+
+WITH_CHOICE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
+
+
+def ended(number, state=TrialState.COMPLETED, **fields):
+    return TrialRow(number, int(state), 0, WITH_CHOICE.encode({"x": number / 10, "kind": None}), **fields)
+
+
+def test_an_observation_has_the_point_with_its_own_types():
+    found = Observation.of(ended(5, TrialState.PRUNED, values=[0.5, 2.0], iteration=[3, 4]), WITH_CHOICE)
+    assert found == Observation(5, {"x": 0.5, "kind": None}, TrialState.PRUNED, (0.5, 2.0), (3, 4))
+    assert type(found.state) is TrialState
+
+
+@pytest.mark.parametrize("values", [None, [None], [0.5, None]])
+def test_values_that_are_not_all_there_are_none(values):
+    assert Observation.of(ended(1, TrialState.FAILED, values=values), WITH_CHOICE).values is None
+
+
+def test_an_iteration_that_is_unknown_is_the_first():
+    found = Observation.of(ended(1, TrialState.FAILED, values=[1.0, None], iteration=[None, 7]), WITH_CHOICE)
+    assert found.iteration == (0, 7)

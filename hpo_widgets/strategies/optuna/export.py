@@ -16,8 +16,8 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
 from hpo_widgets.strategies.optuna.history import last_report, outcome
-from hpo_widgets.strategies.optuna.quiet import quiet
-from hpo_widgets.strategies.optuna.slots import can_hold
+from hpo_widgets.strategies.optuna.mapping import can_hold
+from hpo_widgets.strategies.optuna.study import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,10 +51,10 @@ def study_from_trials(
     -------
     optuna.Study
         Parameters have the search's names and values. Choices that Optuna cannot hold or tell apart
-        appear as their labels. Steps are left out, since points by hand may lie between them. Each
+        appear as their labels. Steps are left out, since enqueued points may lie between them. Each
         trial's number and state in the search are its user attributes ``number`` and ``state``.
     """
-    columns = {name: _Column(space.leaf(name), name, observations) for name in space.names}
+    columns = {name: _ExportedParameter(space.leaf(name), name, observations) for name in space.names}
     with quiet():
         study = optuna.create_study(
             study_name=name,
@@ -70,7 +70,7 @@ def study_from_trials(
     return study
 
 
-class _Column:
+class _ExportedParameter:
     """One parameter with a distribution that holds the values of all trials."""
 
     def __init__(self, leaf: LeafParameter, name: str, observations: Sequence[Observation]) -> None:
@@ -98,7 +98,9 @@ class _Column:
         return self._labels[table.table.index_of(value)]
 
 
-def _trial(observation: Observation, columns: dict[str, _Column], num_objectives: int) -> optuna.trial.FrozenTrial:
+def _trial(
+    observation: Observation, columns: dict[str, _ExportedParameter], num_objectives: int
+) -> optuna.trial.FrozenTrial:
     state = outcome(observation, num_objectives)
     curve = last_report(observation) if num_objectives == 1 else {}
     values = observation.values if state is OptunaState.COMPLETE else None

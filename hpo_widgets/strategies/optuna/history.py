@@ -56,7 +56,7 @@ def outcome(observation: Observation, num_objectives: int, full_length: int | No
     return OptunaState.FAIL
 
 
-class History:
+class PastTrials:
     """Makes the trials that a new study begins with.
 
     Parameters

@@ -1,15 +1,21 @@
-"""A whole space in the words of Optuna: parameters, selectors of combinations, points both ways."""
+"""A space in Optuna's terms: distributions of parameters and of combinations, points in both directions."""
 
 from __future__ import annotations
 
+import bisect
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-
-from hpo_widgets.strategies.optuna.slots import Slot
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from optuna.trial import Trial
 
@@ -17,6 +23,115 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
     Point = dict[str, Any]
+
+
+_TOLERANCE = 1e-9
+_NATIVE_CHOICES = (bool, int, float, str, type(None))
+
+
+class OptunaParameter:
+    """A leaf parameter in Optuna's terms.
+
+    Ranges become a float or int distribution of the same values, with ``log`` and ``step``. Where
+    Optuna cannot say the same, the parameter is the *index* among its values instead: steps of an
+    exponent (even in the exponent, as the index is), steps that miss the maximum of the range, and
+    choices that Optuna cannot hold or cannot tell apart (objects; ``True`` beside ``1``).
+
+    Parameters
+    ----------
+    name
+        The name in the study.
+    leaf
+        The parameter with its current range.
+    """
+
+    def __init__(self, name: str, leaf: LeafParameter) -> None:
+        self.name = name
+        self.leaf = leaf
+        self._is_index = False
+        self.distribution = self._make_distribution()
+
+    def _make_distribution(self) -> BaseDistribution:
+        leaf, count = self.leaf, self.leaf.num_values
+        if leaf.kind == "choice":
+            choices = [leaf.value_at(index) for index in range(count or 0)]
+            self._is_index = not can_hold(choices)
+            return CategoricalDistribution(range(len(choices)) if self._is_index else choices)
+        if count is None:
+            low, high = leaf.range
+            if not leaf.contains(high):  # an open end
+                high = math.nextafter(high, -math.inf)
+            return FloatDistribution(low, high, log=leaf.kind == "log")
+        if count == 1 or leaf.kind == "log" or not _is_even(leaf, count):
+            self._is_index = True
+            return IntDistribution(0, count - 1)
+        low, high, step = leaf.value_at(0), leaf.value_at(count - 1), leaf.step
+        if leaf.kind == "int":
+            return IntDistribution(low, high, step=int(step or 1))
+        return FloatDistribution(low, high, step=step)
+
+    def suggest(self, trial: Trial) -> Any:
+        """Let Optuna choose, and return the value for a point."""
+        distribution, name = self.distribution, self.name
+        if isinstance(distribution, FloatDistribution):
+            return self.value(
+                trial.suggest_float(
+                    name,
+                    distribution.low,
+                    distribution.high,
+                    step=distribution.step,
+                    log=distribution.log,
+                )
+            )
+        if isinstance(distribution, IntDistribution):
+            return self.value(trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step))
+        assert isinstance(distribution, CategoricalDistribution)  # noqa: S101  for the type checker
+        return self.value(trial.suggest_categorical(name, distribution.choices))
+
+    def value(self, suggested: Any) -> Any:
+        """Return the parameter's value for what Optuna suggests."""
+        if self._is_index:
+            return self.leaf.value_at(int(suggested))
+        if self.leaf.kind == "choice" or self.leaf.num_values is None:
+            return suggested
+        low, high = self.leaf.range
+        if not low - _TOLERANCE * abs(low) <= suggested <= high + _TOLERANCE * abs(high):
+            return suggested  # of a sampler with values of its own; the caller refuses the point
+        # Optuna computes steps in floats; the grid's own value is the one that compares equal.
+        return self.leaf.value_at(self.nearest_index(self.leaf, suggested))
+
+    def suggestion(self, value: Any) -> Any:
+        """Return what Optuna would have suggested for a value inside the range."""
+        if self._is_index:
+            return self.leaf.index_of(value)
+        return value
+
+    @staticmethod
+    def nearest_index(leaf: LeafParameter, value: float) -> int:
+        """Return the index of the step nearest to a number inside a stepped range."""
+        if (index := leaf.index_of(value)) is not None:
+            return index
+        last = (leaf.num_values or 1) - 1
+        right = bisect.bisect_left(range(last + 1), value, key=leaf.value_at)
+        if right == 0 or right > last:
+            return min(right, last)
+        below, above = leaf.value_at(right - 1), leaf.value_at(right)
+        return right if above - value < value - below else right - 1
+
+
+def can_hold(choices: Sequence[Any]) -> bool:
+    """Tell whether Optuna's categorical distribution keeps these choices and tells them apart."""
+    if any(type(choice) not in _NATIVE_CHOICES for choice in choices):
+        return False
+    if any(isinstance(choice, float) and math.isnan(choice) for choice in choices):
+        return False
+    return len(set(choices)) == len(choices)
+
+
+def _is_even(leaf: LeafParameter, count: int) -> bool:
+    """Tell whether the values of a stepped range are all a step apart, the maximum included."""
+    low, high, step = (Decimal(str(n)) for n in (leaf.value_at(0), leaf.value_at(count - 1), leaf.step))
+    return high - low == (count - 1) * step
 
 
 class SpaceMap:
@@ -43,23 +158,23 @@ class SpaceMap:
         self.space = space
         self.distributions: dict[str, BaseDistribution] = {}
         self.common: dict[str, BaseDistribution] = {}
-        self._slots: dict[int, Slot] = {}
+        self._parameters: dict[int, OptunaParameter] = {}
         self._selectors: dict[int, str] = {}
         self._top_leaves = [o.index for o in space.occurrences if not o.conditions]
         self._top_sets = [place.index for place in space.sets if not place.conditions]
-        alike: dict[str, list[tuple[LeafParameter, Slot]]] = {}
+        alike: dict[str, list[tuple[LeafParameter, OptunaParameter]]] = {}
         for occurrence in space.occurrences:
             leaf = space.active_leaf(occurrence.index)
             if leaf is None or occurrence.dimension is None:
                 continue
-            slots = alike.setdefault(occurrence.name, [])
-            slot = next((slot for known, slot in slots if known == leaf), None)
-            if slot is None:
-                name = f"{leaf.name} #{len(slots) + 1}" if slots else leaf.name
-                slot = Slot(name, leaf)
-                slots.append((leaf, slot))
-            self._slots[occurrence.index] = slot
-            self._add(slot.name, slot.distribution, is_common=not occurrence.conditions)
+            candidates = alike.setdefault(occurrence.name, [])
+            parameter = next((parameter for known, parameter in candidates if known == leaf), None)
+            if parameter is None:
+                name = f"{leaf.name} #{len(candidates) + 1}" if candidates else leaf.name
+                parameter = OptunaParameter(name, leaf)
+                candidates.append((leaf, parameter))
+            self._parameters[occurrence.index] = parameter
+            self._add(parameter.name, parameter.distribution, is_common=not occurrence.conditions)
         for place in space.sets:
             feasible = space.feasible(place.index)
             if len(feasible) > 1:
@@ -81,9 +196,9 @@ class SpaceMap:
         return point
 
     def _suggest_leaf(self, trial: Trial, occurrence: int, point: Point) -> None:
-        slot = self._slots.get(occurrence)
-        if slot is not None:
-            point[slot.leaf.name] = slot.suggest(trial)
+        parameter = self._parameters.get(occurrence)
+        if parameter is not None:
+            point[parameter.leaf.name] = parameter.suggest(trial)
             return
         constant = self.space.active_leaf(occurrence)
         if constant is not None:
@@ -103,7 +218,7 @@ class SpaceMap:
     def params(self, point: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what Optuna would have suggested for a point, None when it is outside the space.
 
-        A value inside its range but between the steps, such as one of a point by hand, counts as the
+        A value inside its range but between the steps, such as one of an enqueued point, counts as the
         nearest step.
         """
         selections = self.space.selections(point)
@@ -117,10 +232,10 @@ class SpaceMap:
             for index, combination in enumerate(selections)
             if combination is not None and index in self._selectors
         }
-        for index, slot in self._slots.items():
+        for index, parameter in self._parameters.items():
             conditions = self.space.occurrences[index].conditions
             if all(selections[which] == combination for which, combination in conditions):
-                params[slot.name] = slot.suggestion(point[slot.leaf.name])
+                params[parameter.name] = parameter.suggestion(point[parameter.leaf.name])
         return params
 
     def _on_steps(self, point: Mapping[str, Any]) -> Point:
@@ -139,4 +254,4 @@ def nearest_step(leaf: LeafParameter, value: Any) -> Any:
     low, high = leaf.range
     if type(value) not in (int, float) or not low <= value <= high:
         return value
-    return leaf.value_at(Slot.nearest_index(leaf, value))
+    return leaf.value_at(OptunaParameter.nearest_index(leaf, value))

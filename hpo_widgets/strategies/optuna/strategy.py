@@ -12,11 +12,9 @@ from optuna.trial import TrialState as OptunaState
 
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.strategies.optuna import samplers
-from hpo_widgets.strategies.optuna.checks import expect, has_continuous, notes_on, try_sampler
-from hpo_widgets.strategies.optuna.history import History, last_report, outcome
+from hpo_widgets.strategies.optuna.history import PastTrials, last_report, outcome
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
-from hpo_widgets.strategies.optuna.quiet import quiet
-from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, make_study
+from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, make_study, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
 from hpo_widgets.strategies.random import PointStream, first_unseen
 
@@ -91,9 +89,9 @@ class OptimizerOptuna(SearchStrategy):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
-        expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
-        expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
+        samplers.expect(optuna_sampler, optuna.samplers.BaseSampler, "optuna_sampler", "TPESampler()")
+        samplers.expect(optuna_pruner, optuna.pruners.BasePruner, "optuna_pruner", "MedianPruner()")
+        samplers.expect(continue_previous_study, optuna.Study, "continue_previous_study", "load_study(...)")
         if max_observations is not None and max_observations < 30:
             raise ValueError(f"max_observations must be at least 30, or None for all, got {max_observations!r}")
         self.optuna_sampler = optuna_sampler
@@ -111,7 +109,7 @@ class OptimizerOptuna(SearchStrategy):
 
     def unsupported(self, parameter: Parameter) -> str | None:
         """Say why the sampler cannot choose values of ``parameter``; None when it can."""
-        if isinstance(self.optuna_sampler, BruteForceSampler) and has_continuous(parameter):
+        if isinstance(self.optuna_sampler, BruteForceSampler) and samplers.has_continuous(parameter):
             return (
                 f"BruteForceSampler tries every value and {parameter.name or 'a ParameterSet'} has "
                 "a range without steps: give it a step_size or choose another sampler"
@@ -135,7 +133,7 @@ class OptimizerOptuna(SearchStrategy):
         with quiet():
             try:
                 sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
-                try_sampler(sampler, space, directions)
+                samplers.try_sampler(sampler, space, directions)
             except Exception as error:
                 kind = type(self.optuna_sampler).__name__
                 raise ValueError(f"{kind} cannot search this space: {error}") from error
@@ -161,9 +159,9 @@ class OptimizerOptuna(SearchStrategy):
         curves = self._curves()
         directions = directions_of(objectives)
         self.supports_pruning = len(directions) == 1
-        self.notes = notes_on(self.optuna_sampler, space, epoch, len(directions))
+        self.notes = samplers.notes_on(self.optuna_sampler, space, epoch, len(directions))
         self._map = SpaceMap(space)
-        self._history = History(self._map, directions, self.max_iteration_per_job)
+        self._history = PastTrials(self._map, directions, self.max_iteration_per_job)
         self._stream = PointStream(space, self.seed, epoch)
         self._drawn = draws
         self._proposed.clear()

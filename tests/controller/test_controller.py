@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.controller.inbox import Inbox, run_now
+from hpo_widgets.controller.controller import Inbox, run_now
 
 
 def test_commands_run_one_at_a_time_in_their_order():

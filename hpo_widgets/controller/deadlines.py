@@ -1,4 +1,4 @@
-"""What is due by the clock: limits of time, the sign of life, the report; and when to look at the clock again."""
+"""What is due by the clock: limits of time, the lease's renewal, the report; and when to check again."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 if TYPE_CHECKING:
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.controller.state import SearchState
-    from hpo_widgets.controller.stopping import Stopping
+    from hpo_widgets.controller.trial_lifecycle import TrialLifecycle
 
 HEARTBEAT_SECONDS = 5.0
 
 
-class Timetable:
+class Deadlines:
     """Does on time what one run has to do on time; belongs to the controller's thread.
 
     All moments are those of ``time.monotonic``.
+
+    Parameters
+    ----------
+    state
+        Has the limits and what is used of them.
+    recorder
+        Keeps the lease and the reports.
+    trials
+        Aborts what is over its time.
     """
 
-    def __init__(self, state: SearchState, recorder: Recorder, stopping: Stopping) -> None:
+    def __init__(self, state: SearchState, recorder: Recorder, trials: TrialLifecycle) -> None:
         self._state = state
         self._recorder = recorder
-        self._stopping = stopping
-        self.next_look = 0.0
-        """When `look` is due again."""
+        self._trials = trials
+        self.next_check = 0.0
+        """When `check` is due again."""
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         self._next_report = 0.0
         self.begin_report_period()
@@ -36,18 +45,24 @@ class Timetable:
         """Have the next report a whole period from now."""
         self._next_report = time.monotonic() + self._state.settings.report_period * SECONDS_A_MINUTE
 
-    def look_at_once(self) -> None:
-        """Have `look` called at the next turn: a limit may have become nearer."""
-        self.next_look = 0.0
+    def check_now(self) -> None:
+        """Have `check` called at the next turn: a limit may have become nearer."""
+        self.next_check = 0.0
 
-    def job_began(self) -> None:
-        """Count in that a job may be the next to reach a limit."""
+    def trial_began(self) -> None:
+        """Take into account that a trial that has begun may be the next to reach a limit."""
         settings = self._state.settings
         if settings.time_limit_per_job is not None or settings.compute_time_limit is not None:
-            self.next_look = 0.0
+            self.next_check = 0.0
 
-    def look(self, now: float) -> None:
-        """Act on every limit that is reached and say when to look again."""
+    def check_if_due(self) -> None:
+        """Call `check` when it is due."""
+        now = time.monotonic()
+        if now >= self.next_check:
+            self.check(now)
+
+    def check(self, now: float) -> None:
+        """Act on every limit that is reached, and set `next_check`."""
         clock = self._state.clock
         if now >= self._next_heartbeat:
             self._recorder.heartbeat()
@@ -61,17 +76,17 @@ class Timetable:
             to_job_limit = clock.seconds_to_job_limit()
         to_deadline, to_compute = clock.seconds_to_deadline(), clock.seconds_to_compute_limit()
         if to_deadline is not None and to_deadline <= 0:
-            self._stopping.end(StopReason("optimization_time_limit", "the time limit has passed"))
+            self._trials.stop(StopReason("optimization_time_limit", "the time limit has passed"))
         elif to_compute is not None and to_compute <= 0:
             limit = self._state.settings.compute_time_limit
             sentence = f"all {limit:g} minutes of compute time were used"
-            self._stopping.end(StopReason("compute_time_limit", sentence))
+            self._trials.stop(StopReason("compute_time_limit", sentence))
         waits = [
             seconds for seconds in (to_deadline, to_compute, to_job_limit)
             if seconds is not None and seconds > 0
         ]  # fmt: skip
         soonest = min([now + wait for wait in waits], default=self._next_heartbeat)
-        self.next_look = min(soonest, self._next_heartbeat, self._next_report)
+        self.next_check = min(soonest, self._next_heartbeat, self._next_report)
 
     def _abort_overdue(self, now: float) -> None:
         clock = self._state.clock
@@ -79,8 +94,8 @@ class Timetable:
         for number, started in list(clock.active_started.items()):
             if started + limit * SECONDS_A_MINUTE > now:
                 return
-            self._stopping.abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
-            # It is on its way out: the next oldest sets the next look.
+            self._trials.abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
+            # It is on its way out: the next oldest sets the next check.
             clock.compute_done += (now - started) / SECONDS_A_MINUTE
             del clock.active_started[number]
 

@@ -1,4 +1,4 @@
-"""Why a search ends: every stop reason but those of a person, in one place."""
+"""Why a search ends by itself: every reason but the command of a person."""
 
 from __future__ import annotations
 
@@ -22,8 +22,16 @@ LAUNCH_FAILURES = 3
 """So many trials in a row that could not even begin end the search."""
 
 
-class Endings:
-    """Counts what speaks for an end; belongs to the controller's thread."""
+class StopConditions:
+    """Counts failures and checks budgets; belongs to the controller's thread.
+
+    Parameters
+    ----------
+    settings
+        The limits.
+    clock
+        What is used of those of time.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -35,7 +43,7 @@ class Endings:
         self._num_without_objective = 0
 
     def begin_run(self) -> None:
-        """A search that is continued gets new patience."""
+        """Count failures anew for a search that is continued."""
         self._num_failures_in_a_row = 0
         self._num_launch_failures_in_a_row = 0
         self._num_without_objective = 0
@@ -48,9 +56,23 @@ class Endings:
         launch_failed: bool = False,
         without_objective: bool = False,
     ) -> StopReason | None:
-        """Count one ended trial; the reason if the search has to end now.
+        """Count one ended trial. Pruned, aborted and time-limited ones never count.
 
-        Pruned, aborted and time-limited trials never count.
+        Parameters
+        ----------
+        state
+            How it ended.
+        error
+            What went wrong.
+        launch_failed
+            Whether it could not even begin.
+        without_objective
+            Whether it ended well but for its objective.
+
+        Returns
+        -------
+        StopReason or None
+            Why the search has to end now.
         """
         if state == TrialState.COMPLETED:
             self.has_objective = True
@@ -80,10 +102,24 @@ class Endings:
     def why_no_more(
         self, num_launched: int, proposals: Proposals, strategy_name: str, *, may_launch: bool
     ) -> StopReason | None:
-        """Why a search without running trials is over; None: it goes on.
+        """Say why a search without running trials is over; None: it goes on.
 
-        ``may_launch`` is False while the search is paused or has points by hand to run: an
-        exhausted strategy does not end it then.
+        Parameters
+        ----------
+        num_launched
+            How many trials it has launched.
+        proposals
+            Where its points come from.
+        strategy_name
+            The strategy's class name.
+        may_launch
+            False while the search is paused or has enqueued points to run: an exhausted strategy does not end it
+            then.
+
+        Returns
+        -------
+        StopReason or None
+            Why it is over.
         """
         limit = self._settings.total_max_jobs
         if limit is not None and num_launched >= limit:
@@ -97,7 +133,7 @@ class Endings:
         return None
 
     def why_nothing_left(self, num_launched: int) -> StopReason | None:
-        """Why a search cannot be started again; None: it can."""
+        """Say why a search cannot be started again; None: it can."""
         settings, clock = self._settings, self._clock
         limit = settings.total_max_jobs
         if limit is not None and num_launched >= limit:

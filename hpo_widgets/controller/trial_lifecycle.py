@@ -1,0 +1,348 @@
+"""A trial from its launch to its end: what jobs tell of it, how it is stopped, and what its end makes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.engines.base import QueueEngine
+from hpo_widgets.search import SearchStatus, StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.strategies.base import Observation
+from hpo_widgets.trials import NAN, TrialRow, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.controller.recorder import Recorder
+    from hpo_widgets.controller.state import SearchState
+    from hpo_widgets.engines.base import JobEngine, JobEvent, Outcome, Summary
+    from hpo_widgets.strategies.base import Proposal
+
+AGREEMENT_SECONDS = 300.0
+"""So long after its end was wanted a search waits for a server to say that all jobs have ended.
+
+Longer than a restart of the server takes; whoever waits for the end of the search waits no longer.
+"""
+
+
+class TrialLifecycle:
+    """Launches, follows, stops and ends the trials of one run; belongs to the controller's thread.
+
+    Other threads may read ``stop_reason`` and ``queue``.
+
+    Parameters
+    ----------
+    state
+        Holds the running trials.
+    recorder
+        Makes their rows durable.
+    proposals
+        Hears of reports and ends.
+    engine
+        What runs them.
+    tell
+        Tells people a sentence, after its source.
+    """
+
+    def __init__(
+        self,
+        state: SearchState,
+        recorder: Recorder,
+        proposals: Proposals,
+        engine: JobEngine,
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self.queue = engine if isinstance(engine, QueueEngine) else None
+        """The engine, where it runs trials as jobs of a server."""
+        self.stop_reason: StopReason | None = None
+        """Why the run is ending; None: it goes on."""
+        self.on_began: Callable[[], None] = lambda: None
+        """Called when a trial has begun to run."""
+        self._stop_asked = 0.0
+        """``time.monotonic()`` of the reason."""
+        self._state = state
+        self._recorder = recorder
+        self._proposals = proposals
+        self._engine = engine
+        self._tell = tell
+        self._reported: set[int] = set()
+        """Trials whose rows are behind their reports."""
+
+    # Launching -----------------------------------------------------------------------------------
+
+    def launch(self, point: dict[str, object], encoded: list[float | None], proposal: Proposal | None) -> int:
+        """Have a free worker run a point.
+
+        Parameters
+        ----------
+        point
+            What is run.
+        encoded
+            Its encoded form.
+        proposal
+            The strategy's proposal that it is; None: a person enqueued it.
+
+        Returns
+        -------
+        int
+            The trial's number.
+        """
+        state = self._state
+        number = state.num_numbered
+        state.num_numbered = number + 1
+        state.num_launched += 1
+        state.seen.add(tuple(encoded))
+        now = time.monotonic()
+        row = TrialRow(
+            number,
+            1,  # TrialState.RUNNING, spelt as the integer it is stored as: this is the hot path
+            state.epochs.number,
+            encoded,
+            started=time.time(),
+            manual=proposal is None,
+        )
+        if proposal is not None:
+            row.draw = proposal.draw
+            state.num_draws = proposal.draw + 1
+        state.active[number] = ActiveTrial(row, proposal, now)
+        if self.queue is None:
+            state.clock.active_started[number] = now
+        else:
+            row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
+            self.queue.describe(row)
+        row.worker = self._engine.launch(number, point)
+        self._recorder.change(row)
+        self.on_began()
+        return number
+
+    def adopt(self) -> None:
+        """Take over the jobs that an earlier process left running."""
+        state, queue = self._state, self.queue
+        interrupted, state.interrupted = state.interrupted, []
+        if queue is None:
+            return
+        for row, job in sorted(interrupted, key=lambda pair: pair[0].number):
+            trial = state.active[row.number] = ActiveTrial(row, None, time.monotonic())
+            trial.restore()
+            queue.adopt(row.number, job, state.space.decode(row.parameters))
+            self._recorder.change(row)
+
+    # What jobs tell ------------------------------------------------------------------------------
+
+    def receive(self, event: JobEvent) -> None:
+        """Act on what a job tells of its trial."""
+        if event.kind == "ended":
+            self._end(event.number, cast("Outcome", event.data))
+        elif event.kind == "notice":
+            self._tell(*cast("tuple[str, str]", event.data))
+        else:
+            trial = self._state.active.get(event.number)
+            if trial is None:
+                return
+            if event.kind == "scalar":
+                self._take_scalar(event.number, trial, *cast("tuple[str, str, float, int]", event.data))
+            elif event.kind == "summary":
+                self._take_summary(event.number, trial, cast("Summary", event.data))
+            else:
+                self._take_change(event, trial)
+
+    def _take_change(self, event: JobEvent, trial: ActiveTrial) -> None:
+        """Take in that a server has made a job, begun to run it, or put it back into its queue."""
+        row, number = trial.row, event.number
+        active_started = self._state.clock.active_started
+        if event.kind == "job":
+            row.job = cast("str", event.data)
+        elif event.kind == "queued":
+            row.state, row.started = TrialState.QUEUED, NAN
+            active_started.pop(number, None)
+        else:
+            row.state, row.started = TrialState.RUNNING, cast("float", event.data)
+            active_started[number] = time.monotonic() - max(0.0, time.time() - row.started)
+            self.on_began()
+        self._recorder.change(row)
+
+    def _take_summary(self, number: int, trial: ActiveTrial, summary: Summary) -> None:
+        before = trial.last_iteration
+        if not trial.take_summary(summary):
+            return
+        objective = self._state.objectives[0]
+        reported = trial.summaries.get((objective.title, objective.series))
+        self._take_progress(number, trial, before, trial.last_iteration, None if reported is None else reported.last)
+
+    def _take_scalar(self, number: int, trial: ActiveTrial, title: str, series: str, value: float, at: int) -> None:
+        before = trial.last_iteration
+        trial.report(title, series, value, at)
+        self._recorder.scalar(number, title, series, value, at)
+        first = self._state.objectives[0]
+        is_objective = title == first.title and series == first.series
+        self._take_progress(number, trial, before, at, value if is_objective else None)
+
+    def _take_progress(self, number: int, trial: ActiveTrial, before: int, at: int, value: float | None) -> None:
+        """Act on a trial's iteration, and on an interim value of the first objective where there is one."""
+        state = self._state
+        settings = state.settings
+        state.num_iterations += max(0, trial.last_iteration - max(before, 0))
+        self._recorder.change(trial.row)
+        self._reported.add(number)
+        if trial.asked_to_stop:
+            return
+        limit = settings.max_iteration_per_job
+        if limit is not None and at >= limit:
+            self.ask_stop(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
+        elif value is not None and (settings.min_iteration_per_job is None or at >= settings.min_iteration_per_job):
+            self._proposals.report(number, at, value)
+
+    def refresh_rows(self) -> None:
+        """Bring the rows of running trials up to their reports, before they are written."""
+        if not self._reported:
+            return
+        active, objectives = self._state.active, self._state.objectives
+        for number in self._reported:
+            trial = active.get(number)
+            if trial is not None:
+                self._recorder.change(trial.refresh(objectives))
+        self._reported.clear()
+
+    # Stopping ------------------------------------------------------------------------------------
+
+    def stop(self, reason: StopReason) -> None:
+        """Abort every running trial and have nothing more launched; only the first reason counts."""
+        if self.stop_reason is not None:
+            return
+        self.stop_reason = reason
+        self._stop_asked = time.monotonic()
+        self._state.status = SearchStatus.STOPPING
+        with self.queue.together() if self.queue is not None else contextlib.nullcontext():
+            for number in self._state.active:
+                self.abort(number, reason.sentence)
+
+    def abort(self, number: int, sentence: str) -> None:
+        """End a trial; the sentence becomes its error."""
+        self._state.active[number].end_reason = sentence
+        if self.queue is not None:
+            self.queue.give_reason(number, sentence)
+        self._engine.abort(number, self._state.settings.stop_grace)
+
+    def ask_stop(self, number: int, state: TrialState, sentence: str) -> None:
+        """Ask a trial to end by itself, once, to be counted as ``state``.
+
+        Parameters
+        ----------
+        number
+            Its number.
+        state
+            What it counts as.
+        sentence
+            Why, for a server's records.
+        """
+        self._state.active[number].asked_to_stop = True
+        if self.queue is not None:
+            self.queue.give_reason(number, sentence)
+        self._engine.ask_stop(number, state)
+
+    def prune(self, numbers: Iterable[int]) -> None:
+        """Ask trials to end that the pruner has given up."""
+        for number in numbers:
+            trial = self._state.active.get(number)
+            if trial is not None and not trial.asked_to_stop:
+                trial.end_reason = "pruned: behind the others at the same iteration"
+                self.ask_stop(number, TrialState.PRUNED, trial.end_reason)
+
+    def has_sent_all(self) -> bool:
+        """Whether the run is ending and a server has been sent every abort of it."""
+        return self.stop_reason is not None and self.queue is not None and self.queue.has_sent_aborts()
+
+    def has_waited_long_enough(self) -> bool:
+        """Whether the run is ending, and a server has not agreed to it in `AGREEMENT_SECONDS`."""
+        return (
+            self.stop_reason is not None
+            and self.queue is not None
+            and time.monotonic() - self._stop_asked > AGREEMENT_SECONDS
+        )
+
+    # Ends ----------------------------------------------------------------------------------------
+
+    def _end(self, number: int, outcome: Outcome) -> None:
+        """Judge a trial whose job has ended; the search ends with it where a condition says so."""
+        search = self._state
+        trial = search.active[number]
+        objectives = search.objectives
+        state = outcome.state
+        error = outcome.error
+        had_reports = bool(trial.summaries)
+        lacks_objective = False
+        wrong = trial.take_result(outcome.result, objectives)
+        if had_reports and outcome.result is not None and wrong is None:
+            self._record_result(number, trial, outcome.result)
+        trial.refresh(objectives)
+        if state == TrialState.COMPLETED:
+            error = wrong or trial.validate_objectives(objectives)
+            if error is not None:
+                state = TrialState.FAILED
+                lacks_objective = wrong is None and trial.row.values is None
+        elif state != TrialState.FAILED:
+            error = trial.end_reason or error
+        if outcome.stdout or outcome.stderr or outcome.traceback:
+            self._recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
+        self._finish(number, trial, state, error, None if self.queue is None else outcome.duration)
+        if state != TrialState.FAILED and trial.row.values is not None:
+            search.stop_conditions.has_objective = True
+        reason = search.stop_conditions.after_trial(
+            state,
+            error,
+            launch_failed=outcome.launch_failed,
+            without_objective=lacks_objective,
+        )
+        if reason is not None:
+            self.stop(reason)
+
+    def abandon(self, sentence: str) -> None:
+        """End as aborted whatever is left, once the workers are gone: only an error leaves trials behind."""
+        for number, trial in list(self._state.active.items()):
+            trial.refresh(self._state.objectives)
+            self._finish(number, trial, TrialState.ABORTED, sentence)
+
+    def leave(self, may_go_on: Collection[int]) -> list[TrialRow]:
+        """Let go of the trials whose jobs may go on, as they are, for the next run to take over; returns their rows."""
+        search = self._state
+        left = []
+        for number, trial in sorted(search.active.items()):
+            job = trial.row.job
+            if job is not None and number in may_go_on:
+                row = trial.refresh(search.objectives)
+                search.interrupted.append((row, job))
+                search.clock.active_started.pop(number, None)
+                self._recorder.change(row)
+                left.append(row)
+        for row in left:
+            del search.active[row.number]
+        return left
+
+    def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
+        """Keep a returned value with the curve that it ends."""
+        first = self._state.objectives[0]
+        values = result if isinstance(result, dict) else {first.key: result}
+        for key, value in values.items():
+            title, _, series = key.rpartition("/")
+            self._recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
+
+    def _finish(
+        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None, duration: float | None = None
+    ) -> None:
+        """Take a trial out; ``duration`` is what a server's clock says that its job took, in seconds."""
+        search, proposals = self._state, self._proposals
+        del search.active[number]
+        clock = search.clock
+        started = clock.active_started.pop(number, None)
+        if duration:
+            clock.compute_done += duration / SECONDS_A_MINUTE
+        elif started is not None:
+            clock.compute_done += (time.monotonic() - started) / SECONDS_A_MINUTE
+        row = trial.finish(state, time.time(), error, duration)
+        self._recorder.ended(row)
+        if proposals.wants_observations:
+            proposals.tell(Observation.of(row, search.space))

@@ -1,0 +1,166 @@
+"""Each reason for which a search ends by itself."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, StopConditions
+from hpo_widgets.search.limits import Clock, Settings, WallClock
+from hpo_widgets.trials import TrialState
+
+UNCOUNTED = [state for state in TrialState if state not in {TrialState.COMPLETED, TrialState.FAILED}]
+
+
+class Proposals:
+    """What `StopConditions` looks at."""
+
+    def __init__(self, *, is_exhausted=False, error=None):
+        self.is_exhausted = is_exhausted
+        self.error = error
+
+
+@pytest.fixture
+def settings():
+    return Settings(2, total_max_jobs=9, max_failures=4)
+
+
+@pytest.fixture
+def clock(settings):
+    return Clock(settings)
+
+
+@pytest.fixture
+def conditions(settings, clock):
+    return StopConditions(settings, clock)
+
+
+def failed(conditions, times, **keywords):
+    return [conditions.after_trial(TrialState.FAILED, "raised ValueError: no", **keywords) for _ in range(times)]
+
+
+def test_failures_in_a_row_end_the_search_with_the_last_error(conditions):
+    *before, reason = failed(conditions, 4)
+    assert before == [None] * 3
+    assert reason.code == "max_failures"
+    assert reason.sentence == "4 trials in a row failed; the last: raised ValueError: no"
+
+
+def test_a_success_begins_the_row_again(conditions):
+    failed(conditions, 3)
+    assert conditions.after_trial(TrialState.COMPLETED, None) is None
+    assert failed(conditions, 3) == [None] * 3
+
+
+def test_without_a_limit_failures_go_on(settings, conditions):
+    settings.max_failures = None
+    assert failed(conditions, 100) == [None] * 100
+
+
+def test_another_limit_holds_from_the_next_trial_on(settings, conditions):
+    failed(conditions, 3)
+    settings.max_failures = 2
+    assert failed(conditions, 1)[0].code == "max_failures"
+
+
+@pytest.mark.parametrize("state", UNCOUNTED)
+def test_trials_that_were_cut_short_neither_count_nor_break_the_row(conditions, state):
+    failed(conditions, 3)
+    assert conditions.after_trial(state, "aborted by hand") is None
+    assert failed(conditions, 1)[0].code == "max_failures"
+
+
+def test_trials_that_cannot_begin_end_the_search_soon(conditions):
+    *before, reason = failed(conditions, LAUNCH_FAILURES, launch_failed=True)
+    assert before == [None] * (LAUNCH_FAILURES - 1)
+    assert (reason.code, reason.sentence) == (
+        "launch_failed",
+        "trials could not be started: raised ValueError: no",
+    )
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETED, TrialState.FAILED])
+def test_one_trial_that_began_is_a_sign_that_trials_can(settings, conditions, state):
+    settings.max_failures = None
+    for _ in range(3):
+        assert failed(conditions, LAUNCH_FAILURES - 1, launch_failed=True) == [None] * (LAUNCH_FAILURES - 1)
+        assert conditions.after_trial(state, "raised") is None
+
+
+def test_an_objective_that_nobody_reports_ends_the_search(conditions):
+    error = "ended without reporting 'a/b'"
+    reasons = [
+        conditions.after_trial(TrialState.FAILED, error, without_objective=True)
+        for _ in range(TRIALS_WITHOUT_OBJECTIVE)
+    ]
+    assert reasons[:-1] == [None] * (TRIALS_WITHOUT_OBJECTIVE - 1)
+    assert reasons[-1].code == "objective_never_reported"
+    assert reasons[-1].sentence == f"the first {TRIALS_WITHOUT_OBJECTIVE} trials {error}"
+
+
+def test_an_objective_that_was_reported_once_is_only_missing(conditions):
+    conditions.after_trial(TrialState.COMPLETED, None)
+    assert failed(conditions, 3, without_objective=True) == [None] * 3
+    assert failed(conditions, 1, without_objective=True)[0].code == "max_failures"
+
+
+def test_a_run_that_is_continued_has_new_patience(conditions):
+    failed(conditions, 3)
+    conditions.begin_run()
+    assert failed(conditions, 3) == [None] * 3
+    conditions.begin_run()
+    failed(conditions, LAUNCH_FAILURES - 1, launch_failed=True, without_objective=True)
+    conditions.begin_run()
+    assert failed(conditions, 1, launch_failed=True, without_objective=True) == [None]
+
+
+def why_no_more(conditions, proposals, num_launched=5, *, may_launch=True):
+    return conditions.why_no_more(num_launched, proposals, "Walk", may_launch=may_launch)
+
+
+def test_a_search_with_points_left_goes_on(conditions):
+    assert why_no_more(conditions, Proposals()) is None
+
+
+def test_the_budget_of_jobs_ends_the_search_paused_or_not(conditions):
+    for may_launch in (True, False):
+        reason = why_no_more(conditions, Proposals(), 9, may_launch=may_launch)
+        assert (reason.code, reason.sentence) == ("total_max_jobs", "all 9 trials of the budget were used")
+
+
+def test_an_exhausted_space_ends_the_search_unless_it_is_paused_or_points_wait(conditions):
+    exhausted = Proposals(is_exhausted=True)
+    assert why_no_more(conditions, exhausted, may_launch=False) is None
+    reason = why_no_more(conditions, exhausted)
+    assert (reason.code, reason.sentence) == ("space_exhausted", "every point of the space was tried (5 trials)")
+
+
+def test_what_the_strategy_raised_ends_the_search_and_its_traceback_is_logged(conditions, caplog):
+    with caplog.at_level(logging.ERROR, logger="hpo_widgets"):
+        reason = why_no_more(conditions, Proposals(error=ZeroDivisionError("of nothing")), may_launch=False)
+    assert (reason.code, reason.sentence) == ("error", "Walk raised ZeroDivisionError: of nothing")
+    assert "ZeroDivisionError: of nothing" in caplog.text
+
+
+def test_a_search_with_a_budget_left_can_be_started_again(settings, conditions):
+    assert conditions.why_nothing_left(8) is None
+    settings.total_max_jobs = None
+    assert conditions.why_nothing_left(10**6) is None
+
+
+def test_a_used_up_budget_says_what_to_raise(settings, clock, conditions):
+    reason = conditions.why_nothing_left(9)
+    assert reason.code == "total_max_jobs"
+    assert "raise total_max_jobs" in reason.sentence
+    settings.optimization_time_limit, clock.wall = 2.0, WallClock(2.0)
+    reason = conditions.why_nothing_left(0)
+    assert reason.code == "optimization_time_limit"
+    assert "set a new one" in reason.sentence
+    settings.optimization_time_limit = None
+    settings.compute_time_limit, clock.compute_done = 3.0, 3.0
+    reason = conditions.why_nothing_left(0)
+    assert reason.code == "compute_time_limit"
+    assert "raise its limit" in reason.sentence
+    settings.compute_time_limit = 3.5
+    assert conditions.why_nothing_left(0) is None
