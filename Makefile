@@ -6,6 +6,7 @@
 #   make lab     open the notebooks in JupyterLab
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
+#   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
@@ -16,6 +17,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# What pip does, a line each, without its versions and addresses.
+TELL := sed -un 's/^ *\(Collecting [A-Za-z0-9._-]*\|Building [^:(]*[^:( ]\|Installing [a-z ]*[a-z]\).*/  \1/p'
 # Two installations into one environment at once would meet.
 .NOTPARALLEL:
 
@@ -34,7 +37,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test test-slow lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+.PHONY: help demo lab test test-js test-slow lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -45,12 +48,16 @@ demo: $(STAMPS)/demo
 lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
-test: chromium $(STAMPS)/test
+test: test-js chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) $(PYTEST_ARGS)
 
 # What is marked slow, and the tests of properties once more with ten times as many examples.
 test-slow: chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
+
+# What of the front end needs no page, in node.
+test-js: js/node_modules/.yarn-state.yml
+	$(JLPM) run test
 
 bench: chromium $(STAMPS)/bench
 	$(PYTEST) tests/benchmarks $(PYTEST_ARGS)
@@ -103,7 +110,7 @@ $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/js: INSTALL := --group js
 $(addprefix $(STAMPS)/,demo lab test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
-	$(PIP) install --quiet $(INSTALL)
+	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
 	@touch $@
 
 js/node_modules/.yarn-state.yml: js/package.json js/yarn.lock js/.yarnrc.yml | $(STAMPS)/js

@@ -1,26 +1,23 @@
-// Bundles every view, src/<name>.view.ts, into one ES module that anywidget sends through the comm:
-// ../hpo_widgets/static/<name>.js, with <name>.css beside it. The styles of a view are what it imports,
-// or, when it imports none, the file <name>.view.css or <name>.css beside it. A new view needs no entry here.
+// Bundles every view, src/views/<name>.ts, into one ES module that anywidget sends through the comm:
+// ../hpo_widgets/static/<name>.js, with <name>.css beside it. The styles of a view are what it imports
+// or, when it imports none, src/views/<name>.css. A new view needs no entry here.
 //
 //   node build.mjs [--minify] [--watch]
+//   node build.mjs --test     runs src/**/*.test.mjs by the test runner of node
 
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
+const views = join(source, "views");
 const target = join(here, "..", "hpo_widgets", "static");
-const VIEW = ".view.ts";
-
-const minify = process.argv.includes("--minify");
-const watch = process.argv.includes("--watch");
-
-const names = readdirSync(source, { recursive: true })
-  .filter((path) => path.endsWith(VIEW))
-  .map((path) => path.slice(0, -VIEW.length))
-  .sort();
+const TEST = ".test.mjs";
 
 const options = (entries) => ({
   entryPoints: entries,
@@ -29,40 +26,68 @@ const options = (entries) => ({
   format: "esm",
   target: "es2022",
   loader: { ".svg": "text" },
-  minify,
+  minify: process.argv.includes("--minify"),
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
   metafile: true,
 });
 
-mkdirSync(target, { recursive: true });
-const scripts = names.map((name) => ({ in: join(source, name + VIEW), out: name }));
-const built = await esbuild.build(options(scripts));
-const written = Object.keys(built.metafile.outputs).map((path) => path.replaceAll("\\", "/"));
+async function build() {
+  const names = readdirSync(views)
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => path.slice(0, -".ts".length))
+    .sort();
+  mkdirSync(target, { recursive: true });
+  const scripts = names.map((name) => ({ in: join(views, `${name}.ts`), out: name }));
+  const built = await esbuild.build(options(scripts));
+  const written = Object.keys(built.metafile.outputs).map((path) => path.replaceAll("\\", "/"));
 
-const styles = names
-  .filter((name) => !written.some((path) => path.endsWith(`/static/${name}.css`)))
-  .map((name) => ({
-    in: [`${name}.view.css`, `${name}.css`].map((css) => join(source, css)).find(existsSync),
-    out: name,
-  }))
-  .filter((entry) => entry.in !== undefined);
-if (styles.length > 0) {
-  const { metafile } = await esbuild.build(options(styles));
-  written.push(...Object.keys(metafile.outputs));
-}
+  const styles = names
+    .filter((name) => !written.some((path) => path.endsWith(`/static/${name}.css`)))
+    .map((name) => ({ in: join(views, `${name}.css`), out: name }))
+    .filter((entry) => existsSync(entry.in));
+  if (styles.length > 0) {
+    const { metafile } = await esbuild.build(options(styles));
+    written.push(...Object.keys(metafile.outputs));
+  }
 
-// What a former build left behind, of a view that is gone or renamed, must not get into a wheel.
-const made = new Set(written.map((path) => basename(path)));
-for (const file of readdirSync(target).filter((file) => !made.has(file))) {
-  rmSync(join(target, file), { recursive: true });
-}
-console.log([...made].sort().join("\n"));
+  // What a former build left behind, of a view that is gone or renamed, must not get into a wheel.
+  const made = new Set(written.map((path) => basename(path)));
+  for (const file of readdirSync(target).filter((file) => !made.has(file))) {
+    rmSync(join(target, file), { recursive: true });
+  }
+  console.log([...made].sort().join("\n"));
 
-if (watch) {
-  for (const entries of [scripts, styles]) {
-    const context = await esbuild.context({ ...options(entries), logLevel: "info" });
-    await context.watch();
+  if (process.argv.includes("--watch")) {
+    for (const entries of [scripts, styles]) {
+      const context = await esbuild.context({ ...options(entries), logLevel: "info" });
+      await context.watch();
+    }
   }
 }
+
+async function test() {
+  const folder = mkdtempSync(join(tmpdir(), "hpo-widgets-test-"));
+  process.on("exit", () => rmSync(folder, { recursive: true }));
+  const entries = readdirSync(source, { recursive: true })
+    .filter((path) => path.endsWith(TEST))
+    .map((path) => ({ in: join(source, path), out: path.slice(0, -".mjs".length) }));
+  const { metafile } = await esbuild.build({
+    ...options(entries),
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    platform: "node",
+    loader: { ".css": "empty" },
+    sourcemap: "inline",
+  });
+  const files = Object.keys(metafile.outputs).map((path) => join(process.cwd(), path));
+  run({ files, concurrency: true })
+    .on("test:fail", () => {
+      process.exitCode = 1;
+    })
+    .compose(spec)
+    .pipe(process.stdout);
+}
+
+await (process.argv.includes("--test") ? test() : build());

@@ -102,7 +102,7 @@ def wheel(sdist, tmp_path_factory) -> Path:
 
 
 def views(repository: Path) -> list[str]:
-    found = sorted(path.name.removesuffix(".view.ts") for path in (repository / "js" / "src").glob("*.view.ts"))
+    found = sorted(path.stem for path in (repository / "js" / "src" / "views").glob("*.ts"))
     assert found
     return found
 
@@ -112,7 +112,7 @@ def test_the_sdist_holds_the_sources_and_what_was_built_of_them(sdist, repositor
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     built = {f"hpo_widgets/static/{view}.js" for view in views(repository)}
-    sources = {f"js/src/{view}.view.ts" for view in views(repository)}
+    sources = {f"js/src/views/{view}.ts" for view in views(repository)}
     others = {"pyproject.toml", "README.md", "LICENSE", "js/package.json", "js/yarn.lock", "js/build.mjs", "PKG-INFO"}
     assert built | sources | others <= names
     assert [name for name in names if re.search(r"node_modules|__pycache__|\.venv|\.hpo_widgets", name)] == []
@@ -124,7 +124,7 @@ def test_the_wheel_holds_the_package_and_its_built_views_and_nothing_else(wheel,
         names = set(archive.namelist())
     # Each view has a script, and styles of its own where its source has any.
     assert {f"hpo_widgets/static/{view}.js" for view in views(repository)} <= names
-    styled = [view for view in views(repository) if (repository / "js" / "src" / f"{view}.css").exists()]
+    styled = [view for view in views(repository) if (repository / "js" / "src" / "views" / f"{view}.css").exists()]
     assert {f"hpo_widgets/static/{view}.css" for view in styled} <= names
     assert "hpo_widgets/py.typed" in names
     modules = {str(path.relative_to(repository)) for path in (repository / "hpo_widgets").rglob("*.py")}

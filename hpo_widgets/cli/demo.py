@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -41,6 +42,8 @@ publish_display_data({STATE_MIME: widget_states()})
 """
 _LOG_LINES = 12
 _DRAW_SECONDS = 0.1
+_LINE_SECONDS = 5.0
+"""How often progress is written where it cannot be drawn over."""
 
 
 class DemoError(Exception):
@@ -217,7 +220,15 @@ class _Follower:
         self._search: SearchViewer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
-        self._bar: tqdm[Any] = tqdm(unit=" trials", desc="starting the kernel", file=sys.stderr, dynamic_ncols=True)
+        self._is_live = sys.stderr.isatty()
+        """Whether a line can be drawn over; in a file each state is a line of its own."""
+        self._bar: tqdm[Any] = tqdm(
+            unit=" trials",
+            desc="starting the kernel",
+            file=sys.stderr if self._is_live else io.StringIO(),
+            dynamic_ncols=self._is_live,
+        )
+        self._last_line = ""
 
     def __enter__(self) -> Self:
         return self
@@ -247,11 +258,12 @@ class _Follower:
         """Draw after every change, for ever, but not faster than anybody reads."""
         self._loop = asyncio.get_running_loop()
         self._bar.refresh()
+        self._write_line()
         while True:
             await self._changed.wait()
             self._changed.clear()
             self._draw()
-            await asyncio.sleep(_DRAW_SECONDS)
+            await asyncio.sleep(_DRAW_SECONDS if self._is_live else _LINE_SECONDS)
 
     def _draw(self) -> None:
         search = self._search
@@ -265,6 +277,14 @@ class _Follower:
         loss = None if best is None else best.value
         self._bar.set_postfix({} if loss is None else {"best loss": f"{loss:.4f}"}, refresh=False)
         self._bar.refresh()
+        self._write_line()
+
+    def _write_line(self) -> None:
+        """Write progress as a line where it cannot be drawn over."""
+        line = str(self._bar)
+        if not self._is_live and line != self._last_line:
+            self._last_line = line
+            print(line, file=sys.stderr, flush=True)
 
     def finished(self) -> SearchViewer:
         """The search after its end, all of it read."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import ColumnSpec
 
 _FIRST_CAPACITY = 256
+_BLOCK = 256
+"""So many rows share the version of their last change: `TrialColumns.changes_since` looks into changed blocks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ class Changes(Rows):
 
 
 class TrialColumns:
-    """The column store: growable NumPy columns and a log of which row changed when.
+    """The column store: growable NumPy columns, and for each row the version at which it changed last.
 
-    Written by the search's own thread only (`put`, `set_archived`); any thread may read, and gets
-    copies made under the lock. The version is the length of the change log, so `changes_since`
-    costs what changed, not what there is.
+    Written by the search's own thread only (`put`, `load`, `set_archived`); any thread may read, and gets
+    copies made under the lock. The version counts changes of rows. Memory grows with the number of trials, not with
+    the number of their reports. `changes_since` costs what changed, and one comparison for each 256 trials.
 
     Parameters
     ----------
@@ -70,8 +72,11 @@ class TrialColumns:
     def __init__(self, columns: Sequence[ColumnSpec], num_objectives: int) -> None:
         self._lock = threading.Lock()
         self._num_rows = 0
-        self._log = np.empty(_FIRST_CAPACITY, dtype=np.int64)
         self._version = 0
+        self._last_changed = np.zeros((_FIRST_CAPACITY // _BLOCK, _BLOCK), dtype=np.int64)
+        """The version at which each row changed last, in blocks of rows."""
+        self._block_changed = np.zeros(len(self._last_changed), dtype=np.int64)
+        """The version at which a row of each block changed last."""
         self._names = [column.name for column in columns]
         self._is_choice = [column.kind == "choice" for column in columns]
         self._arrays: dict[str, np.ndarray] = {
@@ -116,8 +121,10 @@ class TrialColumns:
         """Write rows, new or changed, as one step that readers see whole."""
         with self._lock:
             highest = max((row.number for row in rows), default=-1)
-            self._reserve(highest + 1, self._version + len(rows))
+            self._reserve(highest + 1)
             arrays = self._arrays
+            version = self._version
+            last_changed, block_changed = self._last_changed.reshape(-1), self._block_changed
             state, values, iteration = arrays["state"], arrays["values"], arrays["iteration"]
             started, ended, epoch = arrays["started"], arrays["ended"], arrays["epoch"]
             worker, archived, manual = arrays["worker"], arrays["archived"], arrays["manual"]
@@ -126,6 +133,7 @@ class TrialColumns:
                 if number >= self._num_rows:
                     # Rows that were skipped are queued until they are written.
                     self._counts[TrialState.QUEUED] += number + 1 - self._num_rows
+                    self._changed(np.arange(self._num_rows, number), version + 1)
                     self._num_rows = number + 1
                 self._counts[state[number]] -= 1
                 self._counts[row.state] += 1
@@ -145,8 +153,14 @@ class TrialColumns:
                 for column, encoded in zip(self._parameters, row.parameters, strict=True):
                     if encoded is not None:
                         column[number] = encoded
-                self._log[self._version] = number
-                self._version += 1
+                version += 1
+                last_changed[number] = block_changed[number // _BLOCK] = version
+            self._version = version
+
+    def _changed(self, numbers: np.ndarray, version: int) -> None:
+        """Note that rows changed at a version."""
+        self._last_changed.reshape(-1)[numbers] = version
+        self._block_changed[numbers // _BLOCK] = version
 
     def load(self, bulk: Mapping[str, Any]) -> None:
         """Write all rows of a journal's bulk columns (`JournalReader.columns`) at once."""
@@ -155,7 +169,9 @@ class TrialColumns:
             return
         with self._lock:
             size = max(self._num_rows, int(numbers.max()) + 1)
-            self._reserve(size, self._version + len(numbers))
+            self._reserve(size)
+            self._version += size
+            self._changed(np.arange(size), self._version)
             self._num_rows = size
             for name, array in self._arrays.items():
                 incoming = np.asarray(bulk[name], dtype=array.dtype)
@@ -165,8 +181,6 @@ class TrialColumns:
                 absent = -1 if self._is_choice[index] else NAN
                 values = [point[index] for point in points]
                 column[numbers] = [absent if value is None else value for value in values]
-            self._log[self._version : self._version + len(numbers)] = numbers
-            self._version += len(numbers)
             states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
             self._counts = states.tolist()
 
@@ -178,11 +192,10 @@ class TrialColumns:
     def set_archived(self, numbers: Sequence[int], archived: bool) -> None:
         """Hide trials beyond the top k, or show them again."""
         with self._lock:
-            self._reserve(0, self._version + len(numbers))
-            for number in numbers:
-                self._arrays["archived"][number] = archived
-                self._log[self._version] = number
-                self._version += 1
+            self._version += len(numbers)
+            rows = np.asarray(numbers, dtype=np.int64)
+            self._arrays["archived"][rows] = archived
+            self._changed(rows, self._version)
 
     def snapshot(self) -> Snapshot:
         """Copies of all columns at the present version."""
@@ -195,7 +208,9 @@ class TrialColumns:
         with self._lock:
             if version > self._version or version < 0:
                 version = 0
-            rows = np.unique(self._log[version : self._version])
+            blocks = np.flatnonzero(self._block_changed > version)
+            places, offsets = np.nonzero(self._last_changed[blocks] > version)
+            rows = blocks[places] * _BLOCK + offsets
             return Changes(**self._copy(rows, self._version))
 
     def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
@@ -203,16 +218,14 @@ class TrialColumns:
         copies["parameters"] = {name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)}
         return {"version": version, "numbers": rows, **copies}
 
-    def _reserve(self, num_rows: int, log_length: int) -> None:
+    def _reserve(self, num_rows: int) -> None:
         """Grow by doubling, so that a row costs the same however many there are."""
-        if log_length > len(self._log):
-            grown = np.empty(max(log_length, 2 * len(self._log)), dtype=np.int64)
-            grown[: self._version] = self._log[: self._version]
-            self._log = grown
         capacity = len(self._arrays["state"])
         if num_rows <= capacity:
             return
-        capacity = max(num_rows, 2 * capacity)
+        capacity = -(-max(num_rows, 2 * capacity) // _BLOCK) * _BLOCK
+        self._last_changed = _grown(self._last_changed, capacity // _BLOCK, 0)
+        self._block_changed = _grown(self._block_changed, capacity // _BLOCK, 0)
         for name, array in self._arrays.items():
             empty = 0 if name in {"state", "epoch", "archived", "manual"} else -1
             self._arrays[name] = _grown(array, capacity, NAN if array.dtype.kind == "f" else empty)

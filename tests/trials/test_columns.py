@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,37 @@ def test_changes_since_holds_only_what_changed_at_twenty_thousand_trials(columns
     assert len(columns.changes_since(changes.version)) == 0
     assert len(columns.changes_since(0)) == 20_001
     assert len(columns.changes_since(changes.version + 5)) == 20_001  # of another store: everything
+
+
+def test_memory_does_not_grow_with_reports(columns):
+    columns.put([row(number) for number in range(300)])
+    reporting = row(299, TrialState.RUNNING)
+    columns.put([reporting])
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            columns.put([reporting])
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 20_000
+    assert columns.changes_since(columns.version - 20_000).numbers.tolist() == [299]
+
+
+def test_changes_since_any_version_are_the_rows_that_were_written_after_it(columns):
+    random = np.random.default_rng(0)
+    written = []
+    for count in (1, 700, 1, 2, 300, 1, 1, 40, 1):
+        numbers = random.integers(0, 2_000, size=count).tolist()
+        before = len(columns)
+        columns.put([row(number, TrialState.RUNNING) for number in numbers])
+        # Rows that were skipped are new, too.
+        written.append((columns.version, {*numbers, *range(before, len(columns))}))
+    columns.set_archived([0, 3], archived=True)
+    written.append((columns.version, {0, 3}))
+    for index in range(len(written)):
+        expected = set().union(*(numbers for _, numbers in written[index + 1 :]))
+        assert columns.changes_since(written[index][0]).numbers.tolist() == sorted(expected)
 
 
 def test_absent_values_keep_their_marks_through_growth(columns):

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import INVALID_STATUS, ClearmlError
+from hpo_widgets.engines.clearml.server import INVALID_STATUS, ClearmlError, pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +56,11 @@ class AbortThread:
             by_reason.setdefault(job.reason, []).append(job)
         for reason, together in by_reason.items():
             tasks = [job.task for job in together if job.task is not None]
-            answer = self._server.call("tasks.stop_many", ids=tasks, status_reason=_told(reason))
-            for failure in answer.get("failed") or ():
-                if (failure.get("error") or {}).get("codes") == [400, INVALID_STATUS]:
-                    self._stop_draft(str(failure["id"]), reason)
+            for page in pages(tasks):
+                answer = self._server.call("tasks.stop_many", ids=page, status_reason=_told(reason))
+                for failure in answer.get("failed") or ():
+                    if (failure.get("error") or {}).get("codes") == [400, INVALID_STATUS]:
+                        self._stop_draft(str(failure["id"]), reason)
             for job in together:
                 local_jobs.kill(job.job)
 

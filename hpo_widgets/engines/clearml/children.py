@@ -12,7 +12,7 @@ from clearml import Task
 from hpo_widgets.engines.base import Recovered
 from hpo_widgets.engines.clearml.launching import SECTION
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, read_summary, read_task
-from hpo_widgets.engines.clearml.server import server
+from hpo_widgets.engines.clearml.server import PAGE, server
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.engines.clearml.server import Server
-
-PAGE = 500
 
 
 def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.clearml.report import Report
-from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.server import ClearmlError, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ class Reporter:
             self._report.send(source, is_last=is_last)
 
     def _archive(self, source: StartedSearch) -> None:
-        """Archive what fell out of the top k and bring back what rose into it, by one request each."""
+        """Archive what fell out of the top k and bring back what rose into it."""
         changes = source.search.changes_since(self._version)
         fallen: list[str] = []
         risen: list[str] = []
@@ -137,10 +137,10 @@ class Reporter:
             if job is None or archived == (job in self._archived):
                 continue
             (fallen if archived else risen).append(job)
-        if fallen:
-            self._server.call("tasks.archive_many", ids=fallen, status_reason="beyond the top of the search")
-            self._archived.update(fallen)
-        if risen:
-            self._server.call("tasks.unarchive_many", ids=risen, status_reason="back in the top of the search")
-            self._archived.difference_update(risen)
+        for page in pages(fallen):
+            self._server.call("tasks.archive_many", ids=page, status_reason="beyond the top of the search")
+            self._archived.update(page)
+        for page in pages(risen):
+            self._server.call("tasks.unarchive_many", ids=page, status_reason="back in the top of the search")
+            self._archived.difference_update(page)
         self._version = changes.version

@@ -20,7 +20,7 @@ from clearml.backend_api.session.session import LoginError
 from clearml.config import config_obj
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -28,6 +28,9 @@ ANSWER_SECONDS = 30.0
 """How long one answer may take."""
 
 CONNECT_SECONDS = 5.0
+
+PAGE = 500
+"""A server answers with no more Tasks than this, whatever a request asks for."""
 
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, "backoff_factor": 0.0}
 
@@ -153,13 +156,30 @@ class Server:
         return _data(action, answer.status_code, answer.content)
 
     def tasks(self, ids: list[str], only_fields: list[str]) -> list[dict[str, Any]]:
-        """Fields of some Tasks by one request, archived and hidden ones included; unknown ids are left out."""
-        if not ids:
-            return []
-        # All on one page, however many.
-        page = {"page": 0, "page_size": len(ids)}
-        answer = self.call("tasks.get_all", id=ids, only_fields=only_fields, search_hidden=True, **page)
-        return list(answer.get("tasks") or ())
+        """Fields of some Tasks, archived and hidden ones included.
+
+        Parameters
+        ----------
+        ids
+            Ids of Tasks; each `PAGE` of them are one request.
+        only_fields
+            Dotted paths of the fields.
+
+        Returns
+        -------
+        list of dict
+            The Tasks that exist; unknown ids are left out.
+        """
+        found: list[dict[str, Any]] = []
+        for page in pages(ids):
+            request = {"id": page, "only_fields": only_fields, "search_hidden": True, "page": 0, "page_size": PAGE}
+            found += self.call("tasks.get_all", **request).get("tasks") or ()
+        return found
+
+
+def pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The same ids, no more than `PAGE` at a time."""
+    return (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
 
 
 _lock = threading.Lock()

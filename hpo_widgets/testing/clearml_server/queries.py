@@ -11,7 +11,7 @@ from hpo_widgets.testing.clearml_server.errors import bad_request, unresolved_fi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ALL_PAGES = 500
+LARGEST_PAGE = 500
 
 
 def selected_fields(data: Document, known: frozenset[str]) -> list[str]:
@@ -100,6 +100,8 @@ def _comparable(value: Any) -> tuple[int, Any]:
 def page_of(documents: list[Document], data: Document) -> list[Document]:
     """The page that a request asks for, by ``page`` and ``page_size`` or by ``start`` and ``size``.
 
+    It has no more than `LARGEST_PAGE` documents, whatever size is asked for.
+
     Raises
     ------
     ApiError
@@ -111,14 +113,13 @@ def page_of(documents: list[Document], data: Document) -> list[Document]:
             raise validation_error("page must be >=0", field="page")
         if size is not None and size < 1:
             raise validation_error("page_size must be >0", field="page_size")
-        if size is None:
-            return documents if not page else []
+        size = min(size or LARGEST_PAGE, LARGEST_PAGE)
         first = (page or 0) * size
         return documents[first : first + size]
     if data.get("size") is not None:
         first = data.get("start") or 0
-        return documents[first : first + data["size"]]
-    return documents
+        return documents[first : first + min(data["size"], LARGEST_PAGE)]
+    return documents[:LARGEST_PAGE]
 
 
 def pattern(text: str) -> re.Pattern[str]:

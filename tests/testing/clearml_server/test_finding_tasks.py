@@ -184,6 +184,14 @@ class TestPages:
         assert api.ids(start=1, size=3) == ids[1:4]
         assert api.ids(page=0, page_size=100_000) == ids
 
+    def test_no_answer_and_no_batch_of_events_goes_beyond_500_tasks(self, api):
+        ids = [api.task(f"task {number}") for number in range(501)]
+        assert api.ids(id=ids, page=0, page_size=len(ids)) == api.ids() == ids[:500]
+        assert api.ids(page=1, page_size=len(ids)) == ids[500:]
+        event = {"type": "training_stats_scalar", "metric": "loss", "variant": "val", "iter": 0, "value": 1.0}
+        sent = api.batch(*({**event, "task": task} for task in ids))
+        assert sent == {"added": 500, "errors": 1, "errors_info": {f"Invalid task id {ids[500]}": 1}}
+
     def test_impossible_pages_are_refused(self, api, ids):
         assert api.error("tasks.get_all", page_size=0) == (
             400,

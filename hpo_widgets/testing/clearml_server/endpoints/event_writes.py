@@ -10,10 +10,12 @@ from hpo_widgets.testing.clearml_server.endpoints.task_changes import note_activ
 from hpo_widgets.testing.clearml_server.errors import bad_request
 from hpo_widgets.testing.clearml_server.events import EVENT_TYPES, SCALAR
 from hpo_widgets.testing.clearml_server.metrics import name_key, summarise
+from hpo_widgets.testing.clearml_server.queries import LARGEST_PAGE
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
 from hpo_widgets.testing.clearml_server.states import PUBLISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from hpo_widgets.testing.clearml_server.documents import Document
@@ -41,8 +43,10 @@ def _add(store: Store, lines: list[Document]) -> Document:
     errors: Counter[str] = Counter()
     moment = store.now()
     accepted: dict[str, list[Document]] = {}
+    # The server looks up so many Tasks for a batch, and takes the others for unknown.
+    looked_up = set(list(dict.fromkeys(line.get("task") for line in lines))[:LARGEST_PAGE])
     for line in lines:
-        problem = _problem(store, line)
+        problem = _problem(store, line, looked_up)
         if problem:
             errors[problem] += 1
         else:
@@ -59,7 +63,7 @@ def _add(store: Store, lines: list[Document]) -> Document:
     return {"added": added, "errors": errors.total(), "errors_info": dict(errors)}
 
 
-def _problem(store: Store, line: Document) -> str | None:
+def _problem(store: Store, line: Document, looked_up: Collection[str | None]) -> str | None:
     """What is wrong with a line, if anything is."""
     event_type = line.get("type")
     if not event_type:
@@ -69,7 +73,7 @@ def _problem(store: Store, line: Document) -> str | None:
     task_id = line.get("task")
     if not task_id:
         return "Event must have a 'task' field"
-    task = store.tasks.get(task_id)
+    task = store.tasks.get(task_id) if task_id in looked_up else None
     return f"Invalid task id {task_id}" if task is None or task["status"] == PUBLISHED else None
 
 

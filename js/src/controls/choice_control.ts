@@ -1,0 +1,99 @@
+// The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
+
+import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { parameterFrame } from "./parameter";
+
+export interface ChoiceSpec {
+  name: string;
+  label: string;
+  /** With what it is part of a point; empty: always. */
+  needs: string;
+  kind: "choice";
+  choices: string[];
+}
+
+/** Says which choices, by index, a person has left allowed. */
+export type OnChoice = (name: string, indices: readonly number[]) => void;
+
+export class ChoiceControl {
+  readonly root: HTMLElement;
+  private readonly boxes: HTMLInputElement[];
+  private readonly counts: HTMLElement[] = [];
+  private readonly marks: HTMLElement[] = [];
+  private readonly problem: HTMLElement;
+  private reason: string | null = null;
+
+  constructor(
+    private readonly spec: ChoiceSpec,
+    private allowed: readonly number[],
+    private readonly onChoice: OnChoice,
+  ) {
+    const { root, badge } = parameterFrame(spec);
+    this.root = root;
+    setText(badge, spec.kind);
+    const chips = element("div", "hpo-chips");
+    this.boxes = spec.choices.map((label, index) => {
+      const chip = element("label", "hpo-chip");
+      const box = element("input", "", { type: "checkbox" });
+      const text = element("span", "hpo-chip-text", { dir: "auto", title: label });
+      setText(text, label);
+      const mark = element("span", "hpo-best-mark", { "aria-hidden": "true", title: "best trial" });
+      const count = element("span", "hpo-count hpo-number", { "aria-hidden": "true" });
+      chip.append(box, text, count, mark);
+      this.counts.push(count);
+      this.marks.push(mark);
+      chips.append(chip);
+      box.addEventListener("click", (event) => this.toggle(event, index));
+      return box;
+    });
+    this.problem = element("div", "hpo-problem", { role: "alert" });
+    this.root.append(chips, this.problem);
+    this.paint();
+  }
+
+  update(allowed: readonly number[], reason: string | null): void {
+    this.allowed = allowed;
+    this.reason = reason;
+    this.paint();
+  }
+
+  /** Shows how many trials had each choice, and which one the best has. */
+  setTried(counts: readonly number[], best: number | null): void {
+    for (const [index, box] of this.boxes.entries()) {
+      const count = counts[index] ?? 0;
+      const isBest = best === index;
+      setText(this.counts[index] as HTMLElement, String(count));
+      setText(this.marks[index] as HTMLElement, isBest ? "▲" : "");
+      const trials = `${count} trial${count === 1 ? "" : "s"}${isBest ? ", the best trial" : ""}`;
+      setAttribute(box, "aria-label", `${this.spec.choices[index]}, ${trials}`);
+      setAttribute(this.counts[index] as HTMLElement, "title", trials);
+    }
+  }
+
+  private paint(): void {
+    for (const [index, box] of this.boxes.entries()) {
+      const isAllowed = this.allowed.includes(index);
+      box.checked = isAllowed;
+      const chip = box.parentElement as HTMLElement;
+      chip.classList.toggle("hpo-off", !isAllowed);
+      setReason(box, this.reason);
+      setReason(chip, this.reason);
+    }
+  }
+
+  private toggle(event: Event, index: number): void {
+    const isLast = this.allowed.length === 1 && this.allowed[0] === index;
+    if (this.reason !== null || isLast) {
+      event.preventDefault();
+      setText(this.problem, isLast ? "At least one choice stays." : "");
+      return;
+    }
+    setText(this.problem, "");
+    const allowed = this.allowed.includes(index)
+      ? this.allowed.filter((other) => other !== index)
+      : [...this.allowed, index].sort((a, b) => a - b);
+    this.allowed = allowed;
+    this.paint();
+    this.onChoice(this.spec.name, allowed);
+  }
+}

@@ -1,0 +1,30 @@
+// What every control of a parameter has, whatever its range is like: the group with its name and its kind.
+
+import { element, setAttribute, setText } from "../lib/dom";
+
+export interface ParameterFrame {
+  root: HTMLElement;
+  head: HTMLElement;
+  /** The kind of the parameter in a word. */
+  badge: HTMLElement;
+}
+
+/** The group of one parameter, with its head; the rest is put below by the control. */
+export function parameterFrame(spec: {
+  name: string;
+  label: string;
+  /** With what it is part of a point; empty: always. */
+  needs: string;
+}): ParameterFrame {
+  const root = element("div", "hpo-parameter", { role: "group", "aria-label": spec.label });
+  const head = element("div", "hpo-parameter-head");
+  const name = element("span", "hpo-parameter-name", { dir: "auto" });
+  setText(name, spec.label);
+  setAttribute(name, "title", spec.name);
+  const badge = element("span", "hpo-badge");
+  head.append(name, badge);
+  const needs = element("div", "hpo-needs", { dir: "auto" });
+  setText(needs, spec.needs);
+  root.append(head, needs);
+  return { root, head, badge };
+}

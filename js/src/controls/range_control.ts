@@ -1,0 +1,236 @@
+// The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
+
+import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { type Bounds, ENDS, type Ending, format, type NumericSpec, Scale } from "../lib/scale";
+import { BoundFields } from "./bound_fields";
+import { parameterFrame } from "./parameter";
+import { type Tried, TriedValues } from "./tried_values";
+
+/** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
+export type OnChange = (name: string, bounds: Bounds, isFinal: boolean) => void;
+
+const PAGE = 10;
+
+export class RangeControl {
+  readonly root: HTMLElement;
+  private readonly handles: HTMLElement[];
+  private readonly rail: HTMLElement;
+  private readonly fill: HTMLElement;
+  private readonly badge: HTMLElement;
+  private readonly fields: BoundFields;
+  private readonly tried: TriedValues;
+  private scale: Scale;
+  private bounds: Bounds;
+  private reason: string | null = null;
+  /** What came from the kernel while a hand was on a handle; shown when it lets go. */
+  private waiting: { spec: NumericSpec; bounds: Bounds } | null = null;
+  private dragged: { end: Ending; before: Bounds; pointer: number } | null = null;
+
+  constructor(
+    spec: NumericSpec,
+    bounds: Bounds,
+    private readonly onChange: OnChange,
+  ) {
+    this.scale = new Scale(spec);
+    this.bounds = bounds;
+    this.fields = new BoundFields(this.scale, bounds, (typed) => this.set(typed, true));
+    this.tried = new TriedValues((range) => {
+      if (this.reason === null) {
+        this.set(range, true);
+      }
+    });
+    const { root, head, badge } = parameterFrame(spec);
+    this.root = root;
+    this.badge = badge;
+    head.append(this.fields.root);
+
+    const track = element("div", "hpo-track");
+    this.rail = element("div", "hpo-rail");
+    this.fill = element("div", "hpo-fill");
+    this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
+    this.rail.append(...this.tried.drawings, this.fill, ...this.handles);
+    track.append(this.rail);
+    track.addEventListener("pointerdown", (event) => this.press(event));
+    track.addEventListener("pointermove", (event) => this.drag(event));
+    track.addEventListener("pointerup", (event) => this.release(event));
+    track.addEventListener("pointercancel", () => this.cancel());
+
+    this.root.append(track, this.fields.problem, this.tried.note);
+    this.paint();
+  }
+
+  /** Shows what the kernel says, but never under a hand. */
+  update(spec: NumericSpec, bounds: Bounds, reason: string | null): void {
+    this.reason = reason;
+    if (this.dragged) {
+      this.waiting = { spec, bounds };
+      return;
+    }
+    if (bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1]) {
+      this.fields.complain(null);
+    }
+    this.scale = new Scale(spec);
+    this.bounds = bounds;
+    this.paint();
+  }
+
+  /** Shows what was tried; also under a hand, since it moves no handle. */
+  setTried(tried: Tried): void {
+    this.tried.set(tried);
+    this.paintTried();
+  }
+
+  private paintTried(): void {
+    this.tried.paint(this.scale, this.bounds, this.reason === null);
+  }
+
+  private makeHandle(spec: NumericSpec, end: string, index: Ending): HTMLElement {
+    const handle = element("div", "hpo-handle", {
+      role: "slider",
+      tabindex: "0",
+      "aria-orientation": "horizontal",
+      "aria-label": `${spec.label}, ${end} end`,
+    });
+    handle.addEventListener("keydown", (event) => this.key(event, index));
+    return handle;
+  }
+
+  private paint(): void {
+    const spec = this.scale.spec;
+    const shares = this.bounds.map((bound) => this.scale.fraction(bound)) as [number, number];
+    const hasSteps = spec.step !== null && (spec.kind !== "int" || spec.step !== 1);
+    setText(this.badge, spec.kind);
+    setAttribute(
+      this.badge,
+      "title",
+      hasSteps
+        ? `in steps of ${format(spec.step ?? 1)}${spec.kind === "log" ? " of the exponent" : ""}`
+        : null,
+    );
+    this.paintTried();
+    this.fill.style.left = `${100 * shares[0]}%`;
+    this.fill.style.right = `${100 * (1 - shares[1])}%`;
+    for (const [index, handle] of this.handles.entries()) {
+      const bound = this.bounds[index as Ending];
+      handle.style.left = `${100 * (shares[index as Ending] ?? 0)}%`;
+      setAttribute(handle, "aria-valuemin", String(index === 0 ? spec.low : this.bounds[0]));
+      setAttribute(handle, "aria-valuemax", String(index === 1 ? spec.high : this.bounds[1]));
+      setAttribute(handle, "aria-valuenow", String(bound));
+      setAttribute(handle, "aria-valuetext", format(bound));
+      setReason(handle, this.reason);
+    }
+    this.fields.paint(this.scale, this.bounds, this.reason);
+  }
+
+  private set(bounds: Bounds, isFinal: boolean): void {
+    const isNew = bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1];
+    this.bounds = bounds;
+    this.fields.complain(null);
+    this.paint();
+    if (isNew || isFinal) {
+      this.onChange(this.scale.spec.name, bounds, isFinal);
+    }
+  }
+
+  private share(event: PointerEvent): number {
+    const box = this.rail.getBoundingClientRect();
+    return box.width > 0 ? (event.clientX - box.left) / box.width : 0;
+  }
+
+  private press(event: PointerEvent): void {
+    if (this.reason !== null || event.button !== 0) {
+      return;
+    }
+    event.preventDefault();
+    const share = this.share(event);
+    const places = this.bounds.map((bound) => this.scale.fraction(bound)) as [number, number];
+    // Where both handles sit together, the side of the pointer says which is meant.
+    const near = Math.abs(share - places[0]) - Math.abs(share - places[1]);
+    const end: Ending = near < 0 || (near === 0 && share < places[0]) ? 0 : 1;
+    this.dragged = { end, before: this.bounds, pointer: event.pointerId };
+    (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+    this.handles[end]?.focus({ preventScroll: true });
+    this.root.dataset.dragged = ENDS[end];
+    if (event.target !== this.handles[end]) {
+      this.drag(event);
+    }
+  }
+
+  private drag(event: PointerEvent): void {
+    if (this.dragged && event.pointerId === this.dragged.pointer) {
+      const value = this.scale.value(this.share(event));
+      this.set(this.scale.placed(this.bounds, this.dragged.end, value), false);
+    }
+  }
+
+  private release(event: PointerEvent): void {
+    if (this.dragged && event.pointerId === this.dragged.pointer) {
+      const { before, end } = this.dragged;
+      const isMoved = before[0] !== this.bounds[0] || before[1] !== this.bounds[1];
+      const value = this.bounds[end];
+      const isOld = this.waiting === null;
+      const held = this.bounds;
+      this.letGo();
+      if (isMoved) {
+        // The other end stays where somebody else has moved it meanwhile.
+        this.set(isOld ? held : this.scale.placed(this.bounds, end, value), true);
+      }
+    }
+  }
+
+  private cancel(): void {
+    if (this.dragged) {
+      this.bounds = this.dragged.before;
+      this.letGo();
+      this.paint();
+    }
+  }
+
+  private letGo(): void {
+    this.dragged = null;
+    delete this.root.dataset.dragged;
+    if (this.waiting) {
+      this.scale = new Scale(this.waiting.spec);
+      this.bounds = this.waiting.bounds;
+      this.waiting = null;
+      this.paint();
+    }
+  }
+
+  private key(event: KeyboardEvent, end: Ending): void {
+    if (event.key === "Escape" && this.dragged) {
+      this.cancel();
+      return;
+    }
+    const value = this.valueByKey(event.key, end);
+    if (value === null || event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    event.preventDefault();
+    if (this.reason === null) {
+      this.set(this.scale.placed(this.bounds, end, value), false);
+    }
+  }
+
+  private valueByKey(key: string, end: Ending): number | null {
+    const bound = this.bounds[end];
+    switch (key) {
+      case "ArrowLeft":
+      case "ArrowDown":
+        return this.scale.moved(bound, -1);
+      case "ArrowRight":
+      case "ArrowUp":
+        return this.scale.moved(bound, 1);
+      case "PageDown":
+        return this.scale.moved(bound, -PAGE);
+      case "PageUp":
+        return this.scale.moved(bound, PAGE);
+      case "Home":
+        return this.scale.spec.low;
+      case "End":
+        return this.scale.spec.high;
+      default:
+        return null;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// How many trials are in each state: buttons in a line of text, which select those trials.
+
+import { element, isDisabled, setAttribute, setCount, setText } from "../lib/dom";
+
+export interface Count {
+  label: string;
+  number: number;
+  is_bad: boolean;
+}
+
+/**
+ * @param onLook is called with a state whose trials a person wants to see
+ */
+export function paintCounts(
+  root: HTMLElement,
+  counts: readonly Count[],
+  onLook: (state: string | undefined) => void,
+): void {
+  const places = setCount(root, counts.length, () => {
+    const place = element("span");
+    const button = element("button", "hpo-count", { type: "button" });
+    button.addEventListener("click", () => {
+      if (!isDisabled(button)) {
+        onLook(button.dataset.state);
+      }
+    });
+    place.append(button, element("span"));
+    return place;
+  });
+  for (const [index, place] of places.entries()) {
+    const count = counts[index];
+    const [button, separator] = [...place.children] as [HTMLElement, HTMLElement];
+    if (count) {
+      button.dataset.state = count.label;
+      button.classList.toggle("hpo-bad", count.is_bad);
+      setText(button, `${count.number} ${count.label}`);
+      setText(separator, index < counts.length - 1 ? " · " : "");
+      setAttribute(button, "aria-disabled", count.number === 0 ? "true" : null);
+      setAttribute(button, "title", count.number === 0 ? null : `Select the ${count.label} trials`);
+    }
+  }
+}

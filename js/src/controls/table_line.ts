@@ -1,0 +1,102 @@
+// How a heading and a row of the table of trials are drawn; a cell is touched only where it differs.
+
+import { element, setAttribute, setCount, setReason, setText } from "../lib/dom";
+import type { Column, Row, Sorting } from "../lib/table_order";
+import { SHAPES } from "../lib/trial_states";
+
+const RIGHT = new Set(["number", "seconds"]);
+
+export function paintHeading(
+  heading: HTMLElement,
+  columns: readonly Column[],
+  sorting: Sorting,
+): void {
+  const cells = setCount(heading, columns.length, () => {
+    const cell = element("th", "", { scope: "col" });
+    const button = element("button", "", { type: "button" });
+    const word = element("span", "", { dir: "auto" });
+    const arrow = element("span", "", { "aria-hidden": "true" });
+    button.append(word, arrow);
+    cell.append(button);
+    return cell;
+  });
+  for (const [index, cell] of cells.entries()) {
+    const column = columns[index] as Column;
+    const [word, arrow] = [...(cell.firstElementChild as Element).children] as HTMLElement[];
+    const direction = sorting?.name === column.name ? sorting : null;
+    cell.className = RIGHT.has(column.kind) ? "hpo-right" : "";
+    cell.dataset.name = column.name;
+    setAttribute(cell, "title", column.name);
+    setText(word as HTMLElement, column.label);
+    setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
+    setAttribute(
+      cell,
+      "aria-sort",
+      direction ? (direction.isDescending ? "descending" : "ascending") : "none",
+    );
+  }
+}
+
+/**
+ * @param noRetry why a trial cannot be run again; null: it can
+ */
+export function paintLine(
+  line: HTMLTableRowElement,
+  row: Row,
+  columns: readonly Column[],
+  noRetry: string | null,
+): void {
+  const kinds = columns.map((column) => column.kind).join();
+  if (line.dataset.kinds !== kinds) {
+    line.dataset.kinds = kinds;
+    line.replaceChildren(...columns.map(makeCell));
+  }
+  line.dataset.number = String(row.number);
+  for (const [index, column] of columns.entries()) {
+    const cell = line.children[index] as HTMLElement;
+    const text = row.cells[index] ?? "";
+    if (column.kind === "state") {
+      paintState(cell, row, text, noRetry);
+    } else if (column.kind === "trial") {
+      const [mark, name] = [...cell.children] as [HTMLElement, HTMLElement];
+      setText(mark, row.is_best ? "▲" : "");
+      setAttribute(mark, "aria-label", row.is_best ? "best" : null);
+      setAttribute(mark, "role", row.is_best ? "img" : null);
+      setText(name, text);
+    } else {
+      setText(cell.firstElementChild as HTMLElement, text);
+      setAttribute(cell, "title", column.kind === "text" ? text : null);
+    }
+  }
+}
+
+function makeCell(column: Column): HTMLElement {
+  const cell = column.kind === "trial" ? element("th", "", { scope: "row" }) : element("td");
+  cell.classList.toggle("hpo-right", RIGHT.has(column.kind));
+  if (column.kind === "trial") {
+    cell.append(element("span", "hpo-best-mark"), element("span"));
+  } else if (column.kind === "state") {
+    const retry = element("button", "hpo-bad", { type: "button", tabindex: "-1" });
+    setText(retry, "retry");
+    cell.className = "hpo-state";
+    const line = element("div");
+    line.append(element("span", "", { dir: "auto" }), retry);
+    cell.append(line);
+  } else {
+    cell.append(element("span", "", { dir: "auto" }));
+  }
+  return cell;
+}
+
+function paintState(cell: HTMLElement, row: Row, state: string, noRetry: string | null): void {
+  const line = cell.firstElementChild as HTMLElement;
+  const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
+  const isFailed = state === "failed";
+  word.className = isFailed ? "hpo-bad" : "";
+  const more = row.error ? `: ${row.error}` : row.note ? ` · ${row.note}` : "";
+  setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);
+  setAttribute(cell, "title", row.error || null);
+  retry.hidden = !isFailed;
+  setAttribute(retry, "aria-label", `Retry trial ${row.number}`);
+  setReason(retry, noRetry);
+}

@@ -1,0 +1,140 @@
+// A number in a line of text that turns into a field when it is pressed, and back when the kernel has taken it.
+
+import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import "./typed_field.css";
+
+/** What the kernel says to the newest request: nothing is wrong, or the sentence that says what. */
+export interface Answer {
+  id?: string;
+  problem?: string;
+}
+
+export interface TypedField {
+  root: HTMLElement;
+  /** Where what is wrong is said: to be placed where a sentence has room. */
+  problem: HTMLElement;
+  /**
+   * Shows `text` as the button, edits `value`; a reason takes the button's function away and leaves the text.
+   */
+  paint(text: string, value: string, reason: string | null, answer: Answer): void;
+}
+
+let count = 0;
+
+/**
+ * @param label the field's accessible name, and the button's purpose
+ * @param after what follows the number while it is typed, such as its unit
+ * @param placeholder what an empty field means, where it may be empty
+ * @param send tells the kernel the text under a request's id
+ */
+export function typedField(
+  label: string,
+  after: string,
+  placeholder: string,
+  send: (text: string, id: string) => void,
+): TypedField {
+  const root = element("span", "hpo-typed");
+  const button = element("button", "hpo-typed-button", { type: "button" });
+  const words = element("span");
+  const arrow = element("span", "", { "aria-hidden": "true" });
+  button.append(words, arrow);
+  const form = element("span", "hpo-typed-form");
+  const input = element("input", "", {
+    type: "text",
+    inputmode: "decimal",
+    placeholder,
+    "aria-label": label,
+  });
+  const unit = element("span");
+  setText(unit, after);
+  form.append(input, unit);
+  form.hidden = true;
+  root.append(button, form);
+  count += 1;
+  const problem = element("div", "hpo-typed-problem hpo-bad", {
+    role: "alert",
+    id: `hpo-typed-problem-${count}`,
+  });
+
+  // Of this view alone: another view of the same kernel does not answer for it.
+  const owner = Math.random().toString(36).slice(2, 10);
+  let asked: string | null = null;
+  let numAsked = 0;
+  let value = "";
+
+  const complain = (sentence: string): void => {
+    setText(problem, sentence);
+    setAttribute(input, "aria-invalid", sentence ? "true" : null);
+    setAttribute(input, "aria-describedby", sentence ? problem.id : null);
+  };
+
+  const close = (returnsFocus: boolean): void => {
+    const hadFocus = root.contains(document.activeElement);
+    asked = null;
+    form.hidden = true;
+    button.hidden = false;
+    complain("");
+    if (returnsFocus && hadFocus) {
+      button.focus();
+    }
+  };
+
+  const open = (): void => {
+    if (isDisabled(button)) {
+      return;
+    }
+    input.value = value;
+    button.hidden = true;
+    form.hidden = false;
+    input.focus();
+    input.select();
+  };
+
+  const enter = (): void => {
+    if (form.hidden || asked !== null) {
+      return;
+    }
+    if (input.value.trim() === value && !input.hasAttribute("aria-invalid")) {
+      close(true);
+      return;
+    }
+    numAsked += 1;
+    asked = `${owner}-${numAsked}`;
+    send(input.value, asked);
+  };
+
+  button.addEventListener("click", open);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      enter();
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      close(true);
+    }
+  });
+  input.addEventListener("input", () => {
+    asked = null;
+  });
+  input.addEventListener("blur", enter);
+
+  return {
+    root,
+    problem,
+    paint(text, newValue, reason, answer) {
+      value = newValue;
+      setText(words, text);
+      setText(arrow, reason === null ? " ▾" : "");
+      setReason(button, reason);
+      setAttribute(button, "aria-label", `${label}: ${text}`);
+      if (asked !== null && answer.id === asked) {
+        asked = null;
+        if (answer.problem) {
+          complain(answer.problem);
+        } else {
+          close(true);
+        }
+      }
+    },
+  };
+}

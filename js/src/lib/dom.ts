@@ -1,0 +1,84 @@
+// Small helpers for building DOM. Text that comes from a search always enters as text, never as HTML.
+
+type Attributes = Readonly<Record<string, string>>;
+
+export function element<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  className = "",
+  attributes: Attributes = {},
+): HTMLElementTagNameMap[Tag] {
+  const node = document.createElement(tag);
+  if (className) {
+    node.className = className;
+  }
+  for (const [name, value] of Object.entries(attributes)) {
+    node.setAttribute(name, value);
+  }
+  return node;
+}
+
+/** Writes only what differs: an unchanged node is not laid out, nor read out, again. */
+export function setText(node: Element, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+export function setAttribute(node: HTMLElement, name: string, value: string | null): void {
+  if (value === null) {
+    node.removeAttribute(name);
+  } else if (node.getAttribute(name) !== value) {
+    node.setAttribute(name, value);
+  }
+}
+
+/**
+ * Marks a control as not available with the reason as its description, else describes what it does. It stays
+ * focusable, so that the reason can be reached by keyboard and is read out.
+ */
+export function setReason(
+  node: HTMLElement,
+  reason: string | null,
+  meaning: string | null = null,
+): void {
+  setAttribute(node, "aria-disabled", reason === null ? null : "true");
+  setAttribute(node, "title", reason ?? meaning);
+  setAttribute(node, "aria-description", reason ?? meaning);
+}
+
+export function isDisabled(node: HTMLElement): boolean {
+  return node.getAttribute("aria-disabled") === "true";
+}
+
+/** Makes `parent` hold exactly `count` children made by `make`, keeping those that are there. */
+export function setCount(
+  parent: HTMLElement,
+  count: number,
+  make: () => HTMLElement,
+): HTMLElement[] {
+  while (parent.childElementCount > count) {
+    parent.lastElementChild?.remove();
+  }
+  while (parent.childElementCount < count) {
+    parent.append(make());
+  }
+  return [...parent.children] as HTMLElement[];
+}
+
+/**
+ * A notebook has a use of its own for single keys, such as x to cut a cell, and for Ctrl+Z: what is pressed in `root`
+ * stays there, but for Shift+Enter and, outside of fields, combinations with Ctrl, Alt or the command key.
+ *
+ * @param signal ends it, where `root` lives longer than the view
+ */
+export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
+  const keep = (event: KeyboardEvent): void => {
+    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    const isCombined = event.ctrlKey || event.metaKey || event.altKey;
+    const isRun = event.key === "Enter" && event.shiftKey;
+    if (isTyped || !(isCombined || isRun)) {
+      event.stopPropagation();
+    }
+  };
+  root.addEventListener("keydown", keep, { signal });
+}

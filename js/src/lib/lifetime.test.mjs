@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { Lifetime } from "./lifetime";
+
+function fakeModel() {
+  const listeners = new Set();
+  return {
+    on: (_event, listener) => listeners.add(listener),
+    off: (_event, listener) => listeners.delete(listener),
+    change: () => {
+      for (const listener of listeners) listener();
+    },
+    listeners,
+  };
+}
+
+test("a view is painted at once, and once for all changes in a row", async () => {
+  const [model, lifetime, paint] = [fakeModel(), new Lifetime(), mock.fn()];
+  lifetime.paintOnChange(model, paint);
+  assert.equal(paint.mock.callCount(), 1);
+  model.change();
+  model.change();
+  await Promise.resolve();
+  assert.equal(paint.mock.callCount(), 2);
+});
+
+test("a removed view listens to nothing and is painted no more", async () => {
+  const [model, lifetime, paint] = [fakeModel(), new Lifetime(), mock.fn()];
+  lifetime.paintOnChange(model, paint);
+  model.change();
+  lifetime.end();
+  await Promise.resolve();
+  assert.equal(paint.mock.callCount(), 1);
+  assert.equal(model.listeners.size, 0);
+});
+
+test("timers end with the view, or when they are cancelled", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const [lifetime, kept, cancelled, ended] = [new Lifetime(), mock.fn(), mock.fn(), mock.fn()];
+  lifetime.after(100, kept);
+  lifetime.after(100, cancelled)();
+  context.mock.timers.tick(100);
+  lifetime.after(100, ended);
+  lifetime.end();
+  context.mock.timers.tick(1000);
+  assert.deepEqual(
+    [kept, cancelled, ended].map((act) => act.mock.callCount()),
+    [1, 0, 0],
+  );
+});
+
+test("what is done at the end is done once, and may set no timer that outlives it", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const [lifetime, late] = [new Lifetime(), mock.fn()];
+  const last = mock.fn(() => lifetime.after(10, late));
+  lifetime.atEnd(last);
+  lifetime.end();
+  lifetime.end();
+  context.mock.timers.tick(1000);
+  assert.equal(last.mock.callCount(), 1);
+  assert.equal(late.mock.callCount(), 0);
+});
+
+test("listeners beyond the view's own nodes end with it", () => {
+  const [target, lifetime, heard] = [new EventTarget(), new Lifetime(), mock.fn()];
+  target.addEventListener("pagehide", heard, { signal: lifetime.signal });
+  target.dispatchEvent(new Event("pagehide"));
+  lifetime.end();
+  target.dispatchEvent(new Event("pagehide"));
+  assert.equal(heard.mock.callCount(), 1);
+});

@@ -1,0 +1,63 @@
+// What a view has to end when it is removed: its painting, timers, and listeners beyond its own nodes.
+
+import type { AnyModel } from "@anywidget/types";
+
+export class Lifetime {
+  private readonly controller = new AbortController();
+  private readonly timers = new Set<ReturnType<typeof setTimeout>>();
+
+  /** Ends listeners: `target.addEventListener(type, listener, { signal })`. */
+  readonly signal: AbortSignal = this.controller.signal;
+
+  /**
+   * Paints now and after every change of the model. Several changes in a row, such as the traits of one update of the
+   * kernel, are painted once.
+   */
+  paintOnChange<Model extends Record<string, unknown>>(
+    model: AnyModel<Model>,
+    paint: () => void,
+  ): void {
+    let isScheduled = false;
+    const schedule = (): void => {
+      if (!isScheduled) {
+        isScheduled = true;
+        queueMicrotask(() => {
+          isScheduled = false;
+          if (!this.signal.aborted) {
+            paint();
+          }
+        });
+      }
+    };
+    model.on("change", schedule);
+    this.atEnd(() => model.off("change", schedule));
+    paint();
+  }
+
+  /** Calls `act` after some milliseconds, unless the view is removed or the returned function called before. */
+  after(milliseconds: number, act: () => void): () => void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      act();
+    }, milliseconds);
+    this.timers.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.timers.delete(timer);
+    };
+  }
+
+  /** Calls `act` when the view is removed. */
+  atEnd(act: () => void): void {
+    this.signal.addEventListener("abort", act, { once: true });
+  }
+
+  /** The view is removed. */
+  readonly end = (): void => {
+    this.controller.abort();
+    for (const timer of this.timers) {
+      clearTimeout(timer);
+    }
+    this.timers.clear();
+  };
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { format, parse, Scale } from "./scale";
+
+const scale = (more) =>
+  new Scale({
+    name: "x",
+    label: "x",
+    needs: "",
+    kind: "float",
+    low: 0,
+    high: 10,
+    limit_low: null,
+    limit_high: null,
+    step: null,
+    origin: 0,
+    base: 10,
+    ...more,
+  });
+const log = (more) => scale({ kind: "log", low: 1e-4, high: 1, origin: 1e-4, ...more });
+
+test("a value has the share of the track that it has between both ends", () => {
+  assert.equal(scale().fraction(2.5), 0.25);
+  assert.equal(scale().fraction(-1), 0);
+  assert.equal(scale().fraction(11), 1);
+  assert.ok(Math.abs(log().fraction(1e-2) - 0.5) < 1e-12);
+});
+
+test("a track from the least to the largest number has a middle", () => {
+  const widest = scale({ low: -Number.MAX_VALUE, high: Number.MAX_VALUE });
+  assert.equal(widest.fraction(0), 0.5);
+  assert.equal(Math.abs(widest.value(0.5)), 0);
+});
+
+test("a track of one value puts it in the middle", () => {
+  assert.equal(scale({ low: 3, high: 3 }).fraction(3), 0.5);
+});
+
+test("a place on the track gives a value with no more digits than can be told apart", () => {
+  assert.equal(scale().value(0.123456789), 1.23);
+  assert.equal(log().value(0.5), 0.01);
+  assert.equal(scale().value(-1), 0);
+  assert.equal(scale().value(2), 10);
+});
+
+test("values snap to steps, to whole numbers, and to the ends off the steps", () => {
+  assert.equal(scale({ step: 0.3 }).snap(0.8), 0.9);
+  assert.equal(scale({ step: 3 }).snap(9.9), 9);
+  assert.equal(scale({ step: 3 }).snap(10), 10);
+  assert.equal(scale({ kind: "int" }).snap(3.4), 3);
+  assert.equal(log({ step: 1 }).snap(0.02), 0.01);
+});
+
+test("arrow keys move by a step, by one, or by a hundredth of the track", () => {
+  assert.equal(scale({ step: 0.5 }).moved(1, 1), 1.5);
+  assert.equal(scale({ kind: "int" }).moved(3, -1), 2);
+  assert.equal(scale().moved(5, 1), 5.1);
+  assert.equal(log({ step: 1 }).moved(0.01, 1), 0.1);
+});
+
+test("a handle never passes the other one", () => {
+  assert.deepEqual(scale().placed([2, 4], 0, 9), [3.98, 4]);
+  assert.deepEqual(scale().placed([2, 4], 1, 0), [2, 2.02]);
+  assert.deepEqual(scale({ step: 1 }).placed([2, 4], 0, 9), [4, 4]);
+});
+
+test("few steps are drawn one by one, many as a band", () => {
+  assert.deepEqual(scale({ kind: "int", high: 4 }).steps([1, 3]), [0.25, 0.5, 0.75]);
+  assert.equal(scale({ kind: "int", high: 1000 }).steps([0, 1000]), null);
+  assert.equal(scale().steps([0, 10]), null);
+});
+
+test("numbers are written with four digits, scientific where plain digits would be long", () => {
+  assert.deepEqual([0.036412, 12345678, 0.00001, 0, -3, 123456, 0.5].map(format), [
+    "0.03641",
+    "1.235e7",
+    "1e-5",
+    "0",
+    "-3",
+    "123456",
+    "0.5",
+  ]);
+});
+
+test("numbers are read as people write them, and nothing else", () => {
+  assert.deepEqual(["1e-3", " .5 ", "-2", "+7."].map(parse), [0.001, 0.5, -2, 7]);
+  assert.deepEqual(
+    ["", "abc", "0x10", "1_000", "Infinity", "1e999", "1,5"].map(parse),
+    Array(7).fill(null),
+  );
+});

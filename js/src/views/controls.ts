@@ -1,0 +1,189 @@
+// Start, Pause / Resume, Stop and Wait. Each press is one custom message; the kernel side only queues it.
+
+import type { Render } from "@anywidget/types";
+import "./controls.css";
+import { type Answer, typedField } from "../controls/typed_field";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+
+type Model = {
+  /** With this id the search is opened again. */
+  search_id: string;
+  status: string;
+  /** Command name to null when it can be done now, else to the sentence that says why not. */
+  commands: Record<string, string | null>;
+  waiting: boolean;
+  wait_timeout: number | null;
+  wait_progress: string;
+  wait_limit: string;
+  wait_outcome: string;
+  answer: Answer;
+};
+
+interface Action {
+  command: string;
+  symbol: string;
+  word: string;
+  /** What a press does. */
+  meaning: string;
+}
+
+const START: Action = {
+  command: "start",
+  symbol: "▶",
+  word: "Start",
+  meaning: "Start the search",
+};
+const CONTINUE: Action = {
+  command: "start",
+  symbol: "▶",
+  word: "Continue",
+  meaning: "Go on with what is left of the budget",
+};
+const PAUSE: Action = {
+  command: "pause",
+  symbol: "❚❚",
+  word: "Pause",
+  meaning: "Begin no more trials; those that run go on to their end",
+};
+const RESUME: Action = {
+  command: "resume",
+  symbol: "▶",
+  word: "Resume",
+  meaning: "Begin trials again",
+};
+const STOP: Action = {
+  command: "stop",
+  symbol: "■",
+  word: "Stop",
+  meaning: "End the trials that run, and the search; Continue takes it up again",
+};
+const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
+
+/** The three fixed places: a word may change in place, a button never moves. */
+function actions(status: string): Action[] {
+  const begin = status === "idle" ? START : CONTINUE;
+  return [begin, status === "paused" ? RESUME : PAUSE, STOP];
+}
+
+interface Button {
+  button: HTMLElement;
+  symbol: HTMLElement;
+  word: HTMLElement;
+}
+
+function makeButton(className: string): Button {
+  const button = element("button", className, { type: "button" });
+  const symbol = element("span", "", { "aria-hidden": "true" });
+  const word = element("span");
+  button.append(symbol, " ", word);
+  return { button, symbol, word };
+}
+
+const render: Render<Model> = ({ model, el }) => {
+  const lifetime = new Lifetime();
+  const root = element("div", "hpo-part hpo-controls-root");
+  const group = element("div", "hpo-controls", { role: "group", "aria-label": "Search" });
+  const places = ["start", "pause", "stop"].map((place) => makeButton(`hpo-${place}`));
+  const wait = makeButton("hpo-wait-button");
+  setText(wait.symbol, "◔");
+  setText(wait.word, "Wait");
+  group.append(...places.map((place) => place.button), wait.button);
+
+  // What is waited for changes every second and is not read out; how it ended is.
+  const line = element("div", "hpo-wait");
+  const progress = element("span", "hpo-number");
+  const timeout = typedField("time-out in minutes", "minutes", "none", (text, id) =>
+    model.send({ kind: "type", name: "timeout", text, id }),
+  );
+  const outcome = element("span", "hpo-wait-outcome", { role: "status" });
+  const dismiss = element("button", "hpo-wait-dismiss", { type: "button" });
+  const cross = element("span", "", { "aria-hidden": "true" });
+  setText(cross, "✕");
+  dismiss.append(cross);
+  line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
+
+  // Shown by the style sheet when the page has lost the kernel: then nobody else could say it.
+  const gone = element("div", "hpo-gone", { role: "alert" });
+  const back = element("span");
+  const way = element("code");
+  gone.append(
+    "✕ Not connected any more: the kernel of this panel has ended or was restarted. ",
+    back,
+    way,
+  );
+  root.append(gone, group, line);
+  keepKeys(root);
+
+  const paint = (): void => {
+    // A search that was never started has no journal to open.
+    const isNew = model.get("status") === "idle";
+    setText(
+      back,
+      isNew
+        ? "This search was not started yet: run its cell again."
+        : "To go on with this search, run the cells that define its function, then ",
+    );
+    way.hidden = isNew;
+    setText(way, `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`);
+    const commands = model.get("commands");
+    for (const [index, action] of actions(model.get("status")).entries()) {
+      const place = places[index];
+      if (place) {
+        setText(place.symbol, action.symbol);
+        setText(place.word, action.word);
+        place.button.dataset.command = action.command;
+        setAttribute(place.button, "aria-busy", null);
+        setReason(place.button, commands[action.command] ?? null, action.meaning);
+      }
+    }
+    const isWaiting = model.get("waiting");
+    setAttribute(wait.button, "aria-pressed", String(isWaiting));
+    setReason(wait.button, isWaiting ? null : (commands.wait ?? null), WAIT_MEANING);
+
+    const ended = model.get("wait_outcome");
+    line.classList.toggle("hpo-is-shown", isWaiting || ended !== "");
+    setText(progress, isWaiting ? `◔ waiting: ${model.get("wait_progress")}` : "");
+    timeout.root.hidden = !isWaiting;
+    const minutes = model.get("wait_timeout");
+    timeout.paint(
+      model.get("wait_limit"),
+      minutes === null ? "" : String(minutes),
+      null,
+      model.get("answer"),
+    );
+    setText(outcome, isWaiting ? "" : ended);
+    dismiss.hidden = !isWaiting && ended === "";
+    const meaning = isWaiting ? "Stop waiting" : "Dismiss";
+    setAttribute(dismiss, "aria-label", meaning);
+    setAttribute(dismiss, "title", meaning);
+  };
+
+  const press = (event: MouseEvent): void => {
+    const button = (event.target as Element).closest("button");
+    const command = button?.dataset.command;
+    if (button && command && !isDisabled(button) && button.getAttribute("aria-busy") !== "true") {
+      // Until the kernel has answered with a change, a second press would be a second command.
+      button.setAttribute("aria-busy", "true");
+      lifetime.after(1000, () => setAttribute(button, "aria-busy", null));
+      model.send({ kind: "command", name: command });
+    }
+  };
+
+  group.addEventListener("click", press);
+  wait.button.addEventListener("click", () => {
+    if (!isDisabled(wait.button)) {
+      model.send({ kind: "wait", on: !model.get("waiting") });
+    }
+  });
+  dismiss.addEventListener("click", () => {
+    // The line goes, and with it the button: the focus must not get lost.
+    wait.button.focus();
+    model.send(model.get("waiting") ? { kind: "wait", on: false } : { kind: "dismiss" });
+  });
+  lifetime.paintOnChange(model, paint);
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,234 @@
+// The space panel: a control for the range of each parameter. One gesture becomes one message.
+
+import type { Render } from "@anywidget/types";
+import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
+import { RangeControl } from "../controls/range_control";
+import type { Edge } from "../controls/tried_values";
+import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+import type { Bounds, NumericSpec } from "../lib/scale";
+import "./space.css";
+
+type Spec = NumericSpec | ChoiceSpec;
+/** `[low, high]` in values, or the indices of the allowed choices. */
+type Range = readonly number[];
+
+type Model = {
+  parameters: Spec[];
+  ranges: Record<string, Range>;
+  commands: Record<string, string | null>;
+  /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
+  answered: number;
+  /** What `undo`, `redo` and `reset` will do, in words. */
+  ways: Record<string, string>;
+  best: { name: string; point: (number | null)[] } | Record<string, never>;
+  edges: Edge[];
+  /** Where each parameter was drawn of late; see `Drawn`. */
+  drawn: string[];
+  /** By the parameter's place: the text of its rug, or the trials of each choice. */
+  [tried: `tried_${number}`]: string | number[] | undefined;
+};
+
+type Control = { spec: Spec; numeric: RangeControl | null; choice: ChoiceControl | null };
+
+/** Keys and clicks that follow each other this fast are one gesture. */
+const GESTURE_MS = 400;
+/** Without an answer for so long (a kernel that died), the controls go back to what is known. */
+const PATIENCE_MS = 10_000;
+
+/** With more parameters than this a field finds those whose name holds what is typed. */
+const MOST_AT_A_GLANCE = 12;
+
+const BUTTONS = [
+  { kind: "undo", text: "↶ undo", label: "Undo the last change of ranges" },
+  { kind: "redo", text: "↷ redo", label: "Redo the change of ranges" },
+  { kind: "reset", text: "reset", label: "Reset all ranges to those of the start" },
+] as const;
+
+const render: Render<Model> = ({ model, el }) => {
+  const lifetime = new Lifetime();
+  const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
+  const head = element("div", "hpo-space-head");
+  const title = element("h3");
+  setText(title, "Space");
+  const buttons = BUTTONS.map(({ kind, text, label }) => {
+    const button = element("button", "hpo-link", { type: "button", "aria-label": label });
+    setText(button, text);
+    button.addEventListener("click", () => {
+      if (!isDisabled(button)) {
+        flush();
+        model.send({ kind });
+      }
+    });
+    return { kind, button };
+  });
+  const tools = element("span", "hpo-tools");
+  tools.append(...buttons.map(({ button }) => button));
+  head.append(title, tools);
+  const list = element("div", "hpo-parameters");
+  const filter = element("input", "hpo-filter", {
+    type: "search",
+    placeholder: "find a parameter",
+    "aria-label": "Find a parameter by its name",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  filter.addEventListener("input", () => applyFilter());
+  root.append(head, filter, list);
+  keepKeys(root);
+
+  const controls = new Map<string, Control>();
+  /** What the gesture under way has set and the kernel does not know yet. */
+  const gathered = new Map<string, Range>();
+  /** What was sent and not yet answered: shown instead of the kernel's older ranges. */
+  const sent = new Map<string, { id: number; range: Range }>();
+  let cancelFlush = (): void => {};
+  let cancelRevert = (): void => {};
+
+  function flush(): void {
+    cancelFlush();
+    if (gathered.size === 0) {
+      return;
+    }
+    // Later than all that was answered, also where another page's clock is ahead of this one's.
+    const id = Math.max(Date.now(), model.get("answered") + 1);
+    for (const [name, range] of gathered) {
+      sent.set(name, { id, range });
+    }
+    model.send({ kind: "set_ranges", id, ranges: Object.fromEntries(gathered) });
+    gathered.clear();
+    cancelRevert();
+    cancelRevert = lifetime.after(PATIENCE_MS, () => {
+      sent.clear();
+      paint();
+    });
+  }
+
+  function gather(name: string, range: Range): void {
+    gathered.set(name, range);
+    cancelFlush();
+    cancelFlush = lifetime.after(GESTURE_MS, flush);
+  }
+
+  function onRange(name: string, bounds: Bounds, isFinal: boolean): void {
+    if (isFinal) {
+      gathered.set(name, bounds);
+      flush();
+    } else if (root.querySelector("[data-dragged]") === null) {
+      gather(name, bounds);
+    }
+  }
+
+  function make(spec: Spec, range: Range): Control {
+    if (spec.kind === "choice") {
+      return { spec, numeric: null, choice: new ChoiceControl(spec, range, gather) };
+    }
+    const bounds = range as Bounds;
+    return { spec, numeric: new RangeControl(spec, bounds, onRange), choice: null };
+  }
+
+  /** A control is kept, with focus and hand on it, as long as its parameter is the same. */
+  function isSame(before: Spec, after: Spec): boolean {
+    if (before.kind === "choice" && after.kind === "choice") {
+      return before.choices.join("\n") === after.choices.join("\n");
+    }
+    return before.kind === after.kind;
+  }
+
+  function applyFilter(): void {
+    filter.hidden = controls.size <= MOST_AT_A_GLANCE;
+    const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
+    for (const [name, control] of controls) {
+      const node = (control.numeric ?? control.choice)?.root as HTMLElement;
+      node.hidden = !name.toLowerCase().includes(wanted);
+    }
+  }
+
+  function paint(): void {
+    const answered = model.get("answered");
+    const commands = model.get("commands");
+    const ranges = model.get("ranges");
+    for (const [name, { id }] of sent) {
+      if (id <= answered) {
+        sent.delete(name);
+      }
+    }
+    const specs = model.get("parameters");
+    const names = new Set(specs.map((spec) => spec.name));
+    for (const [name, control] of controls) {
+      if (!names.has(name)) {
+        (control.numeric ?? control.choice)?.root.remove();
+        controls.delete(name);
+      }
+    }
+    const reason = commands.set_ranges ?? null;
+    for (const spec of specs) {
+      const range =
+        gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
+      let control = controls.get(spec.name);
+      if (control === undefined || !isSame(control.spec, spec)) {
+        const made = make(spec, range);
+        const node = (made.numeric ?? made.choice)?.root as HTMLElement;
+        const old = (control?.numeric ?? control?.choice)?.root;
+        if (old) {
+          old.replaceWith(node);
+        } else {
+          list.append(node);
+        }
+        control = made;
+      }
+      controls.set(spec.name, { ...control, spec });
+      if (spec.kind === "choice") {
+        control.choice?.update(range, reason);
+      } else {
+        control.numeric?.update(spec, range as Bounds, reason);
+      }
+    }
+    applyFilter();
+    const ways = model.get("ways");
+    for (const { kind, button } of buttons) {
+      setReason(button, commands[kind] ?? null, ways[kind] ?? null);
+    }
+  }
+
+  function paintTried(): void {
+    const best = model.get("best");
+    const edges = new Map(model.get("edges").map((edge) => [edge.name, edge]));
+    for (const [index, spec] of model.get("parameters").entries()) {
+      const control = controls.get(spec.name);
+      const tried = model.get(`tried_${index}`);
+      const value = best.point?.[index] ?? null;
+      if (Array.isArray(tried)) {
+        control?.choice?.setTried(tried, value);
+      } else {
+        control?.numeric?.setTried({
+          bins: tried ?? "",
+          best: value === null ? null : { name: best.name ?? "", value },
+          edge: edges.get(spec.name) ?? null,
+          drawn: {
+            profile: model.get("drawn")[index] ?? "",
+            range: model.get("ranges")[spec.name] as Bounds,
+          },
+        });
+      }
+    }
+  }
+
+  // Leaving the panel ends a gesture; going on to the next box or handle does not.
+  root.addEventListener("focusout", (event) => {
+    if (!(event.relatedTarget instanceof Node && root.contains(event.relatedTarget))) {
+      flush();
+    }
+  });
+  // A page that is closed takes no half gesture with it: what is done by keys is sent, a drag is not done.
+  window.addEventListener("pagehide", flush, { signal: lifetime.signal });
+  lifetime.atEnd(flush);
+  lifetime.paintOnChange(model, () => {
+    paint();
+    paintTried();
+  });
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,194 @@
+// The header line, the budgets, the counts, the best trial and the newest notices. The numbers of workers and of
+// trials in all can be typed over.
+
+import type { Render } from "@anywidget/types";
+import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets";
+import { type Count, paintCounts } from "../controls/status_counts";
+import { type Answer, typedField } from "../controls/typed_field";
+import { Announcer } from "../lib/announcer";
+import { element, keepKeys, setCount, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+import "./status.css";
+
+interface Best {
+  value: string;
+  trial: string;
+  note: string;
+}
+
+interface Notice {
+  at: string;
+  text: string;
+}
+
+type Model = {
+  title: string;
+  status: string;
+  facts: string[];
+  budgets: Budget[];
+  counts: Count[];
+  best: Best | null;
+  forecast: string;
+  next_poll: string;
+  sentence: string;
+  notices: Notice[];
+  workers: number;
+  jobs: number | null;
+  raise_to: number | null;
+  commands: Record<string, string | null>;
+  answer: Answer;
+};
+
+/** Where in `facts` the workers are, and in `budgets` the trials. */
+const WORKERS = 1;
+const TRIALS = 0;
+
+/** A shape for each state beside its word, so that colour is never the only sign. */
+const SHAPES: Readonly<Record<string, string>> = {
+  idle: "○",
+  running: "●",
+  paused: "❚❚",
+  stopping: "◐",
+  stopped: "■",
+  completed: "✓",
+  failed: "✕",
+};
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-status-host");
+  const lifetime = new Lifetime();
+  const root = element("section", "hpo-part hpo-status", { "aria-label": "Status of the search" });
+
+  const head = element("div", "hpo-status-head");
+  const title = element("span", "hpo-title");
+  const pill = element("span", "hpo-pill", { role: "status" });
+  const shape = element("span", "", { "aria-hidden": "true" });
+  const word = element("span");
+  const facts = element("span", "hpo-muted");
+  const [factsBefore, factsAfter] = [element("span"), element("span")];
+  pill.append(shape, word);
+  const type = (name: string) => (text: string, id: string) =>
+    model.send({ kind: "type", name, text, id });
+  const workers = typedField("workers", "workers", "", type("workers"));
+  const jobs = typedField("trials in all", "in all", "no limit", type("jobs"));
+  facts.append(factsBefore, workers.root, factsAfter);
+  head.append(title, pill, facts, workers.problem);
+
+  const body = element("div", "hpo-status-body");
+  const budgets = element("div", "hpo-budgets hpo-number");
+  const bars: HTMLElement[] = [];
+  const factsRow = element("div", "hpo-facts-row");
+  const counts = element("div", "hpo-counts");
+  const bestLine = element("div");
+  const bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
+  const bestText = element("span");
+  const forecast = element("span", "hpo-muted");
+  const nextPoll = element("span", "hpo-muted");
+  bestLine.append(bestMark, bestText, forecast, nextPoll);
+  factsRow.append(counts, bestLine);
+  budgets.append(factsRow);
+  const ending = element("div", "hpo-ending");
+  const sentence = element("span", "hpo-sentence", { role: "status" });
+  const raise = element("button", "", { type: "button" });
+  ending.append(sentence, raise);
+  const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
+  // A new best is read out.
+  const announcer = new Announcer(lifetime, () => `new ${bestText.textContent}`);
+  body.append(budgets, jobs.problem, ending, notices, announcer.root);
+  root.append(head, body);
+  keepKeys(root);
+  // The plots of the panel are no views of ours, so this one, which every panel has, keeps the keys for all of it.
+  const laidOut = new ResizeObserver(() => {
+    const panel = root.closest<HTMLElement>(".hpo-layout");
+    if (panel) {
+      keepKeys(panel, lifetime.signal);
+      laidOut.disconnect();
+    }
+  });
+  laidOut.observe(head);
+  lifetime.atEnd(() => laidOut.disconnect());
+
+  const paint = (): void => {
+    const status = model.get("status");
+    setText(title, model.get("title"));
+    pill.dataset.status = status;
+    setText(shape, SHAPES[status] ?? "");
+    setText(word, status);
+    const words = model.get("facts");
+    const commands = model.get("commands");
+    const answer = model.get("answer");
+    setText(factsBefore, `${words.slice(0, WORKERS).join(" · ")} · `);
+    setText(
+      factsAfter,
+      words.length > WORKERS + 1 ? ` · ${words.slice(WORKERS + 1).join(" · ")}` : "",
+    );
+    workers.paint(
+      words[WORKERS] ?? "",
+      String(model.get("workers")),
+      commands.workers ?? null,
+      answer,
+    );
+    const limit = model.get("jobs");
+    const used = model.get("budgets")[TRIALS]?.text ?? "";
+    jobs.paint(
+      limit === null ? `${used} / no limit` : used,
+      limit === null ? "" : String(limit),
+      commands.jobs ?? null,
+      answer,
+    );
+
+    const shown = model.get("budgets");
+    while (bars.length < shown.length) {
+      const bar = makeBudget();
+      bars.push(bar);
+      factsRow.before(bar);
+    }
+    for (const [index, bar] of bars.entries()) {
+      const budget = shown[index];
+      bar.hidden = budget === undefined;
+      if (budget) {
+        paintBudget(bar, budget, index === TRIALS ? jobs : null);
+      }
+    }
+
+    paintCounts(counts, model.get("counts"), (state) => model.send({ kind: "look", state }));
+
+    const best = model.get("best");
+    setText(bestMark, best ? "▲ " : "");
+    const text = best ? `best ${best.value} at ${best.trial}${best.note}` : "no result yet";
+    if (best && bestText.textContent && text !== bestText.textContent) {
+      announcer.announce();
+    }
+    setText(bestText, text);
+    const remaining = model.get("forecast");
+    setText(forecast, remaining ? ` · ${remaining}` : "");
+    const poll = model.get("next_poll");
+    setText(nextPoll, poll ? ` · ${poll}` : "");
+    setText(sentence, model.get("sentence"));
+    const offer = model.get("raise_to");
+    raise.hidden = offer === null || (commands.jobs ?? null) !== null;
+    setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);
+
+    const list = model.get("notices");
+    const rows = setCount(notices, list.length, () => {
+      const row = element("li");
+      row.append(element("span", "hpo-number hpo-muted"), element("span"));
+      return row;
+    });
+    for (const [index, row] of rows.entries()) {
+      const notice = list[index];
+      const [at, words] = [...row.children] as [HTMLElement, HTMLElement];
+      if (notice) {
+        setText(at, notice.at);
+        setText(words, `✕ ${notice.text}`);
+      }
+    }
+  };
+
+  raise.addEventListener("click", () => model.send({ kind: "raise" }));
+  lifetime.paintOnChange(model, paint);
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,227 @@
+// The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
+
+import type { Render } from "@anywidget/types";
+import { paintHeading, paintLine } from "../controls/table_line";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+import { type Column, nextSorting, type Row, type Sorting, sortedRows } from "../lib/table_order";
+import "./table.css";
+
+type Model = {
+  columns: Column[];
+  order: number[];
+  selected: number[];
+  top_k: number;
+  note: string;
+  commands: Record<string, string | null>;
+  [row: `row_${number}`]: Row | undefined;
+};
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-table-host");
+  const root = element("section", "hpo-part hpo-table", { "aria-label": "Trials" });
+  const scroll = element("div", "hpo-table-scroll");
+  const table = element("table", "", {
+    role: "grid",
+    "aria-label": "Top trials",
+    "aria-multiselectable": "true",
+  });
+  const heading = element("tr");
+  const head = element("thead");
+  const body = element("tbody");
+  head.append(heading);
+  table.append(head, body);
+  scroll.append(table);
+  const foot = element("div", "hpo-table-foot hpo-muted");
+  const field = element("input", "", { type: "number", min: "1", step: "1" });
+  const label = element("label");
+  const labelText = element("span");
+  setText(labelText, "top ");
+  label.append(labelText, field);
+  const note = element("span");
+  foot.append(label, note);
+  root.append(scroll, foot);
+  keepKeys(root);
+
+  const lines = new Map<number, HTMLTableRowElement>();
+  let sorted: Sorting = null;
+  /** The row that Tab leads to, and from which Shift selects. */
+  let current: number | null = null;
+  let shown: Row[] = [];
+
+  const rowsInOrder = (): Row[] => {
+    const rows = model
+      .get("order")
+      .map((slot) => model.get(`row_${slot}`))
+      .filter((row): row is Row => row !== undefined && row.cells !== undefined);
+    return sortedRows(rows, model.get("columns"), sorted);
+  };
+
+  const paintSelection = (): void => {
+    const selected = new Set(model.get("selected"));
+    const reason = model.get("commands").select ?? null;
+    if (!shown.some((row) => row.number === current)) {
+      current = shown[0]?.number ?? null;
+    }
+    for (const [number, line] of lines) {
+      setAttribute(line, "aria-selected", String(selected.has(number)));
+      setAttribute(line, "tabindex", number === current ? "0" : "-1");
+      setAttribute(line, "aria-disabled", null);
+      setAttribute(line, "title", reason);
+    }
+  };
+
+  const paint = (): void => {
+    const focused = document.activeElement;
+    const hasFocus = focused instanceof HTMLElement && body.contains(focused);
+    shown = rowsInOrder();
+    const columns = model.get("columns");
+    const commands = model.get("commands");
+    paintHeading(heading, columns, sorted);
+    const numbers = new Set(shown.map((row) => row.number));
+    for (const [number, line] of lines) {
+      if (!numbers.has(number)) {
+        line.remove();
+        lines.delete(number);
+      }
+    }
+    for (const [index, row] of shown.entries()) {
+      const line = lines.get(row.number) ?? element("tr");
+      lines.set(row.number, line);
+      paintLine(line, row, columns, commands.retry ?? null);
+      if (body.children[index] !== line) {
+        body.insertBefore(line, body.children[index] ?? null);
+      }
+    }
+    paintSelection();
+    if (hasFocus && focused !== document.activeElement) {
+      // Moving a row takes the focus from it; a row that is gone leaves it to its neighbour.
+      (body.contains(focused) ? focused : lines.get(current ?? -1))?.focus({ preventScroll: true });
+    }
+    if (document.activeElement !== field) {
+      field.value = String(model.get("top_k"));
+    }
+    const off = commands.select ?? null;
+    field.readOnly = off !== null;
+    setReason(field, off);
+    setText(note, shown.length === 0 ? "no trial has a result yet" : model.get("note"));
+  };
+
+  const select = (number: number, mode: "one" | "toggle" | "range"): void => {
+    if (model.get("commands").select) {
+      return;
+    }
+    const before = model.get("selected");
+    let after: number[];
+    if (mode === "toggle") {
+      after = before.includes(number)
+        ? before.filter((one) => one !== number)
+        : [...before, number];
+    } else if (mode === "range" && current !== null) {
+      const places = [current, number].map((one) => shown.findIndex((row) => row.number === one));
+      const [from, to] = places.sort((a, b) => a - b) as [number, number];
+      const between = shown.slice(from, to + 1).map((row) => row.number);
+      after = [...between.filter((one) => one !== number), number];
+    } else {
+      after = before.length === 1 && before[0] === number ? [] : [number];
+    }
+    if (mode !== "range") {
+      current = number;
+    }
+    model.send({ kind: "select", numbers: after });
+  };
+
+  const numberOf = (target: EventTarget | null): number | null => {
+    const line = (target as Element | null)?.closest<HTMLElement>("tbody tr");
+    return line?.dataset.number === undefined ? null : Number(line.dataset.number);
+  };
+
+  const press = (event: MouseEvent): void => {
+    const target = event.target as Element;
+    const name = target.closest<HTMLElement>("thead th")?.dataset.name;
+    if (name !== undefined) {
+      sorted = nextSorting(sorted, name);
+      paint();
+      return;
+    }
+    const number = numberOf(target);
+    if (number === null) {
+      return;
+    }
+    const retry = target.closest("button");
+    if (retry) {
+      if (!isDisabled(retry)) {
+        model.send({ kind: "retry", number });
+      }
+      return;
+    }
+    select(number, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "one");
+    lines.get(number)?.focus({ preventScroll: true });
+    paintSelection();
+  };
+
+  const type = (event: KeyboardEvent): void => {
+    const target = event.target as Element;
+    const number = numberOf(target);
+    if (number === null || target.closest("button")) {
+      return;
+    }
+    const at = shown.findIndex((row) => row.number === number);
+    const last = shown.length - 1;
+    const goal: Partial<Record<string, number>> = {
+      ArrowDown: Math.min(at + 1, last),
+      ArrowUp: Math.max(at - 1, 0),
+      Home: 0,
+      End: last,
+    };
+    const to = goal[event.key];
+    if (to !== undefined) {
+      current = shown[to]?.number ?? current;
+      paintSelection();
+      lines.get(current ?? -1)?.focus();
+    } else if (event.key === " " || event.key === "Enter") {
+      select(number, event.ctrlKey || event.metaKey || event.key === " " ? "toggle" : "one");
+    } else if (event.key === "Escape") {
+      if (!model.get("commands").select) {
+        model.send({ kind: "select", numbers: [] });
+      }
+    } else if (event.key === "r") {
+      const retry = lines.get(number)?.querySelector<HTMLElement>("td.hpo-state button");
+      if (retry && !retry.hidden) {
+        retry.click();
+      }
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const enter = (): void => {
+    if (field.readOnly) {
+      return;
+    }
+    const value = Number(field.value);
+    if (Number.isSafeInteger(value) && value >= 1) {
+      model.send({ kind: "top", value });
+    } else {
+      field.value = String(model.get("top_k"));
+    }
+  };
+
+  table.addEventListener("click", press);
+  table.addEventListener("keydown", type);
+  field.addEventListener("change", enter);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      enter();
+    }
+  });
+  const lifetime = new Lifetime();
+  lifetime.paintOnChange(model, paint);
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };
