@@ -12,8 +12,7 @@ copy.sqlite"``), from another process: reading the file byte by byte misses what
 process it would release the locks on it. A closed journal is one file like any other.
 
 **Numbers that are not finite** are kept: in JSON as the words ``NaN``, ``Infinity`` and ``-Infinity``, as
-Python's json module and JSON5 write them. In a column of plain numbers SQLite keeps the infinities, and NaN
-becomes NULL, which reads as NaN again.
+Python's json module and JSON5 write them.
 """
 
 from __future__ import annotations

@@ -105,13 +105,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
     # Locks of ours, not sqlite3's check of threads, see to it that one thread at a time uses a connection.
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=busy_timeout,
         check_same_thread=False,
     )
+    # Checksums are over bytes, and the parser of JSON takes them.
+    connection.text_factory = bytes
+    return connection
 
 
 def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
@@ -120,7 +123,7 @@ def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
     if not is_network(kind):
         try:
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            if mode == "wal":
+            if mode == b"wal":
                 # The first transaction is what meets a file system without shared memory.
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("COMMIT")

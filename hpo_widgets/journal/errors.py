@@ -22,7 +22,7 @@ class JournalDamaged(JournalError):  # noqa: N818
 
 
 class JournalVersionError(JournalError):
-    """The journal was written by a newer version of this package. It was left untouched."""
+    """The journal was written by another version of this package, which says which. It was left untouched."""
 
 
 class JournalBusy(JournalError):  # noqa: N818

@@ -15,14 +15,10 @@ import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
 from hpo_widgets.journal.errors import JournalInUse
-
-if TYPE_CHECKING:
-    import sqlite3
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which an owner that cannot be looked up counts as gone."""
@@ -31,13 +27,13 @@ _SAME_START = 1.0
 """Start times of one process, asked twice, differ by less than this many seconds."""
 
 
-class Hold:
+class LeaseHold:
     """Stands for a lease as long as somebody in this process keeps it."""
 
     __slots__ = ("__weakref__",)
 
 
-_OWNED_HERE: weakref.WeakValueDictionary[str, Hold] = weakref.WeakValueDictionary()
+_OWNED_HERE: weakref.WeakValueDictionary[str, LeaseHold] = weakref.WeakValueDictionary()
 """Leases of this process by token. A journal that is dropped without `close` drops its hold, and so is free."""
 
 
@@ -102,38 +98,15 @@ class Owner:
         return _same_start(self.started, _process_start(self.pid))
 
 
-def hold(owner: Owner) -> Hold:
+def hold(owner: Owner) -> LeaseHold:
     """Keep a lease of this process from being taken for a dropped one, as long as the result is kept."""
-    _OWNED_HERE[owner.token] = kept = Hold()
+    _OWNED_HERE[owner.token] = kept = LeaseHold()
     return kept
 
 
 def release(owner: Owner) -> None:
     """Forget a lease of this process."""
     _OWNED_HERE.pop(owner.token, None)
-
-
-def read_owner(connection: sqlite3.Connection) -> Owner | None:
-    """Read who owns a journal; None when nobody does."""
-    row = connection.execute(
-        "SELECT host, machine, pid, process_started, heartbeat, token FROM lease WHERE token IS NOT NULL"
-    ).fetchone()
-    return None if row is None else Owner(*row)
-
-
-def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> Owner | None:
-    """Make ``owner`` the owner, inside a write transaction, so that of two takers one sees the other.
-
-    Returns the former owner that left without giving the lease back, or None. Raises `JournalInUse` when it is
-    alive.
-    """
-    former = read_owner(connection)
-    refuse_living(former, path)
-    connection.execute(
-        "UPDATE lease SET host = ?, machine = ?, pid = ?, process_started = ?, heartbeat = ?, token = ?",
-        (owner.host, owner.machine, owner.pid, owner.started, owner.heartbeat, owner.token),
-    )
-    return former
 
 
 def refuse_living(owner: Owner | None, path: Path) -> None:

@@ -105,9 +105,12 @@ def journal_path(path: str | Path, search_id: str) -> Path:
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make the folder of journals, with an ignore list of its own so that no repository takes them up."""
+    """Make the folder of journals, with an ignore list of its own so that no repository takes them up.
+
+    A new folder is its user's alone, whatever the umask; one that is there keeps its rights.
+    """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = directory / ".gitignore"
         if directory.name == DIRECTORY and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")

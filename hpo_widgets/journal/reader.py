@@ -15,32 +15,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hpo_widgets.journal import schema
 from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader, connect_still, has_log
-from hpo_widgets.journal.errors import JournalError, damaged, explain
-from hpo_widgets.journal.lease import Owner, read_owner
-from hpo_widgets.journal.migration import migrated_copy
-from hpo_widgets.journal.rows import (
-    BULK_FIELDS,
-    RECORD_FIELDS,
-    BulkColumns,
-    Record,
-    decode,
-    decode_column,
-    from_records,
-    join_columns,
-    to_columns,
-)
+from hpo_widgets.journal.errors import JournalDamaged, JournalError, damaged, explain
+from hpo_widgets.journal.rows import BulkColumns, decode_columns, decode_row, decode_trials, join_columns
+from hpo_widgets.journal.state import read_state
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    from hpo_widgets.journal.lease import Owner
+    from hpo_widgets.journal.rows import Record, StoredTrial
+    from hpo_widgets.journal.state import Totals
     from hpo_widgets.trials import TrialRow
 
 POLL_SECONDS = 0.005
 """How often `JournalReader.wait_for_change` looks; a look costs some 5 microseconds."""
 
-_FIELDS = ", ".join(RECORD_FIELDS)
+_PAGE = 1000
+"""So many rows are read and decoded at once: they are gone before the garbage collector looks at them."""
+
+_MOST_VARIABLES = 500
+"""So many values are given to one statement."""
 
 
 class JournalChanges(NamedTuple):
@@ -61,9 +57,6 @@ class JournalReader:
         while True:
             reader.wait_for_change(sequence, timeout=1.0)
             sequence, trials, events = reader.changes(since=sequence)
-
-    A journal of an older version is read as it would be after migration, from a copy in memory: it is shown as it
-    was when it was opened.
 
     All methods raise `JournalDamaged` when they meet damage, and `JournalError` after `close`.
 
@@ -104,9 +97,7 @@ class JournalReader:
                     schema.check_connection(still, path)
             connection = connect_reader(path, busy_timeout)
             try:
-                version = schema.check_connection(connection, path)
-                if version < schema.VERSION:
-                    connection = migrated_copy(connection, version)
+                schema.check_connection(connection, path)
                 return cls(path, connection)
             except BaseException:
                 connection.close()
@@ -118,41 +109,38 @@ class JournalReader:
     def sequence(self) -> int:
         """Sequence number of the last write."""
         with self._reading() as connection:
-            return self._read_sequence(connection)
+            return read_state(connection, self.path).totals.sequence
 
     @property
     def search_id(self) -> str:
         """The search that the journal holds."""
-        return str(self._one("SELECT search_id FROM header")[0])
+        with self._reading() as connection:
+            return read_header(connection, self.path)[0]
 
     @property
     def header(self) -> dict[str, Any]:
         """What the search is, as given to `Journal.create` or last to `Journal.set_header`."""
-        header = decode(self._one("SELECT data FROM header")[0], self.path, "the header")
-        if not isinstance(header, dict):
-            raise damaged(self.path, "its header is not a JSON object")
-        return header
+        with self._reading() as connection:
+            return read_header(connection, self.path)[1]
 
     def owner(self) -> Owner | None:
         """Who may write the journal now; None when it was closed. ``owner.is_alive`` tells whether it still can."""
         with self._reading() as connection:
-            return read_owner(connection)
+            return read_state(connection, self.path).owner
 
     def counts(self) -> dict[TrialState, int]:
         """Count the trials in each state."""
-        found = dict(self._all("SELECT state, count(*) FROM trials INDEXED BY trials_by_seq GROUP BY state"))
-        return {state: found.get(int(state), 0) for state in TrialState}
+        with self._reading() as connection:
+            states = read_state(connection, self.path).totals.states
+        return dict(zip(TrialState, states, strict=True))
 
-    def trials(self, since: int = 0, limit: int | None = None) -> tuple[int, list[TrialRow]]:
+    def trials(self, since: int = 0) -> tuple[int, list[TrialRow]]:
         """Read the trials that changed after a sequence number.
 
         Parameters
         ----------
         since : int
             A sequence number returned before; 0 (the default): all trials.
-        limit : int, optional
-            Stop after the write in which so many trials are reached; what one write changed is never split, so
-            there may be more.
 
         Returns
         -------
@@ -162,14 +150,9 @@ class JournalReader:
             In the order of the writes that changed them last, within one by number.
         """
         with self._snapshot() as connection:
-            sequence = self._read_sequence(connection)
-            if limit is not None:
-                cut = connection.execute(
-                    "SELECT seq FROM trials WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?", (since, max(limit, 1) - 1)
-                ).fetchone()
-                sequence = sequence if cut is None else cut[0]
-            records = self._read_trials(connection, since, sequence)
-        return sequence, from_records(records, self.path)
+            totals = read_state(connection, self.path).totals
+            found = _read_changed(connection, since, totals, self.path)
+        return totals.sequence, [stored.row for stored in found]
 
     def changes(self, since: int = 0) -> JournalChanges:
         """Read the trials that changed and the events that happened after a sequence number, at one moment.
@@ -178,26 +161,35 @@ class JournalReader:
         nothing comes twice.
         """
         with self._snapshot() as connection:
-            sequence = self._read_sequence(connection)
-            records = self._read_trials(connection, since, sequence)
-            events = self._read_events(connection, since)
-        return JournalChanges(sequence, from_records(records, self.path), self._events(events))
+            totals = read_state(connection, self.path).totals
+            found = _read_changed(connection, since, totals, self.path)
+            events = _read_events(connection, since, totals, self.path)
+        return JournalChanges(totals.sequence, [stored.row for stored in found], events)
 
     def newest(self, count: int = 1000) -> list[TrialRow]:
         """Read the trials of the highest numbers, rising; what a first view needs of a long journal."""
-        records = self._all(f"SELECT {_FIELDS} FROM trials ORDER BY number DESC LIMIT ?", count)  # noqa: S608
-        return from_records(records[::-1], self.path)
+        with self._snapshot() as connection:
+            totals = read_state(connection, self.path).totals
+            records = connection.execute("SELECT * FROM trials ORDER BY number DESC LIMIT ?", (count,)).fetchall()
+        if len(records) != min(count, totals.trials) or (records and records[0][0] != totals.highest):
+            raise _rows_missing(self.path, "trials")
+        return [stored.row for stored in decode_trials(records[::-1], self.path)]
 
     def row(self, number: int) -> TrialRow:
         """Read one trial; ``IndexError`` when there is none of that number."""
-        records = self._all(f"SELECT {_FIELDS} FROM trials WHERE number = ?", int(number))  # noqa: S608
-        if not records:
+        with self._snapshot() as connection:
+            found = self._stored(connection, number)
+        if found is None:
             raise IndexError(f"there is no trial {number} in {self.path}")
-        return from_records(records, self.path)[0]
+        return found.row
 
     def jobs(self) -> dict[int, str]:
         """Read the ids of jobs by the number of their trial; empty for a search on one machine."""
-        return dict(self._all("SELECT number, job FROM trials WHERE job IS NOT NULL ORDER BY number"))
+        with self._reading() as connection:
+            # The id is the last of the fields; where there is none it is null.
+            rows = connection.execute("SELECT * FROM trials WHERE data NOT LIKE '%,null]' ORDER BY number").fetchall()
+        found = decode_trials(rows, self.path)
+        return {stored.row.number: stored.row.job for stored in found if stored.row.job is not None}
 
     def columns(self) -> BulkColumns:
         """Read all trials as columns: the quick way to fill a column store (see `BulkColumns`).
@@ -206,41 +198,37 @@ class JournalReader:
         """
         objectives = self.header.get("objectives")
         num_objectives = len(objectives) if isinstance(objectives, list) and objectives else None
-        with self._reading() as connection:
-            found = connection.execute(f"SELECT {BULK_FIELDS} FROM trials ORDER BY number")  # noqa: S608
-            if num_objectives is None:
-                return to_columns(found.fetchall(), None, self.path)
-            # A thousand at a time: rows become arrays and are gone before the garbage collector looks at them, which
-            # takes a third off the time.
-            parts = [to_columns(found.fetchmany(1000), num_objectives, self.path)]
-            while records := found.fetchmany(1000):
-                parts.append(to_columns(records, num_objectives, self.path))
-        return join_columns(parts)
+        with self._snapshot() as connection:
+            totals = read_state(connection, self.path).totals
+            pages = list(_read_pages(connection, totals, self.path)) if num_objectives is None else None
+            if pages is not None:
+                everything = [record for page in pages for record in page]
+                return decode_columns(everything, None, self.path)
+            parts = [
+                decode_columns(page, num_objectives, self.path) for page in _read_pages(connection, totals, self.path)
+            ]
+        return join_columns(parts or [decode_columns([], num_objectives, self.path)])
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """Read a trial's reports in report order: (title, series, value, iteration)."""
-        rows = self._all(
-            "SELECT title, series, coalesce(value, 'NaN'), iteration FROM scalars JOIN metrics ON metrics.id = metric "
-            "WHERE number = ? ORDER BY key",
-            int(number),
-        )
-        return [(title, series, float(value), iteration) for title, series, value, iteration in rows]
-
-    def scalars_since(self, since: int = 0) -> list[tuple[int, str, str, float, int]]:
-        """Read the reports of all trials after a sequence number: (number, title, series, value, iteration)."""
-        rows = self._all(
-            "SELECT number, title, series, coalesce(value, 'NaN'), iteration FROM scalars "
-            "JOIN metrics ON metrics.id = metric WHERE key >= ? ORDER BY key",
-            (since + 1) * schema.PLACES if since > 0 else 0,
-        )
-        return [(number, title, series, float(value), iteration) for number, title, series, value, iteration in rows]
+        with self._snapshot() as connection:
+            found = self._stored(connection, number)
+            if found is None or not found.curve:
+                return []
+            metrics = read_metrics(connection, read_state(connection, self.path).totals, self.path)
+            return _read_curve(connection, found.curve, metrics, self.path)
 
     def output(self, number: int) -> tuple[str, str, str]:
         """Read what a trial printed and its traceback: (stdout, stderr, traceback), empty when there is none."""
-        rows = self._all("SELECT stdout, stderr, traceback FROM outputs WHERE number = ?", int(number))
-        if not rows:
-            return "", "", ""
-        stdout, stderr, traceback = (text or "" for text in rows[0])
+        with self._snapshot() as connection:
+            found = self._stored(connection, number)
+            if found is None or not found.has_output:
+                return "", "", ""
+            row = connection.execute("SELECT * FROM outputs WHERE number = ?", (number,)).fetchone()
+        texts = decode_row(schema.OUTPUTS, row, self.path, f"the log of trial {number}")
+        if not isinstance(texts, list) or len(texts) != 3 or not all(isinstance(text, str | None) for text in texts):
+            raise damaged(self.path, f"the log of trial {number} is not as a journal has it")
+        stdout, stderr, traceback = (text or "" for text in texts)
         return stdout, stderr, traceback
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
@@ -248,9 +236,8 @@ class JournalReader:
 
         Each is the dict that was written, with ``kind``, ``at`` (Unix seconds), and beside them ``sequence``.
         """
-        with self._reading() as connection:
-            rows = self._read_events(connection, since)
-        return self._events(rows)
+        with self._snapshot() as connection:
+            return _read_events(connection, since, read_state(connection, self.path).totals, self.path)
 
     def wait_for_change(self, sequence: int, timeout: float | None = None) -> int:
         """Wait until the owner has written something after ``sequence``.
@@ -280,7 +267,7 @@ class JournalReader:
                     version = connection.execute("PRAGMA data_version").fetchone()
                     if version != seen:
                         seen = version
-                        latest = self._read_sequence(connection)
+                        latest = read_state(connection, self.path).totals.sequence
             except JournalError:
                 if self._closed.is_set():  # since it was looked at
                     break
@@ -299,8 +286,8 @@ class JournalReader:
         """Read every page of the file and raise `JournalDamaged` when something is not as it should be."""
         with self._reading() as connection:
             schema.check_whole(connection, self.path)
-            self._read_sequence(connection)
-        _ = self.header
+            read_state(connection, self.path)
+            read_header(connection, self.path)
 
     def close(self) -> None:
         """Close the file and end a wait in another thread. May be called twice."""
@@ -339,47 +326,166 @@ class JournalReader:
             finally:
                 connection.execute("COMMIT")
 
-    def _read_trials(self, connection: sqlite3.Connection, since: int, until: int) -> list[Record]:
-        """Read changed trials by the index on ``seq``, in the order of writes and numbers."""
-        records: list[Record] = connection.execute(
-            f"SELECT {_FIELDS} FROM trials WHERE seq > ? AND seq <= ? ORDER BY seq",  # noqa: S608
-            (since, until),
-        ).fetchall()
-        records.sort(key=lambda record: (record[1], record[0]))
-        return records
+    def _stored(self, connection: sqlite3.Connection, number: int) -> StoredTrial | None:
+        """Read one trial; None when the journal has none of that number."""
+        found = find_trials(connection, [int(number)], self.path).get(int(number))
+        if found is None:
+            totals = read_state(connection, self.path).totals
+            if 0 <= number <= totals.highest:
+                is_complete = totals.trials == totals.highest + 1
+                # Else some number has no trial, which has to be this one.
+                if is_complete or any(
+                    number == other for page in _read_pages(connection, totals, self.path) for other, *_ in page
+                ):
+                    raise _rows_missing(self.path, "trials")
+        return found
 
-    @staticmethod
-    def _read_events(connection: sqlite3.Connection, since: int) -> list[tuple[Any, ...]]:
-        first = (since + 1) * schema.PLACES if since > 0 else 0
-        return connection.execute(
-            "SELECT key, at, kind, data FROM events WHERE key >= ? ORDER BY key", (first,)
-        ).fetchall()
 
-    def _events(self, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        """Make of rows of ``events`` the dicts that were written."""
-        if not rows:
-            return []
-        keys, ats, kinds, texts = zip(*rows, strict=True)
-        data = decode_column(texts, keys, self.path, "event")
-        if not all(isinstance(more, dict) for more in data):
-            raise damaged(self.path, "an event is not a JSON object")
-        return [
-            {"sequence": key // schema.PLACES, "kind": kind, "at": at, **more}
-            for key, at, kind, more in zip(keys, ats, kinds, data, strict=True)
-        ]
+def read_header(connection: sqlite3.Connection, path: Path) -> tuple[str, dict[str, Any]]:
+    """Read the search id and the header."""
+    row = connection.execute("SELECT * FROM header WHERE id = 1").fetchone()
+    value = decode_row(schema.HEADER, row, path, "the header")
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
+        return value[0], value[1]
+    raise damaged(path, "its header is not as a journal has it")
 
-    def _all(self, statement: str, *values: int) -> list[tuple[Any, ...]]:
-        with self._reading() as connection:
-            return connection.execute(statement, values).fetchall()
 
-    def _one(self, statement: str) -> tuple[Any, ...]:
-        rows = self._all(statement)
-        if not rows:
-            raise damaged(self.path, "a row that every journal has is missing")
-        return rows[0]
+def read_metrics(connection: sqlite3.Connection, totals: Totals, path: Path) -> list[tuple[str, str]]:
+    """Read title and series of all metrics, the first being number 1."""
+    rows = connection.execute("SELECT * FROM metrics ORDER BY id LIMIT ?", (totals.metrics + 1,)).fetchall()
+    if [row[0] for row in rows] != list(range(1, totals.metrics + 1)):
+        raise _rows_missing(path, "metrics")
+    pairs = [decode_row(schema.METRICS, row, path, "a metric") for row in rows]
+    for pair in pairs:
+        if not isinstance(pair, list) or list(map(type, pair)) != [str, str]:
+            raise damaged(path, "a metric is not as a journal has it")
+    return [(title, series) for title, series in pairs]
 
-    def _read_sequence(self, connection: sqlite3.Connection) -> int:
-        row = connection.execute("SELECT sequence FROM lease").fetchone()
-        if row is None:
-            raise damaged(self.path, "a row that every journal has is missing")
-        return int(row[0])
+
+def find_trials(connection: sqlite3.Connection, numbers: Sequence[int], path: Path) -> dict[int, StoredTrial]:
+    """Read the trials of these numbers that there are."""
+    found: dict[int, StoredTrial] = {}
+    for first in range(0, len(numbers), _MOST_VARIABLES):
+        some = numbers[first : first + _MOST_VARIABLES]
+        marks = ", ".join("?" * len(some))
+        records = connection.execute(f"SELECT * FROM trials WHERE number IN ({marks})", some).fetchall()  # noqa: S608
+        found.update({stored.row.number: stored for stored in decode_trials(records, path)})
+    return found
+
+
+def read_running(connection: sqlite3.Connection, totals: Totals, path: Path) -> list[TrialRow]:
+    """Read the trials that are running, by number."""
+    rows = [stored.row for page in _read_pages(connection, totals, path) for stored in decode_trials(page, path)]
+    return [row for row in rows if row.state == TrialState.RUNNING]
+
+
+def _read_pages(connection: sqlite3.Connection, totals: Totals, path: Path) -> Iterator[list[Record]]:
+    """Read all rows of ``trials`` by number, some at a time, and check that none is missing or doubled."""
+    cursor = connection.execute("SELECT * FROM trials ORDER BY number LIMIT ?", (totals.trials + 1,))
+    last, count = -1, 0
+    while page := cursor.fetchmany(_PAGE):
+        numbers = [last, *(record[0] for record in page)]
+        count += len(page)
+        if count > totals.trials or not all(map(int.__lt__, numbers, numbers[1:])):
+            break
+        last = numbers[-1]
+        yield page
+    if count != totals.trials or last != totals.highest:
+        raise _rows_missing(path, "trials")
+
+
+def _read_changed(connection: sqlite3.Connection, since: int, totals: Totals, path: Path) -> list[StoredTrial]:
+    """Read the trials that changed after a write, in the order of writes and numbers."""
+    if since <= 0:
+        found = [stored for page in _read_pages(connection, totals, path) for stored in decode_trials(page, path)]
+    else:
+        numbers = sorted(_changed_numbers(connection, since, totals, path))
+        by_number = find_trials(connection, numbers, path)
+        if len(by_number) != len(numbers):
+            raise _rows_missing(path, "trials")
+        found = list(by_number.values())
+    return sorted(found, key=lambda stored: (stored.sequence, stored.row.number))
+
+
+def _changed_numbers(connection: sqlite3.Connection, since: int, totals: Totals, path: Path) -> set[int]:
+    """Read which trials changed after a write."""
+    first = max(since, 1) + 1
+    numbers: set[int] = set()
+    cursor = connection.execute("SELECT * FROM writes WHERE seq >= ? ORDER BY seq", (first,))
+    expected = first
+    for row in cursor:
+        changed = decode_row(schema.WRITES, row, path, f"write {row[0]}")
+        if row[0] != expected or not isinstance(changed, list) or not set(map(type, changed)) <= {int}:
+            raise damaged(path, f"write {row[0]} is not as a journal has it")
+        numbers.update(changed)
+        expected += 1
+    if expected <= totals.sequence:
+        raise _rows_missing(path, "writes")
+    return numbers
+
+
+def _read_events(connection: sqlite3.Connection, since: int, totals: Totals, path: Path) -> list[dict[str, Any]]:
+    """Read the events after a write.
+
+    Each row says how many rows there are up to it. With the row before the first one that is wanted, these counts show
+    that none is missing.
+    """
+    rows = connection.execute(
+        "SELECT * FROM events WHERE seq >= coalesce((SELECT max(seq) FROM events WHERE seq <= ?), 0) "
+        "ORDER BY seq LIMIT ?",
+        (since, totals.events + 1),
+    ).fetchall()
+    found: list[dict[str, Any]] = []
+    places = []
+    for row in rows:
+        sequence = row[0]
+        value = decode_row(schema.EVENTS, row, path, f"the events of write {sequence}")
+        try:
+            place, *events = value
+            places.append(place)
+            if sequence > since:
+                found += [_event(sequence, *event) for event in events]
+        except (TypeError, ValueError) as error:
+            raise damaged(path, f"an event of write {sequence} is not as a journal has it") from error
+    first = 1 if not rows or rows[0][0] > since else places[0]
+    if places != list(range(first, totals.events + 1)):
+        raise _rows_missing(path, "events")
+    return found
+
+
+def _event(sequence: int, at: Any, kind: Any, data: Any) -> dict[str, Any]:
+    """Make of an event's fields the dict that was written."""
+    if type(at) is not float or type(kind) is not str or type(data) is not dict:
+        raise TypeError("it has other fields")
+    return {"sequence": sequence, "kind": kind, "at": at} | data
+
+
+def _read_curve(
+    connection: sqlite3.Connection, key: int, metrics: Sequence[tuple[str, str]], path: Path
+) -> list[tuple[str, str, float, int]]:
+    """Read a trial's reports, from the newest row back to the first, and return them in report order."""
+    parts: list[list[Any]] = []
+    while key:
+        row = connection.execute("SELECT * FROM scalars WHERE key = ?", (key,)).fetchone()
+        part = decode_row(schema.SCALARS, row, path, f"row {key} of reports")
+        if not isinstance(part, list) or len(part) % 3 != 1 or type(part[0]) is not int or not 0 <= part[0] < key:
+            raise damaged(path, f"row {key} of reports is not as a journal has it")
+        key = part[0]
+        parts.append(part)
+    flat = [entry for part in reversed(parts) for entry in part[1:]]
+    numbers, values, iterations = flat[::3], flat[1::3], flat[2::3]
+    if (
+        not set(map(type, numbers)) <= {int}
+        or not set(map(type, values)) <= {float}
+        or not set(map(type, iterations)) <= {int, type(None)}
+        or not 1 <= min(numbers, default=1) <= max(numbers, default=1) <= max(len(metrics), 1)
+    ):
+        raise damaged(path, "a report is not as a journal has it")
+    return [
+        (*metrics[number - 1], value, iteration)
+        for number, value, iteration in zip(numbers, values, iterations, strict=True)
+    ]
+
+
+def _rows_missing(path: Path, table: str) -> JournalDamaged:
+    return damaged(path, f"some of its {table} are missing")

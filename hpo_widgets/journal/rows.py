@@ -1,57 +1,41 @@
-"""How a row becomes JSON text and comes back, one by one and in bulk."""
+"""How rows become checked JSON text and come back, one by one and in bulk."""
 
 from __future__ import annotations
 
 import json
 from json import encoder as json_encoder
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
-from hpo_widgets.journal.errors import damaged
-from hpo_widgets.trials import NAN, TrialRow
+from hpo_widgets.journal.errors import JournalDamaged, damaged
+from hpo_widgets.journal.schema import TRIALS, checksum
+from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-Record = tuple[Any, ...]
-"""One row as SQLite holds it, in the order of `RECORD_FIELDS`."""
+KeyedRow = tuple[int, bytes, int]
+"""A row of any table but ``trials``: key, text, checksum."""
 
-RECORD_FIELDS = (
-    "number",
-    "seq",
-    "state",
-    "epoch",
-    "parameters",
-    "objective_values",
-    "objective_iterations",
-    "started",
-    "ended",
-    "worker",
-    "archived",
-    "manual",
-    "draw",
-    "error",
-    "summary",
-    "job",
-)
-"""Columns of the table ``trials``."""
-
-BULK_FIELDS = ", ".join(field for field in RECORD_FIELDS if field not in {"seq", "error", "summary", "job"})
-
+Record = tuple[int, bytes, bytes, int]
+"""A row of ``trials``: number, ``data``, ``more``, checksum."""
 
 ArrayName = Literal[
-    "number", "state", "epoch", "values", "iteration", "started", "ended", "worker", "archived", "manual", "draw"
-]
+    "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "manual",
+    "draw",
+]  # fmt: skip
 
 
 class BulkColumns(TypedDict):
     """All trials of a journal as columns, row ``i`` being trial ``number[i]``; n trials, k objectives.
 
     ``state`` uint8, ``epoch`` int32, ``values`` (n, k) float64 with NaN where there is none, ``iteration``
-    (n, k) int64 with -1, ``started`` and ``ended`` float64 Unix seconds with NaN, ``worker`` int16 with -1,
-    ``archived`` and ``manual`` bool, ``draw`` int64 with -1, ``parameters`` a list of ``Space.encode`` lists.
+    (n, k) int64 with -1, ``started`` and ``ended`` float64 Unix seconds with NaN, ``duration`` float64 seconds with
+    NaN, ``worker`` int16 with -1, ``archived`` and ``manual`` bool, ``draw`` int64 with -1, ``parameters`` a list of
+    ``Space.encode`` lists.
     """
 
     number: np.ndarray
@@ -61,11 +45,33 @@ class BulkColumns(TypedDict):
     iteration: np.ndarray
     started: np.ndarray
     ended: np.ndarray
+    duration: np.ndarray
     worker: np.ndarray
     archived: np.ndarray
     manual: np.ndarray
     draw: np.ndarray
     parameters: list[list[Any]]
+
+
+class StoredTrial(NamedTuple):
+    """A trial as the table holds it.
+
+    Attributes
+    ----------
+    row : TrialRow
+        The trial.
+    sequence : int
+        Sequence number of the write that changed it last.
+    curve : int
+        Key of its newest row in ``scalars``; 0 when it has none.
+    has_output : bool
+        Whether it has a row in ``outputs``.
+    """
+
+    row: TrialRow
+    sequence: int
+    curve: int
+    has_output: bool
 
 
 def _plain(value: object) -> object:
@@ -103,67 +109,89 @@ def _make_encoder() -> Callable[[object], str]:
 encode = _make_encoder()
 
 
-def to_records(rows: Iterable[TrialRow], sequence: int) -> list[Record]:
-    """Encode trials for the table ``trials``, stamped with the sequence number of their write."""
-    write = encode
-    return [
-        (
-            row.number,
-            sequence,
-            int(row.state),
-            row.epoch,
-            write(row.parameters),
-            None if row.values is None else write(row.values),
-            None if row.iteration is None else write(row.iteration),
-            row.started,
-            row.ended,
-            row.worker,
-            int(row.archived),
-            int(row.manual),
-            row.draw,
-            row.error,
-            None if row.summary is None else write(row.summary),
-            row.job,
-        )
-        for row in rows
-    ]
+def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> tuple[int, str, str, int]:
+    """Encode a trial for the table ``trials``.
+
+    Parameters
+    ----------
+    row : TrialRow
+        The trial.
+    sequence, curve, has_output
+        See `StoredTrial`.
+
+    Returns
+    -------
+    tuple
+        Number, ``data``, ``more``, checksum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When something in it is not of its type.
+    """
+    number = int(row.number)
+    for entry in row.parameters:
+        if type(entry) not in _ENTRIES and not isinstance(entry, np.number | np.bool_):
+            raise TypeError(f"A point is a list of numbers and None, got {row.parameters!r} for trial {number}.")
+    values, iterations = row.values, row.iteration
+    data = encode((
+        sequence,
+        int(row.state),
+        int(row.epoch),
+        row.parameters,
+        None if values is None else [None if value is None else float(value) for value in values],
+        None if iterations is None else [None if at is None else int(at) for at in iterations],
+        _time(row.started),
+        _time(row.ended),
+        _time(row.duration),
+        int(row.worker),
+        int(row.archived),
+        int(row.manual),
+        int(row.draw),
+        None if row.job is None else printable(row.job),
+    ))  # fmt: skip
+    more = encode((None if row.error is None else printable(row.error), row.summary, curve, int(has_output)))
+    return number, data, more, checksum(TRIALS, number, data.encode(), more.encode())
 
 
-def from_records(records: Sequence[Record], path: Path) -> list[TrialRow]:
-    """Decode rows of the table ``trials``, in their order."""
+def _time(seconds: float) -> float | None:
+    """Return seconds as they are kept: null while unknown, which is parsed quicker than NaN."""
+    seconds = float(seconds)
+    return None if seconds != seconds else seconds  # noqa: PLR0124 -- NaN
+
+
+def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
+    """Check and decode rows of the table ``trials``, in their order."""
     if not records:
         return []
-    columns = list(zip(*records, strict=True))
-    parameters = decode_column(columns[4], columns[0], path)
-    values = decode_column(columns[5], columns[0], path)
-    iterations = decode_column(columns[6], columns[0], path)
-    summaries = decode_column(columns[14], columns[0], path)
-    return [
-        TrialRow(
-            number=record[0],
-            state=record[2],
-            epoch=record[3],
-            parameters=point,
-            values=value,
-            iteration=iteration,
-            started=NAN if record[7] is None else record[7],
-            ended=NAN if record[8] is None else record[8],
-            worker=record[9],
-            archived=bool(record[10]),
-            manual=bool(record[11]),
-            draw=record[12],
-            error=record[13],
-            summary=summary,
-            job=record[15],
-        )
-        for record, point, value, iteration, summary in zip(
-            records, parameters, values, iterations, summaries, strict=True
-        )
-    ]
+    _check_records(records, path)
+    fields = _parse([record[1] for record in records], path)
+    more = _parse([record[2] for record in records], path)
+    try:
+        _check_columns(list(zip(*fields, strict=True)))
+        _check_more(list(zip(*more, strict=True)))
+        return [
+            StoredTrial(
+                TrialRow(
+                    record[0], state, epoch, point, values, iterations, NAN if started is None else started,
+                    NAN if ended is None else ended, worker, bool(archived), bool(manual), draw, error, summary, job,
+                    NAN if duration is None else duration,
+                ),
+                sequence,
+                curve,
+                bool(has_output),
+            )
+            for record, (
+                sequence, state, epoch, point, values, iterations, started, ended, duration, worker, archived, manual,
+                draw, job,
+            ), (error, summary, curve, has_output) in zip(records, fields, more, strict=True)
+        ]  # fmt: skip
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _odd_trial(path, error) from error
 
 
-def to_columns(records: Sequence[Record], num_objectives: int | None, path: Path) -> BulkColumns:
-    """Decode rows of ``BULK_FIELDS`` into columns.
+def decode_columns(records: Sequence[Record], num_objectives: int | None, path: Path) -> BulkColumns:
+    """Check and decode rows of the table ``trials`` into columns.
 
     Parameters
     ----------
@@ -174,32 +202,31 @@ def to_columns(records: Sequence[Record], num_objectives: int | None, path: Path
     path : pathlib.Path
         For messages.
     """
-    if not records:
-        columns: list[tuple[Any, ...]] = [()] * 12
-    else:
-        columns = list(zip(*records, strict=True))
-    number, state, epoch, parameters, values, iterations, started, ended, worker, archived, manual, draw = columns
-    decoded_values = decode_column(values, number, path)
-    decoded_iterations = decode_column(iterations, number, path)
-    if num_objectives is None:
-        num_objectives = max((len(value) for value in decoded_values if value is not None), default=1) or 1
+    _check_records(records, path)
+    fields = _parse([record[1] for record in records], path)
     try:
+        columns = list(zip(*fields, strict=True)) if fields else [()] * _NUM_FIELDS
+        arrays = _check_columns(columns)
+        values, iterations = columns[4], columns[5]
+        if num_objectives is None:
+            num_objectives = max((len(value) for value in values if value is not None), default=1) or 1
         return {
-            "number": np.array(number, dtype=np.int64),
-            "state": np.array(state, dtype=np.uint8),
-            "epoch": np.array(epoch, dtype=np.int32),
-            "values": _matrix(decoded_values, num_objectives, np.float64, NAN),
-            "iteration": _matrix(decoded_iterations, num_objectives, np.int64, -1),
-            "started": np.array(started, dtype=np.float64),
-            "ended": np.array(ended, dtype=np.float64),
-            "worker": np.array(worker, dtype=np.int16),
-            "archived": np.array(archived, dtype=np.bool_),
-            "manual": np.array(manual, dtype=np.bool_),
-            "draw": np.array(draw, dtype=np.int64),
-            "parameters": decode_column(parameters, number, path),
+            "number": np.array([record[0] for record in records], dtype=np.int64),
+            "state": arrays[1].astype(np.uint8),
+            "epoch": arrays[2].astype(np.int32),
+            "values": _matrix(values, num_objectives, np.dtype(np.float64), NAN),
+            "iteration": _matrix(iterations, num_objectives, np.dtype(np.int64), -1),
+            "started": arrays[6],
+            "ended": arrays[7],
+            "duration": arrays[8],
+            "worker": arrays[9].astype(np.int16),
+            "archived": arrays[10].astype(np.bool_),
+            "manual": arrays[11].astype(np.bool_),
+            "draw": arrays[12].astype(np.int64),
+            "parameters": list(columns[3]),
         }
-    except (TypeError, ValueError, OverflowError, IndexError) as error:
-        raise damaged(path, f"a trial holds something else than numbers ({error})") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _odd_trial(path, error) from error
 
 
 def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
@@ -216,6 +243,7 @@ def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
         "iteration": joined("iteration"),
         "started": joined("started"),
         "ended": joined("ended"),
+        "duration": joined("duration"),
         "worker": joined("worker"),
         "archived": joined("archived"),
         "manual": joined("manual"),
@@ -224,34 +252,154 @@ def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
     }
 
 
-def decode_column(texts: Sequence[str | None], numbers: Sequence[int], path: Path, what: str = "trial") -> list[Any]:
-    """Read many JSON texts (NULL reads as None) by one call of the parser, which is what makes it quick."""
-    try:
-        decoded = json.loads(f"[{','.join(['null' if text is None else text for text in texts])}]")
-        if len(decoded) == len(texts):
-            return decoded  # type: ignore[no-any-return]
-    except (TypeError, ValueError, RecursionError):
-        pass
-    # Something is wrong with one of them: say with which.
-    for number, text in zip(numbers, texts, strict=True):
-        decode(text, path, f"{what} {number}")
-    raise damaged(path, f"a {what} holds several texts in one")
+def encode_row(table: int, key: int, value: object) -> tuple[int, str, int]:
+    """Encode a row of any table but ``trials``.
+
+    Parameters
+    ----------
+    table : int
+        ``schema.STATE`` to ``schema.WRITES``.
+    key : int
+        Its key.
+    value : object
+        What JSON can hold.
+
+    Returns
+    -------
+    tuple
+        Key, text, checksum.
+    """
+    data = encode(value)
+    return key, data, checksum(table, key, data.encode())
 
 
-def decode(text: object, path: Path, what: str) -> Any:
-    """Read one JSON text; NULL reads as None."""
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise damaged(path, f"{what} holds {type(text).__name__} where JSON text belongs")
+def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> Any:
+    """Check and decode a row of any table but ``trials``.
+
+    Parameters
+    ----------
+    table : int
+        ``schema.STATE`` to ``schema.WRITES``.
+    row : sequence or None
+        Key, text, checksum; None when there is no such row.
+    path : pathlib.Path
+        For messages.
+    what : str
+        The row, for messages.
+
+    Returns
+    -------
+    object
+        The value that was written.
+
+    Raises
+    ------
+    JournalDamaged
+        When there is no row, or it is not as it was written.
+    """
+    if row is None:
+        raise damaged(path, f"{what} is missing")
+    key, data, crc = row[:3]
+    if not isinstance(data, bytes) or checksum(table, key, data) != crc:
+        raise damaged(path, f"{what} was changed since it was written")
     try:
-        return json.loads(text)
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{what} holds text that is not JSON ({error})") from error
 
 
-def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: type, empty: float) -> np.ndarray:
+def printable(text: str) -> str:
+    """Spell out what UTF-8 cannot hold (lone surrogates, as in undecodable file names), the rest as it is."""
+    if not isinstance(text, str):
+        raise TypeError(f"A journal keeps text here, got {text!r}.")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+_ENTRIES = frozenset({float, int, bool, type(None)})
+"""Types of what a point holds."""
+
+_NUM_FIELDS = 14
+_INTEGERS = {1: (0, 2**53), 2: (0, 2**31), 9: (-1, 2**15), 10: (0, 2), 11: (0, 2), 12: (-1, 2**62)}
+"""Position in ``data`` of whole numbers, with the lowest and what is above the highest."""
+_INTEGERS |= {0: (0, 2**53), 1: (0, len(TrialState))}
+_FLOATS = (6, 7, 8)
+
+
+def _check_records(records: Sequence[Record], path: Path) -> None:
+    """Compare all checksums."""
+    for number, data, more, crc in records:
+        try:
+            is_whole = checksum(TRIALS, number, data, more) == crc
+        except TypeError:
+            is_whole = False
+        if not is_whole:
+            raise damaged(path, f"trial {number} was changed since it was written")
+
+
+def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
+    """Read many JSON texts by one call of the parser, which is what makes it quick."""
+    try:
+        decoded = json.loads(b"[" + b",".join(texts) + b"]")
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"a trial holds text that is not JSON ({error})") from error
+    if len(decoded) != len(texts):
+        raise damaged(path, "a trial holds several texts in one")
+    return decoded  # type: ignore[no-any-return]
+
+
+def _check_columns(columns: Sequence[Sequence[Any]]) -> dict[int, np.ndarray]:
+    """Check types and ranges of all fields of ``data``; returns the columns of numbers by position."""
+    if len(columns) != _NUM_FIELDS:
+        raise ValueError("it has other fields")
+    arrays = {}
+    for position, (lowest, above) in _INTEGERS.items():
+        array = arrays[position] = np.array(columns[position], dtype=None if columns[position] else np.int64)
+        if array.dtype.kind != "i" or (len(array) and (array.min() < lowest or array.max() >= above)):
+            raise ValueError("a number is out of range")
+    for position in _FLOATS:
+        if not set(map(type, columns[position])) <= {float, type(None)}:
+            raise TypeError("a time is no number")
+        arrays[position] = np.array(columns[position], dtype=np.float64)
+    for position, types in ((3, {list}), (4, {list, type(None)}), (5, {list, type(None)}), (13, {str, type(None)})):
+        if not set(map(type, columns[position])) <= types:
+            raise TypeError("a list is missing")
+    _check_entries(columns[3], _ENTRIES)
+    _check_entries(columns[4], {float, type(None)})
+    _check_entries(columns[5], {int, type(None)})
+    return arrays
+
+
+def _check_entries(lists: Sequence[Sequence[Any] | None], types: AbstractSet[object]) -> None:
+    """Check the types of what lists hold."""
+    found: set[object] = set()
+    for entries in lists:
+        if entries:
+            found.update(map(type, entries))
+    if not found <= types:
+        raise TypeError("a list holds something else than numbers")
+
+
+def _check_more(columns: Sequence[Sequence[Any]]) -> None:
+    """Check the fields of ``more``."""
+    errors, summaries, curves, outputs = columns
+    if not set(map(type, errors)) <= {str, type(None)} or not set(map(type, summaries)) <= {dict, type(None)}:
+        raise TypeError("its error or its summary is of another type")
+    for summary in summaries:
+        for entries in (summary or {}).values():
+            if type(entries) is not list or len(entries) != _NUM_SUMMARY:
+                raise TypeError("its summary is of another form")
+            _check_entries([entries], {float, int})
+    if not set(map(type, (*curves, *outputs))) <= {int}:
+        raise TypeError("a key is no whole number")
+
+
+_NUM_SUMMARY = 7
+
+
+def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: np.dtype, empty: float) -> np.ndarray:
     """Make an (n, width) array of lists that may be None or hold None."""
+    if any(len(item) != width for item in lists if item is not None):
+        raise ValueError("a trial has another number of objectives")
     if width == 1:
         firsts = [None if item is None else item[0] for item in lists]
         flat = [empty if first is None else first for first in firsts]
@@ -261,6 +409,6 @@ def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: type, empt
     return np.array(full, dtype=dtype).reshape(len(lists), width)
 
 
-def printable(text: str) -> str:
-    """Spell out what UTF-8 cannot hold (lone surrogates, as in undecodable file names), the rest as it is."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _odd_trial(path: Path, error: Exception) -> JournalDamaged:
+    """Say that the fields of a trial are not as a journal has them."""
+    return damaged(path, f"a trial is not as a journal has it ({error})")

@@ -1,8 +1,27 @@
-"""The tables of a journal, and whether a file holds them, whole and in a version that is known.
+"""The tables of a journal, and whether a file holds exactly them, in the version that is known.
 
-Each write has a sequence number, one higher than the last. ``trials`` and ``outputs`` are stamped with the number
-of the write that changed them last; ``scalars`` and ``events`` are only ever added to, and their key is
-``sequence * 2**20 + place in the write``, so that one number gives both their order and their write.
+Every table has an integer key and one or two JSON texts, with a checksum over key and texts (`checksum`). There is no
+other index, and ``state`` says how many rows each table has: a row that is lost, doubled or changed is noticed by
+whoever reads it.
+
+``state``
+    One row, renewed by every write: the owner (`hpo_widgets.journal.lease`), the sequence number of the last write and
+    the number of rows of each table.
+``header``
+    One row: search id and what the search is.
+``trials``
+    By trial number. ``data`` is what columns need, ``more`` the rest, with the key of the trial's newest row in
+    ``scalars`` and whether it has a row in ``outputs``.
+``metrics``
+    Title and series by the number that stands for them in ``scalars``.
+``scalars``
+    What a trial reported in one write, with the key of the trial's row before.
+``outputs``
+    By trial number: stdout, stderr, traceback.
+``events``
+    By sequence number: how many rows there are up to this one, and what happened to the search in that write.
+``writes``
+    By sequence number: the numbers of the trials that were changed. Every sequence number from 2 has a row.
 """
 
 from __future__ import annotations
@@ -10,6 +29,7 @@ from __future__ import annotations
 import os
 from stat import S_ISDIR
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from hpo_widgets.journal.errors import JournalError, JournalNotFound, JournalVersionError, damaged
 from hpo_widgets.journal.naming import find
@@ -18,63 +38,56 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-APPLICATION_ID = 0x48504F57
-"""``"HPOW"``: tells a journal from any other SQLite file."""
+APPLICATION_ID = 0x48504F4A
+"""``"HPOJ"``: tells a journal from any other SQLite file."""
 
-VERSION = 3
+VERSION = 1
 """Of the tables below; rises with any change of them."""
 
-PLACES = 1 << 20
-"""Keys per sequence number in ``scalars`` and ``events``."""
+_BEFORE_RELEASE = 0x48504F57
+"""Application id of journals from before the first release, which had other tables."""
 
-_LEASE = """CREATE TABLE lease (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    sequence INTEGER NOT NULL,
-    host TEXT, machine TEXT, pid INTEGER, process_started REAL, heartbeat REAL, token TEXT)"""
+STATE, HEADER, TRIALS, METRICS, SCALARS, OUTPUTS, EVENTS, WRITES = range(8)
+"""The number of each table in its checksums."""
+
+_NUM_TABLES = 8
 
 TABLES = (
-    """CREATE TABLE header (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    seq INTEGER NOT NULL,
-    search_id TEXT NOT NULL,
-    data TEXT NOT NULL)""",
-    """CREATE TABLE trials (
-    number INTEGER PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    state INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    parameters TEXT NOT NULL,
-    objective_values TEXT,
-    objective_iterations TEXT,
-    started REAL, ended REAL,
-    worker INTEGER NOT NULL,
-    archived INTEGER NOT NULL,
-    manual INTEGER NOT NULL,
-    draw INTEGER NOT NULL,
-    error TEXT,
-    summary TEXT,
-    job TEXT)""",
-    # With the state in the index, counting trials by state reads the index alone.
-    "CREATE INDEX trials_by_seq ON trials (seq, state)",
-    "CREATE TABLE metrics (id INTEGER PRIMARY KEY, title TEXT NOT NULL, series TEXT NOT NULL, UNIQUE (title, series))",
-    """CREATE TABLE scalars (
-    key INTEGER PRIMARY KEY,
-    number INTEGER NOT NULL,
-    metric INTEGER NOT NULL,
-    value REAL,
-    iteration INTEGER)""",
-    "CREATE INDEX scalars_by_number ON scalars (number)",
-    "CREATE TABLE outputs (number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, stdout TEXT, stderr TEXT, traceback TEXT)",
-    "CREATE TABLE events (key INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL)",
+    "CREATE TABLE state (id INTEGER PRIMARY KEY, token TEXT, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE header (id INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE trials (number INTEGER PRIMARY KEY, data TEXT NOT NULL, more TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE metrics (id INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE scalars (key INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE outputs (number INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE writes (seq INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
 )
 
 
-def create(connection: sqlite3.Connection, search_id: str, header: str) -> None:
+def checksum(table: int, key: int, data: bytes, more: bytes = b"") -> int:
+    """Return the checksum of a row, which differs for the same text in another table or under another key.
+
+    Parameters
+    ----------
+    table : int
+        `STATE` to `WRITES`.
+    key : int
+        The row's key.
+    data, more : bytes
+        Its texts.
+
+    Returns
+    -------
+    int
+        The CRC-32 that the row's column ``crc`` holds.
+    """
+    return crc32(more, crc32(data, (key * _NUM_TABLES + table) & 0xFFFFFFFF))
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables of a new journal, inside a transaction of the caller's."""
-    for statement in (_LEASE, *TABLES):
+    for statement in TABLES:
         connection.execute(statement)
-    connection.execute("INSERT INTO lease (id, sequence) VALUES (1, 1)")
-    connection.execute("INSERT INTO header (id, seq, search_id, data) VALUES (1, 1, ?, ?)", (search_id, header))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -101,34 +114,52 @@ def check_file(path: Path) -> None:
         raise damaged(path, "it is empty, as when its making was interrupted")
 
 
-def check_connection(connection: sqlite3.Connection, path: Path) -> int:
-    """Check that an open file is a journal of a version that is known, and return the version."""
+def check_connection(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that an open file is a journal of the known version, with its tables and nothing else.
+
+    Nothing of the file is executed before: a trigger, a view or a table of another form is refused here.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        An open connection to it.
+    path : pathlib.Path
+        The file, for messages and its size.
+
+    Raises
+    ------
+    JournalDamaged, JournalVersionError
+        The file was not touched.
+    """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    if application_id == _BEFORE_RELEASE:
+        raise JournalVersionError(
+            f"{path} was written by a version of hpo-widgets from before the first release, which this one does not "
+            "read. Begin a new search. The file was left untouched."
+        )
     if application_id != APPLICATION_ID:
         raise damaged(path, "it is an SQLite file of some other program")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    _check_version(version, path)
-    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-    over = path.stat().st_size % page_size
-    if over and not path.with_name(path.name + "-wal").exists():
-        # SQLite would read the missing end of the last page as zeros.
-        raise damaged(path, f"{page_size - over} bytes at its end are missing")
-    return int(version)
-
-
-def check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Read every page and raise `JournalDamaged` when one is not as it should be."""
-    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if said != "ok":
-        raise damaged(path, " ".join(str(said).split()))
-
-
-def _check_version(version: int, path: Path) -> None:
     if version > VERSION:
         raise JournalVersionError(
             f"{path} was written by a newer version of hpo-widgets (journal version {version}; this one "
             f"knows {VERSION}). Upgrade hpo-widgets to open it (pip install -U hpo-widgets). "
             "The file was left untouched."
         )
-    if version < 1:
+    if version < VERSION:
         raise damaged(path, f"its version is {version}")
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    over = path.stat().st_size % page_size
+    if over and not path.with_name(path.name + "-wal").exists():
+        # SQLite would read the missing end of the last page as zeros.
+        raise damaged(path, f"{page_size - over} bytes at its end are missing")
+    found = connection.execute("SELECT type, sql FROM sqlite_schema LIMIT ?", (len(TABLES) + 1,)).fetchall()
+    if sorted(found, key=str) != sorted(((b"table", statement.encode()) for statement in TABLES), key=str):
+        raise damaged(path, "it has other tables than a journal of its version")
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Read every page and raise `JournalDamaged` when one is not as it should be."""
+    (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if said != b"ok":
+        raise damaged(path, " ".join(said.decode(errors="replace").split()))

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hpo_widgets.journal import lease, schema
-from hpo_widgets.journal.batch import Batch
+from hpo_widgets.journal.batch import BatchMaker
 from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_new, connect_owner, transaction
 from hpo_widgets.journal.errors import JournalError, JournalLeaseLost, explain
-from hpo_widgets.journal.migration import bring_up_to_date
 from hpo_widgets.journal.naming import journal_path, prepare_directory
-from hpo_widgets.journal.reader import JournalReader
-from hpo_widgets.journal.rows import encode
+from hpo_widgets.journal.reader import JournalReader, find_trials, read_header, read_metrics, read_running
+from hpo_widgets.journal.rows import encode_row
+from hpo_widgets.journal.state import State, Totals, give_back, insert_state, read_state, renew_state, take
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from hpo_widgets.journal.batch import Output, Scalar
+    from hpo_widgets.journal.batch import Links, Output, Scalar
+    from hpo_widgets.journal.rows import StoredTrial
     from hpo_widgets.trials import TrialRow
 
-_UPDATE_LEASE = "UPDATE lease SET sequence = ?, heartbeat = ? WHERE id = 1 AND token = ?"
+_ENDED = frozenset(int(state) for state in TrialState if state.has_ended)
 _logger = logging.getLogger("hpo_widgets")
 
 
@@ -54,24 +57,24 @@ class Journal:
         path: Path,
         connection: sqlite3.Connection,
         owner: lease.Owner,
-        hold: lease.Hold,
-        former: lease.Owner | None,
+        hold: lease.LeaseHold,
+        former: State,
     ) -> None:
         self.path = path
-        self.last_owner_seen = None if former is None else former.heartbeat
+        self.last_owner_seen = None if former.owner is None else former.owner.heartbeat
         self._connection: sqlite3.Connection | None = connection
         self._owner = owner
         self._hold = hold
         self._pid = os.getpid()
         self._reader: JournalReader | None = None
         self._reader_lock = threading.Lock()
-        self._sequence: int
-        (self._sequence,) = connection.execute("SELECT sequence FROM lease").fetchone()
+        self._totals = former.totals
+        self._links: dict[int, Links] = {}
+        """Links of the trials that were written and have not ended."""
         self.search_id: str
-        (self.search_id,) = connection.execute("SELECT search_id FROM header").fetchone()
+        self.search_id, _ = read_header(connection, path)
         self._metrics: dict[tuple[str, str], int] = {
-            (title, series): metric
-            for metric, title, series in connection.execute("SELECT id, title, series FROM metrics")
+            pair: key for key, pair in enumerate(read_metrics(connection, former.totals, path), start=1)
         }
 
     @classmethod
@@ -100,11 +103,11 @@ class Journal:
             When the header holds something that is not JSON.
         """
         path = journal_path(path, search_id).absolute()
-        text = encode(dict(header))
+        row = encode_row(schema.HEADER, 1, [search_id, dict(header)])
         prepare_directory(path.parent)
         try:
             # The name is claimed first, so that of two makers one fails.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError as error:
             raise JournalError(
                 f"There is a journal {path} already. Open it to continue that search, or give the new one another id."
@@ -119,13 +122,14 @@ class Journal:
             connection = connect_new(path, busy_timeout)
             try:
                 with transaction(connection):
-                    schema.create(connection, search_id, text)
-                    lease.take(connection, owner, path)
+                    schema.create_tables(connection)
+                    connection.execute("INSERT INTO header VALUES (?, ?, ?)", row)
+                    insert_state(connection, owner)
             finally:
                 connection.close()
             connection = connect_owner(path, busy_timeout)
             try:
-                return cls(path, connection, owner, hold, None)
+                return cls(path, connection, owner, hold, State(None, Totals()))
             except BaseException:
                 connection.close()
                 raise
@@ -140,9 +144,7 @@ class Journal:
     def open(cls, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> Journal:
         """Own a journal that nobody owns any more, to continue its search.
 
-        A journal of an older version is brought up to date after a copy of it was made beside it,
-        ``<file>.v<version>.bak``. Trials that were running when the last owner died are left as they are; see
-        `abort_interrupted`.
+        Trials that were running when the last owner died are left as they are; see `abort_interrupted`.
 
         Parameters
         ----------
@@ -171,13 +173,13 @@ class Journal:
         try:
             connection = connect_owner(path, busy_timeout)
             try:
+                schema.check_connection(connection, path)
                 with transaction(connection):
-                    former = lease.take(connection, owner, path)
-                bring_up_to_date(connection, path)
+                    former = take(connection, owner, path)
+                return cls(path, connection, owner, hold, former)
             except BaseException:
-                _give_back(connection, owner)
+                _leave(connection, owner, path)
                 raise
-            return cls(path, connection, owner, hold, former)
         except sqlite3.Error as error:
             raise explain(error, path, "opened") from error
 
@@ -189,7 +191,7 @@ class Journal:
     @property
     def sequence(self) -> int:
         """Sequence number of the last write."""
-        return self._sequence
+        return self._totals.sequence
 
     @property
     def owner(self) -> lease.Owner:
@@ -240,40 +242,16 @@ class Journal:
         TypeError, ValueError
             Something is not JSON, or not what belongs there; nothing was stored.
         """
-        batch = Batch.make(self._sequence, trials, scalars, outputs, events)
-        try:
-            self._store(batch)
-        except UnicodeEncodeError:
-            # Lone surrogates in an error or a log: so rare that nobody else should pay for the look.
-            self._store(batch.spelt_out())
-        return batch.sequence
-
-    def _store(self, batch: Batch) -> None:
-        added: dict[tuple[str, str], int] = {}
-        self._commit(batch.sequence, lambda connection: added.update(batch.store(connection, self._metrics)))
-        self._metrics.update(added)
+        return self._write(trials, scalars, outputs, events)
 
     def set_archived(self, numbers: Sequence[int], *, archived: bool) -> int:
-        """Hide trials, or show them again, without writing them anew; returns the sequence number."""
-        sequence = self._sequence + 1
-        changes = [(sequence, int(archived), number) for number in numbers]
-        self._commit(
-            sequence,
-            lambda connection: connection.executemany(
-                "UPDATE trials SET seq = ?, archived = ? WHERE number = ?", changes
-            ),
-        )
-        return sequence
+        """Hide trials, or show them again; returns the sequence number."""
+        found = self._find(numbers)
+        return self._write([replace(found[number].row, archived=archived) for number in numbers if number in found])
 
     def set_header(self, header: Mapping[str, Any]) -> int:
         """Replace the header; returns the sequence number."""
-        sequence = self._sequence + 1
-        text = encode(dict(header))
-        self._commit(
-            sequence,
-            lambda connection: connection.execute("UPDATE header SET seq = ?, data = ? WHERE id = 1", (sequence, text)),
-        )
-        return sequence
+        return self._write(header=[self.search_id, dict(header)])
 
     def abort_interrupted(self) -> list[int]:
         """Mark the trials that were running when the last owner died as aborted by the restart.
@@ -286,33 +264,27 @@ class Journal:
         list of int
             Their numbers, rising.
         """
-        ended = self.last_owner_seen if self.last_owner_seen is not None else time.time()
-        sequence = self._sequence + 1
-        numbers: list[int] = []
-
-        def work(connection: sqlite3.Connection) -> None:
-            running = connection.execute(
-                "SELECT number FROM trials WHERE state = ? ORDER BY number", (int(TrialState.RUNNING),)
-            )
-            numbers.extend(number for (number,) in running)
-            connection.execute(
-                "UPDATE trials SET seq = ?, state = ?, ended = max(coalesce(started, ?), ?), error = ? WHERE state = ?",
-                (
-                    sequence,
-                    int(TrialState.ABORTED),
-                    ended,
-                    ended,
-                    "Aborted by a restart: the process that ran the search ended while this trial was running.",
-                    int(TrialState.RUNNING),
-                ),
-            )
-
-        self._commit(sequence, work)
-        return numbers
+        last_sign = self.last_owner_seen if self.last_owner_seen is not None else time.time()
+        running: list[TrialRow] = []
+        if self._totals.states[TrialState.RUNNING]:
+            with self._using() as connection:
+                running = read_running(connection, self._totals, self.path)
+        self._write(
+            [
+                replace(
+                    row,
+                    state=int(TrialState.ABORTED),
+                    ended=last_sign if math.isnan(row.started) else max(row.started, last_sign),
+                    error="Aborted by a restart: the process that ran the search ended while this trial was running.",
+                )
+                for row in running
+            ]
+        )
+        return [row.number for row in running]
 
     def heartbeat(self) -> None:
         """Renew the lease; at least every 20 seconds while nothing is written. Raises as `write` does."""
-        self._commit(self._sequence, lambda _: None)
+        self._commit(self._totals, lambda _: None)
 
     def close(self) -> None:
         """Give the lease back and close the files. May be called twice."""
@@ -322,7 +294,7 @@ class Journal:
                 self._reader.close()
                 self._reader = None
         if connection is not None:
-            _give_back(connection, self._owner)
+            _leave(connection, self._owner, self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -332,8 +304,32 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _commit(self, sequence: int, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Do ``work`` in one transaction that also proves and renews the lease."""
+    def _write(
+        self,
+        trials: Sequence[TrialRow] = (),
+        scalars: Sequence[Scalar] = (),
+        outputs: Sequence[Output] = (),
+        events: Sequence[Mapping[str, Any]] = (),
+        header: object = None,
+    ) -> int:
+        maker = BatchMaker(self._totals, self._find, self._links, self._metrics)
+        batch = maker.make(trials, scalars, outputs, events, header)
+        self._commit(batch.totals, batch.store)
+        self._metrics.update(batch.metrics)
+        for number, links in batch.links.items():
+            if links.state in _ENDED:
+                self._links.pop(number, None)
+            else:
+                self._links[number] = links
+        return batch.totals.sequence
+
+    def _find(self, numbers: Sequence[int]) -> dict[int, StoredTrial]:
+        with self._using() as connection:
+            return find_trials(connection, numbers, self.path)
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Check that the journal may be used by this process, and say in words what SQLite cannot do."""
         connection = self._connection
         if connection is None:
             raise JournalError(f"The journal {self.path} is closed; open it again to write to it.")
@@ -342,21 +338,26 @@ class Journal:
                 f"The journal {self.path} belongs to process {self._pid}; a fork of it cannot write to it."
             )
         try:
-            with transaction(connection):
-                lease_row = (sequence, time.time(), self._owner.token)
-                if connection.execute(_UPDATE_LEASE, lease_row).rowcount != 1:
-                    raise self._lease_lost(connection)
-                work(connection)
+            yield connection
         except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
             raise TypeError(
                 f"Something written to {self.path} is not of a type that a journal holds: {error}"
             ) from error
         except sqlite3.Error as error:
             raise explain(error, self.path, "written") from error
-        self._sequence = sequence
+
+    def _commit(self, totals: Totals, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Do ``work`` in one transaction that also proves and renews the lease."""
+        with self._using() as connection:
+            owner = replace(self._owner, heartbeat=time.time())
+            with transaction(connection):
+                if not renew_state(connection, owner, totals):
+                    raise self._lease_lost(connection)
+                work(connection)
+        self._totals = totals
 
     def _lease_lost(self, connection: sqlite3.Connection) -> JournalLeaseLost:
-        other = lease.read_owner(connection)
+        other = read_state(connection, self.path).owner
         who = "Another process" if other is None else f"Process {other.pid} on {other.host}"
         return JournalLeaseLost(
             f"{who} has taken over {self.path}, because this one gave no sign of life for too long. Nothing more is "
@@ -364,11 +365,12 @@ class Journal:
         )
 
 
-def _give_back(connection: sqlite3.Connection, owner: lease.Owner) -> None:
-    """Release a lease, as far as the file still lets us, and close the connection."""
+def _leave(connection: sqlite3.Connection, owner: lease.Owner, path: Path) -> None:
+    """Give the journal back, as far as the file still lets us, and close the connection."""
     try:
-        connection.execute("UPDATE lease SET token = NULL WHERE token = ?", (owner.token,))
-    except sqlite3.Error as error:
+        with transaction(connection):
+            give_back(connection, owner, path)
+    except (sqlite3.Error, JournalError) as error:
         # The lease dies with this process anyway.
         _logger.debug("The lease on a journal could not be given back: %s", error)
     finally:

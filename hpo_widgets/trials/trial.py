@@ -64,6 +64,8 @@ class TrialRow:
         ``"title/series"`` to ``[last, iteration, min, iteration, max, iteration, count]``.
     job
         The id that its job has where it runs, such as a ClearML Task's; None on this machine.
+    duration
+        Seconds that it ran, by a clock that nobody sets; NaN while that is not known.
     """
 
     number: int
@@ -81,6 +83,7 @@ class TrialRow:
     error: str | None = None
     summary: dict[str, list[float]] | None = None
     job: str | None = None
+    duration: float = NAN
 
 
 class TrialSource(Protocol):

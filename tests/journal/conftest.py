@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from hpo_widgets.journal import Journal, TrialRow, new_search_id
+from hpo_widgets.journal import Journal, TrialRow, new_search_id, schema
 
 ROOT = Path(__file__).parents[2]
+
+
+def rewrite(path, table, key, change, column="data"):
+    """Replace the text of a row by what ``change`` makes of its value, with a checksum that fits."""
+    number = getattr(schema, table.upper())
+    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
+        key_name = vandal.execute(f"SELECT name FROM pragma_table_info('{table}') WHERE pk").fetchone()[0]
+        (text,) = vandal.execute(f"SELECT {column} FROM {table} WHERE {key_name} = ?", (key,)).fetchone()
+        value = change(json.loads(text))
+        new = value if isinstance(value, bytes | int | None) else json.dumps(value)
+        vandal.execute(f"UPDATE {table} SET {column} = ? WHERE {key_name} = ?", (new, key))
+        reseal(vandal, table, number, key_name)
+
+
+def reseal(vandal, table, number, key_name):
+    """Give all rows of a table checksums that fit."""
+    names = [name for _, name, *_ in vandal.execute(f"PRAGMA table_info({table})")]
+    for row in vandal.execute(f"SELECT * FROM {table}").fetchall():
+        fields = dict(zip(names, row, strict=True))
+        texts = [fields.get("data"), fields.get("more", "")]
+        data, more = (text if isinstance(text, bytes) else str(text).encode() for text in texts)
+        crc = schema.checksum(number, fields[key_name], data, more)
+        vandal.execute(f"UPDATE {table} SET crc = ? WHERE {key_name} = ?", (crc, fields[key_name]))
+
+
+def change_owner(path, **fields):
+    """Change who owns a journal, as nobody does it; ``owner=None`` leaves it to nobody."""
+    names = ("host", "machine", "pid", "process_started", "heartbeat", "token")
+
+    def change(value):
+        owner = dict(zip(names, value[0] or (None,) * 6, strict=True)) | fields
+        return [[owner[name] for name in names], *value[1:]]
+
+    rewrite(path, "state", 1, change)
+    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
+        (text,) = vandal.execute("SELECT data FROM state").fetchone()
+        vandal.execute("UPDATE state SET token = ?", (json.loads(text)[0][5],))
 
 
 @pytest.fixture

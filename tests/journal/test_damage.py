@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 
 import pytest
 
-from hpo_widgets.journal import Journal, JournalDamaged, JournalError, JournalVersionError, schema
+from hpo_widgets.journal import Journal, JournalDamaged, JournalVersionError, schema
+
+
+def make_journal(directory, make_row, trials, each):
+    with Journal.create(directory, "damaged", {"name": "damaged"}) as journal:
+        for start in range(0, trials, each):
+            rows = [make_row(start + n, job=f"job {start}") for n in range(each)]
+            reports = [(row.number, "t", "s", 1.0, 0) for row in rows]
+            outputs = [(start + 3, "printed", "warned", "")]
+            journal.write(rows, reports, outputs, [{"kind": "wrote", "at": 1.0}])
+    assert sorted(path.name for path in directory.iterdir()) == [".gitignore", "damaged.sqlite"]
+    return journal.path
 
 
 @pytest.fixture
 def closed(directory, make_row):
     """Path of a closed journal of some 40 pages."""
-    with Journal.create(directory, "damaged", {"name": "damaged"}) as journal:
-        for start in range(0, 600, 50):
-            rows = [make_row(start + n) for n in range(50)]
-            journal.write(rows, [(row.number, "t", "s", 1.0, 0) for row in rows])
-    assert sorted(path.name for path in directory.iterdir()) == [".gitignore", "damaged.sqlite"]
-    return journal.path
+    return make_journal(directory, make_row, 600, 50)
+
+
+@pytest.fixture
+def small(directory, make_row):
+    """Path of a closed journal of some 15 pages, quickly read."""
+    return make_journal(directory, make_row, 24, 4)
 
 
 def read_all(path):
     with Journal.view(path) as reader:
-        return reader.header, reader.sequence, reader.trials(), reader.scalars_since()
+        _, rows = reader.trials()
+        numbers = [row.number for row in rows]
+        return {
+            "header": reader.header,
+            "sequence": reader.sequence,
+            "search_id": reader.search_id,
+            "owner": reader.owner(),
+            "trials": rows,
+            "later trials": reader.trials(since=reader.sequence // 2),
+            "single trials": [reader.row(number) for number in numbers],
+            "newest": reader.newest(100),
+            "columns": {name: str(column) for name, column in reader.columns().items()},
+            "jobs": reader.jobs(),
+            "counts": reader.counts(),
+            "scalars": [reader.scalars(number) for number in numbers],
+            "outputs": [reader.output(number) for number in numbers],
+            "events": reader.events(),
+            "later events": reader.events(since=reader.sequence // 2),
+        }
 
 
 def assert_untouched(path, before):
     assert path.read_bytes() == before
-    assert not path.with_name(path.name + ".v1.bak").exists()
 
 
 @pytest.mark.parametrize("opener", [Journal.open, Journal.view])
@@ -102,11 +132,14 @@ def test_an_overwritten_page_is_found_before_the_journal_is_owned(closed):
 @pytest.mark.parametrize(
     "statement",
     [
-        "DELETE FROM lease",
+        "DELETE FROM state",
         "DELETE FROM header",
         "UPDATE header SET data = '[1]'",
         "UPDATE header SET data = '{'",
         "UPDATE header SET data = x'80049503'",
+        "UPDATE header SET crc = 0",
+        "UPDATE state SET crc = 'x'",
+        "UPDATE state SET token = 'me'",
     ],
 )
 def test_missing_or_odd_rows_are_damage(closed, statement):
@@ -118,11 +151,95 @@ def test_missing_or_odd_rows_are_damage(closed, statement):
         read_all(closed)
 
 
-def test_missing_tables_are_an_error(closed):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM trials WHERE number = 300",
+        "DELETE FROM trials WHERE number = 599",
+        "UPDATE trials SET number = 1000 WHERE number = 599",
+        "INSERT INTO trials SELECT 600, data, more, crc FROM trials WHERE number = 0",
+        "UPDATE trials SET data = (SELECT data FROM trials WHERE number = 1) WHERE number = 0",
+        "UPDATE trials SET crc = crc + 1 WHERE number = 599",
+        "DELETE FROM scalars WHERE key = 300",
+        "UPDATE scalars SET data = replace(data, '1.0', '2.0') WHERE key = 300",
+        "DELETE FROM metrics",
+        'UPDATE metrics SET data = \'["s","t"]\'',
+        "DELETE FROM outputs WHERE number = 3",
+        'UPDATE outputs SET data = \'["","",""]\' WHERE number = 3',
+        "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events)",
+        "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)",
+        "DELETE FROM events",
+        "DELETE FROM writes WHERE seq = 10",
+        "DELETE FROM writes WHERE seq = (SELECT max(seq) FROM writes)",
+        "UPDATE writes SET data = '[]' WHERE seq = 10",
+    ],
+)
+def test_a_row_that_is_lost_or_changed_is_damage_for_who_reads_it(closed, statement):
     with closing(sqlite3.connect(closed, isolation_level=None)) as vandal:
-        vandal.execute("DROP TABLE scalars")
-    with pytest.raises(JournalError), Journal.view(closed) as reader:
-        reader.scalars(0)
+        assert vandal.execute(statement).rowcount >= 1
+    with pytest.raises(JournalDamaged):
+        read_all(closed)
+
+
+@pytest.mark.parametrize(
+    ("flips", "span"),
+    [
+        (300, 4096),
+        # Where SQLite keeps its own records of a page: the file's head, counts, pointers.
+        (150, 100),
+    ],
+)
+def test_a_flipped_bit_is_noticed_or_changes_nothing_that_is_read(small, flips, span):
+    whole = small.read_bytes()
+    before = read_all(small)
+    generator = random.Random(flips)
+    unnoticed = []
+    for _ in range(flips):
+        data = bytearray(whole)
+        page, bit = generator.randrange(len(data) // 4096), generator.randrange(span * 8)
+        data[page * 4096 + bit // 8] ^= 1 << bit % 8
+        small.write_bytes(data)
+        try:
+            after = read_all(small)
+        except (JournalDamaged, JournalVersionError):
+            continue
+        if after != before:
+            unnoticed.append((page, bit))
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("opener", [Journal.open, Journal.view])
+def test_a_journal_from_before_the_first_release_is_refused_with_a_sentence(closed, opener):
+    with closing(sqlite3.connect(closed, isolation_level=None)) as vandal:
+        vandal.execute(f"PRAGMA application_id = {0x48504F57}")
+        vandal.execute("PRAGMA user_version = 3")
+    before = closed.read_bytes()
+    with pytest.raises(JournalVersionError, match="before the first release.*left untouched"):
+        opener(closed)
+    assert_untouched(closed, before)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE scalars",
+        "CREATE TABLE more (a)",
+        "CREATE INDEX by_data ON trials (data)",
+        "CREATE VIEW shown AS SELECT * FROM trials",
+        "CREATE TRIGGER gone AFTER UPDATE ON state BEGIN DELETE FROM trials; END",
+        "ALTER TABLE trials ADD COLUMN more_still TEXT",
+        "ALTER TABLE trials ADD COLUMN made TEXT AS (upper(data)) VIRTUAL",
+        "ALTER TABLE trials RENAME TO attempts",
+    ],
+)
+@pytest.mark.parametrize("opener", [Journal.open, Journal.view])
+def test_other_tables_than_a_journal_has_are_damage(closed, opener, statement):
+    with closing(sqlite3.connect(closed, isolation_level=None)) as vandal:
+        vandal.execute(statement)
+    before = closed.read_bytes()
+    with pytest.raises(JournalDamaged, match="other tables"):
+        opener(closed)
+    assert_untouched(closed, before)
 
 
 @pytest.mark.parametrize("opener", [Journal.open, Journal.view])

@@ -6,13 +6,12 @@ import gc
 import json
 import os
 import signal
-import sqlite3
 import time
-from contextlib import closing
 
 import pytest
 
 from hpo_widgets.journal import Journal, JournalInUse, JournalLeaseLost, find, lease
+from tests.journal.conftest import change_owner
 
 OWN = """
 import sys
@@ -23,12 +22,6 @@ print(journal.path, flush=True)
 sys.stdin.readline()
 journal.close()
 """
-
-
-def change_lease(path, **columns):
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        for column, value in columns.items():
-            other.execute(f"UPDATE lease SET {column} = ?", (value,))
 
 
 @pytest.fixture
@@ -89,29 +82,29 @@ def test_another_process_that_got_the_owners_id_is_not_the_owner(owned_elsewhere
     path, _ = owned_elsewhere
     with Journal.view(path) as reader:
         started = reader.owner().started
-    change_lease(path, process_started=started - 1000)
+    change_owner(path, process_started=started - 1000)
     Journal.open(path).close()
 
 
 def test_an_owner_of_unknown_start_time_counts_as_alive_while_its_id_does(owned_elsewhere):
     path, _ = owned_elsewhere
-    change_lease(path, process_started=None)
+    change_owner(path, process_started=None)
     with pytest.raises(JournalInUse):
         Journal.open(path)
 
 
 def test_an_owner_elsewhere_is_gone_after_a_minute_of_silence(owned_elsewhere):
     path, _ = owned_elsewhere
-    change_lease(path, machine="another host", host="node7", heartbeat=time.time() - 50)
+    change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 50)
     with pytest.raises(JournalInUse, match=r"node7, last heard of 5\d s ago"):
         Journal.open(path)
-    change_lease(path, heartbeat=time.time() - lease.SILENCE - 1)
+    change_owner(path, heartbeat=time.time() - lease.SILENCE - 1)
     Journal.open(path).close()
 
 
 def test_an_owner_that_was_succeeded_learns_it_at_its_next_write(journal, make_row):
     journal.write([make_row(0)])
-    change_lease(journal.path, machine="another host", heartbeat=time.time() - 3600)
+    change_owner(journal.path, machine="another host", heartbeat=time.time() - 3600)
     with Journal.open(journal.path) as successor:
         before = successor.sequence
         for action in (
@@ -132,7 +125,7 @@ def test_an_owner_that_was_succeeded_learns_it_at_its_next_write(journal, make_r
 def test_of_many_takers_one_wins(directory, run_python):
     Journal.create(directory, "shared", {}).close()
     path = directory / "shared.sqlite"
-    change_lease(path, token="dead", pid=2**22 - 1, machine="another host", host="gone", heartbeat=0.0)
+    change_owner(path, token="dead", pid=2**22 - 1, machine="another host", host="gone", heartbeat=0.0)
     takers = [
         run_python(
             """
@@ -163,11 +156,11 @@ sys.stdin.readline()
 
 def test_a_heartbeat_renews_the_lease_and_changes_nothing_else(journal, make_row):
     sequence = journal.write([make_row(0)])
-    change_lease(journal.path, heartbeat=0.0)
+    change_owner(journal.path, heartbeat=0.0)
     journal.heartbeat()
     assert time.time() - journal.reader.owner().heartbeat < 3600
     assert journal.reader.sequence == sequence
-    change_lease(journal.path, heartbeat=0.0)
+    change_owner(journal.path, heartbeat=0.0)
     journal.write([make_row(1)])
     assert time.time() - journal.reader.owner().heartbeat < 3600
 

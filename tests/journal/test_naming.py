@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import sys
 
 import pytest
 
@@ -114,6 +117,19 @@ def test_a_folder_of_the_users_gets_no_ignore_list_and_an_existing_list_is_kept(
     mine.write_text("mine")
     Journal.create(mine.parent, "one", {}).close()
     assert mine.read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses POSIX rights")
+def test_a_journal_and_its_folder_are_its_users_alone(tmp_path, make_row):
+    before = os.umask(0)
+    try:
+        with Journal.create(tmp_path / ".hpo_widgets", "one", {}) as journal:
+            journal.write([make_row(0)])
+            rights = {path.name: stat.S_IMODE(path.stat().st_mode) for path in journal.path.parent.glob("one*")}
+    finally:
+        os.umask(before)
+    assert rights == {"one.sqlite": 0o600, "one.sqlite-wal": 0o600, "one.sqlite-shm": 0o600}
+    assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
 
 
 def test_a_file_can_be_named_instead_of_a_folder(tmp_path):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
-from contextlib import closing
 
 import pytest
 
 from hpo_widgets.journal import Journal, JournalDamaged, JournalError
 from hpo_widgets.trials import TrialState
+from tests.journal.conftest import rewrite
 
 
 def test_only_what_changed_is_read(journal, make_row):
@@ -21,25 +20,6 @@ def test_only_what_changed_is_read(journal, make_row):
     sequence, rows = journal.reader.trials()
     assert sequence == second
     assert [row.number for row in rows] == [0, 2, 4, 1, 3]
-
-
-def test_a_limit_never_splits_a_write_and_never_loses_one(journal, make_row):
-    for start in range(0, 30, 3):
-        journal.write([make_row(start + n) for n in range(3)])
-    since, parts = 0, []
-    while True:
-        since, rows = journal.reader.trials(since=since, limit=4)
-        if not rows:
-            break
-        parts.append([row.number for row in rows])
-    assert parts == [list(range(n, n + 6)) for n in range(0, 30, 6)]
-    assert since == journal.sequence
-
-
-def test_a_limit_above_what_there_is_reaches_the_end(journal, make_row):
-    journal.write([make_row(0)])
-    last = journal.write(events=[{"kind": "stop"}])
-    assert journal.reader.trials(limit=100)[0] == last
 
 
 def test_the_newest_trials_are_read_alone(journal, make_row):
@@ -61,16 +41,35 @@ def test_an_unknown_trial_is_an_index_error_and_has_no_curve_and_no_log(journal)
     assert journal.reader.output(7) == ("", "", "")
 
 
-def test_reports_and_events_can_be_followed_too(journal, make_row):
-    first = journal.write([make_row(0)], [(0, "t", "s", 1.0, 0)], events=[{"kind": "start"}, {"kind": "begin"}])
-    second = journal.write([], [(0, "t", "s", 2.0, 1), (1, "t", "s", 3.0, 0)], events=[{"kind": "stop"}])
-    assert journal.reader.scalars_since(first) == [(0, "t", "s", 2.0, 1), (1, "t", "s", 3.0, 0)]
-    assert len(journal.reader.scalars_since()) == 3
+def test_events_can_be_followed_too(journal, make_row):
+    first = journal.write([make_row(0)], events=[{"kind": "start"}, {"kind": "begin"}])
+    journal.write([make_row(1)])
+    third = journal.write(events=[{"kind": "stop"}])
     assert [(event["kind"], event["sequence"]) for event in journal.reader.events()] == [
-        ("start", first), ("begin", first), ("stop", second),
+        ("start", first), ("begin", first), ("stop", third),
     ]  # fmt: skip
     assert [event["kind"] for event in journal.reader.events(since=first)] == ["stop"]
-    assert journal.reader.events(since=second) == []
+    assert [event["kind"] for event in journal.reader.events(since=first + 1)] == ["stop"]
+    assert journal.reader.events(since=third) == []
+
+
+def test_of_many_changes_each_trial_is_read_once(journal, make_row):
+    first = journal.write([make_row(n) for n in range(1500)])
+    journal.write([make_row(n, state=3) for n in range(1200)])
+    last = journal.write([make_row(n, state=4) for n in range(1100, 1400)])
+    sequence, rows = journal.reader.trials(since=first)
+    assert sequence == last
+    assert [(row.number, row.state) for row in rows] == [
+        *((n, 3) for n in range(1100)), *((n, 4) for n in range(1100, 1400)),
+    ]  # fmt: skip
+
+
+def test_a_trial_that_was_left_out_is_unknown_and_the_others_are_found(journal, make_row):
+    journal.write([make_row(0), make_row(4), make_row(2)])
+    with pytest.raises(IndexError, match="no trial 3"):
+        journal.reader.row(3)
+    assert journal.reader.row(4) == make_row(4)
+    assert journal.reader.columns()["number"].tolist() == [0, 2, 4]
 
 
 def test_trials_and_events_of_one_moment_are_read_together(journal, make_row):
@@ -84,11 +83,10 @@ def test_trials_and_events_of_one_moment_are_read_together(journal, make_row):
     assert journal.reader.changes(since=second) == (second, [], [])
 
 
-@pytest.mark.parametrize("text", ["no", "[1]", "1"])
-def test_an_event_that_is_no_json_object_is_damage(journal, text):
-    journal.write(events=[{"kind": "start"}])
-    with closing(sqlite3.connect(journal.path, isolation_level=None)) as vandal:
-        vandal.execute("UPDATE events SET data = ?", (text,))
+@pytest.mark.parametrize("event", [1, [], [0.0, "start"], [0.0, "start", 1], ["now", "start", {}], [0.0, 1, {}]])
+def test_an_event_that_is_no_event_is_damage(journal, event):
+    sequence = journal.write(events=[{"kind": "start"}])
+    rewrite(journal.path, "events", sequence, lambda value: [value[0], event])
     with pytest.raises(JournalDamaged, match="event"):
         journal.reader.events()
 

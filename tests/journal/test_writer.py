@@ -105,7 +105,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 number = 0
 try:
     while number < 100_000:
-        journal.write([TrialRow(number=number + n, state=2, epoch=0, parameters=["x" * 50]) for n in range(10)])
+        journal.write([TrialRow(number + n, 2, 0, [0.1], error="x" * 50) for n in range(10)])
         number += 10
 except JournalError as error:
     print(number, error)
@@ -201,6 +201,8 @@ try:
     live.write([TrialRow(number=0, state=2, epoch=0, parameters=[1])])
     for name in ("live.sqlite", "live.sqlite-wal"):
         shutil.copy(outside / name, inside / name)
+    for path in inside.iterdir():
+        path.chmod(0o644)
     inside.chmod(0o555)
     former = os.geteuid()
     if former == 0:
@@ -254,14 +256,14 @@ def test_on_a_network_file_system_a_rollback_journal_is_used_and_that_is_said_on
         Journal.create(tmp_path / "searches", "two", {}).close()
         with Journal.open(journal.path) as again:
             again.write([make_row(1)])
-    assert mode == "truncate"
+    assert mode == b"truncate"
     (warning,) = [record.getMessage() for record in caplog.records]
     assert kind in warning
     assert "network file system" in warning
 
 
 def test_on_a_local_file_system_the_write_ahead_log_is_used(journal, caplog):
-    assert journal._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert journal._connection.execute("PRAGMA journal_mode").fetchone()[0] == b"wal"
     assert journal._connection.execute("PRAGMA synchronous").fetchone()[0] == 1
     assert caplog.records == []
 
