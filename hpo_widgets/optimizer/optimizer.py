@@ -493,7 +493,7 @@ class HyperParameterOptimizer(SearchCommands):
             A search id, a journal's path, a directory of journals together with ``search``, or the id of an
             optimizer Task on ClearML: what became of its trials is read from their Tasks, those that still wait or
             run are taken over by `start`, and the journal is written anew where it is missing (``journal=`` names
-            its directory).
+            its directory). The id of an optimizer Task of ClearML's own controller gives a view.
         base_task_id
             The template experiment. With it the search can be continued by `start`, unless a live
             process owns it; without it there is a view of it (`SearchViewer`). It may be of another kind than
@@ -506,7 +506,8 @@ class HyperParameterOptimizer(SearchCommands):
         Returns
         -------
         HyperParameterOptimizer or SearchViewer
-            The viewer when there is no ``base_task_id`` or the owner lives.
+            The viewer when there is no ``base_task_id`` or the owner lives; another view, with the same members as
+            far as `Search` has them, for a search of ClearML's own controller.
         """
         from hpo_widgets.optimizer.reopening import reattach, reopen
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.template import Template
     from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+    from hpo_widgets.search import Search
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
 
@@ -70,12 +71,18 @@ def reopen(
 
 def reattach(
     cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
-) -> HyperParameterOptimizer | SearchViewer:
+) -> HyperParameterOptimizer | Search:
     """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell."""
-    from hpo_widgets.engines.clearml.optimizer_task import kept_state, refuse_living
+    from hpo_widgets.engines.clearml.optimizer_task import keeps_search_of_sdk, kept_state, refuse_living
     from hpo_widgets.engines.clearml.server import server
 
     directory = keywords.pop("journal", None)
+    if keeps_search_of_sdk(server(), task_id):
+        if base_task_id is not None or keywords:
+            raise TypeError(f"ClearML's own controller made the search of Task {task_id}: there is a view only")
+        from hpo_widgets.clearml_sdk.search import view
+
+        return view(task_id)
     state = kept_state(server(), task_id)
     search_id, header = str(state["search"]), state["header"]
     path = JOURNALS_OF_THIS_PROCESS.get(search_id) if directory is None else None

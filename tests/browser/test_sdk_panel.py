@@ -31,7 +31,7 @@ from clearml.automation.optuna import OptimizerOptuna
 from clearml.backend_api.session.client import APIClient
 
 from hpo_widgets import OptimizerWidget
-from tests.clearml.by_hand import HandWorker
+from tests.clearml.sdk_worker import HandWorker
 
 client = APIClient()
 client.queues.create(name="default-queue")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import optuna
@@ -10,10 +11,10 @@ from clearml.automation import DiscreteParameterRange, ParameterSet, UniformInte
 from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets.trials import TrialState
-from tests.clearml.by_hand import states
 from tests.clearml.conftest import wait_for
+from tests.clearml.sdk_worker import states
 
-pytest_plugins = ["tests.clearml.by_hand"]
+pytest_plugins = ["tests.clearml.sdk_worker"]
 
 STARTED = "ClearML's Optuna strategy fixes {} when it starts"
 
@@ -43,8 +44,8 @@ def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, hand, until)
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     assert [hand.status(task) for task in running] == ["stopped", "stopped"]
-    assert not search.is_running
-    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == 2
+    assert not search.controller.is_running
+    assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == 2
     assert hand.num_waiting() == 0
 
 
@@ -101,7 +102,7 @@ def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_o
     assert search.space.ranges["General/x"] == (0.25, 0.5)
 
 
-def test_a_point_by_hand_runs_next_though_it_was_tried(by_optuna, hand, until):
+def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, hand, until):
     search = by_optuna(max_number_of_concurrent_tasks=1)
     search.command("start")
     first = hand.take()
@@ -114,16 +115,16 @@ def test_a_point_by_hand_runs_next_though_it_was_tried(by_optuna, hand, until):
     assert search.trial(1).manual
 
 
-def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand):
+def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand, monkeypatch):
     search = by_optuna()
     looks = {}
-    real = search._steering._original["monitor_job"]
+    real = OptimizerOptuna.monitor_job
 
-    def look(job):
+    def look(strategy, job):
         looks.setdefault(job.task_id(), []).append(time.monotonic())
-        return real(job)
+        return real(strategy, job)
 
-    search._steering._original["monitor_job"] = look
+    monkeypatch.setattr(OptimizerOptuna, "monitor_job", look)
     search.command("start")
     task = hand.take()
     wait_for(lambda: len(looks.get(task, ())) >= 3, "its jobs were not looked at")
@@ -141,6 +142,22 @@ def test_a_pruned_trial_is_pruned(by_optuna, hand, until):
     assert hand.status(task) == "stopped"
     assert "behind the others" in search.trial(0).error
     assert search.best_trial.is_partial
+
+
+def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, hand, until):
+    search = by_optuna(
+        [DiscreteParameterRange("General/kind", ["plain"])],
+        max_number_of_concurrent_tasks=1,
+        total_max_jobs=3,
+        max_iteration_per_job=1,
+    )
+    search.command("start")
+    hand.report(hand.take(), 0.5, 1)  # it has all of its iterations, and the SDK stops it
+    until(search, lambda: not search.status.is_alive)
+    search.controller.trials._asked_all_at = -math.inf
+    search.controller.look()
+    assert states(search) == {"aborted": 1}
+    assert "max_iteration_per_job" in search.trial(0).error
 
 
 def test_points_that_it_skips_are_told_at_the_end(by_optuna, hand, until):

@@ -10,9 +10,9 @@ from clearml.automation.optuna import OptimizerOptuna
 
 from hpo_widgets import OptimizerWidget
 from hpo_widgets.clearml_sdk.search import adapt
-from tests.clearml.by_hand import states
+from tests.clearml.sdk_worker import states
 
-pytest_plugins = ["tests.clearml.by_hand"]
+pytest_plugins = ["tests.clearml.sdk_worker"]
 
 FIXED = "ClearML's Optuna strategy fixes its ranges when it starts"
 
@@ -93,7 +93,7 @@ def test_a_press_of_stop_returns_at_once_while_the_sdks_stop_blocks(panel, contr
             assert shown.search.status in ("stopping", "stopped")
         finally:
             may_end.set()
-            shown.search._stopping.join()
+            shown.search.controller.stopping.join()
     assert callers
     assert threading.main_thread() not in callers
 

@@ -21,19 +21,18 @@ from clearml.automation import (
 )
 from clearml.automation.job import LocalClearmlJob
 
-from hpo_widgets.clearml_sdk import watch
-from hpo_widgets.clearml_sdk.search import SdkSearch, adapt
+from hpo_widgets.clearml_sdk import live, tasks, watcher
+from hpo_widgets.clearml_sdk.search import adapt
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
-from tests.clearml.by_hand import end, ranges, states
-from tests.clearml.conftest import wait_for
+from tests.clearml.sdk_worker import end, ranges, states
 from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
 
-pytest_plugins = ["tests.clearml.by_hand"]
+pytest_plugins = ["tests.clearml.sdk_worker"]
 
 
 def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, until):
@@ -44,6 +43,7 @@ def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, un
     search.command("start")
     first, second = hand.take(), hand.take()
     until(search, lambda: states(search) == {"running": 2})
+    assert (search.budget.jobs.used, search.budget.jobs.limit) == (0, 3)
     hand.report(first, 0.5)
     until(search, lambda: search.best_trial is not None)
     assert search.best_trial.is_partial
@@ -104,11 +104,11 @@ def test_one_request_a_look_asks_for_all_that_run(watched, hand, until, passing_
         hand.take()
     until(search, lambda: states(search) == {"running": 5})
     search.close()
-    search._asked_all_at = math.inf
+    search.controller.trials._asked_all_at = math.inf
     way = passing_by()
     monkeypatch.setenv("CLEARML_API_HOST", way.environment["CLEARML_API_HOST"])
-    search.look()
-    search.look()
+    search.controller.look()
+    search.controller.look()
     assert [step.endpoint for step in way.steps] == ["auth.login", "tasks.get_all", "tasks.get_all"]
 
 
@@ -201,6 +201,30 @@ def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, 
     assert [trial.id for trial in search.top(9)] == [good]
 
 
+def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_there(watched, hand, until):
+    search = watched(total_max_jobs=1, max_iteration_per_job=2)
+    search.command("start")
+    task = hand.take()
+    hand.report(task, 0.5, 3)
+    until(search, lambda: not search.status.is_alive)
+    assert hand.status(task) == "stopped"
+    assert (search.trial(0).status, search.trial(0).error) == (
+        "aborted",
+        "stopped at iteration 3 (max_iteration_per_job is 2)",
+    )
+    assert search.best_trial.value == 0.5
+
+
+def test_a_search_whose_jobs_all_fail_has_failed(watched, hand, until):
+    search = watched(total_max_jobs=2)
+    search.command("start")
+    for task in [hand.take(), hand.take()]:
+        hand.fail(task, "CUDA out of memory")
+    until(search, lambda: not search.status.is_alive)
+    assert (search.status, search.stop_reason.code) == ("failed", "max_failures")
+    assert search.stop_reason.sentence == "all 2 jobs have failed, the last: CUDA out of memory"
+
+
 def test_a_completion_that_comes_after_the_abort_counts(watched, hand, until):
     search = watched(total_max_jobs=1)
     search.command("start")
@@ -208,8 +232,8 @@ def test_a_completion_that_comes_after_the_abort_counts(watched, hand, until):
     hand.client.tasks.stopped(task=task)
     until(search, lambda: search.counts[TrialState.ABORTED] == 1)
     hand.complete(task, 0.5)
-    search._asked_all_at = -math.inf
-    search.wake()
+    search.controller.trials._asked_all_at = -math.inf
+    search.controller.watcher.wake()
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     assert search.best_trial.value == 0.5
 
@@ -221,18 +245,18 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, hand, u
     until(search, lambda: search.counts[TrialState.RUNNING] == 1)
     away = threading.Event()
     away.set()
-    real = watch.server
+    real = tasks.server
 
     def server():
         if away.is_set():
             raise UnreachableError("the ClearML server does not answer")
         return real()
 
-    monkeypatch.setattr(watch, "server", server)
-    monkeypatch.setattr(watch, "_MOST_SECONDS_AWAY", watch.POLL_SECONDS)
+    monkeypatch.setattr(tasks, "server", server)
+    monkeypatch.setattr(watcher, "MOST_SECONDS_AWAY", live.POLL_SECONDS)
     hand.complete(task, 0.5)
     until(search, lambda: search.errors)
-    search.wake()
+    search.controller.watcher.wake()
     assert search.status == "running"
     away.clear()
     until(search, lambda: search.best_trial is not None)
@@ -249,7 +273,7 @@ def test_closing_ends_our_thread_and_not_the_search(controller, hand, until):
     search.command("start")
     hand.take()
     until(search, lambda: states(search).get("running"))
-    watcher = search._watcher
+    watcher = search.controller.watcher.thread
     unsubscribe()
     watcher.join(DEADLINE)
     assert not watcher.is_alive()
@@ -259,48 +283,6 @@ def test_closing_ends_our_thread_and_not_the_search(controller, hand, until):
     until(search, lambda: states(search) == {"running": 2})
     search.close()
     assert optimizer.is_running()
-
-
-def test_who_subscribes_after_a_close_is_told_though_an_earlier_subscription_ends_in_between(controller, monkeypatch):
-    search = adapt(controller())
-    earlier = search.subscribe(lambda: None)
-    search.close()
-    earlier()
-    looked = threading.Event()
-    monkeypatch.setattr(search, "look", looked.set)
-    end = search.subscribe(lambda: None)
-    assert looked.wait(DEADLINE)
-    watcher = search._watcher
-    earlier()
-    assert search._watcher is watcher
-    end()
-    watcher.join(DEADLINE)
-    assert not watcher.is_alive()
-
-
-def test_a_close_waits_for_its_own_watcher_and_not_for_that_of_a_later_subscription(controller, monkeypatch):
-    search = adapt(controller())
-    is_looking, goes_on = threading.Event(), threading.Event()
-
-    def look():
-        is_looking.set()
-        assert goes_on.wait(DEADLINE)
-
-    monkeypatch.setattr(search, "look", look)
-    search.subscribe(lambda: None)
-    assert is_looking.wait(DEADLINE)
-    closer = threading.Thread(target=search.close, daemon=True)
-    followers = search._followers
-    closer.start()
-    wait_for(lambda: not followers, "it is not closed", pause=0.001)
-    end = search.subscribe(lambda: None)
-    goes_on.set()
-    closer.join(DEADLINE)
-    assert not closer.is_alive()
-    watcher = search._watcher
-    assert watcher.is_alive()
-    end()
-    watcher.join(DEADLINE)
 
 
 def test_two_panels_on_one_controller_show_one_search(controller):
@@ -366,7 +348,7 @@ def test_start_on_this_machine_runs_the_tasks_in_processes_here(template, projec
         auto_connect_task=Task.create(project, "optimizer", task_type="optimizer"),
         spawn_project=f"{project}/trials",
     )
-    search = SdkSearch(optimizer, locally=True)
+    search = adapt(optimizer, locally=True)
     unsubscribe = search.subscribe(lambda: None)
     search.command("start")
     assert issubclass(optimizer.get_optimizer()._job_class, LocalClearmlJob)

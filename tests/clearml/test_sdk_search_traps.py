@@ -10,15 +10,16 @@ import time
 import pytest
 from clearml.automation import RandomSearch, UniformParameterRange
 from clearml.automation.job import ClearmlJob
+from clearml.automation.optimization import SearchStrategy
 from clearml.automation.parameters import RandomSeed
 
 from hpo_widgets.clearml_sdk.search import adapt
-from hpo_widgets.clearml_sdk.stopping import USER_ABORTED
+from hpo_widgets.clearml_sdk.tasks import USER_ABORTED
 from hpo_widgets.trials import TrialState
-from tests.clearml.by_hand import states
+from tests.clearml.sdk_worker import states
 from tests.conftest import DEADLINE
 
-pytest_plugins = ["tests.clearml.by_hand"]
+pytest_plugins = ["tests.clearml.sdk_worker"]
 
 SECONDS = 1 / 60
 
@@ -29,13 +30,13 @@ SECONDS = 1 / 60
 def test_no_time_limit_is_no_error(watched, hand, until):
     search = watched()
     with pytest.raises(TypeError):
-        search.optimizer.get_time_limit()
+        search.controller.optimizer.get_time_limit()
     assert search.budget.wall_minutes.limit is None
     search.command("start")
     hand.take()
     until(search, lambda: states(search).get("running"))
     with pytest.raises(TypeError):
-        search.optimizer.reached_time_limit()
+        search.controller.optimizer.reached_time_limit()
     assert search.budget.wall_minutes.limit is None
     assert search.status == "running"
 
@@ -43,7 +44,7 @@ def test_no_time_limit_is_no_error(watched, hand, until):
 def test_the_constructors_limit_counts_from_the_start(watched, hand):
     search = watched(optimization_time_limit=30)
     # Half an hour goes by before somebody presses Start: by the SDK's clock nothing would be left.
-    search.optimizer.optimization_timeout = time.time() - 1
+    search.controller.optimizer.optimization_timeout = time.time() - 1
     assert search.budget.wall_minutes.limit == 30
     search.command("start")
     hand.take()
@@ -61,7 +62,7 @@ def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watc
     assert search.status == "completed"
     assert hand.status(task) == "stopped"
     # The SDK says that no limit was reached, once it has ended.
-    assert not search.optimizer.reached_time_limit()
+    assert not search.controller.optimizer.reached_time_limit()
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
 
 
@@ -80,7 +81,7 @@ def test_the_compute_limit_ends_the_search(watched, hand, until):
 
 def test_compute_time_is_reported_as_a_share_and_kills_no_reporter(watched):
     search = watched(compute_time_limit=10)
-    budget = search.optimizer.get_optimizer().budget
+    budget = search.controller.optimizer.get_optimizer().budget
     budget.compute_time.update("a", 20)
     assert budget.to_dict()["compute_time"]["used"] == 2
     # Where the SDK would name an attribute that it has not.
@@ -126,8 +127,8 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
     search.command("start")
     running = [hand.take(), hand.take()]
     until(search, lambda: states(search) == {"running": 2, "queued": 1})
-    with blocking_stop(search.optimizer, monkeypatch) as blocking:
-        with search._looking:  # so that nobody sees yet that all has ended
+    with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
+        with search.controller._looking:  # so that nobody sees yet that all has ended
             search.command("stop")
             assert search.status == "stopping"
             assert search.capabilities["stop"] == "the search is stopping"
@@ -144,16 +145,16 @@ def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, hand,
     search = watched()
     search.command("start")
     hand.take()
-    with blocking_stop(search.optimizer, monkeypatch) as blocking:
+    with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
         search.command("stop")
         until(search, lambda: search.status == "stopped")
         assert blocking.has_come.wait(DEADLINE)
         search.command("start")
         assert search.capabilities["start"] == "the search is running"
-        search.optimizer._thread_reporter.join(DEADLINE)
+        search.controller.optimizer._thread_reporter.join(DEADLINE)
     task = hand.take()
     until(search, lambda: search.status == "running" and states(search).get("running"))
-    assert search.optimizer.is_running()  # the SDK knows the thread of the new run
+    assert search.controller.optimizer.is_running()  # the SDK knows the thread of the new run
     hand.complete(task, 1.0)
     assert hand.take()
 
@@ -170,7 +171,7 @@ def test_a_start_that_the_sdk_does_not_do_is_told(watched, hand, until, monkeypa
     def broken(**_keywords):
         raise RuntimeError("the server does not answer")
 
-    monkeypatch.setattr(search.optimizer, "start", broken)
+    monkeypatch.setattr(search.controller.optimizer, "start", broken)
     search.command("start")
     until(search, lambda: search.errors)
     [notice] = search.errors
@@ -193,8 +194,8 @@ def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watche
     assert about_to_launch.wait(DEADLINE)
     search.command("stop")
     until(search, lambda: states(search) == {"aborted": 1})
-    search._stopping.join()
-    search.look()
+    search.controller.stopping.join()
+    search.controller.look()
     assert search.status == "stopping"  # its loop, which the SDK has forgotten, still launches
     may_launch.set()
     until(search, lambda: search.status == "stopped")
@@ -207,7 +208,7 @@ def test_a_start_in_a_cell_after_the_end_is_seen(watched, hand, until):
     hand.complete(hand.take(), 1.0)
     until(search, lambda: search.status == "completed")
     search.command("set_total_max_jobs", 2)
-    search.optimizer.start()
+    search.controller.optimizer.start()
     task = hand.take()
     until(search, lambda: search.status == "running")
     assert search.stop_reason is None
@@ -232,9 +233,9 @@ def test_nothing_is_launched_after_the_stop(watched, hand, until):
     hand.take()
     search.command("stop")
     until(search, lambda: search.status == "stopped")
-    made = len(search.optimizer.get_optimizer().get_created_jobs_ids())
-    search.look()
-    assert len(search.optimizer.get_optimizer().get_created_jobs_ids()) == made
+    made = len(search.controller.optimizer.get_optimizer().get_created_jobs_ids())
+    search.controller.look()
+    assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == made
     assert hand.num_waiting() == 0
 
 
@@ -243,8 +244,8 @@ def test_a_stop_from_a_cell_is_seen(watched, hand, until):
     search.command("start")
     hand.take()
     until(search, lambda: states(search).get("running"))
-    search.optimizer.stop(wait_for_reporter=False)
-    search.wake()
+    search.controller.optimizer.stop(wait_for_reporter=False)
+    search.controller.watcher.wake()
     until(search, lambda: not search.status.is_alive)
     assert (search.status, search.stop_reason.code) == ("stopped", "stopped")
 
@@ -258,8 +259,8 @@ def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watche
     until(search, lambda: search.status == "stopped")
     # What the SDK does to a local job whose process was killed.
     hand.client.tasks.failed(task=task, force=True, status_reason="Signal None")
-    search._asked_all_at = -math.inf
-    search.look()
+    search.controller.trials._asked_all_at = -math.inf
+    search.controller.look()
     states_by_task = {trial.id: trial.state for trial in map(search.trial, range(len(search.snapshot())))}
     assert states_by_task[task] is TrialState.ABORTED
     assert search.counts[TrialState.FAILED] == 0
@@ -307,12 +308,12 @@ def test_a_job_class_that_raises_ends_the_search_with_the_error_in_words(watched
     def broken(*_arguments, **_keywords):
         raise OSError("no space left on the device")
 
-    search.optimizer.get_optimizer().set_job_class(broken)
+    search.controller.optimizer.get_optimizer().set_job_class(broken)
     search.command("start")
     until(search, lambda: not search.status.is_alive)
     assert (search.status, search.stop_reason.code) == ("failed", "error")
     assert "no space left on the device" in search.stop_reason.sentence
-    assert not search.optimizer.is_running()  # by the SDK's book, too
+    assert not search.controller.optimizer.is_running()  # by the SDK's book, too
 
 
 def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controller, monkeypatch):
@@ -323,7 +324,7 @@ def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controll
     optimizer._thread.join()
     assert optimizer.is_running()  # says the SDK
     search = adapt(optimizer)
-    search.look()
+    search.controller.look()
     assert (search.status, search.stop_reason.code) == ("failed", "error")
 
 
@@ -335,11 +336,11 @@ def test_a_reporter_that_died_is_told_once(watched, hand, until):
     dead = threading.Thread(target=lambda: None)
     dead.start()
     dead.join()
-    search.optimizer._thread_reporter = dead
-    search.wake()
+    search.controller.optimizer._thread_reporter = dead
+    search.controller.watcher.wake()
     until(search, lambda: search.errors)
-    search.look()
-    search.look()
+    search.controller.look()
+    search.controller.look()
     assert [notice.source for notice in search.errors] == ["report"]
 
 
@@ -356,14 +357,14 @@ def looked_at(watched, hand):
 def test_a_reporter_that_the_sdk_has_not_started_yet_has_not_died(looked_at, monkeypatch):
     search, _ = looked_at
     with monkeypatch.context() as patch:
-        patch.setattr(search.optimizer, "_thread_reporter", threading.Thread(target=lambda: None))
-        search.look()
+        patch.setattr(search.controller.optimizer, "_thread_reporter", threading.Thread(target=lambda: None))
+        search.controller.look()
     assert search.errors == []
 
 
 def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, hand, monkeypatch):
     search, task = looked_at
-    loop = search.optimizer._thread
+    loop = search.controller.optimizer._thread
 
     class EndsWithTheSearch:
         """A reporter that is looked at in the moment in which it and the loop end."""
@@ -377,39 +378,63 @@ def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, h
             return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(search.optimizer, "_thread_reporter", EndsWithTheSearch())
-        search.look()
+        patch.setattr(search.controller.optimizer, "_thread_reporter", EndsWithTheSearch())
+        search.controller.look()
     assert not loop.is_alive()
     assert search.errors == []
 
 
 def test_the_reporter_of_the_run_before_has_not_died_when_the_next_begins(looked_at, hand, monkeypatch):
     search, task = looked_at
-    optimizer = search.optimizer
+    optimizer = search.controller.optimizer
     hand.complete(task, 1.0)
     optimizer._thread.join(DEADLINE)
-    search.look()
+    search.controller.look()
     assert search.status == "completed"
     optimizer._stop_event.set()
     optimizer._thread_reporter.join(DEADLINE)
     with monkeypatch.context() as patch:
         # The SDK makes the loop of the next run first, and a moment later its reporter.
         patch.setattr(optimizer, "_thread", threading.Thread(target=lambda: None))
-        assert search.is_running
-        search.look()
+        assert search.controller.is_running
+        search.controller.look()
     assert search.errors == []
 
 
 # Points
 
 
-def drawn(search, count):
-    """What a search's first parameter draws."""
-    parameter = search.optimizer.get_optimizer()._hyper_parameters[0]
-    return [parameter.get_value()[parameter.name] for _ in range(count)]
+class Unmade:
+    """A job that no Task is made for."""
+
+    launch = None
+
+    def task_id(self):
+        return "none"
 
 
-def test_two_searches_draw_points_of_their_own(watched, monkeypatch):
+@pytest.fixture
+def drawn(monkeypatch):
+    """``drawn(search, count)`` gives what a search's first parameter draws; no Task is made."""
+    points = []
+
+    def make(_strategy, base_task_id, parameter_override):
+        points.append(parameter_override)
+        return Unmade()
+
+    monkeypatch.setattr(SearchStrategy, "helper_create_job", make)
+
+    def draw(search, count):
+        strategy, name = search.controller.optimizer.get_optimizer(), next(iter(search.space.names))
+        points.clear()
+        for _ in range(count):
+            strategy.create_job()
+        return [point[name] for point in points]
+
+    return draw
+
+
+def test_two_searches_draw_points_of_their_own(watched, drawn, monkeypatch):
     monkeypatch.setattr(RandomSeed, "_seed", 1337)
     assert drawn(watched(), 5) != drawn(watched(), 5)
     # As if another kernel ran the same cell.
@@ -419,7 +444,7 @@ def test_two_searches_draw_points_of_their_own(watched, monkeypatch):
     assert drawn(watched(), 5) != first
 
 
-def test_a_seed_that_somebody_set_holds(watched, monkeypatch):
+def test_a_seed_that_somebody_set_holds(watched, drawn, monkeypatch):
     monkeypatch.setattr(RandomSeed, "_seed", 1337)
     monkeypatch.setattr(RandomSeed, "_random", RandomSeed._random)
     RandomSeed.set_random_seed(7)
@@ -428,8 +453,26 @@ def test_a_seed_that_somebody_set_holds(watched, monkeypatch):
     assert drawn(watched(), 5) == first
 
 
+def test_a_seed_that_somebody_set_holds_after_a_change_of_range_and_each_search_draws_its_own(
+    watched, drawn, monkeypatch
+):
+    monkeypatch.setattr(RandomSeed, "_seed", 1337)
+    monkeypatch.setattr(RandomSeed, "_random", RandomSeed._random)
+
+    def narrowed():
+        search = watched()
+        search.command("set_ranges", {"General/x": (0.25, 0.5)})
+        return drawn(search, 5)
+
+    RandomSeed.set_random_seed(7)
+    first, second = narrowed(), narrowed()
+    RandomSeed.set_random_seed(7)
+    assert narrowed() == first
+    assert second != first
+
+
 @pytest.mark.parametrize("seed", [1337, 7])
-def test_a_stepped_range_gives_its_maximum_too(watched, monkeypatch, seed):
+def test_a_stepped_range_gives_its_maximum_too(watched, drawn, monkeypatch, seed):
     monkeypatch.setattr(RandomSeed, "_seed", seed)
     search = watched([UniformParameterRange("General/x", 0, 1, step_size=0.5)], optimizer_class=RandomSearch)
     assert set(drawn(search, 100)) == {0.0, 0.5, 1.0}

@@ -1,13 +1,13 @@
-"""A live controller of the SDK is steered: paused, given other ranges, points by hand and other sizes."""
+"""A live controller of the SDK is steered: paused, given other ranges, enqueued points and other sizes."""
 
 from __future__ import annotations
 
-from clearml.automation import DiscreteParameterRange, GridSearch, UniformIntegerParameterRange
+from clearml.automation import DiscreteParameterRange, GridSearch, RandomSearch, UniformIntegerParameterRange
 
 from hpo_widgets.trials import TrialState
-from tests.clearml.by_hand import states
+from tests.clearml.sdk_worker import states
 
-pytest_plugins = ["tests.clearml.by_hand"]
+pytest_plugins = ["tests.clearml.sdk_worker"]
 
 
 def grid():
@@ -35,19 +35,19 @@ def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, hand, unti
     assert search.capabilities["resume"] == "the search is not paused"
 
 
-def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, hand):
+def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, hand, monkeypatch):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("start")
     first = hand.take()
-    real = search._steering._original["process_step"]
+    real = RandomSearch.process_step
 
-    def turn():
-        goes_on = real()
+    def turn(strategy):
+        goes_on = real(strategy)
         if not goes_on:  # a turn of the pause, with nothing running any more
             search.command("resume")
         return goes_on
 
-    search._steering._original["process_step"] = turn
+    monkeypatch.setattr(RandomSearch, "process_step", turn)
     search.command("pause")
     hand.complete(first, 1.0)
     assert hand.take() != first
@@ -79,11 +79,11 @@ def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(wa
     search.command("start")
     first = hand.take()
     search.command("set_ranges", {"General/units": (1, 2)})
-    points = [dict(search._steering.strategy.get_created_jobs_ids()[first])]
+    points = [dict(search.controller.patches.strategy.get_created_jobs_ids()[first])]
     hand.complete(first, 1.0)
     for _ in range(3):
         task = hand.take()
-        points.append(dict(search._steering.strategy.get_created_jobs_ids()[task]))
+        points.append(dict(search.controller.patches.strategy.get_created_jobs_ids()[task]))
         hand.complete(task, 1.0)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "space_exhausted"
@@ -95,7 +95,7 @@ def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(wa
     ]
 
 
-def test_a_point_by_hand_runs_next_and_a_retry_runs_again(watched, hand, until):
+def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, hand, until):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("start")
     first = hand.take()
@@ -145,3 +145,27 @@ def test_a_budget_that_is_raised_after_the_end_is_used_up(watched, hand, until):
     assert states(search) == {"completed": 2}
     assert search.best_trial.value == 0.5
     assert search.elapsed_minutes > minutes
+
+
+def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(watched, hand, until):
+    search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=2)
+    search.command("start")
+    hand.take()
+    until(search, lambda: states(search) == {"running": 1})
+    search.command("retry", 0)
+    assert search.errors == []
+    search.command("retry", 0)
+    assert search.errors[-1].sentence == (
+        "retry did nothing: all 2 jobs have been launched, or are taken by points that wait: "
+        "raise the number of jobs first"
+    )
+
+
+def test_a_budget_below_what_has_run_says_what_to_do(watched, hand, until):
+    search = watched(total_max_jobs=2)
+    search.command("start")
+    for task in [hand.take(), hand.take()]:
+        hand.complete(task, 1.0)
+    until(search, lambda: search.status == "completed")
+    search.command("set_total_max_jobs", 1)
+    assert search.capabilities["start"] == "2 jobs have run, 1 are allowed: raise the number of jobs first"

@@ -272,6 +272,14 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
 # What it keeps of its search ----------------------------------------------------------------------
 
 
+def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
+    """Whether a Task is the optimizer Task of a search by the SDK's own controller, and of none by this package."""
+    return any(
+        read_state(task) is None and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
+        for task in server.tasks([task_id], ["configuration", "hyperparams.General"])
+    )
+
+
 def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
     """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
     found = server.tasks([optimizer_task_id], ["name", "configuration"])

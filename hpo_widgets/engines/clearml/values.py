@@ -100,13 +100,13 @@ def is_same(text: str, value: Any) -> bool:
     own = text_of(value)
     if text.strip().casefold() == own.casefold() or (value is None and text in {"", "None"}):
         return True
-    read, meant = _literal(text), _literal(own)
+    read, meant = literal(text), literal(own)
     if isinstance(read, (int, float)) and isinstance(meant, (int, float)):
         return math.isclose(read, meant, rel_tol=1e-6)
     return type(read) is type(meant) and bool(read == meant)
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
     """What a text stands for: JSON, a Python literal, or itself."""
     for read in (json.loads, ast.literal_eval):
         try:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hpo_widgets.clearml_sdk.launches import MOST_IN_A_ROW, Launches
+from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW, LaunchGuard
 from tests.conftest import DEADLINE
 
 
@@ -14,7 +14,10 @@ class Strategy:
     """As much of the SDK's strategy as launches need."""
 
     def __init__(self):
-        self._current_jobs = []
+        self.running = []
+
+    def get_running_jobs(self):
+        return self.running
 
 
 class Job:
@@ -30,12 +33,12 @@ class Job:
 
 @pytest.fixture
 def launches():
-    return Launches(Strategy(), is_refusing=lambda: False, withdraw=lambda _task: None)
+    return LaunchGuard(Strategy(), is_refusing=lambda: False, withdraw=lambda _task: None)
 
 
 def make(launches, name, launch):
     job = Job(name, launch)
-    launches.take(job, lambda: None)
+    launches.guard(job, lambda: None)
     return job
 
 

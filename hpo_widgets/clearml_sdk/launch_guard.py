@@ -1,4 +1,4 @@
-"""The launches of a strategy's jobs: each that fails is known with its reason, none outlasts a stop."""
+"""Guards the launches of a strategy's jobs: keeps why one failed, and launches none after a stop."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ logger = logging.getLogger("hpo_widgets")
 MOST_IN_A_ROW = 3
 """So many jobs in a row may fail to launch; the SDK goes on for ever, and leaves a draft Task each time."""
 
+_TOO_LATE = "not launched: the search was stopped"
+_job_logger = logging.getLogger("clearml.automation.job")
 
-class Launches:
+
+class LaunchGuard:
     """Launches the jobs of one strategy, on the SDK's threads.
 
     Attributes
@@ -30,7 +33,7 @@ class Launches:
     is_refusing
         Whether nothing may be launched any more.
     withdraw
-        Takes a Task back that was launched while a stop was on its way.
+        Takes back a Task that was launched while a stop was on its way.
     """
 
     def __init__(self, strategy: Any, *, is_refusing: Callable[[], bool], withdraw: Callable[[str], None]) -> None:
@@ -50,17 +53,25 @@ class Launches:
         """Launch again, after an end."""
         self._failed_in_a_row = 0
 
-    def take(self, job: Any, wake: Callable[[], None]) -> None:
-        """Have a job launched through here; ``wake`` is called after it."""
+    def guard(self, job: Any, wake: Callable[[], None]) -> None:
+        """Have the SDK launch a job through this object.
+
+        Parameters
+        ----------
+        job
+            The SDK's job; its ``launch`` is replaced.
+        wake
+            Called after the launch.
+        """
         launch = job.launch
 
         def launched(queue_name: str | None = None) -> bool:
             sentence = self._launch(job.task_id(), launch, queue_name)
             if sentence is not None:
                 self.failures[job.task_id()] = sentence
-                if job in self._strategy._current_jobs:  # noqa: SLF001 -- the SDK has no public way
-                    # Optuna's strategy counts it as running for ever.
-                    self._strategy._current_jobs.remove(job)  # noqa: SLF001
+                running = self._strategy.get_running_jobs()
+                if job in running:
+                    running.remove(job)  # Optuna's strategy counts it as running for ever
             wake()
             return sentence is None
 
@@ -70,35 +81,31 @@ class Launches:
         """Launch one job; the sentence on why it does not run, None when it does."""
         if self._is_refusing():
             return _TOO_LATE
-        reasons = _Reasons()
-        _job_logger.addHandler(reasons)
+        warnings = _Warnings()
+        _job_logger.addHandler(warnings)
         reason: object = None
         try:
             if not launch(queue_name):
-                reason = reasons.text(queue_name)
+                reason = warnings.reason(queue_name)
         except Exception as error:  # whatever starts a job may raise anything, and the loop must live
             logger.warning("a ClearML job could not be launched", exc_info=True)
             reason = error
         finally:
-            _job_logger.removeHandler(reasons)
+            _job_logger.removeHandler(warnings)
         with self._counting:
             # Only now: Optuna's workers launch at once, and a launch on its way is no failure.
             self._failed_in_a_row = 0 if reason is None else self._failed_in_a_row + 1
         if reason is not None:
             return f"could not be launched: {reason}"
         if self._is_refusing():
-            # Who stopped the search did not see it in the queue yet.
+            # The thread that stopped the search did not see this Task in the queue yet.
             self._withdraw(task_id)
             return _TOO_LATE
         return None
 
 
-_TOO_LATE = "not launched: the search was stopped"
-_job_logger = logging.getLogger("clearml.automation.job")
-
-
-class _Reasons(logging.Handler):
-    """Keeps what the SDK warns of on this thread while it launches a job: its only word on why it did not."""
+class _Warnings(logging.Handler):
+    """Keeps what the SDK warns of on this thread while it launches a job: it says nowhere else why it did not."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -109,7 +116,7 @@ class _Reasons(logging.Handler):
         if record.thread == self._thread:
             self._messages.append(record.getMessage())
 
-    def text(self, queue_name: str | None) -> str:
+    def reason(self, queue_name: str | None) -> str:
         """The last warning without the words that every one begins with."""
         if not self._messages:
             return f"ClearML refused it (queue {queue_name!r})"

@@ -1,0 +1,227 @@
+"""A search that the SDK's controller runs or ran elsewhere, as its optimizer Task and the Tasks below it tell."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from clearml import Task
+
+from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, why_stopped
+from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
+from hpo_widgets.engines.clearml.children import children
+from hpo_widgets.engines.clearml.reading import TaskView, read_task, read_values
+from hpo_widgets.engines.clearml.server import server
+from hpo_widgets.engines.clearml.values import is_same, literal
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.parameters import Parameter, as_parameter
+from hpo_widgets.search import COMMANDS, END_STATUS, SearchStatus, StopReason
+from hpo_widgets.search.as_code import constructor_call
+from hpo_widgets.search.budget import Budget, Limit
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import RangeHistory
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPTIONS = "General/opt/"
+"""Where the SDK keeps the controller's arguments in the parameters of its optimizer Task."""
+SPACE = ("General", "parameter_optimization_space")
+"""The configuration object, and the key in it, that has the space."""
+POLL_SECONDS = 5.0
+"""How often the Tasks are asked about while the search goes on."""
+_POLL_ENDED_SECONDS = 60.0
+_TASK_FIELDS = [
+    "id",
+    "status",
+    "status_reason",
+    "status_message",
+    "status_changed",
+    "started",
+    "completed",
+    "last_update",
+]
+_WHY_NO_COMMANDS = "this is a view of a search of ClearML's own controller, which runs elsewhere or has ended"
+
+
+class KeptController:
+    """What an optimizer Task of the SDK keeps of its search: all that is shown, none of the commands.
+
+    Written by the watcher's thread, read by any.
+
+    Parameters
+    ----------
+    task_id
+        The optimizer Task's id.
+
+    Raises
+    ------
+    ValueError
+        When there is no such Task, or it keeps no search of the SDK's.
+    """
+
+    engine_name = "ClearML"
+
+    def __init__(self, task_id: str) -> None:
+        task: Any = Task.get_task(task_id=task_id)
+        texts = task.get_parameters() or {}
+        self._options: dict[str, Any] = {
+            name.removeprefix(OPTIONS): literal(text) if text else None
+            for name, text in texts.items()
+            if name.startswith(OPTIONS)
+        }
+        form = (task.get_configuration_object_as_dict(SPACE[0]) or {}).get(SPACE[1])
+        if "objective_metric_title" not in self._options or not form:
+            raise ValueError(
+                f"Task {task.name!r} is not the optimizer Task of a search of ClearML: it has no arguments below "
+                f"{OPTIONS}, or no {SPACE[1]} in its configuration"
+            )
+        self.id = task_id
+        self.name = str(task.name)
+        self.strategy_name = str(self._options.get("optimizer_class", "SearchStrategy"))
+        title, series, sign = (self._options[f"objective_metric_{word}"] for word in ("title", "series", "sign"))
+        self.objectives = make_objectives(title, series, sign)
+        self.declared = Space([as_parameter(Parameter.from_dict(one)) for one in form])
+        self.history = RangeHistory(self.declared)
+        self.notices = Notices()
+        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
+        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
+        self.commands = NoCommands()
+        self._looking = threading.Lock()
+        self._view: TaskView | None = None
+        self.look()
+
+    def _limit(self, name: str) -> float | None:
+        """A limit among the arguments, which the SDK keeps beside those of the strategy or among them."""
+        limit = self._options.get(name, self._options.get(f"optimizer_kwargs/{name}"))
+        return limit if isinstance(limit, (int, float)) and limit > 0 else None
+
+    @property
+    def concurrency(self) -> int:
+        """Trials that run at once at most."""
+        return int(self._limit("max_number_of_concurrent_tasks") or 1)
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget; None: no limit."""
+        total = self._limit("total_max_jobs")
+        return None if total is None else int(total)
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes from its start to its end or its last sign of life, by the server's clock."""
+        view = self._view
+        return 0.0 if view is None else (view.seconds or 0.0) / SECONDS_A_MINUTE
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the optimizer Task's state and those of its trials tell."""
+        reason = self.reason
+        if reason is not None:
+            return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+        is_running = self._view is not None and self._view.state is TrialState.RUNNING
+        return SearchStatus.RUNNING if is_running or self.trials.active else SearchStatus.IDLE
+
+    @property
+    def reason(self) -> StopReason | None:
+        """Why it ended, as far as its Task tells; None while it runs, or when it is not known to have started."""
+        view, total = self._view, self.total_max_jobs
+        num_ended = self.trials.num_ended
+        if view is None:
+            return StopReason("stopped", "its optimizer Task was deleted on the server")
+        if view.state in (None, TrialState.QUEUED, TrialState.RUNNING):
+            return None
+        if view.state is TrialState.FAILED:
+            return StopReason("error", f"its optimizer Task has failed: {view.reason or 'no reason is kept'}")
+        if total is not None and num_ended >= total:
+            return StopReason("total_max_jobs", f"all {total} jobs have run")
+        limit = self._limit("optimization_time_limit")
+        if limit is not None and self.elapsed_minutes >= limit:
+            return StopReason("optimization_time_limit", "the time limit has passed")
+        state = "was stopped" if view.state is TrialState.ABORTED else "is completed"
+        return StopReason("stopped", f"its optimizer Task {state} after {num_ended} jobs. {view.reason}".strip())
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them: jobs that have ended, not those that run."""
+        total, per_job = self.total_max_jobs, self._limit("max_iteration_per_job")
+        return Budget(
+            jobs=Limit(total, self.trials.num_ended),
+            iterations=Limit(total * per_job if total and per_job else None, self.trials.num_iterations),
+            compute_minutes=Limit(self._limit("compute_time_limit"), self.trials.compute_minutes),
+            wall_minutes=Limit(self._limit("optimization_time_limit"), self.elapsed_minutes),
+        )
+
+    def as_code(self) -> str:
+        """The constructor call that the optimizer Task keeps."""
+        names = ("max_number_of_concurrent_tasks", "execution_queue", "optimization_time_limit", "compute_time_limit")
+        keywords = {name: self._options.get(name) for name in names}
+        keywords |= {
+            name.removeprefix("optimizer_kwargs/"): value
+            for name, value in self._options.items()
+            if name.startswith("optimizer_kwargs/")
+        }
+        return constructor_call(
+            str(self._options.get("base_task_id")),
+            self.declared,
+            self.objectives,
+            self.strategy_name,
+            {name: value for name, value in keywords.items() if value is not None},
+            package="clearml.automation",
+        )
+
+    def look(self) -> None:
+        """Take in what the server has; the watcher does so by itself.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not answer.
+        """
+        with self._looking:
+            before = self.status, self.reason
+            found = server().tasks([self.id], _TASK_FIELDS)
+            self._view = read_task(found[0]) if found else None
+            changed = self._discover() + self.trials.ask()
+            self.trials.show(changed)
+            if changed or (self.status, self.reason) != before:
+                self.trials.store.notify()
+
+    def _pause(self) -> float:
+        return POLL_SECONDS if self.status.is_alive else _POLL_ENDED_SECONDS
+
+    def _discover(self) -> list[TaskTrial]:
+        """Add the Tasks that are new below the optimizer Task."""
+        new = [task["id"] for task in children(server(), self.id, ["id"]) if not self.trials.knows(task["id"])]
+        tasks = {task["id"]: task for task in server().tasks(new, ["id", "comment", "hyperparams"])}
+        added = [self.trials.add(task_id, self._point(tasks[task_id]), 0) for task_id in new if task_id in tasks]
+        return [trial for trial in added if trial is not None]
+
+    def _point(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a trial: the SDK names in the comment what it set, and the parameters have the values."""
+        texts = read_values(task)
+        named = {line.partition("=")[0] for line in str(task.get("comment") or "").splitlines()}
+        point = {}
+        for name in self.declared.names:
+            if name in texts and (name in named or not named & set(self.declared.names)):
+                point[name] = self._parameter_value(name, texts[name])
+        return point
+
+    def _parameter_value(self, name: str, text: str) -> Any:
+        column = next(column for column in self.declared.columns if column.name == name)
+        if column.kind == "choice":
+            choices = self.declared.leaf(name).declared
+            return next((choice for choice in choices if is_same(text, choice)), literal(text))
+        return literal(text)
+
+    def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:
+        limits = self._limit("max_iteration_per_job"), self._limit("time_limit_per_job")
+        return TrialState.ABORTED, why_stopped(trial, iteration, *limits)
+
+
+class NoCommands:
+    """The commands of a search that is only seen here: none."""
+
+    capabilities: Mapping[str, str | None] = dict.fromkeys(COMMANDS, _WHY_NO_COMMANDS)

@@ -1,0 +1,504 @@
+"""A live controller of the SDK: what it says of itself, its start, its clock and limits, its end and the reason."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.clearml_sdk.commands import Commands
+from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
+from hpo_widgets.clearml_sdk.patches import StrategyPatches
+from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, why_stopped, withdraw
+from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
+from hpo_widgets.engines.clearml.local_jobs import kill
+from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.objectives import Objective
+from hpo_widgets.parameters import as_parameter
+from hpo_widgets.search import END_STATUS, SearchStatus, StopReason
+from hpo_widgets.search.as_code import constructor_call
+from hpo_widgets.search.budget import Budget, Limit
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.space import Space
+from hpo_widgets.space.range_history import RangeHistory
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("hpo_widgets")
+
+POLL_SECONDS = 1.0
+"""How often the running Tasks are asked about, all by one request."""
+_POLL_ENDED_SECONDS = 30.0
+_REPORTER_SECONDS = 60.0
+
+
+class LiveController:
+    """A ``clearml.automation.HyperParameterOptimizer`` of this process, started or not.
+
+    Trials are written by the watcher's thread; the rest under ``lock`` by it, by commands and by the SDK's loop.
+
+    Attributes
+    ----------
+    reason
+        Why the last run ended; None while there is none, or one goes on.
+    limit_minutes
+        The time limit before the first start, counted from it; None: no limit.
+    compute_limit
+        The compute budget in minutes; None: no limit.
+    is_starting
+        Whether a start is on its way.
+    stopping
+        The thread of the last stop.
+    search
+        What shows this controller; it lives as long.
+
+    Parameters
+    ----------
+    optimizer
+        The SDK's controller.
+    locally
+        Whether a start means ``start_locally``.
+    """
+
+    def __init__(self, optimizer: Any, *, locally: bool) -> None:
+        strategy = optimizer.get_optimizer()
+        metric = optimizer.objective_metric
+        self.optimizer = optimizer
+        self.search: object = None
+        self.locally = locally
+        self.objectives = tuple(
+            Objective(one.title, one.series, ("min" if one.sign < 0 else "max") + ("_global" if one.extremum else ""))
+            for one in getattr(metric, "objectives", [metric])
+        )
+        self.declared = Space([as_parameter(parameter) for parameter in strategy._hyper_parameters])  # noqa: SLF001
+        self.history = RangeHistory(self.declared)
+        self.notices = Notices()
+        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
+        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
+        self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
+        self.commands = Commands(self)
+        self.lock = threading.RLock()
+        self._looking = threading.Lock()
+        self._loop: threading.Thread | None = None
+        self._former_reporter: threading.Thread | None = None
+        """The SDK's reporter of the run that ended last."""
+        self._ending: StopReason | None = None
+        self._clock = (0.0, 0.0)
+        """The SDK's start time of a run, and ``time.monotonic()`` of that moment."""
+        self._minutes_before = 0.0
+        """Minutes of the runs before this one."""
+        self._minutes_in_all: float | None = None
+        """Minutes of all runs, once the last has ended."""
+        self.reason: StopReason | None = None
+        self.is_starting = False
+        self.stopping: threading.Thread | None = None
+        self.limit_minutes = self._constructor_limit()
+        self.compute_limit: float | None = strategy.compute_time_limit or None
+        if not self.was_started:
+            self.patches.prepare(self.declared)
+            if self.patches.study is not None:
+                self.notices.tell(
+                    "strategy", "ClearML's Optuna strategy leaves continue_previous_study out: it begins anew"
+                )
+
+    # What it says -----------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The optimizer Task's id, or one made of the controller's."""
+        task = self.optimizer._task  # noqa: SLF001 -- see patches.py, as for all that follows
+        return f"sdk-{id(self.optimizer):x}" if task is None else str(task.id)
+
+    @property
+    def name(self) -> str:
+        """The base Task's name."""
+        return str(self.patches.strategy._base_task_name)  # noqa: SLF001
+
+    @property
+    def engine_name(self) -> str:
+        """Where trials run."""
+        job_class = self.patches.strategy._job_class  # noqa: SLF001
+        if job_class.__name__ == "LocalClearmlJob" or (self.locally and not self.was_started):
+            return "ClearML, on this machine"
+        return f"ClearML, queue {self.optimizer.execution_queue}"
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's class name."""
+        return str(self.patches.kind.__name__)
+
+    @property
+    def concurrency(self) -> int:
+        """Trials that run at once at most."""
+        return self.patches.concurrency
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget; None: no limit."""
+        return self.patches.total_max_jobs or None
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them: jobs that have ended, not those that run."""
+        per_job, total = self.patches.strategy.max_iteration_per_job, self.total_max_jobs
+        return Budget(
+            jobs=Limit(total, self.trials.num_ended),
+            iterations=Limit(total * per_job if total and per_job else None, self.trials.num_iterations),
+            compute_minutes=Limit(self.compute_limit, self.trials.compute_minutes),
+            wall_minutes=Limit(self.wall_limit, self.elapsed_minutes),
+        )
+
+    def as_code(self) -> str:
+        """The controller as Python: imports and the constructor call with the ranges and limits of this moment."""
+        strategy, optimizer, kind = self.patches.strategy, self.optimizer, self.patches.kind
+        wall = self.wall_limit
+        keywords: dict[str, object] = {
+            "max_number_of_concurrent_tasks": self.patches.concurrency,
+            "execution_queue": optimizer.execution_queue,
+            "optimization_time_limit": None if wall is None else round(wall, 2),
+            "compute_time_limit": self.compute_limit,
+            "save_top_k_tasks_only": optimizer._save_top_k_tasks_only or None,  # noqa: SLF001
+            "pool_period_min": strategy.pool_period_minutes,
+            "time_limit_per_job": strategy.time_limit_per_job,
+            "min_iteration_per_job": strategy.min_iteration_per_job,
+            "max_iteration_per_job": strategy.max_iteration_per_job,
+            "total_max_jobs": strategy.total_max_jobs,
+        }
+        for name in ("optuna_sampler", "optuna_pruner"):
+            keywords[name] = getattr(strategy, f"_{name}", None)
+        # The Optuna strategy has arguments that may be None, but not left out.
+        required = {name for name, one in signature(kind).parameters.items() if one.default is one.empty}
+        return constructor_call(
+            optimizer.base_task_id,
+            self.history.space,
+            self.objectives,
+            kind,
+            {name: value for name, value in keywords.items() if value is not None or name in required},
+            package="clearml.automation",
+        )
+
+    @property
+    def was_started(self) -> bool:
+        """Whether it was ever started, by whomever."""
+        return self.optimizer.optimization_start_time is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its loop's thread lives. The SDK forgets one that still launches, and keeps one that has died."""
+        loop = self._loop = self.optimizer._thread or self._loop  # noqa: SLF001 -- see patches.py
+        return loop is not None and (loop.ident is None or loop.is_alive())
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a stop is on its way."""
+        return self._ending is not None
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
+        if not self.was_started:
+            return SearchStatus.IDLE
+        reason = self.reason
+        if reason is not None:
+            return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+        if self._ending is not None:
+            return SearchStatus.STOPPING
+        if self.is_running or self.is_starting or self.watcher.is_watched:
+            # An end is shown together with its reason, which the watcher finds.
+            return SearchStatus.PAUSED if self.patches.is_paused else SearchStatus.RUNNING
+        return SearchStatus.STOPPED
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes of all runs; 0 before the first. A change of the machine's clock does not change it."""
+        if self._minutes_in_all is not None:
+            return self._minutes_in_all
+        began = self.optimizer.optimization_start_time
+        if began is None:
+            return 0.0
+        if began != self._clock[0]:
+            self._clock = (began, time.monotonic() - max(0.0, time.time() - began))
+        return self._minutes_before + (time.monotonic() - self._clock[1]) / SECONDS_A_MINUTE
+
+    @property
+    def wall_limit(self) -> float | None:
+        """Minutes that all runs may take together; None: any."""
+        began, timeout = self.optimizer.optimization_start_time, self.optimizer.optimization_timeout
+        if began is None:
+            return self.limit_minutes
+        return (
+            None if timeout is None else max(0.0, self._minutes_before + (timeout - began) / SECONDS_A_MINUTE) or None
+        )
+
+    @property
+    def is_past_limit(self) -> bool:
+        """Whether the time limit has passed."""
+        timeout = self.optimizer.optimization_timeout
+        return timeout is not None and time.time() >= timeout
+
+    @property
+    def has_used_compute(self) -> bool:
+        """Whether nothing of the compute budget is left."""
+        return self.compute_limit is not None and self.trials.compute_minutes >= self.compute_limit
+
+    def _constructor_limit(self) -> float | None:
+        timeout = self.optimizer.optimization_timeout
+        if timeout is None or self.was_started:
+            return None
+        # The SDK's clock of the limit runs before the start; a moment later the limit is still the whole one.
+        return round(max(0.0, timeout - time.time()) / SECONDS_A_MINUTE, 2) or 0.01
+
+    # Looking --------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Take in what has happened since the last look; the watcher does so by itself.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not answer.
+        """
+        with self._looking:
+            before = self.status, self.reason
+            changed = self._discover()
+            # Kept whether the server answers or not.
+            self._keep_limits()
+            try:
+                changed += self._ask()
+            finally:
+                self.trials.show(changed)
+                self._notice_end()
+                if changed or (self.status, self.reason) != before:
+                    self.trials.store.notify()
+
+    def _pause(self) -> float:
+        return POLL_SECONDS if self.status.is_alive or not self.was_started else _POLL_ENDED_SECONDS
+
+    def _discover(self) -> list[TaskTrial]:
+        """Add the Tasks that the controller has made since the last look."""
+        patches = self.patches
+        found = []
+        for task_id, point in list(patches.strategy.get_created_jobs_ids().items()):
+            epoch = patches.epoch_of.get(task_id, 0)
+            trial = self.trials.add(task_id, point or {}, epoch, is_enqueued=task_id in patches.enqueued)
+            if trial is not None:
+                found.append(trial)
+        for task_id, sentence in list(patches.guard.failures.items()):
+            failed = self.trials.launch_failed(task_id, sentence)
+            if failed is not None:
+                found.append(failed)
+                if failed.state is TrialState.FAILED:
+                    self.notices.tell("launch", f"trial {failed.row.number} {sentence}")
+        return found
+
+    def _ask(self) -> list[TaskTrial]:
+        changed = self.trials.ask()
+        ended = [trial.task_id for trial in changed if trial.state.has_ended]
+        if ended:
+            self.patches.have_ended(ended)
+        if self.is_ending:
+            self._abort_active()  # what was launched while the stop was on its way
+        return changed
+
+    def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:
+        """State and reason of a Task that was stopped: pruned, done with its iterations, over time, or neither."""
+        strategy = self.patches.strategy
+        if trial.row.values is not None and self._was_pruned(trial):
+            return TrialState.PRUNED, "pruned: behind the others at the same iteration"
+        return TrialState.ABORTED, why_stopped(
+            trial, iteration, strategy.max_iteration_per_job, strategy.time_limit_per_job
+        )
+
+    def _was_pruned(self, trial: TaskTrial) -> bool:
+        study = self.patches.study
+        # The SDK also has a trial pruned, unrun and without a report, whose point was tried before.
+        return study is not None and any(
+            one.state.name == "PRUNED" and one.params == trial.point and one.intermediate_values
+            for one in study.get_trials(deepcopy=False)
+        )
+
+    def _withdraw(self, task_id: str) -> None:
+        try:
+            withdraw(task_id)
+        except ClearmlError as error:
+            self.notices.tell("stop", f"Task {task_id} may still be in its queue: {error}")
+
+    # Start ----------------------------------------------------------------------------------------------
+
+    def start(self, *, locally: bool) -> None:
+        """Start the controller, or go on with what is left of its budget; returns at once."""
+        start = self.optimizer.start_locally if locally else self.optimizer.start
+        with self.lock:
+            if self.status.is_alive or self.is_starting:
+                return
+            self.is_starting = True
+            is_again = self.was_started
+        if is_again:
+            # The reporter of the run before must end first: it would stop the new one.
+            _in_background("start", lambda: self._start_again(start))
+            return
+        try:
+            if self.limit_minutes is not None:
+                self.optimizer.set_time_limit(in_minutes=self.limit_minutes)
+            self._start_with_callback(start)
+        finally:
+            self._has_started()
+
+    def _start_again(self, start: Callable[..., Any]) -> None:
+        optimizer = self.optimizer
+        try:
+            if self.stopping is not None:
+                # The SDK's stop may still be busy; it would forget the thread of the new run.
+                self.stopping.join()
+            optimizer._stop_event.set()  # noqa: SLF001 -- see patches.py
+            optimizer._thread_reporter.join(_REPORTER_SECONDS)  # noqa: SLF001
+            with self.lock:
+                self._go_on()
+                self._start_with_callback(start)
+        except Exception as error:
+            self.notices.tell("command", f"start: {error}")
+            raise
+        finally:
+            self._has_started()
+
+    def _start_with_callback(self, start: Callable[..., Any]) -> None:
+        start(job_complete_callback=self.optimizer._experiment_completed_cb)  # noqa: SLF001
+
+    def _has_started(self) -> None:
+        self.is_starting = False
+        self.watcher.wake()
+
+    def _has_begun(self) -> None:
+        """Note that a loop begins; after an end that is shown, somebody has started it again in a cell."""
+        with self.lock:
+            if self.reason is not None:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        self._minutes_before = self.elapsed_minutes
+        self._minutes_in_all = self.reason = self._ending = None
+        self.patches.allow()
+
+    # End ------------------------------------------------------------------------------------------------
+
+    def _keep_limits(self) -> None:
+        """End the run at its limits: the SDK's reporter is late for one and never acts on the other."""
+        if not self.is_running or self.is_ending:
+            return
+        if self.is_past_limit:
+            self.end(StopReason("optimization_time_limit", "the time limit has passed"))
+        elif self.has_used_compute:
+            self.end(StopReason("compute_time_limit", f"all {self.compute_limit:g} minutes of compute time were used"))
+        reporter = self.optimizer._thread_reporter  # noqa: SLF001
+        if reporter is None or reporter is self._former_reporter or reporter.ident is None:
+            return  # the SDK starts it a moment after the loop
+        # In this order: the reporter ends with the loop.
+        if not reporter.is_alive() and self.is_running:
+            self.notices.tell_once(
+                "report", "ClearML's reporter has ended by an error: the optimizer Task gets no more reports"
+            )
+
+    def end(self, reason: StopReason) -> None:
+        """End the run for a reason and return at once; the SDK's own stop may take minutes on a thread."""
+        with self.lock:
+            if self._ending is not None or self.reason is not None or not self.was_started:
+                return
+            self._ending = reason
+            self.patches.refuse()
+            self.stopping = _in_background("stop", self._stop)
+        self.watcher.wake()
+
+    def _stop(self) -> None:
+        try:
+            self._abort_active()
+            self.optimizer.stop(wait_for_reporter=False)
+            self._abort_active()
+        except Exception as error:  # whatever happens, nothing new is launched; the person must know
+            logger.exception("the ClearML controller could not be stopped")
+            self.notices.tell("stop", f"not all could be stopped: {error}")
+        finally:
+            self.watcher.wake()
+        # A local job hears of its Task's abort only when it asks the server.
+        for job in list(self.patches.strategy.get_created_jobs_tasks().values()):
+            kill(job)
+
+    def _abort_active(self) -> None:
+        """Abort all trials that have not ended."""
+        for trial in self.trials.active:
+            try:
+                abort(trial)
+            except ClearmlError as error:
+                self.notices.tell("stop", f"trial {trial.row.number} could not be aborted: {error}")
+
+    def _notice_end(self) -> None:
+        """Find the reason once nothing runs any more, and stop the clock."""
+        if not self.was_started or self.is_running or self.is_starting or self.reason is not None:
+            return
+        reason = self._ending
+        if reason is None:
+            reason = self._why_ended()
+        elif self.trials.active:
+            return
+        with self.lock:
+            self._minutes_in_all = self.elapsed_minutes
+            self.reason, self._ending = reason, None
+            self._former_reporter = self.optimizer._thread_reporter  # noqa: SLF001
+
+    def _why_ended(self) -> StopReason:
+        """The reason of an end that nobody asked for here; the SDK keeps none."""
+        optimizer, error = self.optimizer, self.patches.error
+        if error is not None:
+            return StopReason("error", f"ClearML's controller ended with an error: {error}")
+        if optimizer._thread is not None:  # noqa: SLF001 -- its loop died before it was patched
+            return StopReason(
+                "error", "ClearML's controller ended with an error; its traceback is where its output goes"
+            )
+        if self.is_past_limit:
+            return StopReason("optimization_time_limit", "the time limit has passed")
+        if optimizer._stop_event is not None and optimizer._stop_event.is_set():  # noqa: SLF001
+            return StopReason("stopped", "stopped by optimizer.stop()")
+        return self._natural_end()
+
+    def _natural_end(self) -> StopReason:
+        patches, trials = self.patches, self.trials.all
+        failures = [sentence for sentence in patches.guard.failures.values() if sentence.startswith("could")]
+        launched = len(trials) - len(failures)
+        if failures and (not launched or len(failures) >= MOST_IN_A_ROW):
+            return StopReason("launch_failed", f"jobs {failures[-1]}")
+        ended = [trial for trial in trials if trial.state is not TrialState.ABORTED]
+        if ended and all("without reporting" in (trial.row.error or "") for trial in ended):
+            return StopReason("objective_never_reported", f"no job reported the objective: each {ended[-1].row.error}")
+        if ended and all(trial.state is TrialState.FAILED for trial in ended):
+            return StopReason("max_failures", f"all {len(ended)} jobs have failed, the last: {ended[-1].row.error}")
+        limit = patches.total_max_jobs
+        if limit and launched >= limit:
+            return StopReason("total_max_jobs", f"all {limit} jobs have run")
+        if patches.is_optuna and limit:
+            return StopReason(
+                "total_max_jobs",
+                f"ClearML's Optuna strategy is done after {launched} of {limit} jobs: "
+                f"{limit - launched} of its points had been tried and counted without being run",
+            )
+        if patches.is_grid:
+            return StopReason("space_exhausted", f"every point of the grid has run, {launched} in all")
+        if patches.is_random:
+            return StopReason("space_exhausted", f"the random search found no further new point after {launched} jobs")
+        return StopReason("space_exhausted", f"the strategy had no further job after {launched}")
+
+
+def _in_background(what: str, action: Callable[[], None]) -> threading.Thread:
+    """Do something that may take minutes on a thread of its own, which is returned."""
+
+    def run() -> None:
+        try:
+            action()
+        except Exception:
+            logger.exception("the ClearML search could not %s", what)
+
+    thread = threading.Thread(target=run, name=f"hpo_widgets clearml {what}", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,405 @@
+"""The Tasks of one search of the SDK as trials: read from the server by one request, ranked, shown, and stopped."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.engines.clearml.curves import TaskRecords
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, moment_of, read_task
+from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
+from hpo_widgets.objectives import ScalarSummary
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.trials import NAN, Trial, TrialRow, TrialState
+from hpo_widgets.trials.store import TrialStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from hpo_widgets.clearml_sdk.watcher import Notices
+    from hpo_widgets.engines.base import Summary
+    from hpo_widgets.engines.clearml.reading import TaskView
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.space import Space
+
+FIELDS = [*POLL_FIELDS, "system_tags"]
+
+POLL_ALL_SECONDS = 15.0
+"""How often the ended ones are asked about, too: a Task may be completed late, reset or deleted."""
+
+USER_ABORTED = "user aborted in hpo_widgets"
+"""The SDK marks a local job that is stopped as failed unless its reason begins with "user aborted"."""
+
+
+@dataclass(slots=True)
+class TaskTrial:
+    """One Task of the search.
+
+    Attributes
+    ----------
+    was_withdrawn
+        Whether it was taken out of its queue here.
+    was_stopped
+        Whether it was aborted, whatever its process reports afterwards.
+    seconds_before, running_since
+        How long it had run by the server's clock at the look at ``time.monotonic()`` = ``running_since``; the latter
+        is None unless it runs.
+    """
+
+    task_id: str
+    row: TrialRow
+    point: Mapping[str, Any]
+    was_queued: bool = False
+    was_withdrawn: bool = False
+    was_stopped: bool = False
+    num_missed: int = 0
+    seconds_before: float = 0.0
+    running_since: float | None = None
+
+    @property
+    def state(self) -> TrialState:
+        """The state that is shown."""
+        return TrialState(self.row.state)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run so far; 0 before its start."""
+        since = self.running_since
+        return self.seconds_before + (0.0 if since is None else time.monotonic() - since)
+
+    def count_time(self, view: TaskView) -> None:
+        """Take over the server's duration; between two looks, and while nothing is reported, our own clock runs."""
+        if view.state is TrialState.RUNNING:
+            self.seconds_before = max(self.seconds, view.seconds or 0.0)
+            self.running_since = time.monotonic()
+        else:
+            if view.seconds is not None:
+                self.seconds_before = view.seconds
+            self.running_since = None
+
+
+class TaskTrials:
+    """Every Task of one search as a trial; written by one thread, the watcher's, read by any.
+
+    Parameters
+    ----------
+    space, objectives
+        The search's; the space as declared.
+    explain_stop
+        Takes a stopped trial and its Task's last iteration, and returns its state and why it was stopped, or None
+        where only the server's reason is known.
+    notices
+        Take what cannot be read.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: tuple[Objective, ...],
+        explain_stop: Callable[[TaskTrial, int], tuple[TrialState, str | None]],
+        notices: Notices,
+    ) -> None:
+        self._space = space
+        self._objectives = objectives
+        self._explain_stop = explain_stop
+        self._tell = notices.tell
+        self._records: TaskRecords | None = None
+        self._by_id: dict[str, TaskTrial] = {}
+        self._asked_all_at = 0.0
+        self.store = TrialStore(space, objectives)
+        notices.notify = self.store.notify
+        self.all: list[TaskTrial] = []
+
+    # What readers see -----------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> list[TaskTrial]:
+        """Those that have not ended."""
+        return [trial for trial in self.all if not trial.state.has_ended]
+
+    @property
+    def num_ended(self) -> int:
+        """How many have ended, in whatever state."""
+        return len(self.all) - len(self.active)
+
+    @property
+    def compute_minutes(self) -> float:
+        """Minutes of all jobs together, finished and running."""
+        return sum(trial.seconds for trial in list(self.all)) / SECONDS_A_MINUTE
+
+    @property
+    def num_iterations(self) -> int:
+        """Iterations reported, over all trials."""
+        return sum(max(0, *(at or 0 for at in trial.row.iteration or [0])) for trial in list(self.all))
+
+    def trial(self, number: int) -> Trial:
+        """One trial, with its Task's id; curves and console are read from the server when asked for."""
+        if not 0 <= number < len(self.all):
+            raise IndexError(f"there is no trial {number}: the search has {len(self.all)} so far")
+        found = self.all[number]
+        return Trial.from_row(found.row, found.task_id, dict(found.point), self._objectives, self)
+
+    def top(self, k: int) -> list[Trial]:
+        """The k best trials, best first."""
+        return [self.trial(number) for number in self.store.top(k)]
+
+    def best(self) -> Trial | None:
+        """The best completed trial, else the best with a value."""
+        number = self.store.best()
+        return None if number is None else self.trial(number)
+
+    @property
+    def records(self) -> TaskRecords:
+        """Reads curves and consoles; signed in at the first question."""
+        if self._records is None:
+            self._records = TaskRecords(server())
+        return self._records
+
+    def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
+        """All reports of a trial, curve by curve."""
+        try:
+            return self.records.scalars(self.all[number].task_id)
+        except ClearmlError as error:
+            self._tell("server", f"the curves of trial {number} cannot be read now: {error}")
+            return []
+
+    def output(self, number: int) -> tuple[str, str, str]:
+        """The end of a trial's console; the server does not tell output from errors."""
+        try:
+            return self.records.output(self.all[number].task_id)
+        except ClearmlError as error:
+            return f"The console of this trial cannot be read now: {error}", "", ""
+
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask for the end of a trial's console on a thread; subscribers are notified when it is there."""
+
+        def read() -> str:
+            return "\n".join(filter(None, self.output(number)))
+
+        return run_in_thread("hpo_widgets clearml console", read, self.store.notify)
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a Task was added."""
+        return task_id in self._by_id
+
+    # What the watcher writes ----------------------------------------------------------------------------
+
+    def add(self, task_id: str, point: Mapping[str, Any], epoch: int, *, is_enqueued: bool = False) -> TaskTrial | None:
+        """Add a Task; None when it is known already."""
+        if task_id in self._by_id:
+            return None
+        number = len(self.all)
+        row = TrialRow(number, int(TrialState.QUEUED), epoch, self._encode(point), manual=is_enqueued, job=task_id)
+        trial = self._by_id[task_id] = TaskTrial(task_id, row, dict(point))
+        self.all.append(trial)
+        return trial
+
+    def _encode(self, point: Mapping[str, Any]) -> list[float | None]:
+        try:
+            return list(self._space.encode(point))
+        except (ValueError, TypeError):
+            # A value that the space does not know is shown as absent rather than the trial not at all.
+            row: list[float | None] = []
+            for name in self._space.names:
+                try:
+                    row.append(self._space.encode({name: point[name]})[len(row)])
+                except (ValueError, TypeError, KeyError):
+                    row.append(None)
+            return row
+
+    def launch_failed(self, task_id: str, sentence: str) -> TaskTrial | None:
+        """End a trial whose job was never launched; None when it has ended already."""
+        trial = self._by_id.get(task_id)
+        if trial is None or trial.state.has_ended:
+            return None
+        row = trial.row
+        row.state = int(TrialState.ABORTED if sentence.startswith("not launched") else TrialState.FAILED)
+        row.error = sentence
+        row.ended = time.time()
+        return trial
+
+    def ask(self) -> list[TaskTrial]:
+        """Ask the server about all that may have changed, by one request, and return the trials that have.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not answer.
+        """
+        now = time.monotonic()
+        asks_all = now - self._asked_all_at >= POLL_ALL_SECONDS
+        asked = list(self.all) if asks_all else self.active
+        if not asked:
+            return []
+        found = {task["id"]: task for task in server().tasks([trial.task_id for trial in asked], FIELDS)}
+        if asks_all:
+            self._asked_all_at = now
+        return [trial for trial in asked if self.update(trial, found.get(trial.task_id))]
+
+    def show(self, changed: Sequence[TaskTrial]) -> None:
+        """Put changed trials into columns and ranking; subscribers are not notified."""
+        if changed:
+            rows = [trial.row for trial in changed]
+            self.store.put(rows)
+            self.store.rank_all(rows)
+
+    def update(self, trial: TaskTrial, task: Mapping[str, Any] | None) -> bool:
+        """Bring a trial up to what the server says of its Task, None: nothing; True when that changed it."""
+        row = trial.row
+        before = _mark(row)
+        view = None if task is None else read_task(task)
+        is_reset = view is not None and view.state is None and (trial.was_queued or not math.isnan(row.started))
+        if view is None or (is_reset and not trial.was_withdrawn):
+            # A Task that was made a moment ago may not be found yet, and one that is being deleted is a draft first.
+            trial.num_missed += 1
+            if trial.num_missed < 2:
+                return False
+        else:
+            trial.num_missed = 0
+        if view is None or task is None:
+            if not trial.state.has_ended:
+                row.state, row.error = int(TrialState.ABORTED), "its Task was deleted on the server"
+                row.ended = time.time()
+                trial.seconds_before, trial.running_since = trial.seconds, None
+            return _mark(row) != before
+        self._measure(row, view.summary)
+        trial.count_time(view)
+        row.archived = "archived" in (task.get("system_tags") or ())
+        row.started = _seconds(task.get("started"))
+        state, sentence = self._state(trial, view)
+        row.state, row.error = int(state), sentence
+        if state.has_ended:
+            ended = task.get("completed") or task.get("status_changed")
+            row.ended = _seconds(ended) if ended else (time.time() if math.isnan(row.ended) else row.ended)
+        else:
+            row.ended = NAN
+        return _mark(row) != before
+
+    def _state(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:
+        reason = view.reason or None
+        if view.state is None:
+            if not math.isnan(trial.row.started) or trial.was_queued:
+                return TrialState.ABORTED, reason or "its Task was reset, or taken out of its queue"
+            if trial.state.has_ended:  # a draft that was never launched
+                return trial.state, trial.row.error
+            return TrialState.QUEUED, None
+        trial.was_queued = True
+        if view.state is TrialState.ABORTED:
+            trial.was_stopped = True
+            state, sentence = self._explain_stop(trial, view.summary.last_iteration)
+            return state, sentence or reason or "its Task was stopped; the server has no reason"
+        if view.state is TrialState.FAILED:
+            if trial.was_stopped:
+                # The process of a local job that was killed counts as failed on the server.
+                return (trial.state if trial.state.has_ended else TrialState.ABORTED), trial.row.error or reason
+            return view.state, reason or "failed"
+        if view.state is TrialState.COMPLETED:
+            wrong = self._what_is_missing(trial.row)
+            return (TrialState.COMPLETED, None) if wrong is None else (TrialState.FAILED, wrong)
+        return view.state, None
+
+    def _measure(self, row: TrialRow, summary: Summary) -> None:
+        scalars = summary.scalars
+        measured = [
+            one.measure(ScalarSummary.from_list(scalars[one.title, one.series]))
+            if (one.title, one.series) in scalars
+            else None
+            for one in self._objectives
+        ]
+        if any(found is not None for found in measured):
+            row.values = [None if found is None else found.value for found in measured]
+            row.iteration = [None if found is None else found.iteration for found in measured]
+        row.summary = {f"{title}/{series}": list(numbers) for (title, series), numbers in scalars.items()}
+
+    def _what_is_missing(self, row: TrialRow) -> str | None:
+        values, iterations = row.values or [], row.iteration or []
+        for place, one in enumerate(self._objectives):
+            value = values[place] if values else None
+            if value is None:
+                return f"ended without reporting {one.key!r}"
+            if math.isnan(value):
+                return f"{one.key} is NaN at iteration {iterations[place]}"
+        return None
+
+
+def why_stopped(
+    trial: TaskTrial, iteration: int, max_iterations: float | None, max_minutes: float | None
+) -> str | None:
+    """Say which limit of the SDK's a stopped Task had reached.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    iteration
+        Its Task's last iteration.
+    max_iterations, max_minutes
+        ``max_iteration_per_job`` and ``time_limit_per_job``; None: no limit.
+
+    Returns
+    -------
+    str or None
+        A sentence; None when it had reached neither.
+    """
+    if max_iterations and iteration >= max_iterations:
+        return f"stopped at iteration {iteration} (max_iteration_per_job is {max_iterations:g})"
+    if max_minutes and trial.seconds >= max_minutes * SECONDS_A_MINUTE:
+        return f"stopped after {max_minutes:g} minutes (time_limit_per_job)"
+    return None
+
+
+def _mark(row: TrialRow) -> str:
+    # By their repr: a NaN is the same NaN.
+    return repr((row.state, row.values, row.started, row.ended, row.archived, row.error, row.summary))
+
+
+def _seconds(time_of_server: object) -> float:
+    """Unix seconds of a time of the server's; NaN for none."""
+    moment = moment_of(time_of_server)
+    return NAN if moment is None else moment.timestamp()
+
+
+# Stopping -----------------------------------------------------------------------------------------------
+
+
+def abort(trial: TaskTrial) -> None:
+    """Take a Task out of its queue, or stop it.
+
+    Raises
+    ------
+    ClearmlError
+        When the server does not do so.
+    """
+    try:
+        if trial.state is TrialState.QUEUED:
+            trial.was_queued = trial.was_withdrawn = True
+            trial.was_stopped = withdraw(trial.task_id)
+        else:
+            trial.was_stopped = True
+            _stop(trial.task_id)
+    except RequestFailedError:
+        # Somebody else may have stopped it in this moment, which the server answers with an error.
+        if _status(trial.task_id) in {"queued", "in_progress"}:
+            raise
+
+
+def withdraw(task_id: str) -> bool:
+    """Take a Task out of its queue; True when an agent took it in this moment, so that it was stopped instead."""
+    server().call("tasks.dequeue", task=task_id, status_reason=USER_ABORTED)
+    if _status(task_id) != "in_progress":
+        return False
+    _stop(task_id)
+    return True
+
+
+def _stop(task_id: str) -> None:
+    server().call("tasks.stopped", task=task_id, status_reason=USER_ABORTED, force=True)
+
+
+def _status(task_id: str) -> str | None:
+    found = server().tasks([task_id], ["id", "status"])
+    return str(found[0]["status"]) if found else None

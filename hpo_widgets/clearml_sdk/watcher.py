@@ -1,0 +1,160 @@
+"""A thread that looks at a server while somebody watches, and the notices that it leaves."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.search import MOST_NOTICES, Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_widgets.trials.store import TrialStore
+
+logger = logging.getLogger("hpo_widgets")
+
+MOST_SECONDS_AWAY = 30.0
+"""Between two looks while the server does not answer."""
+
+
+class Notices:
+    """What people should know of a search beside its trials; may be added to from any thread.
+
+    Attributes
+    ----------
+    shown
+        The newest notices, oldest first; replaced as a whole.
+    notify
+        Called after each notice; replaced by whoever has subscribers.
+    """
+
+    def __init__(self) -> None:
+        self.shown: list[Notice] = []
+        self.notify: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
+
+    def tell(self, source: str, sentence: str) -> None:
+        """Add a notice."""
+        logger.warning("%s: %s", source, sentence)
+        with self._lock:
+            self.shown = [*self.shown, Notice(source, sentence)][-MOST_NOTICES:]
+        self.notify()
+
+    def tell_once(self, source: str, sentence: str) -> None:
+        """Add a notice unless it was added before."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self.tell(source, sentence)
+
+
+class Watcher:
+    """Calls a function again and again, on a thread that lives as long as somebody has subscribed.
+
+    Attributes
+    ----------
+    thread
+        The thread; None while nobody has subscribed.
+
+    Parameters
+    ----------
+    look
+        Takes in what is new; may raise `ClearmlError`. One look at a time runs.
+    pause
+        Gives the seconds until the next look.
+    store
+        Has the subscribers.
+    notices
+        Takes what went wrong.
+    """
+
+    def __init__(
+        self, look: Callable[[], None], pause: Callable[[], float], store: TrialStore, notices: Notices
+    ) -> None:
+        self.thread: threading.Thread | None = None
+        self._look = look
+        self._pause = pause
+        self._store = store
+        self._notices = notices
+        self._lock = threading.Lock()
+        self._subscriptions: set[object] = set()
+        self._wake = threading.Event()
+        self._away_since: float | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody has subscribed."""
+        return bool(self._subscriptions)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change; returns the function that ends it."""
+        unsubscribe = self._store.subscribe(callback)
+        subscription = object()
+        with self._lock:
+            self._subscriptions.add(subscription)
+            if self.thread is None:
+                self.thread = threading.Thread(
+                    target=self._run, args=(self._wake,), name="hpo_widgets clearml watcher", daemon=True
+                )
+                self.thread.start()
+
+        def end() -> None:
+            unsubscribe()
+            with self._lock:
+                self._subscriptions.discard(subscription)
+            self.wake()
+
+        return end
+
+    def close(self) -> None:
+        """End the thread, until somebody subscribes anew."""
+        with self._lock:
+            self._subscriptions.clear()
+            thread, self.thread = self.thread, None
+            # One event for each thread: who subscribes while this one is at its last look gets another.
+            wake, self._wake = self._wake, threading.Event()
+        wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def wake(self) -> None:
+        """Have the thread look now."""
+        self._wake.set()
+
+    def _run(self, wake: threading.Event) -> None:
+        pause = 0.0
+        while True:
+            wake.wait(pause)
+            wake.clear()
+            with self._lock:
+                if wake is not self._wake:
+                    return
+                if not self._subscriptions:
+                    self.thread = None
+                    return
+            pause = self._turn()
+
+    def _turn(self) -> float:
+        """Look once; returns the seconds until the next look."""
+        try:
+            self._look()
+        except ClearmlError as error:
+            return self._was_away(str(error))
+        except Exception as error:  # the thread lives as long as somebody watches
+            logger.exception("the ClearML search could not be read")
+            return self._was_away(f"{type(error).__name__}: {error}")
+        if self._away_since is not None:
+            self._away_since = None
+            self._notices.tell("server", "the ClearML server answers again")
+        return self._pause()
+
+    def _was_away(self, sentence: str) -> float:
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+            self._notices.tell("server", f"{sentence}; what is shown may be old, trying again")
+        return min(MOST_SECONDS_AWAY, max(self._pause(), (now - self._away_since) / 4))

@@ -1,0 +1,131 @@
+"""A search of the SDK's controller, seen by the id of its optimizer Task."""
+
+from __future__ import annotations
+
+import pytest
+from clearml import Task
+from clearml.automation import DiscreteParameterRange, ParameterSet, UniformParameterRange
+
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget
+from hpo_widgets.search import COMMANDS, Search
+from hpo_widgets.space import Space
+from hpo_widgets.trials import TrialState
+from tests.clearml.sdk_worker import ranges, states
+
+pytest_plugins = ["tests.clearml.sdk_worker"]
+
+
+@pytest.fixture
+def opened(until):
+    """``opened(task)`` opens a search by its optimizer Task, until the test ends."""
+    made = []
+
+    def make(task):
+        made.append(HyperParameterOptimizer.open(task.id))
+        return made[-1]
+
+    yield make
+    for search in made:
+        search.close()
+
+
+def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, hand, opened, until):
+    optimizer = controller(total_max_jobs=4, max_iteration_per_job=100)
+    optimizer.start()
+    first, second = hand.take(), hand.take()
+    hand.report(first, 0.5, 4)
+    task = optimizer._task
+    task.mark_started(force=True)
+    search = opened(task)
+    assert isinstance(search, Search)
+    assert (search.id, search.name, search.strategy_name) == (task.id, "optimizer", "RandomSearch")
+    assert search.space == Space(ranges())
+    assert [(one.title, one.series, one.sign) for one in search.objectives] == [("validation", "loss", "min")]
+    assert (search.total_max_jobs, search.max_number_of_concurrent_tasks) == (4, 2)
+    assert (search.status, search.stop_reason, states(search)) == ("running", None, {"running": 2})
+    assert search.budget.jobs.used == 0
+    assert search.budget.iterations.used == 4
+    point = hand.point(first)
+    assert search.best_trial.id == first
+    assert search.best_trial.parameters == {
+        "General/x": float(point["x"]),
+        "General/units": int(point["units"]),
+        "General/kind": point["kind"],
+    }
+    end = search.subscribe(lambda: None)
+    hand.complete(first, 0.5)
+    hand.complete(second, 0.25)
+    hand.complete(hand.take(), 0.75)
+    hand.complete(hand.take(), 1.0)
+    search.controller.watcher.wake()
+    until(search, lambda: search.counts[TrialState.COMPLETED] == 4)
+    task.mark_completed()
+    search.controller.look()
+    assert (search.status, search.stop_reason.code) == ("completed", "total_max_jobs")
+    assert [trial.value for trial in search.top(3)] == [0.25, 0.5, 0.75]
+    assert search.to_dataframe().shape[0] == 4
+    end()
+
+
+def test_no_command_is_possible_and_each_says_why(controller, hand, opened):
+    optimizer = controller(total_max_jobs=1)
+    optimizer.start()
+    hand.take()
+    search = opened(optimizer._task)
+    assert set(search.capabilities) == set(COMMANDS)
+    search.command("stop")
+    assert search.errors[-1].sentence == (
+        "stop did nothing: this is a view of a search of ClearML's own controller, which runs elsewhere or has ended"
+    )
+    widget = OptimizerWidget(search)
+    assert widget.status == str(search.status)
+    widget.close()
+
+
+def test_a_stopped_one_says_so_with_the_servers_reason(controller, hand, opened):
+    optimizer = controller()
+    optimizer.start()
+    hand.take()
+    task = optimizer._task
+    task.mark_started(force=True)
+    task.mark_stopped(force=True, status_message="by somebody in the web UI")
+    search = opened(task)
+    assert search.status == "stopped"
+    assert "was stopped after 0 jobs" in search.stop_reason.sentence
+    assert "by somebody in the web UI" in search.stop_reason.sentence
+
+
+def test_values_that_only_some_combinations_have_are_absent_elsewhere(controller, hand, opened):
+    combinations = ParameterSet(
+        [{"General/kind": "plain"}, {"General/kind": "fancy", "General/x": UniformParameterRange("General/x", 0, 2)}]
+    )
+    optimizer = controller([combinations, DiscreteParameterRange("General/units", [1, 2])])
+    optimizer.start()
+    tasks = [hand.take(), hand.take()]
+    search = opened(optimizer._task)
+    made = optimizer.get_optimizer().get_created_jobs_ids()
+    assert {trial.id: dict(trial.parameters) for trial in map(search.trial, range(2))} == {
+        task: made[task] for task in tasks
+    }
+
+
+def test_its_code_is_the_call_that_made_it(controller, opened):
+    optimizer = controller(optimization_time_limit=30, min_iteration_per_job=1)
+    names = {}
+    code = opened(optimizer._task).as_code()
+    exec(code.replace("HyperParameterOptimizer(", "HyperParameterOptimizer(auto_connect_task=False,", 1), names)
+    again = names["optimizer"]
+    assert again.base_task_id == optimizer.base_task_id
+    assert again.get_optimizer().total_max_jobs == 10
+    assert again.execution_queue == optimizer.execution_queue
+    assert [one.name for one in again.hyper_parameters] == ["General/x", "General/units", "General/kind"]
+
+
+def test_a_task_that_keeps_no_search_is_refused(project):
+    with pytest.raises(ValueError, match="is not the optimizer Task of a search"):
+        HyperParameterOptimizer.open(Task.create(project, "train").id)
+
+
+def test_a_view_is_continued_by_nobody(controller):
+    with pytest.raises(TypeError, match="there is a view only"):
+        HyperParameterOptimizer.open(controller()._task.id, base_task_id="another")

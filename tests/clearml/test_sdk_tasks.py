@@ -1,0 +1,113 @@
+"""What the server says of the Tasks of an SDK's search, as trials."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import pytest
+
+from hpo_widgets import UniformParameterRange
+from hpo_widgets.clearml_sdk import tasks
+from hpo_widgets.clearml_sdk.tasks import TaskTrials, abort
+from hpo_widgets.clearml_sdk.watcher import Notices
+from hpo_widgets.engines.clearml.server import RequestFailedError
+from hpo_widgets.objectives import Objective
+from hpo_widgets.space import Space
+from hpo_widgets.trials import TrialState
+
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+def at(seconds):
+    """A time of the server's, seconds after noon."""
+    return (NOON + dt.timedelta(seconds=seconds)).isoformat()
+
+
+def task(status, **fields):
+    return {"id": "t0", "status": status, **fields}
+
+
+@pytest.fixture
+def trials():
+    def explain(_trial, _iteration):
+        return TrialState.ABORTED, None
+
+    space = Space([UniformParameterRange("x", 0, 1)])
+    return TaskTrials(space, (Objective("validation", "loss", "min"),), explain, Notices())
+
+
+@pytest.fixture
+def trial(trials):
+    return trials.add("t0", {"x": 0.5}, 0)
+
+
+def test_a_task_that_is_a_draft_while_it_is_being_deleted_is_told_as_deleted(trials, trial):
+    trials.update(trial, task("in_progress", started=at(0), last_update=at(1)))
+    trials.update(trial, task("created"))
+    assert trial.state is TrialState.RUNNING
+    trials.update(trial, None)
+    assert (trial.state, trial.row.error) == (TrialState.ABORTED, "its Task was deleted on the server")
+
+
+def test_a_task_that_stays_a_draft_was_reset(trials, trial):
+    trials.update(trial, task("queued"))
+    trials.update(trial, task("created"))
+    trials.update(trial, task("created"))
+    assert (trial.state, trial.row.error) == (TrialState.ABORTED, "its Task was reset, or taken out of its queue")
+
+
+def test_a_stop_without_a_reason_gets_a_sentence(trials, trial):
+    trials.update(trial, task("stopped", started=at(0), completed=at(5)))
+    assert trial.row.error == "its Task was stopped; the server has no reason"
+
+
+def test_compute_time_is_what_the_server_measured_whatever_our_clock_says(trials, trial, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: NOON.timestamp() + 86_400)  # a day ahead
+    trials.update(trial, task("in_progress", started=at(0), last_update=at(6)))
+    assert trials.compute_minutes == pytest.approx(0.1, abs=0.05)
+    trials.update(trial, task("completed", started=at(0), completed=at(12), last_update=at(12)))
+    trials.update(trial, task("completed", started=at(0), completed=at(12), last_update=at(12)))
+    assert trials.compute_minutes == pytest.approx(0.2)
+
+
+def test_compute_time_runs_on_between_two_reports_and_never_back(trials, trial, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    trials.update(trial, task("in_progress", started=at(0), last_update=at(0)))
+    now += 30
+    assert trials.compute_minutes == pytest.approx(0.5)
+    trials.update(trial, task("in_progress", started=at(0), last_update=at(20)))
+    assert trials.compute_minutes == pytest.approx(0.5)
+
+
+def test_trials_that_run_are_not_counted_as_ended(trials, trial):
+    trials.update(trial, task("in_progress", started=at(0)))
+    assert trials.num_ended == 0
+    trials.update(trial, task("failed", started=at(0), completed=at(1)))
+    assert trials.num_ended == 1
+
+
+class Busy:
+    """A server on which somebody else stops a Task while we do."""
+
+    def __init__(self, status):
+        self.status = status
+
+    def call(self, action, **_fields):
+        raise RequestFailedError(action, 400, 121, "Task status was changed by another call")
+
+    def tasks(self, ids, _fields):
+        return [{"id": ids[0], "status": self.status}]
+
+
+def test_a_stop_that_somebody_else_made_in_this_moment_is_no_error(trial, monkeypatch):
+    monkeypatch.setattr(tasks, "server", lambda: Busy("stopped"))
+    abort(trial)
+    assert trial.was_stopped or trial.was_withdrawn
+
+
+def test_a_stop_that_did_not_happen_is_an_error(trial, monkeypatch):
+    monkeypatch.setattr(tasks, "server", lambda: Busy("in_progress"))
+    with pytest.raises(RequestFailedError):
+        abort(trial)
