@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.engines.base import JobEngine
-    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.process import WorkerEnvironment
     from hpo_widgets.engines.template import Template
     from hpo_widgets.strategies.base import SearchStrategy
 

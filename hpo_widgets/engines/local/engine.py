@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpo_widgets.engines.base import JobEvent, Outcome
-from hpo_widgets.engines.local.environment import Environments
 from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
-from hpo_widgets.engines.local.process import Process, check_platform
+from hpo_widgets.engines.local.process import Environments, Process, check_platform
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.process import WorkerEnvironment
 
 _HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
 _SOON = 0.02  # the same, while one of them grows fast
@@ -43,7 +42,7 @@ class WorkerHandle:
 
     __slots__ = (
         "abort_state", "began", "buffer", "connection", "fd", "has_closed", "index", "is_ready", "kill_at", "killed_at",
-        "num_handed_over", "number", "outgoing", "page", "process", "sent", "series", "stop_state",
+        "num_handed_over", "number", "outcome", "outgoing", "page", "process", "sent", "series", "stop_state",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -63,6 +62,7 @@ class WorkerHandle:
         self.sent = b""
         self.num_handed_over = 0
         self.series: set[tuple[str, str]] = set()
+        self.outcome: Outcome | None = None
         self.stop_state: TrialState | None = None
         self.abort_state: TrialState | None = None
 
@@ -247,7 +247,7 @@ class ProcessEngine(ABC):
         """Act on one message of a worker's process; raise `BadMessageError` for one that it may not send."""
 
     @abstractmethod
-    def _died(self, worker: WorkerHandle) -> None:
+    def _died(self, worker: WorkerHandle, process: Process) -> None:
         """The worker's process has ended and was reaped; its messages were handled, its files still open."""
 
     def _closed(self, worker: WorkerHandle) -> None:  # noqa: ARG002 -- for the engines
@@ -267,19 +267,22 @@ class ProcessEngine(ABC):
 
     def _refuse(self, worker: WorkerHandle, reason: str) -> None:
         """End the worker's process, which cannot be relied on any longer, and fail its trial if it has one."""
-        process = worker.process
-        assert process is not None  # noqa: S101
-        process.kill()
         if worker.number is None:
             self._discard(worker)
             return
-        duration = time.monotonic() - worker.began
-        stdout, stderr = process.stdout.take(), process.stderr.take()
-        state = worker.abort_state or TrialState.FAILED
         launch_failed = not (worker.is_ready or worker.abort_state)
-        self._discard(worker)
+        state = worker.abort_state or TrialState.FAILED
+        seconds = time.monotonic() - worker.began
         error = f"the trial's process {reason}"
-        self._end(worker, Outcome(state, None, error, None, stdout, stderr, duration, worker.index, launch_failed))
+        self._end_with_process(
+            worker,
+            Outcome(state, error=error, duration=seconds, worker=worker.index, launch_failed=launch_failed),
+        )
+
+    def _end_with_process(self, worker: WorkerHandle, outcome: Outcome) -> None:
+        """End the worker's trial once its process and all that the trial left behind are gone."""
+        worker.outcome = outcome
+        self._kill(worker)
 
     def _terminate(self, worker: WorkerHandle) -> None:
         """Ask the worker's process to clean up and end."""
@@ -336,7 +339,7 @@ class ProcessEngine(ABC):
         assert number is not None  # noqa: S101
         self._events.append(JobEvent("ended", number, outcome))
         del self._running[number]
-        worker.number = worker.stop_state = worker.abort_state = None
+        worker.number = worker.outcome = worker.stop_state = worker.abort_state = None
         worker.sent = b""
         worker.num_handed_over = 0
         worker.series = set()
@@ -400,6 +403,8 @@ class ProcessEngine(ABC):
             return False
         except OSError:
             data = b""
+        if data and worker.outcome is not None:  # nothing that it says can change that
+            return True
         if not data:
             self._unwatch(worker.fd)
             self._closed(worker)
@@ -427,7 +432,16 @@ class ProcessEngine(ABC):
             pass
         if worker.process is process:  # else its last message made an end of it
             process.reap()
-            self._died(worker)
+            self._end_of(worker, process)
+
+    def _end_of(self, worker: WorkerHandle, process: Process) -> None:
+        outcome = worker.outcome
+        if outcome is None:
+            self._died(worker, process)
+            return
+        outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
+        self._discard(worker)
+        self._end(worker, outcome)
 
     def _unwatch(self, fd: int) -> None:
         with contextlib.suppress(KeyError):
@@ -448,7 +462,7 @@ class ProcessEngine(ABC):
                     continue
                 if now >= worker.killed_at + _PATIENCE:
                     # Killed, but still busy giving back its memory: its trial ends now, it is reaped later.
-                    self._died(worker)
+                    self._end_of(worker, process)
                     continue
                 following = min(following, now + _SOON)
             following = min(following, worker.kill_at)

@@ -9,8 +9,7 @@ what is needed                    loky               pebble                this 
 trials/s, one per free worker     3,200 - 4,600      6,000 - 7,800         29,000 - 31,000
 kill one running trial            no: ``cancel()``   worker gone in 0.09 s worker gone in 0.01 s, or
                                   of it is False                           ``grace`` later
-... with the trial's children     no: they live on   no: they live on      yes: its group and what
-                                                                           has left it
+... with the trial's children     no: they live on   no: they live on      yes, daemons too (Linux)
 a neighbour is killed             every running      nothing is lost       nothing is lost
                                   future fails, the
                                   executor is broken
@@ -63,14 +62,23 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.process import Process, WorkerEnvironment
     from hpo_widgets.engines.local.template import FunctionTemplate
 
 LARGE = 50 * 1024 * 1024
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
 _CLOSING = 0.5  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
-_BOOT = "import sys; sys.path[:] = eval(sys.argv.pop(1)); from hpo_widgets.engines.local.worker import main; main()"
+_BOOT = """
+import sys
+sys.path[:] = eval(sys.argv.pop(1))
+descriptors = [int(word) for word in sys.argv.pop(1).split(",")]
+from hpo_widgets.engines.local.supervisor import supervise
+supervise(descriptors)
+from hpo_widgets.engines.local.worker import main
+main(*descriptors)
+"""
+"""The program of a worker. Its supervisor is the smaller for being forked before the worker's modules are loaded."""
 
 
 class FunctionPool(ProcessEngine):
@@ -277,24 +285,16 @@ class FunctionPool(ProcessEngine):
             state = TrialState.FAILED
         elif flags & messages.STOPPED:
             state = worker.stop_state or TrialState.ABORTED
+        launch_failed = bool(flags & messages.UNLOADABLE)
+        outcome = Outcome(state, result, error, traceback, "", "", duration, worker.index, launch_failed)
         if flags & messages.SPENT:
-            process.kill()  # first, so that what it left behind prints no more
-        stdout = stderr = ""
+            self._end_with_process(worker, outcome)
+            return
         if flags & messages.PRINTED or process.is_cut:
-            stdout, stderr = process.stdout.take(), process.stderr.take()
-        if flags & messages.SPENT:
-            self._discard(worker)
-        self._end(
-            worker,
-            Outcome(
-                state, result, error, traceback, stdout, stderr, duration, worker.index,
-                bool(flags & messages.UNLOADABLE),
-            ),
-        )  # fmt: skip
+            outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
+        self._end(worker, outcome)
 
-    def _died(self, worker: WorkerHandle) -> None:
-        process = worker.process
-        assert process is not None  # noqa: S101
+    def _died(self, worker: WorkerHandle, process: Process) -> None:
         number = worker.number
         if number is None:
             self._discard(worker)

@@ -1,15 +1,8 @@
-"""A process in a session of its own that dies with its parent, and dies whole.
+"""A trial's process as the controller sees it: started in a fresh interpreter, ended whole.
 
-A fresh interpreter is started each time; the parent, which may be a kernel with many threads, is never
-forked. The child leads a process group: an interrupt of the parent's group does not reach it, and
-killing the group takes its children along.
-
-*Dying with the parent.* The child inherits the read end of a pipe whose write end only the parent has.
-On Linux the pipe is armed with ``F_SETOWN`` (the child's group) and ``F_SETSIG`` (SIGKILL): when the
-parent is gone, in whatever way, the kernel itself kills the whole group. No thread in the child has to
-get hold of the interpreter for that, so a child that is stuck in C code dies as well. Elsewhere a
-``/bin/sh`` beside the child reads the pipe and does the same. ``PR_SET_PDEATHSIG`` would not do: it
-fires when the *thread* that started the child ends, and spares the child's children.
+The controller, which may be a kernel with many threads, is never forked. The process leads a session of its own,
+so an interrupt of the controller's group does not reach it. It is a `supervisor`, whose child is the worker or the
+script: orders go to it through its life line, which also tells it of the controller's death.
 """
 
 from __future__ import annotations
@@ -20,10 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.local.capture import Capture
+from hpo_widgets.engines.local.supervisor import KILL, TERMINATE, TERMINATE_GROUP
 
 try:
     import fcntl
@@ -31,23 +24,30 @@ except ImportError:  # pragma: no cover - Windows, where no engine starts
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-NICENESS = 5
+    WorkerEnvironment = (
+        Mapping[int, Mapping[str, object]]
+        | Sequence[Mapping[str, object]]
+        | Callable[[int], Mapping[str, object]]
+        | None
+    )
 
-_life_ends: set[int] = set()
+_PATIENCE = 2.0  # seconds that a supervisor gets to kill everything, before its group is killed
+
+_life_lines: set[int] = set()
 
 
-def _forget_life_ends() -> None:
+def _forget_life_lines() -> None:
     """A fork of the parent must not keep the children alive after the parent's death."""
-    for fd in _life_ends:
+    for fd in _life_lines:
         with contextlib.suppress(OSError):
             os.close(fd)
-    _life_ends.clear()
+    _life_lines.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_life_ends)
+    os.register_at_fork(after_in_child=_forget_life_lines)
 
 
 def check_platform() -> None:
@@ -68,12 +68,12 @@ def check_platform() -> None:
 
 
 class Process:
-    """One child and the group that it leads.
+    """One supervisor with all that it supervises.
 
     Parameters
     ----------
     command
-        Program and arguments.
+        The supervisor's program and arguments.
     environment
         All environment variables of the child.
     directory
@@ -96,53 +96,36 @@ class Process:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.returncode: int | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
-        self.pidfd = self._life = -1
+        self._killed_at: float | None = None
+        self.pidfd = self._life_line = -1
         self.stdout = Capture()
         try:
             self.stderr = Capture()
-            life, self._life = os.pipe()
+            theirs, self._life_line = os.pipe()
         except BaseException:
             self._close_files()
             raise
-        _life_ends.add(self._life)
+        _life_lines.add(self._life_line)
         try:
             self._popen = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=theirs,
                 stdout=self.stdout.fd,
                 stderr=self.stderr.fd,
                 cwd=directory,
                 env=environment,
-                pass_fds=(*pass_fds, life),
+                pass_fds=pass_fds,
                 start_new_session=True,
             )
-            self.pid = self._popen.pid
-            self._bind_life(life)
         except BaseException:
             self._close_files()
             raise
         finally:
-            os.close(life)
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+            os.close(theirs)
+        self.pid = self._popen.pid
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self.pidfd = os.pidfd_open(self.pid)
-
-    def _bind_life(self, life: int) -> None:
-        if hasattr(fcntl, "F_SETSIG"):
-            fcntl.fcntl(life, fcntl.F_SETOWN, -self.pid)
-            fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
-            fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-        else:
-            self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", 'read _; kill -s KILL -- "-$0"', str(self.pid)],
-                stdin=life,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
 
     @property
     def is_cut(self) -> bool:
@@ -161,53 +144,53 @@ class Process:
             return True
 
     def terminate(self, *, whole_group: bool = False) -> None:
-        """Send SIGTERM, to the process or to its whole group."""
-        if self.returncode is None:
-            with contextlib.suppress(OSError):
-                if whole_group:
-                    os.killpg(self.pid, signal.SIGTERM)
-                else:
-                    os.kill(self.pid, signal.SIGTERM)
+        """Send SIGTERM, to the worker or script or to its whole group."""
+        self._order(TERMINATE_GROUP if whole_group else TERMINATE)
 
     def kill(self) -> None:
-        """Send SIGKILL to the group, and to descendants that have left it."""
-        if self.returncode is not None:
+        """Have everything killed; `has_ended` tells when it is gone."""
+        if self.returncode is not None or self._killed_at is not None:
             return
-        strays = _descendants_elsewhere(self.pid)
-        with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for stray in strays:
-            with contextlib.suppress(OSError):
-                os.kill(stray, signal.SIGKILL)
+        self._killed_at = time.monotonic()
+        self._order(KILL)
+        with contextlib.suppress(OSError):  # a trial may have stopped its whole group
+            os.kill(self.pid, signal.SIGCONT)
 
     def reap(self, timeout: float = 0.0) -> bool:
         """Take the exit status and kill what is left of the group; False when it still runs."""
         deadline = time.monotonic() + timeout
         while not self.has_ended():
-            if time.monotonic() >= deadline:
+            now = time.monotonic()
+            if self._killed_at is not None and now > self._killed_at + _PATIENCE:
+                self._kill_group()
+            if now >= deadline:
                 return False
             time.sleep(0.001)
         if self.returncode is None:
             # Before the status is taken: afterwards the number could belong to another group.
-            with contextlib.suppress(OSError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._kill_group()
             self.returncode = self._popen.wait()
         return True
 
     def close(self) -> None:
         """Close all files; a process that still runs must have been killed."""
-        if self._guard is not None:
-            self._guard.kill()
-            self._guard.wait()
-            self._guard = None
         self._close_files()
+
+    def _order(self, order: bytes) -> None:
+        if self.returncode is None:
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(self._life_line, order)
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _close_files(self) -> None:
         self.stdout.close()
         if hasattr(self, "stderr"):
             self.stderr.close()
-        _life_ends.discard(self._life)
-        for name in ("_life", "pidfd"):
+        _life_lines.discard(self._life_line)
+        for name in ("_life_line", "pidfd"):
             fd = getattr(self, name)
             setattr(self, name, -1)
             if fd >= 0:
@@ -238,25 +221,53 @@ if hasattr(signal, "SIGKILL"):
     _HINTS[int(signal.SIGBUS)] = " (a crash in compiled code, or a full disk)"
 
 
-def _descendants_elsewhere(pid: int) -> list[int]:
-    """Children and their children that are in another process group; Linux only, [] elsewhere."""
-    found: list[int] = []
-    seen = {pid}
-    queue = [pid]
-    while queue:
-        try:
-            tasks = list(Path(f"/proc/{queue.pop()}/task").iterdir())
-        except OSError:
-            continue
-        for task in tasks:
-            try:
-                children = [int(word) for word in (task / "children").read_text().split()]
-            except OSError:
-                continue
-            queue += [child for child in children if child not in seen]
-            seen.update(children)
-    for child in seen - {pid}:
-        with contextlib.suppress(OSError):
-            if os.getpgid(child) != pid:
-                found.append(child)
-    return found
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Numeric libraries get one thread a worker, where the user has not said otherwise: the workers share the cores."""
+
+
+class Environments:
+    """Makes the environment of each worker; belongs to the engine's thread.
+
+    Parameters
+    ----------
+    own
+        Variables by the worker's index: a mapping, a sequence or a function of the index. A value of None
+        removes a variable.
+
+    Attributes
+    ----------
+    shared : dict of str to str
+        What every worker gets: this process's variables at the engine's beginning, and what the engine adds.
+    """
+
+    def __init__(self, own: WorkerEnvironment) -> None:
+        self._own = own
+        self.shared = dict(os.environ)
+        for name in THREAD_LIMITS:
+            self.shared.setdefault(name, "1")
+
+    def of(self, index: int) -> dict[str, str]:
+        """Return the variables of one worker."""
+        environment = dict(self.shared)
+        source = self._own
+        if source is None:
+            return environment
+        if callable(source):
+            own: Mapping[str, object] = source(index)
+        elif hasattr(source, "get"):
+            own = source.get(index, {})
+        else:
+            own = source[index] if index < len(source) else {}
+        for name, value in own.items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = str(value)
+        return environment

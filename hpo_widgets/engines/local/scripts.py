@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.engines.local.engine import WorkerHandle
-    from hpo_widgets.engines.local.environment import WorkerEnvironment
+    from hpo_widgets.engines.local.process import Process, WorkerEnvironment
     from hpo_widgets.engines.local.template import ScriptTemplate
 
 _MAX_SENTENCE = 500
+_SUPERVISE = (
+    "import sys; sys.path.append(sys.argv[1]); import supervisor; supervisor.run(int(sys.argv[2]), sys.argv[3:])"
+)
 
 
 class ScriptEngine(ProcessEngine):
@@ -91,9 +94,10 @@ class ScriptEngine(ProcessEngine):
         with there:
             descriptor = there.fileno()
             environment[VARIABLE] = f"{descriptor}:{os.fstat(descriptor).st_ino}"
-            self._start(
-                worker, [sys.executable, str(self._template.path), *arguments], environment, here, (descriptor,)
-            )
+            # The supervisor needs neither site-packages nor what the environment says of Python.
+            supervised_by = [sys.executable, "-I", "-S", "-c", _SUPERVISE, str(Path(__file__).parent), str(descriptor)]
+            command = [*supervised_by, sys.executable, str(self._template.path), *arguments]
+            self._start(worker, command, environment, here, (descriptor,))
 
     def _terminate(self, worker: WorkerHandle) -> None:
         if worker.process is not None:
@@ -105,11 +109,8 @@ class ScriptEngine(ProcessEngine):
         if worker.number is not None:
             self._report(worker, message)
 
-    def _died(self, worker: WorkerHandle) -> None:
-        process = worker.process
-        assert process is not None  # noqa: S101
+    def _died(self, worker: WorkerHandle, process: Process) -> None:
         duration = time.monotonic() - worker.began
-        process.kill()  # nothing once it is reaped, which has taken its group along
         stdout, stderr = process.stdout.take(), process.stderr.take()
         state, error, traceback = TrialState.COMPLETED, None, None
         if worker.abort_state is not None:

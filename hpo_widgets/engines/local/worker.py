@@ -32,6 +32,7 @@ from hpo_widgets.engines.local.messages import (
     plain_result,
 )
 from hpo_widgets.engines.local.reporting import RunningTrial, TrialAborted, TrialStopped
+from hpo_widgets.engines.local.supervisor import become_subreaper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,13 +314,19 @@ def _give_sources(sources: dict[str, list[str]]) -> None:
             linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
 
 
-def main() -> None:
-    """Run as a worker; ``sys.argv[1]`` holds descriptors: connection, payload and page."""
-    descriptors = [int(word) for word in sys.argv[1].split(",")]
+def main(connection_fd: int, payload_fd: int, page_fd: int) -> None:
+    """Run as a worker.
+
+    Parameters
+    ----------
+    connection_fd, payload_fd, page_fd
+        Descriptors of the connection to the controller, the callable's pickle and the shared page of memory.
+    """
     sys.argv[:] = [""]
-    for descriptor in descriptors:
+    # What a trial leaves behind becomes a child of this process, where the end of the trial finds it.
+    become_subreaper()
+    for descriptor in (connection_fd, payload_fd, page_fd):
         os.set_inheritable(descriptor, False)
-    connection_fd, payload_fd, page_fd = descriptors
     import faulthandler
 
     faulthandler.enable()

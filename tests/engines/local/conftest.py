@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
+import textwrap
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -141,3 +145,29 @@ def counts():
         return len(list(Path("/proc/self/fd").iterdir())), len(psutil.Process().children(recursive=True))
 
     return count
+
+
+@pytest.fixture
+def child_python(tmp_path):
+    """``child_python(text)`` starts a Python script with that text; it ends with the test."""
+    started = []
+
+    def start(text):
+        path = tmp_path / f"parent_{len(started)}.py"
+        path.write_text(textwrap.dedent(text))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(
+            [sys.executable, str(path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -417,7 +417,7 @@ def test_an_interrupt_of_the_parents_group_does_not_reach_workers(drive, tmp_pat
         trial.report_scalar("is", "running", 1, 0)
         while not Path("go").exists():
             time.sleep(0.005)
-        return os.getpgid(0) == os.getpid() == os.getsid(0)
+        return os.getpgid(0) == os.getsid(0) == os.getppid()
 
     driver = drive(train)
     driver.launch(0)
@@ -433,4 +433,4 @@ def test_an_interrupt_of_the_parents_group_does_not_reach_workers(drive, tmp_pat
         signal.signal(signal.SIGINT, previous)
     (tmp_path / "go").touch()
     assert heard
-    assert driver.ended(0).result == 1, "it leads a group and a session of its own"
+    assert driver.ended(0).result == 1, "it is in a group and a session of its own, which its supervisor leads"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.engines.local.environment import THREAD_LIMITS, Environments
+from hpo_widgets.engines.local.process import THREAD_LIMITS, Environments
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -15,32 +14,6 @@ import pytest
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
-
-
-@pytest.fixture
-def child_python(tmp_path):
-    """``child_python(text)`` starts a Python script with that text; it ends with the test."""
-    started = []
-
-    def start(text):
-        path = tmp_path / f"parent_{len(started)}.py"
-        path.write_text(textwrap.dedent(text))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(
-            [sys.executable, str(path)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def test_close_leaves_no_process_and_no_descriptor(counts, gone):
@@ -60,7 +33,6 @@ def test_close_leaves_no_process_and_no_descriptor(counts, gone):
 def test_aborts_deaths_and_resizes_leak_nothing(drive, counts):
     def train(kind):
         import os
-        import subprocess
 
         if kind == "die":
             os._exit(1)
@@ -282,15 +254,13 @@ def test_a_child_reaped_by_somebody_else_is_noticed(drive):
     assert outcome.state == TrialState.FAILED
 
 
-@pytest.fixture(params=["no pidfd", "no waitid", "no F_SETSIG", "no memfd", "none of them"])
+@pytest.fixture(params=["no pidfd", "no waitid", "no memfd", "none of them"])
 def elsewhere(request, monkeypatch):
     """Systems that lack what Linux has."""
-    import fcntl
 
     lacks = {
         "no pidfd": [(os, "pidfd_open")],
         "no waitid": [(os, "waitid"), (os, "pidfd_open")],
-        "no F_SETSIG": [(fcntl, "F_SETSIG")],
         "no memfd": [(os, "memfd_create")],
     }
     names = [request.param] if request.param in lacks else list(lacks)
@@ -305,7 +275,6 @@ def test_systems_with_less_than_linux_do_the_same(counts, gone):
 
     def train(kind, trial):
         import os
-        import subprocess
         import time
 
         trial.report_scalar("is", "running", 1, 0)
@@ -333,14 +302,6 @@ def test_systems_with_less_than_linux_do_the_same(counts, gone):
         assert outcomes[2].result == 1.0
     gone(*pids)
     assert counts() == before
-
-
-def test_workers_end_with_their_parent_without_the_kernels_help(child_python, read_pid, gone):
-    parent = child_python("import fcntl\ndel fcntl.F_SETSIG\n" + textwrap.dedent(POOL_OF_HARD_CASES))
-    pids = [read_pid(name) for name in ("stuck", "stuck_child", "asleep", "asleep_child", "idle")]
-    parent.kill()
-    parent.wait()
-    gone(*pids)
 
 
 def test_the_modules_import_without_posix(child_python):
