@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_widgets.cli.demo import DemoError, run_demo
+from hpo_widgets.search.limits import typed_positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,17 +53,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the quickstart notebook without a browser: a search over the settings of a classifier, "
         "on this machine. Writes the executed notebook and a page with its plots.",
     )
-    demo.add_argument("--trials", type=_whole_above_zero, metavar="N", help="number of trials (default: 60)")
+    demo.add_argument("--trials", type=_positive_int, metavar="N", help="number of trials (default: 60)")
     demo.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
     )
     return parser
 
 
-def _whole_above_zero(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
-    return int(text)
+def _positive_int(text: str) -> int:
+    try:
+        return typed_positive_int("it", text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _version() -> str:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets.engines.base import ENGINE_METHODS, default_concurrency
+from hpo_widgets.trials.export import more_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -126,12 +127,4 @@ class Template(ABC):
 
     def hyper_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
-        return [
-            {
-                "trial/number": str(trial.number),
-                "trial/state": trial.status,
-                "trial/epoch": str(trial.epoch),
-                "trial/error": trial.error or "",
-            }
-            for trial in trials
-        ]
+        return [more_parameters(trial) for trial in trials]

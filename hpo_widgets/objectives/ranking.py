@@ -21,9 +21,9 @@ Values = float | Sequence[float | None] | None
 class Ranking:
     """Trials in the order of their values, best first.
 
-    One objective: by value. Several: by non-dominated front, then by spread along the front. Trials with an
-    infinite value come last whatever the sign, trials without a value or with NaN are not ranked at all. Equal
-    trials keep the order of their numbers.
+    One objective: by value. Several: by non-dominated front, then by spread along the front; the best by one of
+    them is asked for by `best_by`. Trials with an infinite value come last whatever the sign, trials without a value
+    or with NaN are not ranked at all. Equal trials keep the order of their numbers.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class Ranking:
         # One objective: every trial. Several: those with an infinite value, which stand behind all fronts.
         self._sorted: Any = SortedList()
         self._fronts = _Fronts() if len(objectives) > 1 else None
+        # Several objectives: all trials in the order of each.
+        self._by_objective: list[Any] = [SortedList() for _ in objectives] if len(objectives) > 1 else [self._sorted]
 
     def __len__(self) -> int:
         """Return the number of ranked trials."""
@@ -72,11 +74,19 @@ class Ranking:
             return
         self.discard(number)
         if losses is not None:
-            self._losses[number] = losses
-            if self._fronts is not None and all(map(math.isfinite, losses)):
-                self._fronts.add(number, losses)
-            else:
-                self._sorted.add(_sort_key(number, losses))
+            self._add(number, losses)
+
+    def _add(self, number: int, losses: tuple[float, ...]) -> None:
+        self._losses[number] = losses
+        if self._fronts is None:
+            self._sorted.add(_sort_key(number, losses))
+            return
+        if all(map(math.isfinite, losses)):
+            self._fronts.add(number, losses)
+        else:
+            self._sorted.add(_sort_key(number, losses))
+        for objective, trials in enumerate(self._by_objective):
+            trials.add(_sort_key(number, losses, objective))
 
     def put_all(self, trials: Iterable[tuple[int, Values]]) -> None:
         """Rank many trials at once, as when a search is opened again."""
@@ -86,11 +96,11 @@ class Ranking:
             self.discard(number)
             if losses is None:
                 continue
-            self._losses[number] = losses
-            if self._fronts is not None and all(map(math.isfinite, losses)):
-                self._fronts.add(number, losses)
-            else:
+            if self._fronts is None:
+                self._losses[number] = losses
                 keys.append(_sort_key(number, losses))
+            else:
+                self._add(number, losses)
         self._sorted.update(keys)
 
     def load(self, numbers: np.ndarray, values: np.ndarray) -> None:
@@ -129,6 +139,9 @@ class Ranking:
             self._fronts.discard(number)
         else:
             self._sorted.remove(_sort_key(number, losses))
+        if self._fronts is not None:
+            for objective, trials in enumerate(self._by_objective):
+                trials.remove(_sort_key(number, losses, objective))
 
     def __iter__(self) -> Iterator[int]:
         """Return all ranked trials, best first."""
@@ -155,10 +168,24 @@ class Ranking:
         numbers = iter(self) if accept is None else filter(accept, self)
         return list(itertools.islice(numbers, max(0, k)))
 
-    @property
-    def best(self) -> int | None:
-        """The best trial, None when none is ranked."""
-        return next(iter(self), None)
+    def best_by(self, objective: int, accept: Callable[[int], bool] | None = None) -> int | None:
+        """Return the best trial by one objective.
+
+        Parameters
+        ----------
+        objective : int
+            Its index. Of trials that are equal in it the other objectives decide, in their order, so that the best
+            one is on the Pareto front.
+        accept : callable, optional
+            Tells which trials count; by default all.
+
+        Returns
+        -------
+        int or None
+            A trial's number, None when none counts.
+        """
+        numbers = (key[-1] for key in self._by_objective[objective])
+        return next(numbers if accept is None else filter(accept, numbers), None)
 
     def rank(self, number: int) -> int | None:
         """Return the place of a trial, 0 for the best, None when it is not ranked."""
@@ -182,8 +209,10 @@ class Ranking:
         return None if any(map(math.isnan, losses)) else losses
 
 
-def _sort_key(number: int, losses: tuple[float, ...]) -> tuple[Any, ...]:
-    return (not all(map(math.isfinite, losses)), losses, number)
+def _sort_key(number: int, losses: tuple[float, ...], first: int = 0) -> tuple[Any, ...]:
+    """Order by one of the losses first; with an infinite one behind all others."""
+    ordered = losses if first == 0 else (losses[first], *losses)
+    return (not all(map(math.isfinite, losses)), ordered, number)
 
 
 class _Fronts:

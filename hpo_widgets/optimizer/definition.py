@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
-from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.journal import DIRECTORY, journal_path, new_search_id
 from hpo_widgets.objectives import Objective, make_objectives
-from hpo_widgets.optimizer.settings import make_settings
 from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.process import WorkerEnvironment
     from hpo_widgets.engines.template import Template
     from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials import TrialRow
+    from hpo_widgets.viewer.journal_state import JournalState
 
 CONTROLLER_KEYWORDS = (
     "total_max_jobs",
@@ -46,8 +47,23 @@ CONTROLLER_KEYWORDS = (
 
 
 @dataclass(slots=True)
+class RestoredTrials:
+    """What a search that is opened again takes up from its journal."""
+
+    journal_state: JournalState
+    columns: Mapping[str, Any]
+    """All trials (`JournalReader.columns`)."""
+    sequence: int
+    """The journal's last write that they hold."""
+    jobs: Mapping[int, str]
+    """Trial number to the id of its job."""
+    interrupted: Sequence[TrialRow]
+    """Trials whose jobs still run somewhere; the next run takes them over."""
+
+
+@dataclass(slots=True)
 class Definition:
-    """A checked search: everything the controller needs to begin."""
+    """A checked search: everything that `HyperParameterOptimizer` needs to begin, or to go on with one."""
 
     template: Template
     space: Space
@@ -56,18 +72,26 @@ class Definition:
     is_seeded: bool
     settings: Settings
     name: str
-    journal: Path
+    search_id: str
+    path: Path
+    """Where the journal is, or will be once the search was started."""
     worker_env: WorkerEnvironment = field(repr=False)  # may hold credentials
     header: dict[str, Any]
+    save_top_k: int = 0
+    """Archive ended trials beyond the k best; 0: keep all."""
     has_default_concurrency: bool = False
     """Whether nobody said how many trials may run at once."""
+    job_class: type | None = None
+    """What runs the trials from the next start on, in place of the default engine."""
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The template experiment and further arguments as they were given, for `as_code`."""
+    past: RestoredTrials | None = field(default=None, repr=False)
+    """What a search that is opened again takes up."""
 
-    def make_engine(self, workers: int, search_id: str, job_class: type | None = None) -> JobEngine:
-        """Bring up what runs the trials; ``job_class`` in place of the default engine."""
-        options = EngineOptions(search_id, self.worker_env)
-        return self.template.make_engine(workers, space=self.space, job_class=job_class, options=options)
+    def make_engine(self, workers: int) -> JobEngine:
+        """Bring up what runs the trials."""
+        options = EngineOptions(self.search_id, self.worker_env)
+        return self.template.make_engine(workers, space=self.space, job_class=self.job_class, options=options)
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")
@@ -84,7 +108,17 @@ def names_a_task(base_task_id: object) -> bool:
 def make_template(base_task_id: object, arguments: str | Sequence[str] | None = None) -> Template:
     """The template experiment that ``base_task_id`` names.
 
-    ``arguments`` says how a script gets its parameters (`ScriptEngine`).
+    Parameters
+    ----------
+    base_task_id
+        What the constructor's argument of that name was.
+    arguments
+        How a script gets its parameters (`ScriptEngine`).
+
+    Returns
+    -------
+    Template
+        Its callable, script or Task.
 
     Raises
     ------
@@ -112,7 +146,25 @@ def make_template(base_task_id: object, arguments: str | Sequence[str] | None = 
 def split_keywords(
     optimizer_kwargs: Mapping[str, Any], strategy_class: type[SearchStrategy]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort keywords into the controller's and the strategy's; ``TypeError`` for unknown ones."""
+    """Sort keywords into the controller's and the strategy's.
+
+    Parameters
+    ----------
+    optimizer_kwargs
+        All of them.
+    strategy_class
+        Says by its constructor which it takes.
+
+    Returns
+    -------
+    tuple of dict
+        The controller's and the strategy's; a keyword of both is in both.
+
+    Raises
+    ------
+    TypeError
+        For an unknown one, with the nearest known one.
+    """
     for_strategy = strategy_class.keywords()
     known = {*CONTROLLER_KEYWORDS, *for_strategy}
     controller: dict[str, Any] = {}
@@ -182,12 +234,14 @@ def _define(
     template.check_search(space, objectives)
     strategy = strategy_class(**strategy_keywords)
     strategy.check(space, objectives)
-    settings = make_settings(
-        max_number_of_concurrent_tasks=max_number_of_concurrent_tasks,
+    has_default_concurrency = max_number_of_concurrent_tasks is None
+    settings = Settings.checked(
+        keywords,
+        max_number_of_concurrent_tasks=(
+            template.default_concurrency if max_number_of_concurrent_tasks is None else max_number_of_concurrent_tasks
+        ),
         optimization_time_limit=optimization_time_limit,
         compute_time_limit=compute_time_limit,
-        keywords=keywords,
-        concurrency=template.default_concurrency,
     )
     name = keywords.get("name") or template.name
     if not isinstance(name, str):
@@ -211,6 +265,7 @@ def _define(
         "group": recorded.get("spawn_project"),
         **template.facts,
     }
+    search_id = new_search_id(name)
     return Definition(
         template=template,
         space=space,
@@ -219,10 +274,12 @@ def _define(
         is_seeded=strategy_keywords.get("seed") is not None,
         settings=settings,
         name=name,
-        journal=Path(keywords.get("journal") or DIRECTORY),
+        search_id=search_id,
+        path=journal_path(Path(keywords.get("journal") or DIRECTORY), search_id),
         worker_env=keywords.get("worker_env"),
         header=header,
-        has_default_concurrency=max_number_of_concurrent_tasks is None,
+        save_top_k=recorded.get("save_top_k_tasks_only") or 0,
+        has_default_concurrency=has_default_concurrency,
         given={"base_task_id": template.base_task_id, **recorded, **optimizer_kwargs},
     )
 

@@ -6,34 +6,43 @@ the controller's thread (`hpo_widgets.controller`), what is durable to the recor
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.controller import Controller
+from hpo_widgets.controller.callbacks import CallbackThread
+from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.journal import DIRECTORY, find, journal_path, new_search_id
-from hpo_widgets.optimizer.definition import define, names_a_task
-from hpo_widgets.optimizer.running_search import JOURNALS_OF_THIS_PROCESS
-from hpo_widgets.optimizer.search_commands import SearchCommands
-from hpo_widgets.optimizer.settings import above_zero, whole_above_zero
-from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.optimizer.commands import SearchCommands
+from hpo_widgets.optimizer.definition import Definition, define, names_a_task
+from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
+from hpo_widgets.search.as_code import constructor_call, current_arguments
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.readable import ReadableSearch, wait_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.random import RandomSearch
-from hpo_widgets.trials import Trial, TrialState
-from hpo_widgets.trials.export import experiment_details, to_dataframe
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import optuna
-    import pandas as pd
 
+    from hpo_widgets.engines.base import JobEngine
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import Notice, RemoteSource, SearchStatus, StopReason
+    from hpo_widgets.search.budget import Budget
+    from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.store import TrialStore
 
 
-class HyperParameterOptimizer(SearchCommands):
+class HyperParameterOptimizer(ReadableSearch):
     """Hyperparameter search controller: runs a template experiment again and again with other values.
 
     Names, defaults and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``.
@@ -43,6 +52,7 @@ class HyperParameterOptimizer(SearchCommands):
     base_task_id
         The template experiment: a callable, a `pathlib.Path` to a script, or a ClearML Task or its id. A callable
         gets its parameters by keyword, and ``trial`` if its signature has it. A Task is cloned for each trial.
+        (`open` gives the checked `Definition` of the search that it opens.)
     hyper_parameters
         Parameter objects, of hpo_widgets or of ``clearml.automation``.
     objective_metric_title, objective_metric_series, objective_metric_sign
@@ -88,7 +98,7 @@ class HyperParameterOptimizer(SearchCommands):
 
     def __init__(
         self,
-        base_task_id: Callable[..., Any] | Path | str,
+        base_task_id: Callable[..., Any] | Path | str | Definition,
         hyper_parameters: Sequence[Any],
         objective_metric_title: str | Sequence[str] | None = None,
         objective_metric_series: str | Sequence[str] | None = None,
@@ -104,34 +114,66 @@ class HyperParameterOptimizer(SearchCommands):
         save_top_k_tasks_only: int | None = None,
         **optimizer_kwargs: Any,
     ) -> None:
-        definition = define(
-            base_task_id=base_task_id,
-            hyper_parameters=hyper_parameters,
-            objective_metric_title=objective_metric_title,
-            objective_metric_series=objective_metric_series,
-            objective_metric_sign=objective_metric_sign,
-            optimizer_class=optimizer_class,
-            max_number_of_concurrent_tasks=max_number_of_concurrent_tasks,
-            optimization_time_limit=optimization_time_limit,
-            compute_time_limit=compute_time_limit,
-            recorded={
-                "execution_queue": execution_queue,
-                "auto_connect_task": auto_connect_task,
-                "always_create_task": always_create_task,
-                "spawn_project": spawn_project,
-                "save_top_k_tasks_only": save_top_k_tasks_only,
-            },
-            optimizer_kwargs=optimizer_kwargs,
+        if not isinstance(base_task_id, Definition):
+            base_task_id = define(
+                base_task_id=base_task_id,
+                hyper_parameters=hyper_parameters,
+                objective_metric_title=objective_metric_title,
+                objective_metric_series=objective_metric_series,
+                objective_metric_sign=objective_metric_sign,
+                optimizer_class=optimizer_class,
+                max_number_of_concurrent_tasks=max_number_of_concurrent_tasks,
+                optimization_time_limit=optimization_time_limit,
+                compute_time_limit=compute_time_limit,
+                recorded={
+                    "execution_queue": execution_queue,
+                    "auto_connect_task": auto_connect_task,
+                    "always_create_task": always_create_task,
+                    "spawn_project": spawn_project,
+                    "save_top_k_tasks_only": save_top_k_tasks_only,
+                },
+                optimizer_kwargs=optimizer_kwargs,
+            )
+        definition = self._definition = base_task_id
+        JOURNALS_OF_THIS_PROCESS[definition.search_id] = definition.path
+        self._callbacks = CallbackThread(self._callback_failed)
+        self._recorder = Recorder(
+            definition.search_id,
+            definition.path,
+            definition.header,
+            definition.space,
+            definition.objectives,
+            save_top_k=definition.save_top_k,
+            remote=definition.template.remote,
         )
-        search_id = new_search_id(definition.name)
-        self._setup(
-            definition,
-            search_id,
-            journal_path(definition.journal, search_id),
-            save_top_k=save_top_k_tasks_only or 0,
+        self._controller = Controller(
+            space=definition.space,
+            objectives=definition.objectives,
+            strategy=definition.strategy,
+            is_seeded=definition.is_seeded,
+            settings=definition.settings,
+            recorder=self._recorder,
+            callbacks=self._callbacks,
+            make_engine=self._make_engine,
         )
+        self._commands = SearchCommands(self, definition, self._controller, self._recorder)
+        for sentence in definition.template.notices:
+            self._controller.notice("template", sentence)
+        if definition.past is not None:
+            past, definition.past = definition.past, None  # its columns are large
+            self._recorder.load(past.columns, past.sequence, past.jobs)
+            self._controller.restore(past.journal_state, past.columns, past.interrupted)
 
-    # ClearML's members ----------------------------------------------------------------------------
+    def _make_engine(self, workers: int) -> JobEngine:
+        return self._definition.make_engine(workers)
+
+    def _callback_failed(self, error: BaseException) -> None:
+        self._controller.notice("callback", f"job_complete_callback raised {type(error).__name__}: {error}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.status}>"
+
+    # Start and end --------------------------------------------------------------------------------
 
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start the search, or continue it with what is left of its budget.
@@ -161,8 +203,10 @@ class HyperParameterOptimizer(SearchCommands):
             When the trials are for a ClearML server that does not answer.
         """
         if job_complete_callback is not None:
-            self._controller.callback_queue.callback = _checked_callback(job_complete_callback)
-        return self._begin_run(self._starts.announce(), self._controller.start)
+            if not callable(job_complete_callback):
+                raise TypeError(f"job_complete_callback must be callable, got {job_complete_callback!r}")
+            self._controller.callback_queue.callback = job_complete_callback
+        return self._commands.start()
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.
@@ -174,7 +218,7 @@ class HyperParameterOptimizer(SearchCommands):
             if self._definition.has_default_concurrency:
                 self._definition.has_default_concurrency = False
                 self.set_max_number_of_concurrent_tasks(default_concurrency())
-            self._job_class = local
+            self._definition.job_class = local
         return self.start(job_complete_callback)
 
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
@@ -182,7 +226,7 @@ class HyperParameterOptimizer(SearchCommands):
 
         On ClearML it returns once every abort has been sent, or tried at a server that is away; the search is stopping
         until the server agrees, for five minutes at most. Then it ends, and `stop_reason` names the Tasks that may
-        still run. A start that still waits for the server is taken back.
+        still run. A start that still waits for the server is cancelled.
         Idempotent and safe from any thread, a callback's included.
 
         Parameters
@@ -193,7 +237,7 @@ class HyperParameterOptimizer(SearchCommands):
             Wait also for the callbacks that are due. Default True.
         """
         deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
-        stopping = self._stop_run()
+        stopping = self._commands.stop()
         if self._controller.is_current:
             return
         if stopping is not None:
@@ -239,41 +283,53 @@ class HyperParameterOptimizer(SearchCommands):
         return self._definition.template.wait_for_reports(_left(deadline))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """`wait` for coroutines: other cells and widgets go on meanwhile."""
+        """`wait` for coroutines: other cells and widgets go on meanwhile.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+
+        Returns
+        -------
+        bool
+            As `wait`.
+        """
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        changed = asyncio.Event()
-
-        def wake() -> None:
-            # The loop may be gone before its last subscription is.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(changed.set)
-
-        unsubscribe = self.subscribe(wake)
-        seconds = None if timeout is None else max(0.0, float(timeout) * SECONDS_A_MINUTE)
-        deadline = None if seconds is None else time.monotonic() + seconds
+        deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
         ended = self._controller.ended  # of this run: the next one may have begun before its end is seen
+        if not await wait_until(self, ended.is_set, timeout):
+            return False
+        left = _left(deadline)
         try:
-            async with asyncio.timeout(seconds):
-                while not ended.is_set():
-                    await changed.wait()
-                    changed.clear()
+            async with asyncio.timeout(left):
                 return await asyncio.to_thread(self._wait_for_rest, deadline)
         except TimeoutError:
             return False
-        finally:
-            unsubscribe()
+
+    def is_running(self) -> bool:
+        """True while the search runs or pauses."""
+        return not self._controller.ended.is_set()
+
+    # Time -----------------------------------------------------------------------------------------
 
     def set_time_limit(self, in_minutes: float | None = None, specific_time: dt.datetime | None = None) -> None:
-        """Set the search's time limit: minutes from now, or a moment; neither: no limit.
+        """Set the search's time limit; neither argument: no limit.
+
+        Parameters
+        ----------
+        in_minutes
+            Minutes from now.
+        specific_time
+            A moment, naive local or aware.
 
         Raises
         ------
         ValueError
             For a moment in the past or minutes that are not above 0.
         """
-        self._do(lambda: self._controller.commands.set_deadline(_deadline(in_minutes, specific_time)))
+        self._commands.set_time_limit(in_minutes, specific_time)
 
     def get_time_limit(self) -> dt.datetime | None:
         """The moment at which the search ends, as naive local time; None without a limit."""
@@ -288,92 +344,12 @@ class HyperParameterOptimizer(SearchCommands):
         clock = self._controller.state.clock
         return clock.elapsed if clock.was_started else -1.0
 
-    def is_active(self) -> bool:
-        """True while the search runs or pauses, and before it was started (as ClearML's)."""
-        return not self._controller.state.clock.was_started or self.is_running()
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes the search has run; 0 before its start."""
+        return self._controller.state.clock.elapsed
 
-    def get_num_active_experiments(self) -> int:
-        """Number of jobs that are queued or running now."""
-        if not self.is_running():
-            return 0  # also where a full disk kept their ends from being written
-        counts = self.counts
-        return counts[TrialState.QUEUED] + counts[TrialState.RUNNING]
-
-    def get_active_experiments(self) -> Sequence[Any]:
-        """The trials that are queued or running now; on ClearML their Tasks."""
-        if not self.is_running():
-            return []
-        snapshot = self.snapshot()
-        active = snapshot.numbers[snapshot.state <= TrialState.RUNNING]
-        return self._definition.template.experiments([self.trial(int(number)) for number in active])
-
-    def get_top_experiments(self, top_k: int) -> Sequence[Any]:
-        """The best trials, best first, on ClearML their Tasks; never one without the objective.
-
-        Running, pruned and aborted trials with a value rank too; ±inf ranks last. Several
-        objectives: by non-dominated front, then by spread.
-        """
-        whole_above_zero("top_k", top_k)
-        return self._definition.template.experiments(self.top(top_k))
-
-    def get_top_experiments_details(
-        self,
-        top_k: int,
-        all_metrics: bool = False,
-        all_hyper_parameters: bool = False,
-        only_completed: bool = False,
-    ) -> list[dict[str, Any]]:
-        """The best trials as dictionaries: ``task_id``, ``hyper_parameters`` (str), ``metrics``.
-
-        Parameters
-        ----------
-        top_k
-            How many at most; sorted over all trials, then cut.
-        all_metrics
-            All reported scalars instead of the objectives only.
-        all_hyper_parameters
-            Also what belongs to other sections than the searched parameters.
-        only_completed
-            Leave out running, pruned and aborted trials.
-        """
-        whole_above_zero("top_k", top_k)
-        accept = self._recorder.shown.is_completed if only_completed else None
-        trials = [self.trial(number) for number in self._recorder.shown.top(top_k, accept)]
-        template = self._definition.template
-        more = template.hyper_parameters(trials) if all_hyper_parameters else [{}] * len(trials)
-        return [
-            experiment_details(trial, {**template.parameters_of(trial), **others}, all_metrics=all_metrics)
-            for trial, others in zip(trials, more, strict=True)
-        ]
-
-    @classmethod
-    def get_optimizer_top_experiments(
-        cls,
-        objective_metric_title: str | Sequence[str],
-        objective_metric_series: str | Sequence[str],
-        objective_metric_sign: str | Sequence[str],
-        optimizer_task_id: str,
-        top_k: int,
-    ) -> Sequence[Any]:
-        """The best trials of any search, by any scalars that it reported.
-
-        Parameters
-        ----------
-        optimizer_task_id
-            The id of an optimizer Task on ClearML: its best children come as Tasks. Or a search id of this machine
-            (or the path of a journal).
-        """
-        whole_above_zero("top_k", top_k)
-        if names_a_task(optimizer_task_id):
-            from hpo_widgets.engines.clearml.children import top_children
-
-            return top_children(
-                objective_metric_title, objective_metric_series, objective_metric_sign, optimizer_task_id, top_k
-            )
-        from hpo_widgets.viewer import SearchViewer
-
-        with SearchViewer(find_journal(optimizer_task_id)) as viewer:
-            return viewer.top_by(objective_metric_title, objective_metric_series, objective_metric_sign, top_k)
+    # Settings -------------------------------------------------------------------------------------
 
     def get_optimizer(self) -> SearchStrategy:
         """The strategy that chooses points."""
@@ -395,29 +371,70 @@ class HyperParameterOptimizer(SearchCommands):
             For anything else.
         """
         self._definition.template.check_job_class(job_class)
-        self._job_class = job_class
+        self._definition.job_class = job_class
 
     def set_report_period(self, report_period_minutes: float) -> None:
         """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10)."""
-        minutes = above_zero("report_period_minutes", report_period_minutes)
-        self._do(lambda: self._controller.commands.set_settings(report_period=minutes))
+        self._commands.set_report_period(report_period_minutes)
 
-    # Beyond ClearML -------------------------------------------------------------------------------
+    def set_max_number_of_concurrent_tasks(self, number: int) -> None:
+        """Change how many trials run at once; running ones finish."""
+        self._commands.set_max_number_of_concurrent_tasks(number)
+
+    def set_total_max_jobs(self, number: int | None) -> None:
+        """Change the job budget; None: no limit.
+
+        Less than was launched already becomes that number: nothing more is launched, and ``errors`` says so.
+        """
+        self._commands.set_total_max_jobs(number)
+
+    def set_compute_time_limit(self, minutes: float | None) -> None:
+        """Change the compute budget, in minutes; None: no limit."""
+        self._commands.set_compute_time_limit(minutes)
+
+    # Steering -------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        return self._commands.capabilities
+
+    def command(self, name: str, *arguments: Any) -> None:
+        """Ask for one of the commands of `Search` and return at once; what goes wrong appears in ``errors``.
+
+        Parameters
+        ----------
+        name
+            The name of the method.
+        *arguments
+            Its arguments.
+        """
+        self._commands.command(name, *arguments)
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, time limits run on."""
-        self._do(self._controller.pause)
+        self._commands.pause()
 
     def resume(self) -> None:
         """Launch again; starts a search that was reopened paused, with the errors of `start`."""
-        if self._is_resuming("resume"):
-            self._begin_run(self._starts.announce(), self._resume_run)
-        else:
-            self._do(self._controller.resume)
+        self._commands.resume()
 
     def set_range(self, name: str, range: Sequence[Any]) -> None:  # noqa: A002 -- the field's word
-        """Narrow or widen one range: ``(low, high)`` in parameter values, or the allowed choices."""
-        self.set_ranges({name: range})
+        """Narrow or widen one range.
+
+        Parameters
+        ----------
+        name
+            The parameter.
+        range
+            ``(low, high)`` in parameter values, or the allowed choices.
+
+        Raises
+        ------
+        ValueError
+            As `set_ranges`.
+        """
+        self._commands.set_range(name, range)
 
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
         """Change ranges in one gesture: the next trial proposed lies inside, history is kept.
@@ -427,46 +444,213 @@ class HyperParameterOptimizer(SearchCommands):
         ValueError
             For unknown names (with the nearest one) and impossible ranges; nothing changes then.
         """
-        self.space.with_ranges(ranges)  # raises here, whatever thread the search is on
-        self._do(lambda: self._controller.commands.set_ranges(ranges))
+        self._commands.set_ranges(ranges)
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        self._do(self._controller.commands.undo)
+        self._commands.undo()
 
     def redo(self) -> None:
         """Take back the last `undo`."""
-        self._do(self._controller.commands.redo)
+        self._commands.redo()
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
-        """Run a point of one's own next, duplicate or not; it counts against the budget."""
-        point = self.space.normalise(parameters)
-        self._do(lambda: self._controller.commands.enqueue(dict(point)))
+        """Run a point of one's own next, duplicate or not; it counts against the budget.
+
+        Where the budget is used up, the point waits until ``total_max_jobs`` is raised, and ``errors`` says so.
+        """
+        self._commands.enqueue_trial(parameters)
 
     def retry(self, trial: Trial | int) -> None:
-        """Run a trial's point again; the retry counts against the budget."""
-        number = trial.number if isinstance(trial, Trial) else trial
-        self.enqueue_trial(self.trial(number).parameters)
+        """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget."""
+        self._commands.retry(trial)
 
-    def set_max_number_of_concurrent_tasks(self, number: int) -> None:
-        """Change how many trials run at once; running ones finish."""
-        number = whole_above_zero("max_number_of_concurrent_tasks", number)
-        self._do(lambda: self._controller.commands.set_settings(max_number_of_concurrent_tasks=number))
+    # What the search is ---------------------------------------------------------------------------
 
-    def set_total_max_jobs(self, number: int | None) -> None:
-        """Change the job budget; None: no limit."""
-        if number is not None:
-            number = whole_above_zero("total_max_jobs", number)
-        self._do(lambda: self._controller.commands.set_settings(total_max_jobs=number))
+    @property
+    def id(self) -> str:
+        """The search id, which also names its journal."""
+        return self._recorder.search_id
 
-    def set_compute_time_limit(self, minutes: float | None) -> None:
-        """Change the compute budget, in minutes; None: no limit."""
-        minutes = above_zero("compute_time_limit", minutes)
-        self._do(lambda: self._controller.commands.set_settings(compute_time_limit=minutes))
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal is, or will be once the search was started."""
+        return self._recorder.path
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """All trials with typed values, one row a trial."""
-        return to_dataframe(self.snapshot(), self._definition.space, self.objectives)
+    @property
+    def name(self) -> str:
+        """The search's name; by default the template experiment's."""
+        return self._definition.name
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self._controller.state.space
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self._definition.objectives
+
+    @property
+    def engine_name(self) -> str:
+        """Where trials run."""
+        return self._definition.template.place(self._definition.job_class)
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's class name."""
+        return type(self._controller.state.strategy).__name__
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
+        return self._controller.state.status
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the search ended; None while it has not."""
+        return self._controller.state.stop_reason
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them."""
+        return self._controller.state.budget
+
+    @property
+    def next_poll(self) -> float | None:
+        """Seconds until a server that runs the trials is looked at again; None where there is none."""
+        due = self._controller.next_poll
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """The space epochs so far, the first included."""
+        return self._controller.state.epochs.marks
+
+    @property
+    def errors(self) -> Sequence[Notice]:
+        """What went wrong beside trials, oldest first."""
+        return self._controller.notices
+
+    @property
+    def max_number_of_concurrent_tasks(self) -> int:
+        """Trials that run at once at most."""
+        return self._controller.state.settings.max_number_of_concurrent_tasks
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget; None: no limit."""
+        return self._controller.state.settings.total_max_jobs
+
+    # Trials ---------------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> TrialStore:
+        return self._recorder.shown
+
+    @property
+    def _declared_space(self) -> Space:
+        return self._definition.space
+
+    def _experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
+        return self._definition.template.experiments(trials)
+
+    def _parameters_of(self, trial: Trial) -> Mapping[str, str]:
+        return self._definition.template.parameters_of(trial)
+
+    def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
+        return self._definition.template.hyper_parameters(trials)
+
+    def trial(self, number: int) -> Trial:
+        """One trial; ``IndexError`` when there is none of that number."""
+        return self._recorder.trial(number)
+
+    def log_so_far(self, number: int) -> Future[str | None]:
+        """Ask what a trial has printed so far; empty for one of this machine that does not run."""
+        job, remote = self._recorder.job_of(number), self._definition.template.remote
+        if job is not None and remote is not None:
+            return self._console(number, job, remote)
+        if self.is_running():
+            return self._controller.submit(lambda: self._controller.log(number))
+        nothing: Future[str | None] = Future()
+        nothing.set_result("")
+        return nothing
+
+    def _console(self, number: int, job: str, remote: RemoteSource) -> Future[str | None]:
+        """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server.
+
+        A panel asks for a running trial each second, where a remembered text will do, and for an ended one when it is
+        selected or has just ended, where the last lines are what counts.
+        """
+
+        def read() -> str:
+            return "\n".join(filter(None, remote.output(job, fresh=self.trial(number).state.has_ended)))
+
+        return run_in_thread("hpo_widgets console", read, self._recorder.shown.notify)
+
+    def close_files(self) -> None:
+        """Close what reading single trials has opened; it is opened again when somebody asks for one."""
+        self._recorder.reader.close()
+
+    @classmethod
+    def get_optimizer_top_experiments(
+        cls,
+        objective_metric_title: str | Sequence[str],
+        objective_metric_series: str | Sequence[str],
+        objective_metric_sign: str | Sequence[str],
+        optimizer_task_id: str,
+        top_k: int,
+    ) -> Sequence[Any]:
+        """The best trials of any search, by any scalars that it reported.
+
+        Parameters
+        ----------
+        objective_metric_title, objective_metric_series, objective_metric_sign
+            The scalars, as for the constructor.
+        optimizer_task_id
+            The id of an optimizer Task on ClearML: its best children come as Tasks. Or a search id of this machine
+            (or the path of a journal).
+        top_k
+            How many at most.
+
+        Returns
+        -------
+        sequence
+            Best first.
+        """
+        positive_int("top_k", top_k)
+        if names_a_task(optimizer_task_id):
+            from hpo_widgets.engines.clearml.children import top_children
+
+            return top_children(
+                objective_metric_title, objective_metric_series, objective_metric_sign, optimizer_task_id, top_k
+            )
+        from hpo_widgets.viewer import SearchViewer
+
+        with SearchViewer(find_journal(optimizer_task_id)) as viewer:
+            return viewer.top_by(objective_metric_title, objective_metric_series, objective_metric_sign, top_k)
+
+    def as_code(self) -> str:
+        """The search as Python: imports and the constructor call with the ranges and limits of this moment.
+
+        Objects that code can only name, such as a sampler, are written as names with a comment. Nothing of
+        ``worker_env`` is written.
+        """
+        definition, controller = self._definition, self._controller
+        wall_limit = controller.state.settings.optimization_time_limit
+        if controller.state.clock.has_own_deadline:
+            whole = self.budget.wall_minutes.limit
+            wall_limit = None if whole is None else round(whole, 2)
+        given = {**definition.given, "worker_env": None if definition.worker_env is None else ...}
+        base_task_id = given.pop("base_task_id")
+        return constructor_call(
+            base_task_id,
+            self.space,
+            self.objectives,
+            type(controller.state.strategy),
+            current_arguments(controller.state.settings, wall_limit, self.space.limits, given),
+        )
 
     def to_optuna(self) -> optuna.Study:
         """The search so far as an Optuna study, for Optuna's own plots and analyses."""
@@ -494,6 +678,8 @@ class HyperParameterOptimizer(SearchCommands):
             optimizer Task on ClearML: what became of its trials is read from their Tasks, those that still wait or
             run are taken over by `start`, and the journal is written anew where it is missing (``journal=`` names
             its directory). The id of an optimizer Task of ClearML's own controller gives a view.
+        search
+            The id of a search in the directory ``journal_or_task_id``.
         base_task_id
             The template experiment. With it the search can be continued by `start`, unless a live
             process owns it; without it there is a view of it (`SearchViewer`). It may be of another kind than
@@ -509,51 +695,12 @@ class HyperParameterOptimizer(SearchCommands):
             The viewer when there is no ``base_task_id`` or the owner lives; another view, with the same members as
             far as `Search` has them, for a search of ClearML's own controller.
         """
-        from hpo_widgets.optimizer.reopening import reattach, reopen
-
         if search is None and names_a_task(journal_or_task_id):
             return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs)
         path = find_journal(journal_or_task_id, search)
         return reopen(cls, path, base_task_id, optimizer_kwargs)
 
 
-def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> Path:
-    """The journal that a path, a directory with a search id, or a search id alone names."""
-    path = Path(journal_or_task_id)
-    if search is not None:
-        return find(search, path)
-    if path.is_file():
-        return path
-    if isinstance(journal_or_task_id, Path) or path.suffix == ".sqlite":
-        msg = f"there is no journal at {path}"
-        raise FileNotFoundError(msg)
-    known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
-    return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
-
-
-def _checked_callback(callback: Any) -> Callable[..., Any]:
-    if not callable(callback):
-        msg = f"job_complete_callback must be callable, got {callback!r}"
-        raise TypeError(msg)
-    return callback  # type: ignore[no-any-return]
-
-
 def _left(deadline: float | None) -> float | None:
     """Seconds until a moment of ``time.monotonic()``, 0 when it has passed; None: there is none."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _deadline(in_minutes: float | None, specific_time: Any) -> dt.datetime | None:
-    now = dt.datetime.now()
-    if specific_time is not None:
-        if not isinstance(specific_time, dt.datetime):
-            msg = f"specific_time must be a datetime, got {specific_time!r}"
-            raise TypeError(msg)
-        if specific_time.tzinfo is not None:
-            specific_time = specific_time.astimezone().replace(tzinfo=None)
-        if specific_time <= now:
-            msg = f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now"
-            raise ValueError(msg)
-        return cast("dt.datetime", specific_time)
-    minutes = above_zero("in_minutes", in_minutes)
-    return None if minutes is None else now + dt.timedelta(minutes=minutes)

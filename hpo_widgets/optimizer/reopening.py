@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, journal_path
-from hpo_widgets.optimizer.definition import Definition, make_template, split_keywords
-from hpo_widgets.optimizer.recovery import settle
-from hpo_widgets.optimizer.running_search import JOURNALS_OF_THIS_PROCESS
+from hpo_widgets.controller.active_trial import ActiveTrial
+from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, find, journal_path
+from hpo_widgets.optimizer.definition import Definition, RestoredTrials, make_template, split_keywords
 from hpo_widgets.parameters import as_parameter
-from hpo_widgets.search.current_arguments import arguments_as_kept
+from hpo_widgets.search.as_code import arguments_as_kept
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
@@ -21,11 +22,47 @@ from hpo_widgets.viewer.journal_state import JournalState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hpo_widgets.engines.base import Recovered
     from hpo_widgets.engines.template import Template
+    from hpo_widgets.objectives import Objective
     from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
     from hpo_widgets.search import Search
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import TrialRow
+
+JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
+"""Search id to journal of every search made here, so that an id finds its file in whatever folder it is."""
+
+
+def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> Path:
+    """Find a journal.
+
+    Parameters
+    ----------
+    journal_or_task_id
+        Its path, a directory of journals, or a search id.
+    search
+        The search id, where that is a directory.
+
+    Returns
+    -------
+    Path
+        The journal's file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    """
+    path = Path(journal_or_task_id)
+    if search is not None:
+        return find(search, path)
+    if path.is_file():
+        return path
+    if isinstance(journal_or_task_id, Path) or path.suffix == ".sqlite":
+        raise FileNotFoundError(f"there is no journal at {path}")
+    known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
+    return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
 
 
 def reopen(
@@ -36,9 +73,25 @@ def reopen(
     *,
     is_anew: bool = False,
 ) -> HyperParameterOptimizer | SearchViewer:
-    """A search to continue, or a view of it when it lives elsewhere or its callable is missing.
+    """Open a search by its journal.
 
-    ``is_anew`` says that the journal was just written from what a server keeps, so that its trials are still to come.
+    Parameters
+    ----------
+    cls
+        The class of the search.
+    path
+        Its journal.
+    base_task_id
+        The template experiment; None: there is a view only.
+    keywords
+        Further arguments of `HyperParameterOptimizer.open`.
+    is_anew
+        Whether the journal was just written from what a server keeps, so that its trials are still to come.
+
+    Returns
+    -------
+    HyperParameterOptimizer or SearchViewer
+        A search to continue, or a view of it when it lives elsewhere or its callable is missing.
     """
     if base_task_id is None:
         if keywords:
@@ -59,7 +112,7 @@ def reopen(
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
             if is_interrupted:
-                interrupted = settle(journal, recovered, JournalState(header).objectives)
+                interrupted = reconcile(journal, recovered, JournalState(header).objectives)
             if own or template.kind != header["engine"]:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
@@ -164,16 +217,12 @@ def _continued(
     bulk, jobs = reader.columns(), reader.jobs()
     if last_sign is not None:
         state.end_interrupted(last_sign)
-    definition = _definition(state, template, keywords, reader.path)
-    optimizer = cls.__new__(cls)
-    save_top_k = header["arguments"].get("save_top_k_tasks_only") or 0
-    optimizer._setup(definition, reader.search_id, reader.path, save_top_k=save_top_k)  # noqa: SLF001 -- the other half of the constructor
-    optimizer._recorder.load(bulk, sequence, jobs)  # noqa: SLF001
-    optimizer._controller.restore(state, bulk, interrupted)  # noqa: SLF001
-    return optimizer
+    definition = _definition(state, template, keywords, reader)
+    definition.past = RestoredTrials(state, bulk, sequence, jobs, interrupted)
+    return cls(definition, definition.space.parameters)
 
 
-def _definition(state: JournalState, template: Template, keywords: dict[str, Any], path: Path) -> Definition:
+def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
     header = state.header
     optimizer_class = keywords.pop("optimizer_class", None)
     strategy_class: type[SearchStrategy]
@@ -197,9 +246,11 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         is_seeded=header["is_seeded"],
         settings=state.settings,
         name=state.name,
-        journal=path,
+        search_id=reader.search_id,
+        path=reader.path,
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),
+        save_top_k=header["arguments"].get("save_top_k_tasks_only") or 0,
         given={
             **arguments_as_kept(header["arguments"]),
             "base_task_id": template.base_task_id,
@@ -207,3 +258,52 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
             **strategy_keywords,
         },
     )
+
+
+def reconcile(
+    journal: Journal, recovered: Sequence[Recovered] | None, objectives: tuple[Objective, ...]
+) -> list[TrialRow]:
+    """Write into a journal what became of its trials while nobody followed them.
+
+    Parameters
+    ----------
+    journal
+        The journal, whose owner is gone.
+    recovered
+        What has changed, as a server tells it; None: the trials ended with their owner.
+    objectives
+        What is optimised.
+
+    Returns
+    -------
+    list of TrialRow
+        The trials that still run somewhere.
+    """
+    if recovered is None:
+        journal.abort_interrupted()
+        return []
+    rows = [_brought_up_to_date(found, objectives, journal.last_owner_seen) for found in recovered]
+    if rows:
+        journal.write(trials=rows)
+    return [row for row in rows if not TrialState(row.state).has_ended]
+
+
+def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], last_sign: float | None) -> TrialRow:
+    trial = ActiveTrial(found.row, None, 0.0)
+    trial.restore()
+    trial.take_summary(found.summary)
+    row = trial.refresh(objectives)
+    now = time.time()
+    if found.state is None:
+        sentence = "Aborted by a restart: the process that ran the search ended before this trial was launched."
+        return trial.finish(TrialState.ABORTED, last_sign or now, sentence)
+    if not found.state.has_ended:
+        row.state = int(found.state)
+        if found.seconds is not None and math.isnan(row.started):
+            row.started = now - found.seconds
+        return row
+    state, error = found.state, found.error
+    if state is TrialState.COMPLETED:
+        error = trial.validate_objectives(objectives)
+        state = TrialState.COMPLETED if error is None else TrialState.FAILED
+    return trial.finish(state, now, error, found.seconds)

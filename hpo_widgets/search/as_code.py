@@ -26,6 +26,7 @@ from hpo_widgets.parameters import (
     redeclared,
 )
 from hpo_widgets.parameters.choices import UnknownChoice, choice_label, python_value
+from hpo_widgets.search.limits import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,27 @@ if TYPE_CHECKING:
 
 PACKAGE = "hpo_widgets"
 _OPTUNA_OF_CLEARML = "clearml.automation.optuna"
+
+_DEFAULTS: dict[str, object] = {
+    "execution_queue": None,
+    "optimization_time_limit": None,
+    "compute_time_limit": None,
+    "auto_connect_task": True,
+    "always_create_task": False,
+    "spawn_project": None,
+    "save_top_k_tasks_only": None,
+    "total_max_jobs": None,
+    "time_limit_per_job": None,
+    "min_iteration_per_job": None,
+    "max_iteration_per_job": None,
+    "max_failures": 10,
+    "allow_duplicates": False,
+    "stop_grace": 0.1,
+    "limits": None,
+    "seed": None,
+}
+_NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
+
 _STRATEGIES = ("RandomSearch", "GridSearch", "OptimizerOptuna", "OptimizerBOHB")
 
 
@@ -96,6 +118,55 @@ def constructor_call(
         entries = "".join(f"    {_text(name)}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
         statements.append(f"optimizer.set_ranges({{\n{entries}}})")
     return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"
+
+
+def current_arguments(
+    settings: Settings,
+    wall_limit: float | None,
+    limits: Mapping[str, object],
+    given: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments of a search beside its template, space, objectives and strategy.
+
+    Parameters
+    ----------
+    settings
+        Limits and sizes as they are now.
+    wall_limit
+        Minutes that the search may take in all; None: any.
+    limits
+        Hard bounds of the space.
+    given
+        What the constructor got beside that; what equals its default is left out.
+
+    Returns
+    -------
+    dict
+        Those that are not at their default, in the constructor's order.
+    """
+    now: dict[str, object] = {"optimization_time_limit": wall_limit, "limits": dict(limits) or None}
+    now |= {
+        name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name in _DEFAULTS and name not in now
+    }
+    merged = {name: given.get(name, default) for name, default in _DEFAULTS.items()} | dict(given) | now
+    keywords: dict[str, object] = {"max_number_of_concurrent_tasks": settings.max_number_of_concurrent_tasks}
+    for name, value in merged.items():
+        if name in _NEVER_WRITTEN:
+            if value is not None:
+                keywords[name] = Named(name, _NEVER_WRITTEN[name])
+        elif value != _DEFAULTS.get(name):
+            keywords[name] = value
+    return keywords
+
+
+def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
+    """Return a journal's arguments; what it holds only the repr of becomes a name."""
+    return {
+        name: Named(name, "as when the search was made")
+        if isinstance(value, str) and value.startswith("<") and value.endswith(">")
+        else value
+        for name, value in kept.items()
+    }
 
 
 class _Writer:

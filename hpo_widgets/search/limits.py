@@ -1,15 +1,149 @@
-"""The limits of a search as a person set them, and the clock that they are measured by."""
+"""The limits of a search as a person sets them, each checked here, and the clock that they are measured by."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpo_widgets.parameters.choices import python_value
 from hpo_widgets.search.budget import Budget, Limit
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SECONDS_A_MINUTE = 60.0
+_LONGEST_QUOTE = 30
+_MOST_DIGITS = 1000
+
+
+def positive_int(name: str, value: object) -> int:
+    """Check a number that counts something.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    value
+        What was given.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no whole number of at least 1.
+    """
+    value = python_value(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number of at least 1, got {value!r:.80}")
+    if value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value}")
+    return value
+
+
+def optional_positive_int(name: str, value: object) -> int | None:
+    """Check as `positive_int` a limit that may be None, which is no limit."""
+    return None if value is None else positive_int(name, value)
+
+
+def positive_minutes(name: str, value: object) -> float | None:
+    """Check a limit of time.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    value
+        Minutes; None or infinity for no limit.
+
+    Returns
+    -------
+    float or None
+        The minutes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no number above 0.
+    """
+    value = python_value(value)
+    if value is None or value == math.inf:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of minutes above 0, got {value!r:.80}; None for no limit")
+    if not value > 0:
+        raise ValueError(f"{name} is in minutes and must be above 0, got {value}; None for no limit")
+    return float(value)
+
+
+def typed_positive_int(name: str, typed: str, *, most: int | None = None) -> int:
+    """Read a number that counts something from what a person has typed.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    typed
+        The text.
+    most
+        The largest number that is taken; None: any.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    ValueError
+        When it is no whole number from 1 to ``most``.
+    """
+    # Python refuses to read thousands of digits.
+    number = int(typed) if typed.isdecimal() and len(typed) < _MOST_DIGITS else 0
+    if number < 1:
+        raise ValueError(f"{name} is a whole number of at least 1, not {_quoted(typed)}")
+    if most is not None and number > most:
+        raise ValueError(f"{name} is at most {most} here, not {_quoted(typed)}")
+    return number
+
+
+def typed_minutes(name: str, typed: str) -> float:
+    """Read a time from what a person has typed.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    typed
+        The text.
+
+    Returns
+    -------
+    float
+        Minutes.
+
+    Raises
+    ------
+    ValueError
+        When it is no number above 0.
+    """
+    try:
+        number = float(typed)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} is in minutes and above 0, such as 5 or 0.5, not {_quoted(typed)}")
+    return number
+
+
+def _quoted(typed: str) -> str:
+    return f"“{typed[:_LONGEST_QUOTE]}{'…' if len(typed) > _LONGEST_QUOTE else ''}”" if typed else "nothing"
 
 
 @dataclass(slots=True)
@@ -30,6 +164,55 @@ class Settings:
     allow_duplicates: bool = False
     stop_grace: float = 0.1
     report_period: float = 10.0
+
+    @classmethod
+    def checked(
+        cls,
+        keywords: Mapping[str, Any],
+        *,
+        max_number_of_concurrent_tasks: int,
+        optimization_time_limit: float | None = None,
+        compute_time_limit: float | None = None,
+    ) -> Settings:
+        """Make settings of what a person gave, each checked.
+
+        Parameters
+        ----------
+        keywords
+            Those of the controller's keywords that were given; others in it are left alone.
+        max_number_of_concurrent_tasks
+            Trials that run at once.
+        optimization_time_limit, compute_time_limit
+            Minutes, of the search and of all jobs together.
+
+        Returns
+        -------
+        Settings
+            With the defaults for what was not given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            With the argument's name, for what is not as it must be.
+        """
+        return cls(
+            positive_int("max_number_of_concurrent_tasks", max_number_of_concurrent_tasks),
+            optimization_time_limit=positive_minutes("optimization_time_limit", optimization_time_limit),
+            compute_time_limit=positive_minutes("compute_time_limit", compute_time_limit),
+            time_limit_per_job=positive_minutes("time_limit_per_job", keywords.get("time_limit_per_job")),
+            max_failures=optional_positive_int("max_failures", keywords.get("max_failures", 10)),
+            allow_duplicates=bool(keywords.get("allow_duplicates", False)),
+            stop_grace=_not_negative_seconds("stop_grace", keywords.get("stop_grace", 0.1)),
+            total_max_jobs=optional_positive_int("total_max_jobs", keywords.get("total_max_jobs")),
+            min_iteration_per_job=optional_positive_int("min_iteration_per_job", keywords.get("min_iteration_per_job")),
+            max_iteration_per_job=optional_positive_int("max_iteration_per_job", keywords.get("max_iteration_per_job")),
+        )
+
+
+def _not_negative_seconds(name: str, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise ValueError(f"{name} must be a number of seconds of at least 0, got {seconds!r}")
+    return float(seconds)
 
 
 class WallClock(NamedTuple):

@@ -79,6 +79,11 @@ class RangeHistory:
         self._redo: list[EpochMark] = []
 
     @property
+    def first_space(self) -> Space:
+        """The space of the first epoch, which fixes the columns."""
+        return self._spaces[0]
+
+    @property
     def number(self) -> int:
         """The present epoch."""
         return self.marks[-1].epoch

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets.objectives import make_objectives
-from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -21,18 +20,20 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.search import COMMANDS, Notice, SearchStatus, StopReason, check_command
-from hpo_widgets.search.budget import Budget
+from hpo_widgets.search.budget import Budget, Limit
+from hpo_widgets.search.limits import optional_positive_int, positive_minutes
+from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import Trial, TrialRow, TrialState
-from hpo_widgets.trials.columns import TrialColumns
+from hpo_widgets.trials.store import TrialStore
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space.range_history import EpochMark
-    from hpo_widgets.trials.columns import Changes, Snapshot
 
 _START = 1_700_000_000.0
 _NOT_WHILE_IDLE = "The search has not started."
@@ -48,7 +49,7 @@ def _default_parameters() -> list[Any]:
     ]
 
 
-class ScriptedSearch:
+class ScriptedSearch(ReadableSearch):
     """A `Search` that does what its script says.
 
     Parameters
@@ -65,8 +66,8 @@ class ScriptedSearch:
         Whether commands are acted on at once. Without it they are only recorded.
     seed
         Seed of the points that are drawn for trials without one.
-    **budget
-        Limits: ``jobs``, ``iterations``, ``compute_minutes``, ``wall_minutes``.
+    jobs, iterations, compute_minutes, wall_minutes
+        The limits of its budget.
 
     Attributes
     ----------
@@ -96,17 +97,25 @@ class ScriptedSearch:
         limits: Mapping[str, Any] | None = None,
         obeys: bool = True,
         seed: int = 0,
-        **budget: float,
+        jobs: int | None = None,
+        iterations: int | None = None,
+        compute_minutes: float | None = None,
+        wall_minutes: float | None = None,
     ) -> None:
         self.id = f"{name}-0"
         self.name = name
         self.engine_name = "this machine"
         self.strategy_name = "script"
         space = Space(_default_parameters() if parameters is None else parameters, limits)
-        self.objectives: tuple[Objective, ...] = make_objectives(titles, series, signs)
-        self.status = SearchStatus.IDLE
+        self._objectives = make_objectives(titles, series, signs)
+        self._status = SearchStatus.IDLE
         self.stop_reason: StopReason | None = None
-        self.budget = Budget.of(**budget)
+        self.budget = Budget(
+            Limit(optional_positive_int("jobs", jobs)),
+            Limit(optional_positive_int("iterations", iterations)),
+            Limit(positive_minutes("compute_minutes", compute_minutes)),
+            Limit(positive_minutes("wall_minutes", wall_minutes)),
+        )
         self.max_number_of_concurrent_tasks = 2
         self.errors: list[Notice] = []
         self.refusals: dict[str, str] = {}
@@ -115,9 +124,8 @@ class ScriptedSearch:
         self._ranges = RangeHistory(space, clock=lambda: self.now)
         self._obeys = obeys
         self._random = np.random.default_rng(seed)
-        self._columns = TrialColumns(self.space.columns, len(self.objectives))
+        self._trials_shown = TrialStore(space, self._objectives)
         self._trials: list[Trial] = []
-        self._ranking = Ranking(self.objectives[:1])
         self._subscribers: list[Callable[[], None]] = []
 
     # -- the script --------------------------------------------------------------------------
@@ -158,10 +166,8 @@ class ScriptedSearch:
             self._row(value, point, state, None, 1.0, at)
             for at, (value, point) in enumerate(zip(values, points, strict=True))
         ]
-        self._columns.put(rows)
-        trials = [self._trial(row, point) for row, point in zip(rows, points, strict=True)]
-        self._trials.extend(trials)
-        self._ranking.put_all((trial.number, trial.values[:1]) for trial in trials)
+        self._trials.extend(self._trial(row, point) for row, point in zip(rows, points, strict=True))
+        self._show(rows)
         self.changed()
 
     def end_trial(
@@ -175,14 +181,13 @@ class ScriptedSearch:
         trial = self._trials[number]
         row = self._row(value, dict(trial.parameters), state, error, self.now - trial.started, 0)
         row.number = number
-        self._columns.put([row])
-        self._trials[number] = ended = self._trial(row, dict(trial.parameters))
-        self._ranking.put(number, ended.values[:1])
+        self._trials[number] = self._trial(row, dict(trial.parameters))
+        self._show([row])
         self.changed()
 
     def set_status(self, status: SearchStatus | str, reason: StopReason | None = None) -> None:
         """Change the status, with the reason when it is an end."""
-        self.status = SearchStatus(status)
+        self._status = SearchStatus(status)
         self.stop_reason = reason
         self.changed()
 
@@ -203,6 +208,10 @@ class ScriptedSearch:
             self.budget.wall_minutes.used += seconds / 60
         self.changed()
 
+    def _show(self, rows: Sequence[TrialRow]) -> None:
+        self._trials_shown.put(rows)
+        self._trials_shown.rank_all(rows)
+
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
         """Begin the next space epoch."""
         self._ranges.set_ranges(ranges, len(self._trials))
@@ -219,6 +228,32 @@ class ScriptedSearch:
         return len(self._subscribers)
 
     # -- the Search protocol -----------------------------------------------------------------
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self._objectives
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
+        return self._status
+
+    @property
+    def _store(self) -> TrialStore:
+        return self._trials_shown
+
+    @property
+    def _declared_space(self) -> Space:
+        return self._ranges.first_space
+
+    def get_time_limit(self) -> dt.datetime | None:
+        """None: only `advance` moves its clock."""
+        return None
+
+    def reached_time_limit(self) -> bool:
+        """Whether nothing is left of the minutes of its budget."""
+        return self.budget.wall_minutes.exceeded
 
     @property
     def space(self) -> Space:
@@ -242,17 +277,6 @@ class ScriptedSearch:
         return None if limit is None else int(limit)
 
     @property
-    def counts(self) -> dict[TrialState, int]:
-        """Number of trials in each state."""
-        return self._columns.counts()
-
-    @property
-    def best_trial(self) -> Trial | None:
-        """The best trial by the first objective."""
-        best = self.top(1)
-        return best[0] if best else None
-
-    @property
     def capabilities(self) -> dict[str, str | None]:
         """What can be done now; `refuse` takes away."""
         possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
@@ -263,14 +287,6 @@ class ScriptedSearch:
         possible["redo"] = None if self._ranges.can_redo else "There is no change of ranges to redo."
         return possible | self.refusals
 
-    def snapshot(self) -> Snapshot:
-        """All trials, as columns."""
-        return self._columns.snapshot()
-
-    def changes_since(self, version: int) -> Changes:
-        """Return the trials that changed after ``version``, as columns."""
-        return self._columns.changes_since(version)
-
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after every change; returns the function that ends it."""
         self._subscribers.append(callback)
@@ -279,10 +295,6 @@ class ScriptedSearch:
     def trial(self, number: int) -> Trial:
         """One trial."""
         return self._trials[number]
-
-    def top(self, k: int) -> list[Trial]:
-        """Return the k best trials by the first objective, best first; infinite values come last."""
-        return [self._trials[number] for number in self._ranking.top(k)]
 
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""
@@ -328,11 +340,9 @@ class ScriptedSearch:
         drawn = self.space.points(self._random.random((1, self.space.num_dimensions)))[0]
         chosen = drawn if point is None else self.space.normalise(point)
         row = self._row(value, chosen, state, error, seconds, 0)
-        self._columns.put([row])
-        trial = self._trial(row, chosen)
-        self._trials.append(trial)
-        self._ranking.put(trial.number, trial.values[:1])
-        return trial.number
+        self._trials.append(self._trial(row, chosen))
+        self._show([row])
+        return row.number
 
     def _row(
         self,

@@ -44,6 +44,16 @@ def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metri
     return {"task_id": trial.id, "hyper_parameters": dict(parameters), "metrics": metrics}
 
 
+def more_parameters(trial: Trial) -> dict[str, str]:
+    """What ``get_top_experiments_details`` adds, beside the parameters, for a trial without a Task."""
+    return {
+        "trial/number": str(trial.number),
+        "trial/state": trial.status,
+        "trial/epoch": str(trial.epoch),
+        "trial/error": trial.error or "",
+    }
+
+
 def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 

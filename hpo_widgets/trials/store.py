@@ -38,10 +38,10 @@ class TrialStore:
         self.columns.put(rows)
 
     def rank(self, row: TrialRow) -> int | None:
-        """Put one row into the ranking; returns the number of the best trial then."""
+        """Put one row into the ranking; returns the number of the best trial then, as `best`."""
         with self._lock:
             self._rank(row.number, row.state, row.values)
-            return self._ranking.best
+            return self._best(0)
 
     def rank_all(self, rows: Iterable[TrialRow]) -> None:
         """Put rows into the ranking."""
@@ -67,10 +67,19 @@ class TrialStore:
         with self._lock:
             return list(self._ranking.top(k, accept))
 
-    def best(self) -> int | None:
-        """The best completed trial, else the best one with a value."""
-        numbers = self.top(1, self.is_completed) or self.top(1)
-        return numbers[0] if numbers else None
+    def best(self, objective: int = 0) -> int | None:
+        """The best completed trial by one objective, else the best one with a value.
+
+        This is what "the best trial" means everywhere: in a callback, a status line, a table and a plot. The front of
+        several objectives is what `top` begins with.
+        """
+        with self._lock:
+            return self._best(objective)
+
+    def _best(self, objective: int) -> int | None:
+        ranking = self._ranking
+        best = ranking.best_by(objective, self.is_completed)
+        return ranking.best_by(objective) if best is None else best
 
     def is_completed(self, number: int) -> bool:
         """Whether a trial ran to its end."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from hpo_widgets.journal import Owner
 
 FOLLOW_SECONDS = 1.0
 """How often a follower looks whether the owner still lives when nothing is written."""
@@ -49,9 +49,8 @@ class JournalFollower:
         self._sequence = self._reader.sequence
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._is_whole = False
-        self._last_sign = 0.0
-        """Unix seconds of the owner's last known sign of life."""
-        self._is_own = False
+        self._owner: Owner | None = None
+        """Who ran the search when last looked at; the last one that was known."""
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
         if whole:
@@ -80,8 +79,7 @@ class JournalFollower:
         owner = self._reader.owner()
         if owner is None:
             return False
-        self._last_sign = owner.heartbeat
-        self._is_own = owner.pid == os.getpid() and owner.host == platform.node()
+        self._owner = owner
         return owner.is_alive
 
     def refresh(self) -> None:

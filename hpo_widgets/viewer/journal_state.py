@@ -28,8 +28,6 @@ class JournalState:
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     name: str = ""
     objectives: tuple[Objective, ...] = ()
-    declared_space: Space = field(init=False)
-    """The first space, which fixes the columns."""
     ranges: RangeHistory = field(init=False)
     settings: Settings = field(default_factory=lambda: Settings(1))
     is_running: bool = False
@@ -51,14 +49,18 @@ class JournalState:
         self.name = header["name"]
         self.objectives = tuple(Objective(*parts) for parts in header["objectives"])
         self.settings = Settings(**header["settings"])
-        self.declared_space = Space.from_dict(header["space"], self.choices)
         # The header has no time: the first event says when the first epoch began.
-        self.ranges = RangeHistory(self.declared_space, clock=lambda: 0.0)
+        self.ranges = RangeHistory(Space.from_dict(header["space"], self.choices), clock=lambda: 0.0)
 
     @property
     def space(self) -> Space:
         """The present space epoch."""
         return self.ranges.space
+
+    @property
+    def declared_space(self) -> Space:
+        """The space of the first epoch, which fixes the columns."""
+        return self.ranges.first_space
 
     def status(self, *, owner_is_alive: bool) -> SearchStatus:
         """What the search is doing; a dead owner's search is stopped, or paused if it was."""

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.search import COMMANDS, check_command
-from hpo_widgets.search.as_code import Named, constructor_call
+from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
 from hpo_widgets.search.budget import Budget, Limit
-from hpo_widgets.search.current_arguments import arguments_as_kept, present_keywords
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, wall_limit_until
+from hpo_widgets.search.readable import ReadableSearch
+from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.export import to_dataframe
 from hpo_widgets.viewer.follower import JournalFollower
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    import pandas as pd
+    import optuna
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Notice, StopReason
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.columns import Changes, Snapshot
+    from hpo_widgets.trials.store import TrialStore
 
 
-class SearchViewer(JournalFollower):
-    """The journal of a search as a `Search`: all that is shown, none of the commands.
+_COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"}
+"""Methods of a search that change it."""
+
+
+class SearchViewer(JournalFollower, ReadableSearch):
+    """The journal of a search as a `Search`: all that can be read of it, none of the commands.
+
+    A method of `HyperParameterOptimizer` that would change the search raises a ``RuntimeError`` that says who runs it.
 
     Parameters
     ----------
@@ -45,6 +53,11 @@ class SearchViewer(JournalFollower):
 
     def __repr__(self) -> str:
         return f"<SearchViewer {self.id} {self.status}>"
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal is."""
+        return self.path
 
     @property
     def name(self) -> str:
@@ -77,7 +90,8 @@ class SearchViewer(JournalFollower):
         began = self._state.run_began
         if began is None:
             return self._state.wall_before
-        until = time.time() if self._owner_is_alive else self._last_sign
+        last_sign = began if self._owner is None else self._owner.heartbeat
+        until = time.time() if self._owner_is_alive else last_sign
         return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
 
     @property
@@ -108,13 +122,15 @@ class SearchViewer(JournalFollower):
     @property
     def counts(self) -> Mapping[TrialState, int]:
         """Number of trials by state."""
-        return self._shown.columns.counts() if self._is_whole else self._counts
+        return super().counts if self._is_whole else self._counts
 
     @property
-    def best_trial(self) -> Trial | None:
-        """The best completed trial, else the best with a value."""
-        number = self._shown.best()
-        return None if number is None else self.trial(number)
+    def _store(self) -> TrialStore:
+        return self._shown
+
+    @property
+    def _declared_space(self) -> Space:
+        return self._state.declared_space
 
     @property
     def errors(self) -> Sequence[Notice]:
@@ -134,36 +150,52 @@ class SearchViewer(JournalFollower):
     @property
     def capabilities(self) -> dict[str, str | None]:
         """No command can be done here; the sentence says why."""
-        if self._owner_is_alive:
-            who = "this very process" if self._is_own else "another process"
-            reason = f"{who} runs this search; this is a view of it"
-        else:
-            reason = "this is a view of a journal; to continue, open it with base_task_id="
-        return dict.fromkeys(COMMANDS, reason)
+        return dict.fromkeys(COMMANDS, self._why_not)
+
+    @property
+    def _why_not(self) -> str:
+        """Why nothing can be changed here, and where it can."""
+        owner = self._owner
+        if owner is None or not self._owner_is_alive:
+            return "this is a view of a journal; to continue, open it with base_task_id="
+        if owner.pid == os.getpid() and owner.is_here:
+            return "this very process runs this search; this is a view of it"
+        return f"another process runs this search (process {owner.pid} on {owner.host}); this is a view of it"
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        """Give, for a command of a search, a function that says why it cannot be done here."""
+        if name not in _COMMAND_METHODS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+        def refuse(*_arguments: object, **_keywords: object) -> object:
+            raise RuntimeError(f"{name}() cannot be done here: {self._why_not}")
+
+        return refuse
 
     def command(self, name: str, *_arguments: object) -> None:
         """Refuse a command, with its reason in ``errors``."""
         check_command(name)
         self._tell("command", f"{name} did nothing: {self.capabilities[name]}")
 
-    def snapshot(self) -> Snapshot:
-        """All trials as columns."""
-        return self._shown.columns.snapshot()
-
-    def changes_since(self, version: int) -> Changes:
-        """The trials that changed after a version, as columns."""
-        return self._shown.columns.changes_since(version)
-
     def trial(self, number: int) -> Trial:
         """One trial."""
         return self._trials.trial(number)
 
-    def top(self, k: int) -> list[Trial]:
-        """The k best trials, best first."""
-        return [self.trial(number) for number in self._shown.top(k)]
-
     def top_by(self, title: Any, series: Any, sign: Any, k: int) -> list[Trial]:
-        """The k best trials by any reported scalars, for instance another sign than the search's."""
+        """The best trials by any reported scalars, for instance another sign than the search's.
+
+        Parameters
+        ----------
+        title, series, sign
+            The scalars, as for the constructor of a search.
+        k
+            How many at most.
+
+        Returns
+        -------
+        list of Trial
+            Best first.
+        """
         objectives = make_objectives(title, series, sign)
         ranking = Ranking(objectives)
         for row in self._reader.trials()[1]:
@@ -188,7 +220,7 @@ class SearchViewer(JournalFollower):
             self.space,
             self.objectives,
             self.strategy_name,
-            present_keywords(
+            current_arguments(
                 settings,
                 self.budget.wall_minutes.limit,
                 self.space.limits,
@@ -196,6 +228,27 @@ class SearchViewer(JournalFollower):
             ),
         )
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """All trials with typed values, one row a trial."""
-        return to_dataframe(self.snapshot(), self._state.declared_space, self.objectives)
+    def to_optuna(self) -> optuna.Study:
+        """The search so far as an Optuna study, for Optuna's own plots and analyses."""
+        from hpo_widgets.strategies.optuna import study_from_trials
+
+        rows = [row for row in self._reader.trials()[1] if TrialState(row.state).has_ended]
+        space = self._declared_space
+        return study_from_trials(space, self.objectives, [Observation.of(row, space) for row in rows], self.name)
+
+    def get_time_limit(self) -> dt.datetime | None:
+        """The moment at which the search ends, as naive local time; None without a limit, or while it does not run."""
+        state = self._state
+        if state.has_own_deadline:
+            return None if state.deadline is None else dt.datetime.fromisoformat(state.deadline)
+        limit = state.settings.optimization_time_limit
+        if limit is None or state.run_began is None:
+            return None
+        return dt.datetime.fromtimestamp(state.run_began) + dt.timedelta(minutes=limit - state.wall_before)
+
+    def reached_time_limit(self) -> bool:
+        """True once a started search is past its limit, and from then on; False without a limit."""
+        if self.stop_reason is not None and self.stop_reason.code == "optimization_time_limit":
+            return True
+        moment = self.get_time_limit()
+        return self.status is not SearchStatus.IDLE and moment is not None and dt.datetime.now() >= moment

@@ -6,6 +6,8 @@ from typing import Any
 
 import traitlets as t
 
+from hpo_widgets.search.limits import positive_int
+
 
 class WholeNumber(t.Int[Any, Any]):
     """An ``Int`` of at least 1 that refuses ``True``, which Python counts as 1 and which is a slip here."""
@@ -15,8 +17,7 @@ class WholeNumber(t.Int[Any, Any]):
 
     def validate(self, obj: Any, value: Any) -> int | None:
         """Return the number, or raise a ``TraitError`` that says what is wrong."""
-        if isinstance(value, bool):
-            msg = f"{self.name} is a whole number of at least 1, got {value}"
-            raise t.TraitError(msg)
-        found: int | None = super().validate(obj, value)
-        return found
+        try:
+            return super().validate(obj, value if value is None else positive_int(str(self.name), value))  # type: ignore[no-any-return]
+        except (TypeError, ValueError) as error:
+            raise t.TraitError(str(error)) from None

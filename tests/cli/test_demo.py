@@ -153,7 +153,7 @@ def test_a_number_of_trials_must_be_a_whole_one_above_zero(number, capsys):
         main(["demo", f"--trials={number}"])
 
     assert raised.value.code == 2
-    assert f"must be a whole number above 0, got '{number}'" in capsys.readouterr().err
+    assert f"it is a whole number of at least 1, not “{number}”" in capsys.readouterr().err
 
 
 def test_no_command_is_an_error_that_shows_the_usage(capsys):

@@ -271,6 +271,10 @@ class RowsBeyondTheReference(Table):
             with pytest.raises(IndexError, match=f"no trial {number}: the search has 3"):
                 made.trial(number)
 
+    def test_best_by_one_objective(self, optimizer):
+        made = finished(optimizer())
+        assert made.best_by(0) == made.best_trial
+
     def test_top_is_best_first(self, optimizer):
         made = finished(optimizer())
         assert [trial.value for trial in made.top(3)] == sorted(trial.value for trial in made.top(3))

@@ -41,6 +41,16 @@ def sorted_anew(trials, objectives):
     return order + [number for _, number in rest]
 
 
+def best_anew(trials, objectives, which):
+    """The best trial by one objective, then by the others in order, infinite ones last."""
+
+    def key(number):
+        losses = [value if one.minimise else -value for value, one in zip(trials[number], objectives, strict=True)]
+        return not all(map(math.isfinite, losses)), losses[which], losses, number
+
+    return min(sorted_anew(trials, objectives), key=key, default=None)
+
+
 def machine(objectives):
     class Results(RuleBasedStateMachine):
         def __init__(self):
@@ -71,7 +81,8 @@ def machine(objectives):
         @invariant()
         def the_order_is_the_documented_one(self):
             order = sorted_anew(self.trials, objectives)
-            assert self.ranking.best == (order[0] if order else None)
+            for objective in range(len(objectives)):
+                assert self.ranking.best_by(objective) == best_anew(self.trials, objectives, objective)
             assert self.ranking.top(3) == order[:3]
             assert list(self.ranking) == order
             assert len(self.ranking) == len(order)
@@ -121,7 +132,8 @@ def test_nothing_is_ranked_without_values():
     ranking.put(1, None)
     ranking.put(2, (1.0, None))
     ranking.discard(7)
-    assert ranking.best is None
+    assert ranking.best_by(0) is None
+    assert ranking.best_by(1) is None
     assert ranking.top(3) == []
     assert ranking.rank(1) is None
     assert len(ranking) == 0
@@ -134,6 +146,18 @@ def test_the_ends_of_the_front_come_before_its_middle():
     order = ranking.top(5)
     assert set(order[:2]) == {1, 2}
     assert order[-1] == 4
+
+
+def test_the_best_by_one_of_several_objectives_is_not_the_loneliest_of_the_front():
+    ranking = Ranking(make_objectives(["loss", "size"], ["", ""], ["min", "min"]))
+    for number, row in enumerate([(0.1, 9.0), (0.2, 3.0), (5.0, 1.0), (0.1, 9.5), (-math.inf, 0.0)]):
+        ranking.put(number, row)
+    assert (ranking.best_by(0), ranking.best_by(1)) == (0, 2)
+    assert ranking.best_by(0, accept=lambda number: number != 0) == 3
+    ranking.discard(0)
+    ranking.put(2, None)
+    assert (ranking.best_by(0), ranking.best_by(1)) == (3, 1)
+    assert ranking.best_by(0, accept=lambda _: False) is None
 
 
 def test_values_must_be_as_many_as_objectives():

@@ -80,8 +80,11 @@ BAD_ARGUMENTS = {
         lambda s: s(identity, optimizer_class=GridSearch, optuna_sampler=None),
         "GridSearch takes no keyword 'optuna_sampler'",
     ),
-    "no jobs": (lambda s: s(identity, total_max_jobs=0), "total_max_jobs must be at least 1, got 0"),
-    "fewer than no jobs": (lambda s: s(identity, total_max_jobs=-3), "total_max_jobs must be at least 1, got -3"),
+    "no jobs": (lambda s: s(identity, total_max_jobs=0), "total_max_jobs must be a whole number of at least 1, got 0"),
+    "fewer than no jobs": (
+        lambda s: s(identity, total_max_jobs=-3),
+        "total_max_jobs must be a whole number of at least 1, got -3",
+    ),
     "half a job": (lambda s: s(identity, total_max_jobs=1.5), "total_max_jobs must be a whole number"),
     "no workers": (lambda s: s(identity, max_number_of_concurrent_tasks=0), "max_number_of_concurrent_tasks"),
     "no time": (lambda s: s(identity, optimization_time_limit=0), "optimization_time_limit.*above 0"),

@@ -258,6 +258,29 @@ def test_a_budget_below_what_was_launched_lets_running_trials_finish(two_running
     assert made.wait()
     assert made.counts[TrialState.COMPLETED] == 2
     assert made.stop_reason.code == "total_max_jobs"
+    assert (made.total_max_jobs, made.budget.jobs.limit, made.budget.jobs.used) == (2, 2, 2)
+    assert [notice.sentence for notice in made.errors] == [
+        "set_total_max_jobs: 2 trials were launched already, so the total is 2, not 1"
+    ]
+
+
+@pytest.mark.parametrize("name", ["enqueue_trial", "retry"])
+@pytest.mark.parametrize("is_command", [True, False], ids=["command", "method"])
+def test_a_trial_that_waits_for_a_larger_budget_says_so_and_runs_with_it(search, name, is_command):
+    made = search(identity, total_max_jobs=2)
+    finished(made)
+    argument = {"x": 0.5} if name == "enqueue_trial" else 0
+    if is_command:
+        made.command(name, argument)
+    else:
+        getattr(made, name)(argument)
+    assert [notice.sentence for notice in made.errors] == [
+        f"{name}: the trial waits, as all 2 trials of the budget are used; raise total_max_jobs to run it"
+    ]
+    made.set_total_max_jobs(3)
+    finished(made)
+    assert made.trial(2).manual
+    assert len(made.errors) == 1
 
 
 def test_no_limit_of_jobs_is_none(search, held, gate, until):
@@ -847,7 +870,7 @@ def test_every_method_may_be_called_from_inside_a_callback(search):
         made.undo()
         made.pause()
         made.resume()
-        made.set_total_max_jobs(6)
+        made.set_total_max_jobs(10_000)
         made.set_max_number_of_concurrent_tasks(2)
         made.set_time_limit(in_minutes=5)
         made.set_compute_time_limit(100)

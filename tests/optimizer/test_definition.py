@@ -58,7 +58,7 @@ def test_a_callable_and_its_space_are_enough():
     assert [objective.key for objective in made.objectives] == ["objective/objective"]
     assert made.objectives[0].minimise
     assert made.settings == Settings(default_concurrency())
-    assert made.journal == Path(DIRECTORY)
+    assert made.path == Path(DIRECTORY) / f"{made.search_id}.sqlite"
     assert type(made.strategy) is RandomSearch
     assert not made.is_seeded
 
@@ -100,7 +100,7 @@ def test_the_environment_of_workers_is_neither_recorded_nor_shown():
 
 def test_an_argument_that_is_no_json_is_recorded_as_text(tmp_path):
     made = defined(journal=tmp_path / "journals")
-    assert made.journal == tmp_path / "journals"
+    assert made.path.parent == tmp_path / "journals"
     assert made.header["arguments"]["journal"] == repr(tmp_path / "journals")
 
 
@@ -141,7 +141,8 @@ def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
     unpicklable = object()
     space = [X, DiscreteParameterRange("kind", [unpicklable, "b"])]
     made = defined(lambda x, kind: x, space, worker_env={"A": "1"})
-    engine = made.make_engine(3, "id", RecordedEngine)
+    made.job_class = RecordedEngine
+    engine = made.make_engine(3)
     assert engine.template is made.template
     assert engine.keywords["workers"] == 3
     assert engine.keywords["worker_env"] == {"A": "1"}
@@ -151,7 +152,8 @@ def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
 
 def test_the_engine_of_a_script_gets_no_choices(script):
     made = defined(script, objective_metric_title="a", objective_metric_series="b")
-    assert made.make_engine(1, "id", RecordedEngine).keywords == {"workers": 1, "worker_env": None}
+    made.job_class = RecordedEngine
+    assert made.make_engine(1).keywords == {"workers": 1, "worker_env": None}
 
 
 # The template -----------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_the_example_runs_to_its_end(package, monkeypatch):
         import clearml
 
         monkeypatch.setattr(clearml.Task, "init", lambda *_: None)
-    for module in ("hpo_widgets.search.limits", "hpo_widgets.optimizer.optimizer"):
+    for module in ("hpo_widgets.search.limits", "hpo_widgets.optimizer.commands"):
         monkeypatch.setattr(f"{module}.dt", FastClock)
     names = {"train": train}
     printed = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -203,7 +206,13 @@ def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path)
     assert isinstance(viewer, SearchViewer)
     try:
         assert set(viewer.capabilities) == set(COMMANDS)
-        assert set(viewer.capabilities.values()) == {"another process runs this search; this is a view of it"}
+        who = f"another process runs this search (process {process.pid} on {platform.node()}); this is a view of it"
+        assert set(viewer.capabilities.values()) == {who}
+        for name in (*COMMANDS, "start_locally", "set_report_period"):
+            with pytest.raises(RuntimeError, match=re.escape(f"{name}() cannot be done here: {who}")):
+                getattr(viewer, name)()
+        with pytest.raises(AttributeError, match="no attribute 'strat'"):
+            viewer.strat()
         with pytest.raises(JournalInUse, match=f"process {process.pid}"):
             Journal.open(path)
         version = viewer.snapshot().version
@@ -399,6 +408,60 @@ def num_files():
 
 def children():
     return set(psutil.Process().children(recursive=True))
+
+
+NOT_FOR_A_VIEW = {"close_files", "get_optimizer", "log_so_far", "next_poll"}
+"""Members that need what runs the search."""
+
+
+def test_a_view_has_the_reading_members_of_the_search(search):
+    made = finished(search(identity, total_max_jobs=3))
+    public = {name for name in dir(made) if not name.startswith("_")} - NOT_FOR_A_VIEW
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert {name for name in public if not hasattr(viewer, name)} == {"get_optimizer_top_experiments", "open"}
+        assert viewer.wait() is True
+        assert asyncio.run(viewer.wait_async()) is True
+        for name in ("is_running", "is_active", "elapsed", "get_time_limit", "reached_time_limit"):
+            assert getattr(viewer, name)() == getattr(made, name)(), name
+        for name in ("get_active_experiments", "get_num_active_experiments"):
+            assert getattr(viewer, name)() == getattr(made, name)(), name
+        assert viewer.journal_path == made.journal_path
+        assert viewer.get_top_experiments(2) == made.get_top_experiments(2)
+        for options in ({}, {"all_metrics": True, "all_hyper_parameters": True}, {"only_completed": True}):
+            assert viewer.get_top_experiments_details(2, **options) == made.get_top_experiments_details(2, **options)
+        assert viewer.best_trial == made.best_trial
+        assert viewer.to_dataframe().equals(made.to_dataframe())
+        assert viewer.to_optuna().best_value == made.to_optuna().best_value
+
+
+def test_a_view_waits_for_the_end_of_a_search_that_another_owner_runs(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=1)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 1)
+    with SearchViewer(made.journal_path) as viewer:
+        assert viewer.is_active()
+        assert viewer.get_num_active_experiments() == 1
+        assert viewer.wait(timeout=0) is False
+        assert asyncio.run(viewer.wait_async(timeout=0)) is False
+        assert viewer.get_time_limit() is None
+        gate.open()
+        assert viewer.wait(timeout=DEADLINE / 60) is True
+        assert viewer.best_trial.number == 0
+
+
+def test_a_view_tells_the_time_limit_of_the_search(search, held, gate, until):
+    gate.shut()
+    made = search(held, total_max_jobs=1, optimization_time_limit=30)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 1)
+    with SearchViewer(made.journal_path) as viewer:
+        assert abs((viewer.get_time_limit() - made.get_time_limit()).total_seconds()) < 1
+        assert not viewer.reached_time_limit()
+        made.set_time_limit(in_minutes=5)
+        until(viewer, lambda: viewer.get_time_limit() == made.get_time_limit())
+    gate.open()
+    made.stop()
 
 
 @pytest.mark.parametrize("strategy", ["RandomSearch", "OptimizerOptuna"])

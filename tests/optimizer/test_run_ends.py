@@ -65,14 +65,14 @@ def test_a_stop_returns_though_the_next_run_has_begun_before_it_looks(two_runnin
     made = two_running()
     hold(made)
     is_begun = threading.Event()
-    stop_run = made._stop_run
+    stop_run = made._commands.stop
 
     def slowly():
         stopping = stop_run()
         assert is_begun.wait(DEADLINE)
         return stopping
 
-    monkeypatch.setattr(made, "_stop_run", slowly)
+    monkeypatch.setattr(made._commands, "stop", slowly)
     stopper = threading.Thread(target=made.stop, daemon=True)
     stopper.start()
     wait_for_commands(made, 1)
@@ -106,7 +106,7 @@ def test_a_run_that_a_start_begins_is_followed_though_another_was_running_when_i
     made = search(identity)
     followed = []
     monkeypatch.setattr(made._definition.template, "started", followed.append)
-    begin = made._starts.begin
+    begin = made._commands._starts.begin
 
     def begin_later(start, begin_run):
         if followed:
@@ -115,7 +115,7 @@ def test_a_run_that_a_start_begins_is_followed_though_another_was_running_when_i
             assert ended.wait(DEADLINE)
         return begin(start, begin_run)
 
-    monkeypatch.setattr(made._starts, "begin", begin_later)
+    monkeypatch.setattr(made._commands._starts, "begin", begin_later)
     assert made.start()
     assert made.start()
     assert len(followed) == 2

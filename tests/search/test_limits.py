@@ -1,13 +1,24 @@
-"""The clock of a search, with the time in the test's hands."""
+"""Limits as a person gives them, and the clock of a search, whose time a test sets."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from hpo_widgets.search import limits
-from hpo_widgets.search.limits import Clock, Settings, wall_limit_until
+from hpo_widgets.search.limits import (
+    Clock,
+    Settings,
+    positive_int,
+    positive_minutes,
+    typed_minutes,
+    typed_positive_int,
+    wall_limit_until,
+)
 
 NOON = dt.datetime.fromisoformat("2030-01-01T12:00")
 
@@ -243,3 +254,92 @@ def test_the_budget_of_a_passed_deadline_has_nothing_left(clock, time):
     wall = clock.budget(0, 0).wall_minutes
     assert (wall.limit, wall.used) == (pytest.approx(3), pytest.approx(3))
     assert wall.exceeded
+
+
+def settings_of(concurrency=1, minutes=None, compute=None, **keywords):
+    return Settings.checked(
+        keywords,
+        max_number_of_concurrent_tasks=concurrency,
+        optimization_time_limit=minutes,
+        compute_time_limit=compute,
+    )
+
+
+def test_what_is_left_out_is_the_default():
+    assert asdict(settings_of()) == asdict(Settings(1))
+
+
+def test_all_that_is_given_is_kept():
+    given = {
+        "total_max_jobs": 5,
+        "time_limit_per_job": 3,
+        "min_iteration_per_job": 1,
+        "max_iteration_per_job": 7,
+        "max_failures": 2,
+        "allow_duplicates": True,
+        "stop_grace": 0,
+    }
+    made = asdict(settings_of(4, 1.5, 2, **given))
+    assert {name: made[name] for name in given} == given
+    assert (made["max_number_of_concurrent_tasks"], made["optimization_time_limit"], made["compute_time_limit"]) == (
+        4,
+        1.5,
+        2.0,
+    )
+
+
+def test_failures_without_a_limit_have_to_be_asked_for():
+    assert settings_of(max_failures=None).max_failures is None
+    assert settings_of().max_failures == 10
+
+
+@pytest.mark.parametrize("name", ["total_max_jobs", "min_iteration_per_job", "max_iteration_per_job", "max_failures"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", True])
+def test_numbers_of_things_are_whole_and_above_zero(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
+        settings_of(**{name: value})
+
+
+def test_a_whole_number_is_taken_or_refused_by_name():
+    assert positive_int("n", 1) == 1
+    assert type(positive_int("n", np.int64(3))) is int
+    with pytest.raises(TypeError, match="n must be a whole number of at least 1, got True"):
+        positive_int("n", True)
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
+        positive_int("n", 0)
+
+
+def test_minutes_are_a_number_above_zero_or_none():
+    assert positive_minutes("t", None) is None
+    assert positive_minutes("t", math.inf) is None
+    for given in (3, np.float64(3)):
+        assert positive_minutes("t", given) == 3.0
+        assert type(positive_minutes("t", given)) is float
+    for wrong in (0, -1, math.nan, -math.inf):
+        with pytest.raises(ValueError, match="t is in minutes and must be above 0"):
+            positive_minutes("t", wrong)
+    for wrong in ("10", True, [1]):
+        with pytest.raises(TypeError, match="t must be a number of minutes"):
+            positive_minutes("t", wrong)
+
+
+def test_a_typed_number_is_read_or_refused_with_what_was_typed():
+    assert typed_positive_int("n", "12") == 12
+    for typed, words in {"": "nothing", "0": "“0”", "-3": "“-3”", "1.5": "“1.5”", "x" * 40: f"“{'x' * 30}…”"}.items():
+        with pytest.raises(ValueError, match=f"n is a whole number of at least 1, not {words}"):
+            typed_positive_int("n", typed)
+    with pytest.raises(ValueError, match="n is at most 10 here, not “11”"):
+        typed_positive_int("n", "11", most=10)
+
+
+def test_typed_minutes_are_read_or_refused_with_what_was_typed():
+    assert typed_minutes("a time-out", "0.5") == 0.5
+    for typed in ("soon", "0", "-1", "nan", "inf"):
+        with pytest.raises(ValueError, match=f"a time-out is in minutes and above 0, such as 5 or 0.5, not “{typed}”"):
+            typed_minutes("a time-out", typed)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), "1", True, None])
+def test_the_grace_is_a_number_of_seconds(value):
+    with pytest.raises(ValueError, match="stop_grace must be a number of seconds of at least 0"):
+        settings_of(stop_grace=value)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import traitlets as t
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.limits import typed_minutes
 from hpo_widgets.widget.parts.assets import asset
-from hpo_widgets.widget.parts.number_field import TypedPart, minutes
+from hpo_widgets.widget.parts.number_field import TypedPart
 from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class SearchControls(TypedPart):
         return {"timeout": self._take_timeout}
 
     def _take_timeout(self, text: str) -> None:
-        self.wait_timeout = minutes(text, "a time-out") if text else None
+        self.wait_timeout = typed_minutes("a time-out", text) if text else None
 
     def _on_command(self, content: dict[str, object]) -> None:
         name = content.get("name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import traitlets as t
@@ -13,37 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LONGEST_ID = 40
-
-
-def whole(typed: str, what: str, *, most: int) -> int:
-    """Return a whole number from 1 to ``most``, or raise a ``ValueError`` that says what ``what`` is."""
-    try:
-        number = int(typed)
-    except ValueError:
-        number = 0
-    if number < 1:
-        msg = f"{what} is a whole number of at least 1, not {_quoted(typed)}"
-        raise ValueError(msg)
-    if number > most:
-        msg = f"{what} is at most {most} here, not {_quoted(typed)}"
-        raise ValueError(msg)
-    return number
-
-
-def minutes(typed: str, what: str) -> float:
-    """Return minutes above 0, or raise a ``ValueError``."""
-    try:
-        number = float(typed)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        msg = f"{what} is in minutes and above 0, such as 5 or 0.5, not {_quoted(typed)}"
-        raise ValueError(msg)
-    return number
-
-
-def _quoted(typed: str) -> str:
-    return f"“{typed[:30]}{'…' if len(typed) > 30 else ''}”" if typed else "nothing"
 
 
 class TypedPart(ViewPart):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import traitlets as t
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.assets import asset
-from hpo_widgets.widget.parts.number_field import TypedPart, whole
+from hpo_widgets.widget.parts.number_field import TypedPart
 from hpo_widgets.widget.parts.selection import TrialNumbers
 
 if TYPE_CHECKING:
@@ -93,10 +94,12 @@ class StatusPanel(TypedPart):
         return {"workers": self._take_workers, "jobs": self._take_jobs}
 
     def _take_workers(self, typed: str) -> None:
-        self._command("workers", whole(typed, "the number of workers", most=MOST_WORKERS))
+        self._command("workers", typed_positive_int("the number of workers", typed, most=MOST_WORKERS))
 
     def _take_jobs(self, typed: str) -> None:
-        self._command("jobs", whole(typed, "the number of trials in all", most=_MOST_JOBS) if typed else None)
+        self._command(
+            "jobs", typed_positive_int("the number of trials in all", typed, most=_MOST_JOBS) if typed else None
+        )
 
     def _command(self, field: str, number: int | None) -> None:
         name = _COMMANDS[field]

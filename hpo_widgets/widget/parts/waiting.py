@@ -6,13 +6,13 @@ brought up to date, at least once a second while the search is alive.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.readable import wait_for_end
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts import summary
 
@@ -127,17 +127,4 @@ def wait(search: Search, timeout: float | None = None) -> bool:
     own = getattr(search, "wait", None)
     if callable(own):
         return bool(own(timeout))
-    changed = threading.Event()
-    unsubscribe = search.subscribe(changed.set)
-    deadline = Deadline()
-    deadline.set(timeout)
-    try:
-        while search.status.is_alive:
-            left = deadline.minutes_left
-            if left == 0:
-                return False
-            changed.wait(None if left is None else left * _SECONDS_A_MINUTE)
-            changed.clear()
-    finally:
-        unsubscribe()
-    return True
+    return wait_for_end(search, timeout)

@@ -1,0 +1,377 @@
+"""What a person can ask of the search that this process runs, and why not of the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.engines.base import StartedSearch
+from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, optional_positive_int, positive_int, positive_minutes
+from hpo_widgets.trials import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from hpo_widgets.controller import Controller
+    from hpo_widgets.controller.recorder import Recorder
+    from hpo_widgets.optimizer.definition import Definition
+    from hpo_widgets.search import Search
+
+
+class PendingStarts:
+    """The starts of one search that have not begun a run yet: they may wait for a server, and a stop cancels them.
+
+    Every member may be used from any thread. One lock guards which of them still count. It is held while a run
+    begins, so that a stop comes either before the beginning, which then does not happen, or after it, when there is a
+    run to stop.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._waiting: set[object] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def register(self) -> object:
+        """Make a start known, which from now on can be cancelled."""
+        start = object()
+        with self._lock:
+            self._waiting.add(start)
+        return start
+
+    def cancel(self) -> None:
+        """Have none of those that wait begin a run."""
+        with self._lock:
+            self._waiting.clear()
+
+    @contextmanager
+    def acquire(self, start: object) -> Iterator[None]:
+        """Wait until this start is the only one that asks for what it needs; afterwards it waits no longer."""
+        try:
+            with self._turn:
+                yield
+        finally:
+            with self._lock:
+                self._waiting.discard(start)
+
+    def begin(self, start: object, begin: Callable[[], bool]) -> bool:
+        """Begin a run by ``begin``, and return what it does; False when the start was cancelled."""
+        with self._lock:
+            return start in self._waiting and begin()
+
+
+class SearchCommands:
+    """The commands of a search, which are queued to the controller's thread; a part of `HyperParameterOptimizer`.
+
+    Every member may be used from any thread. With ``wait`` a method returns when it is done and raises its error;
+    without, it returns at once and an error becomes a notice.
+
+    Parameters
+    ----------
+    search
+        The search, for those that follow its run.
+    definition
+        What is searched how.
+    controller
+        Owns the search's state.
+    recorder
+        Keeps its trials.
+    """
+
+    def __init__(self, search: Search, definition: Definition, controller: Controller, recorder: Recorder) -> None:
+        self._search = search
+        self._definition = definition
+        self._controller = controller
+        self._recorder = recorder
+        self._starts = PendingStarts()
+
+    @property
+    def _is_running(self) -> bool:
+        return not self._controller.ended.is_set()
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        state = self._controller.state
+        possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
+        is_starting, is_running = bool(self._starts), self._is_running
+        if is_running:
+            possible["start"] = "the search is running"
+        elif is_starting:
+            possible["start"] = possible["resume"] = "the search is starting"
+        else:
+            nothing_left = state.why_nothing_left()
+            possible["start"] = None if nothing_left is None else nothing_left.sentence
+        if not is_running:
+            possible["pause"] = "the search is not running"
+            possible["stop"] = None if is_starting else "the search is not running"
+        if state.is_paused:
+            possible["pause"] = "the search is paused already"
+        else:
+            possible["resume"] = "the search is not paused"
+        if not state.epochs.can_undo:
+            possible["undo"] = "no range was changed"
+        if not state.epochs.can_redo:
+            possible["redo"] = "no change of a range was undone"
+        return possible
+
+    def command(self, name: str, *arguments: Any) -> None:
+        """Ask for one of `COMMANDS` and return at once; what goes wrong becomes a notice.
+
+        Parameters
+        ----------
+        name
+            The command.
+        *arguments
+            Those of the method of that name.
+
+        Raises
+        ------
+        ValueError
+            For a name that is no command, with the nearest one.
+        """
+        check_command(name)
+        reason = self.capabilities[name]
+        if reason is not None:
+            self._controller.notice("command", f"{name} did nothing: {reason}")
+            return
+        with self._telling(name):
+            if name == "stop":
+                self.stop()
+            else:
+                getattr(self, name)(*arguments, wait=False)
+
+    @contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
+            self._controller.notice("command", f"{name}: {error}")
+
+    def _do(self, name: str, function: Callable[[], object], *, wait: bool) -> None:
+        """Have the owner of the state do something."""
+        future = self._controller.submit(function)
+        if wait:
+            future.result()
+            return
+
+        def tell(done: Future[Any]) -> None:
+            with self._telling(name):
+                done.result()
+
+        future.add_done_callback(tell)
+
+    # Beginning and end of a run -------------------------------------------------------------------
+
+    def start(self, *, wait: bool = True) -> bool:
+        """Start or continue; False when nothing is left of the budget, or a stop came first."""
+        return self._start("start", self._controller.start, wait=wait)
+
+    def resume(self, *, wait: bool = True) -> None:
+        """Launch again; a search that was reopened paused is started."""
+        if not self._is_running and self._controller.state.status is SearchStatus.PAUSED:
+            self._start("resume", self._resume_run, wait=wait)
+        else:
+            self._do("resume", self._controller.resume, wait=wait)
+
+    def _start(self, name: str, begin: Callable[[], bool], *, wait: bool) -> bool:
+        start = self._starts.register()
+        if wait or self._definition.template.remote is None:
+            return self._begin_run(start, begin)
+        # A server is asked for the queue first, which may be away: a panel does not wait for it.
+        self._recorder.shown.notify()
+
+        def run() -> None:
+            with self._telling(name):
+                self._begin_run(start, begin)
+            self._recorder.shown.notify()
+
+        threading.Thread(target=run, name="hpo_widgets start", daemon=True).start()
+        return True
+
+    def _begin_run(self, start: object, begin: Callable[[], bool]) -> bool:
+        """Begin a run once all that it needs is there."""
+        template = self._definition.template
+        with self._starts.acquire(start):
+            ended = self._controller.ended
+            if ended.is_set():
+                template.before_start(self._definition.job_class, self._recorder.search_id)
+            if not self._starts.begin(start, begin):
+                return False
+            # One that was running may have ended by now, so that this is another.
+            if self._controller.ended is not ended:
+                template.started(self._followed())
+        return True
+
+    def _resume_run(self) -> bool:
+        self._controller.submit(self._controller.resume).result()
+        return self._is_running
+
+    def stop(self) -> Future[threading.Event] | None:
+        """Have the run end, or the start that waits not begin one; returns at once.
+
+        The event is set once nothing of the stop is left to be sent; None: nothing runs.
+        """
+        self._starts.cancel()
+        if self._is_running:
+            return self._controller.submit(self._controller.stop)
+        self._recorder.shown.notify()
+        return None
+
+    def _followed(self) -> StartedSearch:
+        """What the template may follow of a run."""
+        controller, recorder = self._controller, self._recorder
+
+        def state() -> dict[str, Any]:
+            owner = recorder.owner()
+            return {
+                "search": recorder.search_id,
+                "run": recorder.run,
+                "owner": None if owner is None else dataclasses.asdict(owner),
+                "header": dict(recorder.header),
+                "space": controller.state.space.to_dict(),
+                "epoch": controller.state.epochs.number,
+                "settings": dataclasses.asdict(controller.state.settings),
+                "wall_minutes": controller.state.clock.elapsed,
+            }
+
+        return StartedSearch(
+            search=self._search,
+            job_of=recorder.job_of,
+            top=recorder.shown.top,
+            state=state,
+            report_seconds=lambda: controller.state.settings.report_period * SECONDS_A_MINUTE,
+            wait_for_end=controller.ended.wait,
+            tell=lambda sentence: controller.notice("report", sentence),
+        )
+
+    # Steering -------------------------------------------------------------------------------------
+
+    def pause(self, *, wait: bool = True) -> None:
+        """Launch nothing more."""
+        self._do("pause", self._controller.pause, wait=wait)
+
+    def set_range(self, name: str, range: Sequence[Any], *, wait: bool = True) -> None:  # noqa: A002 -- the field's word
+        """Change one range."""
+        self.set_ranges({name: range}, wait=wait)
+
+    def set_ranges(self, ranges: Mapping[str, Sequence[Any]], *, wait: bool = True) -> None:
+        """Change ranges; they are checked where they are changed, by the owner of the state."""
+        self._do("set_ranges", lambda: self._controller.commands.set_ranges(ranges), wait=wait)
+
+    def undo(self, *, wait: bool = True) -> None:
+        """Go back to the ranges before the last change."""
+        self._do("undo", self._controller.commands.undo, wait=wait)
+
+    def redo(self, *, wait: bool = True) -> None:
+        """Take back the last undo."""
+        self._do("redo", self._controller.commands.redo, wait=wait)
+
+    def enqueue_trial(self, parameters: Mapping[str, Any], *, wait: bool = True) -> None:
+        """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
+        self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)), wait=wait)
+
+    def retry(self, trial: Trial | int, *, wait: bool = True) -> None:
+        """Run a trial's point again."""
+        number = trial.number if isinstance(trial, Trial) else trial
+        point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
+        self._enqueue("retry", dict(point), wait=wait)
+
+    def _enqueue(self, name: str, point: dict[str, object], *, wait: bool) -> None:
+        def enqueue() -> None:
+            state = self._controller.state
+            self._controller.commands.enqueue(point)
+            limit = state.settings.total_max_jobs
+            if limit is not None and state.num_launched + len(state.enqueued) > limit:
+                self._controller.notice(
+                    "command",
+                    f"{name}: the trial waits, as all {limit} trials of the budget are used; "
+                    "raise total_max_jobs to run it",
+                )
+
+        self._do(name, enqueue, wait=wait)
+
+    # Limits ---------------------------------------------------------------------------------------
+
+    def set_max_number_of_concurrent_tasks(self, number: int, *, wait: bool = True) -> None:
+        """Change how many trials run at once."""
+        number = positive_int("max_number_of_concurrent_tasks", number)
+        self._set("set_max_number_of_concurrent_tasks", wait=wait, max_number_of_concurrent_tasks=number)
+
+    def set_total_max_jobs(self, number: int | None, *, wait: bool = True) -> None:
+        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told."""
+        number = optional_positive_int("total_max_jobs", number)
+
+        def change() -> None:
+            used = self._controller.state.num_launched
+            total = number if number is None else max(number, used)
+            self._controller.commands.set_settings(total_max_jobs=total)
+            if total != number:
+                sentence = (
+                    f"set_total_max_jobs: {used} trials were launched already, so the total is {used}, not {number}"
+                )
+                self._controller.notice("command", sentence)
+
+        self._do("set_total_max_jobs", change, wait=wait)
+
+    def set_compute_time_limit(self, minutes: float | None, *, wait: bool = True) -> None:
+        """Change the compute budget, in minutes; None: no limit."""
+        minutes = positive_minutes("compute_time_limit", minutes)
+        self._set("set_compute_time_limit", wait=wait, compute_time_limit=minutes)
+
+    def set_report_period(self, minutes: float, *, wait: bool = True) -> None:
+        """Change how often progress is reported, in minutes."""
+        period = positive_minutes("report_period_minutes", minutes)
+        if period is None:
+            raise ValueError("report_period_minutes must be a number of minutes above 0")
+        self._set("set_report_period", wait=wait, report_period=period)
+
+    def _set(self, name: str, *, wait: bool, **changes: object) -> None:
+        self._do(name, lambda: self._controller.commands.set_settings(**changes), wait=wait)
+
+    def set_time_limit(
+        self, in_minutes: float | None = None, specific_time: dt.datetime | None = None, *, wait: bool = True
+    ) -> None:
+        """Set the search's time limit: minutes from now, or a moment; neither: no limit."""
+        deadline = deadline_of(in_minutes, specific_time)
+        self._do("set_time_limit", lambda: self._controller.commands.set_deadline(deadline), wait=wait)
+
+
+def deadline_of(in_minutes: float | None, specific_time: dt.datetime | None) -> dt.datetime | None:
+    """Check a time limit.
+
+    Parameters
+    ----------
+    in_minutes
+        Minutes from now, above 0.
+    specific_time
+        A moment in the future, naive local or aware; counts where both are given.
+
+    Returns
+    -------
+    datetime or None
+        Naive local time; None for no limit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no time, or a time in the past.
+    """
+    now = dt.datetime.now()
+    if specific_time is None:
+        minutes = positive_minutes("in_minutes", in_minutes)
+        return None if minutes is None else now + dt.timedelta(minutes=minutes)
+    if not isinstance(specific_time, dt.datetime):
+        raise TypeError(f"specific_time must be a datetime, got {specific_time!r}")
+    if specific_time.tzinfo is not None:
+        specific_time = specific_time.astimezone().replace(tzinfo=None)
+    if specific_time <= now:
+        raise ValueError(f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now")
+    return specific_time

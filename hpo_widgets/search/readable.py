@@ -1,0 +1,316 @@
+"""What can be read of any search, under the names of ClearML's controller.
+
+A running search, a view of its journal and a scripted one differ in where their trials come from. What is read of
+them is the same, and is written here once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.protocol import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.export import experiment_details, more_parameters, to_dataframe
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search.protocol import Search
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Trial
+    from hpo_widgets.trials.columns import Changes, Snapshot
+    from hpo_widgets.trials.store import TrialStore
+
+
+class ReadableSearch(ABC):
+    """The reading members of a search whose trials are in a `TrialStore`.
+
+    Every member may be used from any thread.
+    """
+
+    # What a kind of search has to give ------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def status(self) -> SearchStatus:
+        """What the search is doing."""
+
+    @property
+    @abstractmethod
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+
+    @property
+    @abstractmethod
+    def elapsed_minutes(self) -> float:
+        """Minutes the search has run; 0 before its start."""
+
+    @property
+    @abstractmethod
+    def _store(self) -> TrialStore:
+        """All trials."""
+
+    @property
+    @abstractmethod
+    def _declared_space(self) -> Space:
+        """The first space epoch, which fixes the columns."""
+
+    @abstractmethod
+    def trial(self, number: int) -> Trial:
+        """One trial; ``IndexError`` when there is none of that number."""
+
+    @abstractmethod
+    def get_time_limit(self) -> dt.datetime | None:
+        """The moment at which the search ends, as naive local time; None without a limit."""
+
+    @abstractmethod
+    def reached_time_limit(self) -> bool:
+        """True once a started search is past its limit, and from then on; False without a limit."""
+
+    # Columns and single trials --------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Mapping[TrialState, int]:
+        """Number of trials by state."""
+        return self._store.columns.counts()
+
+    def snapshot(self) -> Snapshot:
+        """All trials as columns."""
+        return self._store.columns.snapshot()
+
+    def changes_since(self, version: int) -> Changes:
+        """The trials that changed after a version, as columns."""
+        return self._store.columns.changes_since(version)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change; it must only set a flag.
+
+        Returns the function that ends the subscription.
+        """
+        return self._store.subscribe(callback)
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The best completed trial by the first objective, else the best with a value (its ``is_partial`` is True)."""
+        return self.best_by(0)
+
+    def best_by(self, objective: int) -> Trial | None:
+        """The best trial by one objective, as `best_trial`: completed ones first.
+
+        Parameters
+        ----------
+        objective
+            Its index, from 0. Of trials that are equal in it the others decide, in their order.
+
+        Returns
+        -------
+        Trial or None
+            None while no trial has a value.
+        """
+        number = self._store.best(objective)
+        return None if number is None else self.trial(number)
+
+    def top(self, k: int) -> list[Trial]:
+        """The k best trials, best first; several objectives: by non-dominated front, then by spread."""
+        return [self.trial(number) for number in self._store.top(k)]
+
+    # ClearML's members ----------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        """True while the search runs or pauses."""
+        return self.status.is_alive
+
+    def is_active(self) -> bool:
+        """True while the search runs or pauses, and before it was started (as ClearML's)."""
+        return self.status is SearchStatus.IDLE or self.is_running()
+
+    def elapsed(self) -> float:
+        """Minutes since the start, frozen at the end; negative before the start."""
+        return -1.0 if self.status is SearchStatus.IDLE else self.elapsed_minutes
+
+    def get_num_active_experiments(self) -> int:
+        """Number of jobs that are queued or running now."""
+        if not self.is_running():
+            return 0  # also where a full disk kept their ends from being written
+        counts = self.counts
+        return counts.get(TrialState.QUEUED, 0) + counts.get(TrialState.RUNNING, 0)
+
+    def get_active_experiments(self) -> Sequence[Any]:
+        """The trials that are queued or running now; of a search that runs on ClearML their Tasks."""
+        if not self.is_running():
+            return []
+        snapshot = self.snapshot()
+        active = snapshot.numbers[snapshot.state <= TrialState.RUNNING]
+        return self._experiments([self.trial(int(number)) for number in active])
+
+    def get_top_experiments(self, top_k: int) -> Sequence[Any]:
+        """The best trials, best first; never one without the objective. Of a search that runs on ClearML their Tasks.
+
+        Running, pruned and aborted trials with a value rank too; ±inf ranks last. Several
+        objectives: by non-dominated front, then by spread.
+        """
+        return self._experiments(self.top(positive_int("top_k", top_k)))
+
+    def get_top_experiments_details(
+        self,
+        top_k: int,
+        all_metrics: bool = False,
+        all_hyper_parameters: bool = False,
+        only_completed: bool = False,
+    ) -> list[dict[str, Any]]:
+        """The best trials as dictionaries: ``task_id``, ``hyper_parameters`` (str), ``metrics``.
+
+        Parameters
+        ----------
+        top_k
+            How many at most; sorted over all trials, then cut.
+        all_metrics
+            All reported scalars instead of the objectives only.
+        all_hyper_parameters
+            Also what belongs to other sections than the searched parameters.
+        only_completed
+            Leave out running, pruned and aborted trials.
+
+        Returns
+        -------
+        list of dict
+            Best first.
+        """
+        accept = self._store.is_completed if only_completed else None
+        trials = [self.trial(number) for number in self._store.top(positive_int("top_k", top_k), accept)]
+        more = self._more_parameters(trials) if all_hyper_parameters else [{}] * len(trials)
+        return [
+            experiment_details(trial, {**self._parameters_of(trial), **others}, all_metrics=all_metrics)
+            for trial, others in zip(trials, more, strict=True)
+        ]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the search without stopping it; interruptible.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+
+        Returns
+        -------
+        bool
+            True when the search has ended or was never started, False when it timed out.
+        """
+        return wait_for_end(self, timeout)
+
+    async def wait_async(self, timeout: float | None = None) -> bool:
+        """`wait` for coroutines: other cells and widgets go on meanwhile.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+
+        Returns
+        -------
+        bool
+            As `wait`.
+        """
+        return await wait_until(self, lambda: not self.status.is_alive, timeout)
+
+    # Beyond ClearML -------------------------------------------------------------------------------
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All trials with typed values, one row a trial."""
+        return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
+
+    # What a kind of search may give otherwise -----------------------------------------------------
+
+    def _experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
+        """Trials as ``get_top_experiments`` returns them."""
+        return trials
+
+    def _parameters_of(self, trial: Trial) -> Mapping[str, str]:
+        """A trial's parameters as text, by full name."""
+        return trial.get_parameters()
+
+    def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
+        """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
+        return [more_parameters(trial) for trial in trials]
+
+
+def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None) -> bool:
+    """Block until a search has ended.
+
+    Parameters
+    ----------
+    search
+        Any search that has ``status`` and ``subscribe``.
+    timeout
+        Minutes. Default: until the end.
+
+    Returns
+    -------
+    bool
+        True when it has ended or was never started, False when it timed out.
+    """
+    deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
+    changed = threading.Event()
+    unsubscribe = search.subscribe(changed.set)
+    try:
+        while search.status.is_alive:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            changed.wait(left)
+            changed.clear()
+    finally:
+        unsubscribe()
+    return True
+
+
+async def wait_until(
+    search: Search | ReadableSearch, has_come: Callable[[], bool], timeout: float | None = None
+) -> bool:
+    """Let other coroutines go on until something has come about in a search.
+
+    Parameters
+    ----------
+    search
+        Tells of its changes by ``subscribe``.
+    has_come
+        Looked at after each change.
+    timeout
+        Minutes. Default: however long it takes.
+
+    Returns
+    -------
+    bool
+        False when it timed out first.
+    """
+    import asyncio  # takes 30 ms, which a search that nobody awaits need not pay
+
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+
+    def wake() -> None:
+        # The loop may be gone before its last subscription is.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(changed.set)
+
+    unsubscribe = search.subscribe(wake)
+    try:
+        async with asyncio.timeout(None if timeout is None else max(0.0, float(timeout)) * SECONDS_A_MINUTE):
+            while not has_come():
+                await changed.wait()
+                changed.clear()
+    except TimeoutError:
+        return False
+    finally:
+        unsubscribe()
+    return True
