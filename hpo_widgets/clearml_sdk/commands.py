@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.search import COMMANDS, SearchStatus, StopReason
-from hpo_widgets.search.budget import check_limit
-from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, optional_positive_int, positive_int, positive_minutes
 from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
@@ -157,18 +156,18 @@ class Commands:
 
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""
-        whole = _whole("max_number_of_concurrent_tasks", number)
+        whole = positive_int("max_number_of_concurrent_tasks", number)
         self._patches.concurrency = self._live.optimizer.max_number_of_concurrent_tasks = whole
         self._changed()
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit."""
-        self._patches.total_max_jobs = None if number is None else _whole("total_max_jobs", number)
+        self._patches.total_max_jobs = optional_positive_int("total_max_jobs", number)
         self._changed()
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
         """Change the compute budget, in minutes; None: no limit. It is kept while somebody watches."""
-        self._live.compute_limit = check_limit("compute_time_limit", minutes)
+        self._live.compute_limit = positive_minutes("compute_time_limit", minutes)
         self._patches.set_compute_limit(self._live.compute_limit)
         self._changed()
 
@@ -188,7 +187,7 @@ class Commands:
             When the moment lies in the past, or the minutes are not above 0.
         """
         if specific_time is None:
-            self._live.limit_minutes = check_limit("in_minutes", in_minutes)
+            self._live.limit_minutes = positive_minutes("in_minutes", in_minutes)
             self._live.optimizer.set_time_limit(in_minutes=self._live.limit_minutes)
         else:
             # By timestamps: the clock of a time zone may change in between.
@@ -202,9 +201,3 @@ class Commands:
     def _changed(self) -> None:
         self._live.trials.store.notify()
         self._live.watcher.wake()
-
-
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return value
