@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.engines.clearml.curves import TaskRecords
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, moment_of, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskRecords, moment_of, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.search.limits import SECONDS_A_MINUTE

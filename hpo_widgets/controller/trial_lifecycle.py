@@ -190,7 +190,7 @@ class TrialLifecycle:
         self._reported.add(number)
         if trial.asked_to_stop:
             return
-        limit = settings.max_iteration_per_job
+        limit = settings.max_iteration_per_job if self.queue is None else None  # the engine of a queue knows better
         if limit is not None and at >= limit:
             self.ask_stop(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
         elif value is not None and (settings.min_iteration_per_job is None or at >= settings.min_iteration_per_job):

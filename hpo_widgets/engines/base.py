@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Search
     from hpo_widgets.trials import TrialRow
 
@@ -238,7 +239,13 @@ class EngineOptions(NamedTuple):
         Names the search in a server's records.
     worker_env
         Environment variables by the worker's index.
+    objectives
+        What is optimised.
+    max_iteration_per_job
+        A `QueueEngine` stops a job that reports an objective at a later iteration; None: no limit.
     """
 
     search_id: str
     worker_env: Any = None
+    objectives: tuple[Objective, ...] = ()
+    max_iteration_per_job: int | None = None

@@ -90,7 +90,8 @@ class Definition:
 
     def make_engine(self, workers: int) -> JobEngine:
         """Bring up what runs the trials."""
-        options = EngineOptions(self.search_id, self.worker_env)
+        limit = self.settings.max_iteration_per_job
+        options = EngineOptions(self.search_id, self.worker_env, self.objectives, limit)
         return self.template.make_engine(workers, space=self.space, job_class=self.job_class, options=options)
 
 

@@ -31,11 +31,11 @@ from clearml.automation.optuna import OptimizerOptuna
 from clearml.backend_api.session.client import APIClient
 
 from hpo_widgets import OptimizerWidget
-from tests.clearml.sdk_worker import HandWorker
+from tests.clearml.sdk_worker import SdkWorker
 
 client = APIClient()
 client.queues.create(name="default-queue")
-hand = HandWorker(client, "default-queue")
+hand = SdkWorker(client, "default-queue")
 base = Task.create("digits", "train")
 base.set_parameters({"General/lr": 0.01, "General/units": 4, "General/kind": "relu"})
 

@@ -19,7 +19,7 @@ from hpo_widgets.clearml_sdk.search import adapt
 from tests.clearml.conftest import DEADLINE, wait_for
 
 
-class HandWorker:
+class SdkWorker:
     """Serves one queue, by hand."""
 
     def __init__(self, client, queue):
@@ -114,7 +114,7 @@ def base(project):
 @pytest.fixture
 def hand(api_client, queue):
     """Plays the agent."""
-    return HandWorker(api_client, queue)
+    return SdkWorker(api_client, queue)
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ import pytest
 
 from hpo_widgets.engines.clearml import abort_thread, local_jobs
 from hpo_widgets.engines.clearml.abort_thread import AbortThread
-from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-from hpo_widgets.engines.clearml.availability import Availability
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
-from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml.server import Availability
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 

@@ -13,9 +13,9 @@ from hpo_widgets import (
 from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
-from tests.clearml.hands import finished, make_base_task
+from tests.clearml.fake_worker import finished, make_base_task
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 def entries(**types):
@@ -137,10 +137,10 @@ def test_a_misfit_is_told_at_construction_and_nothing_was_made(task_search, api_
     assert list(api_client.tasks.get_all(parent=base_task, search_hidden=True)) == []
 
 
-def test_what_a_task_that_never_ran_leaves_open_is_shown_and_the_search_runs(task_search, hands, api_client, project):
+def test_what_a_task_that_never_ran_leaves_open_is_shown_and_the_search_runs(task_search, worker, api_client, project):
     draft = make_base_task(api_client, project, parameters={}, reports=False)
     made = task_search(base=draft)
     assert [(notice.source, "when" in notice.sentence) for notice in made.errors] == [("template", True)] * 2
     assert made.name == "train"
     finished(made)
-    assert len(hands.taken) == 3
+    assert len(worker.taken) == 3

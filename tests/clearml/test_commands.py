@@ -12,7 +12,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 def press_start(panel):
@@ -23,8 +23,8 @@ def start_threads():
     return [thread for thread in threading.enumerate() if thread.name == "hpo_widgets start"]
 
 
-def test_start_in_a_panel_says_that_the_server_is_away(way, task_search, hands):
-    hands.gate.clear()  # it is still running when somebody looks
+def test_start_in_a_panel_says_that_the_server_is_away(way, task_search, worker):
+    worker.gate.clear()  # it is still running when somebody looks
     made = task_search()
     panel = OptimizerWidget(made)
     way.down()
@@ -44,8 +44,8 @@ def test_start_in_a_panel_says_that_the_server_is_away(way, task_search, hands):
     panel.close()
 
 
-def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, hands, until):
-    hands.gate.clear()
+def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, worker, until):
+    worker.gate.clear()
     made = task_search()
     seen = []
     unsubscribe = made.subscribe(lambda: seen.append(made.capabilities["start"]))
@@ -58,14 +58,14 @@ def test_a_start_by_command_does_not_wait_for_a_slow_server(way, task_search, ha
     way.gate.set()
     until(made, made.is_running)
     wait_for(lambda: not start_threads(), "the thread of the start is still there")
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(1)
     assert made.capabilities["start"] != "the search is starting"
     unsubscribe()
 
 
 @pytest.mark.parametrize("is_kept_waiting", [True, False], ids=["slow", "away"])
-def test_a_stop_while_a_start_waits_for_the_server_takes_the_start_back(way, task_search, hands, is_kept_waiting):
+def test_a_stop_while_a_start_waits_for_the_server_takes_the_start_back(way, task_search, worker, is_kept_waiting):
     made = task_search()
     way.gate.clear()
     made.command("start")
@@ -78,12 +78,12 @@ def test_a_stop_while_a_start_waits_for_the_server_takes_the_start_back(way, tas
     way.gate.set()
     wait_for(lambda: not start_threads(), "the thread of the start is still there")
     assert not made.is_running()
-    assert (made.status, len(made.snapshot()), hands.taken) == (SearchStatus.IDLE, 0, [])
+    assert (made.status, len(made.snapshot()), worker.taken) == (SearchStatus.IDLE, 0, [])
     assert not made.journal_path.exists()
 
 
-def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begins(way, task_search, hands):
-    hands.gate.clear()
+def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begins(way, task_search, worker):
+    worker.gate.clear()
     made = task_search()
     way.gate.clear()
     said = []
@@ -96,7 +96,7 @@ def test_a_start_by_method_that_a_stop_takes_back_says_so_and_the_next_one_begin
     first.join()
     assert said == [False]
     wait_for(made.is_running, "the start after the stop was taken back, too")
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(1)
     assert made.counts[TrialState.COMPLETED] == 3
     assert made.errors == []

@@ -7,21 +7,21 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import OptimizerOptuna, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.engines.clearml import poll_thread, queue_watch, task_news
+from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished, send_events
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 @pytest.fixture
-def one(task_search, hands, until):
+def one(task_search, worker, until):
     """``one()`` gives a search whose only trial runs, has reported, and waits before the gate."""
 
     def make(hyper_parameters=None, **keywords):
-        hands.gate.clear()
+        worker.gate.clear()
         made = task_search(hyper_parameters, **{"total_max_jobs": 1, **keywords})
         assert made.start()
         until(made, lambda: made.counts[TrialState.RUNNING] == 1 and made.top(1))
@@ -31,88 +31,88 @@ def one(task_search, hands, until):
 
 
 @pytest.fixture
-def one_waits(task_search, hands, until, api_client):
+def one_waits(task_search, worker, until, api_client):
     """``one_waits()`` gives a search whose only trial waits in a queue that nobody serves, and the queue's id."""
-    name = f"{hands.worker}-idle"
+    name = f"{worker.name}-idle"
     idle = api_client.queues.create(name=name).id
 
     def make(hyper_parameters=None, **keywords):
         made = task_search(hyper_parameters, execution_queue=name, total_max_jobs=1, **keywords)
         assert made.start()
         until(made, lambda: made.snapshot().numbers.size)
-        wait_for(lambda: hands.status(made.trial(0).id) == "queued", "it was not launched", pause=0.02)
+        wait_for(lambda: worker.status(made.trial(0).id) == "queued", "it was not launched", pause=0.02)
         return made, idle
 
     yield make
-    if hands.call("queues.get_all", id=[idle])["queues"]:
+    if worker.call("queues.get_all", id=[idle])["queues"]:
         api_client.queues.delete(queue=idle, force=True)
 
 
-def edit(hands, task, **values):
+def edit(worker, task, **values):
     """Change values of a Task as a person may, whatever state it is in."""
-    found = hands.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]
+    found = worker.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]
     for name, value in values.items():
         found["General"][name]["value"] = value
-    hands.call("tasks.edit", task=task, hyperparams=found, force=True)
+    worker.call("tasks.edit", task=task, hyperparams=found, force=True)
 
 
 AT_THE_SERVER = {
     "failed": (
-        lambda hands, task: hands.call(
+        lambda worker, task: worker.call(
             "tasks.failed", task=task, status_reason="worker execution exit code 3", status_message="cuda out of memory"
         ),
         TrialState.FAILED,
         "its Task failed: worker execution exit code 3 cuda out of memory",
     ),
     "failed without a word": (
-        lambda hands, task: hands.call("tasks.failed", task=task),
+        lambda worker, task: worker.call("tasks.failed", task=task),
         TrialState.FAILED,
         "its Task failed: the server has no reason",
     ),
     "aborted": (
-        lambda hands, task: hands.call("tasks.stopped", task=task, status_reason="aborted by Ada"),
+        lambda worker, task: worker.call("tasks.stopped", task=task, status_reason="aborted by Ada"),
         TrialState.ABORTED,
         "its Task was stopped: aborted by Ada",
     ),
     "its worker is gone": (
-        lambda hands, task: hands.call(
+        lambda worker, task: worker.call(
             "tasks.stopped", task=task, force=True, status_reason="Forced stop (non-responsive)"
         ),
         TrialState.ABORTED,
         "its Task was stopped: Forced stop (non-responsive)",
     ),
     "archived": (
-        lambda hands, task: hands.call("tasks.archive", tasks=[task], status_reason="tidying up"),
+        lambda worker, task: worker.call("tasks.archive", tasks=[task], status_reason="tidying up"),
         TrialState.ABORTED,
         "its Task was stopped: tidying up",
     ),
     "reset": (
-        lambda hands, task: hands.call("tasks.reset", task=task, force=True),
+        lambda worker, task: worker.call("tasks.reset", task=task, force=True),
         TrialState.ABORTED,
         "its Task was reset or taken out of the queue on the server",
     ),
     "deleted": (
-        lambda hands, task: hands.call("tasks.delete", task=task, force=True),
+        lambda worker, task: worker.call("tasks.delete", task=task, force=True),
         TrialState.ABORTED,
         "its Task was deleted on the server",
     ),
     "edited while it runs": (
-        lambda hands, task: edit(hands, task, x="0.875"),
+        lambda worker, task: edit(worker, task, x="0.875"),
         TrialState.FAILED,
         "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
     ),
     "edited and completed": (
-        lambda hands, task: (edit(hands, task, x="0.875"), hands.call("tasks.completed", task=task)),
+        lambda worker, task: (edit(worker, task, x="0.875"), worker.call("tasks.completed", task=task)),
         TrialState.FAILED,
         "its Task was edited on the server: General/x is '0.875' there and not '{x}'",
     ),
     "published": (
-        lambda hands, task: hands.call("tasks.completed", task=task, publish=True),
+        lambda worker, task: worker.call("tasks.completed", task=task, publish=True),
         TrialState.COMPLETED,
         None,
     ),
     "completed by hand": (
-        lambda hands, task: hands.call("tasks.completed", task=task, status_reason="good enough"),
+        lambda worker, task: worker.call("tasks.completed", task=task, status_reason="good enough"),
         TrialState.COMPLETED,
         None,
     ),
@@ -120,10 +120,10 @@ AT_THE_SERVER = {
 
 
 @pytest.mark.parametrize("what", AT_THE_SERVER)
-def test_a_running_trial_ends_as_its_task_does(one, hands, what):
+def test_a_running_trial_ends_as_its_task_does(one, worker, what):
     act, state, sentence = AT_THE_SERVER[what]
     made = one()
-    act(hands, made.trial(0).id)
+    act(worker, made.trial(0).id)
     assert made.wait(timeout=1.0)
     trial = made.trial(0)
     assert (trial.state, trial.error) == (state, sentence and sentence.format(x=trial.parameters["x"]))
@@ -134,31 +134,31 @@ def test_a_running_trial_ends_as_its_task_does(one, hands, what):
     ("act", "state", "sentence"),
     [
         (
-            lambda hands, task, queue: hands.call("tasks.dequeue", task=task),
+            lambda worker, task, queue: worker.call("tasks.dequeue", task=task),
             TrialState.ABORTED,
             "its Task was reset or taken out of the queue on the server",
         ),
         (
-            lambda hands, task, queue: hands.call("queues.delete", queue=queue, force=True),
+            lambda worker, task, queue: worker.call("queues.delete", queue=queue, force=True),
             TrialState.ABORTED,
             "its Task was reset or taken out of the queue on the server: Queue {queue} was deleted",
         ),
         (
-            lambda hands, task, queue: edit(hands, task, units="7"),
+            lambda worker, task, queue: edit(worker, task, units="7"),
             TrialState.FAILED,
             "its Task was edited on the server: General/units is '7' there and not '{units}'",
         ),
         (
-            lambda hands, task, queue: hands.call("tasks.stop", task=task, status_reason="not today"),
+            lambda worker, task, queue: worker.call("tasks.stop", task=task, status_reason="not today"),
             TrialState.ABORTED,
             "its Task was stopped: not today",
         ),
     ],
     ids=["dequeued", "queue deleted", "edited", "stopped"],
 )
-def test_a_waiting_trial_ends_as_its_task_does(one_waits, hands, act, state, sentence):
+def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, act, state, sentence):
     made, queue = one_waits([UniformIntegerParameterRange("units", 1, 4)])
-    act(hands, made.trial(0).id, queue)
+    act(worker, made.trial(0).id, queue)
     assert made.wait(timeout=1.0)
     trial = made.trial(0)
     assert trial.state is state
@@ -166,25 +166,25 @@ def test_a_waiting_trial_ends_as_its_task_does(one_waits, hands, act, state, sen
     assert trial.value is None
 
 
-def test_a_task_that_was_edited_is_stopped(one, hands):
+def test_a_task_that_was_edited_is_stopped(one, worker):
     made = one()
-    edit(hands, made.trial(0).id, x="0.875")
+    edit(worker, made.trial(0).id, x="0.875")
     assert made.wait(timeout=1.0)
-    assert hands.status(made.trial(0).id) == "stopped"
+    assert worker.status(made.trial(0).id) == "stopped"
     assert made.best_trial is None
 
 
-def test_a_value_that_is_only_written_otherwise_is_no_edit(one, hands):
+def test_a_value_that_is_only_written_otherwise_is_no_edit(one, worker):
     made = one([UniformParameterRange("x", 1e-5, 2e-5), UniformIntegerParameterRange("units", 2, 3)])
     trial = made.trial(0)
-    edit(hands, trial.id, x=f"{trial.parameters['x']:.12f}", units=f"{trial.parameters['units']}.0")
-    hands.gate.set()
+    edit(worker, trial.id, x=f"{trial.parameters['x']:.12f}", units=f"{trial.parameters['units']}.0")
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.COMPLETED] == 1, made.trial(0).error
 
 
-def test_a_trial_that_ends_without_the_objective_has_failed(task_search, hands):
-    hands.work = lambda hands, task, x: None
+def test_a_trial_that_ends_without_the_objective_has_failed(task_search, worker):
+    worker.work = lambda worker, task, x: None
     made = finished(task_search(total_max_jobs=10, max_number_of_concurrent_tasks=1))
     assert made.counts[TrialState.FAILED] == 3
     assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
@@ -192,15 +192,15 @@ def test_a_trial_that_ends_without_the_objective_has_failed(task_search, hands):
     assert made.status is SearchStatus.FAILED
 
 
-def test_a_running_trial_that_never_reports_ends_by_its_time_limit(task_search, hands):
-    hands.gate.clear()
-    hands.work = lambda hands, task, x: None
+def test_a_running_trial_that_never_reports_ends_by_its_time_limit(task_search, worker):
+    worker.gate.clear()
+    worker.work = lambda worker, task, x: None
     made = finished(task_search(total_max_jobs=1, time_limit_per_job=0.005))
     assert (made.trial(0).state, made.trial(0).error) == (
         TrialState.ABORTED,
         "aborted after 0.005 minutes (time_limit_per_job)",
     )
-    assert hands.status(made.trial(0).id) == "stopped"
+    assert worker.status(made.trial(0).id) == "stopped"
 
 
 class Impatient(optuna.pruners.BasePruner):
@@ -210,58 +210,79 @@ class Impatient(optuna.pruners.BasePruner):
         return True
 
 
-def test_a_trial_that_is_pruned_has_its_task_stopped(task_search, hands):
-    hands.gate.clear()
+def test_a_trial_that_is_pruned_has_its_task_stopped(task_search, worker):
+    worker.gate.clear()
     strategy = {"optimizer_class": OptimizerOptuna, "optuna_pruner": Impatient()}
     made = finished(task_search(total_max_jobs=1, **strategy))
     trial = made.trial(0)
     assert (trial.state, trial.value) == (TrialState.PRUNED, trial.parameters["x"])
     assert trial.error == "pruned: behind the others at the same iteration"
     assert Task.get_task(task_id=trial.id).data.status_reason == f"User aborted: {trial.error}"
-    assert hands.status(trial.id) == "stopped"
+    assert worker.status(trial.id) == "stopped"
 
 
-def test_a_trial_that_has_reached_its_iterations_has_completed_and_its_task_is_stopped(task_search, hands):
-    hands.gate.clear()
-    made = finished(task_search(total_max_jobs=1, max_iteration_per_job=2))
+def test_a_trial_that_reports_its_objective_up_to_the_last_iteration_completes(task_search, worker, until):
+    def report(worker, task, x):
+        send_events(worker.session, task, *(("validation", "loss", x, at) for at in range(3)), ("gpu", "load", 1.0, 9))
+
+    worker.work = report
+    worker.gate.clear()
+    made = task_search(total_max_jobs=1, max_iteration_per_job=2)
+    made.start()
+    until(made, lambda: made.top(1))
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
     trial = made.trial(0)
-    assert (trial.state, trial.value) == (TrialState.COMPLETED, trial.parameters["x"])
-    assert hands.status(trial.id) == "stopped"
+    assert (trial.state, trial.error) == (TrialState.COMPLETED, None)
+    assert worker.status(trial.id) == "completed"
+
+
+@pytest.mark.parametrize("values", [(3, 2, 1), (1, 3, 2)], ids=["the last is the least", "the last is between"])
+def test_a_trial_that_goes_beyond_its_iterations_is_stopped_here_and_there(task_search, worker, values):
+    def report(worker, task, x):
+        send_events(worker.session, task, *(("validation", "loss", value, at) for at, value in enumerate(values)))
+
+    worker.work = report
+    worker.gate.clear()
+    made = finished(task_search(total_max_jobs=1, max_iteration_per_job=1))
+    trial = made.trial(0)
+    assert (trial.state, trial.value) == (TrialState.ABORTED, values[-1])
+    assert trial.error == "it went beyond iteration 1 (max_iteration_per_job)"
+    assert worker.status(trial.id) == "stopped"
     assert made.best_trial.number == 0
-    assert not made.best_trial.is_partial
 
 
-def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, hands, monkeypatch):
-    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 60.0)
+def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, worker, monkeypatch):
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 60.0)
     made = one()
     task = made.trial(0).id
     made.stop()
     assert made.status is SearchStatus.STOPPING
-    hands.call("tasks.completed", task=task)
+    worker.call("tasks.completed", task=task)
     assert made.wait(timeout=1.0)
     assert (made.trial(0).state, made.stop_reason.code) == (TrialState.COMPLETED, "stopped")
-    assert hands.status(task) == "completed"
+    assert worker.status(task) == "completed"
 
 
-def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, hands, monkeypatch):
-    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 60.0)
+def test_a_trial_that_goes_back_into_the_queue_waits_again_and_goes_on(one, worker, monkeypatch):
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 60.0)
     made = one()
     task = made.trial(0).id
-    hands.call("tasks.stopped", task=task, force=True)
-    hands.call("tasks.enqueue", task=task, queue=hands.queue)
-    wait_for(lambda: hands.taken == [task, task], "it was not taken again", pause=0.02)
-    hands.gate.set()
+    worker.call("tasks.stopped", task=task, force=True)
+    worker.call("tasks.enqueue", task=task, queue=worker.queue)
+    wait_for(lambda: worker.taken == [task, task], "it was not taken again", pause=0.02)
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.COMPLETED] == 1
 
 
-def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits, monkeypatch, until, hands):
-    monkeypatch.setattr(queue_watch, "PATIENCE_SECONDS", 0.1)
+def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits, monkeypatch, until, worker):
+    monkeypatch.setattr(poll_thread, "PATIENCE_SECONDS", 0.1)
     made, _ = one_waits()
     until(made, lambda: made.errors)
     [notice] = made.errors
     assert notice.source == "ClearML"
-    name = f"{hands.worker}-idle"
+    name = f"{worker.name}-idle"
     assert notice.sentence == (
         f"no trial runs and 1 waits in the queue '{name}': no agent serves it; "
         f"start one with `clearml-agent daemon --queue {name}`"
@@ -269,36 +290,36 @@ def test_trials_that_nobody_takes_are_told_of_and_end_with_the_search(one_waits,
     made.stop()
     assert made.wait(timeout=1.0)
     assert (made.trial(0).state, made.trial(0).error) == (TrialState.ABORTED, "stopped by hand")
-    assert hands.status(made.trial(0).id) == "stopped"
+    assert worker.status(made.trial(0).id) == "stopped"
 
 
 def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_away(
-    way, one_waits, monkeypatch, until, hands
+    way, one_waits, monkeypatch, until, worker
 ):
-    monkeypatch.setattr(queue_watch, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(poll_thread, "PATIENCE_SECONDS", 0.1)
     way.plan("workers.get_all", (403, 1, "Forbidden"), times=100)
     made, _ = one_waits()
     until(made, lambda: made.errors)
     [notice] = made.errors
-    assert f"in the queue '{hands.worker}-idle': who serves it could not be looked up: " in notice.sentence
+    assert f"in the queue '{worker.name}-idle': who serves it could not be looked up: " in notice.sentence
     assert "403/1: Forbidden" in notice.sentence
     # It is looked at as before.
-    hands.call("tasks.dequeue", task=made.trial(0).id)
+    worker.call("tasks.dequeue", task=made.trial(0).id)
     assert made.wait(timeout=1.0)
     assert [notice] == list(made.errors)
 
 
 @pytest.mark.parametrize("lost", [0, 1], ids=["at once", "when it is said again"])
-def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(way, one, hands, monkeypatch, request, lost):
+def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(way, one, worker, monkeypatch, request, lost):
     monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
     way.plan("tasks.stopped", "lost", times=lost)
     made = one()
     task = made.trial(0).id
     # A worker that is alive but deaf: the server waits for it and goes on saying that the Task runs.
-    hands.call("workers.register", worker=hands.worker, queues=[hands.queue])
-    request.addfinalizer(lambda: hands.call("workers.unregister", worker=hands.worker))
-    hands.call("workers.status_report", worker=hands.worker, task=task, queues=[hands.queue], timestamp=0)
+    worker.call("workers.register", worker=worker.name, queues=[worker.queue])
+    request.addfinalizer(lambda: worker.call("workers.unregister", worker=worker.name))
+    worker.call("workers.status_report", worker=worker.name, task=task, queues=[worker.queue], timestamp=0)
     made.stop()
     assert made.wait(timeout=1.0)
     assert made.trial(0).state is TrialState.ABORTED
-    assert hands.status(task) == "stopped"
+    assert worker.status(task) == "stopped"

@@ -7,13 +7,13 @@ import threading
 import pytest
 
 from hpo_widgets.controller.run import Run
-from hpo_widgets.engines.clearml.launching import Launcher
+from hpo_widgets.engines.clearml.launching import TaskFactory
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import DEADLINE, finished
+from tests.clearml.fake_worker import DEADLINE, finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 def ours():
@@ -33,7 +33,7 @@ def left(threads):
 
 
 @pytest.mark.parametrize("ending", ["by itself", "stopped"])
-def test_no_thread_outlives_its_run(optimizer, running, hands, project, ending, until):
+def test_no_thread_outlives_its_run(optimizer, running, worker, project, ending, until):
     before = ours()
     if ending == "by itself":
         finished(optimizer(save_top_k_tasks_only=1))
@@ -45,7 +45,7 @@ def test_no_thread_outlives_its_run(optimizer, running, hands, project, ending, 
     assert left(ours() - before) == set()
 
 
-def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(optimizer, hands, monkeypatch):
+def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(optimizer, worker, monkeypatch):
     before, pollers = ours(), []
     real = PollThread.look
 
@@ -60,9 +60,9 @@ def test_a_poller_whose_last_look_is_still_on_its_way_at_the_close_ends_too(opti
     assert left({pollers[0], *(ours() - before)}) == set()
 
 
-def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(optimizer, hands, until):
+def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(optimizer, worker, until):
     before = ours()
-    hands.gate.clear()
+    worker.gate.clear()
     made = optimizer(time_limit_per_job=0.01, total_max_jobs=None)
     made.start()
     until(made, lambda: len(made.snapshot()) >= 2)
@@ -75,11 +75,11 @@ def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(optim
 
 @pytest.mark.parametrize("step", ["prepare", "make", "send"])
 def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
-    optimizer, hands, until, api_client, base_task, monkeypatch, request, step
+    optimizer, worker, until, api_client, base_task, monkeypatch, request, step
 ):
     is_inside, goes_on = threading.Event(), threading.Event()
     request.addfinalizer(goes_on.set)
-    whole = getattr(Launcher, step)
+    whole = getattr(TaskFactory, step)
 
     def slow(self, *arguments):
         if threading.current_thread().name == "hpo_widgets launcher":
@@ -90,7 +90,7 @@ def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
     def fail(self):
         raise OSError("the search's thread has come to grief")
 
-    monkeypatch.setattr(Launcher, step, slow)
+    monkeypatch.setattr(TaskFactory, step, slow)
     made = optimizer(total_max_jobs=1)
     made.start()
     assert is_inside.wait(60)
@@ -101,4 +101,4 @@ def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
     launcher.join(60)
     tasks = api_client.tasks.get_all(parent=base_task, only_fields=["status"], search_hidden=True)
     assert [str(task.status.value) for task in tasks] == ([] if step == "prepare" else ["stopped"])
-    assert hands.taken == []
+    assert worker.taken == []

@@ -13,9 +13,9 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import run_script, wait_for
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 def sentences(made):
@@ -80,18 +80,18 @@ def test_an_unknown_task_is_told_at_construction(task_search, clearml_api):
         task_search(base="0" * 32)
 
 
-def test_a_project_that_cannot_be_made_fails_the_launch_with_the_servers_words(task_search, hands):
+def test_a_project_that_cannot_be_made_fails_the_launch_with_the_servers_words(task_search, worker):
     made = finished(task_search(spawn_project="ab"))
     assert made.stop_reason.code == "launch_failed"
     assert "the project 'ab' cannot be made: Validation error" in made.stop_reason.sentence
-    assert hands.taken == []
+    assert worker.taken == []
 
 
 # In mid-search ---------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, task_search, hands, until):
-    hands.gate.clear()
+def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(way, task_search, worker, until):
+    worker.gate.clear()
     made = task_search(total_max_jobs=4)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
@@ -101,19 +101,19 @@ def test_a_server_that_is_away_in_mid_search_is_waited_for_and_nothing_is_lost(w
     assert away.startswith(f"the ClearML server at {way.url} does not answer (")
     assert "nothing is known of the running trials and none is launched. Trying again in 0.1 s" in away
     # The trials go on without anybody looking.
-    hands.gate.set()
-    wait_for(lambda: [hands.status(task) for task in hands.taken] == ["completed"] * 2, "they did not end")
+    worker.gate.set()
+    wait_for(lambda: [worker.status(task) for task in worker.taken] == ["completed"] * 2, "they did not end")
     assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
     assert made.next_poll is not None
     assert StatusPanel(made).notices[0]["text"] == f"ClearML: {away}"
     way.up()
     assert made.wait(timeout=1.0)
-    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 4
+    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 4
     assert sentences(made)[1].startswith("the ClearML server answers again after")
 
 
-def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, task_search, hands, until):
-    hands.gate.clear()
+def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way, task_search, worker, until):
+    worker.gate.clear()
     made = task_search(total_max_jobs=4)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
@@ -121,15 +121,15 @@ def test_a_stop_while_the_server_is_away_returns_and_is_sent_when_it_is_back(way
     until(made, lambda: made.errors)
     made.stop()
     assert made.status is SearchStatus.STOPPING
-    assert [hands.status(task) for task in hands.taken] == ["in_progress"] * 2
+    assert [worker.status(task) for task in worker.taken] == ["in_progress"] * 2
     way.up()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 2
-    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+    assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
 
 
-def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, hands, until):
-    hands.gate.clear()
+def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, worker, until):
+    worker.gate.clear()
     made = task_search(total_max_jobs=4)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
@@ -138,7 +138,7 @@ def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, hands, u
     assert made.status is SearchStatus.STOPPING
     way.gate.set()
     assert made.wait(timeout=1.0)
-    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+    assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
 
 
 def go_away(way):
@@ -162,12 +162,12 @@ def come_back(way):
 
 
 @pytest.fixture
-def left_behind(way, task_search, hands, until, monkeypatch):
+def left_behind(way, task_search, worker, until, monkeypatch):
     """``left_behind(trouble)`` gives a search that was stopped, and ended though its two trials still run."""
     monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
 
     def make(trouble):
-        hands.gate.clear()
+        worker.gate.clear()
         made = task_search(total_max_jobs=4)
         made.start()
         until(made, lambda: made.counts[TrialState.RUNNING] == 2)
@@ -182,7 +182,7 @@ def left_behind(way, task_search, hands, until, monkeypatch):
 
 @pytest.mark.parametrize(("trouble", "is_taken_later"), [(go_away, False), (hang, True), (refuse, False)])
 def test_a_stop_comes_to_an_end_without_the_server_and_says_what_may_still_run(
-    left_behind, way, hands, trouble, is_taken_later
+    left_behind, way, worker, trouble, is_taken_later
 ):
     made = left_behind(trouble)
     assert (made.status, made.stop_reason.code) == (SearchStatus.STOPPED, "stopped")
@@ -194,32 +194,35 @@ def test_a_stop_comes_to_an_end_without_the_server_and_says_what_may_still_run(
     # The same process takes them up again, when it is asked to.
     come_back(way)
     if is_taken_later:
-        wait_for(lambda: [hands.status(task) for task in hands.taken] == ["stopped"] * 2, "the stop did not arrive")
+        wait_for(
+            lambda: [worker.status(task) for task in worker.taken] == ["stopped"] * 2,
+            "the stop did not arrive",
+        )
     assert made.start()
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     num_stopped = 2 * is_taken_later
     expected = {TrialState.ABORTED: num_stopped, TrialState.COMPLETED: 4 - num_stopped}
     assert made.counts == {**dict.fromkeys(TrialState, 0), **expected}
-    assert len(hands.taken) == 4
+    assert len(worker.taken) == 4
 
 
-def test_what_a_stop_left_behind_is_opened_as_the_server_has_it(left_behind, way, hands, base_task):
+def test_what_a_stop_left_behind_is_opened_as_the_server_has_it(left_behind, way, worker, base_task):
     made = left_behind(go_away)
-    first, second = hands.taken
-    hands.call("tasks.stopped", task=first, force=True, status_reason="by somebody")
+    first, second = worker.taken
+    worker.call("tasks.stopped", task=first, force=True, status_reason="by somebody")
     come_back(way)
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=base_task)
     states = {again.trial(number).id: again.trial(number).state for number in range(2)}
     assert states == {first: TrialState.ABORTED, second: TrialState.RUNNING}
     assert again.stop_reason == made.stop_reason
     assert again.start()
-    hands.gate.set()
+    worker.gate.set()
     assert again.wait(timeout=1.0)
     assert (again.counts[TrialState.ABORTED], again.counts[TrialState.COMPLETED]) == (1, 3)
 
 
-def test_a_trial_that_was_never_launched_is_not_left_behind(way, task_search, hands, until, monkeypatch):
+def test_a_trial_that_was_never_launched_is_not_left_behind(way, task_search, worker, until, monkeypatch):
     monkeypatch.setattr(trial_lifecycle, "AGREEMENT_SECONDS", 0.2)
     way.plan("tasks.clone", "unanswered")
     made = task_search(total_max_jobs=1)
@@ -229,12 +232,12 @@ def test_a_trial_that_was_never_launched_is_not_left_behind(way, task_search, ha
     made.stop()
     assert made.wait(timeout=1.0)
     assert made.stop_reason.sentence == "stopped by hand"
-    assert (made.counts[TrialState.ABORTED], hands.taken) == (1, [])
+    assert (made.counts[TrialState.ABORTED], worker.taken) == (1, [])
 
 
 @pytest.mark.parametrize("what", ["unanswered", "lost"])
 def test_a_launch_that_nobody_knows_of_ends_with_the_search(
-    way, task_search, hands, until, api_client, base_task, what
+    way, task_search, worker, until, api_client, base_task, what
 ):
     way.plan("tasks.clone", what)
     made = task_search(total_max_jobs=1)
@@ -246,7 +249,7 @@ def test_a_launch_that_nobody_knows_of_ends_with_the_search(
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
     assert made.trial(0).error == "stopped by hand"
-    assert hands.taken == []
+    assert worker.taken == []
     # It is stopped where it was made, and not made to be stopped where it was not.
     children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
     expected = [(made.trial(0).id, "stopped")] if what == "unanswered" else []
@@ -265,11 +268,11 @@ def test_a_launch_that_nobody_knows_of_ends_with_the_search(
     ],
     ids=["500", "502 of a proxy", "401", "400", "lost", "unanswered"],
 )
-def test_looks_that_fail_are_told_and_repeated(way, task_search, hands, answer):
+def test_looks_that_fail_are_told_and_repeated(way, task_search, worker, answer):
     made = task_search()
     way.plan("tasks.get_all", answer, times=2)
     finished(made)
-    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 3
+    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 3
     first, *_, last = sentences(made)
     assert "nothing is lost" in first
     assert "answers again" in last
@@ -277,36 +280,36 @@ def test_looks_that_fail_are_told_and_repeated(way, task_search, hands, answer):
         assert answer[2] in first
 
 
-def test_launches_wait_while_the_keys_are_not_accepted(way, task_search, hands):
+def test_launches_wait_while_the_keys_are_not_accepted(way, task_search, worker):
     made = task_search()
     way.plan("tasks.clone", (401, 30, "Invalid token"), times=2)
     finished(made)
-    assert made.counts[TrialState.COMPLETED] == len(hands.taken) == 3
+    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 3
     assert "check the access key and the secret key" in sentences(made)[0]
 
 
-def test_aborts_that_the_server_fails_are_sent_again(way, task_search, hands, until):
-    hands.gate.clear()
+def test_aborts_that_the_server_fails_are_sent_again(way, task_search, worker, until):
+    worker.gate.clear()
     made = task_search()
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     way.plan("tasks.stop_many", "lost")
     made.stop()
     assert made.wait(timeout=1.0)
-    assert [hands.status(task) for task in hands.taken] == ["stopped"] * 2
+    assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
     assert made.counts[TrialState.ABORTED] == 2
 
 
 @pytest.mark.parametrize("seconds", [-7200.0, 7200.0])
-def test_a_servers_clock_that_is_wrong_does_no_harm(clearml_api, task_search, hands, until, seconds):
+def test_a_servers_clock_that_is_wrong_does_no_harm(clearml_api, task_search, worker, until, seconds):
     if clearml_api.server is not None:  # another one's clock is as it is
         clearml_api.server.skew(seconds)
     try:
-        hands.gate.clear()
+        worker.gate.clear()
         made = task_search(time_limit_per_job=60, compute_time_limit=60, optimization_time_limit=60)
         made.start()
         until(made, lambda: made.counts[TrialState.RUNNING] == 2)
-        hands.gate.set()
+        worker.gate.set()
         assert made.wait(timeout=1.0)
     finally:
         if clearml_api.server is not None:

@@ -11,9 +11,9 @@ import pytest
 from clearml import Task
 from clearml.utilities.pyhocon import ConfigFactory
 
-from tests.clearml.hands import make_base_task
+from tests.clearml.fake_worker import make_base_task
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "clearml.md").read_text(encoding="utf-8")
@@ -46,14 +46,14 @@ def run(script, project, queue):
 
 
 @pytest.mark.slow
-def test_the_blocks_run_in_their_order(run, project, api_client, hands, tmp_path):
+def test_the_blocks_run_in_their_order(run, project, api_client, worker, tmp_path):
     parameters = {"lr": ("0.001", "float"), "units": ("4", "int"), "x": ("0.5", "float")}
     make_base_task(api_client, project, parameters={"General": parameters})
     search, in_another_kernel, rehearsal, server = blocks("python")
 
     # Trials end once the panel is shown, which is to be that of a running search.
     is_shown = tmp_path / "shown"
-    hands.gate = SimpleNamespace(is_set=is_shown.exists, set=is_shown.touch)
+    worker.gate = SimpleNamespace(is_set=is_shown.exists, set=is_shown.touch)
     end = "open('shown', 'w').close(); optimizer.wait(); print(optimizer.stop_reason)"
 
     said = run(search, end, rehearsal, "print(second.stop_reason)", server)
@@ -68,7 +68,7 @@ def test_the_blocks_run_in_their_order(run, project, api_client, hands, tmp_path
     trials = Task.get_tasks(task_filter={"parent": task.id})
     assert len(trials) == 5
     assert {trial.get_status() for trial in trials} == {"completed"}
-    assert len(hands.taken) == 5 + 3  # those, and what was dispatched after the rehearsal
+    assert len(worker.taken) == 5 + 3  # those, and what was dispatched after the rehearsal
 
 
 def test_the_setting_for_short_trials_is_one():

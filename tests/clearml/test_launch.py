@@ -10,23 +10,23 @@ from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 MOST_REQUESTS = 8
 """So many requests may launch one trial."""
 
 
-def test_a_trial_is_launched_by_two_requests(asked, task_search, hands):
-    hands.gate.clear()
+def test_a_trial_is_launched_by_two_requests(asked, task_search, worker):
+    worker.gate.clear()
     made = task_search(pool_period_min=60.0, max_number_of_concurrent_tasks=3)
     asked.start_over()
     assert made.start()
-    wait_for(lambda: len(hands.taken) == 3, "they were not launched", pause=0.02)
+    wait_for(lambda: len(worker.taken) == 3, "they were not launched", pause=0.02)
     # The queue is looked up twice: before the start, so that its lack is told there, and by the launcher, once.
     assert asked.in_order() == ["queues.get_all"] * 2 + ["tasks.clone", "tasks.enqueue"] * 3
-    hands.gate.set()
+    worker.gate.set()
 
 
 LOCAL = """
@@ -66,15 +66,15 @@ def test_the_queue_is_looked_for_before_anything_is_launched(way, task_search, q
 @pytest.mark.parametrize("what", ["unanswered", "lost"])
 @pytest.mark.parametrize("endpoint", ["tasks.clone", "tasks.enqueue"])
 def test_no_trial_is_launched_twice_when_a_request_or_its_answer_gets_lost(
-    way, task_search, hands, api_client, base_task, endpoint, what
+    way, task_search, worker, api_client, base_task, endpoint, what
 ):
     made = task_search()
     way.plan(endpoint, what, times=2)
     finished(made)
     assert made.counts[TrialState.COMPLETED] == 3
     children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
-    assert {child.id for child in children} == set(hands.taken) == {trial.id for trial in made.top(3)}
-    assert len(hands.taken) == 3
+    assert {child.id for child in children} == set(worker.taken) == {trial.id for trial in made.top(3)}
+    assert len(worker.taken) == 3
 
 
 def test_a_launch_that_the_server_fails_for_a_while_is_tried_again(way, task_search):
@@ -97,7 +97,7 @@ def test_launches_that_the_server_refuses_end_the_search_with_its_words(way, tas
     assert "Invalid queue id: id=gone" in tasks[0].data.status_reason
 
 
-def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, hands):
+def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, worker):
     class Broken(ClearmlJob):
         def launch(self, queue_name=None):
             return False
@@ -107,7 +107,7 @@ def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, hands):
     finished(made)
     assert made.stop_reason.code == "launch_failed"
     assert "Broken.launch could not launch Task" in made.stop_reason.sentence
-    assert hands.taken == []
+    assert worker.taken == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_class_of_ones_own_that_cannot_launch_says_so(task_search, hands):
     [(["1", "2"], "str"), ([True, False], "bool"), ([None, "x"], None), ([[1, 2], [3]], "list/int"), ([1.5, 2], None)],
     ids=["numbers as text", "booleans", "None", "lists", "numbers"],
 )
-def test_a_value_of_any_kind_comes_back_as_it_was(task_search, hands, values, kind):
+def test_a_value_of_any_kind_comes_back_as_it_was(task_search, worker, values, kind):
     made = finished(
         task_search(
             [UniformParameterRange("x", 0, 1), DiscreteParameterRange("Args/free", values)],
@@ -132,10 +132,10 @@ def test_a_value_of_any_kind_comes_back_as_it_was(task_search, hands, values, ki
         assert type(task.get_parameters(cast=True)["Args/free"]) is type(value)
         if kind is not None:
             assert task.data.hyperparams["Args"]["free"].type == kind
-    assert len(seen) == len(hands.taken) == 4
+    assert len(seen) == len(worker.taken) == 4
 
 
-def test_two_searches_over_one_template_keep_their_trials_apart(task_search, hands):
+def test_two_searches_over_one_template_keep_their_trials_apart(task_search, worker):
     first, second = task_search(seed=1), task_search(seed=2)
     first.start()
     second.start()
@@ -143,4 +143,4 @@ def test_two_searches_over_one_template_keep_their_trials_apart(task_search, han
     assert second.wait(timeout=1.0)
     ids = [{made.trial(number).id for number in range(3)} for made in (first, second)]
     assert ids[0] & ids[1] == set()
-    assert ids[0] | ids[1] == set(hands.taken)
+    assert ids[0] | ids[1] == set(worker.taken)

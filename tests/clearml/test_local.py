@@ -18,9 +18,9 @@ from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.engines.clearml import engine, local_jobs
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import DEADLINE, finished
+from tests.clearml.fake_worker import DEADLINE, finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 ENDLESS = """
 import os, pathlib, subprocess, sys, time
@@ -64,21 +64,21 @@ def test_a_script_that_ends_without_a_word_has_reported_nothing(local):
 
 
 WAYS_TO_END = {
-    "stopped": lambda made, hands: made.stop(),
-    "deleted": lambda made, hands: hands.call("tasks.delete", task=made.trial(0).id, force=True),
-    "aborted": lambda made, hands: hands.call("tasks.stopped", task=made.trial(0).id, force=True),
-    "reset": lambda made, hands: hands.call("tasks.reset", task=made.trial(0).id, force=True),
+    "stopped": lambda made, worker: made.stop(),
+    "deleted": lambda made, worker: worker.call("tasks.delete", task=made.trial(0).id, force=True),
+    "aborted": lambda made, worker: worker.call("tasks.stopped", task=made.trial(0).id, force=True),
+    "reset": lambda made, worker: worker.call("tasks.reset", task=made.trial(0).id, force=True),
 }
 
 
 @pytest.mark.parametrize("how", WAYS_TO_END)
-def test_the_process_and_its_children_end_with_the_trial(local, hands, tmp_path, how):
+def test_the_process_and_its_children_end_with_the_trial(local, worker, tmp_path, how):
     path = tmp_path / "processes"
     made = local(ENDLESS.format(path=str(path)))
     made.start_locally()
     wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
     processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
-    WAYS_TO_END[how](made, hands)
+    WAYS_TO_END[how](made, worker)
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
     assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []

@@ -11,9 +11,9 @@ from clearml import Task
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 NUMBER = 519
 NUM_PAGES = 2
@@ -21,12 +21,12 @@ NUM_PAGES = 2
 
 
 @pytest.fixture
-def many(task_search, hands, project, api_client):
+def many(task_search, worker, project, api_client):
     """An optimizer Task of that many trials: the first completed, the others waiting in a queue nobody serves."""
     own = Task.create(project_name=project, task_name="mine")
     made = finished(task_search(auto_connect_task=own, total_max_jobs=1))
     first = made.trial(0).id
-    [found] = hands.call("tasks.get_all", id=[first], only_fields=["hyperparams"])["tasks"]
+    [found] = worker.call("tasks.get_all", id=[first], only_fields=["hyperparams"])["tasks"]
     children = []
     for number in range(1, NUMBER):
         hyperparams = copy.deepcopy(found["hyperparams"])
@@ -36,28 +36,28 @@ def many(task_search, hands, project, api_client):
         hyperparams["hpo_widgets"]["draw"]["value"] = str(number)
         hyperparams["hpo_widgets"]["point"]["value"] = json.dumps([x])
         clone = {"new_task_name": f"train: x={x}", "new_task_parent": own.id, "new_task_hyperparams": hyperparams}
-        children.append(hands.call("tasks.clone", task=first, **clone)["id"])
-    idle = api_client.queues.create(name=f"{hands.worker}-idle").id
-    hands.call("tasks.enqueue_many", ids=children, queue=idle)
-    report(hands, {child: (number + 1) / NUMBER for number, child in enumerate(children)})
+        children.append(worker.call("tasks.clone", task=first, **clone)["id"])
+    idle = api_client.queues.create(name=f"{worker.name}-idle").id
+    worker.call("tasks.enqueue_many", ids=children, queue=idle)
+    report(worker, {child: (number + 1) / NUMBER for number, child in enumerate(children)})
     yield own.id
     api_client.queues.delete(queue=idle, force=True)
 
 
-def report(hands, values):
+def report(worker, values):
     """Report the objective of many Tasks; a server takes events of 500 Tasks by one request."""
     event = {"type": "training_stats_scalar", "metric": "validation", "variant": "loss", "iter": 0}
     lines = [json.dumps({**event, "task": task, "value": value}) for task, value in values.items()]
     headers = {"Content-Type": "application/json-lines"}
     for start in range(0, len(lines), 500):
         batch = "\n".join(lines[start : start + 500])
-        answer = hands.session.send_request("events", "add_batch", data=batch, headers=headers)
+        answer = worker.session.send_request("events", "add_batch", data=batch, headers=headers)
         assert answer.json()["data"]["errors"] == 0
 
 
 @pytest.mark.slow
 def test_children_beyond_one_answer_are_taken_over_looked_at_stopped_and_ranked(
-    asked, many, hands, until, tmp_path, monkeypatch
+    asked, many, worker, until, tmp_path, monkeypatch
 ):
     looks = []
     look = PollThread.look

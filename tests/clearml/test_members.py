@@ -13,16 +13,16 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.engines.clearml import task_news
+from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import close_current_task, print_lines
+from tests.clearml.fake_worker import close_current_task, print_lines
 from tests.member_rows.arguments import RowsOfArguments
 from tests.member_rows.beyond import RowsBeyondTheReference
 from tests.member_rows.reference import RowsOfTheReference
 from tests.member_rows.table import DEADLINE, finished, header_of
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 def ids(trials):
@@ -30,9 +30,9 @@ def ids(trials):
 
 
 @pytest.fixture
-def gate(hands):
-    """The gate of the hands, opened and shut as that of trials on this machine is."""
-    return SimpleNamespace(open=hands.gate.set, shut=hands.gate.clear)
+def gate(worker):
+    """The gate of the worker, opened and shut as that of trials on this machine is."""
+    return SimpleNamespace(open=worker.gate.set, shut=worker.gate.clear)
 
 
 class TestTasks(RowsOfArguments, RowsOfTheReference, RowsBeyondTheReference):
@@ -123,12 +123,12 @@ def test_argument_spawn_project_is_where_the_tasks_are(optimizer, project):
     assert header_of(made)["group"] == f"{project}/trials"
 
 
-def test_get_active_experiments_are_the_tasks_that_run(running, hands):
+def test_get_active_experiments_are_the_tasks_that_run(running, worker):
     made = running()
     active = made.get_active_experiments()
     assert [(type(task), task.status) for task in active] == [(Task, "in_progress")] * 2
-    assert [task.id for task in active] == hands.taken
-    hands.gate.set()
+    assert [task.id for task in active] == worker.taken
+    worker.gate.set()
     assert made.wait()
     assert list(made.get_active_experiments()) == []
 
@@ -158,10 +158,10 @@ def test_get_top_experiments_are_tasks_best_first(optimizer):
     }
 
 
-def test_get_top_experiments_leave_out_tasks_that_somebody_deleted(optimizer, hands):
+def test_get_top_experiments_leave_out_tasks_that_somebody_deleted(optimizer, worker):
     made = finished(optimizer())
     first, second, third = ids(made.top(3))
-    hands.call("tasks.delete", task=first, force=True)
+    worker.call("tasks.delete", task=first, force=True)
     assert [task.id for task in made.get_top_experiments(3)] == [second, third]
     assert made.best_trial.id == first
 
@@ -176,7 +176,7 @@ def test_get_top_experiments_ranks_running_trials_too(running):
     assert [task.status for task in made.get_top_experiments(3)] == ["in_progress", "in_progress"]
 
 
-def test_set_default_job_class_is_used_from_the_next_start(optimizer, hands):
+def test_set_default_job_class_is_used_from_the_next_start(optimizer, worker):
     made_by = []
 
     class Counting(ClearmlJob):
@@ -189,7 +189,7 @@ def test_set_default_job_class_is_used_from_the_next_start(optimizer, hands):
     finished(made)
     assert [list(override) for override in made_by] == [["General/x"]] * 3
     assert made.counts[TrialState.COMPLETED] == 3
-    assert len(hands.taken) == 3
+    assert len(worker.taken) == 3
     with pytest.raises(TypeError, match=r"job_class must be clearml.automation.ClearmlJob"):
         made.set_default_job_class(object)
 
@@ -213,10 +213,10 @@ def test_start_locally_runs_trials_as_processes_of_this_machine(task_search, tem
         assert made.trial(0 if task.id == made.trial(0).id else 1).value == pytest.approx((x - 0.25) ** 2 + 1 / 3)
 
 
-def test_stop_returns_once_the_aborts_are_sent(running, hands):
+def test_stop_returns_once_the_aborts_are_sent(running, worker):
     made = running()
     made.stop()
-    assert {hands.status(task) for task in hands.taken} == {"stopped"}
+    assert {worker.status(task) for task in worker.taken} == {"stopped"}
 
 
 def test_engine_name_is_the_queue(optimizer, queue):
@@ -227,18 +227,18 @@ def test_status_is_stopping_until_the_server_agrees(optimizer, running, until, m
     assert optimizer().status is SearchStatus.IDLE
     made = running()
     assert made.status is SearchStatus.RUNNING
-    monkeypatch.setattr(task_news, "SETTLE_SECONDS", DEADLINE)
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", DEADLINE)
     made.command("stop")
     until(made, lambda: made.status is SearchStatus.STOPPING)
-    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 0.1)
     assert made.wait()
     assert made.status is SearchStatus.STOPPED
 
 
-def test_next_poll_is_in_seconds_while_there_is_one(running, hands):
+def test_next_poll_is_in_seconds_while_there_is_one(running, worker):
     made = running(pool_period_min=0.05)
     assert 0 <= made.next_poll <= 6
-    hands.gate.set()
+    worker.gate.set()
     made.stop()
     assert made.wait()
     assert made.next_poll is None
@@ -255,23 +255,23 @@ def test_max_number_of_concurrent_tasks_is_ten_by_default_and_the_number_of_core
     assert made.wait()
 
 
-def test_trial_by_its_number_has_the_id_of_its_task(optimizer, hands):
+def test_trial_by_its_number_has_the_id_of_its_task(optimizer, worker):
     made = finished(optimizer(max_number_of_concurrent_tasks=4))
-    assert sorted(made.trial(number).id for number in range(3)) == sorted(hands.taken)
+    assert sorted(made.trial(number).id for number in range(3)) == sorted(worker.taken)
 
 
 def test_as_code_names_the_task(optimizer, base_task):
     assert f'base_task_id="{base_task}"' in optimizer().as_code()
 
 
-def test_log_so_far_is_the_console_that_the_server_keeps(running, hands):
+def test_log_so_far_is_the_console_that_the_server_keeps(running, worker):
     made = running()
     task = made.trial(0).id
-    print_lines(hands.session, task, "epoch 1", "epoch 2")
+    print_lines(worker.session, task, "epoch 1", "epoch 2")
     assert made.log_so_far(0).result(60) == "epoch 1\nepoch 2"
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait()
-    print_lines(hands.session, task, "done")
+    print_lines(worker.session, task, "done")
 
 
 def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):

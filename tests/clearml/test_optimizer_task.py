@@ -17,9 +17,9 @@ from hpo_widgets import (
 from hpo_widgets.journal import Journal
 from hpo_widgets.objectives import SIGNS
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import close_current_task, finished, send_events
+from tests.clearml.fake_worker import close_current_task, finished, send_events
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 @pytest.fixture
@@ -149,15 +149,15 @@ def test_a_task_that_is_made_without_being_connected_stores_nothing(optimizer, c
 
 
 def test_a_search_whose_optimizer_task_somebody_deletes_ends_with_the_servers_words(
-    optimizer, hands, until, api_client, project
+    optimizer, worker, until, api_client, project
 ):
     own = Task.create(project_name=project, task_name="mine")
-    hands.gate.clear()
+    worker.gate.clear()
     made = optimizer(auto_connect_task=own, total_max_jobs=10)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     api_client.tasks.delete(task=own.id, force=True)
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert made.stop_reason.code == "launch_failed"
     assert "Invalid task id (invalid parent)" in made.stop_reason.sentence
@@ -284,7 +284,7 @@ def test_the_report_of_several_objectives_has_a_curve_and_a_scatter_for_each(opt
 GROWING = """
 import json, time
 from clearml import Task
-from hpo_widgets.engines.clearml.report import Report
+from hpo_widgets.engines.clearml.reporting import OptimizerReport
 from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.testing import ScriptedSearch
@@ -293,7 +293,7 @@ def report(number):
     task = Task.create(project_name="{project}", task_name=f"search of {{number}}")
     search = ScriptedSearch(jobs=number)
     source = StartedSearch(search, str, lambda k: [trial.number for trial in search.top(k)], dict, float, bool, print)
-    made = Report(task, server(), "{queue}")
+    made = OptimizerReport(task, server(), "{queue}")
     for at in range(number):
         search.add_trial(1 / (at + 1))
         made.send(source, is_last=at == number - 1)
@@ -331,15 +331,15 @@ def test_only_the_top_k_tasks_stay(optimizer):
     assert [trial.archived for trial in trials] == [False, False, True, True, True]
 
 
-def test_a_trial_that_falls_out_of_the_top_and_rises_again_is_archived_and_brought_back(optimizer, hands):
+def test_a_trial_that_falls_out_of_the_top_and_rises_again_is_archived_and_brought_back(optimizer, worker):
     # With the fourth the second lies closest to the others of its front; the fifth thins that front out.
     values = [(0.0, 3.0), (0.0, 6.0), (3.0, 1.0), (5.0, 0.0), (1.0, 0.0)]
 
-    def work(hands, task, x):
+    def work(worker, task, x):
         loss, cat = values[round(10 * x)]
-        send_events(hands.session, task, ("validation", "loss", loss, 0), ("accuracy per class", "cat", cat, 0))
+        send_events(worker.session, task, ("validation", "loss", loss, 0), ("accuracy per class", "cat", cat, 0))
 
-    hands.work = work
+    worker.work = work
     made = optimizer(
         objective_metric_title=["validation", "accuracy per class"],
         objective_metric_series=["loss", "cat"],
@@ -388,16 +388,16 @@ def test_the_best_children_for_several_objectives_are_the_fronts_one_after_the_o
     assert [task.id for task in same] == [trial.id for trial in made.top(4)]
 
 
-def test_children_without_the_objective_and_failed_ones_are_never_among_the_best(optimizer, own_task, hands):
-    def fail_large(hands, task):
+def test_children_without_the_objective_and_failed_ones_are_never_among_the_best(optimizer, own_task, worker):
+    def fail_large(worker, task):
         x = float(
-            hands.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]["General"][
+            worker.call("tasks.get_all", id=[task], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]["General"][
                 "x"
             ]["value"]
         )
-        hands.call("tasks.failed" if x > 0.5 else "tasks.completed", task=task)
+        worker.call("tasks.failed" if x > 0.5 else "tasks.completed", task=task)
 
-    hands.end = fail_large
+    worker.end = fail_large
     made = finished(optimizer(auto_connect_task=own_task, total_max_jobs=6))
     top = HyperParameterOptimizer.get_optimizer_top_experiments("validation", "loss", "min", own_task.id, 10)
     assert 0 < made.counts[TrialState.FAILED] < 6

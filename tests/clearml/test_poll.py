@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from hpo_widgets.engines.clearml import curves, poll_thread
-from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml import poll_thread, reading
+from hpo_widgets.engines.clearml.active_jobs import Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -16,9 +16,9 @@ from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished, print_lines
+from tests.clearml.fake_worker import finished, print_lines
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 @pytest.fixture
@@ -36,13 +36,13 @@ def looks(monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [1, 12])
-def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, hands, until, workers):
-    hands.gate.clear()
+def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, worker, until, workers):
+    worker.gate.clear()
     made = task_search(max_number_of_concurrent_tasks=workers, total_max_jobs=workers)
     asked.start_over()
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == workers)
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert max(looks) == workers
     # All that was asked, from the start to the end: no trial costs a request of its own but for its launch.
@@ -103,8 +103,8 @@ CONSOLE = "events.get_task_log"
 CURVES = "events.scalar_metrics_iter_histogram"
 
 
-def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_search, hands, until):
-    hands.gate.clear()
+def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_search, worker, until):
+    worker.gate.clear()
     made = task_search(total_max_jobs=4, max_number_of_concurrent_tasks=4)
     made.start()
     until(made, lambda: len(made.top(4)) == 4)
@@ -114,14 +114,14 @@ def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_se
     # A page that is drawn again asks no server.
     assert made.trial(2).get_reported_scalars()["validation"]["loss"]["x"] == [0, 1, 2]
     assert asked.counts()[CURVES] == 1
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert asked.counts()[CURVES] == 1
 
 
-def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, task_search, hands):
+def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, task_search, worker):
     made = finished(task_search())
-    print_lines(hands.session, made.trial(1).id, "epoch 1", "epoch 2")
+    print_lines(worker.session, made.trial(1).id, "epoch 1", "epoch 2")
     asked.start_over()
     panel, details = OptimizerWidget(made), TrialDetails(made)
     assert asked.in_order() == []
@@ -133,31 +133,31 @@ def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, t
 
 
 def test_a_console_that_is_looked_at_each_second_is_asked_for_now_and_then_and_once_more_at_the_end(
-    asked, running, hands, monkeypatch
+    asked, running, worker, monkeypatch
 ):
-    monkeypatch.setattr(curves, "KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(reading, "KEPT_SECONDS", 60.0)
     made = running(total_max_jobs=2)
     trial = made.trial(0)
-    print_lines(hands.session, trial.id, "epoch 1")
+    print_lines(worker.session, trial.id, "epoch 1")
     asked.start_over()
     assert {made.log_so_far(0).result(60) for _ in range(4)} == {trial.get_output()[0]} == {"epoch 1"}
     assert asked.counts()[CONSOLE] == 1
-    print_lines(hands.session, trial.id, "done")
+    print_lines(worker.session, trial.id, "done")
     assert made.log_so_far(0).result(60) == "epoch 1"
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     assert made.log_so_far(0).result(60) == made.trial(0).get_output()[0] == "epoch 1\ndone"
     assert asked.counts()[CONSOLE] == 2
 
 
-def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, until):
-    hands.gate.clear()
+def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, worker, until):
+    worker.gate.clear()
     made = task_search(total_max_jobs=2)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     made.pause()
     made.set_total_max_jobs(10)
-    hands.gate.set()
+    worker.gate.set()
     until(made, lambda: made.get_num_active_experiments() == 0)
     asked.start_over()
     made.set_range("x", (0.25, 0.5))  # whatever else goes on
@@ -166,8 +166,8 @@ def test_nothing_is_asked_while_no_trial_is_active(asked, task_search, hands, un
     assert asked.in_order() == []
 
 
-def test_the_panel_counts_down_to_the_next_look(task_search, hands):
-    hands.gate.clear()
+def test_the_panel_counts_down_to_the_next_look(task_search, worker):
+    worker.gate.clear()
     made = task_search(pool_period_min=1.0)
     panel = StatusPanel(made)
     assert panel.next_poll == ""
@@ -179,7 +179,7 @@ def test_the_panel_counts_down_to_the_next_look(task_search, hands):
     assert StatusPanel(made).next_poll == ""
 
 
-def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, hands, monkeypatch):
+def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, worker, monkeypatch):
     seconds = []
     look_soon = Pace.look_soon
 
@@ -188,7 +188,7 @@ def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, h
         seconds.append(self.seconds)
 
     monkeypatch.setattr(Pace, "look_soon", noting)
-    hands.gate.clear()
+    worker.gate.clear()
     made = task_search(pool_period_min=None)
     made.start()
     # A launch is news: the next look comes an eighth of the period later.

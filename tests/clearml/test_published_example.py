@@ -7,9 +7,9 @@ import re
 import pytest
 from clearml import Task
 
-from tests.clearml.hands import make_base_task, send_events
+from tests.clearml.fake_worker import make_base_task, send_events
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 THEIRS = "from clearml.automation import"
 OURS = "from hpo_widgets import"
@@ -88,16 +88,16 @@ def accuracy(parameters):
     return first / 600 - second / 7000 - batch / 90000
 
 
-def train(hands, task):
+def train(worker, task):
     value = accuracy(Task.get_task(task_id=task).get_parameters())
     lines = [("epoch_accuracy", "epoch_accuracy", value * (epoch / 29), epoch) for epoch in range(30)]
-    send_events(hands.session, task, *lines)
+    send_events(worker.session, task, *lines)
 
 
-def test_the_example_runs_after_a_change_of_its_import_line(script, api_client, project, queue, hands):
+def test_the_example_runs_after_a_change_of_its_import_line(script, api_client, project, queue, worker):
     parameters = dict.fromkeys(("layer_1", "layer_2", "batch_size", "epochs"), ("128", "int"))
     make_base_task(api_client, project, parameters={"General": parameters}, reports=False)
-    hands.work = lambda hands, task, _: train(hands, task)
+    worker.work = lambda worker, task, _: train(worker, task)
 
     said = script(EXAMPLE.format(project=project, queue=queue).replace(THEIRS, OURS)).stdout
 

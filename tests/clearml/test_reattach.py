@@ -16,7 +16,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.engines.clearml import reporter
+from hpo_widgets.engines.clearml import reporting
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
@@ -24,9 +24,9 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.clearml.conftest import wait_for
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 KERNEL = """
 import sys
@@ -47,14 +47,14 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def kernel_search(project, base_task, queue, hands, clearml_api, tmp_path, monkeypatch):
+def kernel_search(project, base_task, queue, worker, clearml_api, tmp_path, monkeypatch):
     """``kernel_search()`` gives a kernel that runs two trials, and the ids of its Task and of its search."""
     for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
         monkeypatch.delenv(name, raising=False)
     kernels = []
 
     def make():
-        hands.gate.clear()
+        worker.gate.clear()
         path = tmp_path / "kernel.py"
         path.write_text(KERNEL.format(project=project, base_task=base_task, queue=queue, journal=tmp_path / "journals"))
         kernel = subprocess.Popen(
@@ -68,7 +68,7 @@ def kernel_search(project, base_task, queue, hands, clearml_api, tmp_path, monke
         kernels.append(kernel)
         lines = iter(kernel.stdout.readline, "")
         said = next(line for line in lines if len(line.split()) == 2 and len(line.split()[0]) == 32).split()
-        wait_for(lambda: len(hands.taken) == 2, "the trials did not begin")
+        wait_for(lambda: len(worker.taken) == 2, "the trials did not begin")
         wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=said[0]).data.configuration or {}), "nothing is kept")
         return kernel, *said
 
@@ -129,21 +129,21 @@ def opened():
 
 
 @pytest.mark.parametrize("journal", ["journals", "elsewhere"])
-def test_running_trials_are_taken_over_and_the_budget_goes_on(dead_search, opened, hands, tmp_path, journal, own_ids):
+def test_running_trials_are_taken_over_and_the_budget_goes_on(dead_search, opened, worker, tmp_path, journal, own_ids):
     task_id, search_id = dead_search()
-    before = list(hands.taken)
+    before = list(worker.taken)
     again = opened(task_id, journal=tmp_path / journal)
     assert again.id == search_id
     assert again.status is not SearchStatus.RUNNING
     assert again.counts[TrialState.RUNNING] == 2
     assert {again.trial(number).id for number in (0, 1)} == set(before)
     assert again.start() is True
-    hands.gate.set()
+    worker.gate.set()
     assert again.wait(timeout=1.0), again.counts
     assert again.counts == {**dict.fromkeys(TrialState, 0), TrialState.COMPLETED: 5}
-    assert hands.taken[:2] == before
-    assert len(hands.taken) == 5
-    assert own_ids(task_id) == set(hands.taken)
+    assert worker.taken[:2] == before
+    assert len(worker.taken) == 5
+    assert own_ids(task_id) == set(worker.taken)
     assert again.stop_reason.code == "total_max_jobs"
 
 
@@ -155,11 +155,11 @@ def own_ids(api_client):
     }
 
 
-def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, hands, tmp_path):
+def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, worker, tmp_path):
     task_id, _ = dead_search()
-    hands.gate.set()
-    first, second = hands.taken
-    wait_for(lambda: [hands.status(task) for task in (first, second)] == ["completed"] * 2, "they did not end")
+    worker.gate.set()
+    first, second = worker.taken
+    wait_for(lambda: [worker.status(task) for task in (first, second)] == ["completed"] * 2, "they did not end")
     for journal in ("journals", "elsewhere"):
         again = opened(task_id, journal=tmp_path / journal)
         assert again.counts[TrialState.COMPLETED] == 2
@@ -171,20 +171,20 @@ def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, han
 
 
 def test_the_points_of_a_search_are_the_same_whether_its_journal_is_there_or_not(
-    dead_search, opened, hands, tmp_path, task_search
+    dead_search, opened, worker, tmp_path, task_search
 ):
     task_id, _ = dead_search()
-    hands.gate.set()
+    worker.gate.set()
     again = finished(opened(task_id, journal=tmp_path / "elsewhere"))
     whole = finished(task_search(total_max_jobs=5))
     assert [again.trial(n).parameters for n in range(5)] == [whole.trial(n).parameters for n in range(5)]
 
 
 def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_persons_clone_is_no_trial(
-    dead_search, opened, hands, api_client, tmp_path
+    dead_search, opened, worker, api_client, tmp_path
 ):
     task_id, _ = dead_search()
-    gone, kept = hands.taken
+    gone, kept = worker.taken
     Task.clone(source_task=kept, parent=task_id)
     api_client.tasks.delete(task=gone, force=True)
     # The kernel died between making a Task and sending it to the queue.
@@ -196,7 +196,7 @@ def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_person
     assert sorted(states[:2]) == [TrialState.RUNNING, TrialState.ABORTED]
     assert states[2] is TrialState.QUEUED
     again.start()
-    hands.gate.set()
+    worker.gate.set()
     assert again.wait(timeout=1.0)
     assert again.trial(2).id == draft.id
     assert again.counts[TrialState.COMPLETED] == 4
@@ -205,12 +205,14 @@ def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_person
 @pytest.mark.parametrize(
     "edited", [{"trial": "third"}, {"trial": "-1"}, {"trial": ""}, {"trial": "2", "point": "none"}]
 )
-def test_a_child_whose_facts_were_edited_is_left_out_and_told_of(task_search, opened, hands, project, tmp_path, edited):
+def test_a_child_whose_facts_were_edited_is_left_out_and_told_of(
+    task_search, opened, worker, project, tmp_path, edited
+):
     own = Task.create(project_name=project, task_name="mine")
     made = finished(task_search(auto_connect_task=own))
     spoilt = made.trial(2).id
     task = Task.get_task(task_id=spoilt)
-    hands.call("tasks.edit", task=spoilt, force=True, hyperparams=with_facts(task, edited))
+    worker.call("tasks.edit", task=spoilt, force=True, hyperparams=with_facts(task, edited))
     again = opened(own.id, journal=tmp_path / "elsewhere")
     assert [again.trial(number).id for number in range(2)] == [made.trial(number).id for number in range(2)]
     assert len(again.snapshot()) == 2
@@ -224,20 +226,20 @@ def with_facts(task, edited):
     return hyperparams
 
 
-def test_a_live_search_is_only_viewed(task_search, opened, hands, project, until):
-    hands.gate.clear()
+def test_a_live_search_is_only_viewed(task_search, opened, worker, project, until):
+    worker.gate.clear()
     own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own)
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=own.id).data.configuration or {}), "nothing is kept")
     assert isinstance(opened(own.id), SearchViewer)
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
 
 
 def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_not(
-    kernel_search, opened, hands, tmp_path
+    kernel_search, opened, worker, tmp_path
 ):
     kernel, task_id, search_id = kernel_search()
     refused = f"the search {search_id} is at work in process {kernel.pid} on {platform.node()}, .* stop it there first"
@@ -247,13 +249,13 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     kernel.kill()
     kernel.wait()
     again = opened(task_id, journal=tmp_path / "elsewhere")
-    hands.gate.set()
+    worker.gate.set()
     finished(again)
-    assert len(hands.taken) == 5
+    assert len(worker.taken) == 5
 
 
 def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_told(
-    dead_search, opened, hands, own_ids, tmp_path
+    dead_search, opened, worker, own_ids, tmp_path
 ):
     task_id, search_id = dead_search()
     first, second = (opened(task_id, journal=tmp_path / name) for name in ("first", "second"))
@@ -266,7 +268,7 @@ def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_t
     wait_for(lambda: second.errors, "the panel is not told")
     assert re.search(f"^start: {refused}", second.errors[0].sentence)
     assert not second.is_running()
-    hands.gate.set()
+    worker.gate.set()
     assert first.wait(timeout=1.0)
     # What the first one has launched, the second does not know.
     with pytest.raises(JournalError, match="continued elsewhere since it was opened here; open it again"):
@@ -279,7 +281,7 @@ def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_t
 
 @pytest.mark.parametrize("journal", ["journals", "elsewhere"])
 def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
-    task_search, hands, opened, project, tmp_path, journal
+    task_search, worker, opened, project, tmp_path, journal
 ):
     own = Task.create(project_name=project, task_name="mine")
     finished(task_search(auto_connect_task=own))
@@ -306,12 +308,12 @@ def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
 
 
 def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
-    task_search, hands, project, until, monkeypatch
+    task_search, worker, project, until, monkeypatch
 ):
-    monkeypatch.setattr(reporter, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(reporter, "KEEP_SECONDS", 0.02)
+    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
     own = Task.create(project_name=project, task_name="mine")
-    hands.gate.clear()
+    worker.gate.clear()
     made = task_search(auto_connect_task=own)
     made.start()
 
@@ -322,7 +324,7 @@ def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(
     wait_for(heartbeat, "nothing is kept", pause=0.02)
     first = heartbeat()
     wait_for(lambda: heartbeat() > first, "there is no other sign of life", pause=0.02)
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
 
 
@@ -334,7 +336,7 @@ def kept_state(task_id):
 
 @pytest.mark.parametrize("resume", [lambda made: made.resume(), lambda made: made.command("resume")])
 def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_resumed(
-    dead_paused_search, opened, hands, resume
+    dead_paused_search, opened, worker, resume
 ):
     task_id = dead_paused_search()
     again = opened(task_id, journal="journals")
@@ -342,7 +344,7 @@ def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_re
     resume(again)
     wait_for(lambda: kept_state(task_id)["owner"]["pid"] == os.getpid(), "the Task does not say who runs the search")
     assert again.status is SearchStatus.RUNNING
-    hands.gate.set()
+    worker.gate.set()
     assert again.wait(timeout=1.0)
     assert again.counts[TrialState.COMPLETED] == 5
     assert kept_state(task_id)["owner"] is None
@@ -350,7 +352,7 @@ def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_re
 
 
 def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_answer(
-    dead_paused_search, opened, hands, way
+    dead_paused_search, opened, worker, way
 ):
     task_id = dead_paused_search()
     again = opened(task_id, journal="journals")
@@ -360,12 +362,12 @@ def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_ans
     assert again.status is SearchStatus.PAUSED
     way.up()
     again.resume()
-    hands.gate.set()
+    worker.gate.set()
     assert again.wait(timeout=1.0)
     assert again.counts[TrialState.COMPLETED] == 5
 
 
-def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, hands, project):
+def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, worker, project):
     own = Task.create(project_name=project, task_name="mine")
     made = finished(task_search(auto_connect_task=own, save_top_k_tasks_only=2))
     again = opened(own.id)
@@ -375,12 +377,12 @@ def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, ha
     assert again.id == made.id
     assert again.counts[TrialState.COMPLETED] == 5
     assert sum(trial.archived for trial in again.top(5)) == 3
-    assert len(hands.taken) == 5
+    assert len(worker.taken) == 5
     own.reload()
     assert own.status == "completed"
 
 
-def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, hands, project, tmp_path):
+def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, project, tmp_path):
     own = Task.create(project_name=project, task_name="mine")
     made = task_search(auto_connect_task=own)
     made.set_range("x", (0.5, 0.75))
@@ -391,20 +393,20 @@ def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, open
     assert again.best_trial.value == made.best_trial.value
 
 
-def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(task_search, opened, hands, base_task, until):
-    hands.gate.clear()
+def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(task_search, opened, worker, base_task, until):
+    worker.gate.clear()
     made = task_search()
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     made.stop()
     assert made.wait(timeout=1.0)
-    hands.gate.set()
+    worker.gate.set()
     again = opened(made.journal_path, base_task_id=base_task)
     finished(again)
     assert (again.counts[TrialState.ABORTED], again.counts[TrialState.COMPLETED]) == (2, 1)
 
 
-def test_a_search_that_was_tried_on_a_callable_goes_on_with_a_task(search, opened, hands, base_task, queue, tmp_path):
+def test_a_search_that_was_tried_on_a_callable_goes_on_with_a_task(search, opened, worker, base_task, queue, tmp_path):
     def train(x):
         return {"validation/loss": x}
 
@@ -422,7 +424,7 @@ def test_a_search_that_was_tried_on_a_callable_goes_on_with_a_task(search, opene
     finished(there)
     assert there.engine_name == f"ClearML, queue {queue}"
     assert there.counts[TrialState.COMPLETED] == 4
-    assert [trial.id in hands.taken for trial in (there.trial(n) for n in range(4))] == [False, False, True, True]
+    assert [trial.id in worker.taken for trial in (there.trial(n) for n in range(4))] == [False, False, True, True]
     assert there.best_trial.value == min(trial.value for trial in there.top(4))
 
 

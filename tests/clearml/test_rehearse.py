@@ -9,9 +9,9 @@ from clearml import Task
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.trials import TrialState
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 SCRIPT = """
 import argparse
@@ -66,7 +66,7 @@ def rehearsed(search, experiment, parameter, **keywords):
     return finished(here)
 
 
-def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment, dispatched, hands, base_task, queue):
+def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment, dispatched, worker, base_task, queue):
     here = rehearsed(search, experiment, UniformParameterRange("x", 0, 1), seed=1)
     there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
     assert there.id == here.id
@@ -76,7 +76,7 @@ def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment
     assert there.budget.jobs.used == 5
     assert there.counts[TrialState.COMPLETED] == 5
     tasks = [Task.get_task(task_id=there.trial(number).id) for number in range(2, 5)]
-    assert [task.id for task in tasks] == hands.taken
+    assert [task.id for task in tasks] == worker.taken
     assert all(task.parent == base_task for task in tasks)
     values = [there.trial(number).parameters["x"] for number in range(5)]
     assert [float(task.get_parameters()["General/x"]) for task in tasks] == values[2:]
@@ -88,7 +88,7 @@ def test_the_budget_goes_on_and_trials_on_the_queue_are_tasks(search, experiment
     assert [whole.trial(number).parameters["x"] for number in range(5)] == values
 
 
-def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, hands, base_task, queue):
+def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, worker, base_task, queue):
     grid = DiscreteParameterRange("x", [0.125, 0.25, 0.375, 0.5])
     here = rehearsed(search, experiment, grid, optimizer_class=GridSearch)
     there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)
@@ -96,10 +96,10 @@ def test_the_strategy_knows_what_was_tried_here(search, experiment, dispatched, 
     finished(there)
     assert there.stop_reason.code == "space_exhausted"
     assert sorted(there.trial(number).parameters["x"] for number in range(4)) == [0.125, 0.25, 0.375, 0.5]
-    assert len(hands.taken) == 2
+    assert len(worker.taken) == 2
 
 
-def test_ranges_that_were_steered_here_hold_there(search, experiment, dispatched, hands, base_task, queue):
+def test_ranges_that_were_steered_here_hold_there(search, experiment, dispatched, worker, base_task, queue):
     here = rehearsed(search, experiment, UniformParameterRange("x", 0, 1))
     here.set_range("x", (0.5, 0.75))
     there = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue, pool_period_min=0.005)

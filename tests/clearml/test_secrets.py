@@ -12,10 +12,10 @@ from clearml.backend_api import Session
 
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.saved_page import save_html, widget_states
-from tests.clearml.hands import finished
+from tests.clearml.fake_worker import finished
 from tests.widget.conftest import RecordingComm
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 OF_A_WORKER = "planted-7f3a9c51"
 ACCESS_KEY = "PLANTEDACCESS5D81"
@@ -44,14 +44,14 @@ def forms_of(environment):
 
 
 def test_keys_are_nowhere_in_what_a_search_shows_keeps_and_logs(
-    way, task_search, hands, comms, api_client, project, clearml_api, tmp_path, caplog, capfd, monkeypatch
+    way, task_search, worker, comms, api_client, project, clearml_api, tmp_path, caplog, capfd, monkeypatch
 ):
     # Where a proxy asks for them, people write them before the host.
     keys = [clearml_api.environment[f"CLEARML_API_{name}_KEY"] for name in ("ACCESS", "SECRET")]
     monkeypatch.setenv("CLEARML_API_HOST", way.url.replace("://", "://{}:{}@".format(*keys)))
     caplog.set_level("DEBUG")
-    hands.end = lambda hands, task: hands.call(
-        f"tasks.{'failed' if task == hands.taken[0] else 'completed'}", task=task
+    worker.end = lambda worker, task: worker.call(
+        f"tasks.{'failed' if task == worker.taken[0] else 'completed'}", task=task
     )
     search = task_search(worker_env={0: {"TOKEN": OF_A_WORKER}})
     widget = OptimizerWidget(search)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.engines.clearml.availability import Availability
-    from hpo_widgets.engines.clearml.server import Server
+    from hpo_widgets.engines.clearml.server import Availability, Server
 
 logger = logging.getLogger("hpo_widgets")
 

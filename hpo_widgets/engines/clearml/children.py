@@ -165,7 +165,7 @@ def _row(number: int, facts: dict[str, str]) -> TrialRow | None:
             int(facts["epoch"]),
             json.loads(facts["point"]),
             draw=int(facts["draw"]),
-            manual=facts["by_hand"] == "True",
+            manual=facts["enqueued"] == "True",
         )
     except (KeyError, ValueError):
         return None

@@ -17,21 +17,18 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.engines.base import Outcome
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.abort_thread import SENDING_SECONDS, AbortThread
-from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-from hpo_widgets.engines.clearml.availability import Availability
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
-from hpo_widgets.engines.clearml.launching import Launcher
-from hpo_widgets.engines.clearml.pace import Pace
-from hpo_widgets.engines.clearml.poll_thread import PollThread
-from hpo_widgets.engines.clearml.queue_watch import QueueWatch
-from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.launching import TaskFactory
+from hpo_widgets.engines.clearml.poll_thread import IterationLimit, PollThread, QueueWatch
+from hpo_widgets.engines.clearml.server import Availability, ClearmlError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
-    from hpo_widgets.engines.base import JobEvent
+    from hpo_widgets.engines.base import EngineOptions, JobEvent
     from hpo_widgets.engines.clearml.template import TaskTemplate
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
@@ -50,21 +47,24 @@ class ClearmlEngine:
         Trials that may wait and run at once.
     job_class
         The SDK's class of jobs.
-    search_id
-        Told to each Task, so that it can be found again.
+    options
+        The search's id, which each Task is told so that it can be found again; objectives and their limit.
     """
 
-    def __init__(self, template: TaskTemplate, workers: int, *, space: Space, job_class: Any, search_id: str) -> None:
+    def __init__(
+        self, template: TaskTemplate, workers: int, *, space: Space, job_class: Any, options: EngineOptions
+    ) -> None:
         self._workers = workers
         self._rows: dict[int, TrialRow] = {}
         self._jobs = jobs = ActiveJobs(Pace(template.where.pool_period))
-        server, launcher = template.server, Launcher(template, job_class, search_id)
+        server, factory = template.server, TaskFactory(template, job_class, options.search_id)
         availability = Availability(jobs.notice)
         self._aborts = AbortThread(jobs, server, availability)
-        queue = QueueWatch(server, launcher, template.where.queue, jobs.notice)
+        queue = QueueWatch(server, factory, template.where.queue, jobs.notice)
+        limit = IterationLimit(server, options.objectives, options.max_iteration_per_job)
         self._threads = (
-            LaunchThread(jobs, launcher, availability, self._aborts),
-            PollThread(jobs, server, availability, self._aborts, queue, space),
+            LaunchThread(jobs, factory, availability, self._aborts),
+            PollThread(jobs, server, availability, self._aborts, queue, limit, space),
         )
         for thread in self._threads:
             thread.start()

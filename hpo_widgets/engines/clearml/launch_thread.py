@@ -15,8 +15,8 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.engines.clearml.availability import Availability
-    from hpo_widgets.engines.clearml.launching import Launcher
+    from hpo_widgets.engines.clearml.launching import TaskFactory
+    from hpo_widgets.engines.clearml.server import Availability
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -36,9 +36,9 @@ class LaunchThread:
         Stops what was launched and is to be stopped, and what became of a launch that failed.
     """
 
-    def __init__(self, jobs: ActiveJobs, launcher: Launcher, availability: Availability, aborts: AbortThread) -> None:
+    def __init__(self, jobs: ActiveJobs, factory: TaskFactory, availability: Availability, aborts: AbortThread) -> None:
         self._jobs = jobs
-        self._launcher = launcher
+        self._factory = factory
         self._availability = availability
         self._aborts = aborts
         self._thread = threading.Thread(target=self._run, name="hpo_widgets launcher", daemon=True)
@@ -131,15 +131,15 @@ class LaunchThread:
         if job.task is None and job.may_exist:
             with self._jobs.changed:
                 known = self._jobs.tasks()
-            job.task = self._launcher.find(job.number, job.point, known)
+            job.task = self._factory.find(job.number, job.point, known)
             if job.task is None and self._is_unwanted(job):
                 return _stopped(job)
         if job.task is None:
-            self._launcher.prepare()
+            self._factory.prepare()
             if self._is_unwanted(job):
                 return _stopped(job)
             job.may_exist = True
-            job.task, job.job = self._launcher.make(job.row, job.number, job.point)
+            job.task, job.job = self._factory.make(job.row, job.number, job.point)
         if not job.is_told:
             job.is_told = True
             with self._jobs.changed:
@@ -158,10 +158,10 @@ class LaunchThread:
 
     def _send(self, job: ActiveJob) -> None:
         task = str(job.task)
-        if job.may_be_sent and not self._launcher.is_draft(task):
+        if job.may_be_sent and not self._factory.is_draft(task):
             return
         job.may_be_sent = True
-        job.job = self._launcher.send(task, job.job)
+        job.job = self._factory.send(task, job.job)
 
 
 def _stopped(job: ActiveJob) -> Outcome:

@@ -25,7 +25,7 @@ SECTION = "hpo_widgets"
 """The section of a trial's parameters that says which trial of which search it is, and how its point was chosen."""
 
 
-class Launcher:
+class TaskFactory:
     """Makes Tasks of points and sends them to the queue, or starts them here.
 
     Name, comment, tags, parent and project of a Task are those that the SDK's own controller gives. Values go into
@@ -108,7 +108,7 @@ class Launcher:
         facts: dict[str, object] = {"search": self._search_id, "trial": number}
         if row is not None:
             point_as_kept = json.dumps(row.parameters)
-            facts |= {"epoch": row.epoch, "draw": row.draw, "by_hand": row.manual, "point": point_as_kept}
+            facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.manual, "point": point_as_kept}
         whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
         return whole
 

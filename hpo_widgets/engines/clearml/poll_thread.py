@@ -1,4 +1,4 @@
-"""The thread that looks at the Tasks of all active trials, by one request."""
+"""The thread that looks at the Tasks of all active trials, and what a look means for each of them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,222 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
-from hpo_widgets.engines.clearml.task_news import SETTLE_SECONDS, TaskNews
+from hpo_widgets.engines.clearml.values import full_name, is_same, split_name, text_of
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
-    from hpo_widgets.engines.clearml.availability import Availability
-    from hpo_widgets.engines.clearml.queue_watch import QueueWatch
-    from hpo_widgets.engines.clearml.server import Server
+    from hpo_widgets.engines.clearml.launching import TaskFactory
+    from hpo_widgets.engines.clearml.reading import TaskView
+    from hpo_widgets.engines.clearml.server import Availability, Server
+    from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 
 logger = logging.getLogger("hpo_widgets")
+
+SETTLE_SECONDS = 1.0
+"""An abort counts once the Task has been stopped for so long: a trial that was just completing may still say so."""
+
+PATIENCE_SECONDS = 60.0
+"""When all trials have waited for so long, it is looked at who serves their queue."""
 
 PROCESS_SECONDS = 0.1
 """How often processes of this machine are looked at, which asks no server."""
 
 ESCALATION_SECONDS = 10.0
 """A Task that was asked to stop and is still running after so long is marked as stopped."""
+
+
+class TaskNews:
+    """Turns what the server says of Tasks into events and ends of their trials; used by the poller's thread alone.
+
+    Parameters
+    ----------
+    stop
+        Called under the lock after a job's ``stop_state`` was set.
+    """
+
+    def __init__(self, jobs: ActiveJobs, space: Space, stop: Callable[[], None]) -> None:
+        self._jobs = jobs
+        self._stop = stop
+        sections = {split_name(name)[0] for name in space.names}
+        # A dot would part the name of a field.
+        can_be_named = not any("." in section for section in sections)
+        self.fields = sorted(f"hyperparams.{section}" for section in sections) if can_be_named else ["hyperparams"]
+        """The fields of a Task that hold the values it was given."""
+
+    def take(self, job: ActiveJob, view: TaskView | None) -> bool:
+        """Under the lock: act on what the server says of one Task; False when nothing of it is new."""
+        if view is None:
+            self._end(job, job.ended_as, "its Task was deleted on the server")
+            return True
+        before, job.state = job.state, view.state
+        is_new = view.state is not before
+        if view.summary.scalars and repr(view.summary) != job.seen:
+            job.seen = repr(view.summary)
+            self._jobs.emit(JobEvent("summary", job.number, view.summary))
+            is_new = True
+        if view.state is not TrialState.ABORTED:
+            job.stopped = None
+        if view.state is None:
+            self._take_draft(job, view, before)
+        elif view.state is TrialState.QUEUED and before is TrialState.RUNNING:
+            self._jobs.emit(JobEvent("queued", job.number, None))
+        elif view.state is TrialState.RUNNING and before is not TrialState.RUNNING:
+            self._jobs.emit(JobEvent("started", job.number, time.time() - (view.seconds or 0.0)))
+        elif view.state is TrialState.ABORTED:
+            self._take_stopped(job, view)
+        elif view.state is TrialState.FAILED:
+            self._finish(job, view, TrialState.FAILED, f"its Task failed: {view.reason or 'the server has no reason'}")
+        elif view.state is TrialState.COMPLETED:
+            self._take_completed(job, view)
+        if view.state in {TrialState.QUEUED, TrialState.RUNNING} and job.stop_state is None:
+            self._stop_if_changed(job, view)
+        return is_new
+
+    def _take_draft(self, job: ActiveJob, view: TaskView, before: TrialState | None) -> None:
+        """A Task that waits in no queue: it was never sent on its way, or somebody has taken it back."""
+        if job.is_adopted and before is None and job.stop_state is None:
+            job.launched = None
+            self._jobs.have_launched(job)
+        elif job.stop_state is None or before is not None:
+            reason = view.reason if view.reason not in {"", "reset", "reset reset"} else ""
+            sentence = "its Task was reset or taken out of the queue on the server" + (reason and f": {reason}")
+            self._end(job, job.ended_as, sentence)
+
+    def _take_stopped(self, job: ActiveJob, view: TaskView) -> None:
+        now = time.monotonic()
+        job.stopped = job.stopped or now
+        if now - job.stopped >= SETTLE_SECONDS or job.exit_code is not None:
+            self._finish(job, view, job.ended_as, f"its Task was stopped: {view.reason or 'no reason'}")
+
+    def _take_completed(self, job: ActiveJob, view: TaskView) -> None:
+        changed = _difference(job, view)
+        if changed is None:
+            self._finish(job, view, TrialState.COMPLETED)
+        else:
+            self._finish(job, view, TrialState.FAILED, changed)
+
+    def _stop_if_changed(self, job: ActiveJob, view: TaskView) -> None:
+        """What a Task with other values than the trial's reports is not that point's result."""
+        changed = _difference(job, view)
+        if changed is not None:
+            job.reason, job.stop_state, job.stop_wanted = changed, TrialState.FAILED, time.monotonic()
+            self._stop()
+
+    def _finish(self, job: ActiveJob, view: TaskView, state: TrialState, error: str | None = None) -> None:
+        seconds = view.seconds or 0.0
+        if seconds:
+            self._jobs.pace.ended(seconds)
+        self._end(job, state, error, seconds)
+
+    def _end(self, job: ActiveJob, state: TrialState, error: str | None, seconds: float = 0.0) -> None:
+        """End a trial; who asked for its stop has said why, else the server does."""
+        if state is not TrialState.FAILED or job.stop_state is TrialState.FAILED:
+            error = error and (job.reason or error)
+        self._jobs.end(job, Outcome(state, error=error, duration=seconds))
+
+
+def _difference(job: ActiveJob, view: TaskView) -> str | None:
+    """What is not the trial's in the values of a Task, in words; None: nothing."""
+    for name, value in job.point.items():
+        own = full_name(name)
+        text = view.values.get(own)
+        if text is not None and not is_same(text, value):
+            return f"its Task was edited on the server: {own} is {text!r} there and not {text_of(value)!r}"
+    return None
+
+
+class IterationLimit:
+    """Finds Tasks that have gone beyond ``max_iteration_per_job``; used by the poller's thread alone.
+
+    What counts is the iteration of the objectives, as in the SDK. A Task that reports at the limit itself ends by
+    itself, with all that it uploads after its last scalar; one that reports an objective later is to be stopped.
+
+    Parameters
+    ----------
+    objectives
+        What is optimised.
+    limit
+        The last iteration that is allowed; None: there is no limit.
+    """
+
+    def __init__(self, server: Server, objectives: Sequence[Objective], limit: int | None) -> None:
+        self._server = server
+        self._keys = [(objective.title, objective.series) for objective in objectives]
+        self.limit = limit
+        self._asked: dict[str, list[float]] = {}
+        """Task to the number of reports of its objectives when its curves were asked for."""
+
+    def is_exceeded(self, view: TaskView) -> bool:
+        """Whether a Task has reported an objective beyond the limit."""
+        if self.limit is None or view.summary.last_iteration <= self.limit:
+            return False
+        reported = [view.summary.scalars[key] for key in self._keys if key in view.summary.scalars]
+        if any(max(least_at, greatest_at) > self.limit for _, _, _, least_at, _, greatest_at, _ in reported):
+            return True
+        counts = [numbers[-1] for numbers in reported]
+        if not reported or self._asked.get(view.id) == counts:
+            return False
+        self._asked[view.id] = counts
+        # The server keeps no iteration with the last value of a scalar; only the curve tells.
+        metrics = [{"metric": title, "variants": [series]} for title, series in self._keys]
+        curves = self._server.call("events.scalar_metrics_iter_histogram", task=view.id, key="iter", metrics=metrics)
+        return any(
+            max(curves.get(title, {}).get(series, {}).get("x") or [0]) > self.limit for title, series in self._keys
+        )
+
+
+class QueueWatch:
+    """Tells once for each time that everything waits; used by the poller's thread alone.
+
+    Parameters
+    ----------
+    tell
+        Called with a sentence.
+    """
+
+    def __init__(self, server: Server, factory: TaskFactory, queue: str, tell: Callable[[str], None]) -> None:
+        self._server = server
+        self._factory = factory
+        self._queue = queue
+        self._tell = tell
+        self._idle_since: float | None = None
+        self._has_told = False
+
+    def look(self, views: Collection[TaskView]) -> None:
+        """Take note of what all active Tasks are doing."""
+        if not views or any(view.state is not TrialState.QUEUED for view in views):
+            self._idle_since = None
+            self._has_told = False
+            return
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        if not self._has_told and now - self._idle_since >= PATIENCE_SECONDS:
+            self._has_told = True
+            waiting = f"{len(views)} wait{'s' if len(views) == 1 else ''}"
+            self._tell(f"no trial runs and {waiting} in the queue {self._queue!r}: {self._why()}")
+
+    def _why(self) -> str:
+        try:
+            workers = self._server.call("workers.get_all").get("workers") or ()
+        except ClearmlError as error:  # keys may be allowed Tasks and not workers, which is no reason to look no more
+            return f"who serves it could not be looked up: {error}"
+        serving = [
+            str(worker.get("id"))
+            for worker in workers
+            if any(served.get("id") == self._factory.queue_id for served in worker.get("queues") or ())
+        ]
+        if serving:
+            return f"its workers ({', '.join(serving[:5])}) are busy with other Tasks"
+        return f"no agent serves it; start one with `clearml-agent daemon --queue {self._queue}`"
 
 
 class PollThread:
@@ -42,6 +235,7 @@ class PollThread:
         availability: Availability,
         aborts: AbortThread,
         queue: QueueWatch,
+        limit: IterationLimit,
         space: Space,
     ) -> None:
         self._jobs = jobs
@@ -49,6 +243,7 @@ class PollThread:
         self._availability = availability
         self._aborts = aborts
         self._queue = queue
+        self._limit = limit
         self._news = TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
         self._thread = threading.Thread(target=self._run, name="hpo_widgets poller", daemon=True)
@@ -120,7 +315,7 @@ class PollThread:
                     continue
                 is_news |= self._news.take(job, view)
             if view is not None and view.state is TrialState.RUNNING:
-                is_pressing |= self._follow_up(task, job)
+                is_pressing |= self._follow_up(task, job) or self._stop_if_beyond_limit(job, view)
             elif view is None or view.state in {None, TrialState.ABORTED}:
                 self._end_process(job)
         self._queue.look(views.values())
@@ -151,6 +346,21 @@ class PollThread:
         except RequestFailedError as error:  # it has changed since the look; the next one tells, in its own time
             logger.debug("clearml: %s", error)
             return False
+        return True
+
+    def _stop_if_beyond_limit(self, job: ActiveJob, view: TaskView) -> bool:
+        """Have a Task stopped that went beyond ``max_iteration_per_job``; returns whether it was."""
+        try:
+            if job.stop_state is not None or not self._limit.is_exceeded(view):
+                return False
+        except RequestFailedError as error:
+            logger.debug("clearml: %s", error)
+            return False
+        with self._jobs.changed:
+            if job.stop_state is None:
+                job.reason = f"it went beyond iteration {self._limit.limit} (max_iteration_per_job)"
+                job.stop_state, job.stop_wanted = TrialState.ABORTED, time.monotonic()
+                self._aborts.start()
         return True
 
     def _tell_exit(self, task: str, code: int) -> None:

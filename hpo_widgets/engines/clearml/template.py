@@ -13,10 +13,9 @@ from clearml.automation.job import BaseJob, LocalClearmlJob
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.children import recover
-from hpo_widgets.engines.clearml.curves import TaskRecords
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, read_state, refuse_living, refuse_other_runs
-from hpo_widgets.engines.clearml.reading import read_values
-from hpo_widgets.engines.clearml.reporter import Reporter
+from hpo_widgets.engines.clearml.reading import TaskRecords, read_values
+from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.engines.clearml.values import full_name, text_of
 from hpo_widgets.engines.template import Template
@@ -86,7 +85,7 @@ class TaskTemplate(Template):
         self._notices: list[str] = []
         self._optimizer_task: OptimizerTask | None = None
         self._saves_top = False
-        self._reporter: Reporter | None = None
+        self._reporter: ReportThread | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id})"
@@ -237,7 +236,7 @@ class TaskTemplate(Template):
     def started(self, source: StartedSearch) -> None:
         """Report to the optimizer Task and keep the archive, on a thread of its own."""
         if self._reporter is None:
-            self._reporter = Reporter(self.server, self._optimizer_task, self.where.queue, archives=self._saves_top)
+            self._reporter = ReportThread(self.server, self._optimizer_task, self.where.queue, archives=self._saves_top)
         self._reporter.begin(source)
 
     def wait_for_reports(self, timeout: float | None) -> bool:
@@ -254,7 +253,7 @@ class TaskTemplate(Template):
         """Bring up the threads that launch and follow Tasks."""
         from hpo_widgets.engines.clearml.engine import ClearmlEngine
 
-        return ClearmlEngine(self, workers, space=space, job_class=job_class or ClearmlJob, search_id=options.search_id)
+        return ClearmlEngine(self, workers, space=space, job_class=job_class or ClearmlJob, options=options)
 
     def project_id(self) -> str | None:
         """The project of the trials, made if it is new; None: that of the template."""

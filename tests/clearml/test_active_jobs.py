@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hpo_widgets.engines.clearml.pace import Pace
+from hpo_widgets.engines.clearml.active_jobs import Pace
 from hpo_widgets.engines.clearml.template import Where
 
 PERIOD = 6.0

@@ -1,4 +1,4 @@
-"""What the tests of a search on ClearML share: a template that needs no script, and hands that do a worker's calls.
+"""What the tests of a search on ClearML share: a template that needs no script, and a worker that only calls.
 
 A trial that is only calls takes milliseconds, and waits before a gate for as long as a test likes. That real scripts
 and agents do the same calls is the business of other tests.
@@ -16,7 +16,7 @@ from collections import Counter
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.engines.clearml import availability, task_news
+from hpo_widgets.engines.clearml import poll_thread, server
 from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
 
@@ -58,7 +58,7 @@ def _send(session, events):
     assert answer.status_code == 200, answer.text
 
 
-class Hands(threading.Thread):
+class FakeWorker(threading.Thread):
     """Takes Tasks from a queue and does with each what ``work`` says, until the gate is open.
 
     Attributes
@@ -66,27 +66,27 @@ class Hands(threading.Thread):
     gate : threading.Event
         Open: a Task ends as soon as it has begun.
     work : callable
-        ``work(hands, task, x)`` begins a Task; the default reports x+1, x-1, x.
+        ``work(worker, task, x)`` begins a Task; the default reports x+1, x-1, x.
     end : callable
-        ``end(hands, task)`` ends it; the default says completed.
+        ``end(worker, task)`` ends it; the default says completed.
     taken : list of str
         Tasks in the order in which they came.
     """
 
     def __init__(self, queue):
-        super().__init__(name="hands", daemon=True)
+        super().__init__(daemon=True)
         from clearml.backend_api import Session
 
-        self.worker = f"hands-{uuid.uuid4().hex[:8]}"
-        self.session = Session(worker=self.worker, initialize_logging=False)
+        self.name = f"fake-worker-{uuid.uuid4().hex[:8]}"
+        self.session = Session(worker=self.name, initialize_logging=False)
         [found] = self.call("queues.get_all", name=f"^{queue}$")["queues"]
         self.queue = found["id"]
         self.gate = threading.Event()
         self.gate.set()
         self.taken = []
         self.held = []
-        self.work = Hands.report
-        self.end = Hands.complete
+        self.work = FakeWorker.report
+        self.end = FakeWorker.complete
         self.error = None
         self._closed = threading.Event()
 
@@ -170,9 +170,9 @@ def base_task(api_client, project):
 
 
 @pytest.fixture
-def hands(queue):
-    """`Hands` that serve the test's queue, with their gate open."""
-    made = Hands(queue)
+def worker(queue):
+    """`FakeWorker` that serve the test's queue, with their gate open."""
+    made = FakeWorker(queue)
     made.start()
     yield made
     made.close()
@@ -210,11 +210,11 @@ class Asked:
 
 
 @pytest.fixture
-def asked(clearml_api, base_task, hands, monkeypatch):
+def asked(clearml_api, base_task, worker, monkeypatch):
     """What the searches of the test ask; see `Asked`."""
     from clearml import Task
 
-    del hands
+    del worker
     Task.get_task(task_id=base_task)  # the SDK's own session is there before, under another name
     worker = f"searches-{uuid.uuid4().hex[:8]}"
     monkeypatch.setenv("CLEARML_WORKER_NAME", worker)
@@ -227,11 +227,11 @@ def asked(clearml_api, base_task, hands, monkeypatch):
 
 
 @pytest.fixture
-def way(clearml_api, base_task, hands, monkeypatch):
+def way(clearml_api, base_task, worker, monkeypatch):
     """An `Unreliable` way to the API, which only the searches of the test take."""
     from clearml import Task
 
-    del hands
+    del worker
     Task.get_task(task_id=base_task)  # the SDK's own session is there before, and goes straight
     made = Unreliable(clearml_api.url)
     monkeypatch.setenv("CLEARML_API_HOST", made.url)
@@ -245,8 +245,8 @@ def task_search(base_task, queue, tmp_path, monkeypatch):
 
     It looks at the server some thirty times a second, and is no more patient otherwise.
     """
-    monkeypatch.setattr(task_news, "SETTLE_SECONDS", 0.1)
-    monkeypatch.setattr(availability, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(server, "FIRST_WAIT", 0.1)
     searches = []
 
     def make(hyper_parameters=None, base=None, **keywords):
@@ -273,18 +273,18 @@ def task_search(base_task, queue, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def optimizer(task_search, hands):
+def optimizer(task_search, worker):
     """``optimizer(...)`` gives a search over x in [0, 1] that minimises the last ``validation/loss``."""
-    del hands
+    del worker
     return task_search
 
 
 @pytest.fixture
-def running(optimizer, hands, until):
+def running(optimizer, worker, until):
     """``running(...)`` gives a search whose two running trials have reported and wait before the gate."""
 
     def make(**keywords):
-        hands.gate.clear()
+        worker.gate.clear()
         made = optimizer(**{"total_max_jobs": 4, **keywords})
         assert made.start()
         until(made, lambda: len(made.top(4)) == 2)

@@ -8,14 +8,14 @@ import pytest
 from clearml import Task
 
 from hpo_widgets.engines.base import StartedSearch
-from hpo_widgets.engines.clearml import reporter
+from hpo_widgets.engines.clearml import reporting
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
-from hpo_widgets.engines.clearml.reporter import Reporter
+from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 
-pytest_plugins = ["tests.clearml.hands"]
+pytest_plugins = ["tests.clearml.fake_worker"]
 
 
 class Stuck(OptimizerTask):
@@ -44,20 +44,20 @@ def stuck():
 
 
 def test_a_last_report_is_not_waited_for_without_end_and_not_said_to_be_sent(stuck, monkeypatch):
-    monkeypatch.setattr(reporter, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(reporting, "LAST_SECONDS", 0.05)
     told = []
     source = StartedSearch(ScriptedSearch(), str, list, dict, lambda: 600.0, lambda seconds: True, told.append)
-    made = Reporter(None, stuck, "queue", archives=False)
+    made = ReportThread(None, stuck, "queue", archives=False)
     made.begin(source)
     for timeout in (0.01, None, 600.0):
         assert made.wait(timeout) is False
     stuck.is_back.set()
-    monkeypatch.setattr(reporter, "LAST_SECONDS", 60.0)
+    monkeypatch.setattr(reporting, "LAST_SECONDS", 60.0)
     assert made.wait(None) is True
 
 
 def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
-    task_search, hands, project, until, monkeypatch, request
+    task_search, worker, project, until, monkeypatch, request
 ):
     calls = []
     is_keeping, goes_on = threading.Event(), threading.Event()
@@ -71,7 +71,7 @@ def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
     monkeypatch.setattr(OptimizerTask, "begin", lambda self: calls.append(("begin", threading.get_ident())))
     monkeypatch.setattr(OptimizerTask, "keep", keep)
     monkeypatch.setattr(OptimizerTask, "end", lambda self: calls.append(("end", threading.get_ident())))
-    hands.gate.clear()
+    worker.gate.clear()
     made = task_search(auto_connect_task=Task.create(project_name=project, task_name="mine"), total_max_jobs=4)
     assert made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] == 2)
@@ -82,7 +82,7 @@ def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
     assert made.start()
     goes_on.set()
     wait_for(lambda: [what for what, _ in calls].count("begin") == 2, "the first is followed still", pause=0.02)
-    hands.gate.set()
+    worker.gate.set()
     assert made.wait(timeout=1.0)
     first, second = dict.fromkeys(thread for _, thread in calls)
     assert [thread for _, thread in calls] == sorted((thread for _, thread in calls), key=[first, second].index)

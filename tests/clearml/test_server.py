@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.engines.clearml.availability import FIRST_WAIT, LONGEST_WAIT, Availability
+from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability
 
 
 @pytest.fixture
