@@ -29,7 +29,16 @@ class ActiveTrial:
         ``time.monotonic()`` of its launch.
     """
 
-    __slots__ = ("asked_to_stop", "end_reason", "last_iteration", "proposal", "row", "started", "summaries")
+    __slots__ = (
+        "asked_to_stop",
+        "end_reason",
+        "is_aborted",
+        "last_iteration",
+        "proposal",
+        "row",
+        "started",
+        "summaries",
+    )
 
     def __init__(self, row: TrialRow, proposal: Proposal | None, started: float) -> None:
         self.row = row
@@ -38,6 +47,7 @@ class ActiveTrial:
         self.summaries: dict[tuple[str, str], ScalarSummary] = {}
         self.last_iteration = -1
         self.asked_to_stop = False
+        self.is_aborted = False
         self.end_reason: str | None = None
 
     def report(self, title: str, series: str, value: float, iteration: int) -> None:
@@ -134,16 +144,31 @@ class ActiveTrial:
     def finish(self, state: TrialState, ended: float, error: str | None, duration: float | None = None) -> TrialRow:
         """Write the end into the row; NaN never counts as a value.
 
-        ``duration`` is what another machine's clock says that it took, in seconds: its times of day are not used, as
-        that clock may be wrong.
+        Parameters
+        ----------
+        state
+            How it ended.
+        ended
+            Unix seconds of now.
+        error
+            What went wrong.
+        duration
+            Seconds that it took, by a clock that nobody sets or by the clock of the machine where it ran; None: it
+            never ran. The end is the start and this: the times of day may have changed in between, or be wrong.
+
+        Returns
+        -------
+        TrialRow
+            The row.
         """
         row = self.row
         row.state = int(state)
         row.ended = ended
-        if duration:
+        if duration is not None:
             if math.isnan(row.started):
                 row.started = ended - duration
             row.ended = row.started + duration
+            row.duration = duration
         row.error = error
         if row.values is not None:
             row.values = [None if value is None or math.isnan(value) else value for value in row.values]

@@ -20,18 +20,16 @@ from hpo_widgets.controller.proposals import make_proposals
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.journal import JournalError
-from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
-from hpo_widgets.viewer.journal_state import END_STATUS
+from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.controller.callbacks import CallbackThread
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.search.limits import Settings
+    from hpo_widgets.search.limits import Settings, TimeLimit
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
@@ -103,7 +101,7 @@ class Controller:
             if nothing_left is not None:
                 self.recorder.flush()  # what a full disk kept from being written at the end
                 state.stop_reason = nothing_left
-                state.status = END_STATUS.get(nothing_left.code, SearchStatus.COMPLETED)
+                state.status = state.status_after(nothing_left)
                 self.recorder.shown.notify()
                 return False
             self.recorder.open_journal()
@@ -264,7 +262,12 @@ class Controller:
             self._present_run.close(reason)
         state.clock.end_run()
         state.is_paused = False
-        self.recorder.event("end", code=reason.code, sentence=reason.sentence, wall_minutes=state.clock.elapsed)
+        status = state.status_after(reason)
+        if status is SearchStatus.FAILED and reason.code not in END_STATUS:
+            reason = StopReason(reason.code, f"{reason.sentence}; no trial has a result, {state.num_failed} failed")
+        self.recorder.event(
+            "end", code=reason.code, sentence=reason.sentence, status=status, wall_minutes=state.clock.elapsed
+        )
         if reason.code in {"error", "launch_failed"}:
             self.notice("search", reason.sentence)
         try:
@@ -284,7 +287,7 @@ class Controller:
             self._engine = self._present_run = None
             self.state.stop_reason = reason
             self.state.exhausted = self.state.epochs.number if reason.code == "space_exhausted" else None
-            self.state.status = END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+            self.state.status = self.state.status_after(reason)
             self._thread = None
             if self._inbox:
                 while self._inbox.run_next():
@@ -313,6 +316,10 @@ class Commands:
 
     Parameters
     ----------
+    state
+        The search's state.
+    recorder
+        Keeps what was changed.
     present_run
         The run that goes on now; None: none does.
     """
@@ -364,13 +371,13 @@ class Commands:
             run.deadlines.check_now()
         self._recorder.event("settings", changes=changes)
 
-    def set_deadline(self, deadline: dt.datetime | None) -> None:
-        """Set the moment at which the search ends; None: no moment does."""
-        self._state.clock.set_deadline(deadline)
+    def set_time_limit(self, limit: TimeLimit | None) -> None:
+        """Set when the search has to end; None: no limit."""
+        self._state.clock.set_time_limit(limit)
         run = self._present_run()
         if run is not None:
             run.deadlines.check_now()
-        self._recorder.event("set_time_limit", deadline=deadline and deadline.isoformat())
+        self._recorder.event("set_time_limit", deadline=limit and limit.moment.isoformat())
 
     def enqueue(self, point: dict[str, object]) -> None:
         """Have a point tried next; it counts against the budget like any other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from hpo_widgets.search import StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -70,10 +70,7 @@ class Deadlines:
         if now >= self._next_report:
             self._report()
             self._next_report = now + self._state.settings.report_period * SECONDS_A_MINUTE
-        to_job_limit = clock.seconds_to_job_limit()
-        if to_job_limit is not None and to_job_limit <= 0:
-            self._abort_overdue(now)
-            to_job_limit = clock.seconds_to_job_limit()
+        to_job_limit = self._abort_overdue(now)
         to_deadline, to_compute = clock.seconds_to_deadline(), clock.seconds_to_compute_limit()
         if to_deadline is not None and to_deadline <= 0:
             self._trials.stop(StopReason("optimization_time_limit", "the time limit has passed"))
@@ -88,16 +85,25 @@ class Deadlines:
         soonest = min([now + wait for wait in waits], default=self._next_heartbeat)
         self.next_check = min(soonest, self._next_heartbeat, self._next_report)
 
-    def _abort_overdue(self, now: float) -> None:
-        clock = self._state.clock
-        limit = cast("float", self._state.settings.time_limit_per_job)
-        for number, started in list(clock.active_started.items()):
-            if started + limit * SECONDS_A_MINUTE > now:
-                return
-            self._trials.abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
-            # It is on its way out: the next oldest sets the next check.
-            clock.compute_done += (now - started) / SECONDS_A_MINUTE
-            del clock.active_started[number]
+    def _abort_overdue(self, now: float) -> float | None:
+        """Abort each trial that has had its time; returns the seconds until the next one has, None: none will.
+
+        What a trial took is counted when it has ended, as its clock says, not here.
+        """
+        limit = self._state.settings.time_limit_per_job
+        if limit is None:
+            return None
+        soonest = None
+        # Not in the order of their starts: trials may be taken over, or return to their queue.
+        for number, started in list(self._state.clock.active_started.items()):
+            if self._state.active[number].is_aborted:
+                continue
+            left = started + limit * SECONDS_A_MINUTE - now
+            if left <= 0:
+                self._trials.abort(number, f"aborted after {limit:g} minutes (time_limit_per_job)")
+            elif soonest is None or left < soonest:
+                soonest = left
+        return soonest
 
     def _report(self) -> None:
         """Keep a picture of the search's progress in the journal (`set_report_period`)."""

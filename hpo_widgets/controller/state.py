@@ -6,9 +6,11 @@ import datetime as dt
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpo_widgets.controller.stop_conditions import StopConditions
-from hpo_widgets.search import SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, WallClock
+from hpo_widgets.search import END_STATUS, SearchStatus, StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, TimeLimit, WallClock
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -44,6 +46,7 @@ class SearchState:
         self.is_paused = False
         """True while nothing is launched because a person said so."""
         self.num_launched = 0
+        self.num_failed = 0
         self.num_numbered = 0
         self.num_iterations = 0
         self.num_draws = 0
@@ -65,8 +68,15 @@ class SearchState:
 
     @property
     def budget(self) -> Budget:
-        """Limits and what is used of them."""
-        return self.clock.budget(self.num_launched, self.num_iterations)
+        """Limits and what is used of them; `num_launched` counts for the limit of trials, what has ended as used."""
+        num_ended = self.num_launched - len(self.active) - len(self.interrupted)
+        return self.clock.budget(max(0, num_ended), self.num_iterations)
+
+    def status_after(self, reason: StopReason) -> SearchStatus:
+        """Return the status of a search that has ended: failed, too, where trials failed and none has a result."""
+        if self.num_failed and not self.stop_conditions.has_objective:
+            return END_STATUS.get(reason.code, SearchStatus.FAILED)
+        return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
 
     def why_nothing_left(self) -> StopReason | None:
         """Why a search that does not run cannot be started now; None: it can."""
@@ -92,15 +102,19 @@ class SearchState:
         clock.was_started = journal_state.was_started
         if journal_state.has_own_deadline:
             deadline = journal_state.deadline
-            clock.set_deadline(None if deadline is None else dt.datetime.fromisoformat(deadline))
+            clock.set_time_limit(None if deadline is None else TimeLimit(dt.datetime.fromisoformat(deadline)))
         numbers = bulk["number"]
         self.num_launched = len(numbers)
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
-        seconds = (bulk["ended"] - bulk["started"]).tolist()
-        clock.compute_done = sum(s for s in seconds if s == s) / SECONDS_A_MINUTE  # noqa: PLR0124 -- NaN
+        # Where an end was reckoned after a restart, the machine's clock may have been set back before it.
+        reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
+        seconds = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
+        clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
         self.seen = {tuple(point) for point in bulk["parameters"]}
         in_epoch = bulk["epoch"] == self.epochs.number
         self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
-        self.stop_conditions.has_objective = bool((bulk["state"] == TrialState.COMPLETED).any())
+        has_failed = bulk["state"] == TrialState.FAILED
+        self.num_failed = int(has_failed.sum())
+        self.stop_conditions.has_objective = bool((~has_failed & ~np.isnan(bulk["values"]).any(axis=1)).any())
         not_launched = journal_state.points_by_hand[int(bulk["manual"].sum()) :]
         self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)

@@ -222,7 +222,9 @@ class TrialLifecycle:
 
     def abort(self, number: int, sentence: str) -> None:
         """End a trial; the sentence becomes its error."""
-        self._state.active[number].end_reason = sentence
+        trial = self._state.active[number]
+        trial.end_reason = sentence
+        trial.is_aborted = True
         if self.queue is not None:
             self.queue.give_reason(number, sentence)
         self._engine.abort(number, self._state.settings.stop_grace)
@@ -336,12 +338,11 @@ class TrialLifecycle:
         """Take a trial out; ``duration`` is what a server's clock says that its job took, in seconds."""
         search, proposals = self._state, self._proposals
         del search.active[number]
-        clock = search.clock
-        started = clock.active_started.pop(number, None)
-        if duration:
-            clock.compute_done += duration / SECONDS_A_MINUTE
-        elif started is not None:
-            clock.compute_done += (time.monotonic() - started) / SECONDS_A_MINUTE
+        search.num_failed += state == TrialState.FAILED
+        started = search.clock.active_started.pop(number, None)
+        if not duration:
+            duration = None if started is None else time.monotonic() - started
+        search.clock.compute_done += (duration or 0.0) / SECONDS_A_MINUTE
         row = trial.finish(state, time.time(), error, duration)
         self._recorder.ended(row)
         if proposals.wants_observations:

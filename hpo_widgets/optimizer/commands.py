@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, optional_positive_int, positive_int, positive_minutes
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, optional_positive_int, positive_int, positive_minutes
 from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
@@ -340,11 +340,11 @@ class SearchCommands:
         self, in_minutes: float | None = None, specific_time: dt.datetime | None = None, *, wait: bool = True
     ) -> None:
         """Set the search's time limit: minutes from now, or a moment; neither: no limit."""
-        deadline = deadline_of(in_minutes, specific_time)
-        self._do("set_time_limit", lambda: self._controller.commands.set_deadline(deadline), wait=wait)
+        limit = time_limit_of(in_minutes, specific_time)
+        self._do("set_time_limit", lambda: self._controller.commands.set_time_limit(limit), wait=wait)
 
 
-def deadline_of(in_minutes: float | None, specific_time: dt.datetime | None) -> dt.datetime | None:
+def time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) -> TimeLimit | None:
     """Check a time limit.
 
     Parameters
@@ -356,22 +356,23 @@ def deadline_of(in_minutes: float | None, specific_time: dt.datetime | None) -> 
 
     Returns
     -------
-    datetime or None
-        Naive local time; None for no limit.
+    TimeLimit or None
+        None for no limit.
 
     Raises
     ------
     TypeError, ValueError
         For what is no time, or a time in the past.
     """
-    now = dt.datetime.now()
     if specific_time is None:
         minutes = positive_minutes("in_minutes", in_minutes)
-        return None if minutes is None else now + dt.timedelta(minutes=minutes)
+        return None if minutes is None else TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
     if not isinstance(specific_time, dt.datetime):
         raise TypeError(f"specific_time must be a datetime, got {specific_time!r}")
     if specific_time.tzinfo is not None:
         specific_time = specific_time.astimezone().replace(tzinfo=None)
-    if specific_time <= now:
+    limit = TimeLimit(specific_time)
+    if limit.seconds_left <= 0:
+        now = dt.datetime.now()
         raise ValueError(f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now")
-    return specific_time
+    return limit

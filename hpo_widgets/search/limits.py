@@ -237,12 +237,41 @@ class WallClock(NamedTuple):
         return self.minutes_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
 
 
+class TimeLimit(NamedTuple):
+    """When a search has to end.
+
+    Parameters
+    ----------
+    moment
+        The naive local time that people are shown.
+    monotonic
+        The same by ``time.monotonic()``, for a limit that is so many minutes from now: whoever sets the machine's
+        clock does not change it. None: the time of day counts.
+    """
+
+    moment: dt.datetime
+    monotonic: float | None = None
+
+    @classmethod
+    def in_seconds(cls, seconds: float) -> TimeLimit:
+        """Return the limit that is so many seconds from now."""
+        return cls(dt.datetime.fromtimestamp(time.time() + seconds), time.monotonic() + seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until then, below 0 afterwards."""
+        if self.monotonic is not None:
+            return self.monotonic - time.monotonic()
+        # Not the difference of two local times, between which summer time may begin or end.
+        return self.moment.timestamp() - time.time()
+
+
 @dataclass(slots=True)
 class Clock:
-    """WallClock and compute time of a search over all its runs; written by the controller's thread, read by any.
+    """Wall and compute time of a search over all its runs; written by the controller's thread, read by any.
 
     The constructor's time limit counts from the first start and stands still while the search is
-    stopped; a limit set by `set_deadline` is a moment.
+    stopped; one set by `set_time_limit` does not.
     """
 
     settings: Settings
@@ -251,7 +280,8 @@ class Clock:
     compute_done: float = 0.0
     """Minutes of all ended jobs together."""
     was_started: bool = False
-    deadline: dt.datetime | None = None
+    time_limit: TimeLimit | None = None
+    """Replaced as a whole, so that who reads it while it changes sees one of both."""
     has_own_deadline: bool = False
     active_started: dict[int, float] = field(default_factory=dict)
     """Trial number to ``time.monotonic()`` of its launch, oldest first."""
@@ -262,8 +292,7 @@ class Clock:
         self.was_started = True
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline:
-            left = dt.timedelta(minutes=limit - self.wall.minutes_before)
-            self.deadline = dt.datetime.now() + left
+            self.time_limit = TimeLimit.in_seconds((limit - self.wall.minutes_before) * SECONDS_A_MINUTE)
 
     def end_run(self) -> None:
         """Freeze the clock."""
@@ -272,14 +301,20 @@ class Clock:
         minutes = self.wall.minutes
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline and self.is_past_deadline:
-            # The two clocks may differ by a breath: what has passed leaves nothing.
+            # The limit was reckoned a moment later than the start: what has passed leaves nothing.
             minutes = max(minutes, limit)
         self.wall = WallClock(minutes)
 
-    def set_deadline(self, deadline: dt.datetime | None) -> None:
-        """Have a moment of one's own as the limit; None: no limit."""
-        self.deadline = deadline
+    def set_time_limit(self, limit: TimeLimit | None) -> None:
+        """Have another limit than the constructor's; None: no limit."""
+        self.time_limit = limit
         self.has_own_deadline = True
+
+    @property
+    def deadline(self) -> dt.datetime | None:
+        """The local time at which the search has to end; None: no limit, or not started."""
+        limit = self.time_limit
+        return None if limit is None else limit.moment
 
     @property
     def elapsed(self) -> float:
@@ -306,15 +341,13 @@ class Clock:
     @property
     def is_past_deadline(self) -> bool:
         """True from the deadline on, once the search was started."""
-        deadline = self.deadline
-        if deadline is None or not self.was_started:
-            return False
-        return dt.datetime.now() >= deadline
+        limit = self.time_limit
+        return limit is not None and self.was_started and limit.seconds_left <= 0
 
     def seconds_to_deadline(self) -> float | None:
         """Seconds of the wall limit that are left, None without a limit."""
-        deadline = self.deadline
-        return None if deadline is None else (deadline - dt.datetime.now()).total_seconds()
+        limit = self.time_limit
+        return None if limit is None else limit.seconds_left
 
     def seconds_to_compute_limit(self) -> float | None:
         """Seconds until the running jobs will have used up the compute limit."""
@@ -324,35 +357,47 @@ class Clock:
         left = (limit - self.compute_used) * SECONDS_A_MINUTE
         return left / max(1, len(self.active_started))
 
-    def seconds_to_job_limit(self) -> float | None:
-        """Seconds until the oldest running job has had its time."""
-        limit = self.settings.time_limit_per_job
-        if limit is None or not self.active_started:
-            return None
-        oldest = next(iter(self.active_started.values()))
-        return oldest + limit * SECONDS_A_MINUTE - time.monotonic()
+    def budget(self, num_ended: int, num_iterations: int) -> Budget:
+        """Return the limits and what is used of them.
 
-    def budget(self, num_launched: int, num_iterations: int) -> Budget:
-        """Limits and what is used of them."""
+        Parameters
+        ----------
+        num_ended
+            How many trials have ended: a running one is not used up yet.
+        num_iterations
+            How many iterations were reported.
+
+        Returns
+        -------
+        Budget
+            As of now.
+        """
         settings = self.settings
         wall_limit = settings.optimization_time_limit
         if self.has_own_deadline:
-            wall_limit = wall_limit_until(self.deadline, self.elapsed)
+            wall_limit = wall_limit_until(self.time_limit, self.elapsed)
         iterations = None
         if settings.total_max_jobs is not None and settings.max_iteration_per_job is not None:
             iterations = settings.total_max_jobs * settings.max_iteration_per_job
         return Budget(
-            jobs=Limit(settings.total_max_jobs, num_launched),
+            jobs=Limit(settings.total_max_jobs, num_ended),
             iterations=Limit(iterations, num_iterations),
             compute_minutes=Limit(settings.compute_time_limit, self.compute_used),
             wall_minutes=Limit(wall_limit, self.elapsed),
         )
 
 
-def wall_limit_until(deadline: dt.datetime | None, elapsed: float) -> float | None:
-    """Minutes that a search may take in all when it has to end at a moment; None: no limit."""
-    if deadline is None:
+def wall_limit_until(limit: TimeLimit | None, elapsed: float) -> float | None:
+    """Return the minutes that a search may take in all when it has to end at a moment; None: no limit.
+
+    Parameters
+    ----------
+    limit
+        When it has to end.
+    elapsed
+        Minutes that it has run.
+    """
+    if limit is None:
         return None
-    left = (deadline - dt.datetime.now()).total_seconds() / SECONDS_A_MINUTE
     # A budget's limit is above 0; with nothing left and nothing used there is none to speak of.
-    return elapsed + max(0.0, left) or None
+    return elapsed + max(0.0, limit.seconds_left / SECONDS_A_MINUTE) or None

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.objectives import Objective
-from hpo_widgets.search import END_STATUS as END_STATUS  # noqa: PLC0414 -- handed on
-from hpo_widgets.search import MOST_NOTICES, Notice, SearchStatus, StopReason
+from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
@@ -40,6 +39,8 @@ class JournalState:
     deadline: str | None = None
     has_own_deadline: bool = False
     stop_reason: StopReason | None = None
+    end_status: SearchStatus = SearchStatus.IDLE
+    """The status at the end of the last run."""
     notices: list[Notice] = field(default_factory=list)
     points_by_hand: list[list[Any]] = field(default_factory=list)
     """Encoded points that were queued by hand, launched ones included."""
@@ -69,7 +70,7 @@ class JournalState:
         if self.is_paused:
             return SearchStatus.PAUSED
         if self.stop_reason is not None:
-            return END_STATUS.get(self.stop_reason.code, SearchStatus.COMPLETED)
+            return self.end_status
         return SearchStatus.STOPPED if self.was_started else SearchStatus.IDLE
 
     def follow(self, events: Iterable[Mapping[str, Any]]) -> None:
@@ -92,6 +93,8 @@ class JournalState:
         self.run_began = None
         self.wall_before = event["wall_minutes"]
         self.stop_reason = StopReason(event["code"], event["sentence"])
+        by_reason = END_STATUS.get(event["code"], SearchStatus.COMPLETED)
+        self.end_status = SearchStatus(event.get("status", by_reason))
 
     def end_interrupted(self, last_sign: float) -> None:
         """Count the wall time of a run whose process died, up to its last sign of life."""

@@ -7,12 +7,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
 from hpo_widgets.search.budget import Budget, Limit
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, wall_limit_until
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, wall_limit_until
 from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
@@ -100,17 +102,17 @@ class SearchViewer(JournalFollower, ReadableSearch):
         settings = self._state.settings
         counts = self.counts
         snapshot = self._shown.columns.snapshot()
-        ended = snapshot.ended
-        seconds = (ended - snapshot.started)[ended == ended]  # noqa: PLR0124 -- NaN: not ended
+        # A trial that has not ended has NaN here; a journal may have been written while a clock was set back.
+        seconds = np.maximum(snapshot.ended - snapshot.started, 0.0)
         wall = settings.optimization_time_limit
         if self._state.has_own_deadline:
             deadline = self._state.deadline
-            moment = None if deadline is None else dt.datetime.fromisoformat(deadline)
-            wall = wall_limit_until(moment, self.elapsed_minutes)
+            limit = None if deadline is None else TimeLimit(dt.datetime.fromisoformat(deadline))
+            wall = wall_limit_until(limit, self.elapsed_minutes)
         return Budget(
-            jobs=Limit(settings.total_max_jobs, sum(counts.values())),
+            jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
             iterations=Limit(None, 0),
-            compute_minutes=Limit(settings.compute_time_limit, float(seconds.sum()) / SECONDS_A_MINUTE),
+            compute_minutes=Limit(settings.compute_time_limit, float(np.nansum(seconds)) / SECONDS_A_MINUTE),
             wall_minutes=Limit(wall, self.elapsed_minutes),
         )
 

@@ -22,6 +22,7 @@ class Recorder:
 
     def __init__(self):
         self.beats = 0
+        self.rows = []
         self.events = []
         self.shown = self
 
@@ -33,6 +34,12 @@ class Recorder:
 
     def event(self, kind, **data):
         self.events.append(kind)
+
+    def change(self, row):
+        pass
+
+    def ended(self, row):
+        self.rows.append(row)
 
 
 class Engine:
@@ -47,6 +54,15 @@ class Engine:
 
     def ask_stop(self, number, state):
         self.asked.append((number, state))
+
+    def launch(self, number, point):
+        return 0
+
+
+class Deaf:
+    """A strategy that hears of nothing."""
+
+    wants_observations = False
 
 
 @pytest.fixture
@@ -67,7 +83,7 @@ def state():
 
 @pytest.fixture
 def trials(state, recorder, engine):
-    return TrialLifecycle(state, recorder, None, engine, lambda source, sentence: None)
+    return TrialLifecycle(state, recorder, Deaf(), engine, lambda source, sentence: None)
 
 
 @pytest.fixture

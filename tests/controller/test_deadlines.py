@@ -10,6 +10,7 @@ import pytest
 
 from hpo_widgets.controller.deadlines import HEARTBEAT_SECONDS, Deadlines
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.limits import TimeLimit
 
 
 @pytest.fixture
@@ -43,8 +44,29 @@ def test_a_job_over_its_time_is_aborted_and_the_next_oldest_sets_the_next_check(
     deadlines.check(now)
     assert engine.aborted == [0]
     assert "time_limit_per_job" in state.active[0].end_reason
-    assert list(state.clock.active_started) == [1]
-    assert deadlines.next_check < now + HEARTBEAT_SECONDS
+    assert deadlines.next_check == pytest.approx(now + 3, abs=0.5)
+    deadlines.check(now + 1)  # the first has not ended yet
+    assert engine.aborted == [0]
+
+
+def test_every_trial_over_its_time_is_aborted_though_a_younger_one_was_taken_up_first(
+    deadlines, state, engine, run_trial
+):
+    state.settings.time_limit_per_job = 1.0
+    for number, seconds in ((0, 5), (1, 61), (2, 30), (3, 90)):
+        run_trial(number, seconds)
+    deadlines.check(time.monotonic())
+    assert engine.aborted == [1, 3]
+
+
+def test_a_trial_that_was_asked_to_stop_and_does_not_is_aborted_when_its_time_is_over(
+    deadlines, trials, state, engine, run_trial
+):
+    state.settings.time_limit_per_job = 1.0
+    run_trial(0, 61)
+    trials.prune([0])
+    deadlines.check(time.monotonic())
+    assert engine.aborted == [0]
 
 
 @pytest.mark.parametrize("code", ["optimization_time_limit", "compute_time_limit"])
@@ -54,7 +76,7 @@ def test_a_limit_of_the_search_aborts_every_trial(code, deadlines, trials, state
     if code == "compute_time_limit":
         state.settings.compute_time_limit = 2.0
     else:
-        state.clock.set_deadline(dt.datetime.now() - dt.timedelta(seconds=1))
+        state.clock.set_time_limit(TimeLimit(dt.datetime.now() - dt.timedelta(seconds=1)))
     deadlines.check(time.monotonic())
     assert trials.stop_reason.code == code
     assert state.status is SearchStatus.STOPPING

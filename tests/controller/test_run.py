@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import ClassVar
 
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.journal import Journal
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from tests.runs import finished, identity
 
@@ -49,3 +53,54 @@ def test_enqueued_points_occupy_workers_and_count_as_trials_that_are_left(search
     [strategy] = Watching.made[-1:]
     assert len(made.snapshot()) == 6
     assert strategy.num_asked == 2
+
+
+def test_a_running_trial_is_not_yet_used_of_the_budget_but_counts_for_its_limit(two_running, gate):
+    made = two_running(total_max_jobs=2)
+    assert (made.budget.jobs.used, made.budget.jobs.limit) == (0, 2)
+    gate.open()
+    assert made.wait()
+    assert made.budget.jobs.used == 2
+
+
+def fail(x):
+    raise ValueError("no luck")
+
+
+def test_a_search_whose_trials_all_failed_has_failed_here_and_in_every_view(search):
+    made = search(fail, total_max_jobs=3)
+    finished(made)
+    assert made.status is SearchStatus.FAILED
+    assert made.stop_reason.code == "total_max_jobs"
+    assert made.stop_reason.sentence.endswith("no trial has a result, 3 failed")
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.status is SearchStatus.FAILED
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=fail)
+    assert again.start() is False
+    assert again.status is SearchStatus.FAILED
+
+
+def test_one_result_among_failures_completes_a_search(search):
+    made = search(fail_below_half, total_max_jobs=2)
+    made.enqueue_trial({"x": 0.25})
+    made.enqueue_trial({"x": 0.75})
+    finished(made)
+    assert made.status is SearchStatus.COMPLETED
+
+
+def fail_below_half(x):
+    return x if x > 0.5 else fail(x)
+
+
+@pytest.mark.parametrize("wrong", [-60.0, 172_800.0])
+def test_a_search_is_reopened_though_clocks_were_set_while_it_ran(search, wrong):
+    made = search(identity, total_max_jobs=2)
+    finished(made)
+    with closing(Journal.open(made.journal_path)) as journal:
+        row = journal.reader.trials()[1][0]
+        row.ended = row.started + wrong
+        journal.write([row])
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    assert 0.0 <= again.budget.compute_minutes.used < 1.0
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.budget.compute_minutes.used >= 0.0

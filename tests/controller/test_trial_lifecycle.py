@@ -1,7 +1,14 @@
-"""How running trials are made to stop."""
+"""How running trials are made to stop, and how long they took."""
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
+from hpo_widgets.controller import trial_lifecycle
+from hpo_widgets.controller.deadlines import Deadlines
+from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
@@ -19,3 +26,48 @@ def test_a_trial_is_asked_to_end_once_and_one_that_has_ended_never(trials, state
     trials.prune([0, 0, 7])
     assert engine.asked == [(0, TrialState.PRUNED)]
     assert state.active[0].end_reason.startswith("pruned")
+
+
+class Time:
+    """Both clocks of the machine; they stand until a test moves them."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+        self.set_by = 0.0
+
+    def monotonic(self):
+        return self.seconds
+
+    def time(self):
+        return 1e9 + self.seconds + self.set_by
+
+
+@pytest.mark.parametrize("set_by", [0.0, -60.0, 86_400.0])
+def test_a_trial_takes_as_long_as_a_clock_says_that_nobody_sets(trials, state, recorder, monkeypatch, set_by):
+    clocks = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+    trials.launch({"x": 0.5}, [0.5], None)
+    clocks.seconds += 3.0
+    clocks.set_by = set_by
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.ABORTED)))
+    [row] = recorder.rows
+    assert (row.duration, row.ended - row.started) == (3.0, 3.0)
+    assert state.clock.compute_done == pytest.approx(3.0 / 60)
+
+
+def test_a_trial_over_its_time_is_counted_once_as_its_server_says(trials, state, recorder, run_trial):
+    state.settings.time_limit_per_job = 1.0
+    run_trial(0, 61.0)
+    trials.queue = Queue()
+    Deadlines(state, recorder, trials).check(time.monotonic())
+    assert state.clock.compute_used * 60 == pytest.approx(61, abs=1)
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.ABORTED, duration=60.5)))
+    assert state.clock.compute_used * 60 == pytest.approx(60.5)
+    assert recorder.rows[0].duration == 60.5
+
+
+class Queue:
+    """A server that is told of reasons."""
+
+    def give_reason(self, number, sentence):
+        pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import time as real_time
 from dataclasses import asdict
 
 import numpy as np
@@ -13,6 +14,7 @@ from hpo_widgets.search import limits
 from hpo_widgets.search.limits import (
     Clock,
     Settings,
+    TimeLimit,
     positive_int,
     positive_minutes,
     typed_minutes,
@@ -28,6 +30,7 @@ class Time:
 
     def __init__(self):
         self.seconds = 1000.0
+        self.set_by = 0.0  # seconds by which somebody has set the time of day
 
     def pass_minutes(self, minutes):
         self.seconds += minutes * 60
@@ -35,23 +38,14 @@ class Time:
     def monotonic(self):
         return self.seconds
 
-    @property
-    def datetime(self):
-        return self
-
-    @property
-    def timedelta(self):
-        return dt.timedelta
-
-    def now(self):
-        return NOON + dt.timedelta(seconds=self.seconds - 1000.0)
+    def time(self):
+        return NOON.timestamp() + self.seconds - 1000.0 + self.set_by
 
 
 @pytest.fixture
 def time(monkeypatch):
     made = Time()
     monkeypatch.setattr(limits, "time", made)
-    monkeypatch.setattr(limits, "dt", made)
     return made
 
 
@@ -70,7 +64,6 @@ def test_before_the_start_nothing_is_used_and_nothing_due(clock, time):
     assert (clock.elapsed, clock.compute_used, clock.wall_left) == (0.0, 0.0, None)
     assert clock.seconds_to_deadline() is None
     assert clock.seconds_to_compute_limit() is None
-    assert clock.seconds_to_job_limit() is None
     assert not clock.is_past_deadline
 
 
@@ -104,16 +97,16 @@ def test_who_reads_it_as_the_run_ends_sees_the_run_once(clock, time):
 
 
 class Cleared(Clock):
-    """A clock whose deadline somebody takes away as soon as it was looked at."""
+    """A clock whose limit somebody takes away as soon as it was looked at."""
 
     @property
-    def deadline(self):
+    def time_limit(self):
         seen, self.seen = getattr(self, "seen", None), None
         return seen
 
-    @deadline.setter
-    def deadline(self, moment):
-        self.seen = moment
+    @time_limit.setter
+    def time_limit(self, limit):
+        self.seen = limit
 
 
 @pytest.mark.parametrize(
@@ -122,7 +115,7 @@ class Cleared(Clock):
 def test_who_looks_at_the_deadline_as_it_is_taken_away_gets_an_answer(settings, time, name, expected):
     clock = Cleared(settings)
     clock.begin_run()
-    clock.set_deadline(NOON)
+    clock.set_time_limit(TimeLimit(NOON))
     time.pass_minutes(1)
     found = getattr(clock, name)
     assert (found() if callable(found) else found) == pytest.approx(expected)
@@ -158,7 +151,7 @@ def test_a_limit_that_has_passed_leaves_nothing_though_the_two_clocks_differ(set
 
 def test_a_deadline_of_ones_own_is_a_moment_whether_the_search_runs_or_not(settings, clock, time):
     settings.optimization_time_limit = 1.0
-    clock.set_deadline(NOON + dt.timedelta(minutes=30))
+    clock.set_time_limit(TimeLimit(NOON + dt.timedelta(minutes=30)))
     time.pass_minutes(10)
     assert clock.wall_left == pytest.approx(20)
     clock.begin_run()
@@ -171,7 +164,7 @@ def test_a_deadline_of_ones_own_is_a_moment_whether_the_search_runs_or_not(setti
 
 
 def test_a_deadline_does_not_pass_before_the_first_start(clock, time):
-    clock.set_deadline(NOON)
+    clock.set_time_limit(TimeLimit(NOON))
     time.pass_minutes(1)
     assert not clock.is_past_deadline
     clock.begin_run()
@@ -180,7 +173,7 @@ def test_a_deadline_does_not_pass_before_the_first_start(clock, time):
 
 def test_a_deadline_that_is_taken_away_is_no_limit(settings, clock):
     settings.optimization_time_limit = 1.0
-    clock.set_deadline(None)
+    clock.set_time_limit(None)
     clock.begin_run()
     assert clock.wall_left is None
     assert clock.budget(0, 0).wall_minutes.limit is None
@@ -199,25 +192,10 @@ def test_compute_time_is_that_of_all_jobs_together(settings, clock, time):
     assert clock.seconds_to_compute_limit() == pytest.approx(9 * 60)
 
 
-def test_the_oldest_job_is_the_next_to_have_had_its_time(settings, clock, time):
-    settings.time_limit_per_job = 3.0
-    assert clock.seconds_to_job_limit() is None
-    clock.active_started = {4: time.monotonic()}
-    time.pass_minutes(2)
-    clock.active_started[5] = time.monotonic()
-    assert clock.seconds_to_job_limit() == pytest.approx(60)
-    time.pass_minutes(2)
-    assert clock.seconds_to_job_limit() == pytest.approx(-60)
-    del clock.active_started[4]
-    assert clock.seconds_to_job_limit() == pytest.approx(60)
-
-
 def test_a_limit_that_is_changed_holds_at_once(settings, clock, time):
     clock.active_started = {0: time.monotonic()}
-    settings.time_limit_per_job = 3.0
     settings.compute_time_limit = 1.0
     time.pass_minutes(2)
-    assert clock.seconds_to_job_limit() == pytest.approx(60)
     assert clock.seconds_to_compute_limit() == pytest.approx(-60)
 
 
@@ -242,15 +220,15 @@ def test_iterations_have_a_limit_only_when_jobs_and_iterations_per_job_do(settin
 
 def test_a_moment_as_limit_is_what_is_used_and_what_is_left(time):
     assert wall_limit_until(None, 3.0) is None
-    assert wall_limit_until(NOON + dt.timedelta(minutes=2), 3.0) == pytest.approx(5.0)
-    assert wall_limit_until(NOON - dt.timedelta(minutes=2), 3.0) == pytest.approx(3.0)
-    assert wall_limit_until(NOON - dt.timedelta(minutes=2), 0.0) is None
+    assert wall_limit_until(TimeLimit(NOON + dt.timedelta(minutes=2)), 3.0) == pytest.approx(5.0)
+    assert wall_limit_until(TimeLimit(NOON - dt.timedelta(minutes=2)), 3.0) == pytest.approx(3.0)
+    assert wall_limit_until(TimeLimit(NOON - dt.timedelta(minutes=2)), 0.0) is None
 
 
 def test_the_budget_of_a_passed_deadline_has_nothing_left(clock, time):
     clock.begin_run()
     time.pass_minutes(3)
-    clock.set_deadline(NOON + dt.timedelta(minutes=1))
+    clock.set_time_limit(TimeLimit(NOON + dt.timedelta(minutes=1)))
     wall = clock.budget(0, 0).wall_minutes
     assert (wall.limit, wall.used) == (pytest.approx(3), pytest.approx(3))
     assert wall.exceeded
@@ -343,3 +321,45 @@ def test_typed_minutes_are_read_or_refused_with_what_was_typed():
 def test_the_grace_is_a_number_of_seconds(value):
     with pytest.raises(ValueError, match="stop_grace must be a number of seconds of at least 0"):
         settings_of(stop_grace=value)
+
+
+# When somebody sets the machine's clock, or summer time ends ------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [-1, 24])
+def test_a_limit_of_so_many_minutes_stays_when_the_machines_clock_is_set(settings, clock, time, hours):
+    settings.optimization_time_limit = 10.0
+    clock.begin_run()
+    time.set_by = hours * 3600.0
+    time.pass_minutes(4)
+    assert clock.seconds_to_deadline() == pytest.approx(360)
+    clock.set_time_limit(TimeLimit.in_seconds(60.0))
+    time.set_by = 0.0
+    assert clock.seconds_to_deadline() == pytest.approx(60)
+
+
+def test_a_moment_that_somebody_chose_follows_the_machines_clock(clock, time):
+    clock.set_time_limit(TimeLimit(NOON + dt.timedelta(minutes=10)))
+    time.set_by = 120.0
+    assert clock.seconds_to_deadline() == pytest.approx(480)
+
+
+@pytest.fixture
+def berlin(monkeypatch):
+    if not hasattr(real_time, "tzset"):
+        pytest.skip("this system has no tzset")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    real_time.tzset()
+    yield
+    monkeypatch.undo()
+    real_time.tzset()
+
+
+def test_a_limit_that_spans_the_end_of_summer_time_is_no_hour_longer(berlin, monkeypatch):
+    before = dt.datetime.fromisoformat("2030-10-27T01:00").timestamp()  # clocks go from 3:00 back to 2:00
+    made = Time()
+    made.time = lambda: before + made.seconds - 1000.0
+    monkeypatch.setattr(limits, "time", made)
+    assert TimeLimit(dt.datetime.fromisoformat("2030-10-27T05:00")).seconds_left == 5 * 3600
+    shown = TimeLimit.in_seconds(5 * 3600).moment
+    assert shown == dt.datetime.fromisoformat("2030-10-27T05:00")
