@@ -369,7 +369,20 @@ class StrategyPatches:
         return self.strategy.helper_create_job(base_task_id=base, parameter_override=point)
 
     def make_job(self, helper_create_job: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        """Make one job, known here before it is launched."""
+        """Make one job, known here before it is launched.
+
+        Parameters
+        ----------
+        helper_create_job
+            The SDK's method.
+        *arguments, **keywords
+            What it was called with.
+
+        Returns
+        -------
+        object
+            The SDK's job, not launched yet.
+        """
         if self.is_optuna:
             self._wait_while_paused()
         epoch = self.epoch
@@ -395,7 +408,20 @@ class StrategyPatches:
             raise sys.modules[home.__module__].optuna.TrialPruned
 
     def monitor(self, monitor_job: Callable[[Any], bool], job: Any) -> bool:
-        """Look at a job, after a pause that a stop ends; the pauses of Optuna's workers are none or deaf to it."""
+        """Look at a job, after a pause that a stop ends; the pauses of Optuna's workers are none or deaf to it.
+
+        Parameters
+        ----------
+        monitor_job
+            The SDK's method.
+        job
+            The SDK's job.
+
+        Returns
+        -------
+        bool
+            False when the job is of no interest any more.
+        """
         task_id = job.task_id()
         if self.is_optuna:
             objective = getattr(self.strategy, "_objective", None)

@@ -188,7 +188,24 @@ class TaskTrials:
     # What the watcher writes ----------------------------------------------------------------------------
 
     def add(self, task_id: str, point: Mapping[str, Any], epoch: int, *, is_enqueued: bool = False) -> TaskTrial | None:
-        """Add a Task; None when it is known already."""
+        """Add a Task; None when it is known already.
+
+        Parameters
+        ----------
+        task_id
+            The Task's id.
+        point
+            Full parameter name to value.
+        epoch
+            The number of the space's version from which the point was drawn.
+        is_enqueued
+            Whether the point was enqueued by a person. Default False.
+
+        Returns
+        -------
+        TaskTrial or None
+            The new trial; None when the Task is known already.
+        """
         if task_id in self._by_id:
             return None
         number = len(self.all)
@@ -211,7 +228,20 @@ class TaskTrials:
             return row
 
     def launch_failed(self, task_id: str, sentence: str) -> TaskTrial | None:
-        """End a trial whose job was never launched; None when it has ended already."""
+        """End a trial whose job was never launched; None when it has ended already.
+
+        Parameters
+        ----------
+        task_id
+            The Task's id.
+        sentence
+            Why it was not launched; becomes the trial's error.
+
+        Returns
+        -------
+        TaskTrial or None
+            The trial; None when it is unknown or has ended already.
+        """
         trial = self._by_id.get(task_id)
         if trial is None or trial.state.has_ended:
             return None
@@ -247,7 +277,20 @@ class TaskTrials:
             self.store.rank_all(rows)
 
     def update(self, trial: TaskTrial, task: Mapping[str, Any] | None) -> bool:
-        """Bring a trial up to what the server says of its Task, None: nothing; True when that changed it."""
+        """Bring a trial up to what the server says of its Task, None: nothing; True when that changed it.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+        task
+            The Task's fields of an answer to ``tasks.get_all``; None: the server does not know it.
+
+        Returns
+        -------
+        bool
+            Whether anything of the trial has changed.
+        """
         row = trial.row
         before = _mark(row)
         view = None if task is None else read_task(task)

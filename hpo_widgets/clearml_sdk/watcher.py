@@ -39,14 +39,30 @@ class Notices:
         self._told: set[str] = set()
 
     def tell(self, source: str, sentence: str) -> None:
-        """Add a notice."""
+        """Add a notice.
+
+        Parameters
+        ----------
+        source
+            What the notice is about, in a word: ``"server"``, ``"launch"``.
+        sentence
+            What people should know.
+        """
         logger.warning("%s: %s", source, sentence)
         with self._lock:
             self.shown = [*self.shown, Notice(source, sentence)][-MOST_NOTICES:]
         self.notify()
 
     def tell_once(self, source: str, sentence: str) -> None:
-        """Add a notice unless it was added before."""
+        """Add a notice unless it was added before.
+
+        Parameters
+        ----------
+        source
+            What the notice is about, in a word.
+        sentence
+            What people should know.
+        """
         if sentence not in self._told:
             self._told.add(sentence)
             self.tell(source, sentence)

@@ -44,7 +44,15 @@ class CallbackThread:
         self._thread: threading.Thread | None = None
 
     def put(self, function: Callable[..., object], calls: Iterable[tuple[Any, ...]]) -> None:
-        """Queue calls of ``function``, one for each tuple of arguments."""
+        """Queue calls of ``function``, one for each tuple of arguments.
+
+        Parameters
+        ----------
+        function
+            What to call.
+        calls
+            A tuple of arguments for each call, in order.
+        """
         with self._condition:
             before = len(self._due)
             self._due.extend((function, arguments) for arguments in calls)

@@ -33,7 +33,20 @@ _said: set[str] = set()
 
 
 def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Open the file for its owner, in the journal mode that its file system can do."""
+    """Open the file for its owner, in the journal mode that its file system can do.
+
+    Parameters
+    ----------
+    path
+        The file.
+    busy_timeout
+        Seconds to wait for a lock of another process.
+
+    Returns
+    -------
+    sqlite3.Connection
+        The connection; the caller closes it.
+    """
     connection = _connect(path, "rw", busy_timeout)
     try:
         _set_journal_mode(connection, path)
@@ -44,7 +57,20 @@ def connect_owner(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 def connect_new(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Open an empty file that was just made, leaving its journal mode for `connect_owner`."""
+    """Open an empty file that was just made, leaving its journal mode for `connect_owner`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    busy_timeout
+        Seconds to wait for a lock of another process.
+
+    Returns
+    -------
+    sqlite3.Connection
+        The connection; the caller closes it.
+    """
     return _connect(path, "rw", busy_timeout)
 
 
@@ -53,6 +79,23 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
     A reader of a WAL file shares an index with the writer, ``-shm``, which it makes if there is none. On read-only
     media it cannot: then there can be no writer either, and the file is read as it stands.
+
+    Parameters
+    ----------
+    path
+        The file.
+    busy_timeout
+        Seconds to wait for a lock of another process.
+
+    Returns
+    -------
+    sqlite3.Connection
+        The connection; the caller closes it.
+
+    Raises
+    ------
+    JournalError
+        When the last writes cannot be read where the file is.
     """
     try:
         return _connect_and_read(path, "ro", busy_timeout)

@@ -96,7 +96,20 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
 
 
 def damaged(path: Path, why: str) -> JournalDamaged:
-    """Say that a file is no journal, or no whole one."""
+    """Say that a file is no journal, or no whole one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    why
+        What is wrong, as the end of a sentence.
+
+    Returns
+    -------
+    JournalDamaged
+        The error, to be raised.
+    """
     return JournalDamaged(
         f"{path} is damaged or is no journal: {why}. It was left untouched; go on from a copy of it, or begin a "
         "new search."

@@ -110,7 +110,20 @@ def release(owner: Owner) -> None:
 
 
 def refuse_living(owner: Owner | None, path: Path) -> None:
-    """Raise `JournalInUse` when there is an owner and it is alive."""
+    """Raise `JournalInUse` when there is an owner and it is alive.
+
+    Parameters
+    ----------
+    owner
+        The process that holds the journal; None: nobody does.
+    path
+        The journal, for the message.
+
+    Raises
+    ------
+    JournalInUse
+        When the owner is alive.
+    """
     if owner is not None and owner.is_alive:
         raise JournalInUse(_in_use(owner, path), owner.host, owner.pid)
 

@@ -95,7 +95,25 @@ def find(search_id: str, directory: str | Path = DIRECTORY) -> Path:
 
 
 def journal_path(path: str | Path, search_id: str) -> Path:
-    """Say where the journal of a new search goes: ``path`` itself if it names a ``.sqlite`` file, else in it."""
+    """Say where the journal of a new search goes: ``path`` itself if it names a ``.sqlite`` file, else in it.
+
+    Parameters
+    ----------
+    path
+        A ``.sqlite`` file, or a directory.
+    search_id
+        The search's id, usable as a file name.
+
+    Returns
+    -------
+    Path
+        The file's path.
+
+    Raises
+    ------
+    ValueError
+        When the id cannot be part of a file name.
+    """
     path = Path(path)
     if path.suffix == SUFFIX and not path.is_dir():
         return path

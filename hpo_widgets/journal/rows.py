@@ -161,7 +161,25 @@ def _time(seconds: float) -> float | None:
 
 
 def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
-    """Check and decode rows of the table ``trials``, in their order."""
+    """Check and decode rows of the table ``trials``, in their order.
+
+    Parameters
+    ----------
+    records
+        Rows of the table.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    list of StoredTrial
+        One entry a row, in the same order.
+
+    Raises
+    ------
+    JournalDamaged
+        When a row is not as it was written.
+    """
     if not records:
         return []
     _check_records(records, path)
@@ -201,6 +219,11 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
         Second axis of ``values``; None: as many as the rows have, at least one.
     path : pathlib.Path
         For messages.
+
+    Returns
+    -------
+    BulkColumns
+        One array a column; the first axis is the trial.
     """
     _check_records(records, path)
     fields = _parse([record[1] for record in records], path)

@@ -159,7 +159,20 @@ def check_connection(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Read every page and raise `JournalDamaged` when one is not as it should be."""
+    """Read every page and raise `JournalDamaged` when one is not as it should be.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    JournalDamaged
+        When a page is not as it should be.
+    """
     (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if said != b"ok":
         raise damaged(path, " ".join(said.decode(errors="replace").split()))

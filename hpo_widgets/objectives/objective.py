@@ -45,7 +45,15 @@ class ScalarSummary:
         self.count = 0
 
     def update(self, value: float, iteration: int) -> None:
-        """Take one more report into account."""
+        """Take one more report into account.
+
+        Parameters
+        ----------
+        value
+            The reported value; NaN and infinities count.
+        iteration
+            The iteration that it was reported for.
+        """
         if not self.count:
             self.min = self.max = value
             self.min_iteration = self.max_iteration = iteration
@@ -151,6 +159,11 @@ def make_objectives(
     ----------
     title, series, sign : str or sequence of str
         All three strings, or all three sequences of equal length.
+
+    Returns
+    -------
+    tuple of Objective
+        One for each title.
 
     Raises
     ------

@@ -24,6 +24,11 @@ def losses(values: npt.ArrayLike, minimise: bool | Sequence[bool] | npt.NDArray[
     minimise : bool or sequence of k bools
         Whether small values are good, for all columns or for each.
 
+    Returns
+    -------
+    array of float
+        Shape (n, k); lower is better.
+
     Raises
     ------
     ValueError

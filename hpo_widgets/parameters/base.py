@@ -213,7 +213,29 @@ def check_name(name: Any) -> None:
 
 
 def finite(name: str, what: str, number: Any) -> float:
-    """Return a finite number as a float, or raise an error that names the parameter."""
+    """Return a finite number as a float, or raise an error that names the parameter.
+
+    Parameters
+    ----------
+    name
+        The parameter's name, for the message.
+    what
+        Which of its numbers, for the message: ``"the maximum"``.
+    number
+        What was given.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    TypeError
+        When it is no number.
+    ValueError
+        When it is NaN or infinite.
+    """
     number = python_value(number)
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise TypeError(f"{what} of {name!r} must be a number, got {number!r}")
@@ -223,7 +245,29 @@ def finite(name: str, what: str, number: Any) -> float:
 
 
 def whole(name: str, what: str, number: Any) -> int:
-    """Return a whole number as an int, or raise an error that names the parameter."""
+    """Return a whole number as an int, or raise an error that names the parameter.
+
+    Parameters
+    ----------
+    name
+        The parameter's name, for the message.
+    what
+        Which of its numbers, for the message: ``"the step"``.
+    number
+        What was given.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError
+        When it is no number.
+    ValueError
+        When it is not whole, or too large to be exact (2**53).
+    """
     value = finite(name, what, number)
     if not value.is_integer():
         raise ValueError(f"{what} of {name!r} must be a whole number, got {number!r}: use UniformParameterRange")

@@ -179,6 +179,18 @@ def from_json(form: Mapping[str, Any]) -> Any:
 def as_values(name: str, values: Any) -> Sequence[Any]:
     """Return what was given as a list of choices, or say why it is none.
 
+    Parameters
+    ----------
+    name
+        The parameter's name, for the message.
+    values
+        What was given: a list, a tuple, an array, or anything else that can be listed in order.
+
+    Returns
+    -------
+    sequence
+        The choices.
+
     Raises
     ------
     TypeError

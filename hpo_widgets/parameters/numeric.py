@@ -280,7 +280,25 @@ class NumericParameter(LeafParameter):
 
 
 def as_pair(what: str, given: Any) -> tuple[Any, Any]:
-    """Return what was given as a pair, or raise a ValueError that says so."""
+    """Return what was given as a pair, or raise a ValueError that says so.
+
+    Parameters
+    ----------
+    what
+        What it is, for the message.
+    given
+        What was given.
+
+    Returns
+    -------
+    tuple[object, object]
+        (low, high), unchecked.
+
+    Raises
+    ------
+    ValueError
+        When it is no pair.
+    """
     pair = () if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) else tuple(given)
     if len(pair) != 2:
         raise ValueError(f"{what} is a pair (low, high), got {given!r}")
@@ -288,7 +306,22 @@ def as_pair(what: str, given: Any) -> tuple[Any, Any]:
 
 
 def check_limits(name: str, bounds: tuple[float, float], limits: tuple[Any, Any] | None) -> None:
-    """Raise a ValueError when bounds reach beyond hard limits; None or infinity is no limit."""
+    """Raise a ValueError when bounds reach beyond hard limits; None or infinity is no limit.
+
+    Parameters
+    ----------
+    name
+        The parameter's name, for the message.
+    bounds
+        (low, high) of the range.
+    limits
+        (low, high); None, for one of them or both, is no limit.
+
+    Raises
+    ------
+    ValueError
+        When the range reaches beyond a limit.
+    """
     if limits is None:
         return
     low, high = limits

@@ -229,7 +229,15 @@ class Search(Protocol):
         ...
 
     def command(self, name: str, *arguments: object) -> None:
-        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``."""
+        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``.
+
+        Parameters
+        ----------
+        name
+            One of `COMMANDS`.
+        *arguments
+            As the method of that name takes them.
+        """
         ...
 
 
@@ -273,5 +281,13 @@ class RemoteSource(Protocol):
         ...
 
     def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
-        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered."""
+        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered.
+
+        Parameters
+        ----------
+        job
+            The job's id at the server.
+        fresh
+            True asks the server whatever is remembered. Default False.
+        """
         ...

@@ -20,6 +20,18 @@ Limits = dict[str, tuple[float | None, float | None]]
 def checked_limits(layout: Layout, limits: Mapping[str, Any]) -> Limits:
     """Return hard limits as pairs of numbers or None.
 
+    Parameters
+    ----------
+    layout
+        The parameters of the space.
+    limits
+        Name to (low, high); None, for one of them, is no limit.
+
+    Returns
+    -------
+    Limits
+        Name to (low, high) in numbers, None for no limit.
+
     Raises
     ------
     ValueError

@@ -16,7 +16,22 @@ _VERSION = 1
 
 
 def space_to_json(layout: Layout, limits: Mapping[str, Any], changed: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return the form of a space's layout, hard limits and changed ranges."""
+    """Return the form of a space's layout, hard limits and changed ranges.
+
+    Parameters
+    ----------
+    layout
+        The parameters of the space.
+    limits
+        Name to hard limits.
+    changed
+        Name to the range, or the choices, where they are not the declared ones.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
     ranges: dict[str, list[Any]] = {}
     for name, range_ in changed.items():
         parameter = layout.columns[name].parameter
@@ -71,6 +86,18 @@ def space_from_json(
     form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Parameter], dict[str, tuple[Any, Any]], dict[str, list[Any]]]:
     """Return the parameters, hard limits and changed ranges (choices by index) of a stored form.
+
+    Parameters
+    ----------
+    form
+        What `space_to_json` wrote.
+    choices
+        Name to its choices, for choices that JSON cannot hold.
+
+    Returns
+    -------
+    tuple[list[Parameter], dict, dict]
+        The parameters; name to hard limits; name to the range where it is not the declared one.
 
     Raises
     ------

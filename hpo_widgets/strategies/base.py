@@ -217,6 +217,18 @@ class SearchStrategy(ABC):
         """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``.
 
         Called before anything runs, and by the first `begin`.
+
+        Parameters
+        ----------
+        space
+            The space to search.
+        objectives
+            What is optimised.
+
+        Raises
+        ------
+        ValueError
+            With all reasons.
         """
         reasons = [reason for reason in self.capabilities(space).values() if reason is not None]
         if len(objectives) > 1 and not self.supports_several_objectives:

@@ -51,7 +51,20 @@ class PointStream:
         return np.random.Generator(philox).random((BLOCK, self._space.num_dimensions))
 
     def integer(self, n: int, below: int) -> int:
-        """Return a number in [0, below), of any size, that follows from (seed, epoch, n) alone."""
+        """Return a number in [0, below), of any size, that follows from (seed, epoch, n) alone.
+
+        Parameters
+        ----------
+        n
+            Which number of the sequence, from 0.
+        below
+            The number is less than that.
+
+        Returns
+        -------
+        int
+            The number.
+        """
         philox = np.random.Philox(key=self._key, counter=[0, 0, 1, n])
         high, low = (int(word) for word in philox.random_raw(2))
         return ((high << 64) | low) * below >> 128
@@ -68,6 +81,11 @@ def first_unseen(space: Space, is_seen: Callable[[dict[str, Any]], bool], start:
         Tells which points to leave out.
     start
         An index into the grid.
+
+    Returns
+    -------
+    dict or None
+        The point; None when all are seen.
     """
     grid = space.grid()
     size = grid.size

@@ -17,7 +17,17 @@ class TakesReports(Protocol):
     """What a test function asks of the ``trial`` that it is given."""
 
     def report_scalar(self, title: str, series: str, value: float, iteration: int) -> None:
-        """Take one value of a curve."""
+        """Take one value of a curve.
+
+        Parameters
+        ----------
+        title, series
+            Names of the scalar.
+        value
+            The value.
+        iteration
+            The iteration, from 0.
+        """
 
 
 def sphere(trial: TakesReports | None = None, **coordinates: float) -> float:
@@ -220,6 +230,8 @@ def mixed(lr: float, layers: int, activation: str, trial: TakesReports | None = 
         The name of an activation function.
     trial
         Where the curve is reported. Default: nowhere.
+    **_others
+        Of no interest.
 
     Returns
     -------

@@ -160,7 +160,15 @@ class ScriptedSearch(ReadableSearch):
         return number
 
     def add_trials(self, values: Sequence[float | None], state: TrialState = TrialState.COMPLETED) -> None:
-        """Add many trials at once, each with one value; the subscribers are told once."""
+        """Add many trials at once, each with one value; the subscribers are told once.
+
+        Parameters
+        ----------
+        values
+            One value a trial; None: it reported none.
+        state
+            The state of them all. Default completed.
+        """
         points = self.space.points(self._random.random((len(values), self.space.num_dimensions)))
         rows = [
             self._row(value, point, state, None, 1.0, at)
@@ -177,7 +185,19 @@ class ScriptedSearch(ReadableSearch):
         state: TrialState = TrialState.COMPLETED,
         error: str | None = None,
     ) -> None:
-        """End a trial that was added as queued or running."""
+        """End a trial that was added as queued or running.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        value
+            Its value. Default None: it reported none.
+        state
+            How it ended. Default completed.
+        error
+            One sentence for a trial that failed or was aborted. Default None.
+        """
         trial = self._trials[number]
         row = self._row(value, dict(trial.parameters), state, error, self.now - trial.started, 0)
         row.number = number
@@ -186,18 +206,42 @@ class ScriptedSearch(ReadableSearch):
         self.changed()
 
     def set_status(self, status: SearchStatus | str, reason: StopReason | None = None) -> None:
-        """Change the status, with the reason when it is an end."""
+        """Change the status, with the reason when it is an end.
+
+        Parameters
+        ----------
+        status
+            The status, or its word.
+        reason
+            Why it ended. Default None.
+        """
         self._status = SearchStatus(status)
         self.stop_reason = reason
         self.changed()
 
     def notify(self, source: str, sentence: str) -> None:
-        """Add a notice."""
+        """Add a notice.
+
+        Parameters
+        ----------
+        source
+            What it is about, in a word.
+        sentence
+            What people should know.
+        """
         self.errors.append(Notice(source, sentence, self.now))
         self.changed()
 
     def refuse(self, command: str, reason: str) -> None:
-        """Make a command one that this search cannot do, for a reason."""
+        """Make a command one that this search cannot do, for a reason.
+
+        Parameters
+        ----------
+        command
+            One of `COMMANDS`.
+        reason
+            The sentence that is shown.
+        """
         self.refusals[command] = reason
         self.changed()
 
@@ -297,7 +341,15 @@ class ScriptedSearch(ReadableSearch):
         return self._trials[number]
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Record a command and, when this search obeys, act on it at once."""
+        """Record a command and, when this search obeys, act on it at once.
+
+        Parameters
+        ----------
+        name
+            One of `COMMANDS`.
+        *arguments
+            As the method of that name takes them.
+        """
         check_command(name)
         self.commands.append((name, *arguments))
         if not self._obeys:

@@ -190,7 +190,15 @@ class TrialColumns:
             return {number: bool(self._arrays["archived"][number]) for number in numbers}
 
     def set_archived(self, numbers: Sequence[int], archived: bool) -> None:
-        """Hide trials beyond the top k, or show them again."""
+        """Hide trials beyond the top k, or show them again.
+
+        Parameters
+        ----------
+        numbers
+            Trial numbers.
+        archived
+            True hides them, False shows them.
+        """
         with self._lock:
             self._version += len(numbers)
             rows = np.asarray(numbers, dtype=np.int64)

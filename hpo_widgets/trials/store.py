@@ -63,7 +63,20 @@ class TrialStore:
             self._ranking.put(number, cast("tuple[float, ...]", tuple(values)))
 
     def top(self, k: int, accept: Callable[[int], bool] | None = None) -> list[int]:
-        """Numbers of the k best trials, best first."""
+        """Numbers of the k best trials, best first.
+
+        Parameters
+        ----------
+        k
+            How many at most.
+        accept
+            Takes a trial number; False leaves the trial out. Default: all are in.
+
+        Returns
+        -------
+        list of int
+            Trial numbers.
+        """
         with self._lock:
             return list(self._ranking.top(k, accept))
 

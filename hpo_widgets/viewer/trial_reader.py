@@ -93,6 +93,25 @@ def make_trial(
     objectives: tuple[Objective, ...],
     source: TrialReader | None,
 ) -> Trial:
-    """A `Trial` from its row, parameters decoded into the values of the space."""
+    """A `Trial` from its row, parameters decoded into the values of the space.
+
+    Parameters
+    ----------
+    row
+        The trial's row.
+    search_id
+        The search's id, part of the trial's.
+    space
+        The declared space, which decodes the row's parameters.
+    objectives
+        What is optimised.
+    source
+        Reads curves and logs; None: there are none.
+
+    Returns
+    -------
+    Trial
+        The trial at that moment.
+    """
     id_ = row.job or f"{search_id}/{row.number}"
     return Trial.from_row(row, id_, space.decode(row.parameters), objectives, source)

@@ -43,7 +43,25 @@ class BaseTask:
 
     @classmethod
     def read(cls, server: Server, task: Any) -> Self:
-        """Read a Task, given as one or by its id; ``ValueError`` when the server knows no such Task."""
+        """Read a Task, given as one or by its id; ``ValueError`` when the server knows no such Task.
+
+        Parameters
+        ----------
+        server
+            The server to ask.
+        task
+            A ``clearml.Task``, or the id of one.
+
+        Returns
+        -------
+        Self
+            What a search needs to know of the Task.
+
+        Raises
+        ------
+        ValueError
+            When the server knows no such Task.
+        """
         task_id = id_of(task)
         found = server.tasks([task_id], _FIELDS)
         if not found:

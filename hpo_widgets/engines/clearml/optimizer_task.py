@@ -221,6 +221,11 @@ def create(base: BaseTask, arguments: Mapping[str, Any]) -> OptimizerTask:
         The Task that the trials are clones of.
     arguments
         Those of the controller's constructor, by name.
+
+    Returns
+    -------
+    OptimizerTask
+        The new Task, running.
     """
     project = None
     if base.project is not None:
@@ -246,6 +251,11 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
         Checks arguments and makes a `Definition` of them.
     arguments
         Those of the controller's constructor, by name.
+
+    Returns
+    -------
+    _Made
+        The definition, with the optimizer Task where there is one.
     """
     optimizer_task = find(arguments)
     creates = optimizer_task is None and bool(arguments.get("always_create_task"))
@@ -273,7 +283,20 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
 
 
 def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
-    """Whether a Task is the optimizer Task of a search by the SDK's own controller, and of none by this package."""
+    """Whether a Task is the optimizer Task of a search by the SDK's own controller, and of none by this package.
+
+    Parameters
+    ----------
+    server
+        The server to ask.
+    task_id
+        The Task's id.
+
+    Returns
+    -------
+    bool
+        False also when there is no such Task.
+    """
     return any(
         read_state(task) is None and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
         for task in server.tasks([task_id], ["configuration", "hyperparams.General"])
@@ -281,7 +304,25 @@ def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
 
 
 def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
-    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it."""
+    """What an optimizer Task keeps of its search; ``ValueError`` when there is no such Task, or no search in it.
+
+    Parameters
+    ----------
+    server
+        The server to ask.
+    optimizer_task_id
+        The Task's id.
+
+    Returns
+    -------
+    dict
+        The state that the search left there.
+
+    Raises
+    ------
+    ValueError
+        When there is no such Task, or it keeps no search.
+    """
     found = server.tasks([optimizer_task_id], ["name", "configuration"])
     if not found:
         raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
@@ -318,7 +359,20 @@ def refuse_living(state: Mapping[str, Any]) -> None:
 
 
 def refuse_other_runs(state: Mapping[str, Any], known: Collection[str | None]) -> None:
-    """Raise `JournalError` when the last run of a search is not among those whose trials are known here."""
+    """Raise `JournalError` when the last run of a search is not among those whose trials are known here.
+
+    Parameters
+    ----------
+    state
+        What the optimizer Task keeps (`kept_state`).
+    known
+        Ids of the runs whose trials are known here.
+
+    Raises
+    ------
+    JournalError
+        When the last run is none of them.
+    """
     if state.get("run") not in known:
         msg = (
             f"the search {state['search']} was continued elsewhere since it was opened here; open it again "

@@ -58,7 +58,15 @@ class OptimizerReport:
         self._num_drawn = 0
 
     def send(self, source: StartedSearch, *, is_last: bool) -> None:
-        """OptimizerReport what is new; plots when there is enough of it, and at the end."""
+        """OptimizerReport what is new; plots when there is enough of it, and at the end.
+
+        Parameters
+        ----------
+        source
+            The search, and when it started.
+        is_last
+            Whether the search has ended: plots are drawn once more.
+        """
         search = source.search
         logger = self._task.get_logger()
         self._counter += 1

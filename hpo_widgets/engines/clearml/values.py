@@ -58,7 +58,20 @@ def can_be_kept(value: Any) -> bool:
 
 
 def fits(value: Any, type_name: str | None) -> bool:
-    """Whether the script gets a value back as it is, where its Task says that the parameter is of a type."""
+    """Whether the script gets a value back as it is, where its Task says that the parameter is of a type.
+
+    Parameters
+    ----------
+    value
+        What the trial is to get.
+    type_name
+        The type in the Task, such as ``"int"`` or ``"list/float"``; None: any.
+
+    Returns
+    -------
+    bool
+        True when nothing is known against it.
+    """
     if value is None or not type_name:
         return True
     kind = type_name.partition("/")[0]
@@ -88,6 +101,20 @@ def entry(value: Any, section: str, name: str, template: dict[str, Any] | None) 
     """One parameter as it goes into a Task; type and description are the template's where it has them.
 
     None goes without a type: an empty text of no type is what a script reads back as None.
+
+    Parameters
+    ----------
+    value
+        The parameter's value.
+    section, name
+        The parts of its full name.
+    template
+        The same parameter of the template, with its type and description; None: it has none.
+
+    Returns
+    -------
+    dict
+        Fields of a parameter of a Task.
     """
     known = template or {}
     made = {"section": section, "name": name, "value": text_of(value), "description": known.get("description") or ""}
@@ -96,7 +123,20 @@ def entry(value: Any, section: str, name: str, template: dict[str, Any] | None) 
 
 
 def is_same(text: str, value: Any) -> bool:
-    """Whether a text that a Task holds is that of a value, whoever wrote it down."""
+    """Whether a text that a Task holds is that of a value, whoever wrote it down.
+
+    Parameters
+    ----------
+    text
+        What the Task has.
+    value
+        What the trial was given.
+
+    Returns
+    -------
+    bool
+        Numbers are the same within a relative 1e-6.
+    """
     own = text_of(value)
     if text.strip().casefold() == own.casefold() or (value is None and text in {"", "None"}):
         return True

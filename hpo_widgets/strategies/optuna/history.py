@@ -41,6 +41,20 @@ def outcome(observation: Observation, num_objectives: int, full_length: int | No
     Failed, too, is what lacks a value or has NaN; infinite values stay, samplers rank them last or first.
     What was aborted says nothing of its point, unless it was because it had reached ``full_length``
     iterations.
+
+    Parameters
+    ----------
+    observation
+        The ended trial.
+    num_objectives
+        How many values a whole result has.
+    full_length
+        Iterations at which an aborted trial counts as complete. Default None: never.
+
+    Returns
+    -------
+    OptunaState
+        Complete, pruned or failed.
     """
     values = observation.values
     has_values = values is not None and len(values) == num_objectives and not any(map(math.isnan, values))
@@ -96,6 +110,11 @@ class PastTrials:
             The rest is left out as by `thinned`; None for all.
         rng
             Chooses which are left out.
+
+        Returns
+        -------
+        list of FrozenTrial
+            Trials of Optuna's.
         """
         past = list(self._of_study(study)) if study is not None else []
         for observation in observations:
@@ -107,7 +126,20 @@ class PastTrials:
         return [self._frozen(one) for one in past]
 
     def trial(self, observation: Observation, curve: Curve) -> FrozenTrial | None:
-        """Return one ended trial; None when it is outside the space or says nothing."""
+        """Return one ended trial; None when it is outside the space or says nothing.
+
+        Parameters
+        ----------
+        observation
+            The ended trial.
+        curve
+            Iteration to value, as far as it is known.
+
+        Returns
+        -------
+        FrozenTrial or None
+            A trial of Optuna's; None when it is outside the space or says nothing.
+        """
         one = self._of_observation(observation, curve)
         return None if one is None else self._frozen(one)
 

@@ -108,7 +108,20 @@ class OptunaParameter:
 
     @staticmethod
     def nearest_index(leaf: LeafParameter, value: float) -> int:
-        """Return the index of the step nearest to a number inside a stepped range."""
+        """Return the index of the step nearest to a number inside a stepped range.
+
+        Parameters
+        ----------
+        leaf
+            A stepped parameter.
+        value
+            A number inside its range.
+
+        Returns
+        -------
+        int
+            The index, from 0.
+        """
         if (index := leaf.index_of(value)) is not None:
             return index
         last = (leaf.num_values or 1) - 1
@@ -250,7 +263,20 @@ class SpaceMap:
 
 
 def nearest_step(leaf: LeafParameter, value: Any) -> Any:
-    """Return the value of a stepped range that is nearest to a number inside it."""
+    """Return the value of a stepped range that is nearest to a number inside it.
+
+    Parameters
+    ----------
+    leaf
+        A stepped parameter.
+    value
+        What was given; anything but a number inside the range is returned as it is.
+
+    Returns
+    -------
+    object
+        The step's value.
+    """
     low, high = leaf.range
     if type(value) not in (int, float) or not low <= value <= high:
         return value

@@ -70,6 +70,11 @@ def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, i
         Where the random numbers start.
     is_seeded
         The search was given a seed, which then also drives scrambled QMC sequences.
+
+    Returns
+    -------
+    BaseSampler
+        A sampler that was never used.
     """
     words = np.random.SeedSequence([seed, epoch, draws]).generate_state(2)
     if prototype is None:
@@ -238,7 +243,24 @@ class SpaceWideSampler(BaseSampler):
 
 
 def expect(given: object, kind: type, keyword: str, example: str) -> None:
-    """Raise a TypeError when an argument is neither None nor an instance of an Optuna class."""
+    """Raise a TypeError when an argument is neither None nor an instance of an Optuna class.
+
+    Parameters
+    ----------
+    given
+        What was given; None is allowed.
+    kind
+        The class that it must be an instance of.
+    keyword
+        The argument's name, for the message.
+    example
+        A class that would do, for the message.
+
+    Raises
+    ------
+    TypeError
+        When it is something else.
+    """
     if given is not None and not isinstance(given, kind):
         hint = ": pass an instance, not the class" if isinstance(given, type) else ""
         msg = f"{keyword} must be an optuna {kind.__name__} such as {example}, got {given!r}{hint}"
@@ -257,7 +279,17 @@ def has_continuous(parameter: Parameter) -> bool:
 
 
 def try_sampler(sampler: BaseSampler, space: Space, directions: Sequence[StudyDirection]) -> None:
-    """Ask a sampler for two points in a study of its own; it raises what it has against the space."""
+    """Ask a sampler for two points in a study of its own; it raises what it has against the space.
+
+    Parameters
+    ----------
+    sampler
+        A copy of the user's sampler, used up by this.
+    space
+        The search's space.
+    directions
+        One for each objective.
+    """
     mapping = SpaceMap(space)
     study = make_study(WindowedStorage(None, np.random.default_rng(0)), directions, sampler, NopPruner())
     for _ in range(2):  # many samplers look at the space from the second trial on
@@ -267,7 +299,24 @@ def try_sampler(sampler: BaseSampler, space: Space, directions: Sequence[StudyDi
 
 
 def notes_on(sampler: BaseSampler | None, space: Space, epoch: int, num_objectives: int) -> tuple[str, ...]:
-    """Return sentences on what this search's sampler and pruner leave out."""
+    """Return sentences on what this search's sampler and pruner leave out.
+
+    Parameters
+    ----------
+    sampler
+        The user's sampler; None for TPE.
+    space
+        The search's space.
+    epoch
+        The number of its version.
+    num_objectives
+        How many objectives there are.
+
+    Returns
+    -------
+    tuple of str
+        One sentence for each thing.
+    """
     notes = []
     if num_objectives > 1:
         notes.append("Nothing is pruned: Optuna's pruners compare one objective, this search has several.")

@@ -39,7 +39,24 @@ def make_study(
     sampler: BaseSampler,
     pruner: BasePruner,
 ) -> AskTellStudy:
-    """Return a new study in a storage."""
+    """Return a new study in a storage.
+
+    Parameters
+    ----------
+    storage
+        Where its trials are.
+    directions
+        One for each objective.
+    sampler
+        Chooses points.
+    pruner
+        Judges curves.
+
+    Returns
+    -------
+    AskTellStudy
+        The study, without trials.
+    """
     storage.create_new_study(directions, _STUDY_NAME)
     return AskTellStudy(study_name=_STUDY_NAME, storage=storage, sampler=sampler, pruner=pruner)
 

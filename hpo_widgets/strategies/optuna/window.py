@@ -147,7 +147,20 @@ class WindowedStorage(InMemoryStorage):
 
 
 def losses_of(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> npt.NDArray[np.float64]:
-    """Return values as losses, shape (n, objectives): lower is better, NaN for pruned trials."""
+    """Return values as losses, shape (n, objectives): lower is better, NaN for pruned trials.
+
+    Parameters
+    ----------
+    trials
+        Trials of Optuna's.
+    directions
+        One for each objective.
+
+    Returns
+    -------
+    array of float
+        Shape (number of trials, number of objectives).
+    """
     signs = np.array([-1.0 if direction.name == "MAXIMIZE" else 1.0 for direction in directions])
     nothing = [np.nan] * len(signs)
     rows: list[Any] = [trial.values if trial.state is TrialState.COMPLETE else nothing for trial in trials]

@@ -102,6 +102,11 @@ class Authority:
         cookie : str or None
             The token of the cookie.
 
+        Returns
+        -------
+        Identity
+            Who it is.
+
         Raises
         ------
         ApiError

@@ -34,6 +34,11 @@ def fields_of(query: str, content_type: str, body: bytes) -> Document:
     body : bytes
         The body.
 
+    Returns
+    -------
+    dict
+        Name to value.
+
     Raises
     ------
     ApiError
@@ -57,6 +62,11 @@ def lines_of(content_type: str, body: bytes) -> list[Any]:
         The kind of body: JSON lines are several, any other kind is one object.
     body : bytes
         The body.
+
+    Returns
+    -------
+    list[Any]
+        One object a line.
 
     Raises
     ------

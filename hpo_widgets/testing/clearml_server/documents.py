@@ -41,7 +41,20 @@ def _encode_other(value: Any) -> Any:
 
 
 def value_at(document: Mapping[str, Any], path: Iterable[str]) -> Any:
-    """The value at a path, or `MISSING`."""
+    """The value at a path, or `MISSING`.
+
+    Parameters
+    ----------
+    document : dict
+        What to read.
+    path : Iterable[str]
+        Names from the outside in.
+
+    Returns
+    -------
+    Any
+        The value, or `MISSING`.
+    """
     value: Any = document
     for name in path:
         if not isinstance(value, Mapping) or name not in value:
@@ -51,7 +64,17 @@ def value_at(document: Mapping[str, Any], path: Iterable[str]) -> Any:
 
 
 def set_at(document: Document, path: Iterable[str], value: Any) -> None:
-    """Set a value at a path, making the dicts on the way."""
+    """Set a value at a path, making the dicts on the way.
+
+    Parameters
+    ----------
+    document : dict
+        What to change.
+    path : Iterable[str]
+        Names from the outside in.
+    value : Any
+        The new value.
+    """
     *way, last = path
     for name in way:
         document = document.setdefault(name, {})
@@ -59,7 +82,15 @@ def set_at(document: Document, path: Iterable[str], value: Any) -> None:
 
 
 def remove_at(document: Document, path: Iterable[str]) -> None:
-    """Remove what is at a path, if anything is."""
+    """Remove what is at a path, if anything is.
+
+    Parameters
+    ----------
+    document : dict
+        What to change.
+    path : Iterable[str]
+        Names from the outside in.
+    """
     *way, last = path
     holder = value_at(document, way)
     if isinstance(holder, dict):
@@ -77,6 +108,11 @@ def projection(document: Document, paths: Iterable[str]) -> Document:
         What to take from; it is not copied deeper than the paths reach.
     paths : iterable of str
         Dotted paths.
+
+    Returns
+    -------
+    dict
+        A new document.
     """
     result: Document = {}
     for path in paths:

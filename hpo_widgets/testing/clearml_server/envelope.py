@@ -22,12 +22,32 @@ def answer(route: Route | None, trx: str | None, data: Document) -> Document:
         The transaction that the request named; the answer's own id when it named none.
     data : dict
         What was asked for.
+
+    Returns
+    -------
+    dict
+        ``meta`` and ``data``.
     """
     return _enveloped(route, trx, (200, 0, "OK"), data)
 
 
 def refusal(route: Route | None, trx: str | None, error: ApiError) -> Document:
-    """An answer that is an error; its data are an empty object."""
+    """An answer that is an error; its data are an empty object.
+
+    Parameters
+    ----------
+    route : Route or None
+        What was asked for; None: nothing that there is.
+    trx : str or None
+        The transaction that the request named; None: the answer's own id.
+    error : ApiError
+        What is wrong.
+
+    Returns
+    -------
+    dict
+        ``meta`` and ``data``.
+    """
     return _enveloped(route, trx, (error.code, error.subcode, error.message), {})
 
 

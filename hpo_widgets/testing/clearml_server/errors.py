@@ -38,6 +38,11 @@ def bad_request(subcode: int, title: str, reason: str = "", **details: Any) -> A
         Why, if there is more to say.
     **details : Any
         Names and values that follow the colon; a tuple is written with brackets and without quotes.
+
+    Returns
+    -------
+    ApiError
+        The error, to be raised.
     """
     message = f"{title} ({reason})" if reason else title
     if details:
@@ -50,7 +55,20 @@ def _detail(value: Any) -> str:
 
 
 def validation_error(reason: str, **details: Any) -> ApiError:
-    """A value that the endpoint does not take."""
+    """A value that the endpoint does not take.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong with the value.
+    **details
+        Names and values that follow.
+
+    Returns
+    -------
+    ApiError
+        The error, to be raised.
+    """
     return bad_request(12, "Validation error", reason, **details)
 
 
@@ -60,12 +78,38 @@ def unknown_tasks(*ids: str) -> ApiError:
 
 
 def unknown_task(task_id: str, company: str) -> ApiError:
-    """A Task that does not exist, where the endpoint takes one."""
+    """A Task that does not exist, where the endpoint takes one.
+
+    Parameters
+    ----------
+    task_id : str
+        The id that was asked for.
+    company : str
+        Where it was looked for.
+
+    Returns
+    -------
+    ApiError
+        The error, to be raised.
+    """
     return bad_request(101, "Invalid task id", id=task_id, company=company)
 
 
 def unknown_queue(queue_id: str, company: str) -> ApiError:
-    """A queue that does not exist."""
+    """A queue that does not exist.
+
+    Parameters
+    ----------
+    queue_id : str
+        The id that was asked for.
+    company : str
+        Where it was looked for.
+
+    Returns
+    -------
+    ApiError
+        The error, to be raised.
+    """
     return bad_request(701, "Invalid queue id", id=queue_id, company=company)
 
 

@@ -29,7 +29,15 @@ class EventLog:
         self._scalars: dict[str, dict[str, dict[str, dict[int, Document]]]] = {}
 
     def add(self, task_id: str, event: Document) -> None:
-        """Keep one event; a scalar replaces an earlier one of the same metric, variant and iteration."""
+        """Keep one event; a scalar replaces an earlier one of the same metric, variant and iteration.
+
+        Parameters
+        ----------
+        task_id : str
+            The Task that reports it.
+        event : dict
+            The event.
+        """
         if event["type"] == SCALAR:
             variants = self._scalars.setdefault(task_id, {}).setdefault(event["metric"], {})
             variants.setdefault(event["variant"], {})[iteration_of(event)] = event
@@ -46,7 +54,20 @@ class EventLog:
         return self._scalars.get(task_id, {})
 
     def of_type(self, task_id: str, event_type: str) -> list[Document]:
-        """The events of a Task of one type, by time and then in order of arrival."""
+        """The events of a Task of one type, by time and then in order of arrival.
+
+        Parameters
+        ----------
+        task_id : str
+            The Task.
+        event_type : str
+            The type, such as ``"log"``.
+
+        Returns
+        -------
+        list[dict]
+            The events.
+        """
         if event_type == SCALAR:
             found = [
                 event

@@ -108,6 +108,11 @@ def check(data: Document, fields: Sequence[Field]) -> Document:
     fields : sequence of Field
         What the endpoint takes.
 
+    Returns
+    -------
+    dict
+        A new document.
+
     Raises
     ------
     ApiError
@@ -138,5 +143,18 @@ def _missing(field: Field) -> str:
 
 
 def missing_names(data: Document, names: Iterable[str]) -> tuple[str, ...]:
-    """The names that the data lacks, for the endpoints that do no more than ask for them."""
+    """The names that the data lacks, for the endpoints that do no more than ask for them.
+
+    Parameters
+    ----------
+    data : dict
+        The body of the request.
+    names : Iterable[str]
+        What must be there.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Those that are absent or null.
+    """
     return tuple(name for name in names if data.get(name) is None)

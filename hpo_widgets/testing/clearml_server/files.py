@@ -15,7 +15,15 @@ class Files:
         return len(self._contents)
 
     def put(self, path: str, content: bytes) -> None:
-        """Keep a file; an earlier one of the same path is replaced."""
+        """Keep a file; an earlier one of the same path is replaced.
+
+        Parameters
+        ----------
+        path : str
+            The path in the address.
+        content : bytes
+            The bytes.
+        """
         self._contents[path] = content
 
     def get(self, path: str) -> bytes | None:

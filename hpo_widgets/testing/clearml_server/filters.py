@@ -39,6 +39,11 @@ def matching_tasks(store: Store, data: Document) -> list[Document]:
         Where they are.
     data : dict
         The request.
+
+    Returns
+    -------
+    list[dict]
+        The Tasks themselves, no copies.
     """
     ids = _ids(data)
     if ids:

@@ -14,7 +14,20 @@ FEATURED = 9999
 
 
 def project_named(store: Store, name: str) -> Document | None:
-    """The project of a full name, if there is one."""
+    """The project of a full name, if there is one.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    name : str
+        The full name.
+
+    Returns
+    -------
+    dict or None
+        The project; None when there is none.
+    """
     return store.projects.get(store.project_ids.get(name, ""))
 
 
@@ -31,6 +44,11 @@ def make_project(store: Store, name: str, description: str = "", **values: objec
         What it is about.
     **values
         Other fields.
+
+    Returns
+    -------
+    dict
+        The project.
     """
     above, slash, basename = name.rpartition("/")
     parent = None

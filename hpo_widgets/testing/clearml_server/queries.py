@@ -24,6 +24,11 @@ def selected_fields(data: Document, known: frozenset[str]) -> list[str]:
     known : frozenset of str
         The fields that the documents may have.
 
+    Returns
+    -------
+    list[str]
+        Dotted paths.
+
     Raises
     ------
     ApiError
@@ -37,7 +42,20 @@ def selected_fields(data: Document, known: frozenset[str]) -> list[str]:
 
 
 def projected(documents: Iterable[Document], fields: Sequence[str]) -> list[Document]:
-    """The documents with only the wanted fields; no fields give whole documents."""
+    """The documents with only the wanted fields; no fields give whole documents.
+
+    Parameters
+    ----------
+    documents : Iterable[dict]
+        Whole documents.
+    fields : Sequence[str]
+        Dotted paths.
+
+    Returns
+    -------
+    list[dict]
+        New documents, or the ones given.
+    """
     if not fields:
         return list(documents)
     return [projection(document, fields) for document in documents]
@@ -56,6 +74,11 @@ def ordered(documents: list[Document], order_by: Any, known: frozenset[str]) -> 
         Dotted paths, with "-" before those that descend. A plain string is ignored, as the server does.
     known : frozenset of str
         The fields that the documents may have.
+
+    Returns
+    -------
+    list[dict]
+        A new list, or the one given when there is nothing to order by.
 
     Raises
     ------
@@ -101,6 +124,18 @@ def page_of(documents: list[Document], data: Document) -> list[Document]:
     """The page that a request asks for, by ``page`` and ``page_size`` or by ``start`` and ``size``.
 
     It has no more than `LARGEST_PAGE` documents, whatever size is asked for.
+
+    Parameters
+    ----------
+    documents : list[dict]
+        All that were found, in order.
+    data : dict
+        The request.
+
+    Returns
+    -------
+    list[dict]
+        Those of the page.
 
     Raises
     ------

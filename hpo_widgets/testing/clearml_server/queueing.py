@@ -50,7 +50,17 @@ class QueueTable:
         self._entries[queue["id"]] = {}
 
     def edit(self, queue_id: str, values: Document, moment: datetime) -> None:
-        """Write some fields of a queue."""
+        """Write some fields of a queue.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        values : dict
+            The new values.
+        moment : datetime
+            When.
+        """
         self._queues[queue_id].update(values)
         self._touch(queue_id, moment)
 
@@ -64,11 +74,33 @@ class QueueTable:
         return list(self._entries[queue_id])
 
     def holds(self, queue_id: str, task_id: str) -> bool:
-        """Whether a Task waits in a queue."""
+        """Whether a Task waits in a queue.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        task_id : str
+            The Task.
+
+        Returns
+        -------
+        bool
+            False also for a queue that does not exist.
+        """
         return task_id in self._entries.get(queue_id, {})
 
     def enter(self, queue_id: str, task_id: str, moment: datetime) -> None:
         """Let a Task wait at the end of a queue.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        task_id : str
+            The Task.
+        moment : datetime
+            When.
 
         Raises
         ------
@@ -81,7 +113,22 @@ class QueueTable:
         self._touch(queue_id, moment)
 
     def leave(self, queue_id: str, task_id: str, moment: datetime) -> bool:
-        """Let a Task wait no more in a queue; whether it did."""
+        """Let a Task wait no more in a queue; whether it did.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        task_id : str
+            The Task.
+        moment : datetime
+            When.
+
+        Returns
+        -------
+        bool
+            Whether it waited there.
+        """
         if not self.holds(queue_id, task_id):
             return False
         del self._entries[queue_id][task_id]
@@ -89,17 +136,53 @@ class QueueTable:
         return True
 
     def leave_all(self, task_id: str, moment: datetime) -> int:
-        """Let a Task wait nowhere; in how many queues it did."""
+        """Let a Task wait nowhere; in how many queues it did.
+
+        Parameters
+        ----------
+        task_id : str
+            The Task.
+        moment : datetime
+            When.
+
+        Returns
+        -------
+        int
+            In how many queues it waited.
+        """
         return sum(self.leave(queue_id, task_id, moment) for queue_id in self._queues)
 
     def leave_others(self, queue_id: str, task_id: str, moment: datetime) -> None:
-        """Let a Task wait in no other queue than one."""
+        """Let a Task wait in no other queue than one.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue in which it stays.
+        task_id : str
+            The Task.
+        moment : datetime
+            When.
+        """
         for other in self._queues:
             if other != queue_id:
                 self.leave(other, task_id, moment)
 
     def hand_out(self, queue_id: str, moment: datetime) -> Document | None:
-        """Take the next entry out of a queue, if there is one."""
+        """Take the next entry out of a queue, if there is one.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        moment : datetime
+            When.
+
+        Returns
+        -------
+        dict or None
+            The entry; None when the queue is empty.
+        """
         entries = self._entries[queue_id]
         task_id = next(iter(entries), None)
         if task_id is None:
@@ -109,7 +192,24 @@ class QueueTable:
         return {"task": task_id, "added": added}
 
     def place(self, queue_id: str, task_id: str, position: int, moment: datetime) -> int:
-        """Move an entry to a position, counted from 0; where it is then."""
+        """Move an entry to a position, counted from 0; where it is then.
+
+        Parameters
+        ----------
+        queue_id : str
+            The queue.
+        task_id : str
+            The Task, which waits there.
+        position : int
+            Counted from 0; one beyond the end is the end.
+        moment : datetime
+            When.
+
+        Returns
+        -------
+        int
+            The position that it has then.
+        """
         entries = self._entries[queue_id]
         order = [one for one in entries if one != task_id]
         position = max(0, min(position, len(order)))

@@ -93,6 +93,11 @@ class RequestLog:
             Only those of this worker.
         since : int, default 0
             Only those from this mark on; a mark is what ``len`` was.
+
+        Returns
+        -------
+        int
+            The number.
         """
         return sum(
             (endpoint is None or entry.endpoint == endpoint)

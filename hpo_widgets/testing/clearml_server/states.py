@@ -37,6 +37,15 @@ FOLLOWS: dict[str, frozenset[str]] = {
 def check_change(task: Document, new_status: str, *, force: bool) -> None:
     """Refuse a status that may not follow the Task's.
 
+    Parameters
+    ----------
+    task : dict
+        The Task.
+    new_status : str
+        What it is to become.
+    force : bool
+        Whether any status may follow.
+
     Raises
     ------
     ApiError
@@ -56,6 +65,13 @@ def check_change(task: Document, new_status: str, *, force: bool) -> None:
 def check_status(task: Document, *allowed: str) -> None:
     """Refuse a Task that is in none of the statuses.
 
+    Parameters
+    ----------
+    task : dict
+        The Task.
+    *allowed
+        The statuses that will do.
+
     Raises
     ------
     ApiError
@@ -66,7 +82,20 @@ def check_status(task: Document, *allowed: str) -> None:
 
 
 def not_in_status(task: Document, expected: str) -> ApiError:
-    """A Task that is not in the status that an operation needs."""
+    """A Task that is not in the status that an operation needs.
+
+    Parameters
+    ----------
+    task : dict
+        The Task.
+    expected : str
+        The status that is needed.
+
+    Returns
+    -------
+    ApiError
+        The error, to be raised.
+    """
     return bad_request(110, "Invalid task status", expected=expected, status=task["status"])
 
 

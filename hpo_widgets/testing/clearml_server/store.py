@@ -74,7 +74,20 @@ class TaskTable:
         self._enter(group, task)
 
     def of(self, group: str, owners: Iterable[str]) -> list[Document]:
-        """The Tasks of some parents or projects, in order of creation."""
+        """The Tasks of some parents or projects, in order of creation.
+
+        Parameters
+        ----------
+        group : str
+            ``"parent"`` or ``"project"``.
+        owners : Iterable[str]
+            Their ids.
+
+        Returns
+        -------
+        list[dict]
+            The Tasks themselves, no copies.
+        """
         found = dict.fromkeys(one for owner in owners for one in self._groups[group].get(owner, ()))
         return self._in_order(found)
 

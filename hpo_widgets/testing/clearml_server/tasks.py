@@ -86,7 +86,20 @@ def check_name(name: Any) -> None:
 
 
 def check_references(store: Store, values: Document) -> None:
-    """Refuse a project or parent that does not exist: 400/16."""
+    """Refuse a project or parent that does not exist: 400/16.
+
+    Parameters
+    ----------
+    store : Store
+        Where they would be.
+    values : dict
+        Fields of a Task.
+
+    Raises
+    ------
+    ApiError
+        400/16 for one that does not exist.
+    """
     project, parent = values.get("project"), values.get("parent")
     if project and project not in store.projects:
         raise bad_request(16, "Invalid value for fields", "expecting Project id", id=project, field="project")
@@ -105,6 +118,11 @@ def new_task(store: Store, name: str, task_type: str) -> Document:
         Its name.
     task_type : str
         One of `TASK_TYPES`.
+
+    Returns
+    -------
+    dict
+        The Task's fields.
     """
     moment = stored(store.now())
     return {

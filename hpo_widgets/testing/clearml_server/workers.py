@@ -21,6 +21,11 @@ def heard_of(store: Store, worker_id: str) -> Document:
         Where.
     worker_id : str
         Who.
+
+    Returns
+    -------
+    dict
+        The worker itself, no copy.
     """
     moment = store.now()
     worker = store.workers.setdefault(
@@ -42,19 +47,58 @@ def heard_of(store: Store, worker_id: str) -> Document:
 
 
 def is_alive(store: Store, worker_id: str | None) -> bool:
-    """Whether a worker was heard of within its timeout."""
+    """Whether a worker was heard of within its timeout.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    worker_id : str or None
+        Its id; None: no worker.
+
+    Returns
+    -------
+    bool
+        False also for a worker that is not known.
+    """
     worker = store.workers.get(worker_id or "")
     return worker is not None and silence(store, worker) < timedelta(seconds=worker["register_timeout"])
 
 
 def silence(store: Store, worker: Document) -> timedelta:
-    """For how long nothing was heard of a worker."""
+    """For how long nothing was heard of a worker.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    worker : dict
+        The worker.
+
+    Returns
+    -------
+    timedelta
+        Since its last report.
+    """
     elapsed: timedelta = store.now() - worker["last_report_time"]
     return elapsed
 
 
 def described(store: Store, worker: Document) -> Document:
-    """A worker as answers show it, with its queues and what it runs."""
+    """A worker as answers show it, with its queues and what it runs.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    worker : dict
+        The worker.
+
+    Returns
+    -------
+    dict
+        A new document.
+    """
     identity = store.identity
     result: Document = {
         "company": {"id": identity.company, "name": identity.company_name},

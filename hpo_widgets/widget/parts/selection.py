@@ -28,7 +28,25 @@ class TrialNumbers(t.TraitType[list[int], Any]):
         return []
 
     def validate(self, obj: Any, value: Any) -> list[int]:
-        """Return the numbers as a new list, or raise a ``TraitError`` that says what is wrong."""
+        """Return the numbers as a new list, or raise a ``TraitError`` that says what is wrong.
+
+        Parameters
+        ----------
+        obj
+            The widget, whose search has the trials.
+        value
+            What was assigned.
+
+        Returns
+        -------
+        list of int
+            The numbers, each once.
+
+        Raises
+        ------
+        traitlets.TraitError
+            When a number is none of the search's trials.
+        """
         if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
             msg = f"selected is a list of trial numbers, such as [0, 4], got {value!r:.80}"
             raise t.TraitError(msg)
@@ -53,10 +71,36 @@ def _number(item: object) -> int:
 
 
 def clicked(selected: list[int], number: int) -> list[int]:
-    """Return the selection after a click on a trial: it alone, or nothing when it was that already."""
+    """Return the selection after a click on a trial: it alone, or nothing when it was that already.
+
+    Parameters
+    ----------
+    selected
+        Numbers of the selected trials.
+    number
+        The trial that was clicked on.
+
+    Returns
+    -------
+    list of int
+        Numbers of the selected trials.
+    """
     return [] if selected == [number] else [number]
 
 
 def is_trial(search: Search, number: object) -> bool:
-    """Whether what a browser says is the number of a trial."""
+    """Whether what a browser says is the number of a trial.
+
+    Parameters
+    ----------
+    search
+        The search.
+    number
+        What the browser sent.
+
+    Returns
+    -------
+    bool
+        False for anything but the number of a trial that exists.
+    """
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < sum(search.counts.values())

@@ -99,7 +99,22 @@ def limit(minutes_left: float | None) -> str:
 
 
 def outcome(search: Search, timeout: float | None, minutes_left: float | None) -> str | None:
-    """Say how a wait ended: with the search, or by its time-out; None: it goes on."""
+    """Say how a wait ended: with the search, or by its time-out; None: it goes on.
+
+    Parameters
+    ----------
+    search
+        The search that is waited for.
+    timeout
+        Minutes that the wait may take; None: any.
+    minutes_left
+        Minutes that are left of it; None: without a time-out.
+
+    Returns
+    -------
+    str or None
+        A sentence; None while the wait goes on.
+    """
     if not search.status.is_alive:
         reason = search.stop_reason
         return f"the search has ended: {reason.sentence}" if reason is not None else "the search has ended"

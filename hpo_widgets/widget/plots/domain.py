@@ -78,6 +78,18 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     """Return the domain that holds ``values`` with a margin and the lane below.
 
     None gives 0 to 1; equal ones are put in the middle.
+
+    Parameters
+    ----------
+    values
+        Values to show, shape (n,).
+    is_log
+        Whether the axis is logarithmic.
+
+    Returns
+    -------
+    Domain
+        The ends of the axis.
     """
     if len(values) == 0:
         return _over_lane(-1.0 if is_log else 0.0, 0.0 if is_log else 1.0, is_log=is_log)
@@ -92,7 +104,20 @@ def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
 
 
 def domain_of_range(low: float, high: float, *, is_log: bool) -> Domain:
-    """Return the domain of a parameter that lies between ``low`` and ``high``, with a margin at both ends."""
+    """Return the domain of a parameter that lies between ``low`` and ``high``, with a margin at both ends.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the range.
+    is_log
+        Whether the axis is logarithmic.
+
+    Returns
+    -------
+    Domain
+        The ends of the axis.
+    """
     start, end = (_forward(min(max(end, -_MOST), _MOST), is_log=is_log) for end in (low, high))
     if end - start <= max(abs(start) * 1e-12, _LEAST_WIDTH):
         margin = 0.5 if is_log or abs(start) <= _LEAST_WIDTH else abs(start) * 0.05
@@ -129,7 +154,20 @@ def clip_objective(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def num_trials_shown(num_trials: int, most: int | None) -> int:
-    """End of the axis of trials: steps of one half more, and no further than there will be trials."""
+    """End of the axis of trials: steps of one half more, and no further than there will be trials.
+
+    Parameters
+    ----------
+    num_trials
+        Trials that there are.
+    most
+        The job budget; None: no limit.
+
+    Returns
+    -------
+    int
+        The number of trials at the end of the axis.
+    """
     end = _FIRST_TRIALS
     while end < num_trials:
         end = int(end * _GROWTH)

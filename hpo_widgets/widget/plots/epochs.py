@@ -70,7 +70,17 @@ class EpochMarks:
         return [self._lines, self._to_right, self._to_left]
 
     def draw(self, epochs: Sequence[EpochMark], space: Space, end_x: float) -> None:
-        """Show all changes of ranges; costs nothing when there is no new one."""
+        """Show all changes of ranges; costs nothing when there is no new one.
+
+        Parameters
+        ----------
+        epochs
+            All epochs, the first included.
+        space
+            The space, for kinds and labels of parameters.
+        end_x
+            The end of the axis of trials.
+        """
         if self._drawn == (len(epochs), end_x):
             return
         self._drawn = len(epochs), end_x
@@ -95,7 +105,20 @@ class EpochMarks:
 
 
 def in_words(changes: Sequence[EpochMark], space: Space) -> str:
-    """Say what changed where the newest epoch begins: ``space 2: lr 0.001 … 0.01``."""
+    """Say what changed where the newest epoch begins: ``space 2: lr 0.001 … 0.01``.
+
+    Parameters
+    ----------
+    changes
+        The changes so far, the newest last; at least one.
+    space
+        The space, for kinds and labels of parameters.
+
+    Returns
+    -------
+    str
+        Words that fit beside the line.
+    """
     newest = changes[-1]
     changed: dict[str, tuple[object, ...]] = {}
     for epoch in changes:

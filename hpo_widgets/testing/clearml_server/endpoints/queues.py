@@ -56,6 +56,11 @@ def make_queue(store: Store, name: str, **values: Any) -> str:
         Its name, which no queue has yet.
     **values
         Other fields.
+
+    Returns
+    -------
+    str
+        The queue's id.
     """
     moment = stored(store.now())
     queue: Document = {

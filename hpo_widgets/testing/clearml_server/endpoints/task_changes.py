@@ -131,6 +131,11 @@ def stop_task(store: Store, task: Document, *, force: bool, reason: str | None) 
         Whether any status will do.
     reason : str or None
         Why.
+
+    Returns
+    -------
+    dict
+        The answer's data.
     """
     runs_elsewhere = DEVELOPMENT not in task["system_tags"] and is_alive(store, task.get("last_worker"))
     if task["status"] == IN_PROGRESS and runs_elsewhere:
@@ -192,6 +197,14 @@ def ping(call: Call) -> Document:
 
 
 def note_activity(store: Store, task: Document) -> None:
-    """Note for how long a Task that runs has run, in whole seconds."""
+    """Note for how long a Task that runs has run, in whole seconds.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    task : dict
+        The Task.
+    """
     if task["status"] == IN_PROGRESS and "started" in task:
         task["active_duration"] = max(0, (store.now() - task["started"]) // timedelta(seconds=1))
