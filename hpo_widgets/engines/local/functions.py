@@ -40,6 +40,7 @@ import sys
 import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -121,7 +122,7 @@ class FunctionPool(ProcessEngine):
     ) -> None:
         self._payload_fd = -1
         super().__init__(workers=workers, worker_env=worker_env)
-        self._path = repr([os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path])  # noqa: PTH100
+        self._path = [os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path]  # noqa: PTH100
         self._coded: dict[str, _Codes] = {}
         for name, values in (choices or {}).items():
             if not all(map(_is_short_scalar, values)):
@@ -230,9 +231,16 @@ class FunctionPool(ProcessEngine):
             here, there = socket.socketpair()
             childs_side.callback(there.close)
             descriptors = (there.fileno(), self._payload_fd, page_fd)
-            command = [sys.executable, "-c", _BOOT, self._path, ",".join(map(str, descriptors))]
+            command = [sys.executable, "-c", _BOOT, repr(self._path_of(environment)), ",".join(map(str, descriptors))]
             self._start(worker, command, environment, here, descriptors)
             worker.page = page
+
+    def _path_of(self, environment: Mapping[str, str]) -> list[str]:
+        """Where a worker looks for modules: where this process does, after a PYTHONPATH that `worker_env` gives it."""
+        own = environment.get("PYTHONPATH", "")
+        if own == self._environments.shared.get("PYTHONPATH", ""):
+            return self._path
+        return [*(str(Path(self._directory, entry)) for entry in own.split(os.pathsep) if entry), *self._path]
 
     def _fail_launch(self, worker: WorkerHandle, reason: str) -> None:
         if worker.number is not None:

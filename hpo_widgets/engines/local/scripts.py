@@ -68,7 +68,6 @@ class ScriptEngine(ProcessEngine):
         # What it prints is to be read while it runs.
         self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
         self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
-        _add_own_package(self._environments.shared)
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
@@ -90,6 +89,7 @@ class ScriptEngine(ProcessEngine):
 
     def _spawn(self, worker: WorkerHandle, arguments: Sequence[str]) -> None:
         environment = self._environments.of(worker.index)
+        _add_own_package(environment)
         here, there = socket.socketpair()
         with there:
             descriptor = there.fileno()
@@ -135,7 +135,7 @@ def _sentence(ending: str, stderr: str) -> str:
 
 def _add_own_package(environment: dict[str, str]) -> None:
     """Let the script import this very package when it is not installed beside Python's other packages."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if root.name in {"site-packages", "dist-packages"}:
         return
     known = environment.get("PYTHONPATH", "")

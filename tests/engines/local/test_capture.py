@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from hpo_widgets.engines.local.capture import CUT_AT, HEAD, TAIL, Capture
 from hpo_widgets.trials import TrialState
 
@@ -43,13 +45,14 @@ def test_a_failed_trial_keeps_what_it_printed(drive):
     assert drive(train).run().stdout == "before\n"
 
 
-def test_a_trial_that_prints_without_end_is_bounded_and_can_be_aborted(drive):
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["in lines", "without a newline"])
+def test_a_trial_that_prints_without_end_is_bounded_and_can_be_aborted(drive, end):
     def train(trial):
         import os
 
         os.write(1, b"first\n")
         trial.report_scalar("is", "running", 1, 0)
-        line = b"x" * 65535 + b"\n"
+        line = b"x" * 65535 + end
         while True:
             os.write(1, line)
 

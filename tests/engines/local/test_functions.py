@@ -507,3 +507,19 @@ def test_a_trial_that_closes_every_descriptor_costs_itself_only(drive):
     driver = drive(train)
     assert driver.run(0, x=1).state == FAILED
     assert driver.run(1, x=0).state == COMPLETED
+
+
+def test_worker_env_may_set_the_path_of_modules_and_it_goes_first(drive, tmp_path, monkeypatch):
+    for folder, value in (("everybody", 1), ("one", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "module_of_the_worker.py").write_text(f"value = {value}")
+    monkeypatch.syspath_prepend(tmp_path / "everybody")
+
+    def train():
+        import module_of_the_worker
+
+        return module_of_the_worker.value
+
+    driver = drive(train, workers=2, worker_env={1: {"PYTHONPATH": "one"}})
+    workers = {driver.launch(number): number for number in range(2)}
+    assert [driver.ended(workers[index]).result for index in range(2)] == [1, 2]

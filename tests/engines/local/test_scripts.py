@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+import hpo_widgets
 from hpo_widgets.engines.local.scripts import ScriptEngine
 from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.trials import TrialState
@@ -191,3 +195,14 @@ def test_the_script_runs_where_the_search_runs_and_finds_its_neighbours(drive_sc
     (tmp_path / "neighbour.py").write_text("x = 7")
     outcome = drive_script("import os, neighbour; print(os.getcwd(), neighbour.x)").run()
     assert outcome.stdout == f"{tmp_path} 7\n"
+
+
+def test_worker_env_may_set_the_path_of_modules_and_the_script_still_finds_this_package(drive_script, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "module_of_the_script.py").write_text("value = 7")
+    driver = drive_script(
+        "import os, module_of_the_script; print(os.environ['PYTHONPATH'])",
+        worker_env={0: {"PYTHONPATH": str(tmp_path / "mine")}},
+    )
+    root = Path(hpo_widgets.__file__).parent.parent
+    assert driver.run().stdout == f"{tmp_path / 'mine'}{os.pathsep}{root}\n"
