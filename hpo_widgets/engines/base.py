@@ -72,7 +72,7 @@ class JobEvent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """All that a server tells of a running trial's scalars: no single reports, but what became of them.
+    """What a server tells of a running trial's scalars: not each report, but what they amount to.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Summary(NamedTuple):
 
 
 class JobEngine(Protocol):
-    """Runs trials; every method but `wake` belongs to one thread, the controller's."""
+    """Runs trials; all methods but `wake` are called by one thread, the controller's."""
 
     @property
     def num_workers(self) -> int:
@@ -99,15 +99,51 @@ class JobEngine(Protocol):
         ...
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
-        """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
+        """Start one trial; trouble arrives as its "ended" event.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        point
+            Full parameter names to values.
+
+        Returns
+        -------
+        int
+            Index of the worker that runs it.
+
+        Raises
+        ------
+        RuntimeError
+            When no worker is free, the trial is running, or the engine is closed.
+        """
         ...
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
-        """Ask a trial to end by itself, to be counted as `state`; nothing happens if it has ended."""
+        """Ask a trial to end by itself; nothing happens if it has ended.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        state
+            What it is to be counted as.
+        """
         ...
 
     def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
-        """End a trial: an exception lets it clean up, after `grace` seconds its processes are killed."""
+        """End a trial; its "ended" event follows.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        grace
+            Seconds to clean up, after an exception or SIGTERM, before its processes are killed.
+        state
+            What it is to be counted as.
+        """
         ...
 
     def resize(self, workers: int) -> None:
@@ -145,11 +181,29 @@ class QueueEngine(JobEngine, Protocol):
         ...
 
     def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
-        """Take over a job that an earlier process launched; its events follow."""
+        """Take over a job that an earlier process launched; its events follow.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        job
+            The server's id of the job.
+        point
+            Full parameter names to values.
+        """
         ...
 
     def give_reason(self, number: int, sentence: str) -> None:
-        """Say why a trial is about to be stopped or aborted, for the server's own records."""
+        """Say why a trial is about to be stopped or aborted, for the server's own records.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        sentence
+            The reason.
+        """
         ...
 
     def together(self) -> AbstractContextManager[object]:

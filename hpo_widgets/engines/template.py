@@ -47,7 +47,7 @@ class Template(ABC):
         return {}
 
     def configure(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
-        """Take up those of the controller's arguments that are of this kind of template alone."""
+        """Use those of the controller's arguments that only this kind of template has."""
 
     @property
     def remote(self) -> RemoteSource | None:
@@ -74,7 +74,20 @@ class Template(ABC):
         """Raise ``ValueError`` for parameter names that it does not take, and for required ones that are missing."""
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: B027 -- most have none
-        """Raise ``ValueError`` for what else of a search does not fit it."""
+        """Check what else of a search has to fit the template.
+
+        Parameters
+        ----------
+        space
+            The search's parameters.
+        objectives
+            What it optimises.
+
+        Raises
+        ------
+        ValueError
+            For what does not fit.
+        """
 
     def check_job_class(self, job_class: Any) -> None:
         """Raise ``TypeError`` for a class that cannot run its jobs."""
@@ -86,18 +99,40 @@ class Template(ABC):
             )
 
     def before_start(self, job_class: type | None, search_id: str) -> None:  # noqa: B027 -- most have none
-        """Raise ``ValueError`` for what has to be there before the first launch and is not.
+        """Check what has to be there before the first launch.
 
-        And `JournalError` for a search that somebody else runs, or has continued since it was opened here.
+        Parameters
+        ----------
+        job_class
+            What runs the jobs, unless it is the default.
+        search_id
+            The search.
+
+        Raises
+        ------
+        ValueError
+            For what is missing.
+        JournalError
+            For a search that somebody else runs, or has continued since it was opened here.
         """
 
     def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
-        """Take up what a journal's header keeps of it (`facts`)."""
+        """Restore what a journal's header keeps of it (`facts`)."""
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
         """Find out what became of the trials that were not ended when their search's process died.
 
-        Returns those that have changed, also ones that the journal does not know; None: a trial ends with the process.
+        Parameters
+        ----------
+        search_id
+            The search.
+        rows
+            Those trials, as the journal has them.
+
+        Returns
+        -------
+        sequence of Recovered or None
+            Those that have changed, also ones that the journal does not know; None: a trial ends with the process.
         """
         return None
 
@@ -115,7 +150,24 @@ class Template(ABC):
 
     @abstractmethod
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
-        """Bring up what runs its trials."""
+        """Start what runs its trials.
+
+        Parameters
+        ----------
+        workers
+            How many trials may run at once.
+        space
+            The search's parameters.
+        job_class
+            The engine's class, unless it is the default.
+        options
+            What else it may need to know.
+
+        Returns
+        -------
+        JobEngine
+            The engine.
+        """
 
     def parameters_of(self, trial: Trial) -> dict[str, str]:
         """A trial's parameters as text, by full name, as ``get_top_experiments_details`` gives them."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.local.process import WorkerEnvironment
 
-_HOUSEKEEPING = 0.1  # seconds between looks at the size of output files
-_SOON = 0.02  # the same, while one of them grows fast
+_CHECK_SECONDS = 0.1  # between checks of the size of output files
+_SOON = 0.02  # seconds to the next check while one of them grows fast, or a process is about to end
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
 _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a limit
 _CHUNK = 1 << 16
@@ -103,13 +103,13 @@ class ProcessEngine(ABC):
         self._running: dict[int, WorkerHandle] = {}
         self._by_fd: dict[int, WorkerHandle] = {}
         self._dying: list[Process] = []
-        self._housekeeping_at = FOREVER
+        self._check_at = FOREVER
         self._is_closed = False
         self._num_workers = workers
         self._workers = [WorkerHandle(index) for index in range(workers)]
         self._idle = self._workers[::-1]
 
-    # The contract --------------------------------------------------------------------------------
+    # See `base.JobEngine` --------------------------------------------------------------------------
 
     @property
     def num_workers(self) -> int:
@@ -143,7 +143,7 @@ class ProcessEngine(ABC):
         if grace > 0:
             self._terminate(worker)
             worker.kill_at = min(worker.kill_at, time.monotonic() + grace)
-            self._housekeeping_at = min(self._housekeeping_at, worker.kill_at)
+            self._check_at = min(self._check_at, worker.kill_at)
         else:
             self._kill(worker)
 
@@ -165,12 +165,12 @@ class ProcessEngine(ABC):
         until = FOREVER if timeout is None else time.monotonic() + timeout
         while True:
             now = time.monotonic()
-            if now >= self._housekeeping_at:
-                self._keep_house(now)
+            if now >= self._check_at:
+                self._check(now)
             if self._events or self._is_closed:
                 events, self._events = self._events, []
                 return events
-            pause = min(until, self._housekeeping_at) - now
+            pause = min(until, self._check_at) - now
             is_woken = False
             for fd, mask in self._poll.poll(None if pause == FOREVER else min(max(0.0, pause), _LONGEST) * 1000):
                 if fd == self._wake_fd:
@@ -187,7 +187,7 @@ class ProcessEngine(ABC):
                     if mask & ~select.POLLOUT:
                         self._receive(worker)
                 else:
-                    self._gone(worker)
+                    self._process_ended(worker)
             if self._events or is_woken or time.monotonic() >= until:
                 events, self._events = self._events, []
                 return events
@@ -247,12 +247,12 @@ class ProcessEngine(ABC):
         """Act on one message of a worker's process; raise `BadMessageError` for one that it may not send."""
 
     @abstractmethod
-    def _died(self, worker: WorkerHandle, process: Process) -> None:
-        """The worker's process has ended and was reaped; its messages were handled, its files still open."""
+    def _judge_exit(self, worker: WorkerHandle, process: Process) -> None:
+        """End the trial of a process that has ended without saying so, or forget the process of an idle worker."""
 
     def _closed(self, worker: WorkerHandle) -> None:  # noqa: ARG002 -- for the engines
         """The worker's process has closed its connection, most often by its end, which is noticed elsewhere."""
-        self._housekeeping_at = min(self._housekeeping_at, time.monotonic() + _SOON)
+        self._check_at = min(self._check_at, time.monotonic() + _SOON)
 
     def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
         """Pass one scalar of the worker's trial on."""
@@ -301,8 +301,8 @@ class ProcessEngine(ABC):
         worker.number = number
         worker.began = time.monotonic()
         self._running[number] = worker
-        if self._housekeeping_at == FOREVER:
-            self._housekeeping_at = worker.began + _HOUSEKEEPING
+        if self._check_at == FOREVER:
+            self._check_at = worker.began + _CHECK_SECONDS
         return worker
 
     def _start(
@@ -330,8 +330,8 @@ class ProcessEngine(ABC):
         if worker.process.pidfd >= 0:
             self._by_fd[worker.process.pidfd] = worker
             self._poll.register(worker.process.pidfd, select.POLLIN)
-        if self._housekeeping_at == FOREVER:
-            self._housekeeping_at = time.monotonic() + _HOUSEKEEPING
+        if self._check_at == FOREVER:
+            self._check_at = time.monotonic() + _CHECK_SECONDS
 
     def _end(self, worker: WorkerHandle, outcome: Outcome) -> None:
         """The worker's trial has ended; the worker is free, or gone after a resize."""
@@ -356,7 +356,7 @@ class ProcessEngine(ABC):
             worker.process.kill()
         worker.kill_at = FOREVER
         worker.killed_at = time.monotonic()
-        self._housekeeping_at = min(self._housekeeping_at, worker.killed_at + _PATIENCE)
+        self._check_at = min(self._check_at, worker.killed_at + _PATIENCE)
 
     def _discard(self, worker: WorkerHandle) -> None:
         """Kill the worker's process if there is one, and forget it; a new one is started when needed."""
@@ -379,7 +379,7 @@ class ProcessEngine(ABC):
             process.close()
         else:
             self._dying.append(process)
-            self._housekeeping_at = min(self._housekeeping_at, time.monotonic() + _SOON)
+            self._check_at = min(self._check_at, time.monotonic() + _SOON)
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -415,7 +415,7 @@ class ProcessEngine(ABC):
         try:
             for line in lines:
                 self._handle(worker, read(line))
-                if worker.process is not process:  # the message made an end of it
+                if worker.process is not process or worker.outcome is not None:  # it was the last message that counts
                     return False
         except BadMessageError as error:
             reason = str(error)
@@ -423,8 +423,8 @@ class ProcessEngine(ABC):
             self._refuse(worker, f"sent what is no report or result: {reason}")
         return reason is None
 
-    def _gone(self, worker: WorkerHandle) -> None:
-        """The worker's process has ended: take what it had still to say, then judge its end."""
+    def _process_ended(self, worker: WorkerHandle) -> None:
+        """Handle the last messages of a process that has ended, then end its trial."""
         process = worker.process
         if process is None or not process.has_ended():  # a late event of an earlier process
             return
@@ -432,12 +432,13 @@ class ProcessEngine(ABC):
             pass
         if worker.process is process:  # else its last message made an end of it
             process.reap()
-            self._end_of(worker, process)
+            self._end_after_process(worker, process)
 
-    def _end_of(self, worker: WorkerHandle, process: Process) -> None:
+    def _end_after_process(self, worker: WorkerHandle, process: Process) -> None:
+        """End the trial of a process that has ended, as its last message says if there was one."""
         outcome = worker.outcome
         if outcome is None:
-            self._died(worker, process)
+            self._judge_exit(worker, process)
             return
         outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
         self._discard(worker)
@@ -447,8 +448,8 @@ class ProcessEngine(ABC):
         with contextlib.suppress(KeyError):
             self._poll.unregister(fd)
 
-    def _keep_house(self, now: float) -> None:
-        """Kill what is overdue, cut long output, reap the dead; sets the time of the next round."""
+    def _check(self, now: float) -> None:
+        """Kill what is overdue, cut long output, reap what has ended, and set the time of the next check."""
         following = FOREVER
         for worker in list(self._workers):
             process = worker.process
@@ -458,24 +459,24 @@ class ProcessEngine(ABC):
                 self._kill(worker)
             if process.pidfd < 0 or worker.killed_at != FOREVER:
                 if process.has_ended():
-                    self._gone(worker)
+                    self._process_ended(worker)
                     continue
                 if now >= worker.killed_at + _PATIENCE:
                     # Killed, but still busy giving back its memory: its trial ends now, it is reaped later.
-                    self._end_of(worker, process)
+                    self._end_after_process(worker, process)
                     continue
                 following = min(following, now + _SOON)
             following = min(following, worker.kill_at)
             if worker.number is not None:
                 grows = process.stdout.cut() | process.stderr.cut()
-                following = min(following, now + (_SOON if grows else _HOUSEKEEPING))
+                following = min(following, now + (_SOON if grows else _CHECK_SECONDS))
         for process in list(self._dying):
             if process.reap():
                 process.close()
                 self._dying.remove(process)
         if self._dying:
             following = min(following, now + _SOON)
-        self._housekeeping_at = following
+        self._check_at = following
 
 
 def _check_workers(workers: int) -> None:

@@ -302,7 +302,7 @@ class FunctionPool(ProcessEngine):
             outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
         self._end(worker, outcome)
 
-    def _died(self, worker: WorkerHandle, process: Process) -> None:
+    def _judge_exit(self, worker: WorkerHandle, process: Process) -> None:
         number = worker.number
         if number is None:
             self._discard(worker)

@@ -109,7 +109,7 @@ class ScriptEngine(ProcessEngine):
         if worker.number is not None:
             self._report(worker, message)
 
-    def _died(self, worker: WorkerHandle, process: Process) -> None:
+    def _judge_exit(self, worker: WorkerHandle, process: Process) -> None:
         duration = time.monotonic() - worker.began
         stdout, stderr = process.stdout.take(), process.stderr.take()
         state, error, traceback = TrialState.COMPLETED, None, None

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.engines.local.command_line import STYLES, arguments_of
 from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
-from hpo_widgets.engines.local.script_options import read_options
+from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, read_options
 from hpo_widgets.engines.template import Template
 
 if TYPE_CHECKING:

@@ -63,21 +63,24 @@ GARBAGE = {
 }
 
 
-def send_from_a_callable(kind):
-    """A trial that finds the worker's connection among its descriptors."""
-    if kind is None:
-        return 1.0
+def send(garbage):
+    """A trial that finds the worker's connection among its descriptors and writes into it."""
     for name in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             continue
         if target.startswith("socket:"):
-            view = memoryview(GARBAGE[kind])
+            view = memoryview(garbage)
             while view:
                 view = view[os.write(int(name), view) :]
             return 1.0
     raise LookupError("no connection")
+
+
+def send_from_a_callable(kind):
+    """A trial that sends one kind of garbage, or behaves."""
+    return 1.0 if kind is None else send(GARBAGE[kind])
 
 
 def misbehave(way, trial):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformIntegerPar
 from hpo_widgets.engines.local.messages import BadMessageError, ended_line, read
 from hpo_widgets.trials import TrialState
 from tests.engines.local.conftest import Driver
-from tests.engines.local.garbage import GARBAGE, misbehave, send_from_a_callable
+from tests.engines.local.garbage import GARBAGE, misbehave, send, send_from_a_callable
 
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
 
@@ -48,7 +49,7 @@ def test_garbage_is_read_as_such(kind):
 SEND_FROM_A_SCRIPT = """
 import argparse, os
 from hpo_widgets import report_scalar
-from tests.engines.local.garbage import GARBAGE, misbehave, send_from_a_callable
+from tests.engines.local.garbage import GARBAGE, misbehave, send, send_from_a_callable
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--kind")
@@ -104,6 +105,14 @@ def test_a_message_that_is_not_a_scripts_fails_it(drive_script):
         "import os\nos.write(int(os.environ['HPO_WIDGETS_REPORT'].split(':')[0]), b'[1,0,0.5,1.0,null]\\n')"
     )
     assert "not a script's to send" in driver.run().error
+
+
+def test_a_trial_that_says_twice_how_it_ended_is_heard_once(drive):
+    # The second one arrives while the worker, which left something behind, is being ended.
+    messages = b"[1,0,0.5,1.0,[16,null,null]]\n[1,0,0.5,2.0,null]\n"
+    driver = drive(functools.partial(send, garbage=messages))
+    assert driver.run(0).result == 1.0
+    assert driver.run(1).state == COMPLETED
 
 
 def test_garbage_while_no_trial_runs_costs_none(drive, gone):

@@ -1,0 +1,323 @@
+"""What a script takes on its command line, and how the values of a trial are written there.
+
+The script is read, never run: a parser built by literal ``add_argument``/``click.option`` calls or by
+``fire.Fire(function)`` is understood; anything cleverer is left alone and nothing is checked. Values are written so:
+
+===========  =========================================  =============================================
+style        one value                                  other values
+===========  =========================================  =============================================
+argparse     ``--name value``                           a list: ``--name a b``, or the flag repeated where
+                                                        the script says ``action="append"``
+click        ``--name value``                           a list: the flag repeated (``multiple=True``)
+fire         ``--name=value``                           Python literals: ``--name=[1,2]``, ``--name=None``
+hydra        ``name=value``                             ``name=[1,2]``, ``name=null``, ``name=true``
+a sequence   its strings, with ``{name}`` and           as for argparse, a list joined by commas
+of strings   ``{value}`` filled in, for each parameter
+===========  =========================================  =============================================
+
+With argparse and click True and False are written ``True`` and ``False``; where the script declares a
+switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one.
+None leaves the argument out. Floats are written so that they read back as the same number. The section
+of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
+is written as JSON if it can be, else as its ``str``.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.engines.local.messages import argument_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STYLES = ("argparse", "click", "fire", "hydra")
+
+SWITCH = "switch"  # --name or nothing
+TWO_WAYS = "two ways"  # --name or --no-name
+VALUE = "value"
+VALUES = "values"  # --name a b c
+REPEATED = "repeated"  # --name a --name b
+POSITIONAL = "positional"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptOption:
+    """One argument of a script.
+
+    Parameters
+    ----------
+    name
+        Its name in a space: letters, digits and underscores.
+    flag
+        What stands on the command line, such as ``--learning-rate``; empty for a positional one.
+    form
+        How a value is written: one of this module's words.
+    is_required
+        True when the script refuses to run without it.
+    off
+        What stands on the command line for False when `form` is `TWO_WAYS`.
+    """
+
+    name: str
+    flag: str
+    form: str = VALUE
+    is_required: bool = False
+    off: str = ""
+
+
+@dataclass(slots=True)
+class ScriptOptions:
+    """All arguments that were found.
+
+    Parameters
+    ----------
+    style
+        ``"argparse"``, ``"click"``, ``"fire"`` or ``"hydra"``.
+    found
+        Name to option, in the order of the script.
+    is_complete
+        True when a name that was not found is surely unknown to the script.
+    """
+
+    style: str = "argparse"
+    found: dict[str, ScriptOption] = field(default_factory=dict)
+    is_complete: bool = False
+
+
+def read_options(source: str | bytes) -> ScriptOptions:
+    """Find the arguments of a script.
+
+    Raises
+    ------
+    SyntaxError, ValueError
+        When the script is not Python.
+    """
+    tree = ast.parse(source)
+    modules = _imported(tree)
+    if "hydra" in modules:
+        return ScriptOptions("hydra")
+    options = ScriptOptions()
+    is_open = False
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        option: ScriptOption | None = None
+        if called == "add_argument" and "argparse" in modules:
+            option = _argparse(node)
+        elif called in {"option", "argument"} and "click" in modules:
+            options.style = "click"
+            option = _click(node, is_argument=called == "argument")
+        elif called == "Fire" and "fire" in modules:
+            options.style = "fire"
+            target = node.args[0] if node.args else None
+            function = functions.get(target.id) if isinstance(target, ast.Name) else None
+            if function is not None:
+                is_open |= function.args.kwarg is not None
+                options.found.update((found.name, found) for found in _signature(function))
+            continue
+        elif called in {"parse_known_args", "parse_known_intermixed_args", "add_subparsers", "set_defaults"}:
+            is_open = True
+            continue
+        else:
+            continue
+        if option is None:
+            is_open = True
+        else:
+            options.found[option.name] = option
+    options.is_complete = bool(options.found) and not is_open
+    return options
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module.partition(".")[0])
+    return modules
+
+
+def _literal(node: ast.expr | None) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _argparse(call: ast.Call) -> ScriptOption | None:
+    flags = [_literal(argument) for argument in call.args]
+    if not flags or not all(isinstance(flag, str) for flag in flags):
+        return None
+    names = [str(flag) for flag in flags]
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    if len(keywords) < len(call.keywords):  # **something
+        return None
+    nargs = _literal(keywords.get("nargs"))
+    if not names[0].startswith("-"):
+        required = nargs not in {"?", "*"} and "default" not in keywords
+        return ScriptOption(names[0], "", POSITIONAL, required)
+    flag = next((name for name in names if name.startswith("--")), names[0])
+    dest = _literal(keywords.get("dest"))
+    action = keywords.get("action")
+    form, off = VALUE, ""
+    if _literal(action) in {"store_true", "store_const", "count"}:
+        form = SWITCH
+    elif _literal(action) in {"append", "extend"}:
+        form = REPEATED
+    elif isinstance(action, ast.Attribute) and action.attr == "BooleanOptionalAction":
+        form, off = TWO_WAYS, f"--no-{flag.lstrip('-')}"
+    elif nargs is not None and nargs != "?":
+        form = VALUES
+    name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
+    return ScriptOption(name, flag, form, _literal(keywords.get("required")) is True, off)
+
+
+def _click(call: ast.Call, *, is_argument: bool) -> ScriptOption | None:
+    words = [_literal(argument) for argument in call.args]
+    if not words or not all(isinstance(word, str) for word in words):
+        return None
+    names = [str(word) for word in words]
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    required = _literal(keywords.get("required"))
+    if is_argument:
+        return ScriptOption(names[0].lower(), "", POSITIONAL, required is not False and "default" not in keywords)
+    flags = [name for name in names if name.startswith("-")]
+    plain = [name for name in names if not name.startswith("-")]
+    flag = next((name for name in flags if name.startswith("--")), flags[0] if flags else "")
+    form, off = VALUE, ""
+    if "/" in flag:
+        flag, _, off = (part.strip() for part in flag.partition("/"))
+        form = TWO_WAYS
+    elif _literal(keywords.get("is_flag")) is True or _literal(keywords.get("count")) is True:
+        form = SWITCH
+    elif _literal(keywords.get("multiple")) is True:
+        form = REPEATED
+    elif "nargs" in keywords:
+        form = VALUES
+    name = plain[0] if plain else flag.lstrip("-").replace("-", "_").lower()
+    return ScriptOption(name, flag, form, required is True, off)
+
+
+def _signature(function: ast.FunctionDef) -> list[ScriptOption]:
+    arguments = function.args
+    by_position = [*arguments.posonlyargs, *arguments.args]
+    num_required = len(by_position) - len(arguments.defaults)
+    found = [
+        ScriptOption(argument.arg, f"--{argument.arg}", VALUE, index < num_required)
+        for index, argument in enumerate(by_position)
+    ]
+    found += [
+        ScriptOption(argument.arg, f"--{argument.arg}", VALUE, default is None)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
+    return found
+
+
+def arguments_of(point: Mapping[str, Any], options: ScriptOptions, template: Sequence[str] | None = None) -> list[str]:
+    """Write the command line of one trial.
+
+    Parameters
+    ----------
+    point
+        Full names to values.
+    options
+        What the script takes.
+    template
+        Strings with ``{name}`` and ``{value}``, instead of a style.
+
+    Returns
+    -------
+    list of str
+        The arguments in the order of the point; positional ones last, in the script's order.
+    """
+    flags: list[str] = []
+    by_position: dict[str, str] = {}
+    for full, value in point.items():
+        name = argument_name(full)
+        option = options.found.get(name) or ScriptOption(name, f"--{name}")
+        if template is not None:
+            if value is not None:
+                text = ",".join(map(_text, value)) if _is_list(value) else _text(value)
+                flags += [part.replace("{name}", name).replace("{value}", text) for part in template]
+        elif options.style == "hydra":
+            flags.append(f"{name}={_hydra(value)}")
+        elif options.style == "fire":
+            flags.append(f"--{name}={_python(value)}")
+        elif option.form == POSITIONAL:
+            if value is not None:
+                by_position[name] = _text(value)
+        else:
+            flags += _flag(option, value, is_click=options.style == "click")
+    if by_position:
+        flags += ["--", *(by_position[name] for name in options.found if name in by_position)]
+    return flags
+
+
+def _flag(option: ScriptOption, value: Any, *, is_click: bool) -> list[str]:
+    if value is None:
+        return []
+    flag = option.flag
+    if option.form == SWITCH and isinstance(value, bool):
+        return [flag] if value else []
+    if option.form == TWO_WAYS and isinstance(value, bool):
+        return [flag if value else option.off]
+    if _is_list(value):
+        texts = [_text(item) for item in value]
+        if option.form == REPEATED or (is_click and option.form != VALUES):
+            return [word for text in texts for word in (flag, text)]
+        return [flag, *texts]
+    text = _text(value)
+    # A value that looks like a flag (-1e-05 to argparse, for one) is bound to its own.
+    if text.startswith("-") and flag.startswith("--"):
+        return [f"{flag}={text}"]
+    return [flag, text]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (dict, list, tuple)):
+        try:
+            return json.dumps(value)
+        except (TypeError, ValueError):
+            return str(value)
+    return str(value)
+
+
+def _python(value: object) -> str:
+    if isinstance(value, str):
+        # Plain words stay as they are; words that would read as something else are quoted.
+        return repr(value) if _reads_as_python(value) else value
+    return repr(value)
+
+
+def _reads_as_python(text: str) -> bool:
+    try:
+        return not isinstance(ast.literal_eval(text), str)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
+def _hydra(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if _is_list(value):
+        return "[" + ",".join(map(_hydra, value)) + "]"  # type: ignore[call-overload]
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str):
+        if value.replace("_", "").replace("-", "").replace(".", "").isalnum() and not _reads_as_python(value):
+            return value
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return _text(value)
