@@ -59,10 +59,10 @@ class ActiveTrial:
         summary.update(value, iteration)
         self.last_iteration = max(self.last_iteration, iteration)
 
-    def restore(self) -> None:
+    def restore(self, objectives: tuple[Objective, ...]) -> None:
         """Take up what the row tells of earlier reports, for a job that is taken over."""
         for key, entry in (self.row.summary or {}).items():
-            self.summaries[split_key(key)] = ScalarSummary.from_list(entry)
+            self.summaries[split_key(key, objectives)] = ScalarSummary.from_list(entry)
         self.last_iteration = max((summary.last_iteration for summary in self.summaries.values()), default=-1)
 
     def take_summary(self, summary: Summary) -> bool:
@@ -100,7 +100,7 @@ class ActiveTrial:
         iteration = max(self.last_iteration, 0)
         if isinstance(result, dict):
             for key, value in result.items():
-                title, _, series = str(key).rpartition("/")
+                title, series = split_key(str(key), objectives)
                 if not title:
                     return _bad_key(str(key), objectives)
                 if not isinstance(value, numbers.Real):

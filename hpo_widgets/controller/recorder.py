@@ -73,6 +73,8 @@ class Recorder:
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
         self._journal: Journal | None = None
+        self._has_owned = False
+        """Whether this process has owned the journal, and so has read all of it or written it."""
         self.run: str | None = None
         """Tells the present or last run of this process from all others; None before the first."""
         self._sequence: int | None = None
@@ -136,7 +138,7 @@ class Recorder:
                 self._write(self._journal, rows)
             elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
-                with closing(self._reopened()) as journal:
+                with closing(self._reopened(whole=not self._has_owned)) as journal:
                     self._write(journal, rows)
                     self._sequence = journal.sequence
             # Before the first start nothing is worth a file; the events wait for it.
@@ -188,11 +190,12 @@ class Recorder:
             self._journal = self._reopened()
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
+            self._has_owned = True
         self.run = self._journal.owner.token
 
-    def _reopened(self) -> Journal:
-        """Own the journal again, unless somebody else has continued it meanwhile."""
-        journal = Journal.open(self.path)
+    def _reopened(self, *, whole: bool = True) -> Journal:
+        """Own the journal again, unless somebody else has continued it meanwhile; with ``whole`` all of it is read."""
+        journal = Journal.open(self.path, whole=whole)
         if journal.sequence != self._sequence:
             journal.close()
             msg = (
@@ -200,6 +203,7 @@ class Recorder:
                 "open it again (HyperParameterOptimizer.open) to go on with all of its trials"
             )
             raise JournalError(msg)
+        self._has_owned = True
         return journal
 
     def load(self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str]) -> None:

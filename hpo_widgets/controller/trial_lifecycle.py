@@ -11,7 +11,7 @@ from hpo_widgets.engines.base import QueueEngine
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.strategies.base import Observation
-from hpo_widgets.trials import NAN, TrialRow, TrialState
+from hpo_widgets.trials import NAN, TrialRow, TrialState, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -127,7 +127,7 @@ class TrialLifecycle:
             return
         for row, job in sorted(interrupted, key=lambda pair: pair[0].number):
             trial = state.active[row.number] = ActiveTrial(row, None, time.monotonic())
-            trial.restore()
+            trial.restore(self._state.objectives)
             queue.adopt(row.number, job, state.space.decode(row.parameters))
             self._recorder.change(row)
 
@@ -329,7 +329,7 @@ class TrialLifecycle:
         first = self._state.objectives[0]
         values = result if isinstance(result, dict) else {first.key: result}
         for key, value in values.items():
-            title, _, series = key.rpartition("/")
+            title, series = split_key(key, self._state.objectives)
             self._recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
 
     def _finish(

@@ -141,7 +141,7 @@ class Journal:
             raise
 
     @classmethod
-    def open(cls, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> Journal:
+    def open(cls, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT, whole: bool = True) -> Journal:
         """Own a journal that nobody owns any more, to continue its search.
 
         Trials that were running when the last owner died are left as they are; see `abort_interrupted`.
@@ -152,6 +152,9 @@ class Journal:
             The file.
         busy_timeout : float
             Seconds to wait when another process holds the file locked. Default: 5.
+        whole : bool
+            Read every page of the file first, so that a damaged one is not touched. Default: True. It takes longer
+            the larger the file is, and a process that has owned the journal before need not do it again.
 
         Raises
         ------
@@ -167,7 +170,8 @@ class Journal:
         # write to.
         with JournalReader.open(path, busy_timeout=busy_timeout) as reader:
             lease.refuse_living(reader.owner(), path)
-            reader.check_whole()
+            if whole:
+                reader.check_whole()
         owner = lease.Owner.here()
         hold = lease.hold(owner)
         try:

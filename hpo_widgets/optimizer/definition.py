@@ -13,7 +13,6 @@ from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY, journal_path, new_search_id
 from hpo_widgets.objectives import Objective, make_objectives
-from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import resolve
@@ -222,10 +221,7 @@ def _define(
     keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
     template = make_template(base_task_id, keywords.get("arguments"))
     template.configure({**recorded, **keywords})
-    if isinstance(hyper_parameters, (str, bytes)) or not hasattr(hyper_parameters, "__iter__"):
-        msg = f"hyper_parameters must be a list of Parameter objects, got {hyper_parameters!r}"
-        raise TypeError(msg)
-    space = Space([as_parameter(p) for p in hyper_parameters], keywords.get("limits"))
+    space = Space(hyper_parameters, keywords.get("limits"))
     template.check(space.names)
     objectives = make_objectives(
         _default(objective_metric_title, template, "objective_metric_title"),

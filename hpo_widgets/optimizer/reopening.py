@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, find, journal_path
 from hpo_widgets.optimizer.definition import Definition, RestoredTrials, make_template, split_keywords
-from hpo_widgets.parameters import as_parameter
 from hpo_widgets.search.as_code import arguments_as_kept
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
@@ -202,7 +201,7 @@ def _continued(
     hyper_parameters = keywords.pop("hyper_parameters", None)
     choices = {}
     if hyper_parameters is not None:
-        given = Space([as_parameter(parameter) for parameter in hyper_parameters])
+        given = Space(hyper_parameters)
         choices = {column.name: given.leaf(column.name).declared for column in given.columns if column.kind == "choice"}
     state = JournalState(header, choices)
     lost = state.declared_space.lost_choices
@@ -290,7 +289,7 @@ def reconcile(
 
 def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], last_sign: float | None) -> TrialRow:
     trial = ActiveTrial(found.row, None, 0.0)
-    trial.restore()
+    trial.restore(objectives)
     trial.take_summary(found.summary)
     row = trial.refresh(objectives)
     now = time.time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ from hpo_widgets.parameters.choices import python_value
 from hpo_widgets.parameters.numeric import NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)
+_LEAST_EXPONENT = 0.1
+"""Exponents above 0 are hardly ever less than this, learning rates and the like are."""
 
 
 @has_dict_form
@@ -106,7 +109,23 @@ class LogUniformParameterRange(NumericParameter):
                     f"the bounds of {self.name!r} are exponents of {self.base!r}, "
                     f"and {self.base!r}**{bound!r} is too large or too small for a number"
                 )
+        self._warn_of_values()
         self._declare()
+
+    def _warn_of_values(self) -> None:
+        """Warn where the bounds look like values, not like exponents."""
+        low, high = self.min_value, self.max_value
+        if not (0 < low < _LEAST_EXPONENT and 10 * low <= high <= 1):
+            return
+        exponents = ", ".join(f"{round(math.log(bound, self.base), 4) + 0.0:g}" for bound in (low, high))
+        base = "" if self.base == 10 else f", base={self.base!r}"
+        warnings.warn(
+            f"the bounds of {self.name!r} are exponents: the range is {self._from_scale(low):.6g} to "
+            f"{self._from_scale(high):.6g}. If its values are meant to be {low!r} to {high!r}, write "
+            f"LogUniformParameterRange({self.name!r}, {exponents}{base})",
+            UserWarning,
+            stacklevel=4,  # the line that calls the constructor, past the dataclass's own
+        )
 
     def _to_scale(self, value: float) -> float:
         low, high = self._declared

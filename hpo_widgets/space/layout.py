@@ -21,7 +21,7 @@ from hpo_widgets.parameters import (
     ParameterSet,
     UniformIntegerParameterRange,
     UniformParameterRange,
-    as_parameter,
+    as_parameters,
 )
 from hpo_widgets.parameters.choices import identity
 
@@ -150,9 +150,7 @@ class Layout:
     """
 
     def __init__(self, parameters: Sequence[Any]) -> None:
-        if isinstance(parameters, Parameter):
-            raise TypeError("the space is a list of parameters, got a single one: put it in a list")
-        self.parameters = tuple(as_parameter(parameter) for parameter in parameters)
+        self.parameters = tuple(as_parameters(parameters))
         if not self.parameters:
             raise ValueError("the space is empty: give at least one parameter to vary")
         self._occurrences: list[Occurrence] = []

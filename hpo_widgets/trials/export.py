@@ -33,7 +33,7 @@ def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metri
     metrics = {}
     for key, (last, _, low, _, high, *_rest) in trial.summary.items():
         if all_metrics or key in wanted:
-            title, series = split_key(key)
+            title, series = split_key(key, trial.objectives)
             metrics[key] = {
                 "metric": title,
                 "variant": series,

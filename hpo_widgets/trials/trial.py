@@ -199,7 +199,7 @@ class Trial:
         """``{title: {series: {"last": …, "min": …, "max": …}}}`` over all reported scalars."""
         metrics: dict[str, dict[str, dict[str, float]]] = {}
         for key, (last, _, low, _, high, *_rest) in self.summary.items():
-            title, series = split_key(key)
+            title, series = split_key(key, self.objectives)
             metrics.setdefault(title, {})[series] = {"last": last, "min": low, "max": high}
         return metrics
 
@@ -217,7 +217,24 @@ class Trial:
         return self.source.output(self.number) if self.source else ("", "", "")
 
 
-def split_key(key: str) -> tuple[str, str]:
-    """``"title/series"`` into its two parts; a title may hold slashes, a series may not."""
+def split_key(key: str, objectives: Sequence[Objective]) -> tuple[str, str]:
+    """Split ``"title/series"`` into its two parts.
+
+    Parameters
+    ----------
+    key
+        Title and series of a scalar; both may hold slashes.
+    objectives
+        Those of its search. A key of one of them is split as the objective is; of any other scalar the last slash
+        counts.
+
+    Returns
+    -------
+    tuple of str
+        The title, empty where the key has no slash, and the series.
+    """
+    for objective in objectives:
+        if objective.key == key:
+            return objective.title, objective.series
     title, _, series = key.rpartition("/")
     return title, series

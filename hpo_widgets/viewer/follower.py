@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hpo_widgets.journal import Owner
+
+logger = logging.getLogger("hpo_widgets")
 
 FOLLOW_SECONDS = 1.0
 """How often a follower looks whether the owner still lives when nothing is written."""
@@ -48,11 +51,13 @@ class JournalFollower:
         # Trials come by columns; of the events those up to the same moment, so that none comes twice.
         self._sequence = self._reader.sequence
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
+        self._has_told_of_unknown_events = False
         self._is_whole = False
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
+        self._tell_of_unknown_events()
         if whole:
             self._load()
         else:
@@ -94,7 +99,13 @@ class JournalFollower:
             self._state.follow(changes.events)
             self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()
+        self._tell_of_unknown_events()
         self._shown.notify()
+
+    def _tell_of_unknown_events(self) -> None:
+        if self._state.num_unknown_events and not self._has_told_of_unknown_events:
+            self._has_told_of_unknown_events = True
+            self._tell("journal", "some of what happened to the search is not known to this release and is not shown")
 
     def _follow(self) -> None:
         """Follow until `close`: what cannot be read now may be readable later, and somebody may wait for it."""
@@ -102,9 +113,13 @@ class JournalFollower:
         while not self._closed.is_set():
             try:
                 self._follow_on()
-            except JournalError as error:
-                if not self._closed.is_set() and str(error) != told:
-                    told = str(error)
+            except Exception as error:  # whatever it is, people must not look at a view that stands still in silence
+                sentence = str(error)
+                if not isinstance(error, JournalError):
+                    logger.exception("the journal %s could not be followed", self.path)
+                    sentence = f"what was written to {self.path} could not be shown: {type(error).__name__}: {error}"
+                if not self._closed.is_set() and sentence != told:
+                    told = sentence
                     self._tell("journal", told)
                 self._closed.wait(FOLLOW_SECONDS)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.objectives import Objective
@@ -13,6 +14,8 @@ from hpo_widgets.space.range_history import RangeHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+logger = logging.getLogger("hpo_widgets")
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class JournalState:
     end_status: SearchStatus = SearchStatus.IDLE
     """The status at the end of the last run."""
     notices: list[Notice] = field(default_factory=list)
+    num_unknown_events: int = 0
+    """Events that are not understood, such as those of a later release; they are skipped."""
     points_by_hand: list[list[Any]] = field(default_factory=list)
     """Encoded points that were queued by hand, launched ones included."""
 
@@ -74,27 +79,31 @@ class JournalState:
         return SearchStatus.STOPPED if self.was_started else SearchStatus.IDLE
 
     def follow(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Take in further events, in order."""
+        """Take in further events, in order; one that is not understood is skipped and counted."""
         for event in events:
             if not self.ranges.marks[0].at and event["kind"] != "notice":
                 # A viewer's own notices come at any later time.
                 self.ranges.began_at(event["at"])
-            handler = _HANDLERS.get(event["kind"])
-            if handler is not None:
-                handler(self, event)
+            if event["kind"] in _WITHOUT_EFFECT:
+                continue
+            try:
+                _HANDLERS[event["kind"]](self, event)
+            except (AttributeError, LookupError, TypeError, ValueError):
+                # A later release may write other kinds of events, and other fields.
+                logger.debug("event %r is not understood", event, exc_info=True)
+                self.num_unknown_events += 1
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        self.is_running = self.was_started = True
         self.run_began = event["at"]
+        self.is_running = self.was_started = True
         self.stop_reason = None
 
     def _end(self, event: Mapping[str, Any]) -> None:
+        reason, wall_minutes = StopReason(event["code"], event["sentence"]), event["wall_minutes"]
+        status = SearchStatus(event.get("status", END_STATUS.get(reason.code, SearchStatus.COMPLETED)))
         self.is_running = self.is_paused = False
         self.run_began = None
-        self.wall_before = event["wall_minutes"]
-        self.stop_reason = StopReason(event["code"], event["sentence"])
-        by_reason = END_STATUS.get(event["code"], SearchStatus.COMPLETED)
-        self.end_status = SearchStatus(event.get("status", by_reason))
+        self.wall_before, self.stop_reason, self.end_status = wall_minutes, reason, status
 
     def end_interrupted(self, last_sign: float) -> None:
         """Count the wall time of a run whose process died, up to its last sign of life."""
@@ -114,8 +123,11 @@ class JournalState:
         self.ranges.record(space, event["first_number"], event.get("step", "set"), event["epoch"], event["at"])
 
     def _settings(self, event: Mapping[str, Any]) -> None:
-        for name, value in event["changes"].items():
-            setattr(self.settings, name, value)
+        changes = event["changes"]
+        known = {name: value for name, value in changes.items() if name in Settings.__dataclass_fields__}
+        self.settings = replace(self.settings, **known)
+        if len(known) < len(changes):
+            raise LookupError(f"settings of a later release: {changes}")
 
     def _set_time_limit(self, event: Mapping[str, Any]) -> None:
         self.deadline = event["deadline"]
@@ -139,3 +151,5 @@ _HANDLERS = {
     "enqueue_trial": JournalState._enqueue_trial,  # noqa: SLF001
     "notice": JournalState._notice,  # noqa: SLF001
 }
+_WITHOUT_EFFECT = {"report"}
+"""Events that tell nothing of the search's state."""

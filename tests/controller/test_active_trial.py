@@ -65,6 +65,18 @@ def test_a_dict_that_is_returned_is_a_report_a_key(trial):
     assert list(trial.summaries) == [("validation", "loss"), ("validation", "accuracy"), ("a/b", "c")]
 
 
+def test_the_objectives_key_is_split_as_the_objective_is(trial):
+    slashes = make_objectives("loss", "val/mse", "min")
+    assert trial.take_result({"loss/val/mse": 0.5, "loss/train/mse": 2.0}, slashes) is None
+    assert trial.validate_objectives(slashes) is None
+    row = trial.refresh(slashes)
+    assert row.values == [0.5]
+    again = ActiveTrial(row, None, 0.0)
+    again.restore(slashes)
+    assert set(again.summaries) == {("loss", "val/mse"), ("loss/train", "mse")}
+    assert again.refresh(slashes).values == [0.5]
+
+
 def test_nothing_returned_adds_nothing(trial):
     assert trial.take_result(None, LOSS) is None
     assert trial.summaries == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpo_widgets.controller.recorder import FLUSH_ROWS, RecordedHistory, Recorder
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalError, JournalReader
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.space import Space
@@ -79,6 +79,18 @@ def test_many_rows_are_due_at_once(recorder):
     for number in range(FLUSH_ROWS + 1):
         recorder.change(row(number))
     assert recorder.due == 0.0
+
+
+def test_after_the_end_a_notice_does_not_read_the_whole_file_again(recorder, monkeypatch):
+    recorder.close_journal()
+    read = []
+    monkeypatch.setattr(JournalReader, "check_whole", lambda reader: read.append(reader.path))
+    for number in range(3):
+        recorder.event("notice", source="search", sentence=f"number {number}")
+        recorder.flush()
+    assert read == []
+    with Journal.view(recorder.path) as reader:
+        assert [event["sentence"] for event in reader.events()] == ["number 0", "number 1", "number 2"]
 
 
 def test_before_the_first_start_nothing_makes_a_file(tmp_path):

@@ -7,6 +7,7 @@ import itertools
 import math
 import pickle
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
     as_parameter,
+    as_parameters,
 )
 from tests.space_examples import leaves, log_uniform, parameter_sets, uniform, unit_numbers
 
@@ -221,6 +223,56 @@ def test_log_bounds_given_as_impossible_exponents_are_refused():
         LogUniformParameterRange("lr", 0, 1000)
     with pytest.raises(ValueError, match="base of 'lr' must be above 1, got 0.5"):
         LogUniformParameterRange("lr", 0, 1, base=0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ((0.0001, 0.1), "LogUniformParameterRange('lr', -4, -1)"),
+        ((1e-5, 1), "LogUniformParameterRange('lr', -5, 0)"),
+        ((0.03125, 0.5, 2), "LogUniformParameterRange('lr', -5, -1, base=2)"),
+    ],
+)
+def test_log_bounds_that_look_like_values_are_warned_of_with_the_call_that_was_meant(arguments, meant):
+    with pytest.warns(UserWarning, match=r"the bounds of 'lr' are exponents: the range is 1\..*write ") as caught:
+        LogUniformParameterRange("lr", *arguments)
+    [warning] = caught
+    assert str(warning.message).endswith(meant)
+    assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("arguments", [(-4, -1), (0, 1), (0.5, 1), (1, 3), (0.05, 2), (0, 10, 2), (-0.5, 0.5)])
+def test_exponents_are_warned_of_by_nobody(arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LogUniformParameterRange("lr", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("space", "meant"),
+    [
+        ({"x": (0, 1)}, "[UniformIntegerParameterRange('x', 0, 1)]"),
+        (
+            {"x": (0.0, 1.5), "lr": (1e-4, 0.1)},
+            "[UniformParameterRange('x', 0.0, 1.5), LogUniformParameterRange('lr', -4, -1)]",
+        ),
+        (
+            {"kind": ["a", "b"], "n": [1, 2]},
+            "[DiscreteParameterRange('kind', ['a', 'b']), DiscreteParameterRange('n', [1, 2])]",
+        ),
+        (
+            {"kind": "a", "flag": (True, False)},
+            "[DiscreteParameterRange('kind', ['a']), DiscreteParameterRange('flag', [True, False])]",
+        ),
+        ({"x": UniformParameterRange("x", 0, 1)}, "[UniformParameterRange('x', 0.0, 1.0)]"),
+        ({f"x{n}": (0, 1) for n in range(9)}, "UniformIntegerParameterRange('x5', 0, 1), ...]"),
+    ],
+)
+def test_a_dict_as_the_space_is_refused_with_the_list_that_was_meant(space, meant):
+    with pytest.raises(TypeError) as raised:
+        as_parameters(space)
+    assert str(raised.value).startswith("the space is a list of Parameter objects, got a dict; write [")
+    assert str(raised.value).endswith(meant)
 
 
 # -------------------------------------------------------------------- whole numbers

@@ -173,6 +173,26 @@ def test_settings_deadline_points_by_hand_and_notices_are_kept(journal_state):
     assert HEADER["settings"]["total_max_jobs"] == 9
 
 
+def test_events_that_are_not_understood_are_skipped_and_counted(journal_state):
+    _, narrower = narrowed(SPACE, {"x": (0.2, 0.8)}, 1, 4)
+    journal_state.follow(
+        [
+            START,
+            {"kind": "of a later release", "at": 601.0},
+            {"kind": "settings", "at": 602.0, "changes": {"total_max_jobs": 20, "of_a_later_release": 1}},
+            {"kind": "set_ranges", "at": 603.0, "epoch": 1, "first_number": 0, "space": {"version": 99}},
+            {"kind": "end", "at": 604.0},
+            {"kind": "notice", "at": 605.0},
+            {"kind": "report", "at": 606.0, "budget": {}, "top": []},
+            narrower,
+        ]
+    )
+    assert journal_state.num_unknown_events == 5
+    assert journal_state.status(owner_is_alive=True) is SearchStatus.RUNNING
+    assert journal_state.settings.total_max_jobs == 20
+    assert journal_state.space.ranges["x"] == (0.2, 0.8)
+
+
 def test_a_deadline_that_was_taken_away_is_no_limit_of_the_constructor_again(journal_state):
     journal_state.follow([{"kind": "set_time_limit", "at": 2.0, "deadline": None}])
     assert (journal_state.deadline, journal_state.has_own_deadline) == (None, True)

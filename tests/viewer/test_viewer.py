@@ -308,6 +308,38 @@ def test_a_journal_that_cannot_be_read_for_a_while_is_a_notice_and_is_followed_o
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
+def test_events_of_a_later_release_are_told_once_and_do_not_end_the_following(journal, view, until):
+    viewer = view()
+    viewer.subscribe(lambda: None)
+    write(journal, [row(0)], [{"kind": "of a later release"}, {"kind": "settings", "changes": {"later": 1}}])
+    until(viewer, lambda: viewer.errors)
+    write(journal, [row(1)], [{"kind": "of a later release"}])
+    until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 2)
+    write(journal, [], [notice("and on")])
+    until(viewer, lambda: "and on" in sentences(viewer))
+    assert sentences(viewer) == [
+        "some of what happened to the search is not known to this release and is not shown",
+        "and on",
+    ]
+
+
+def test_any_other_error_of_the_follower_is_a_notice_and_is_followed_on(journal, view, until, monkeypatch):
+    viewer = view()
+    rank_all = viewer._shown.rank_all
+
+    def fail(rows):
+        raise ZeroDivisionError("of a row")
+
+    monkeypatch.setattr(viewer._shown, "rank_all", fail)
+    viewer.subscribe(lambda: None)
+    write(journal, [row(0)])
+    until(viewer, lambda: viewer.errors)
+    monkeypatch.setattr(viewer._shown, "rank_all", rank_all)
+    until(viewer, lambda: viewer.best_trial is not None)
+    [sentence] = sentences(viewer)
+    assert sentence == f"what was written to {journal.path} could not be shown: ZeroDivisionError: of a row"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_refused_with_its_reason(view, name):
     viewer = view()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 TRIAL = "trial"
+_LONGEST_NAME = 60
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
@@ -298,5 +299,8 @@ def _bound_keywords(function: object) -> set[str]:
 def _name(function: object) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    name = getattr(function, "__name__", None) or type(function).__name__
-    return "function" if name == "<lambda>" else str(name)
+    name = str(getattr(function, "__name__", None) or type(function).__name__)
+    if name != "<lambda>":
+        return name
+    parameters = ", ".join(inspect.signature(function).parameters)  # type: ignore[arg-type]  # a lambda is callable
+    return f"lambda {parameters[:_LONGEST_NAME]}".strip()

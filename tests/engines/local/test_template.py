@@ -34,7 +34,7 @@ class Model:
         (functools.partial(train, layers=3), "train", True),
         (Model().fit, "fit", True),
         (Model(), "Model", False),
-        (lambda lr: lr, "function", False),
+        (lambda lr: lr, "lambda lr", False),
         (max, "max", False),
     ],
 )
