@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from hpo_widgets.journal.state import MOST_GAPS, MOST_TRIALS, Totals
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from hpo_widgets.journal.rows import StoredTrial
     from hpo_widgets.trials import TrialRow
@@ -23,6 +23,15 @@ Scalar = tuple[int, str, str, float, int | None]
 
 Output = tuple[int, str | None, str | None, str | None]
 """A trial's log: number of the trial, stdout, stderr, traceback."""
+
+
+_PUT_HEADER = "REPLACE INTO header VALUES (?, ?, ?)"
+_PUT_TRIAL = "REPLACE INTO trials VALUES (?, ?, ?, ?)"
+_ADD_METRIC = "INSERT INTO metrics VALUES (?, ?, ?)"
+_ADD_SCALARS = "INSERT INTO scalars VALUES (?, ?, ?)"
+_PUT_OUTPUT = "REPLACE INTO outputs VALUES (?, ?, ?)"
+_ADD_EVENTS = "INSERT INTO events VALUES (?, ?, ?)"
+_ADD_WRITE = "INSERT INTO writes VALUES (?, ?, ?)"
 
 
 class Links(NamedTuple):
@@ -57,8 +66,7 @@ class Batch:
     def store(self, connection: sqlite3.Connection) -> None:
         """Write the rows, inside a transaction."""
         for statement, rows in self.rows:
-            if rows:
-                connection.executemany(statement, rows)
+            connection.executemany(statement, rows)
 
 
 class BatchMaker:
@@ -109,100 +117,101 @@ class BatchMaker:
         rows = {row.number: row for row in trials}
         curves: dict[int, list[Any]] = {}
         for number, title, series, value, iteration in scalars:
-            metric = self._metric(title, series)
+            metric = self._metrics.get((title, series)) or self._metric(title, series)
             curve = curves.setdefault(number, [])
             curve += (metric, float(value), iteration if iteration is None else int(iteration))
         logs = {number: [None if text is None else printable(text) for text in texts] for number, *texts in outputs}
-        former = self._former(rows, {*curves, *logs})
+        former = self._former(rows, curves.keys() | logs.keys())
         links: dict[int, Links] = {}
-        scalar_rows: list[tuple[Any, ...]] = []
+        scalar_rows: list[tuple[int, str, int]] = []
         records = []
-        states = Counter[int]()
+        states = list(totals.states)
+        num_new_logs = 0
         for number, row in rows.items():
-            old = former.get(number)
-            state, (curve_key, has_output) = int(row.state), (0, False) if old is None else old[1:]
-            if not 0 <= state < len(totals.states):
+            state, curve_key, has_output = int(row.state), 0, False
+            if not 0 <= state < len(states):
                 raise ValueError(f"Trial {number} has the unknown state {state}.")
+            states[state] += 1
+            if number in former:
+                old_state, curve_key, has_output = former[number]
+                states[old_state] -= 1
             if number in curves:
                 key = totals.scalars + 1 + len(scalar_rows)
                 scalar_rows.append(encode_row(SCALARS, key, [curve_key, *curves[number]]))
                 curve_key = key
-            links[number] = Links(state, curve_key, has_output or number in logs)
-            records.append(encode_trial(row, sequence, *links[number][1:]))
-            states[state] += 1
-            if old is not None:
-                states[old.state] -= 1
-        new_logs = sum(not (number in former and former[number].has_output) for number in logs)
+            if number in logs and not has_output:
+                has_output = True
+                num_new_logs += 1
+            links[number] = Links(state, curve_key, has_output)
+            records.append(encode_trial(row, sequence, curve_key, has_output))
         after = Totals(
             sequence,
-            tuple(count + states[state] for state, count in enumerate(totals.states)),
-            max(totals.highest, max(rows, default=-1)),
+            tuple(states),
+            max(totals.highest, *rows) if rows else totals.highest,
             totals.metrics + len(self._new_metrics),
             totals.scalars + len(scalar_rows),
-            totals.outputs + new_logs,
+            totals.outputs + num_new_logs,
             totals.events + bool(events),
         )
         _check_numbers(rows, after)
-        return Batch(
-            after,
-            links,
-            self._new_metrics,
-            (
-                ("REPLACE INTO header VALUES (?, ?, ?)", [] if header is None else [encode_row(HEADER, 1, header)]),
-                ("REPLACE INTO trials VALUES (?, ?, ?, ?)", records),
-                (
-                    "INSERT INTO metrics VALUES (?, ?, ?)",
-                    [encode_row(METRICS, key, pair) for pair, key in self._new_metrics.items()],
-                ),
-                ("INSERT INTO scalars VALUES (?, ?, ?)", scalar_rows),
-                (
-                    "REPLACE INTO outputs VALUES (?, ?, ?)",
-                    [encode_row(OUTPUTS, number, texts) for number, texts in logs.items()],
-                ),
-                (
-                    "INSERT INTO events VALUES (?, ?, ?)",
-                    [encode_row(EVENTS, sequence, [after.events, *map(_event, events)])] if events else [],
-                ),
-                ("INSERT INTO writes VALUES (?, ?, ?)", [encode_row(WRITES, sequence, list(rows))]),
-            ),
-        )
+        stored: list[tuple[str, Sequence[tuple[Any, ...]]]] = [(_PUT_TRIAL, records)]
+        if header is not None:
+            stored.append((_PUT_HEADER, [encode_row(HEADER, 1, header)]))
+        if self._new_metrics:
+            new = [encode_row(METRICS, key, pair) for pair, key in self._new_metrics.items()]
+            stored.append((_ADD_METRIC, new))
+        if curves:
+            stored.append((_ADD_SCALARS, scalar_rows))
+        if logs:
+            stored.append((_PUT_OUTPUT, [encode_row(OUTPUTS, number, texts) for number, texts in logs.items()]))
+        if events:
+            stored.append((_ADD_EVENTS, [encode_row(EVENTS, sequence, [after.events, *map(_event, events)])]))
+        stored.append((_ADD_WRITE, [encode_row(WRITES, sequence, list(rows))]))
+        return Batch(after, links, self._new_metrics, stored)
 
     def _metric(self, title: str, series: str) -> int:
-        """Return the number of a title and series, a new one when they are new."""
-        pair = (title, series)
+        """Return the number of a title and series that may be new."""
+        pair = (printable(title), printable(series))
         metric = self._metrics.get(pair) or self._new_metrics.get(pair)
-        if metric is None:
-            pair = (printable(title), printable(series))
-            metric = self._metrics.get(pair) or self._new_metrics.get(pair)
         if metric is None:
             metric = self._new_metrics[pair] = self._totals.metrics + len(self._new_metrics) + 1
         return metric
 
-    def _former(self, rows: dict[int, TrialRow], reporting: set[int]) -> dict[int, Links]:
+    def _former(self, rows: dict[int, TrialRow], reporting: AbstractSet[int]) -> dict[int, Links]:
         """Return the links of all trials of this write that are in the journal.
 
         Trials that report without being given are added to ``rows`` as they are.
         """
         highest = self._totals.highest
-        former = {number: self._links[number] for number in rows if number in self._links}
+        former = {}
+        unknown = []
+        for number in rows:
+            links = self._links.get(number)
+            if links is not None:
+                former[number] = links
+            elif number <= highest:
+                unknown.append(number)
         others = reporting - rows.keys()
-        unknown = [number for number in {*rows, *others} if number <= highest and number not in former]
-        for number, found in (self._find(unknown) if unknown else {}).items():
-            former[number] = Links(found.row.state, found.curve, found.has_output)
-            if number in others:
-                rows[number] = found.row
-        missing = sorted(others - rows.keys())
-        if missing:
-            raise ValueError(f"Reports and logs belong to a trial, and there is no trial {missing[0]} in this journal.")
+        if unknown or others:
+            for number, found in self._find([*unknown, *others]).items():
+                former[number] = Links(found.row.state, found.curve, found.has_output)
+                if number in others:
+                    rows[number] = found.row
+            missing = sorted(others - rows.keys())
+            if missing:
+                raise ValueError(
+                    f"Reports and logs belong to a trial, and there is no trial {missing[0]} in this journal."
+                )
         return former
 
 
 def _check_numbers(rows: Mapping[int, TrialRow], after: Totals) -> None:
     """Refuse trials of numbers that a journal does not hold."""
-    if min(rows, default=0) < 0 or after.highest - after.trials > MOST_GAPS or after.trials > MOST_TRIALS:
+    lowest = min(rows, default=0)
+    if lowest < 0 or after.highest - after.trials > MOST_GAPS or after.trials > MOST_TRIALS:
         raise ValueError(
             f"A journal numbers trials from 0, holds at most {MOST_TRIALS:,}, and leaves at most {MOST_GAPS:,} numbers "
-            f"out; got trial {after.highest if min(rows) >= 0 else min(rows)}."
+            f"out; got trial {lowest if lowest < 0 else after.highest}."
         )
 
 

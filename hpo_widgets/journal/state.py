@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.journal.errors import damaged
 from hpo_widgets.journal.lease import Owner, refuse_living
@@ -25,19 +25,18 @@ MOST_GAPS = 1_000_000
 _LARGEST = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """How much a journal holds: what readers compare with what they find.
 
-    Parameters
+    Attributes
     ----------
-    sequence
+    sequence : int
         Sequence number of the last write; 1 for a new journal.
-    states
+    states : tuple of int
         Number of trials by `TrialState`.
-    highest
+    highest : int
         The highest number of a trial; -1 when there is none.
-    metrics, scalars, outputs, events
+    metrics, scalars, outputs, events : int
         Number of rows of these tables.
     """
 
@@ -64,15 +63,30 @@ class State(NamedTuple):
 
 def insert_state(connection: sqlite3.Connection, owner: Owner) -> None:
     """Write the row of a new journal, inside a transaction of the caller's."""
-    connection.execute("INSERT INTO state VALUES (1, ?, ?, ?)", _record(owner, Totals()))
+    connection.execute("INSERT INTO state VALUES (1, ?, ?, ?)", _record(owner, Totals(), owner.heartbeat))
 
 
-def renew_state(connection: sqlite3.Connection, owner: Owner, totals: Totals) -> bool:
-    """Write the row anew if ``owner`` still is the owner, inside a transaction of the caller's; else return False."""
-    done = connection.execute(
-        "UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1 AND token = ?",
-        (*_record(owner, totals), owner.token),
-    )
+def renew_state(connection: sqlite3.Connection, owner: Owner, totals: Totals, heartbeat: float) -> bool:
+    """Write the row anew if the owner still is the same, inside a transaction of the caller's.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In a transaction.
+    owner : Owner
+        Who owned the journal at the last write.
+    totals : Totals
+        What the journal holds with this write.
+    heartbeat : float
+        Unix seconds of now.
+
+    Returns
+    -------
+    bool
+        False: another owner has the journal, and the row is as it was.
+    """
+    token, data, crc = _record(owner, totals, heartbeat)
+    done = connection.execute("UPDATE state SET data = ?, crc = ? WHERE id = 1 AND token = ?", (data, crc, token))
     return done.rowcount == 1
 
 
@@ -100,7 +114,9 @@ def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> State:
     """
     former = read_state(connection, path)
     refuse_living(former.owner, path)
-    connection.execute("UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1", _record(owner, former.totals))
+    connection.execute(
+        "UPDATE state SET token = ?, data = ?, crc = ? WHERE id = 1", _record(owner, former.totals, owner.heartbeat)
+    )
     return former
 
 
@@ -119,12 +135,12 @@ def read_state(connection: sqlite3.Connection, path: Path) -> State:
     row = connection.execute("SELECT id, data, crc, token FROM state WHERE id = 1").fetchone()
     fields = decode_row(STATE, row, path, "the row that says how much it holds")
     try:
-        owner, sequence, states, *others = fields
-        totals = Totals(sequence, tuple(states), *others)
-        owner = None if owner is row[3] is None else _owner(owner, row[3])
+        sequence, states, highest, *others, heartbeat, owner = fields
+        totals = Totals(sequence, tuple(states), highest, *others)
+        owner = None if owner is row[3] is None else _owner(owner, heartbeat, row[3])
     except (TypeError, ValueError) as error:
         raise damaged(path, f"the row that says how much it holds has other fields ({error})") from error
-    sizes = (totals.sequence, *totals.states, totals.highest + 1, *others[1:])
+    sizes = (totals.sequence, *totals.states, totals.highest + 1, *others)
     if (
         len(states) != len(TrialState)
         or not all(type(size) is int and 0 <= size < _LARGEST for size in sizes)
@@ -135,25 +151,27 @@ def read_state(connection: sqlite3.Connection, path: Path) -> State:
     return State(owner, totals)
 
 
-def _owner(fields: object, token: bytes | None) -> Owner:
+def _owner(fields: list[Any], heartbeat: Any, token: bytes | None) -> Owner:
     """Check and make the owner of its fields."""
-    owner = Owner(*fields)  # type: ignore[misc]  # a wrong number of them is a TypeError
-    texts = (owner.host, owner.machine, owner.token)
-    if not all(type(text) is str for text in texts) or token != owner.token.encode("utf-8", "surrogatepass"):
+    host, machine, pid, started, own_token = fields
+    if not all(type(text) is str for text in (host, machine, own_token)) or token != own_token.encode():
         raise ValueError("its owner has no name")
-    numbers = (owner.pid, owner.started or 0, owner.heartbeat)
-    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+    if type(pid) is not int or not 0 <= pid < 2**31:
         raise ValueError("its owner has no process")
-    if type(owner.pid) is not int or not 0 <= owner.pid < 2**31:
-        raise ValueError("its owner has no process")
-    return owner
+    if not all(type(moment) in (int, float) and math.isfinite(moment) for moment in (started or 0, heartbeat)):
+        raise ValueError("its owner has no time")
+    return Owner(host, machine, pid, started, heartbeat, own_token)
 
 
-def _record(owner: Owner | None, totals: Totals) -> tuple[str | None, str, int]:
+def _record(owner: Owner | None, totals: Totals, heartbeat: float = 0.0) -> tuple[str | None, str, int]:
     """Return token, data and checksum."""
-    who = None
-    if owner is not None:
-        who = (owner.host, owner.machine, owner.pid, owner.started, owner.heartbeat, owner.token)
-    counts = (totals.highest, totals.metrics, totals.scalars, totals.outputs, totals.events)
-    data = encode((who, totals.sequence, totals.states, *counts))
+    sequence, states, *others = totals
+    # By far the most frequent text of a journal, and nearly the same each time.
+    counts = ",".join(map(str, others))
+    data = f"[{sequence},{list(states)},{counts},{heartbeat!r},{'null' if owner is None else _owner_text(owner)}]"
     return None if owner is None else owner.token, data, checksum(STATE, 1, data.encode())
+
+
+@lru_cache(maxsize=8)
+def _owner_text(owner: Owner) -> str:
+    return encode([owner.host, owner.machine, owner.pid, owner.started, owner.token])

@@ -352,12 +352,10 @@ class Journal:
 
     def _commit(self, totals: Totals, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do ``work`` in one transaction that also proves and renews the lease."""
-        with self._using() as connection:
-            owner = replace(self._owner, heartbeat=time.time())
-            with transaction(connection):
-                if not renew_state(connection, owner, totals):
-                    raise self._lease_lost(connection)
-                work(connection)
+        with self._using() as connection, transaction(connection):
+            if not renew_state(connection, self._owner, totals, time.time()):
+                raise self._lease_lost(connection)
+            work(connection)
         self._totals = totals
 
     def _lease_lost(self, connection: sqlite3.Connection) -> JournalLeaseLost:
