@@ -277,7 +277,11 @@ class Controller:
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
             if reason.code != "error":
                 reason = StopReason("error", f"the journal could not be written: {error}")
-        self.recorder.close_journal()
+        try:
+            self.recorder.close_journal()
+        except JournalError as error:
+            self.notice("journal", str(error))
+            reason = StopReason("error", f"the journal could not be written: {error}")
         self.callback_queue.close()
         return reason
 

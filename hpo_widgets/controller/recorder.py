@@ -220,12 +220,15 @@ class Recorder:
             self._journal.heartbeat()
 
     def close_journal(self) -> None:
-        """Give the lease back and close the files; `open_journal` takes them up again."""
+        """Give the lease back and close the files; `open_journal` takes them up again.
+
+        Raises `JournalError` when the journal was deleted or replaced and cannot be written again.
+        """
         self.reader.close()
-        if self._journal is not None:
-            self._sequence = self._journal.sequence
-            self._journal.close()
-            self._journal = None
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            self._sequence = journal.sequence
+            journal.close()
 
     def trial(self, number: int) -> Trial:
         """One trial as the journal has it; ``IndexError`` when there is none of that number."""

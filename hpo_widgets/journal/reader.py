@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from hpo_widgets.journal import schema
 from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader, connect_still, has_log
 from hpo_widgets.journal.errors import JournalDamaged, JournalError, damaged, explain
+from hpo_widgets.journal.presence import identity, write_backup
 from hpo_widgets.journal.rows import BulkColumns, decode_columns, decode_row, decode_trials, join_columns
 from hpo_widgets.journal.state import read_state
 from hpo_widgets.trials import TrialState
@@ -66,9 +67,12 @@ class JournalReader:
         The file.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = connection
+        self._busy_timeout = busy_timeout
+        self._file = identity(path)
+        self._search_id = read_header(connection, path)[0]
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
@@ -89,16 +93,10 @@ class JournalReader:
             The file was not touched.
         """
         path = Path(path).absolute()
-        schema.check_file(path)
         try:
-            if not has_log(path):
-                # Nobody is at work on it. This look leaves nothing beside a file that will not be opened after all.
-                with closing(connect_still(path)) as still:
-                    schema.check_connection(still, path)
-            connection = connect_reader(path, busy_timeout)
+            connection = _connect_checked(path, busy_timeout)
             try:
-                schema.check_connection(connection, path)
-                return cls(path, connection)
+                return cls(path, connection, busy_timeout)
             except BaseException:
                 connection.close()
                 raise
@@ -289,6 +287,33 @@ class JournalReader:
             read_state(connection, self.path)
             read_header(connection, self.path)
 
+    def backup(self, path: str | Path) -> Path:
+        """Write a copy of the journal, as it is at this moment, that can be viewed and continued like any other.
+
+        Also while its search is at work. Copying the file by other means misses what is still in its log.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The new file, or the folder for one of the same name.
+
+        Returns
+        -------
+        pathlib.Path
+            The new file.
+
+        Raises
+        ------
+        JournalError
+            When there is such a file, or it cannot be written.
+        """
+        path = Path(path).absolute()
+        if path.is_dir():
+            path /= self.path.name
+        with self._reading() as connection:
+            write_backup(connection, path)
+        return path
+
     def close(self) -> None:
         """Close the file and end a wait in another thread. May be called twice."""
         self._closed.set()
@@ -312,9 +337,27 @@ class JournalReader:
             if self._connection is None:
                 raise JournalError(f"The reader of {self.path} is closed; open it again (Journal.view).")
             try:
+                found = identity(self.path)
+                if found != self._file and found is not None:
+                    self._connection = self._follow_to_new_file(self._connection)
+                    self._file = found
                 yield self._connection
             except sqlite3.Error as error:
                 raise explain(error, self.path, "read") from error
+
+    def _follow_to_new_file(self, former: sqlite3.Connection) -> sqlite3.Connection:
+        """Open the file that has taken the path: its owner writes it again when it was deleted."""
+        connection = _connect_checked(self.path, self._busy_timeout)
+        is_same_search = False
+        try:
+            is_same_search = read_header(connection, self.path)[0] == self._search_id
+        finally:
+            if not is_same_search:
+                connection.close()
+        if not is_same_search:
+            raise JournalError(f"{self.path} was replaced by the journal of another search; open that one anew.")
+        former.close()
+        return connection
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -339,6 +382,22 @@ class JournalReader:
                 ):
                     raise _rows_missing(self.path, "trials")
         return found
+
+
+def _connect_checked(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """Open a journal to read and check that it is one."""
+    schema.check_file(path)
+    if not has_log(path):
+        # Nobody is at work on it. This look leaves nothing beside a file that will not be opened after all.
+        with closing(connect_still(path)) as still:
+            schema.check_connection(still, path)
+    connection = connect_reader(path, busy_timeout)
+    try:
+        schema.check_connection(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> tuple[str, dict[str, Any]]:

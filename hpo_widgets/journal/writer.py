@@ -11,13 +11,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hpo_widgets.journal import lease, schema
 from hpo_widgets.journal.batch import BatchMaker
 from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_new, connect_owner, transaction
 from hpo_widgets.journal.errors import JournalError, JournalLeaseLost, explain
-from hpo_widgets.journal.naming import journal_path, prepare_directory
+from hpo_widgets.journal.naming import SUFFIX, journal_path, prepare_directory
+from hpo_widgets.journal.presence import OpenFiles, write_again, write_backup
 from hpo_widgets.journal.reader import JournalReader, find_trials, read_header, read_metrics, read_running
 from hpo_widgets.journal.rows import encode_row
 from hpo_widgets.journal.state import State, Totals, give_back, insert_state, read_state, renew_state, take
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hpo_widgets.journal.rows import StoredTrial
     from hpo_widgets.trials import TrialRow
 
+_NEVER_CLOSED: list[sqlite3.Connection] = []
 _ENDED = frozenset(int(state) for state in TrialState if state.has_ended)
 _logger = logging.getLogger("hpo_widgets")
 
@@ -59,10 +61,14 @@ class Journal:
         owner: lease.Owner,
         hold: lease.LeaseHold,
         former: State,
+        busy_timeout: float,
     ) -> None:
         self.path = path
         self.last_owner_seen = None if former.owner is None else former.owner.heartbeat
         self._connection: sqlite3.Connection | None = connection
+        self._busy_timeout = busy_timeout
+        self._lost = ""
+        """Why nothing is written any more, when another file has taken the path."""
         self._owner = owner
         self._hold = hold
         self._pid = os.getpid()
@@ -73,6 +79,7 @@ class Journal:
         """Links of the trials that were written and have not ended."""
         self.search_id: str
         self.search_id, _ = read_header(connection, path)
+        self._files = OpenFiles(path)
         self._metrics: dict[tuple[str, str], int] = {
             pair: key for key, pair in enumerate(read_metrics(connection, former.totals, path), start=1)
         }
@@ -129,7 +136,7 @@ class Journal:
                 connection.close()
             connection = connect_owner(path, busy_timeout)
             try:
-                return cls(path, connection, owner, hold, State(None, Totals()))
+                return cls(path, connection, owner, hold, State(None, Totals()), busy_timeout)
             except BaseException:
                 connection.close()
                 raise
@@ -180,7 +187,7 @@ class Journal:
                 schema.check_connection(connection, path)
                 with transaction(connection):
                     former = take(connection, owner, path)
-                return cls(path, connection, owner, hold, former)
+                return cls(path, connection, owner, hold, former, busy_timeout)
             except BaseException:
                 _leave(connection, owner, path)
                 raise
@@ -290,15 +297,75 @@ class Journal:
         """Renew the lease; at least every 20 seconds while nothing is written. Raises as `write` does."""
         self._commit(self._totals, lambda _: None)
 
+    def ensure_in_place(self) -> None:
+        """Write the journal again if its file or its log was deleted, moved or replaced since it was opened.
+
+        Every write does this first, and `close` does it at last, so that nothing is lost without a word.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be written again, or another file has taken its name: that is left as it is, and what
+            this journal holds is in a file beside it, whose name the message says.
+        """
+        with self._using() as connection:
+            if self._files.are_in_place():
+                return
+            if self._files.is_replaced():
+                self._set_aside(connection)
+            try:
+                write_again(connection, self.path)
+            except JournalError as error:
+                raise JournalError(
+                    f"{self.path} was deleted or moved while its search was at work, and cannot be written again: "
+                    f"{error}"
+                ) from error
+            self._connection = None
+            self._connection = connect_owner(self.path, self._busy_timeout)
+            # The first read makes the log.
+            read_state(self._connection, self.path)
+            self._files = OpenFiles(self.path)
+        _logger.warning("%s was deleted or moved while its search was at work; it was written again.", self.path)
+
+    def _set_aside(self, connection: sqlite3.Connection) -> NoReturn:
+        """Write all that is open to a file of its own, because another one has taken the path."""
+        stem, count = self.path.name.removesuffix(SUFFIX), 1
+        rescued = self.path.with_name(f"{stem}-rescued{SUFFIX}")
+        while rescued.exists():
+            count += 1
+            rescued = self.path.with_name(f"{stem}-rescued-{count}{SUFFIX}")
+        write_backup(connection, rescued)
+        # Closing it would remove the log of the other file, by its name.
+        _NEVER_CLOSED.append(connection)
+        self._connection = None
+        lease.release(self._owner)
+        self._lost = (
+            f"{self.path} was replaced by another file while its search was at work. All that the search had written "
+            f"is in {rescued}; nothing more is written."
+        )
+        raise JournalError(self._lost)
+
     def close(self) -> None:
-        """Give the lease back and close the files. May be called twice."""
+        """Give the lease back and close the files. May be called twice.
+
+        Raises
+        ------
+        JournalError
+            As `ensure_in_place` does; the files are closed all the same.
+        """
         with self._reader_lock:
-            connection, self._connection = self._connection, None
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
-        if connection is not None:
-            _leave(connection, self._owner, self.path)
+        if self._connection is None:
+            return
+        try:
+            if os.getpid() == self._pid:
+                self.ensure_in_place()
+        finally:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                _leave(connection, self._owner, self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -335,6 +402,8 @@ class Journal:
     def _using(self) -> Iterator[sqlite3.Connection]:
         """Check that the journal may be used by this process, and say in words what SQLite cannot do."""
         connection = self._connection
+        if self._lost:
+            raise JournalError(self._lost)
         if connection is None:
             raise JournalError(f"The journal {self.path} is closed; open it again to write to it.")
         if os.getpid() != self._pid:
@@ -352,6 +421,7 @@ class Journal:
 
     def _commit(self, totals: Totals, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do ``work`` in one transaction that also proves and renews the lease."""
+        self.ensure_in_place()
         with self._using() as connection, transaction(connection):
             if not renew_state(connection, self._owner, totals, time.time()):
                 raise self._lease_lost(connection)

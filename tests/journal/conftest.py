@@ -42,17 +42,18 @@ def reseal(vandal, table, number, key_name):
 
 
 def change_owner(path, **fields):
-    """Change who owns a journal, as nobody does it; ``owner=None`` leaves it to nobody."""
-    names = ("host", "machine", "pid", "process_started", "heartbeat", "token")
+    """Change who owns a journal, as nobody does it."""
+    names = ("host", "machine", "pid", "process_started", "token")
 
     def change(value):
-        owner = dict(zip(names, value[0] or (None,) * 6, strict=True)) | fields
-        return [[owner[name] for name in names], *value[1:]]
+        *totals, heartbeat, owner = value
+        owner = dict(zip(names, owner or (None,) * len(names), strict=True)) | fields
+        return [*totals, fields.get("heartbeat", heartbeat), [owner[name] for name in names]]
 
     rewrite(path, "state", 1, change)
     with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
         (text,) = vandal.execute("SELECT data FROM state").fetchone()
-        vandal.execute("UPDATE state SET token = ?", (json.loads(text)[0][5],))
+        vandal.execute("UPDATE state SET token = ?", (json.loads(text)[-1][-1],))
 
 
 @pytest.fixture
