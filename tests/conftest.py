@@ -8,14 +8,20 @@ import threading
 import time
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from hypothesis import settings
 
+import tests
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.trials import TrialState
 
 # Tests import from these before their fixtures are asked for.
 pytest.register_assert_rewrite("tests.member_rows")
+
+# Trials get the functions of test modules as they get those of a notebook, by value: by name, each worker would import
+# the test module, and with it pytest and all that the tests need.
+cloudpickle.register_pickle_by_value(tests)
 
 DEADLINE = 60.0
 """Seconds after which something that a test waits for is taken to hang."""
