@@ -28,6 +28,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
 PYTEST = HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest
+# Tests start hundreds of interpreters, each of which would compile the package anew where bytecode is not to be kept.
+unexport PYTHONDONTWRITEBYTECODE
 # More workers than two cores have: many tests wait for the processes that they start.
 WORKERS ?= 3
 PYTEST_PARALLEL = $(PYTEST) --numprocesses $(WORKERS) --dist worksteal

@@ -295,7 +295,10 @@ def many(count):
     ]
 
 
-@pytest.mark.parametrize(("parameters", "most"), [(None, 1_000), (many(64), 9_000)], ids=["4", "64"])
+@pytest.mark.parametrize(
+    ("parameters", "most"),
+    [pytest.param(None, 1_000, id="4"), pytest.param(many(64), 9_000, id="64", marks=pytest.mark.slow)],
+)
 def test_a_trial_at_20000_sends_little_and_the_same_as_at_200(show, wire, refresh, parameters, most):
     search = ScriptedSearch(parameters)
     panel = show(SpacePanel, search)
