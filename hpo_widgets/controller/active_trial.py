@@ -91,6 +91,7 @@ class ActiveTrial:
             ]
             for (title, series), s in summaries.items()
         }  # fmt: skip
+        row.last_iteration = self.last_iteration
         return row
 
     def take_result(self, result: object, objectives: tuple[Objective, ...]) -> str | None:

@@ -109,6 +109,7 @@ class SearchState:
         # Where an end was reckoned after a restart, the machine's clock may have been set back before it.
         reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
         seconds = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
+        self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
         self.seen = {tuple(point) for point in bulk["parameters"]}
         in_epoch = bulk["epoch"] == self.epochs.number

@@ -25,7 +25,7 @@ Record = tuple[int, bytes, bytes, int]
 
 ArrayName = Literal[
     "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "manual",
-    "draw",
+    "draw", "last_iteration",
 ]  # fmt: skip
 
 
@@ -34,8 +34,8 @@ class BulkColumns(TypedDict):
 
     ``state`` uint8, ``epoch`` int32, ``values`` (n, k) float64 with NaN where there is none, ``iteration``
     (n, k) int64 with -1, ``started`` and ``ended`` float64 Unix seconds with NaN, ``duration`` float64 seconds with
-    NaN, ``worker`` int16 with -1, ``archived`` and ``manual`` bool, ``draw`` int64 with -1, ``parameters`` a list of
-    ``Space.encode`` lists.
+    NaN, ``worker`` int16 with -1, ``archived`` and ``manual`` bool, ``draw`` and ``last_iteration`` int64 with -1,
+    ``parameters`` a list of ``Space.encode`` lists.
     """
 
     number: np.ndarray
@@ -50,6 +50,7 @@ class BulkColumns(TypedDict):
     archived: np.ndarray
     manual: np.ndarray
     draw: np.ndarray
+    last_iteration: np.ndarray
     parameters: list[list[Any]]
 
 
@@ -149,6 +150,7 @@ def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> 
         int(row.manual),
         int(row.draw),
         None if row.job is None else printable(row.job),
+        int(row.last_iteration),
     ))  # fmt: skip
     more = encode((None if row.error is None else printable(row.error), row.summary, curve, int(has_output)))
     return number, data, more, checksum(TRIALS, number, data.encode(), more.encode())
@@ -193,7 +195,7 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
                 TrialRow(
                     record[0], state, epoch, point, values, iterations, NAN if started is None else started,
                     NAN if ended is None else ended, worker, bool(archived), bool(manual), draw, error, summary, job,
-                    NAN if duration is None else duration,
+                    NAN if duration is None else duration, last_iteration,
                 ),
                 sequence,
                 curve,
@@ -201,7 +203,7 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
             )
             for record, (
                 sequence, state, epoch, point, values, iterations, started, ended, duration, worker, archived, manual,
-                draw, job,
+                draw, job, last_iteration,
             ), (error, summary, curve, has_output) in zip(records, fields, more, strict=True)
         ]  # fmt: skip
     except (TypeError, ValueError, OverflowError) as error:
@@ -246,6 +248,7 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
             "archived": arrays[10].astype(np.bool_),
             "manual": arrays[11].astype(np.bool_),
             "draw": arrays[12].astype(np.int64),
+            "last_iteration": arrays[14].astype(np.int64),
             "parameters": list(columns[3]),
         }
     except (TypeError, ValueError, OverflowError) as error:
@@ -271,6 +274,7 @@ def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
         "archived": joined("archived"),
         "manual": joined("manual"),
         "draw": joined("draw"),
+        "last_iteration": joined("last_iteration"),
         "parameters": [point for part in parts for point in part["parameters"]],
     }
 
@@ -341,10 +345,10 @@ def printable(text: str) -> str:
 _ENTRIES = frozenset({float, int, bool, type(None)})
 """Types of what a point holds."""
 
-_NUM_FIELDS = 14
+_NUM_FIELDS = 15
 _INTEGERS = {1: (0, 2**53), 2: (0, 2**31), 9: (-1, 2**15), 10: (0, 2), 11: (0, 2), 12: (-1, 2**62)}
 """Position in ``data`` of whole numbers, with the lowest and what is above the highest."""
-_INTEGERS |= {0: (0, 2**53), 1: (0, len(TrialState))}
+_INTEGERS |= {0: (0, 2**53), 1: (0, len(TrialState)), 14: (-(2**62), 2**62)}
 _FLOATS = (6, 7, 8)
 
 

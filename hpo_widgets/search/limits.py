@@ -165,6 +165,13 @@ class Settings:
     stop_grace: float = 0.1
     report_period: float = 10.0
 
+    @property
+    def iterations(self) -> int | None:
+        """How many iterations all jobs together may take; None: any number."""
+        if self.total_max_jobs is None or self.max_iteration_per_job is None:
+            return None
+        return self.total_max_jobs * self.max_iteration_per_job
+
     @classmethod
     def checked(
         cls,
@@ -376,12 +383,9 @@ class Clock:
         wall_limit = settings.optimization_time_limit
         if self.has_own_deadline:
             wall_limit = wall_limit_until(self.time_limit, self.elapsed)
-        iterations = None
-        if settings.total_max_jobs is not None and settings.max_iteration_per_job is not None:
-            iterations = settings.total_max_jobs * settings.max_iteration_per_job
         return Budget(
             jobs=Limit(settings.total_max_jobs, num_ended),
-            iterations=Limit(iterations, num_iterations),
+            iterations=Limit(settings.iterations, num_iterations),
             compute_minutes=Limit(settings.compute_time_limit, self.compute_used),
             wall_minutes=Limit(wall_limit, self.elapsed),
         )

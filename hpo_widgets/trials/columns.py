@@ -94,6 +94,9 @@ class TrialColumns:
             np.full(_FIRST_CAPACITY, -1, dtype=np.int32) if choice else np.full(_FIRST_CAPACITY, NAN)
             for choice in self._is_choice
         ]
+        self._seconds = np.full(_FIRST_CAPACITY, NAN)
+        """How long each trial ran; NaN while it has not ended."""
+        self._last_iteration = np.full(_FIRST_CAPACITY, -1, dtype=np.int64)
         self._counts = [0] * len(TrialState)
 
     def __len__(self) -> int:
@@ -108,6 +111,13 @@ class TrialColumns:
         """Number of trials in each state."""
         with self._lock:
             return dict(zip(TrialState, self._counts, strict=True))
+
+    def seconds_and_iterations(self) -> tuple[float, int]:
+        """Seconds of all ended trials together, and iterations that all trials have reported."""
+        with self._lock:
+            seconds = np.nansum(self._seconds[: self._num_rows])
+            iterations = np.maximum(self._last_iteration[: self._num_rows], 0).sum()
+        return float(seconds), int(iterations)
 
     def state_of(self, number: int) -> TrialState:
         """State of one trial; ``IndexError`` when there is none of that number."""
@@ -146,6 +156,11 @@ class TrialColumns:
                         iteration[number, k] = -1 if at is None else at
                 started[number] = row.started
                 ended[number] = row.ended
+                duration = row.duration
+                if duration != duration:  # noqa: PLR0124 -- NaN; a clock may have been set back before the end
+                    duration = max(0.0, row.ended - row.started) if row.ended == row.ended else NAN
+                self._seconds[number] = duration
+                self._last_iteration[number] = row.last_iteration
                 epoch[number] = row.epoch
                 worker[number] = row.worker
                 archived[number] = row.archived
@@ -176,6 +191,9 @@ class TrialColumns:
             for name, array in self._arrays.items():
                 incoming = np.asarray(bulk[name], dtype=array.dtype)
                 array[numbers] = incoming.reshape((len(numbers), *array.shape[1:]))
+            reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
+            self._seconds[numbers] = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
+            self._last_iteration[numbers] = bulk["last_iteration"]
             points = bulk["parameters"]
             for index, column in enumerate(self._parameters):
                 absent = -1 if self._is_choice[index] else NAN
@@ -234,6 +252,8 @@ class TrialColumns:
         capacity = -(-max(num_rows, 2 * capacity) // _BLOCK) * _BLOCK
         self._last_changed = _grown(self._last_changed, capacity // _BLOCK, 0)
         self._block_changed = _grown(self._block_changed, capacity // _BLOCK, 0)
+        self._seconds = _grown(self._seconds, capacity, NAN)
+        self._last_iteration = _grown(self._last_iteration, capacity, -1)
         for name, array in self._arrays.items():
             empty = 0 if name in {"state", "epoch", "archived", "manual"} else -1
             self._arrays[name] = _grown(array, capacity, NAN if array.dtype.kind == "f" else empty)

@@ -66,6 +66,8 @@ class TrialRow:
         The id that its job has where it runs, such as a ClearML Task's; None on this machine.
     duration
         Seconds that it ran, by a clock that nobody sets; NaN while that is not known.
+    last_iteration
+        The highest iteration of any of its reports; -1 before the first.
     """
 
     number: int
@@ -84,6 +86,7 @@ class TrialRow:
     summary: dict[str, list[float]] | None = None
     job: str | None = None
     duration: float = NAN
+    last_iteration: int = -1
 
 
 class TrialSource(Protocol):

@@ -7,8 +7,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
@@ -101,9 +99,7 @@ class SearchViewer(JournalFollower, ReadableSearch):
         """Limits, and what is used of them."""
         settings = self._state.settings
         counts = self.counts
-        snapshot = self._shown.columns.snapshot()
-        # A trial that has not ended has NaN here; a journal may have been written while a clock was set back.
-        seconds = np.maximum(snapshot.ended - snapshot.started, 0.0)
+        seconds, iterations = self._shown.columns.seconds_and_iterations()
         wall = settings.optimization_time_limit
         if self._state.has_own_deadline:
             deadline = self._state.deadline
@@ -111,8 +107,8 @@ class SearchViewer(JournalFollower, ReadableSearch):
             wall = wall_limit_until(limit, self.elapsed_minutes)
         return Budget(
             jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
-            iterations=Limit(None, 0),
-            compute_minutes=Limit(settings.compute_time_limit, float(np.nansum(seconds)) / SECONDS_A_MINUTE),
+            iterations=Limit(settings.iterations, iterations),
+            compute_minutes=Limit(settings.compute_time_limit, seconds / SECONDS_A_MINUTE),
             wall_minutes=Limit(wall, self.elapsed_minutes),
         )
 

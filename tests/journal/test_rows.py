@@ -43,6 +43,7 @@ trial_rows = st.builds(
     summary=st.none() | st.dictionaries(st.text(), st.lists(numbers, min_size=7, max_size=7), max_size=3),
     job=st.none() | st.text(),
     duration=st.floats(allow_infinity=False),
+    last_iteration=st.integers(-1, 2**60),
 )
 
 
@@ -157,7 +158,7 @@ def test_columns_hold_all_trials_as_arrays(journal, make_row):
     columns = journal.reader.columns()
     assert set(columns) == {
         "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived",
-        "manual", "draw", "parameters",
+        "manual", "draw", "last_iteration", "parameters",
     }  # fmt: skip
     np.testing.assert_array_equal(columns["values"], [[1.0, math.nan], [math.nan, math.nan]])
     np.testing.assert_array_equal(columns["iteration"], [[3, -1], [-1, -1]])
@@ -172,6 +173,7 @@ def test_columns_hold_all_trials_as_arrays(journal, make_row):
     assert kinds == {
         "number": "i8", "state": "u1", "epoch": "i4", "values": "f8", "iteration": "i8", "started": "f8",
         "ended": "f8", "duration": "f8", "worker": "i2", "archived": "b1", "manual": "b1", "draw": "i8",
+        "last_iteration": "i8",
     }  # fmt: skip
 
 

@@ -410,6 +410,25 @@ def children():
     return set(psutil.Process().children(recursive=True))
 
 
+def test_iterations_that_were_used_are_counted_when_a_search_is_opened_again_and_in_a_view(search):
+    def train(x, trial):
+        for epoch in range(1, 11):
+            trial.report_scalar("validation", "loss", x, iteration=epoch)
+        trial.report_scalar("time", "seconds", 1.0, iteration=3)
+        return x
+
+    made = finished(search(train, total_max_jobs=2, max_iteration_per_job=100))
+    assert (made.budget.iterations.used, made.budget.iterations.limit) == (20, 200)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.budget.iterations == made.budget.iterations
+        assert viewer.budget.compute_minutes.used == pytest.approx(made.budget.compute_minutes.used, abs=1e-4)
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=train)
+    assert again.budget.iterations == made.budget.iterations
+    again.set_total_max_jobs(3)
+    finished(again)
+    assert again.budget.iterations.used == 30
+
+
 NOT_FOR_A_VIEW = {"close_files", "get_optimizer", "log_so_far", "next_poll"}
 """Members that need what runs the search."""
 

@@ -96,7 +96,18 @@ def test_counts_follow_the_states(columns):
 
 
 def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
-    rows = [row(number, TrialState(number % 6), archived=number % 2 == 0) for number in range(700)]
+    rows = [
+        row(
+            number,
+            TrialState(number % 6),
+            archived=number % 2 == 0,
+            started=100.0,
+            ended=float("nan") if number % 6 < 2 else 101.5,
+            duration=0.25 if number % 5 == 0 and number % 6 > 1 else float("nan"),
+            last_iteration=number % 4 - 1,
+        )
+        for number in range(700)
+    ]
     columns.put(rows)
     before = columns.snapshot()
     bulk = {
@@ -106,15 +117,26 @@ def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
             for name in ("state", "values", "iteration", "started", "ended", "epoch", "worker", "archived", "manual")
         },
         "parameters": [r.parameters for r in rows],
+        "duration": np.array([r.duration for r in rows]),
+        "last_iteration": np.array([r.last_iteration for r in rows]),
     }
     other = TrialColumns(COLUMNS, 1)
     other.load(bulk)
     after = other.snapshot()
     assert other.counts() == columns.counts()
+    assert other.seconds_and_iterations() == columns.seconds_and_iterations() != (0.0, 0)
     for name in ("numbers", "state", "values", "archived"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     for name in after.parameters:
         np.testing.assert_array_equal(after.parameters[name], before.parameters[name])
+
+
+def test_seconds_and_iterations_follow_the_rows(columns):
+    nan = float("nan")
+    columns.put([row(0, TrialState.RUNNING, started=100.0, last_iteration=7), row(1, started=100.0, ended=90.0)])
+    assert columns.seconds_and_iterations() == (0.0, 7)  # a clock was set back before the end
+    columns.put([row(0, started=100.0, ended=103.0, duration=2.5, last_iteration=9), row(2, ended=nan, duration=nan)])
+    assert columns.seconds_and_iterations() == (2.5, 9)
 
 
 def test_a_snapshot_does_not_change_any_more(columns):
