@@ -54,6 +54,7 @@ def test_the_code_is_opened_copied_and_closed_by_keyboard(notebook, panel):
     assert not notebook.complaints()
 
 
+@pytest.mark.slow
 def test_the_code_follows_what_a_hand_changes(notebook, panel):
     button(panel, "Code").click()
     box = panel.get_by_role("region", name="The search as Python")
@@ -66,6 +67,7 @@ def test_the_code_follows_what_a_hand_changes(notebook, panel):
     assert notebook.kernel("list(again.space.ranges['layers'])") == [1, 7]
 
 
+@pytest.mark.slow
 def test_where_a_page_may_not_copy_the_code_is_selected(notebook, panel):
     notebook.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
     button(panel, "Code").click()

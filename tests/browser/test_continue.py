@@ -61,7 +61,7 @@ def door(lab):
         path.unlink()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.open(TRAIN, SEARCH)
     notebook.use_theme(dark=dark)
@@ -110,6 +110,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.screenshot(f"continue-ended-{'dark' if dark else 'light'}", panel)
 
 
+@pytest.mark.slow
 def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     notebook.open(TRAIN, SEARCH)
     notebook.run_all()
@@ -122,6 +123,7 @@ def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     notebook.screenshot("continue-gone-new", panel)
 
 
+@pytest.mark.slow
 def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
     notebook.open(TRAIN, SEARCH, "optimizer.start(); optimizer.wait()")
     notebook.run_all()
@@ -137,6 +139,7 @@ def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
     notebook.kernel("widget.close()")
 
 
+@pytest.mark.slow
 def test_two_panels_of_one_search_stay_in_step(notebook, door):
     door.touch()
     notebook.open(TRAIN, SEARCH, "second = OptimizerWidget(optimizer)\nsecond")
@@ -162,7 +165,7 @@ def test_two_panels_of_one_search_stay_in_step(notebook, door):
     expect(panels.last.locator(".hpo-wait").get_by_role("status")).to_contain_text("the search has ended: stopped")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark, request):
     door.touch()
     notebook.open(

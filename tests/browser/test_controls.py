@@ -156,7 +156,7 @@ def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     expect(panel.get_by_role("button", name="trials in all: 200 / 300")).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):
     opened.use_theme(dark=dark)
     request.addfinalizer(lambda: opened.use_theme(dark=False))
@@ -177,6 +177,7 @@ def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):
     opened.screenshot(f"wait-narrow-{'dark' if dark else 'light'}", panel)
 
 
+@pytest.mark.slow
 def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
     notebook.open(PANEL)
     notebook.run_all()

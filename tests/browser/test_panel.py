@@ -256,6 +256,7 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.wait_kernel("widget._refresher._flow.is_acknowledged")
 
 
+@pytest.mark.slow
 def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
     notebook.open(PANEL)
     notebook.run_all()
@@ -299,6 +300,7 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
     assert opened.kernel("[str(first.status), str(search.status)]") == ["stopped", "idle"]
 
 
+@pytest.mark.slow
 def test_each_part_can_be_shown_alone(notebook):
     notebook.open("""
 from IPython.display import display
@@ -345,6 +347,7 @@ display(*parts)
     assert notebook.complaints() == []
 
 
+@pytest.mark.slow
 def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):
     opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     expect(panel.get_by_text("20000 completed")).to_be_visible()
@@ -388,7 +391,7 @@ widget
     assert notebook.page.evaluate("() => window.hit") is None
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_both_themes_are_readable(opened, panel, dark, request):
     opened.use_theme(dark=dark)
     request.addfinalizer(lambda: opened.use_theme(dark=False))
@@ -450,7 +453,7 @@ panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
 """
 
 
-@pytest.mark.parametrize("width", [320, 520])
+@pytest.mark.parametrize("width", [320, pytest.param(520, marks=pytest.mark.slow)])
 def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel, width):
     opened.kernel("search.command('start')")
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")

@@ -12,6 +12,7 @@ from tests.browser.hand import button, drag
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
 
+@pytest.mark.slow
 def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository):
     name = "01_quickstart.ipynb"
     shutil.copy(repository / "notebooks" / name, notebook.lab.root / name)

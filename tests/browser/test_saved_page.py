@@ -47,6 +47,7 @@ def test_a_page_shows_plots_without_kernel_and_network(tmp_path, open_saved):
     assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
+@pytest.mark.slow
 def test_dots_stand_above_their_ticks(tmp_path, open_saved):
     shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
 
@@ -77,6 +78,7 @@ def test_a_page_tells_of_no_lost_kernel_and_hides_nothing(tmp_path, open_saved, 
     assert status.evaluate("element => getComputedStyle(element).opacity") == "1"
 
 
+@pytest.mark.slow
 def test_a_page_offers_no_way_to_go_on(tmp_path, open_saved):
     search = ScriptedSearch()
     search.command("set_total_max_jobs", 20)
@@ -104,6 +106,7 @@ def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
     assert "controls are off" in shown.page.locator("header").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_a_page_follows_the_colour_scheme(tmp_path, open_saved, scheme, is_dark):
     shown = open_saved(save_html(figure(), tmp_path / "page.html").path, scheme)
@@ -112,6 +115,7 @@ def test_a_page_follows_the_colour_scheme(tmp_path, open_saved, scheme, is_dark)
     assert (max(map(int, re.findall(r"\d+", background)[:3])) < 128) == is_dark
 
 
+@pytest.mark.slow
 def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, open_saved, panel):
     saved = save_html(panel, tmp_path / "page.html")
     colours = []

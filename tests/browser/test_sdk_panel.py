@@ -105,6 +105,7 @@ def test_a_controller_is_started_steered_and_stopped_while_the_sdks_stop_blocks(
     assert not notebook.complaints()
 
 
+@pytest.mark.slow
 def test_what_the_sdks_strategy_cannot_do_is_disabled_with_the_reason(notebook):
     notebook.open("from served import *", OPTUNA)
     notebook.run_all()

@@ -145,44 +145,46 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
     assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
 
 
-@pytest.mark.parametrize(
-    ("field", "typed", "problem"),
-    [
-        ("lr, lower bound", "0.5", "must be below"),
-        ("dropout, lower bound", "0.5", "must be below"),
-        ("lr, upper bound", "0.00001", "must be below"),
-        ("lr, lower bound", "small", "Type a number"),
-        ("lr, lower bound", "", "Type a number"),
-        ("lr, lower bound", "  ", "Type a number"),
-        ("lr, lower bound", "NaN", "Type a number"),
-        ("lr, upper bound", "Infinity", "Type a number"),
-        ("lr, upper bound", "1e999", "Type a number"),
-        ("lr, upper bound", "0x10", "Type a number"),
-        ("lr, upper bound", "0,05", "Type a number"),
-        ("lr, upper bound", "<img src=x onerror=window.hit=1>", "Type a number"),
-        ("lr, lower bound", "0", "starts above 0"),
-        ("lr, lower bound", "-1", "starts above 0"),
-        ("dropout, lower bound", "-0.1", "limit is 0"),
-        ("dropout, upper bound", "1e300", "limit is 0.8"),
-        ("dropout, upper bound", "0.9", "limit is 0.8"),
-        ("layers, upper bound", "3.5", "whole number"),
-        ("layers, lower bound", "7", "must be below"),
-    ],
-)
-def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel, field, typed, problem):
-    box = panel.get_by_role("textbox", name=field)
-    before = box.input_value()
-    box.fill(typed)
-    box.press("Enter")
-    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
-    expect(box).to_have_attribute("aria-invalid", "true")
-    # Nor does it vanish when trials end.
-    opened.kernel("search.add_trial(0.5)")
-    expect(panel.get_by_role("alert").filter(has_text=problem)).to_be_visible()
-    expect(box).to_have_value(typed)
-    box.press("Escape")
-    expect(box).to_have_value(before)
-    assert commands(opened) == []
+NO_BOUNDS = [
+    ("lr, lower bound", "0.5", "must be below"),
+    ("dropout, lower bound", "0.5", "must be below"),
+    ("lr, upper bound", "0.00001", "must be below"),
+    ("lr, lower bound", "small", "Type a number"),
+    ("lr, lower bound", "", "Type a number"),
+    ("lr, lower bound", "  ", "Type a number"),
+    ("lr, lower bound", "NaN", "Type a number"),
+    ("lr, upper bound", "Infinity", "Type a number"),
+    ("lr, upper bound", "1e999", "Type a number"),
+    ("lr, upper bound", "0x10", "Type a number"),
+    ("lr, upper bound", "0,05", "Type a number"),
+    ("lr, upper bound", "<img src=x onerror=window.hit=1>", "Type a number"),
+    ("lr, lower bound", "0", "starts above 0"),
+    ("lr, lower bound", "-1", "starts above 0"),
+    ("dropout, lower bound", "-0.1", "limit is 0"),
+    ("dropout, upper bound", "1e300", "limit is 0.8"),
+    ("dropout, upper bound", "0.9", "limit is 0.8"),
+    ("layers, upper bound", "3.5", "whole number"),
+    ("layers, lower bound", "7", "must be below"),
+]
+
+
+def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel):
+    for field, typed, problem in NO_BOUNDS:
+        box = panel.get_by_role("textbox", name=field)
+        before = box.input_value()
+        box.fill(typed)
+        box.press("Enter")
+        said = panel.get_by_role("alert").filter(has_text=problem)
+        expect(said, f"{typed!r} as {field}").to_be_visible()
+        expect(box).to_have_attribute("aria-invalid", "true")
+        # Nor does it vanish when trials end.
+        opened.kernel("search.add_trial(0.5)")
+        expect(said).to_be_visible()
+        expect(box).to_have_value(typed)
+        box.press("Escape")
+        expect(box).to_have_value(before)
+        expect(said).to_be_hidden()
+        assert commands(opened) == []
     assert opened.page.evaluate("() => window.hit") is None
 
 
@@ -234,6 +236,7 @@ def test_two_views_dragged_at_once_end_up_equal(opened, views):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_each_view_keeps_the_end_that_the_other_has_moved(opened, views):
     page = opened.page
     first, second = views
@@ -260,6 +263,7 @@ widget
 """
 
 
+@pytest.mark.slow
 def test_64_parameters_scroll_and_can_be_found(notebook):
     notebook.open(IMPORTS + MANY)
     notebook.run_all()
@@ -401,6 +405,7 @@ def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(run
     assert running.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_on(running):
     name = running.save()
     drag(running.panel().get_by_role("slider", name="lr, lower end"), 90)

@@ -118,7 +118,12 @@ def show(opened):
     return shown
 
 
-@pytest.mark.parametrize("name", STATES)
+FAST = ("running", "all-failed", "odd-names")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in STATES]
+)
 def test_each_state_is_drawn_whole_in_both_themes(opened, show, name):
     state = STATES[name]
     panel = show(state.script, state.pill)
@@ -228,6 +233,7 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     panel = show("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     plot = panel.locator(".hpo-plot-host .bqplot")
@@ -247,7 +253,7 @@ def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     assert opened.complaints() == []
 
 
-@pytest.mark.parametrize("width", [340, 520])
+@pytest.mark.parametrize("width", [340, pytest.param(520, marks=pytest.mark.slow)])
 def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
     panel = show("fill()")
     panel.evaluate("(panel, width) => { panel.style.width = `${width}px`; dispatchEvent(new Event('resize')); }", width)

@@ -136,7 +136,7 @@ def test_retry_is_one_press(opened, table):
     assert opened.kernel("list(widget.selected)") == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_both_themes(opened, table, dark, request):
     opened.use_theme(dark=dark)
     request.addfinalizer(lambda: opened.use_theme(dark=False))

@@ -46,6 +46,7 @@ def everything(api):
     return {"projects": projects, "queues": queues, "workers": workers, "tasks": tasks}
 
 
+@pytest.mark.slow
 def test_the_tests_need_no_empty_server_and_clean_up(api):
     before = everything(api)
     mark = len(api.server.log)

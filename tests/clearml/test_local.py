@@ -147,6 +147,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_a_script_gets_each_value_with_its_type_by_argparse_and_by_connect(task_search, script, project):
     base = script(TAKES_ALL_KINDS.format(project=project)).said
     parameters = [DiscreteParameterRange(name, values) for name, values in KINDS.items()]
