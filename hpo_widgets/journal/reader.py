@@ -384,6 +384,12 @@ class JournalReader:
         return found
 
 
+def backup(journal: Path, path: str | Path) -> Path:
+    """Write a copy of a journal; see `JournalReader.backup`."""
+    with JournalReader.open(journal) as reader:
+        return reader.backup(path)
+
+
 def _connect_checked(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """Open a journal to read and check that it is one."""
     schema.check_file(path)

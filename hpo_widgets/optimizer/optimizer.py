@@ -15,6 +15,7 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
+from hpo_widgets.journal import backup
 from hpo_widgets.optimizer.commands import SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
@@ -476,6 +477,28 @@ class HyperParameterOptimizer(ReadableSearch):
     def journal_path(self) -> Path:
         """Where the journal is, or will be once the search was started."""
         return self._recorder.path
+
+    def backup(self, path: str | Path) -> Path:
+        """Write a copy of the journal that can be viewed and continued like any other, also while the search runs.
+
+        Copying the file by other means misses what is still in its log, and takes away its locks.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The new file, or the folder for one of the same name.
+
+        Returns
+        -------
+        pathlib.Path
+            The new file.
+
+        Raises
+        ------
+        JournalError
+            When there is such a file, it cannot be written, or the search was never started.
+        """
+        return backup(self.journal_path, path)
 
     @property
     def name(self) -> str:

@@ -59,6 +59,10 @@ class SearchViewer(JournalFollower, ReadableSearch):
         """Where the journal is."""
         return self.path
 
+    def backup(self, path: str | Path) -> Path:
+        """Write a copy of the journal; see `HyperParameterOptimizer.backup`."""
+        return self._reader.backup(path)
+
     @property
     def name(self) -> str:
         """The search's name."""

@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.journal import find
+from hpo_widgets.journal import JournalError, find
 from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
 from tests.member_rows.table import Table, finished
 
 
@@ -150,6 +151,18 @@ class RowsBeyondTheReference(Table):
         assert not made.journal_path.exists()
         finished(made)
         assert made.journal_path.is_file()
+
+    def test_backup_is_a_journal_that_opens_while_the_search_runs(self, optimizer, tmp_path):
+        made = optimizer()
+        with pytest.raises(JournalError, match="no journal"):
+            made.backup(tmp_path / "too early.sqlite")
+        finished(made)
+        copy = made.backup(tmp_path / "copies" / "copy.sqlite")
+        with SearchViewer(copy) as viewer:
+            assert viewer.id == made.id
+            assert viewer.snapshot().values.tolist() == made.snapshot().values.tolist()
+            again = viewer.backup(copy.parent / "again.sqlite")
+        assert again.is_file()
 
     def test_name_is_given_or_the_templates(self, optimizer):
         assert optimizer(name="mine").name == "mine"
