@@ -103,10 +103,15 @@ class FakeWorker(threading.Thread):
             self.error = error
 
     def _run(self):
-        while not self._closed.wait(0.02):
-            entry = self.call("queues.get_next_task", queue=self.queue).get("entry")
-            if entry is not None:
-                self._begin(entry["task"])
+        # The longer nothing came, the more seldom it asks: a request takes milliseconds of computing.
+        pause, next_look = 0.02, 0.0
+        while not self._closed.wait(0.01):
+            if time.monotonic() >= next_look:
+                entry = self.call("queues.get_next_task", queue=self.queue).get("entry")
+                if entry is not None:
+                    self._begin(entry["task"])
+                pause = 0.02 if entry is not None else min(1.5 * pause, 0.2)
+                next_look = time.monotonic() + pause
             if self.held and self.gate.is_set():
                 task = self.held.pop(0)
                 if self.status(task) == "in_progress":

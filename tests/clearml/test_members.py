@@ -194,6 +194,7 @@ def test_set_default_job_class_is_used_from_the_next_start(optimizer, worker):
         made.set_default_job_class(object)
 
 
+@pytest.mark.slow
 def test_start_locally_runs_trials_as_processes_of_this_machine(task_search, template):
     calls = []
     made = task_search(

@@ -195,6 +195,7 @@ print(json.dumps({{
 """
 
 
+@pytest.mark.slow
 def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, base_task, queue):
     source = REMOTE.format(project=project, base_task=base_task, queue=queue)
     first = script(source).said
@@ -304,6 +305,7 @@ print(json.dumps([report(number) for number in (20, 160)]))
 """
 
 
+@pytest.mark.slow
 def test_all_reports_of_a_search_together_cost_what_its_trials_do_and_not_their_square(
     script, passing_by, project, queue
 ):

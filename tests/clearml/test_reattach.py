@@ -128,7 +128,7 @@ def opened():
             assert search.wait(timeout=1.0)
 
 
-@pytest.mark.parametrize("journal", ["journals", "elsewhere"])
+@pytest.mark.parametrize("journal", [pytest.param("journals", marks=pytest.mark.slow), "elsewhere"])
 def test_running_trials_are_taken_over_and_the_budget_goes_on(dead_search, opened, worker, tmp_path, journal, own_ids):
     task_id, search_id = dead_search()
     before = list(worker.taken)
@@ -155,6 +155,7 @@ def own_ids(api_client):
     }
 
 
+@pytest.mark.slow
 def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, worker, tmp_path):
     task_id, _ = dead_search()
     worker.gate.set()
@@ -170,6 +171,7 @@ def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, wor
     assert again.counts[TrialState.COMPLETED] == 5
 
 
+@pytest.mark.slow
 def test_the_points_of_a_search_are_the_same_whether_its_journal_is_there_or_not(
     dead_search, opened, worker, tmp_path, task_search
 ):
@@ -254,6 +256,7 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     assert len(worker.taken) == 5
 
 
+@pytest.mark.slow
 def test_of_two_that_opened_a_stopped_search_only_one_runs_it_and_the_other_is_told(
     dead_search, opened, worker, own_ids, tmp_path
 ):
@@ -334,7 +337,13 @@ def kept_state(task_id):
     return json.loads(kept) if kept else None
 
 
-@pytest.mark.parametrize("resume", [lambda made: made.resume(), lambda made: made.command("resume")])
+@pytest.mark.parametrize(
+    "resume",
+    [
+        pytest.param(lambda made: made.resume(), id="method"),
+        pytest.param(lambda made: made.command("resume"), id="command", marks=pytest.mark.slow),
+    ],
+)
 def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_resumed(
     dead_paused_search, opened, worker, resume
 ):
@@ -351,6 +360,7 @@ def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_re
     assert Task.get_task(task_id=task_id).status == "completed"
 
 
+@pytest.mark.slow
 def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_answer(
     dead_paused_search, opened, worker, way
 ):

@@ -8,6 +8,8 @@ from clearml.automation import HyperParameterOptimizer
 
 from tests.clearml.recorded import calls, recorded, recorded_launch
 
+pytestmark = pytest.mark.slow
+
 CONTROLLER = """
 import json
 

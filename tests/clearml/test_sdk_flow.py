@@ -96,6 +96,7 @@ class TestARun:
         assert calls(trained.steps) == calls(recorded("template"))
         assert in_foreground(trained.steps) == in_foreground(recorded("template"))
 
+    @pytest.mark.slow
     def test_that_raises_ends_failed_with_the_reason(self, script, project):
         source = TEMPLATE.format(project=project)
         source = source.replace("logger = ", "print(json.dumps(task.id)); raise OSError('gone') #")

@@ -105,7 +105,14 @@ except Exception as error:
 """
 
 
-@pytest.mark.parametrize("where", ["in the environment", "in clearml.conf", "in the address"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "in the environment",
+        pytest.param("in clearml.conf", marks=pytest.mark.slow),
+        pytest.param("in the address", marks=pytest.mark.slow),
+    ],
+)
 def test_keys_that_are_refused_are_not_in_the_traceback(where, script, base_task, clearml_api, tmp_path):
     if where == "in the environment":
         keys = {"CLEARML_API_ACCESS_KEY": ACCESS_KEY, "CLEARML_API_SECRET_KEY": SECRET_KEY}
