@@ -162,8 +162,12 @@ class SdkSearch:
 
     @property
     def best_trial(self) -> Trial | None:
-        """The best completed trial, else the best with a value."""
+        """The best completed trial by the first objective, else the best with a value."""
         return self._trials.best()
+
+    def best_by(self, objective: int) -> Trial | None:
+        """The best completed trial by one objective, given by its index, else the best with a value."""
+        return self._trials.best(objective)
 
     @property
     def errors(self) -> Sequence[Notice]:

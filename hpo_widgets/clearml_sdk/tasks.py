@@ -146,9 +146,9 @@ class TaskTrials:
         """The k best trials, best first."""
         return [self.trial(number) for number in self.store.top(k)]
 
-    def best(self) -> Trial | None:
-        """The best completed trial, else the best with a value."""
-        number = self.store.best()
+    def best(self, objective: int = 0) -> Trial | None:
+        """The best completed trial by one objective, else the best with a value."""
+        number = self.store.best(objective)
         return None if number is None else self.trial(number)
 
     @property

@@ -14,10 +14,9 @@ from __future__ import annotations
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter
 from hpo_widgets.parameters.choice import DiscreteParameterRange
 from hpo_widgets.parameters.combination import ParameterSet
-from hpo_widgets.parameters.convert import as_parameter, as_parameters
+from hpo_widgets.parameters.convert import as_parameter, as_parameters, redeclared
 from hpo_widgets.parameters.numeric import NumericParameter, as_pair, check_limits
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
-from hpo_widgets.parameters.redeclared import redeclared
 
 __all__ = [
     "DiscreteParameterRange",

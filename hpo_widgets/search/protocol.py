@@ -182,7 +182,7 @@ class Search(Protocol):
 
     @property
     def best_trial(self) -> Trial | None:
-        """The best completed trial, else the best with a value."""
+        """The best completed trial by the first objective, else the best with a value: `best_by` for 0."""
         ...
 
     @property
@@ -222,6 +222,10 @@ class Search(Protocol):
 
     def trial(self, number: int) -> Trial:
         """One trial with its parameters, values and access to its curves and logs."""
+        ...
+
+    def best_by(self, objective: int) -> Trial | None:
+        """The best completed trial by one objective, given by its index, else the best with a value."""
         ...
 
     def top(self, k: int) -> Sequence[Trial]:

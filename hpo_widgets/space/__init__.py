@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hpo_widgets.space.codec import ColumnSpec
-from hpo_widgets.space.epoch import Space
 from hpo_widgets.space.layout import Condition, Occurrence, SetOccurrence
-from hpo_widgets.space.options import Point, Range
+from hpo_widgets.space.space import Point, Range, Space
+from hpo_widgets.space.stored import ColumnSpec
 
 __all__ = ["ColumnSpec", "Condition", "Occurrence", "Point", "Range", "SetOccurrence", "Space"]

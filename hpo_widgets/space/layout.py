@@ -1,4 +1,4 @@
-"""How the parameters of a space lie: leaf occurrences, ParameterSets, conditions, columns.
+"""How the parameters of a space lie: leaf occurrences, ParameterSets, conditions, columns, hard limits.
 
 A layout follows from the declared parameters alone and is the same in every space epoch, so that dimensions,
 columns and choice indices keep their meaning when a range changes.
@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     Kind,
@@ -21,12 +22,17 @@ from hpo_widgets.parameters import (
     ParameterSet,
     UniformIntegerParameterRange,
     UniformParameterRange,
+    as_pair,
     as_parameters,
 )
-from hpo_widgets.parameters.choices import identity
+from hpo_widgets.parameters.choices import identity, python_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Accepts = Callable[[int, Any], bool]
+
+Limits = dict[str, tuple[float | None, float | None]]
 
 
 class Condition(NamedTuple):
@@ -255,3 +261,144 @@ def _hull(name: str, numeric: list[NumericParameter], leaves: list[LeafParameter
         whole = LogUniformParameterRange(name, math.floor(math.log10(low)), math.ceil(math.log10(high)))
         return whole.with_range((low, high))
     return UniformParameterRange(name, low, high)
+
+
+def match(layout: Layout, point: Mapping[str, Any], accepts: Accepts) -> tuple[int | None, ...] | None:
+    """Find combinations whose names are exactly those of a point and whose values are accepted.
+
+    Parameters
+    ----------
+    layout : Layout
+        The space's.
+    point : mapping
+        Names and values.
+    accepts : callable
+        Tells whether an occurrence, by its index, can have a value.
+
+    Returns
+    -------
+    tuple of int or None
+        For each ParameterSet the first combination that fits, None for a set that is not part of the
+        point; None altogether when nothing fits.
+    """
+    chosen: list[int | None] = [None] * len(layout.sets)
+    rest = set(point)
+    for is_set, index in layout.top:
+        if is_set:
+            names = layout.sets[index].names & rest
+            if not _match_set(layout, index, point, names, accepts, chosen):
+                return None
+            rest -= names
+        else:
+            name = layout.occurrences[index].name
+            if name not in rest or not accepts(index, point[name]):
+                return None
+            rest.discard(name)
+    return None if rest else tuple(chosen)
+
+
+def _match_set(
+    layout: Layout,
+    which: int,
+    point: Mapping[str, Any],
+    names: set[str] | frozenset[str],
+    accepts: Accepts,
+    chosen: list[int | None],
+) -> bool:
+    """Choose a combination of one set, and of the sets inside it, that sets exactly some names."""
+    for number, (leaves, sets) in enumerate(layout.sets[which].combinations):
+        own = [layout.occurrences[index].name for index in leaves]
+        if not names.issuperset(own):
+            continue
+        rest = names.difference(own)
+        inner = [(index, layout.sets[index].names & rest) for index in sets]
+        if rest.difference(*(below for _, below in inner)):
+            continue
+        trial = list(chosen)
+        trial[which] = number
+        if all(accepts(index, point[name]) for index, name in zip(leaves, own, strict=True)) and all(
+            _match_set(layout, index, point, below, accepts, trial) for index, below in inner
+        ):
+            chosen[:] = trial
+            return True
+    return False
+
+
+def checked_limits(layout: Layout, limits: Mapping[str, Any]) -> Limits:
+    """Return hard limits as pairs of numbers or None.
+
+    Parameters
+    ----------
+    layout
+        The parameters of the space.
+    limits
+        Name to (low, high); None, for one of them, is no limit.
+
+    Returns
+    -------
+    Limits
+        Name to (low, high) in numbers, None for no limit.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a choice, bounds that fall or are no numbers, and limits that do not hold
+        the declared range.
+    """
+    checked: Limits = {}
+    for name, given in limits.items():
+        if name not in layout.columns:
+            raise ValueError(f"limits name an unknown parameter {name!r}. {near_match(name, layout.columns)}")
+        leaf = layout.columns[name].parameter
+        if isinstance(leaf, DiscreteParameterRange):
+            raise ValueError(f"{name!r} is a choice: its declared values are its limit, leave it out of limits")  # noqa: TRY004 - a wrong value of limits
+        low, high = (_limit(name, bound) for bound in as_pair(f"the limit of {name!r}", given))
+        if low is not None and high is not None and not low < high:
+            raise ValueError(f"the limits of {name!r} must rise from low to high, got ({low!r}, {high!r})")
+        bounds = leaf.range
+        if (low is not None and bounds[0] < low) or (high is not None and bounds[1] > high):
+            raise ValueError(f"the limits ({low!r}, {high!r}) of {name!r} do not hold its range {bounds!r}")
+        checked[name] = (low, high)
+    return checked
+
+
+def _limit(name: str, bound: Any) -> float | None:
+    bound = python_value(bound)
+    if bound is None:
+        return None
+    if isinstance(bound, bool) or not isinstance(bound, (int, float)) or math.isnan(bound):
+        raise ValueError(f"a limit of {name!r} must be a number or None, got {bound!r}")
+    return None if math.isinf(bound) else bound
+
+
+def within(own: LeafParameter, whole: LeafParameter, range_: tuple[Any, ...]) -> LeafParameter | None:
+    """Return what is left of one combination's parameter when the range of the shared name changes.
+
+    Parameters
+    ----------
+    own : LeafParameter
+        What the combination declares.
+    whole : LeafParameter
+        What all combinations declare under the name.
+    range_ : tuple
+        The new range of the name.
+
+    Returns
+    -------
+    LeafParameter or None
+        None when the combination is left without a value.
+    """
+    if isinstance(own, DiscreteParameterRange):
+        if isinstance(whole, NumericParameter):
+            kept = [value for value in own.declared if range_[0] <= value <= range_[1]]
+        else:
+            allowed = DiscreteParameterRange(own.name, range_)
+            kept = [value for value in own.declared if allowed.contains(value)]
+        return own.with_range(kept) if kept else None
+    # An outer edge moves with the shared range; an inner one stays where this combination has it.
+    low = range_[0] if own.declared[0] == whole.declared[0] else max(range_[0], own.declared[0])
+    high = range_[1] if own.declared[1] == whole.declared[1] else min(range_[1], own.declared[1])
+    try:
+        return own.with_range((low, high))
+    except ValueError:
+        return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_widgets.space.epoch import Space
+    from hpo_widgets.space.space import Space
 
 
 @dataclass(frozen=True)

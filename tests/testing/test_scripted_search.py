@@ -92,3 +92,12 @@ def test_the_top_is_ordered_by_the_sign(sign, best):
     search.add_trials([3.0, 1.0, None, 2.0])
     assert search.top(3)[0].number == best
     assert len(search.top(10)) == 3
+
+
+def test_the_best_of_several_objectives_is_the_best_by_one_of_them_and_the_top_is_the_front():
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    for values in ((0.2, 5.0), (0.1, 1.0), (0.1, 2.0), (0.9, 9.0), (0.15, 0.5)):
+        search.add_trial(value=values)
+    assert search.best_trial.number == search.best_by(0).number == 2
+    assert search.best_by(1).number == 3
+    assert {trial.number for trial in search.top(3)} == {0, 2, 3}
