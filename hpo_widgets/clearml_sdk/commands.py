@@ -89,15 +89,9 @@ class Commands:
             return why if patches.is_optuna else f"{why}: raise the number of jobs first"
         return None
 
-    def start(self, *, locally: bool | None = None) -> None:
-        """Start the search, or go on with what is left of its budget; returns at once.
-
-        Parameters
-        ----------
-        locally
-            Whether Tasks run in processes of this machine; default what the adapter was made with.
-        """
-        self._live.start(locally=self._live.locally if locally is None else locally)
+    def start(self) -> None:
+        """Start the search, or go on with what is left of its budget; returns at once."""
+        self._live.start()
 
     def stop(self) -> None:
         """Abort what runs and end the search; returns at once."""

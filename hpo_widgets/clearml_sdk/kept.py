@@ -15,7 +15,7 @@ from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.engines.clearml.values import is_same, literal
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import Parameter, as_parameter
-from hpo_widgets.search import COMMANDS, END_STATUS, SearchStatus, StopReason
+from hpo_widgets.search import COMMANDS, SearchStatus, StopReason
 from hpo_widgets.search.as_code import constructor_call
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -120,7 +120,7 @@ class KeptController:
         """What the optimizer Task's state and those of its trials tell."""
         reason = self.reason
         if reason is not None:
-            return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+            return self.trials.status_after(reason)
         is_running = self._view is not None and self._view.state is TrialState.RUNNING
         return SearchStatus.RUNNING if is_running or self.trials.active else SearchStatus.IDLE
 

@@ -74,13 +74,6 @@ class LiveController:
             Objective(one.title, one.series, ("min" if one.sign < 0 else "max") + ("_global" if one.extremum else ""))
             for one in getattr(metric, "objectives", [metric])
         )
-        self.declared = Space([as_parameter(parameter) for parameter in strategy._hyper_parameters])  # noqa: SLF001
-        self.history = RangeHistory(self.declared)
-        self.notices = Notices()
-        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
-        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
-        self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
-        self.commands = Commands(self)
         self.lock = threading.RLock()
         self._looking = threading.Lock()
         self._loop: threading.Thread | None = None
@@ -96,6 +89,13 @@ class LiveController:
         self.reason: StopReason | None = None
         self.is_starting = False
         self.stopping: threading.Thread | None = None
+        self.declared = Space([as_parameter(parameter) for parameter in strategy._hyper_parameters])  # noqa: SLF001
+        self.history = RangeHistory(self.declared)
+        self.notices = Notices()
+        self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
+        self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
+        self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
+        self.commands = Commands(self)
         self.limit_minutes = self._constructor_limit()
         self.compute_limit: float | None = strategy.compute_time_limit or None
         if not self.was_started:
@@ -204,7 +204,7 @@ class LiveController:
             return SearchStatus.IDLE
         reason = self.reason
         if reason is not None:
-            return END_STATUS.get(reason.code, SearchStatus.COMPLETED)
+            return self.trials.status_after(reason)
         if self._ending is not None:
             return SearchStatus.STOPPING
         if self.is_running or self.is_starting or self.watcher.is_watched:
@@ -329,9 +329,9 @@ class LiveController:
 
     # Start ----------------------------------------------------------------------------------------------
 
-    def start(self, *, locally: bool) -> None:
+    def start(self) -> None:
         """Start the controller, or go on with what is left of its budget; returns at once."""
-        start = self.optimizer.start_locally if locally else self.optimizer.start
+        start = self.optimizer.start_locally if self.locally else self.optimizer.start
         with self.lock:
             if self.status.is_alive or self.is_starting:
                 return
@@ -443,6 +443,9 @@ class LiveController:
             reason = self._why_ended()
         elif self.trials.active:
             return
+        num_failed = self.trials.num_failed_without_result
+        if num_failed and reason.code not in END_STATUS:
+            reason = StopReason(reason.code, f"{reason.sentence}; no trial has a result, {num_failed} failed")
         with self.lock:
             self._minutes_in_all = self.elapsed_minutes
             self.reason, self._ending = reason, None
@@ -472,8 +475,6 @@ class LiveController:
         ended = [trial for trial in trials if trial.state is not TrialState.ABORTED]
         if ended and all("without reporting" in (trial.row.error or "") for trial in ended):
             return StopReason("objective_never_reported", f"no job reported the objective: each {ended[-1].row.error}")
-        if ended and all(trial.state is TrialState.FAILED for trial in ended):
-            return StopReason("max_failures", f"all {len(ended)} jobs have failed, the last: {ended[-1].row.error}")
         limit = patches.total_max_jobs
         if limit and launched >= limit:
             return StopReason("total_max_jobs", f"all {limit} jobs have run")

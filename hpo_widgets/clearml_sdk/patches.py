@@ -28,7 +28,7 @@ Private names that are only read, because no public name gives the same: ``Searc
 still launches after a stop), ``_thread_reporter``, ``_task``, ``_experiment_completed_cb`` and
 ``_save_top_k_tasks_only``; ``RandomSeed._random``, the generator that ``set_random_seed`` seeds.
 
-Tried on clearml 2.1.12.
+Tried on clearml 2.1.12 and 2.0.0 with all tests of the adapter, and on 2.1.0 with those of Optuna and of steering.
 """
 
 from __future__ import annotations
@@ -126,6 +126,7 @@ class StrategyPatches:
         self._num_errors = 0
         self._looked_at: dict[str, float] = {}
         self._ended: set[str] = set()
+        self._read_again: set[str] = set()
         self._changed = threading.Condition()
         self.event = WakeableEvent(strategy._stop_event)  # noqa: SLF001
         strategy._stop_event = self.event  # noqa: SLF001
@@ -429,14 +430,19 @@ class StrategyPatches:
                 objective.sleep_interval = 0
             pause = max(_SECONDS_BETWEEN_LOOKS, float(self.strategy.pool_period_minutes) * 60.0)
             left = self._looked_at.get(task_id, 0.0) + pause - time.monotonic()
-            if left > 0 and self.event.wait(left):
+            if left > 0 and task_id not in self._read_again and self.event.wait(left):
                 time.sleep(_SECONDS_TO_AN_END)  # the job's end is on its way
             self._looked_at[task_id] = time.monotonic()
         if task_id in self._ended:
             self._ended.discard(task_id)
             job.status(force=True)
+        goes_on = bool(monitor_job(job))
+        if self.is_optuna and not goes_on and task_id not in self._read_again:
+            # Once more: Optuna is to see the last value, without which releases such as 2.1.0 fail.
+            self._read_again.add(task_id)
+            goes_on = True
         # A Task that was taken out of its queue is a draft again, which Optuna's workers would watch for ever.
-        return not self._is_refusing and bool(monitor_job(job))
+        return goes_on and not self._is_refusing
 
 
 class _PatchedStrategy(SearchStrategy):

@@ -11,6 +11,7 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskRecords, moment_of, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
 from hpo_widgets.objectives import ScalarSummary
+from hpo_widgets.search import END_STATUS, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import NAN, Trial, TrialRow, TrialState
 from hpo_widgets.trials.store import TrialStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import Summary
     from hpo_widgets.engines.clearml.reading import TaskView
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import StopReason
     from hpo_widgets.space import Space
 
 FIELDS = [*POLL_FIELDS, "system_tags"]
@@ -124,6 +126,16 @@ class TaskTrials:
     def num_ended(self) -> int:
         """How many have ended, in whatever state."""
         return len(self.all) - len(self.active)
+
+    @property
+    def num_failed_without_result(self) -> int:
+        """How many have failed, where no trial has a value at all; else 0."""
+        return sum(trial.state is TrialState.FAILED for trial in list(self.all)) if self.store.best() is None else 0
+
+    def status_after(self, reason: StopReason) -> SearchStatus:
+        """The status of a search that has ended: failed, too, where trials failed and none has a result."""
+        without = SearchStatus.FAILED if self.num_failed_without_result else SearchStatus.COMPLETED
+        return END_STATUS.get(reason.code, without)
 
     @property
     def compute_minutes(self) -> float:
@@ -319,6 +331,7 @@ class TaskTrials:
             row.ended = _seconds(ended) if ended else (time.time() if math.isnan(row.ended) else row.ended)
         else:
             row.ended = NAN
+        row.duration = trial.seconds if state.has_ended and not math.isnan(row.started) else NAN
         return _mark(row) != before
 
     def _state(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:

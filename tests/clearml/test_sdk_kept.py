@@ -77,7 +77,7 @@ def test_no_command_is_possible_and_each_says_why(controller, hand, opened):
     assert search.errors[-1].sentence == (
         "stop did nothing: this is a view of a search of ClearML's own controller, which runs elsewhere or has ended"
     )
-    widget = OptimizerWidget(search)
+    widget = OptimizerWidget.open(optimizer._task.id)
     assert widget.status == str(search.status)
     widget.close()
 

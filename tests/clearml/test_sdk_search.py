@@ -221,8 +221,8 @@ def test_a_search_whose_jobs_all_fail_has_failed(watched, hand, until):
     for task in [hand.take(), hand.take()]:
         hand.fail(task, "CUDA out of memory")
     until(search, lambda: not search.status.is_alive)
-    assert (search.status, search.stop_reason.code) == ("failed", "max_failures")
-    assert search.stop_reason.sentence == "all 2 jobs have failed, the last: CUDA out of memory"
+    assert (search.status, search.stop_reason.code) == ("failed", "total_max_jobs")
+    assert search.stop_reason.sentence == "all 2 jobs have run; no trial has a result, 2 failed"
 
 
 def test_a_completion_that_comes_after_the_abort_counts(watched, hand, until):
