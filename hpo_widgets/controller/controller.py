@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import asdict
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import complete
 from hpo_widgets.controller.callbacks import CallbackQueue
 from hpo_widgets.controller.proposals import make_proposals
+from hpo_widgets.controller.recorder import RETRY_SECONDS
 from hpo_widgets.controller.run import Run
 from hpo_widgets.controller.state import SearchState
 from hpo_widgets.journal import JournalError
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from hpo_widgets.viewer.journal_state import JournalState
 
 logger = logging.getLogger("hpo_widgets")
+
+LOCK_PATIENCE = 300.0
+"""So many seconds the end of a search waits for another program's lock on the journal."""
 
 
 class Controller:
@@ -62,6 +68,7 @@ class Controller:
         self.recorder = recorder
         self.commands = Commands(self.state, recorder, lambda: self._present_run)
         self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
+        recorder.on_locked = lambda sentence: self.notice("journal", sentence)
         self.notices: Sequence[Notice] = []
         """Written under ``_gate`` by any thread."""
         self.ended = threading.Event()
@@ -271,7 +278,7 @@ class Controller:
         if reason.code in {"error", "launch_failed"}:
             self.notice("search", reason.sentence)
         try:
-            self.recorder.flush()
+            self._write_end()
             self.callback_queue.hand_over()
         except Exception as error:  # noqa: BLE001 -- also what a journal does not take; the files are closed all the same
             self.notice("journal", f"{error} What was not written yet is kept in memory.")
@@ -284,6 +291,21 @@ class Controller:
             reason = StopReason("error", f"the journal could not be written: {error}")
         self.callback_queue.close()
         return reason
+
+    def _write_end(self) -> None:
+        """Write what is left, and wait for another program's lock; whoever stops the search does not wait for it."""
+        recorder = self.recorder
+        recorder.flush()
+        until = time.monotonic() + LOCK_PATIENCE
+        while recorder.locked_since is not None:
+            self._aborts_sent.set()
+            if time.monotonic() > until:
+                msg = f"another program held {recorder.path} locked for {LOCK_PATIENCE / SECONDS_A_MINUTE:g} minutes."
+                raise JournalError(msg)
+            while self._inbox.run_next():
+                pass
+            time.sleep(RETRY_SECONDS)
+            recorder.flush()
 
     def _set_ended(self, reason: StopReason) -> None:
         """Say that the search has ended; commands that came too late for it are done now."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.store import TrialStore
@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 0.005
 """Changes wait at most this long for company: one commit then serves all of them."""
+
+LOCK_SECONDS = 0.02
+"""So long a write waits for another program's lock before the search goes on; it is tried again and again."""
+
+RETRY_SECONDS = 0.1
+"""So long after a write that met a lock the next one is tried."""
+
+LOCK_TOLD_SECONDS = 1.0
+"""People are told of a lock that lasts longer than this."""
 
 FLUSH_ROWS = 256
 """So many changed rows are flushed at once, whatever the time."""
@@ -88,6 +97,11 @@ class Recorder:
         self._events: list[dict[str, Any]] = []
         self.due: float | None = None
         """When the next flush is due (``time.monotonic``); None: nothing waits."""
+        self.locked_since: float | None = None
+        """``time.monotonic()`` since when another program's lock keeps a run from writing; None: nothing does."""
+        self._is_lock_told = False
+        self.on_locked: Callable[[str], None] | None = None
+        """Called once with a sentence when a lock lasts."""
         self.on_ended: Callable[[TrialRow, int | None], None] | None = None
         """Called in order for each ended row once it is durable, with the best number then."""
 
@@ -98,7 +112,7 @@ class Recorder:
             self._jobs[row.number] = row.job
         if self.due is None:
             self.due = time.monotonic() + FLUSH_SECONDS
-        elif len(self._rows) >= FLUSH_ROWS:
+        elif len(self._rows) >= FLUSH_ROWS and self.locked_since is None:
             self.due = 0.0
 
     def job_of(self, number: int) -> str | None:
@@ -130,12 +144,20 @@ class Recorder:
             self.due = time.monotonic() + FLUSH_SECONDS
 
     def flush(self) -> None:
-        """Make durable, then show. After a `JournalError` everything waits for the next flush."""
+        """Make durable, then show. After a `JournalError` everything waits for the next flush.
+
+        In a run another program's lock raises nothing: everything waits, and `locked_since` says since when.
+        """
         self.due = None
         rows = list(self._rows.values())
         if rows or self._events or self._outputs or self._scalars:
             if self._journal is not None:
-                self._write(self._journal, rows)
+                try:
+                    self._write(self._journal, rows)
+                except JournalBusy:
+                    self._wait_for_lock()
+                    return
+                self.locked_since = None
             elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
                 with closing(self._reopened(whole=not self._has_owned)) as journal:
@@ -143,6 +165,19 @@ class Recorder:
                     self._sequence = journal.sequence
             # Before the first start nothing is worth a file; the events wait for it.
         self.shown.notify()
+
+    def _wait_for_lock(self) -> None:
+        """Have the next flush soon, and tell people of a lock that lasts."""
+        now = time.monotonic()
+        self.due = now + RETRY_SECONDS
+        if self.locked_since is None:
+            self.locked_since, self._is_lock_told = now, False
+        elif not self._is_lock_told and now - self.locked_since > LOCK_TOLD_SECONDS and self.on_locked is not None:
+            self._is_lock_told = True
+            self.on_locked(
+                f"another program holds {self.path} locked (a backup, a database browser?): until it lets go no trial "
+                "is launched and no result is shown; nothing is lost"
+            )
 
     def _write(self, journal: Journal, rows: list[TrialRow]) -> None:
         try:
@@ -174,13 +209,14 @@ class Recorder:
         top = set(self.shown.top(self._save_top_k, self.shown.has_ended))
         risen = sorted(top - self._kept)
         fallen = sorted((self._kept | {row.number for row in ended}) - top)
-        self._kept = top
+        self._kept |= set(fallen)  # until it is written
         is_archived = columns.archived(risen + fallen)
         for numbers, archived in ((risen, False), (fallen, True)):
             changed = [number for number in numbers if is_archived[number] != archived]
             if changed:
                 journal.set_archived(changed, archived=archived)
                 columns.set_archived(changed, archived)
+        self._kept = top
 
     def open_journal(self) -> None:
         """Make the journal, or take it up again; raises `JournalError` before anything has run."""
@@ -191,6 +227,8 @@ class Recorder:
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
             self._has_owned = True
+        self._journal.set_busy_timeout(LOCK_SECONDS)
+        self.locked_since = None
         self.run = self._journal.owner.token
 
     def _reopened(self, *, whole: bool = True) -> Journal:
@@ -217,7 +255,8 @@ class Recorder:
     def heartbeat(self) -> None:
         """Renew the lease that names this process the journal's owner."""
         if self._journal is not None:
-            self._journal.heartbeat()
+            with suppress(JournalBusy):  # who holds the lock keeps others from taking the lease, too
+                self._journal.heartbeat()
 
     def close_journal(self) -> None:
         """Give the lease back and close the files; `open_journal` takes them up again.
@@ -234,6 +273,10 @@ class Recorder:
         """One trial as the journal has it; ``IndexError`` when there is none of that number."""
         self.shown.columns.state_of(number)
         return self.reader.trial(number)
+
+    def unwritten_ends(self) -> list[TrialRow]:
+        """Rows of ended trials that a lock has kept from the journal so far."""
+        return list(self._ended)
 
     def ended_rows(self) -> list[TrialRow]:
         """All durable rows of ended trials, in the order of their numbers."""
@@ -253,6 +296,7 @@ class RecordedHistory(Sequence[Observation]):
 
     def __init__(self, recorder: Recorder, space: Space, num_numbered: int, active: frozenset[int]) -> None:
         self._recorder = recorder
+        self._unwritten = recorder.unwritten_ends()
         self._space = space
         # Trials that end later are told one by one; the history must not hold them too.
         self._later = active
@@ -270,9 +314,11 @@ class RecordedHistory(Sequence[Observation]):
 
     def _load(self) -> list[Observation]:
         if self._observations is None:
+            rows = {row.number: row for row in self._recorder.ended_rows()}
+            rows |= {row.number: row for row in self._unwritten}
             self._observations = [
                 Observation.of(row, self._space)
-                for row in self._recorder.ended_rows()
-                if row.number < self._end and row.number not in self._later
+                for number, row in sorted(rows.items())
+                if number < self._end and number not in self._later
             ]
         return self._observations

@@ -90,7 +90,7 @@ class Run:
         trials.prune(self._proposals.take_prunes())
         deadlines.check_if_due()
         next_ask = None
-        if trials.stop_reason is None and not state.is_paused:
+        if trials.stop_reason is None and not state.is_paused and recorder.locked_since is None:
             num_free = self._launch()
             self._proposals.ask(num_free, self._num_left())
             next_ask = self._proposals.next_ask
@@ -100,7 +100,10 @@ class Run:
             return reason
         if recorder.due is not None and time.monotonic() >= recorder.due:
             # Only after the launch: no free worker waits for the commit of what it did before.
+            was_locked = recorder.locked_since is not None
             self._record()
+            if was_locked:
+                return None  # where the lock is gone, trials are launched again
         until = min(moment for moment in (deadlines.next_check, recorder.due, next_ask) if moment is not None)
         for event in self.engine.wait(max(0.0, until - time.monotonic())):
             trials.receive(event)
@@ -140,6 +143,8 @@ class Run:
         state = self._state
         if state.active:
             return self._leave() if self.trials.has_waited_long_enough() else None
+        if self._recorder.locked_since is not None and self.trials.stop_reason is None:
+            return None
         return self.trials.stop_reason or state.stop_conditions.why_no_more(
             state.num_launched,
             self._proposals,

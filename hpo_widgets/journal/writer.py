@@ -345,6 +345,12 @@ class Journal:
         )
         raise JournalError(self._lost)
 
+    def set_busy_timeout(self, seconds: float) -> None:
+        """Change how long a write waits when another process holds the file locked."""
+        self._busy_timeout = seconds
+        with self._using() as connection:
+            connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
     def close(self) -> None:
         """Give the lease back and close the files. May be called twice.
 

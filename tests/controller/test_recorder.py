@@ -114,11 +114,15 @@ class EndedRows:
 
     def __init__(self, rows):
         self.rows = rows
+        self.unwritten = []
         self.times_read = 0
 
     def ended_rows(self):
         self.times_read += 1
         return self.rows
+
+    def unwritten_ends(self):
+        return self.unwritten
 
 
 @pytest.fixture
@@ -146,3 +150,10 @@ def test_a_history_stays_as_it_was_when_it_was_read(ended):
     assert len(history) == 6
     ended.rows.append(row(6))
     assert len(history) == 6
+
+
+def test_ends_that_a_lock_keeps_from_the_journal_are_in_it_too(ended):
+    ended.unwritten = [row(7), row(6), row(5, value=9.0)]
+    history = RecordedHistory(ended, SPACE, 8, frozenset())
+    assert [observation.number for observation in history] == list(range(8))
+    assert history[5].values == (9.0,)

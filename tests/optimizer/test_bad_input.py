@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.controller import controller, recorder
 from hpo_widgets.journal import JournalBusy, JournalDamaged, JournalError, JournalInUse, JournalVersionError, schema
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -459,38 +460,83 @@ def test_a_full_disk_ends_the_search_and_what_was_not_written_is_written_later(h
         assert [notice.sentence for notice in viewer.errors][: len(sentences)] == sentences
 
 
-def test_a_locked_journal_ends_the_search_and_keeps_what_it_had(held_search, gate):
-    made = held_search
-    on_the_journal(made, "PRAGMA busy_timeout = 20")
-    with closing(sqlite3.connect(made.journal_path)) as other:
-        other.execute("BEGIN IMMEDIATE")
+@contextmanager
+def locked(path):
+    """Another program holds the journal's lock on writing."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
+        "print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        yield
+        other.stdin.close()
+
+
+def test_a_search_waits_for_a_lock_on_its_journal_and_says_so(two_running, gate, until, monkeypatch):
+    monkeypatch.setattr(recorder, "LOCK_TOLD_SECONDS", 0.0)
+    made = two_running(total_max_jobs=6, seed=1)
+    with locked(made.journal_path):
         gate.open()
+        until(made, lambda: made.errors)
+        assert "another program holds" in made.errors[-1].sentence
+        assert made.counts == {**dict.fromkeys(TrialState, 0), TrialState.RUNNING: 2}  # shown is what is durable
+        assert made.is_running()
+    assert made.wait()
+    assert made.stop_reason.code == "total_max_jobs"
+    assert made.counts[TrialState.COMPLETED] == 6
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.counts == made.counts
+
+
+def test_stop_does_not_wait_for_a_lock_on_the_journal_and_the_end_is_written_behind_it(two_running):
+    made = two_running(total_max_jobs=6)
+    with locked(made.journal_path):
+        made.stop()
+        assert made._controller._engine._running == {}
+        assert made.status is SearchStatus.STOPPING
+    assert made.wait()
+    assert made.stop_reason.code == "stopped"
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.status is SearchStatus.STOPPED
+        assert viewer.counts[TrialState.ABORTED] == 2
+
+
+def test_a_model_knows_the_results_that_a_lock_keeps_from_the_journal(two_running, gate, until):
+    made = two_running(optimizer_class=OptimizerOptuna, total_max_jobs=4, seed=1)
+    with locked(made.journal_path):
+        gate.open()
+        while made._recorder.locked_since is None or len(made._controller.state.active):
+            made._controller.submit(lambda: None).result()
+        made.set_range("x", (0.0, 0.9))
+        made._controller.submit(lambda: None).result()
+    assert made.wait()
+    strategy = made.get_optimizer()
+    assert len([trial for trial in strategy.study.trials if trial.state.name == "COMPLETE"]) >= 3
+
+
+def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_running, gate, monkeypatch):
+    monkeypatch.setattr(controller, "LOCK_PATIENCE", 0.1)
+    made = two_running(total_max_jobs=6)
+    with locked(made.journal_path):
+        made.stop()
         assert made.wait()
-        other.rollback()
-    assert made.stop_reason.code == "error"
-    assert "another program holds it locked" in made.stop_reason.sentence
-    launched = made.budget.jobs.used
-    made.set_total_max_jobs(launched)
-    assert made.start() is False  # nothing is left to do, but all is written now
-    assert made.counts[TrialState.RUNNING] == 0
-    assert len(made.snapshot()) == launched
+        assert made.stop_reason.code == "error"
+        assert "locked" in made.stop_reason.sentence
+    gate.open()
+    finished(made)  # what was kept is written now
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.counts[TrialState.ABORTED] == 2
 
 
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     ended._controller.state.settings.total_max_jobs = 5
     monkeypatch.setattr("hpo_widgets.journal.writer.BUSY_TIMEOUT", 0.02)
     monkeypatch.setattr("hpo_widgets.journal.reader.BUSY_TIMEOUT", 0.02)
-    code = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
-        "print('locked', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(ended.journal_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout.readline() == "locked\n"
-        with pytest.raises(JournalBusy, match="holds it locked"):
-            ended.start()
-        other.stdin.close()
+    with locked(ended.journal_path), pytest.raises(JournalBusy, match="holds it locked"):
+        ended.start()
     assert not ended.is_running()
     finished(ended)
     assert ended.counts[TrialState.COMPLETED] == 5
