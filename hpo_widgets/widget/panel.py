@@ -154,6 +154,7 @@ class OptimizerWidget(ipywidgets.VBox):
             self._refresher.close()
             raise
         self.add_class("hpo-panel")
+        self._refresher.flow.follow(self._status_panel)
         self._refresher.add(self)
         t.link((self, "selected"), (self._table, "selected"))
         t.link((self, "selected"), (self._status_panel, "selected"))

@@ -1,7 +1,7 @@
 """Saved pages: one HTML file that shows widgets as they are now, without a kernel and without network.
 
 The file carries everything: the states of the widgets, the small manager that makes views of them
-(``js/src/saved.view.ts``) and the browser half of each widget library in use, taken from where the
+(``js/src/views/saved.ts``) and the browser half of each widget library in use, taken from where the
 library's own wheel installed it. Its content security policy forbids every request.
 """
 

@@ -253,7 +253,7 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
-    notebook.wait_kernel("widget._refresher._flow.is_acknowledged")
+    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
 
 
 @pytest.mark.slow
@@ -351,14 +351,14 @@ display(*parts)
 def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):
     opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     expect(panel.get_by_text("20000 completed")).to_be_visible()
-    flow = "widget._refresher._flow"
+    flow = "widget._refresher.flow"
     opened.wait_kernel(f"{flow}.is_acknowledged")
     for number in range(20):
         opened.kernel(f"search.add_trial(1.5 + {number} / 100)")
         opened.page.wait_for_timeout(50)
     expect(panel.get_by_text("20020 completed")).to_be_visible()
     # Never more than one update is under way, so nothing queues up.
-    assert opened.kernel(f"{flow}._sent.value - {flow}._acknowledged.value") <= 1
+    assert opened.kernel(f"{flow}.view.sent - {flow}.view.seen") <= 1
     opened.wait_kernel(f"{flow}.is_acknowledged")
     opened.screenshot("panel-20000", panel)
     assert opened.complaints() == []

@@ -148,10 +148,10 @@ def acknowledge(wire):
     """Answer from now on as a browser that keeps up: what nobody sees is not sent to it."""
 
     def begin(widget):
-        flow = widget._refresher._flow
+        view = widget._refresher.flow.view
         with widget._refresher.lock:
-            flow._sent.observe(lambda change: wire.browser_sets(flow._acknowledged, value=change["new"]), "value")
-            wire.browser_sets(flow._acknowledged, value=flow._sent.value)
+            view.observe(lambda change: wire.browser_sets(view, seen=change["new"]), "sent")
+            wire.browser_sets(view, seen=view.sent)
 
     return begin
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 import traitlets
@@ -259,3 +261,45 @@ def test_what_a_page_may_not_send_is_told_in_the_notices(panel, wire, refresh):
     assert newest == "page: status cannot be set by a page; nothing was changed"
     assert oldest.startswith("page: top_k must be a whole number of at least 1")
     assert (panel.top_k, panel._status_panel.status) == (10, "idle")
+
+
+def test_panels_of_a_search_share_one_thread(show, search):
+    before = threading.active_count()
+    for _ in range(20):
+        show(OptimizerWidget, search)
+    assert threading.active_count() == before + 1
+
+
+def test_a_closed_panel_is_freed(search):
+    panel = OptimizerWidget(search)
+    freed = weakref.ref(panel)
+    panel.close()
+    del panel
+    gc.collect()
+    assert freed() is None
+
+
+def test_a_panel_that_is_shown_no_more_is_hardly_refreshed(show, search, acknowledge, monkeypatch):
+    """As when its cell is run again: the view is gone, the widget is still there."""
+    forgotten, shown = show(OptimizerWidget, search), show(OptimizerWidget, search)
+    now = 1000.0
+    for panel in (forgotten, shown):
+        panel._refresher._clock = panel._refresher.flow._clock = lambda: now
+    acknowledge(shown)
+    num_refreshed = {forgotten: 0, shown: 0}
+    for panel in num_refreshed:
+        refresh = panel._refresher.refresh
+
+        def counted(panel=panel, refresh=refresh):
+            num_refreshed[panel] += 1
+            refresh()
+
+        monkeypatch.setattr(panel._refresher, "refresh", counted)
+    search.command("start")
+    thread = shown._refresher._thread
+    thread._refresh_those_due()
+    for second in range(1, 601):
+        now = 1000.0 + second
+        thread._refresh_those_due()
+    assert num_refreshed[shown] >= 600
+    assert num_refreshed[forgotten] < 40

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import traitlets as t
 
 from hpo_widgets.search import GivesCode
-from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 
 if TYPE_CHECKING:

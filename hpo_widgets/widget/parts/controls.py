@@ -8,8 +8,8 @@ import traitlets as t
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import typed_minutes
-from hpo_widgets.widget.parts.assets import asset
 from hpo_widgets.widget.parts.number_field import TypedPart
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
 
 if TYPE_CHECKING:

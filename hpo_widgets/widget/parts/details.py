@@ -11,7 +11,7 @@ import traitlets as t
 from hpo_widgets.search import TellsLogs
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text, trial_text
-from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.live_log import LiveLog
 from hpo_widgets.widget.parts.part import ViewPart
 

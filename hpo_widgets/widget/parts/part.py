@@ -10,6 +10,7 @@ import traitlets as t
 from hpo_widgets.widget.close_widget import close_tree
 from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.sources import as_search
+from hpo_widgets.widget.sync.flow import Acknowledging
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
@@ -53,7 +54,7 @@ class Following:
 _OF_EVERY_WIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
 
 
-class ViewPart(Following, anywidget.AnyWidget):
+class ViewPart(Following, Acknowledging, anywidget.AnyWidget):
     """A part with a browser module of its own, whose messages have a ``kind``.
 
     A page may set the traits that are tagged ``two_way``; what it says else, and values that make no
@@ -72,6 +73,8 @@ class ViewPart(Following, anywidget.AnyWidget):
         self.on_msg(self._receive)
         # Before anything is shown: what a person does must reach the search while a cell runs.
         act_while_cell_runs(self)
+        if self._owns_refresher:
+            self._refresher.flow.follow(self)
         self._refresher.add(self)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:

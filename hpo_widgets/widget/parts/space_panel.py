@@ -9,8 +9,8 @@ import traitlets as t
 
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.active_when import conditions
-from hpo_widgets.widget.parts.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.recent_samples import DrawnLately
 from hpo_widgets.widget.parts.rug import TriedValues

@@ -9,8 +9,8 @@ import traitlets as t
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts import summary
-from hpo_widgets.widget.parts.assets import asset
 from hpo_widgets.widget.parts.number_field import TypedPart
 from hpo_widgets.widget.parts.selection import TrialNumbers
 

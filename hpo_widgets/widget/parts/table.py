@@ -16,7 +16,7 @@ import traitlets as t
 
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text, trial_text
-from hpo_widgets.widget.parts.assets import asset
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.selection import TrialNumbers
 from hpo_widgets.widget.positive_int import WholeNumber

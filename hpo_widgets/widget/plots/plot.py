@@ -15,6 +15,7 @@ from hpo_widgets.widget.plots.fitting import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_series import TrialSeries
+from hpo_widgets.widget.sync.flow import FlowView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +60,16 @@ class TrialPlot(Following, ipywidgets.VBox):
         self._num_epochs = len(search.epochs)
         self._make(search, objective)
         super().__init__(**traits)
+        self._take_refresher(search, refresher)
         self.children = self._contents()
+        if self._owns_refresher:
+            # A figure of bqplot acknowledges nothing by itself.
+            view = FlowView()
+            self._refresher.flow.follow(view)
+            self.children = [*self.children, view]
         self._axis.log_scale = self.log_scale
         self.add_class("hpo-part")
-        self._follow(search, refresher, hidden=hidden)
+        self._refresher.add(self, hidden=hidden)
         self.observe(self._on_log_scale, "log_scale")
         self.observe(self._on_selected, "selected")
         if self.selected:

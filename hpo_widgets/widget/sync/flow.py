@@ -1,7 +1,8 @@
 """Updates are acknowledged by the browser, so that they never queue up.
 
-A counter is linked in the browser from a "sent" to an "acknowledged" widget. As the messages of a
-kernel arrive in order, an acknowledgement says that everything sent before it has been taken in.
+A view that is on a page answers the number of each update (``sent``) with the same number (``seen``). As the messages
+of a kernel arrive in order, the answer says that everything sent before it has been taken in. A view that was removed
+from its page answers nothing, so that a panel whose cell was run again costs next to nothing.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ipywidgets import IntText, jslink
+import anywidget
+import traitlets as t
 
-from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -19,6 +21,27 @@ if TYPE_CHECKING:
 
 _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0
+_NUM_BEFORE_PAUSES = 10
+_LONGEST_PAUSE = 60.0
+
+
+class Acknowledging(t.HasTraits):
+    """Traits of a widget whose view acknowledges updates, when `Flow.follow` is given it."""
+
+    sent = t.Int(0, help="Number of the newest update.").tag(sync=True)
+    seen = t.Int(0, help="Number of the newest update that a view has taken in.").tag(
+        sync=True, two_way=True, echo_update=False
+    )
+
+
+class FlowView(Acknowledging, anywidget.AnyWidget):
+    """Shows nothing; for a widget that has no view of ours to acknowledge updates."""
+
+    _esm = asset("flow.js")
+
+    def __init__(self) -> None:
+        super().__init__(layout={"display": "none"})
+        act_while_cell_runs(self)
 
 
 class Flow:
@@ -30,50 +53,69 @@ class Flow:
         Seconds between updates while the browser keeps up: at least in the mean, half of it at the least.
     on_acknowledged
         Called, on the thread that handles messages of the browser, when it has caught up.
+    clock
+        Seconds that never go back.
     """
 
-    def __init__(self, interval: float, on_acknowledged: Callable[[], None]) -> None:
+    def __init__(
+        self, interval: float, on_acknowledged: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._interval = interval
-        self._sent = IntText(0)
-        self._acknowledged = IntText(0)
-        self._link = jslink((self._sent, "value"), (self._acknowledged, "value"))
+        self._on_acknowledged = on_acknowledged
+        self._clock = clock
+        self.view: Acknowledging | None = None
+        self._num_sent = 0
         self._sent_at = self._due = float("-inf")
-        self._is_unattended = False
-        act_while_cell_runs(self._acknowledged)
-        self._acknowledged.observe(lambda _change: on_acknowledged(), "value")
+        self._num_unattended = 0
+
+    def follow(self, view: Acknowledging) -> None:
+        """Take the acknowledgements of ``view`` from here on."""
+        self.view = view
+        view.sent = self._num_sent
+        view.observe(lambda _change: self._on_acknowledged(), "seen")
 
     @property
     def is_acknowledged(self) -> bool:
         """True when the browser has taken in everything that was sent."""
-        return int(self._acknowledged.value) >= int(self._sent.value)
+        return self._num_seen >= self._num_sent
 
     @property
-    def is_followed(self) -> bool:
-        """True when a browser has answered to everything that was sent."""
-        return self.is_acknowledged and int(self._sent.value) > 0
+    def was_ever_seen(self) -> bool:
+        """True when a browser has acknowledged an update: what is saved is what it shows."""
+        return self._num_seen > 0
+
+    @property
+    def _num_seen(self) -> int:
+        return 0 if self.view is None else int(self.view.seen)
 
     def seconds_until_next(self) -> float:
         """How long the next update has to wait.
 
-        Without an acknowledgement (the page is closed, or was never there) there is still one
-        update a second, so that the state which is saved or reopened is true.
+        Without an acknowledgement (the page is closed, or was never there, or the cell was run again) there is still
+        one update a second, then ever fewer down to one a minute. An acknowledgement ends that at once.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self.is_acknowledged:
             return max(0.0, self._due - now)
         # The first silence lasts longer: a browser may be busy drawing.
-        patience = _UNATTENDED_INTERVAL if self._is_unattended else _PATIENCE
+        patience = _PATIENCE
+        if self._num_unattended:
+            doubled = max(0, self._num_unattended - _NUM_BEFORE_PAUSES)
+            patience = min(_UNATTENDED_INTERVAL * 2.0 ** min(doubled, 32), _LONGEST_PAUSE)
         return max(0.0, self._sent_at + patience - now)
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
-        self._is_unattended = not self.is_acknowledged
-        self._sent_at = now = time.monotonic()
+        self._num_unattended = 0 if self.is_acknowledged else self._num_unattended + 1
+        self._sent_at = now = self._clock()
         # Counted from when this one was due: from when it went out, every delay would slow the pace.
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
-        self._sent.value += 1
+        self._num_sent += 1
+        if self.view is not None:
+            self.view.sent = self._num_sent
 
     def close(self) -> None:
-        """Close the link and its two ends."""
-        for widget in (self._link, self._sent, self._acknowledged):
-            close_tree(widget)
+        """Listen no more."""
+        if self.view is not None:
+            self.view.unobserve_all("seen")
+            self.view = None

@@ -1,8 +1,8 @@
-"""The one way from a search to what is shown: at most ten times a second, on one thread.
+"""The one way from a search to what is shown: at most ten times a second, on one thread for each search.
 
-A search only raises a flag (`Search.subscribe`). The refresher's thread then takes the changes since
-its last version and hands them to its parts, under the lock of the widget. Nothing else writes
-traits outwards; what comes in becomes commands.
+A search only raises a flag (`Search.subscribe`). The thread then has the refresher of each widget take the changes
+since its last version and hand them to its parts, under the lock of the widget. Nothing else writes traits outwards;
+what comes in becomes commands.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +20,7 @@ from hpo_widgets.widget.sync.after_cell import after_each_cell
 from hpo_widgets.widget.sync.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1
 _CLOCK_INTERVAL = 1.0
+# Now and then the thread looks whether anybody is left.
+_LONGEST_WAIT = 60.0
 _MOST_NOTICES = 20
 
 
@@ -46,34 +49,139 @@ class Part(Protocol):
         ...
 
 
+class RefreshThread:
+    """The one thread that refreshes all widgets of a search, however many there are.
+
+    It holds them weakly and ends with the last one. Its set of refreshers and the dictionary of threads are read and
+    changed under ``_threads_lock`` only.
+
+    Parameters
+    ----------
+    search
+        The search to follow.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._refreshers: weakref.WeakSet[Refresher] = weakref.WeakSet()
+        self._has_ended = False
+        self._is_dirty = False
+        self._wake = threading.Event()
+        self._unsubscribe = search.subscribe(self._poke)
+        self._end_settling = after_each_cell(self._settle)
+        self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
+
+    @staticmethod
+    def add(refresher: Refresher) -> RefreshThread:
+        """Refresh this one from here on, on the thread of its search."""
+        search = refresher.search
+        with _threads_lock:
+            thread = _threads.get(id(search))
+            is_new = thread is None
+            if thread is None:
+                thread = _threads[id(search)] = RefreshThread(search)
+            thread._refreshers.add(refresher)
+        if is_new:
+            thread._thread.start()
+        thread.wake()
+        return thread
+
+    def remove(self, refresher: Refresher, *, waits: bool) -> None:
+        """Refresh this one no more; with the last one the thread ends, and is waited for where that may be."""
+        with _threads_lock:
+            self._refreshers.discard(refresher)
+            self._end_without_refreshers()
+        self.wake()
+        if waits and self._has_ended and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Have the thread look again at what is due."""
+        self._wake.set()
+
+    def pass_on_changes(self) -> None:
+        """Tell every refresher that the search has changed, when it has since this was called last."""
+        if self._is_dirty:
+            for refresher in self._living():
+                refresher.is_dirty = True
+            self._is_dirty = False
+
+    def _living(self) -> list[Refresher]:
+        with _threads_lock:
+            return list(self._refreshers)
+
+    def _end_without_refreshers(self) -> None:
+        if not self._refreshers and not self._has_ended:
+            self._has_ended = True
+            _threads.pop(id(self._search), None)
+
+    def _poke(self) -> None:
+        # Called on the search's thread, thousands of times a second: wakes ours once an update, and for the end.
+        if not self._is_dirty or not self._search.status.is_alive:
+            self._is_dirty = True
+            self.wake()
+
+    def _settle(self) -> None:
+        for refresher in self._living():
+            refresher.settle()
+
+    def _run(self) -> None:
+        while not self._has_ended:
+            self._wake.wait(self._seconds_to_wait())
+            self._wake.clear()
+            self._refresh_those_due()
+            with _threads_lock:
+                self._end_without_refreshers()
+        self._unsubscribe()
+        self._end_settling()
+
+    def _refresh_those_due(self) -> None:
+        for refresher in self._living():
+            if refresher.seconds_to_wait(self._is_dirty) == 0:
+                try:
+                    refresher.refresh()
+                except Exception:  # noqa: BLE001 -- the thread lives as long as a panel
+                    refresher.is_dirty = False
+                    _log.exception("the panel could not be refreshed")
+
+    def _seconds_to_wait(self) -> float:
+        waits = [refresher.seconds_to_wait(self._is_dirty) for refresher in self._living()]
+        return min((wait for wait in waits if wait is not None), default=_LONGEST_WAIT)
+
+
+_threads: dict[int, RefreshThread] = {}
+"""By the identity of the search, which its thread keeps alive."""
+_threads_lock = threading.Lock()
+
+
 class Refresher:
-    """Keeps the parts of one widget up to date with a search, from its own thread.
+    """Keeps the parts of one widget up to date with a search, on the thread that all widgets of the search share.
 
     Parameters
     ----------
     search
         The search to follow. It is never changed from here.
+    clock
+        Seconds that never go back.
     """
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.search = search
         self.lock = threading.RLock()
         self.notices: list[Notice] = []
+        self.is_dirty = False
         self._parts: list[Part] = []
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
         self._version = 0
         self._status = search.status
-        self._refreshed_at = time.monotonic()
+        self._clock = clock
+        self._refreshed_at = clock()
         self._writer: int | None = None
-        self._is_dirty = False
         self._is_closed = False
-        self._wake = threading.Event()
-        self._flow = Flow(_INTERVAL, self._wake.set)
-        self._unsubscribe = search.subscribe(self.poke)
-        self._end_settling = after_each_cell(self._settle)
-        self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
-        self._thread.start()
+        self.flow = Flow(_INTERVAL, self._wake, clock=clock)
+        self._thread: RefreshThread | None = None
+        self._thread = RefreshThread.add(self)
 
     @property
     def is_writing(self) -> bool:
@@ -120,11 +228,13 @@ class Refresher:
         with self.lock:
             if self._is_closed:
                 return
-            self._is_dirty = False
+            if self._thread is not None:
+                self._thread.pass_on_changes()
+            self.is_dirty = False
             self._status = self.search.status
-            self._refreshed_at = time.monotonic()
+            self._refreshed_at = self._clock()
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            everything = everything or has_ended or not self._flow.is_acknowledged
+            everything = everything or has_ended or not self.flow.is_acknowledged
             rows = self.search.changes_since(self._version)
             self._version = rows.version
             update = Update(self.search, rows)
@@ -135,21 +245,18 @@ class Refresher:
                     elif everything:
                         _refresh(part, Update(self.search, self.search.changes_since(self._hidden[id(part)])))
                         self._hidden[id(part)] = rows.version
-                self._flow.mark_sent()
+                self.flow.mark_sent()
 
     def close(self) -> None:
-        """End the thread and the subscription. The search goes on."""
+        """Refresh no more. The search goes on."""
         if self._is_closed:
             return
-        self._unsubscribe()
-        self._end_settling()
         self._is_closed = True
-        self._wake.set()
-        if threading.current_thread() is not self._thread and not self._holds_lock():
-            self._thread.join()
+        if self._thread is not None:
+            self._thread.remove(self, waits=not self._holds_lock())
         with self.lock:
             self._parts.clear()
-            self._flow.close()
+            self.flow.close()
 
     def _holds_lock(self) -> bool:
         """Whether the calling thread holds the lock: then the refresher's may be waiting for it."""
@@ -159,10 +266,10 @@ class Refresher:
             return False
         return True
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Have all that is shown true at the end of a cell, unless a browser follows: it may be what is saved."""
         with self.lock:
-            if not self._flow.is_followed:
+            if not self.flow.was_ever_seen:
                 self.refresh(everything=True)
 
     @contextlib.contextmanager
@@ -182,37 +289,33 @@ class Refresher:
 
     def poke(self) -> None:
         """Have the parts refreshed as soon as may be; costs nothing when that is due anyway."""
-        # Called on the search's thread, thousands of times a second: wakes ours once an update, and for the end.
-        if not self._is_dirty or not self.search.status.is_alive:
-            self._is_dirty = True
-            self._wake.set()
+        if not self.is_dirty:
+            self.is_dirty = True
+            self._wake()
 
-    def _run(self) -> None:
-        while True:
-            self._wake.wait(self._seconds_to_wait())
-            self._wake.clear()
-            if self._is_closed:
-                return
-            if self._seconds_to_wait() == 0:
-                try:
-                    self.refresh()
-                except Exception:  # noqa: BLE001 -- the thread lives as long as the panel
-                    self._is_dirty = False
-                    _log.exception("the panel could not be refreshed")
+    def _wake(self) -> None:
+        if self._thread is not None:
+            self._thread.wake()
 
-    def _seconds_to_wait(self) -> float | None:
-        """Seconds until the next update is due; 0 is now, None is when something changes."""
+    def seconds_to_wait(self, has_changed: bool = False) -> float | None:
+        """Return the seconds until the next update is due; 0 is now, None is when something changes.
+
+        Parameters
+        ----------
+        has_changed
+            Whether the search has changed, which not every refresher knows yet.
+        """
         status = self.search.status
         has_changed_status = status is not self._status
         if has_changed_status and not status.is_alive:
             # The end is shown at once, acknowledged or not: it may be what is saved.
             return 0.0
-        until_next = self._flow.seconds_until_next()
-        if self._is_dirty or has_changed_status:
+        until_next = self.flow.seconds_until_next()
+        if self.is_dirty or has_changed or has_changed_status:
             return until_next
         if not status.is_alive:
             return None
-        until_tick = _CLOCK_INTERVAL - (time.monotonic() - self._refreshed_at)
+        until_tick = _CLOCK_INTERVAL - (self._clock() - self._refreshed_at)
         return max(until_next, until_tick, 0.0)
 
 

@@ -2,9 +2,14 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { Lifetime } from "./lifetime";
 
-function fakeModel() {
+function fakeModel(state = {}) {
   const listeners = new Set();
   return {
+    get: (name) => state[name],
+    set: (name, value) => {
+      state[name] = value;
+    },
+    save_changes: mock.fn(),
     on: (_event, listener) => listeners.add(listener),
     off: (_event, listener) => listeners.delete(listener),
     change: () => {
@@ -68,4 +73,23 @@ test("listeners beyond the view's own nodes end with it", () => {
   lifetime.end();
   target.dispatchEvent(new Event("pagehide"));
   assert.equal(heard.mock.callCount(), 1);
+});
+
+test("a view acknowledges each update that it has painted, and a removed view none", async () => {
+  const state = { sent: 3, seen: 1 };
+  const [model, lifetime] = [fakeModel(state), new Lifetime()];
+  lifetime.paintOnChange(model, () => {});
+  assert.equal(state.seen, 3);
+  model.change();
+  await Promise.resolve();
+  assert.equal(model.save_changes.mock.callCount(), 1);
+  state.sent = 4;
+  model.change();
+  await Promise.resolve();
+  assert.equal(state.seen, 4);
+  lifetime.end();
+  state.sent = 5;
+  model.change();
+  await Promise.resolve();
+  assert.equal(state.seen, 4);
 });

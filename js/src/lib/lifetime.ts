@@ -2,6 +2,16 @@
 
 import type { AnyModel } from "@anywidget/types";
 
+/** Tells the kernel that the update that came last is on the page, so that it may send the next one. */
+function acknowledge<Model extends Record<string, unknown>>(model: AnyModel<Model>): void {
+  const sent = model.get("sent");
+  if (typeof sent === "number" && sent !== model.get("seen")) {
+    // Every model of this package has these two traits; see `Acknowledging`.
+    (model as unknown as AnyModel<{ seen: number }>).set("seen", sent);
+    model.save_changes();
+  }
+}
+
 export class Lifetime {
   private readonly controller = new AbortController();
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
@@ -10,8 +20,8 @@ export class Lifetime {
   readonly signal: AbortSignal = this.controller.signal;
 
   /**
-   * Paints now and after every change of the model. Several changes in a row, such as the traits of one update of the
-   * kernel, are painted once.
+   * Paints now and after every change of the model, and acknowledges the update. Several changes in a row, such as the
+   * traits of one update of the kernel, are painted once.
    */
   paintOnChange<Model extends Record<string, unknown>>(
     model: AnyModel<Model>,
@@ -25,6 +35,7 @@ export class Lifetime {
           isScheduled = false;
           if (!this.signal.aborted) {
             paint();
+            acknowledge(model);
           }
         });
       }
@@ -32,6 +43,7 @@ export class Lifetime {
     model.on("change", schedule);
     this.atEnd(() => model.off("change", schedule));
     paint();
+    acknowledge(model);
   }
 
   /** Calls `act` after some milliseconds, unless the view is removed or the returned function called before. */

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 
 import pytest
 
-from hpo_widgets.widget.sync.flow import Flow
+from hpo_widgets.widget.sync.flow import Flow, FlowView
 
 
 class Clock:
     def __init__(self):
         self.now = 1000.0
 
-    def monotonic(self):
-        return self.now
-
 
 @pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr("hpo_widgets.widget.sync.flow.time", SimpleNamespace(monotonic=made.monotonic))
-    return made
+def clock():
+    return Clock()
 
 
 @pytest.fixture
 def flow(clock, wire):
-    made = Flow(0.1, lambda: None)
+    made = Flow(0.1, lambda: None, clock=lambda: clock.now)
+    made.follow(FlowView())
     yield made
     made.close()
 
@@ -39,7 +34,7 @@ def send(clock, flow, wire):
     def send(late=0.0):
         clock.now += flow.seconds_until_next() + late
         flow.mark_sent()
-        wire.browser_sets(flow._acknowledged, value=flow._sent.value)
+        wire.browser_sets(flow.view, seen=flow.view.sent)
         return clock.now
 
     return send
@@ -64,7 +59,7 @@ def test_after_a_pause_updates_do_not_come_in_a_burst(send):
 def test_updates_out_of_turn_do_not_put_off_the_next(flow, wire):
     for _ in range(5):
         flow.mark_sent()
-    wire.browser_sets(flow._acknowledged, value=flow._sent.value)
+    wire.browser_sets(flow.view, seen=flow.view.sent)
     assert flow.seconds_until_next() == pytest.approx(0.1)
 
 
@@ -74,3 +69,34 @@ def test_nothing_goes_before_the_browser_has_acknowledged_for_two_seconds(clock,
     assert flow.seconds_until_next() == pytest.approx(2.0)
     clock.now += 2.0
     assert flow.seconds_until_next() == 0.0
+
+
+@pytest.fixture
+def updates_of_an_hour(clock, flow):
+    """Number of updates that go out in an hour in which nobody acknowledges any."""
+
+    def count():
+        end, num_updates = clock.now + 3600, 0
+        while clock.now < end:
+            clock.now += flow.seconds_until_next()
+            flow.mark_sent()
+            num_updates += 1
+        return num_updates
+
+    return count
+
+
+def test_what_nobody_sees_is_updated_once_a_second_at_first_and_once_a_minute_later(send, updates_of_an_hour):
+    send()
+    assert updates_of_an_hour() < 80
+
+
+def test_an_acknowledgement_ends_a_long_pause_at_once(clock, flow, send, updates_of_an_hour, wire):
+    send()
+    updates_of_an_hour()
+    clock.now += 1.0
+    assert flow.seconds_until_next() > 50
+    wire.browser_sets(flow.view, seen=flow.view.sent)
+    assert flow.seconds_until_next() == 0.0
+    flow.mark_sent()
+    assert flow.seconds_until_next() == pytest.approx(2.0)

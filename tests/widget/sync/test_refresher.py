@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.widget.sync.flow import FlowView
 from hpo_widgets.widget.sync.refresher import Refresher
 from tests.conftest import DEADLINE
 
@@ -40,26 +43,37 @@ class Browser:
     """Acknowledges on request, as the link of a page does."""
 
     def __init__(self, refresher, wire):
-        self._flow = refresher._flow
+        self._view = refresher.flow.view
         self._wire = wire
 
     def acknowledge(self):
-        self._wire.browser_sets(self._flow._acknowledged, value=self._flow._sent.value)
+        self._wire.browser_sets(self._view, seen=self._view.sent)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(refresher):
     """The time by which updates go out, which stands still: ``clock.now``."""
     made = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("hpo_widgets.widget.sync.flow.time", SimpleNamespace(monotonic=lambda: made.now))
+    refresher._clock = refresher.flow._clock = lambda: made.now
     return made
 
 
 @pytest.fixture
 def refresher(wire, search):
     made = Refresher(search)
+    made.flow.follow(FlowView())
     yield made
     made.close()
+
+
+@pytest.fixture
+def threads(search):
+    """The living threads that refresh widgets of the search."""
+
+    def living():
+        return [one for one in threading.enumerate() if one.name == f"hpo-widgets-refresher-{search.id}"]
+
+    return living
 
 
 @pytest.fixture
@@ -68,6 +82,12 @@ def part(refresher):
     made.refresher = refresher
     refresher.add(made)
     return made
+
+
+def assert_ended(threads):
+    for thread in threads():
+        thread.join(DEADLINE)
+    assert threads() == []
 
 
 def test_a_part_is_shown_everything_when_it_is_added(refresher, search):
@@ -106,15 +126,16 @@ def test_changes_are_merged_while_nothing_is_acknowledged(clock, search, part, r
     # The first silence lasts two seconds.
     assert len(part.updates) == num_updates
     clock.now += 2.0
+    refresher._thread.wake()
     part.wait_for(lambda: len(part.updates) > num_updates)
     assert part.updates[num_updates].rows.numbers.tolist() == [0, 1, 2]
 
 
 def test_an_acknowledgement_lets_the_next_update_go(clock, search, part, refresher, wire):
     refresher.refresh()
-    assert refresher._flow.seconds_until_next() > 1.0
+    assert refresher.flow.seconds_until_next() > 1.0
     Browser(refresher, wire).acknowledge()
-    assert refresher._flow.seconds_until_next() <= 0.1
+    assert refresher.flow.seconds_until_next() <= 0.1
     clock.now += 0.1
     search.add_trial(0.5)
     part.wait_for(lambda: 0 in part.numbers)
@@ -126,16 +147,14 @@ def test_without_a_browser_the_state_is_still_brought_up_to_date(search, part, r
     part.wait_for(lambda: 0 in part.numbers)
     search.add_trial(0.6)
     part.wait_for(lambda: 1 in part.numbers)
-    assert not refresher._flow.is_acknowledged
+    assert not refresher.flow.is_acknowledged
 
 
 def test_the_end_is_shown_without_waiting_for_an_acknowledgement(search, part, refresher):
     search.command("start")
     refresher.refresh()
-    refresher._flow.seconds_until_next = lambda: 3600.0
+    refresher.flow.seconds_until_next = lambda: 3600.0
     search.add_trial(0.5)
-    while refresher._wake.is_set():  # until the thread has seen that this is to wait for an hour
-        refresher._thread.join(0.001)
     search.set_status(SearchStatus.COMPLETED)
     part.wait_for(lambda: part.updates[-1].search.status is SearchStatus.COMPLETED and 0 in part.numbers)
 
@@ -159,7 +178,7 @@ def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     assert "Broken could not be refreshed" in caplog.text
 
 
-def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search, refresher, monkeypatch):
+def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search, refresher, threads, monkeypatch):
     wants_the_lock = threading.Event()
     refresh = refresher.refresh
 
@@ -179,11 +198,10 @@ def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search,
     closer.start()
     closer.join(DEADLINE)
     assert not closer.is_alive()
-    refresher._thread.join(DEADLINE)
-    assert not refresher._thread.is_alive()
+    assert_ended(threads)
 
 
-def test_closing_from_its_own_thread_does_not_hang(search, refresher):
+def test_closing_from_its_own_thread_does_not_hang(search, refresher, threads):
     class Closing:
         calls = 0
 
@@ -194,5 +212,45 @@ def test_closing_from_its_own_thread_does_not_hang(search, refresher):
 
     refresher.add(Closing())
     search.add_trial(0.5)
-    refresher._thread.join(DEADLINE)
-    assert not refresher._thread.is_alive()
+    assert_ended(threads)
+
+
+def test_all_refreshers_of_a_search_share_a_thread_which_ends_with_the_last(search, refresher, threads):
+    others = [Refresher(search) for _ in range(20)]
+    assert len(threads()) == 1
+    for other in others:
+        other.close()
+    assert len(threads()) == 1
+    refresher.close()
+    assert threads() == []
+
+
+def test_a_search_has_a_thread_again_after_all_were_closed(search, refresher, threads):
+    refresher.close()
+    later = Refresher(search)
+    assert len(threads()) == 1
+    recording = Recording()
+    recording.refresher = later
+    later.add(recording)
+    search.add_trial(0.5)
+    recording.wait_for(lambda: 0 in recording.numbers)
+    later.close()
+
+
+def test_every_refresher_of_a_search_hears_of_every_change(search, refresher, part):
+    other = Refresher(search)
+    second = Recording()
+    second.refresher = other
+    other.add(second)
+    # What one has seen is news to the other all the same.
+    search.add_trial(0.5)
+    refresher.refresh()
+    second.wait_for(lambda: 0 in second.numbers)
+    part.wait_for(lambda: 0 in part.numbers)
+    other.close()
+
+
+def test_a_refresher_that_nobody_holds_is_freed(search, refresher):
+    forgotten = weakref.ref(Refresher(search))
+    gc.collect()
+    assert forgotten() is None

@@ -29,5 +29,5 @@ def test_the_kernel_in_use_has_the_routing_that_is_known():
 
 def test_everything_that_a_person_presses_or_drags_acts_while_a_cell_runs(show, search):
     panel = show(OptimizerWidget, search)
-    for widget in (panel._controls, panel._space_panel, panel._refresher._flow._acknowledged):
+    for widget in (panel._controls, panel._space_panel, panel._status_panel):
         assert widget.comm._reply_subshell_for({}, "shell of the browser") == "shell of the browser"
