@@ -12,30 +12,29 @@ import traitlets as t
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.close_widget import close_tree
-from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.code import SearchCode
 from hpo_widgets.widget.parts.controls import SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.earlier import EarlierSearch, earlier_than
-from hpo_widgets.widget.parts.selection import TrialNumbers
+from hpo_widgets.widget.parts.part import as_search
 from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
-from hpo_widgets.widget.parts.tabs import PlotTabs
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
-from hpo_widgets.widget.positive_int import WholeNumber
-from hpo_widgets.widget.sources import as_search
-from hpo_widgets.widget.sync.pending_ranges import AskedRanges
+from hpo_widgets.widget.sync.pending_ranges import PendingRanges
 from hpo_widgets.widget.sync.refresher import Refresher
+from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.plot import TrialPlot
     from hpo_widgets.widget.sync.refresher import Update
 
 # Traits that have no first value of their own.
@@ -103,10 +102,10 @@ class OptimizerWidget(ipywidgets.VBox):
         "collections.abc.Mapping",
         help="Two-way. Name to (low, high) in values, or to the allowed choices. Assigning merges.",
     )
-    max_number_of_concurrent_tasks = WholeNumber(1, help="Two-way. Trials that may run at the same time.")
-    total_max_jobs = WholeNumber(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")
+    max_number_of_concurrent_tasks = PositiveInt(1, help="Two-way. Trials that may run at the same time.")
+    total_max_jobs = PositiveInt(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
-    top_k = WholeNumber(10, help="Two-way. How many trials count as the top.")
+    top_k = PositiveInt(10, help="Two-way. How many trials count as the top.")
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
     wait_timeout = TimeoutTrait(
         None, allow_none=True, help="Two-way. Minutes after which waiting ends in any case; None: it does not."
@@ -124,7 +123,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self._search = search
         self._opened: Search | None = None
         """The search, when it was opened for this panel (`open`)."""
-        self._asked = AskedRanges()
+        self._pending = PendingRanges()
         self._earlier: EarlierSearch | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._refresher = Refresher(search)
@@ -196,7 +195,7 @@ class OptimizerWidget(ipywidgets.VBox):
         counts = search.counts
         best = search.best_trial
         values = () if best is None else best.values
-        self._asked.answered(search)
+        self._pending.answered(search)
         with self.hold_trait_notifications():
             for name, value in {
                 "status": str(search.status),
@@ -213,7 +212,7 @@ class OptimizerWidget(ipywidgets.VBox):
                 "total_max_jobs": search.total_max_jobs,
             }.items():
                 self.set_trait(name, value)
-            if not self._asked.is_waiting:
+            if not self._pending.is_waiting:
                 self.ranges = MappingProxyType(dict(search.space.ranges))
 
     def close(self) -> None:
@@ -280,5 +279,33 @@ class OptimizerWidget(ipywidgets.VBox):
         now = self._search.space.ranges
         changed = {parameter: chosen for parameter, chosen in value.items() if chosen != now[parameter]}
         if changed:
-            self._asked.ask(self._search)
+            self._pending.ask(self._search)
             self._search.command("set_ranges", changed)
+
+
+class PlotTabs(ipywidgets.Tab):
+    """Shows one of several plots; nothing is sent for the others until they are looked at.
+
+    Parameters
+    ----------
+    plots
+        Title to plot. All but the first were added to the refresher as hidden ones.
+    refresher
+        The refresher that the plots follow.
+    """
+
+    def __init__(self, plots: Mapping[str, TrialPlot], refresher: Refresher) -> None:
+        self._refresher = refresher
+        super().__init__(children=list(plots.values()), titles=list(plots), selected_index=0)
+        self.add_class("hpo-part")
+        self.add_class("hpo-tabs-host")
+        act_while_cell_runs(self)
+        self.observe(self._on_shown, "selected_index")
+
+    def _on_shown(self, _change: object) -> None:
+        with self._refresher.lock:
+            for index, plot in enumerate(self.children):
+                if index == self.selected_index:
+                    self._refresher.show(plot)
+                else:
+                    self._refresher.hide(plot)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.trials import TrialState
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials import Trial, TrialState
 
 NO_VALUE = "–"
 _LEAST_PLAIN = 1e-3
@@ -88,3 +89,42 @@ def short(words: str, most: int) -> str:
 def ended(counts: Mapping[TrialState, int]) -> int:
     """How many trials have ended, in whatever way."""
     return sum(count for state, count in counts.items() if state.has_ended)
+
+
+# Whole numbers up to here are exact in a float, and of use in full.
+_MOST_EXACT = 10**15
+
+
+def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
+    """Value of a parameter: numbers with significant digits, choices by their label."""
+    if name not in trial.parameters:
+        return NO_VALUE
+    leaf: Any = space.leaf(name)
+    value: Any = trial.parameters[name]
+    if leaf.kind != "choice":
+        if leaf.kind == "int" and abs(value) < _MOST_EXACT:
+            return str(int(value))
+        return number(float(value), digits)
+    index = leaf.table.index_of(value)
+    return NO_VALUE if index is None else str(leaf.labels[index])
+
+
+def seconds(length: float) -> str:
+    """How long something took: ``12 ms``, ``1.6 s``, ``1:12``."""
+    if not math.isfinite(length):
+        return NO_VALUE
+    if length < 0.0995:
+        return f"{max(0.0, length) * 1e3:.0f} ms"
+    if length < 59.95:
+        return f"{length:.1f} s"
+    return duration(length / 60)
+
+
+def tail(lines: str, num_bytes: int) -> str:
+    """Return the end of a text, whole lines where it has some, at most so many bytes of UTF-8."""
+    data = lines.encode("utf-8", "replace")
+    if len(data) <= num_bytes:
+        return data.decode()
+    end = data[-num_bytes:].decode("utf-8", "ignore")
+    _, newline, whole = end.partition("\n")
+    return f"…\n{whole if newline and whole else end}"

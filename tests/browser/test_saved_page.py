@@ -11,8 +11,7 @@ from playwright.sync_api import expect
 
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget import OptimizerWidget
-from hpo_widgets.widget.saved_page import save_html
+from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
 from tests.browser.notebook import WHEN_AT_REST
 

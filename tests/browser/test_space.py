@@ -1,4 +1,4 @@
-"""The space panel under a person's hand: rugs, edges, bad input, many parameters, two views, a real search."""
+"""The space panel under a person's hand: rugs, suggestions, bad input, many parameters, two views, a real search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import SpacePanel
-from hpo_widgets.widget.saved_page import save_html
+from hpo_widgets.widget import save_html
 
 search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
 widget = SpacePanel(search)
@@ -74,17 +74,17 @@ def test_the_rug_shows_what_was_tried_and_the_triangle_the_best(opened, panel):
 
 
 def test_the_ghost_shows_where_values_are_drawn(opened, panel):
-    ghost = panel.get_by_role("group", name="dropout").locator(".hpo-ghost path")
+    ghost = panel.get_by_role("group", name="dropout").locator(".hpo-samples path")
     rail = panel.get_by_role("group", name="dropout").locator(".hpo-rail")
     assert ghost.bounding_box()["width"] == pytest.approx(rail.bounding_box()["width"], abs=2)
     for _ in range(4):
         opened.kernel("[search.add_trial(0.5, {'lr': 0.01, 'dropout': 0.1, 'layers': 2, 'activation': 'relu'})"
                       " for _ in range(5)]")  # fmt: skip
-    expect(panel.locator(".hpo-ghost title").nth(1)).to_have_text(re.compile("drawn of late"))
+    expect(panel.locator(".hpo-samples title").nth(1)).to_have_text(re.compile("drawn of late"))
     places, heights = zip(*HIGHER.findall(ghost.get_attribute("d")), strict=True)
     # Up is less: the place with the least is where most was drawn.
     assert float(places[heights.index(min(heights, key=float))]) == pytest.approx(200, abs=15)
-    layers = panel.get_by_role("group", name="layers").locator(".hpo-ghost path").get_attribute("d")
+    layers = panel.get_by_role("group", name="layers").locator(".hpo-samples path").get_attribute("d")
     humps = [float(height) for _, height in HIGHER.findall(layers)][::2]
     assert humps.index(min(humps)) == 1
 
@@ -327,7 +327,7 @@ widget
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("space-names", notebook.panel())
     cut = space.evaluate(
-        """space => [...space.querySelectorAll('.hpo-parameter-name, .hpo-chip, .hpo-edge')]
+        """space => [...space.querySelectorAll('.hpo-parameter-name, .hpo-chip, .hpo-widen')]
              .filter(node => node.getBoundingClientRect().right > space.getBoundingClientRect().right).length"""
     )
     assert cut == 0

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
-from hpo_widgets.widget.saved_page import save_html
+from hpo_widgets.widget import save_html
 
 class Output:
     def scalars(self, number):

@@ -48,12 +48,13 @@ class Wire:
         return [(one, message) for one in self.comms for message in one.sent]
 
     def updates(self, widget=None):
-        """The states that were sent as updates, of one widget or of all."""
-        return [
-            message["state"]
+        """The states that were sent as updates, of one widget or of all, without the number of the update."""
+        states = [
+            {name: value for name, value in message["state"].items() if name != "sent"}
             for one, message in self.messages()
             if message.get("method") == "update" and (widget is None or one is widget.comm)
         ]
+        return [state for state in states if state]
 
     def touched(self):
         """Widgets' comms that got an update."""

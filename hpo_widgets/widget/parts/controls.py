@@ -8,8 +8,8 @@ import traitlets as t
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import typed_minutes
-from hpo_widgets.widget.parts.number_field import TypedPart
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.parts.number_field import NumberFieldPart
 from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COMMANDS = ("start", "pause", "resume", "stop")
 
 
-class SearchControls(TypedPart):
+class SearchControls(NumberFieldPart):
     """Buttons that start, pause, resume and stop a search, and wait for its end.
 
     They act while a cell runs. What the search cannot do is shown disabled, with the reason. Waiting blocks

@@ -10,12 +10,13 @@ import traitlets as t
 
 from hpo_widgets.search import TellsLogs
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import text, trial_text
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.parts.live_log import LiveLog
 from hpo_widgets.widget.parts.part import ViewPart
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from hpo_widgets.search import Search
     from hpo_widgets.trials import Trial
     from hpo_widgets.widget.sync.refresher import Refresher, Update
@@ -89,7 +90,7 @@ class TrialDetails(ViewPart):
             if is_running and (printed is not None or not self._asks_for_log):
                 described |= _printed_so_far(printed)
             elif self._asks_for_log:
-                described["log"] = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
+                described["log"] = text.tail((printed or "").rstrip(), _LOG_BYTES)
             for name, value in described.items():
                 self.set_trait(name, value)
 
@@ -126,13 +127,13 @@ def _described(search: Search, number: int | None, trial: Trial | None, *, with_
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
         "scalars": _scalars(trial),
-        "log": trial_text.tail("\n".join(filter(None, (stdout.rstrip(), stderr.rstrip()))), _LOG_BYTES),
-        "traceback": trial_text.tail(traceback, _LOG_BYTES),
+        "log": text.tail("\n".join(filter(None, (stdout.rstrip(), stderr.rstrip()))), _LOG_BYTES),
+        "traceback": text.tail(traceback, _LOG_BYTES),
     }
 
 
 def _printed_so_far(printed: str | None) -> dict[str, str]:
-    log = trial_text.tail((printed or "").rstrip(), _LOG_BYTES)
+    log = text.tail((printed or "").rstrip(), _LOG_BYTES)
     if printed is None:
         return {"log": log, "sentence": "Its output is shown when it has ended."}
     return {"log": log, "sentence": "" if log else "It has printed nothing so far."}
@@ -140,7 +141,7 @@ def _printed_so_far(printed: str | None) -> dict[str, str]:
 
 def _sentence(trial: Trial) -> str:
     if trial.error:
-        return trial_text.tail(trial.error, _VALUE_BYTES)
+        return text.tail(trial.error, _VALUE_BYTES)
     return ""
 
 
@@ -149,7 +150,7 @@ def _parameter(search: Search, trial: Trial, name: str) -> str:
     # A label may be shortened; here is room for the whole.
     if isinstance(value, str):
         return value if len(value) <= _VALUE_BYTES else f"{value[:_VALUE_BYTES]}…"
-    return trial_text.parameter(search.space, trial, name, digits=_DIGITS)
+    return text.parameter(search.space, trial, name, digits=_DIGITS)
 
 
 def _scalars(trial: Trial) -> list[list[str]]:
@@ -171,7 +172,7 @@ def _times(trial: Trial) -> list[list[str]]:
     lines = [
         ["started", _when(trial.started)],
         ["ended", _when(trial.ended)],
-        ["took", trial_text.seconds(trial.duration)],
+        ["took", text.seconds(trial.duration)],
         ["worker", str(trial.worker) if trial.worker >= 0 else text.NO_VALUE],
         ["space", str(trial.epoch + 1)],
     ]
@@ -185,3 +186,52 @@ def _when(at: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
     except (OverflowError, ValueError, OSError):  # a journal may hold any number
         return text.NO_VALUE
+
+
+_INTERVAL = 1.0
+
+
+class LiveLog:
+    """The output of one trial at a time.
+
+    Attributes
+    ----------
+    text
+        What it had printed when it was last asked for; None as long as there is no answer, and where the search
+        cannot tell.
+    """
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self._number: int | None = None
+        self._answer: Future[str | None] | None = None
+        self._asked_at = float("-inf")
+        self._grows = True
+
+    def look(self, search: Search, number: int | None, *, grows: bool = True) -> None:
+        """Take an answer that has come, and ask again when it is time; returns at once.
+
+        Parameters
+        ----------
+        search
+            The search of the trial.
+        number
+            The trial that somebody looks at; None: nobody does.
+        grows
+            Whether it may print more. When it does not, it is asked for once.
+        """
+        if number != self._number:
+            self._number, self.text, self._answer, self._asked_at = number, None, None, float("-inf")
+        if grows != self._grows:
+            self._grows, self._asked_at = grows, float("-inf")
+        if number is None or not isinstance(search, TellsLogs):
+            return
+        if self._answer is not None and self._answer.done():
+            if self._answer.exception() is None:  # else it has just ended, and its output is in the journal
+                self.text = self._answer.result()
+            self._answer = None
+        now = time.monotonic()
+        is_due = now - self._asked_at >= _INTERVAL if grows else math.isinf(self._asked_at)
+        if self._answer is None and is_due:
+            self._asked_at = now
+            self._answer = search.log_so_far(number)

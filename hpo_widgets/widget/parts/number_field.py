@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LONGEST_ID = 40
 
 
-class TypedPart(ViewPart):
+class NumberFieldPart(ViewPart):
     """A part with fields to type into; a field's view asks and gets an answer by the request's id."""
 
     answer = t.Dict(help="The newest request that was typed in: its id, and what is wrong with it or nothing.").tag(

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
+from hpo_widgets.search import Search
 from hpo_widgets.widget.close_widget import close_tree
-from hpo_widgets.widget.keywords import refuse_unknown
-from hpo_widgets.widget.sources import as_search
 from hpo_widgets.widget.sync.flow import Acknowledging
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+from hpo_widgets.widget.traits import refuse_unknown
 
 if TYPE_CHECKING:
-    from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Update
 
 
@@ -104,3 +103,32 @@ class ViewPart(Following, Acknowledging, anywidget.AnyWidget):
             handler = getattr(self, f"_on_{content['kind']}", None)
             if handler is not None:
                 handler(content)
+
+
+def as_search(shown: object) -> Search:
+    """Return the search that an object is or stands for.
+
+    Parameters
+    ----------
+    shown
+        A `Search`, or a live ``clearml.automation.HyperParameterOptimizer``, started or not; it is recognised by its
+        class's home, so that nobody imports clearml to ask.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if isinstance(shown, Search):
+        return shown
+    if any(
+        kind.__name__ == "HyperParameterOptimizer" and kind.__module__.startswith("clearml.")
+        for kind in type(shown).__mro__
+    ):
+        from hpo_widgets.clearml_sdk.search import adapt
+
+        return adapt(shown)
+    raise TypeError(
+        "OptimizerWidget shows what hpo_widgets or clearml.automation searches with: a HyperParameterOptimizer or "
+        f"another Search, got a {type(shown).__name__}"
+    )

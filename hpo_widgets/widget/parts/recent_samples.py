@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.widget.parts.rug import MANY
-from hpo_widgets.widget.parts.scale import Floats, shares
+from hpo_widgets.widget.parts.rug import MANY, Floats, shares
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
@@ -25,10 +24,10 @@ MOST_BINS = 41
 FEW_BINS = 21
 """Bins where there are more than `MANY` parameters, so that a trial, which changes them all, stays small."""
 
-MOST_DRAWN = 48
+MOST_SAMPLES = 48
 """So many draws are remembered: a model that has changed its mind is seen to."""
 
-LEAST_DRAWN = 10
+LEAST_SAMPLES = 10
 """Fewer draws say nothing: samplers begin at random."""
 
 NO_PREFERENCE = frozenset({"RandomSearch", "GridSearch"})
@@ -40,7 +39,7 @@ _EVEN_DRAWS = 12.0
 _KERNEL_WIDTH = 1 / 16
 
 
-class DrawnLately:
+class RecentSamples:
     """The newest values that a strategy drew of each numeric parameter, under one space epoch.
 
     Parameters
@@ -60,7 +59,7 @@ class DrawnLately:
         self._epoch = epoch
         self._has_preferences = strategy not in NO_PREFERENCE
         self._newest = -1
-        self._values: dict[str, deque[float]] = {name: deque(maxlen=MOST_DRAWN) for name in leaves}
+        self._values: dict[str, deque[float]] = {name: deque(maxlen=MOST_SAMPLES) for name in leaves}
 
     def put(self, rows: Rows) -> bool:
         """Take changed rows; those that came before change nothing. Returns whether there was a new draw."""
@@ -68,7 +67,7 @@ class DrawnLately:
         if not self._has_preferences or not is_new.any():
             return False
         fresh = np.flatnonzero(is_new)
-        fresh = fresh[np.argsort(rows.numbers[fresh])][-MOST_DRAWN:]
+        fresh = fresh[np.argsort(rows.numbers[fresh])][-MOST_SAMPLES:]
         self._newest = int(rows.numbers[fresh[-1]])
         for name, leaf in self._leaves.items():
             if leaf is not None:
@@ -86,7 +85,7 @@ class DrawnLately:
 
 
 def _profile(leaf: Any, drawn: deque[float], num_bins: int) -> str:
-    if leaf is None or len(drawn) < LEAST_DRAWN or leaf.range[0] == leaf.range[1]:
+    if leaf is None or len(drawn) < LEAST_SAMPLES or leaf.range[0] == leaf.range[1]:
         return ""
     values = np.clip(np.fromiter(drawn, dtype=np.float64), *leaf.range)
     bins = np.rint(shares(values, *leaf.range, is_log=leaf.kind == "log") * (num_bins - 1)).astype(np.intp)

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.parts.scale import Floats, shares
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
 
+Floats = npt.NDArray[np.float64]
 Tracks = dict[str, tuple[float, float]]
 
 MOST_BINS = 128
@@ -217,3 +217,12 @@ class TriedValues:
             self._kinds = np.concatenate([self._kinds, np.zeros(more, dtype=np.uint8)])
             self._losses = np.concatenate([self._losses, np.full(more, math.inf)])
             self._is_counted = np.concatenate([self._is_counted, np.zeros(more, dtype=np.bool_)])
+
+
+def shares(values: Floats, low: float, high: float, *, is_log: bool) -> Floats:
+    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is."""
+    if is_log:
+        start, end = math.log(low), math.log(high)
+        return (np.log(values) - start) / (end - start)
+    # By halves: the width of a track may be more than a float holds.
+    return (values / 2 - low / 2) / (high / 2 - low / 2)

@@ -10,19 +10,19 @@ import traitlets as t
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.parts.active_when import conditions
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.parts.recent_samples import DrawnLately
+from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
-from hpo_widgets.widget.parts.undo_labels import way_back
-from hpo_widgets.widget.parts.widen_suggestions import LEAST_COMPLETED, Edge, edges
-from hpo_widgets.widget.sync.pending_ranges import AskedRanges
+from hpo_widgets.widget.parts.undo_labels import undo_labels
+from hpo_widgets.widget.parts.widen_suggestions import LEAST_COMPLETED, WidenSuggestion, widen_suggestions
+from hpo_widgets.widget.sync.pending_ranges import PendingRanges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
+    from hpo_widgets.space.layout import Condition
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
@@ -63,23 +63,23 @@ class SpacePanel(ViewPart):
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
     )
-    ways = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
+    undo_labels = t.Dict(help="`undo`, `redo` and `reset` to what they will do, in words.").tag(sync=True)
     best = t.Dict(help="The best trial: its name, and its point as numbers in the order of `parameters`.").tag(
         sync=True
     )
-    drawn = t.List(
+    recent_samples = t.List(
         t.Unicode(), help="Where each parameter was drawn of late, a digit a bin of its range; empty: anywhere."
     ).tag(sync=True)
-    edges = t.List(t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to.").tag(
-        sync=True
-    )
+    widen_suggestions = t.List(
+        t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to."
+    ).tag(sync=True)
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `ranges` shows.").tag(sync=True)
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
-        self._asked = AskedRanges()
+        self._pending = PendingRanges()
         self._tracks: dict[str, tuple[float, float]] = {}
         self._tried: TriedValues | None = None
-        self._drawn: DrawnLately | None = None
+        self._recent_samples: RecentSamples | None = None
         self._space: Space | None = None
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
@@ -89,21 +89,21 @@ class SpacePanel(ViewPart):
         search = update.search
         space, epochs = search.space, search.epochs
         has_entered = space is not self._space or len(epochs) != self._num_epochs
-        request = self._asked.answered(search)
+        request = self._pending.answered(search)
         with self.hold_sync():
             if has_entered:
                 self._space, self._num_epochs = space, len(epochs)
                 self._enter(space)
-                self._drawn = None
-                self.ways = way_back(epochs, space)
+                self._recent_samples = None
+                self.undo_labels = undo_labels(epochs, space)
             capabilities = search.capabilities
             commands = {name: capabilities.get(name) for name in _COMMANDS}
-            reset = commands["set_ranges"] or (None if "reset" in self.ways else _NOTHING_TO_RESET)
+            reset = commands["set_ranges"] or (None if "reset" in self.undo_labels else _NOTHING_TO_RESET)
             self.commands = {**commands, "reset": reset}
             if has_entered or len(update.rows):
                 epoch = epochs[-1].epoch if epochs else 0
                 self._show_tried(update, epoch)
-                self._show_drawn(update, epoch)
+                self._show_recent_samples(update, epoch)
                 self._show_best(search)
             if request is not None:
                 self.answered = request
@@ -112,7 +112,7 @@ class SpacePanel(ViewPart):
         """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
         before = dict(self._tracks)
         labels = text.labels(space.names)
-        needs = conditions(space, labels)
+        needs = active_when(space, labels)
         self.parameters = [
             {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
         ]
@@ -132,32 +132,32 @@ class SpacePanel(ViewPart):
                 self.add_traits(**{name: t.Any(help="Bins of a rug, or the trials of each choice.").tag(sync=True)})
             self.set_trait(name, tried)
 
-    def _show_drawn(self, update: Update, epoch: int) -> None:
+    def _show_recent_samples(self, update: Update, epoch: int) -> None:
         rows: Rows = update.rows
-        if self._drawn is None:
+        if self._recent_samples is None:
             search = update.search
-            self._drawn = DrawnLately(search.space, epoch, search.strategy_name)
-            self.drawn = self._drawn.shown()
+            self._recent_samples = RecentSamples(search.space, epoch, search.strategy_name)
+            self.recent_samples = self._recent_samples.shown()
             # Draws of this epoch may have come before its ranges were seen.
             rows = search.snapshot()
-        if self._drawn.put(rows):
-            self.drawn = self._drawn.shown()
+        if self._recent_samples.put(rows):
+            self.recent_samples = self._recent_samples.shown()
 
     def _show_best(self, search: Search) -> None:
         trial = search.best_trial
         if trial is None or trial.value is None or not math.isfinite(trial.value):
-            self.best, self.edges = {}, []
+            self.best, self.widen_suggestions = {}, []
             return
         point = search.space.encode(trial.parameters)
         note = f" ({trial.status})" if trial.is_partial else ""
         self.best = {"name": f"{trial.name}{note}", "point": [_sent_value(one) for one in point]}
-        self.edges = [dict(edge) for edge in self._edges(search, point)]
+        self.widen_suggestions = [dict(one) for one in self._suggestions(search, point)]
 
     @staticmethod
-    def _edges(search: Search, point: Sequence[float | None]) -> list[Edge]:
+    def _suggestions(search: Search, point: Sequence[float | None]) -> list[WidenSuggestion]:
         if search.counts.get(TrialState.COMPLETED, 0) < LEAST_COMPLETED or search.capabilities.get("set_ranges"):
             return []
-        return edges(search.space, point)
+        return widen_suggestions(search.space, point)
 
     def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
         leaf: Any = space.leaf(name)
@@ -188,7 +188,7 @@ class SpacePanel(ViewPart):
         space = self.search.space
         ranges = {name: _meant_range(space, name, asked[name]) for name in asked if name in space.names}
         if ranges:
-            self._asked.ask(self.search, _request(content.get("id")))
+            self._pending.ask(self.search, _request(content.get("id")))
             self.search.command("set_ranges", ranges)
 
     def _on_undo(self, _content: dict[str, object]) -> None:
@@ -251,3 +251,29 @@ class _NoChoice:
 
 def _finite(bound: float | None) -> float | None:
     return None if bound is None or math.isinf(bound) else bound
+
+
+def active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
+    """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in.
+
+    Parameters
+    ----------
+    space
+        The space.
+    labels
+        What each name is called.
+    """
+    found = {}
+    for name, alternatives in space.conditions.items():
+        ways = [" and ".join(_words(space, condition, name, labels) for condition in way) for way in alternatives]
+        # The constants themselves, such as the solver, bring nothing in; they are what is chosen.
+        if all(ways):
+            found[name] = f"only with {' or '.join(dict.fromkeys(ways))}"
+    return found
+
+
+def _words(space: Space, condition: Condition, name: str, labels: Mapping[str, str]) -> str:
+    leaves, _ = space.sets[condition.parameter_set].combinations[condition.combination]
+    occurrences = [space.occurrences[leaf] for leaf in leaves]
+    constants: list[Any] = [one.parameter for one in occurrences if one.dimension is None and one.name != name]
+    return ", ".join(f"{labels[constant.name]} {constant.labels[0]}" for constant in constants)

@@ -11,8 +11,8 @@ from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts import summary
-from hpo_widgets.widget.parts.number_field import TypedPart
-from hpo_widgets.widget.parts.selection import TrialNumbers
+from hpo_widgets.widget.parts.number_field import NumberFieldPart
+from hpo_widgets.widget.traits import TrialNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ _MOST_JOBS = 10**9
 _COMMANDS = {"workers": "set_max_number_of_concurrent_tasks", "jobs": "set_total_max_jobs"}
 
 
-class StatusPanel(TypedPart):
+class StatusPanel(NumberFieldPart):
     """Shows a search in a header line, budgets, counts, the best trial and the newest notices.
 
     Its traits are words and numbers ready to be shown, all set by the search; everything that

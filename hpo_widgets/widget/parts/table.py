@@ -15,11 +15,10 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import text, trial_text
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.parts.selection import TrialNumbers
-from hpo_widgets.widget.positive_int import WholeNumber
+from hpo_widgets.widget.traits import PositiveInt, TrialNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +57,7 @@ class TrialTable(ViewPart):
     _css = asset("table.css")
 
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials.").tag(sync=True, two_way=True)
-    top_k = WholeNumber(10, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
+    top_k = PositiveInt(10, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
         sync=True, two_way=True
     )
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
@@ -172,9 +171,9 @@ class TrialTable(ViewPart):
     def _columns(self, search: Search, names: tuple[str, ...]) -> list[dict[str, Any]]:
         columns = [_column("trial", "trial")]
         columns += [_column("number", text.axis(one)) for one in search.objectives]
-        labels = trial_text.without_section(tuple(self._scalars))
+        labels = text.labels(self._scalars).values()
         columns += [_column("number", label, key) for key, label in zip(self._scalars, labels, strict=True)]
-        for name, label in zip(names, trial_text.without_section(names), strict=True):
+        for name, label in text.labels(names).items():
             kind = "text" if search.space.leaf(name).kind == "choice" else "number"
             columns.append(_column(kind, label, name))
         return [*columns, _column("seconds", "time"), _column("state", "state")]
@@ -185,12 +184,12 @@ class TrialTable(ViewPart):
                 f"#{trial.number}",
                 *(text.number(value) for value in trial.values),
                 *(text.number(float(trial.summary[key][0]) if key in trial.summary else None) for key in self._scalars),
-                *(trial_text.parameter(search.space, trial, name) for name in names),
-                trial_text.seconds(trial.duration),
+                *(text.parameter(search.space, trial, name) for name in names),
+                text.seconds(trial.duration),
                 trial.state.label,
             ],
             "seconds": trial.duration if math.isfinite(trial.duration) else None,
-            "error": trial_text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
+            "error": text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
         }
 
     def _on_top_k(self, _change: object) -> None:

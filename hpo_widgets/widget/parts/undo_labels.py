@@ -17,7 +17,7 @@ _MOST_NAMED = 3
 _MOST_LETTERS = 80
 
 
-def way_back(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
+def undo_labels(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
     """Say what each step will do.
 
     Parameters

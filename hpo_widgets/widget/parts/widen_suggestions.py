@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LEAST_COMPLETED = 10
 """With fewer completed trials the place of the best one says nothing yet."""
 
-MOST_EDGES = 3
+MOST_SUGGESTIONS = 3
 """So many are offered at most, the nearest: with many parameters some are near an end by chance."""
 
 _NEAR = 0.07
@@ -23,7 +23,7 @@ _SHARE = 0.25
 _ENDS = ("lower", "upper")
 
 
-class Edge(TypedDict):
+class WidenSuggestion(TypedDict):
     """A range worth widening: at which end, and the range it would be then."""
 
     name: str
@@ -31,7 +31,7 @@ class Edge(TypedDict):
     range: list[float]
 
 
-def edges(space: Space, best: Sequence[float | None]) -> list[Edge]:
+def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenSuggestion]:
     """Find the ranges that the best trial wants wider.
 
     Parameters
@@ -43,10 +43,10 @@ def edges(space: Space, best: Sequence[float | None]) -> list[Edge]:
 
     Returns
     -------
-    list of Edge
+    list of WidenSuggestion
         The nearest to its end first; ranges that their limits do not let grow are left out.
     """
-    found: list[tuple[float, Edge]] = []
+    found: list[tuple[float, WidenSuggestion]] = []
     for name, value in zip(space.names, best, strict=True):
         leaf: Any = space.leaf(name)
         place = None if value is None or leaf.kind == "choice" else _place(leaf, value)
@@ -61,9 +61,9 @@ def edges(space: Space, best: Sequence[float | None]) -> list[Edge]:
             space.with_ranges({name: chosen})
         except ValueError:
             continue
-        found.append((min(place, 1 - place), Edge(name=name, end=_ENDS[end], range=list(chosen))))
+        found.append((min(place, 1 - place), WidenSuggestion(name=name, end=_ENDS[end], range=list(chosen))))
     found.sort(key=operator.itemgetter(0))
-    return [edge for _, edge in found[:MOST_EDGES]]
+    return [suggestion for _, suggestion in found[:MOST_SUGGESTIONS]]
 
 
 def _place(leaf: Any, value: float) -> float | None:

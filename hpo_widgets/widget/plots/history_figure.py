@@ -8,10 +8,9 @@ import numpy as np
 from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.domain import Domain, num_trials_shown
+from hpo_widgets.widget.plots.axes import Domain, even_ticks, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
-from hpo_widgets.widget.plots.look import Look
-from hpo_widgets.widget.plots.ticks import even_ticks
+from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ MOST_HOT = 100
 """Points in hot marks, before some are frozen."""
 
 _NUM_TICKS = 6
-_LOOK = Look(
+_STYLE = FigureStyle(
     margins={"top": 12, "bottom": 44, "left": 72, "right": 16},
     layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
     font_size="11px",
@@ -59,7 +58,7 @@ class HistoryFigure(TrialFigure):
     def __init__(self, name: str, on_click: Callable[[object, TrialFigure], None]) -> None:
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
         lane_tip = Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True)
-        super().__init__(_LOOK, UNIT, tip, lane_tip, label_x="trial", label_y=name, on_click=on_click)
+        super().__init__(_STYLE, UNIT, tip, lane_tip, label_x="trial", label_y=name, on_click=on_click)
         self.end_x = 0.0
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self.epochs = EpochMarks(self._lane)

@@ -8,14 +8,13 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from hpo_widgets.widget.keywords import refuse_unknown
 from hpo_widgets.widget.parts.part import Following
-from hpo_widgets.widget.parts.selection import TrialNumbers, clicked, is_trial
-from hpo_widgets.widget.plots.fitting import FittedAxis
+from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import FlowView
+from hpo_widgets.widget.traits import TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,8 +156,8 @@ class TrialPlot(Following, ipywidgets.VBox):
                 number = self._clicked_in_picture(said, figure)
             else:
                 number = _number_of(said.get("name"))
-            if is_trial(self.search, number):
-                self.selected = clicked(self.selected, int(number or 0))
+            if _is_trial(self.search, number):
+                self.selected = _clicked(self.selected, int(number or 0))
 
     def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
         """Return the trial that is drawn next to a point of a picture."""
@@ -180,3 +179,13 @@ def _number_of(said: object) -> int | None:
     if isinstance(said, float):
         return int(said) if said.is_integer() else None
     return said if isinstance(said, int) else None
+
+
+def _clicked(selected: list[int], number: int) -> list[int]:
+    """Return the selection after a click on a trial: it alone, or nothing when it was that already."""
+    return [] if selected == [number] else [number]
+
+
+def _is_trial(search: Search, number: object) -> bool:
+    """Whether what a browser says is the number of a trial."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < sum(search.counts.values())

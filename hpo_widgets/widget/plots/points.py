@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bqplot import Mark, Scale
 
-    from hpo_widgets.widget.plots.domain import Domain
+    from hpo_widgets.widget.plots.axes import Domain
 
 HOT = 200
 CHUNK = 400

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.plots.domain import clip_objective
+from hpo_widgets.widget.plots.axes import clip_objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _ENDED = TrialState.COMPLETED
 _MOST_STEPS = 100
 
 
-class HistorySeries:
+class ObjectiveValues:
     """Values of one objective by trial number, kept up to date from changed rows.
 
     Parameters

@@ -8,9 +8,8 @@ import numpy as np
 from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.domain import Domain, domain_of_range
-from hpo_widgets.widget.plots.look import Look
-from hpo_widgets.widget.plots.ticks import ticks_between
+from hpo_widgets.widget.plots.axes import Domain, domain_of_range, ticks_between
+from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _LABEL_ROOM = 34
 _MOST_NAME = 26
 _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
-_LOOK = Look(
+_STYLE = FigureStyle(
     margins={"top": 10, "bottom": 40, "left": 52, "right": 12},
     layout={"width": "auto", "height": "224px", "min_width": "0"},
     font_size="10px",
@@ -74,7 +73,7 @@ class SliceFigure(TrialFigure):
         # A choice is in the name of its point: the place on the axis would say nothing.
         place = {"x": (short, ".4~g")} if self._choices is None else {}
         super().__init__(
-            _LOOK,
+            _STYLE,
             self._first_domain_x(leaf),
             _tip({**place, "y": (objective, ".4~g")}),
             _tip(place),

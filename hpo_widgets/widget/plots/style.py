@@ -5,11 +5,14 @@ The panel's style sheet sets the variables for both themes; the colours after th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
@@ -72,3 +75,50 @@ def put_changed(mark: Mark, x: Floats, y: Floats) -> None:
     """Set both coordinates when they are other ones."""
     if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
         put(mark, x, y)
+
+
+@dataclass(frozen=True)
+class FigureStyle:
+    """Sizes of one kind of figure.
+
+    Attributes
+    ----------
+    margins : mapping
+        Room round the plot for the axes, in pixels: ``top``, ``bottom``, ``left``, ``right``.
+    layout : mapping
+        Traits of the figure's layout.
+    font_size : str
+        Size of the numbers along the axes.
+    num_ticks : int
+        About how many numbers are along the axis of values.
+    label_offset : str
+        Distance of the horizontal axis to its label.
+    dot, cross, best : int
+        Size of a trial, a failed trial and the mark of the best.
+    lane_y, strip : float
+        Where the lane's crosses are, as a share of the height, and its width in pixels.
+    picture : tuple of int
+        Width and height of the picture of the oldest trials.
+    picture_bytes : int
+        Its length at most.
+    num_hot, num_in_chunk : int
+        Points in a hot mark and in a frozen one at most.
+    num_frozen : mapping
+        Frozen marks by the group of their trials: ``outside``, ``partial``, ``inside``, as `TrialSeries` groups them.
+    """
+
+    margins: Mapping[str, int]
+    layout: Mapping[str, str]
+    font_size: str
+    num_ticks: int
+    label_offset: str
+    dot: int
+    cross: int
+    best: int
+    lane_y: float
+    strip: float
+    picture: tuple[int, int]
+    picture_bytes: int
+    num_hot: int
+    num_in_chunk: int
+    num_frozen: Mapping[str, int]

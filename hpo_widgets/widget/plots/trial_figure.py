@@ -9,17 +9,16 @@ import numpy as np
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.domain import Domain
+from hpo_widgets.widget.plots.axes import FORMAT, Domain, value_ticks
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
-from hpo_widgets.widget.plots.ticks import FORMAT, value_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bqplot import Mark, Tooltip
 
-    from hpo_widgets.widget.plots.look import Look
     from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.style import FigureStyle
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
 UNIT = Domain(0.0, 1.0)
@@ -49,7 +48,7 @@ class TrialFigure:
 
     def __init__(
         self,
-        look: Look,
+        look: FigureStyle,
         x: Domain,
         tip: Tooltip,
         lane_tip: Tooltip,

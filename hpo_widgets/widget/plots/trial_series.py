@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hpo_widgets.widget.plots.domain import clip, clip_objective
-from hpo_widgets.widget.plots.series import HistorySeries
+from hpo_widgets.widget.plots.axes import clip, clip_objective
+from hpo_widgets.widget.plots.series import ObjectiveValues
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space
@@ -35,12 +35,12 @@ class TrialSeries:
 
     Attributes
     ----------
-    values : HistorySeries
+    values : ObjectiveValues
         Values and states.
     """
 
     def __init__(self, objective: int, *, minimise: bool, space: Space) -> None:
-        self.values = HistorySeries(objective, minimise=minimise)
+        self.values = ObjectiveValues(objective, minimise=minimise)
         self._space = space
         self._is_choice = {name: bool(leaf(space, name).kind == "choice") for name in space.names}
         self._columns: dict[str, Floats] = {name: np.empty(0) for name in space.names}

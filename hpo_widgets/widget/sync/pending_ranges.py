@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0
 
 
-class AskedRanges:
+class PendingRanges:
     """Remembers the newest request for other ranges until the search has answered it.
 
     An answer is a new space epoch, or a notice that says why not. A request that changes nothing
-    has no answer; after two seconds it counts as answered. It is asked on the thread of a cell or of a page, and
+    has no answer; after two seconds it counts as answered. It is pending on the thread of a cell or of a page, and
     answered on the refresher's; a lock keeps request and answer whole.
     """
 

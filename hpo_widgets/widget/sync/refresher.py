@@ -15,8 +15,9 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from IPython import get_ipython
+
 from hpo_widgets.search import Notice, SearchStatus
-from hpo_widgets.widget.sync.after_cell import after_each_cell
 from hpo_widgets.widget.sync.flow import Flow
 
 if TYPE_CHECKING:
@@ -324,3 +325,33 @@ def _refresh(part: Part, update: Update) -> None:
         part.refresh(update)
     except Exception:  # noqa: BLE001 -- one part must not take the others with it
         _log.exception("%s could not be refreshed", type(part).__name__)
+
+
+_EVENT = "post_run_cell"
+
+
+def after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
+    """Call ``function`` at the end of each cell, on the thread that runs cells.
+
+    What runs a notebook without a page (nbconvert, nbclient) keeps what a kernel sends while a cell runs, and drops
+    what comes between cells and after the last one.
+
+    Returns
+    -------
+    callable
+        Ends it. Outside IPython there is nothing to end and no call.
+    """
+    shell = get_ipython()
+    if shell is None:
+        return lambda: None
+
+    def act(_result: object) -> None:
+        function()
+
+    shell.events.register(_EVENT, act)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):  # it was ended before
+            shell.events.unregister(_EVENT, act)
+
+    return end

@@ -13,28 +13,28 @@ const TOP = 0.011;
 const FULL = 9;
 
 /** Where values were drawn of late: a digit a bin of `range`, 9 where most; empty: anywhere. */
-export interface Drawn {
+export interface RecentSamples {
   profile: string;
   range: Bounds;
 }
 
-export class Ghost {
+export class SamplesDrawing {
   readonly root: SVGSVGElement;
   private readonly path: SVGPathElement;
   private readonly title: SVGTitleElement;
 
   constructor() {
-    this.root = stretchedDrawing("hpo-ghost");
+    this.root = stretchedDrawing("hpo-samples");
     this.root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     this.path = svgElement("path");
     this.title = svgElement("title");
     this.root.append(this.title, this.path);
   }
 
-  paint(scale: Scale, bounds: Bounds, drawn: Drawn): void {
+  paint(scale: Scale, bounds: Bounds, samples: RecentSamples): void {
     const steps = scale.steps(bounds);
     const ends = shares(scale, bounds);
-    const profile = new Profile(drawn.profile, shares(scale, drawn.range));
+    const profile = new Profile(samples.profile, shares(scale, samples.range));
     const shape =
       steps === null
         ? band(ends, profile)
@@ -42,7 +42,7 @@ export class Ghost {
     setShape(this.path, shape);
     setText(
       this.title,
-      drawn.profile === ""
+      samples.profile === ""
         ? "Values are drawn from anywhere in here"
         : "Where values were drawn of late: the higher, the more often",
     );

@@ -3,11 +3,11 @@
 
 import { element, setText } from "../lib/dom";
 import { type Bounds, type ENDS, format, type Scale } from "../lib/scale";
-import { type Drawn, Ghost } from "./recent_samples";
+import { type RecentSamples, SamplesDrawing } from "./recent_samples";
 import { Rug } from "./rug";
 
 /** A range that the best trial wants wider. */
-export interface Edge {
+export interface WidenSuggestion {
   name: string;
   end: (typeof ENDS)[number];
   range: [number, number];
@@ -18,8 +18,8 @@ export interface Tried {
   bins: string;
   /** The best trial's name and value. */
   best: { name: string; value: number } | null;
-  edge: Edge | null;
-  drawn: Drawn;
+  suggestion: WidenSuggestion | null;
+  samples: RecentSamples;
 }
 
 export class TriedValues {
@@ -27,22 +27,22 @@ export class TriedValues {
   readonly drawings: readonly Element[];
   readonly note: HTMLElement;
   private readonly rug = new Rug();
-  private readonly ghost = new Ghost();
+  private readonly samplesDrawing = new SamplesDrawing();
   private readonly noteText: HTMLElement;
   private readonly noteButton: HTMLButtonElement;
   private tried: Tried = {
     bins: "",
     best: null,
-    edge: null,
-    drawn: { profile: "", range: [0, 1] },
+    suggestion: null,
+    samples: { profile: "", range: [0, 1] },
   };
 
   /**
    * @param onWiden tells the range that a person has accepted
    */
   constructor(private readonly onWiden: (range: Bounds) => void) {
-    this.drawings = [this.ghost.root, this.rug.root];
-    this.note = element("div", "hpo-edge", { role: "note" });
+    this.drawings = [this.samplesDrawing.root, this.rug.root];
+    this.note = element("div", "hpo-widen", { role: "note" });
     this.noteText = element("span", "", { dir: "auto" });
     this.noteButton = element("button", "hpo-link", { type: "button" });
     this.noteButton.addEventListener("click", () => this.widen());
@@ -56,8 +56,8 @@ export class TriedValues {
 
   /** Draws it over a range; a wider one is offered only where the range may be changed. */
   paint(scale: Scale, bounds: Bounds, mayChange: boolean): void {
-    const { bins, best, edge, drawn } = this.tried;
-    this.ghost.paint(scale, bounds, drawn);
+    const { bins, best, suggestion, samples } = this.tried;
+    this.samplesDrawing.paint(scale, bounds, samples);
     this.rug.setBins(bins);
     const value = best?.value ?? null;
     const { low, high } = scale.spec;
@@ -69,19 +69,22 @@ export class TriedValues {
         ? "Nothing tried yet"
         : `${["Values tried", bestName].filter(Boolean).join("; ")}. Taller: better. Thin: under earlier ranges. Broken: failed.`,
     );
-    const isOffered = edge !== null && mayChange;
+    const isOffered = suggestion !== null && mayChange;
     this.note.hidden = !isOffered;
     if (isOffered) {
-      setText(this.noteText, `best sits near the ${edge.end} end of ${scale.spec.label}.`);
-      setText(this.noteButton, `Widen to ${format(edge.range[edge.end === "lower" ? 0 : 1])}`);
+      setText(this.noteText, `best sits near the ${suggestion.end} end of ${scale.spec.label}.`);
+      setText(
+        this.noteButton,
+        `Widen to ${format(suggestion.range[suggestion.end === "lower" ? 0 : 1])}`,
+      );
     }
   }
 
   private widen(): void {
-    const { edge } = this.tried;
-    if (edge !== null) {
-      this.tried = { ...this.tried, edge: null };
-      this.onWiden(edge.range);
+    const { suggestion } = this.tried;
+    if (suggestion !== null) {
+      this.tried = { ...this.tried, suggestion: null };
+      this.onWiden(suggestion.range);
     }
   }
 }

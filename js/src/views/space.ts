@@ -3,7 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { RangeControl } from "../controls/range_control";
-import type { Edge } from "../controls/tried_values";
+import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import type { Bounds, NumericSpec } from "../lib/scale";
@@ -20,11 +20,11 @@ type Model = {
   /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
   answered: number;
   /** What `undo`, `redo` and `reset` will do, in words. */
-  ways: Record<string, string>;
+  undo_labels: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
-  edges: Edge[];
-  /** Where each parameter was drawn of late; see `Drawn`. */
-  drawn: string[];
+  widen_suggestions: WidenSuggestion[];
+  /** Where each parameter was drawn of late; see `RecentSamples`. */
+  recent_samples: string[];
   /** By the parameter's place: the text of its rug, or the trials of each choice. */
   [tried: `tried_${number}`]: string | number[] | undefined;
 };
@@ -185,15 +185,17 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
     applyFilter();
-    const ways = model.get("ways");
+    const undoLabels = model.get("undo_labels");
     for (const { kind, button } of buttons) {
-      setReason(button, commands[kind] ?? null, ways[kind] ?? null);
+      setReason(button, commands[kind] ?? null, undoLabels[kind] ?? null);
     }
   }
 
   function paintTried(): void {
     const best = model.get("best");
-    const edges = new Map(model.get("edges").map((edge) => [edge.name, edge]));
+    const suggestions = new Map(
+      model.get("widen_suggestions").map((suggestion) => [suggestion.name, suggestion]),
+    );
     for (const [index, spec] of model.get("parameters").entries()) {
       const control = controls.get(spec.name);
       const tried = model.get(`tried_${index}`);
@@ -204,9 +206,9 @@ const render: Render<Model> = ({ model, el }) => {
         control?.numeric?.setTried({
           bins: tried ?? "",
           best: value === null ? null : { name: best.name ?? "", value },
-          edge: edges.get(spec.name) ?? null,
-          drawn: {
-            profile: model.get("drawn")[index] ?? "",
+          suggestion: suggestions.get(spec.name) ?? null,
+          samples: {
+            profile: model.get("recent_samples")[index] ?? "",
             range: model.get("ranges")[spec.name] as Bounds,
           },
         });

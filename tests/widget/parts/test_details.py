@@ -209,7 +209,7 @@ class Talking(ScriptedSearch):
 def talking(show, refresh, monkeypatch):
     """A search with two running trials, the first of which somebody looks at, and a clock that stands still."""
     clock = [100.0]
-    monkeypatch.setattr("hpo_widgets.widget.parts.live_log.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("hpo_widgets.widget.parts.details.time.monotonic", lambda: clock[0])
     search = Talking()
     search.clock = clock
     search.add_trial(state=TrialState.RUNNING)

@@ -13,7 +13,7 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.parts.recent_samples import FEW_BINS, MOST_BINS, MOST_DRAWN, DrawnLately
+from hpo_widgets.widget.parts.recent_samples import FEW_BINS, MOST_BINS, MOST_SAMPLES, RecentSamples
 
 
 def profile(parameter, values, *, strategy="OptimizerOptuna"):
@@ -21,7 +21,7 @@ def profile(parameter, values, *, strategy="OptimizerOptuna"):
     search = ScriptedSearch([parameter])
     for value in values:
         search.add_trial(0.5, {"x": value})
-    drawn = DrawnLately(search.space, 0, strategy)
+    drawn = RecentSamples(search.space, 0, strategy)
     drawn.put(search.snapshot())
     (shown,) = drawn.shown()
     return shown
@@ -54,7 +54,7 @@ def test_places_are_even_in_the_logarithm_where_the_track_is():
 )
 def test_even_draws_are_even_up_to_both_ends(parameter):
     search = ScriptedSearch([parameter])
-    units = (np.arange(MOST_DRAWN) + 0.5) / MOST_DRAWN
+    units = (np.arange(MOST_SAMPLES) + 0.5) / MOST_SAMPLES
     values = [point["x"] for point in search.space.points(units[:, None])]
     assert set(profile(parameter, values)) <= {"8", "9"}
 
@@ -69,7 +69,7 @@ def test_even_draws_are_even_up_to_both_ends(parameter):
     ids=["int", "stepped", "40"],
 )
 def test_each_step_has_a_place_of_its_own(parameter, values, places):
-    even = profile(parameter, [*values] * (MOST_DRAWN // len(values)))
+    even = profile(parameter, [*values] * (MOST_SAMPLES // len(values)))
     places = places or [round(step * (MOST_BINS - 1) / 39) for step in range(40)]
     assert {even[place] for place in places} == {"9"}
     uneven = profile(parameter, [values[1]] * 20)
@@ -77,7 +77,7 @@ def test_each_step_has_a_place_of_its_own(parameter, values, places):
 
 
 def test_so_many_draws_are_remembered_that_a_change_of_mind_is_seen():
-    shown = profile(UniformParameterRange("x", 0.0, 1.0), [0.0] * 200 + [1.0] * MOST_DRAWN)
+    shown = profile(UniformParameterRange("x", 0.0, 1.0), [0.0] * 200 + [1.0] * MOST_SAMPLES)
     assert (shown[0] < "3", shown[-1]) == (True, "9")
 
 
@@ -97,7 +97,7 @@ def test_choices_and_a_single_step_have_no_shape():
     search = ScriptedSearch([UniformIntegerParameterRange("x", 1, 6)])
     search.set_ranges({"x": (2, 2)})
     search.add_trials([0.5] * 20)
-    drawn = DrawnLately(search.space, 1, "OptimizerOptuna")
+    drawn = RecentSamples(search.space, 1, "OptimizerOptuna")
     drawn.put(search.snapshot())
     assert drawn.shown() == [""]
 
@@ -107,7 +107,7 @@ def test_points_by_hand_and_of_earlier_ranges_do_not_count():
     for _ in range(20):
         search.add_trial(0.5, {"x": 0.2})
     search.set_ranges({"x": (0.1, 1.0)})
-    drawn = DrawnLately(search.space, 1, "OptimizerOptuna")
+    drawn = RecentSamples(search.space, 1, "OptimizerOptuna")
     assert drawn.put(search.snapshot()) is False
     for _ in range(20):
         search.add_trial(0.5, {"x": 0.8})
@@ -121,7 +121,7 @@ def test_points_by_hand_and_of_earlier_ranges_do_not_count():
 
 def test_rows_that_come_again_change_nothing():
     search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
-    drawn = DrawnLately(search.space, 0, "OptimizerOptuna")
+    drawn = RecentSamples(search.space, 0, "OptimizerOptuna")
     for value in np.linspace(0.2, 0.4, 12):
         search.add_trial(None, {"x": float(value)}, state=TrialState.RUNNING)
     # A value counts when it is drawn, not when its trial ends.
@@ -135,6 +135,6 @@ def test_rows_that_come_again_change_nothing():
 def test_profiles_are_shorter_where_there_are_many():
     search = ScriptedSearch([UniformParameterRange(f"x{index}", 0.0, 1.0) for index in range(17)])
     search.add_trials([0.5] * 20)
-    drawn = DrawnLately(search.space, 0, "OptimizerOptuna")
+    drawn = RecentSamples(search.space, 0, "OptimizerOptuna")
     drawn.put(search.snapshot())
     assert {len(shown) for shown in drawn.shown()} == {FEW_BINS}

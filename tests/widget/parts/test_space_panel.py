@@ -234,20 +234,20 @@ def test_a_trial_without_a_finite_value_is_not_marked_as_the_best(panel, search,
     search.add_trial(value)
     search.add_trial(value, state=TrialState.FAILED, error="no")
     refresh(panel)
-    assert (panel.best, panel.edges) == ({}, [])
+    assert (panel.best, panel.widen_suggestions) == ({}, [])
 
 
 def test_a_best_trial_near_an_end_is_told_once_there_are_enough_trials(panel, search, refresh):
     best = {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"}
     search.add_trial(0.1, best)
     refresh(panel)
-    assert panel.edges == []
+    assert panel.widen_suggestions == []
     search.add_trials([0.5] * 9)
     refresh(panel)
-    assert panel.edges == [{"name": "lr", "end": "upper", "range": [pytest.approx(1e-4), 0.3]}]
+    assert panel.widen_suggestions == [{"name": "lr", "end": "upper", "range": [pytest.approx(1e-4), 0.3]}]
     search.set_ranges({"lr": (1e-4, 0.3)})
     refresh(panel)
-    assert panel.edges == []
+    assert panel.widen_suggestions == []
 
 
 def test_a_search_that_cannot_be_steered_is_offered_no_wider_range(panel, search, refresh):
@@ -255,7 +255,7 @@ def test_a_search_that_cannot_be_steered_is_offered_no_wider_range(panel, search
     search.add_trial(0.1, {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"})
     search.add_trials([0.5] * 9)
     refresh(panel)
-    assert panel.edges == []
+    assert panel.widen_suggestions == []
 
 
 def test_a_track_that_grows_gets_a_rug_of_its_own(show, refresh):
@@ -286,7 +286,7 @@ def test_reset_says_what_it_does_or_why_not(panel, search, refresh):
     search.set_ranges({"layers": (2, 3)})
     refresh(panel)
     assert panel.commands["reset"] is None
-    assert panel.ways["reset"] == "Reset: layers to 1 … 6"
+    assert panel.undo_labels["reset"] == "Reset: layers to 1 … 6"
 
 
 def many(count):

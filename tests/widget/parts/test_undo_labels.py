@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.widget.parts.undo_labels import way_back
+from hpo_widgets.widget.parts.undo_labels import undo_labels
 
 
 def ways(search):
-    return way_back(search.epochs, search.space)
+    return undo_labels(search.epochs, search.space)
 
 
 def test_nothing_is_said_where_nothing_would_change():

@@ -11,13 +11,13 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.space import Space
-from hpo_widgets.widget.parts.widen_suggestions import MOST_EDGES, edges
+from hpo_widgets.widget.parts.widen_suggestions import MOST_SUGGESTIONS, widen_suggestions
 
 
 def offered(parameter, value, limits=None):
     """The range that is offered when the best trial has this value; None for no offer."""
     space = Space([parameter], limits)
-    found = edges(space, space.encode({parameter.name: value}))
+    found = widen_suggestions(space, space.encode({parameter.name: value}))
     return (found[0]["end"], *found[0]["range"]) if found else None
 
 
@@ -93,7 +93,7 @@ def test_at_the_end_of_all_numbers_nothing_breaks(parameter, value):
 
 def test_what_is_offered_can_be_set_and_the_nearest_few_are_offered():
     space = Space([UniformParameterRange(f"p{index}", 0.0, 10.0) for index in range(9)])
-    found = edges(space, [9.4 + 0.06 * index for index in range(9)])
-    assert [edge["name"] for edge in found] == ["p8", "p7", "p6"][:MOST_EDGES]
-    for edge in found:
-        assert space.with_ranges({edge["name"]: edge["range"]}).ranges[edge["name"]] == tuple(edge["range"])
+    found = widen_suggestions(space, [9.4 + 0.06 * index for index in range(9)])
+    assert [one["name"] for one in found] == ["p8", "p7", "p6"][:MOST_SUGGESTIONS]
+    for one in found:
+        assert space.with_ranges({one["name"]: one["range"]}).ranges[one["name"]] == tuple(one["range"])

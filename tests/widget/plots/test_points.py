@@ -7,7 +7,7 @@ import pytest
 from bqplot import LinearScale, LogScale
 
 from hpo_widgets.widget.close_widget import close_tree
-from hpo_widgets.widget.plots.domain import Domain
+from hpo_widgets.widget.plots.axes import Domain
 from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_one
 
 

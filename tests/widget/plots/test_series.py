@@ -9,11 +9,11 @@ import pytest
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.plots.series import HistorySeries
+from hpo_widgets.widget.plots.series import ObjectiveValues
 
 
 def series_of(search, objective=0):
-    series = HistorySeries(objective, minimise=search.objectives[objective].minimise)
+    series = ObjectiveValues(objective, minimise=search.objectives[objective].minimise)
     return series, series.put(search.snapshot())
 
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.widget.plots.domain import LANE, Domain, first_domain
-from hpo_widgets.widget.plots.ticks import even_ticks, value_ticks
+from hpo_widgets.widget.plots.axes import LANE, Domain, even_ticks, first_domain, value_ticks
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpo_widgets.search import Notice
-from hpo_widgets.widget.sync.pending_ranges import AskedRanges
+from hpo_widgets.widget.sync.pending_ranges import PendingRanges
 
 
 class Search:
@@ -29,22 +29,22 @@ def search():
 
 
 def test_a_new_epoch_or_a_notice_is_the_answer(search):
-    asked = AskedRanges()
-    asked.ask(search, 1.0)
-    assert asked.answered(search) is None
-    assert asked.is_waiting
+    pending = PendingRanges()
+    pending.ask(search, 1.0)
+    assert pending.answered(search) is None
+    assert pending.is_waiting
     search.epochs.append(1)
-    assert asked.answered(search) == 1.0
-    asked.ask(search, 2.0)
+    assert pending.answered(search) == 1.0
+    pending.ask(search, 2.0)
     search.notices.append(Notice("command", "no"))
-    assert asked.answered(search) == 2.0
-    assert asked.answered(search) is None
+    assert pending.answered(search) == 2.0
+    assert pending.answered(search) is None
 
 
 def test_a_request_is_not_answered_while_it_is_being_made(search):
-    asked = AskedRanges()
+    pending = PendingRanges()
     answers = []
-    search.meanwhile = lambda: answers.append(asked.answered(search))
-    asked.ask(search, 1.0)
+    search.meanwhile = lambda: answers.append(pending.answered(search))
+    pending.ask(search, 1.0)
     assert answers == [None]
-    assert asked.is_waiting
+    assert pending.is_waiting

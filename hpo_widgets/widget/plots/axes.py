@@ -1,12 +1,21 @@
-"""The ends of an axis: they grow in steps, so that a live plot is not laid out again for each point."""
+"""The axes of live plots: their ends and their ticks.
+
+Ends grow in steps, so that a live plot is not laid out again for each point.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hpo_widgets.widget.plots.series import Floats
 
 _GROWTH = 1.5
 _FIRST_TRIALS = 20
@@ -184,3 +193,103 @@ def _backward(place: float, *, is_log: bool) -> float:
     if is_log:
         return float(10.0 ** min(max(place, math.log10(_LEAST_POSITIVE)), math.log10(_MOST_END)))
     return min(max(place, -_MOST_END), _MOST_END)
+
+
+# Up to so many values the axis is fitted again when their number has doubled; later it only grows.
+_MOST_FITTED = 64
+
+
+class FittedAxis:
+    """Chooses the ends of an axis of values and whether it is logarithmic.
+
+    Attributes
+    ----------
+    domain : Domain
+        The ends as they are now.
+    log_scale : bool or None
+        Whether the axis is to be logarithmic, as far as the values allow it; None: where it shows more.
+    """
+
+    def __init__(self) -> None:
+        self.domain = Domain(0.0, 1.0)
+        self.log_scale: bool | None = None
+        self._num_values = self._num_fitted = 0
+
+    def fit(self, values: Floats, *, anew: bool = True) -> None:
+        """Choose the kind of axis and, with ``anew`` or for another kind, its ends."""
+        self._num_values = self._num_fitted = len(values)
+        is_log = self._is_log(values)
+        if anew or is_log != self.domain.is_log:
+            self.domain = first_domain(values, is_log=is_log)
+
+    def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
+        """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again."""
+        self._num_values += len(fresh)
+        must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
+        if must_fit or self._num_values >= 2 * self._num_fitted:
+            self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
+        self.domain = self.domain.grown(fresh)
+
+    def _is_log(self, values: Floats) -> bool:
+        if self.log_scale is not None:
+            return bool(self.log_scale) and not np.any(values <= 0)
+        if self.domain.is_log:
+            # Once logarithmic it stays so, as long as it can.
+            return not np.any(values <= 0)
+        return wants_log(values)
+
+
+FORMAT = ".6~g"
+"""How bqplot writes a tick: at most six digits, without trailing zeros."""
+
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_MOST_DECADES_WITH_PARTS = 2.5
+# So many decades apart, from 2.2e-308 to 1.8e308 at the most.
+_DECADES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
+    """Round numbers at even distances from ``low`` to ``high``, at most ``most`` and one more.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the axis.
+    most
+        About how many.
+    whole
+        Whether only whole numbers make sense.
+    """
+    width = high / most - low / most
+    if not 0 < width < math.inf:
+        return []
+    unit = 10.0 ** math.floor(math.log10(width))
+    step = next(unit * part for part in _STEPS if unit * part >= width * 0.999)
+    step = max(1.0, step) if whole else step
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
+
+
+def value_ticks(domain: Domain, most: int) -> list[float]:
+    """Ticks of an axis of values, none on the lane of failed trials."""
+    floor = domain.at(LANE)
+    return [tick for tick in ticks_between(domain, most) if floor <= tick]
+
+
+def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[float]:
+    """Ticks over the whole of an axis."""
+    if domain.is_log:
+        ticks = _log_ticks(domain, most)
+    else:
+        ticks = even_ticks(domain.low, domain.high, most, whole=whole)
+    return [tick for tick in ticks if domain.low <= tick <= domain.high]
+
+
+def _log_ticks(domain: Domain, most: int) -> list[float]:
+    low, high = math.log10(domain.low), math.log10(domain.high)
+    if high - low < 1:
+        return even_ticks(domain.low, domain.high, most)
+    parts: Sequence[float] = (1.0, 2.0, 5.0) if high - low <= _MOST_DECADES_WITH_PARTS else (1.0,)
+    every = next(step for step in _DECADES if step >= (high - low) / most)
+    decades = [decade for decade in range(math.floor(low), math.ceil(high) + 1) if decade % every == 0]
+    return [float(f"{part}e{decade}") for decade in decades for part in parts]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.widget.plots.domain import (
+from hpo_widgets.widget.plots.axes import (
     LANE,
     Domain,
     clip,

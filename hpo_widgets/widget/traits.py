@@ -1,4 +1,4 @@
-"""Selected trials: the trait that plots, table and panel share, and what a click makes of it."""
+"""Traits of the widgets: numbers that count, numbers of trials; unknown keywords are refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets._messages import near_match
+from hpo_widgets.search.limits import positive_int
+
 if TYPE_CHECKING:
-    from hpo_widgets.search import Search
+    from collections.abc import Iterable
+
+    from traitlets import HasTraits
+
+
+class PositiveInt(t.Int[Any, Any]):
+    """An ``Int`` of at least 1 that refuses ``True``, which Python counts as 1 and which is a slip here."""
+
+    def __init__(self, default_value: Any = 1, **keywords: Any) -> None:
+        super().__init__(default_value, min=1, **keywords)
+
+    def validate(self, obj: Any, value: Any) -> int | None:
+        """Return the number, or raise a ``TraitError`` that says what is wrong."""
+        try:
+            return super().validate(obj, value if value is None else positive_int(str(self.name), value))  # type: ignore[no-any-return]
+        except (TypeError, ValueError) as error:
+            raise t.TraitError(str(error)) from None
+
+
+def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
+    """Raise a ``TypeError`` with a near match for the first name that is no trait of ``owner``."""
+    known = [name for name in owner.class_trait_names() if not name.startswith("_")]
+    for name in names:
+        if name in known:
+            continue
+        msg = f"{owner.__name__} has no keyword {name!r}. {near_match(name, known)}"
+        raise TypeError(msg)
+
 
 _MOST_NAMED = 3
 
@@ -68,39 +98,3 @@ def _number(item: object) -> int:
             pass
     msg = f"selected is a list of trial numbers, such as [0, 4]; {item!r:.80} is none"
     raise t.TraitError(msg)
-
-
-def clicked(selected: list[int], number: int) -> list[int]:
-    """Return the selection after a click on a trial: it alone, or nothing when it was that already.
-
-    Parameters
-    ----------
-    selected
-        Numbers of the selected trials.
-    number
-        The trial that was clicked on.
-
-    Returns
-    -------
-    list of int
-        Numbers of the selected trials.
-    """
-    return [] if selected == [number] else [number]
-
-
-def is_trial(search: Search, number: object) -> bool:
-    """Whether what a browser says is the number of a trial.
-
-    Parameters
-    ----------
-    search
-        The search.
-    number
-        What the browser sent.
-
-    Returns
-    -------
-    bool
-        False for anything but the number of a trial that exists.
-    """
-    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < sum(search.counts.values())
