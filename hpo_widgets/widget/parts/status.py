@@ -51,6 +51,7 @@ class StatusPanel(NumberFieldPart):
 
     title = t.Unicode(help="Name of the search.").tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
+    pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
     facts = t.List(t.Unicode(), help="Engine, workers, strategy, objectives.").tag(sync=True)
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
@@ -76,6 +77,7 @@ class StatusPanel(NumberFieldPart):
         with self.hold_sync():
             self.title = search.name
             self.status = str(search.status)
+            self.pill = dict(summary.pill(search))
             self.facts = summary.facts(search)
             self.budgets = [dict(line) for line in summary.budgets(search)]
             self.counts = [dict(count) for count in summary.counts(search)]

@@ -38,8 +38,15 @@ class Count(TypedDict):
     is_bad: bool
 
 
+class Pill(TypedDict):
+    """The status in a word, and as which status it looks."""
+
+    word: str
+    look: str
+
+
 class Best(TypedDict):
-    """Return the best trial so far."""
+    """The best trial so far."""
 
     value: str
     trial: str
@@ -68,13 +75,23 @@ def budgets(search: Search) -> list[BudgetLine]:
     """Trials, time and compute; iterations only where they are limited."""
     budget = search.budget
     lines = [
-        _line("trials", budget.jobs, text.number),
+        _trials(search),
         _line("time", budget.wall_minutes, text.duration),
         _line("compute", budget.compute_minutes, text.duration),
     ]
     if budget.iterations.limit is not None:
         lines.append(_line("iterations", budget.iterations, text.number))
     return lines
+
+
+def _trials(search: Search) -> BudgetLine:
+    """Trials that are done, of those that may be run; one that is launched has used the budget but is not done."""
+    limit = search.total_max_jobs
+    done, running = text.ended(search.counts), search.counts.get(TrialState.RUNNING, 0)
+    words = f"{text.number(done)} done" if limit is None else f"{text.number(done)} of {text.number(limit)} done"
+    if running:
+        words += f", {text.number(running)} running"
+    return {"name": "trials", "text": words, "fraction": None if limit is None else min(1.0, done / limit)}
 
 
 def _line(name: str, limit: Limit, in_words: Callable[[float], str]) -> BudgetLine:
@@ -93,12 +110,23 @@ def progress(search: Search) -> float | None:
 
 def raised_budget(search: Search) -> int | None:
     """Return what a search whose trials are used up may be raised to, half as many again; None: no need, or no way."""
-    limit = search.total_max_jobs
-    if limit is None or search.status.is_alive or search.budget.jobs.used < limit:
+    limit, used = search.total_max_jobs, int(search.budget.jobs.used)
+    if limit is None or search.status.is_alive or used < limit:
         return None
     if search.capabilities.get("set_total_max_jobs") is not None:
         return None
-    return limit + max(_LEAST_RAISE, limit // 2)
+    # More may be used than a limit that was lowered allows.
+    return used + max(_LEAST_RAISE, used // 2)
+
+
+def pill(search: Search) -> Pill:
+    """Return the status in a word and how it looks; a search of which no trial has a result is no success."""
+    status = str(search.status)
+    ended = text.ended(search.counts)
+    if search.status is SearchStatus.COMPLETED and ended and best(search) is None:
+        has_only_failed = search.counts.get(TrialState.FAILED, 0) == ended
+        return {"word": "all trials failed" if has_only_failed else "ended without a result", "look": "failed"}
+    return {"word": status, "look": status}
 
 
 def counts(search: Search) -> list[Count]:
@@ -159,12 +187,14 @@ def _minutes_left(search: Search) -> float | None:
     left: list[float] = []
     if budget.wall_minutes.limit is not None:
         left.append(budget.wall_minutes.limit - budget.wall_minutes.used)
-    if elapsed > 0 and text.ended(search.counts) >= _LEAST_TRIALS:
-        left.extend(
-            (limit.limit - limit.used) * elapsed / limit.used
-            for limit in (budget.jobs, budget.compute_minutes)
-            if limit.limit is not None and limit.used > 0
-        )
+    done = text.ended(search.counts)
+    if elapsed > 0 and done >= _LEAST_TRIALS:
+        # A trial that runs has used the budget, and its time is still to come.
+        if budget.jobs.limit is not None:
+            left.append((budget.jobs.limit - done) * elapsed / done)
+        compute = budget.compute_minutes
+        if compute.limit is not None and compute.used > 0:
+            left.append((compute.limit - compute.used) * elapsed / compute.used)
     return max(0.0, min(left)) if left else None
 
 

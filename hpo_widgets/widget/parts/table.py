@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
@@ -174,7 +175,7 @@ class TrialTable(ViewPart):
         labels = text.labels(self._scalars).values()
         columns += [_column("number", label, key) for key, label in zip(self._scalars, labels, strict=True)]
         for name, label in text.labels(names).items():
-            kind = "text" if search.space.leaf(name).kind == "choice" else "number"
+            kind = "number" if _is_numeric(search.space, name) else "text"
             columns.append(_column(kind, label, name))
         return [*columns, _column("seconds", "time"), _column("state", "state")]
 
@@ -220,6 +221,14 @@ class TrialTable(ViewPart):
         number = content.get("number")
         if type(number) is int and number in self._slots:
             self.search.command("retry", number)
+
+
+def _is_numeric(space: Space, name: str) -> bool:
+    """Whether the values of a parameter, of a choice too, are numbers, which stand and sort as such."""
+    leaf: Any = space.leaf(name)
+    return leaf.kind != "choice" or all(
+        isinstance(choice, (int, float)) and not isinstance(choice, bool) for choice in leaf.declared
+    )
 
 
 def _column(kind: str, label: str, name: str = "") -> dict[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
+    from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 # So many of the selected trials are ringed at most, the last ones.
@@ -54,6 +55,7 @@ class TrialPlot(Following, ipywidgets.VBox):
             msg = f"objective must be below {len(search.objectives)}, the number of objectives, got {objective}"
             raise ValueError(msg)
         self._shown_search = search
+        self._has_own_objective = "objective" in traits
         self._axis = FittedAxis()
         self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
         self._num_epochs = len(search.epochs)
@@ -128,9 +130,15 @@ class TrialPlot(Following, ipywidgets.VBox):
 
     def _draw_best(self) -> None:
         """Mark the best trial."""
-        best = self._series.best()
+        best = self._best()
         for figure in self.figures:
             figure.draw_best(self._series, best)
+
+    def _best(self) -> Numbers:
+        """Return the trial that all of the panel calls the best; that of an objective that was asked for, for it."""
+        best = None if self._has_own_objective else self.search.best_trial
+        known = self._series.values.known([] if best is None else [best.number])
+        return known if len(known) else self._series.best()
 
     def _draw_selected(self) -> None:
         """Ring the selected trials."""

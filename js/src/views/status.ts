@@ -24,6 +24,8 @@ interface Notice {
 type Model = {
   title: string;
   status: string;
+  /** The status in a word, and as which status it looks. */
+  pill: { word: string; look: string };
   facts: string[];
   budgets: Budget[];
   counts: Count[];
@@ -109,11 +111,11 @@ const render: Render<Model> = ({ model, el }) => {
   lifetime.atEnd(() => laidOut.disconnect());
 
   const paint = (): void => {
-    const status = model.get("status");
+    const shown = model.get("pill");
     setText(title, model.get("title"));
-    pill.dataset.status = status;
-    setText(shape, SHAPES[status] ?? "");
-    setText(word, status);
+    pill.dataset.status = shown.look;
+    setText(shape, SHAPES[shown.look] ?? "");
+    setText(word, shown.word);
     const words = model.get("facts");
     const commands = model.get("commands");
     const answer = model.get("answer");
@@ -131,20 +133,20 @@ const render: Render<Model> = ({ model, el }) => {
     const limit = model.get("jobs");
     const used = model.get("budgets")[TRIALS]?.text ?? "";
     jobs.paint(
-      limit === null ? `${used} / no limit` : used,
+      limit === null ? `${used}, no limit` : used,
       limit === null ? "" : String(limit),
       commands.jobs ?? null,
       answer,
     );
 
-    const shown = model.get("budgets");
-    while (bars.length < shown.length) {
+    const lines = model.get("budgets");
+    while (bars.length < lines.length) {
       const bar = makeBudget();
       bars.push(bar);
       factsRow.before(bar);
     }
     for (const [index, bar] of bars.entries()) {
-      const budget = shown[index];
+      const budget = lines[index];
       bar.hidden = budget === undefined;
       if (budget) {
         paintBudget(bar, budget, index === TRIALS ? jobs : null);

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts import summary
@@ -22,7 +23,7 @@ def test_budgets_say_used_and_limit_and_have_a_share_only_with_a_limit(search):
     search.advance(75)
     search.add_trial(0.5, seconds=60)
     trials, time, compute = summary.budgets(search)
-    assert (trials["text"], trials["fraction"]) == ("1 / 200", pytest.approx(0.005))
+    assert (trials["text"], trials["fraction"]) == ("1 of 200 done", pytest.approx(0.005))
     assert (time["text"], time["fraction"]) == ("1:15 / 5:00", pytest.approx(0.25))
     assert (compute["text"], compute["fraction"]) == ("1:00", None)
 
@@ -69,6 +70,35 @@ def test_the_end_is_foretold_from_the_limit_that_comes_first(search):
     assert summary.forecast(search) == "ends in about 0:20"
     search.command("pause")
     assert summary.forecast(search) == "the time limit runs on"
+
+
+def test_trials_that_run_are_not_done_and_put_off_the_end():
+    search = ScriptedSearch(jobs=6)
+    search.command("start")
+    search.advance(60)
+    search.add_trials([0.1] * 4)
+    search.add_trial(state=TrialState.RUNNING)
+    search.add_trial(state=TrialState.RUNNING)
+    line = summary.budgets(search)[0]
+    assert (line["text"], line["fraction"]) == ("4 of 6 done, 2 running", pytest.approx(4 / 6))
+    assert summary.forecast(search) == "ends in about 0:30"
+
+
+def test_a_search_without_a_result_does_not_look_like_a_success():
+    search = ScriptedSearch(jobs=2)
+    search.command("start")
+    for _ in range(2):
+        search.add_trial(state=TrialState.FAILED)
+    search.set_status(SearchStatus.COMPLETED, StopReason("total_max_jobs", "all 2 trials were used"))
+    assert summary.pill(search) == {"word": "all trials failed", "look": "failed"}
+    search.add_trial(0.5)
+    assert summary.pill(search) == {"word": "completed", "look": "completed"}
+
+
+def test_a_budget_is_raised_above_what_is_used_where_it_was_lowered_below(search):
+    search.add_trials([0.1] * 32)
+    search.budget.jobs.limit = 3
+    assert summary.raised_budget(search) == 48
 
 
 def test_nothing_is_foretold_where_nothing_is_limited():

@@ -347,3 +347,16 @@ def test_a_great_selection_has_as_many_rows_as_there_is_room_and_a_note(show, se
     assert len(rows(table)) == MOST_ROWS
     assert numbers(table)[-1] == 399
     assert table.note == "300 more selected trials have no row."
+
+
+def test_choices_that_are_numbers_stand_and_sort_as_numbers(show):
+    search = ScriptedSearch(
+        [
+            DiscreteParameterRange("width", [16, 128, 256]),
+            DiscreteParameterRange("mixed", [1, "auto"]),
+            DiscreteParameterRange("flag", [True, False]),
+        ]
+    )
+    search.add_trial(0.5)
+    kinds = {column["label"]: column["kind"] for column in show(TrialTable, search).columns}
+    assert (kinds["width"], kinds["mixed"], kinds["flag"]) == ("number", "text", "text")
