@@ -93,6 +93,7 @@ def ended(counts: Mapping[TrialState, int]) -> int:
 
 # Whole numbers up to here are exact in a float, and of use in full.
 _MOST_EXACT = 10**15
+_LEAST_SECONDS = 0.0005
 
 
 def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
@@ -113,6 +114,8 @@ def seconds(length: float) -> str:
     """How long something took: ``12 ms``, ``1.6 s``, ``1:12``."""
     if not math.isfinite(length):
         return NO_VALUE
+    if length < _LEAST_SECONDS:
+        return "< 1 ms"
     if length < 0.0995:
         return f"{max(0.0, length) * 1e3:.0f} ms"
     if length < 59.95:

@@ -258,8 +258,8 @@ def test_what_a_page_may_not_send_is_told_in_the_notices(panel, wire, refresh):
     wire.browser_sets(panel._status_panel, status="banana")
     refresh(panel)
     newest, oldest = [line["text"] for line in panel._status_panel.notices]
-    assert newest == "page: status cannot be set by a page; nothing was changed"
-    assert oldest.startswith("page: top_k must be a whole number of at least 1")
+    assert newest == "status cannot be set by a page; nothing was changed"
+    assert oldest.startswith("top_k must be a whole number of at least 1")
     assert (panel.top_k, panel._status_panel.status) == (10, "idle")
 
 

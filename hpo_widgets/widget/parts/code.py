@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SearchCode(ViewPart):
     """A button that shows the constructor call for the controls as they are now, and one that copies it.
 
-    The code follows the controls as long as it is shown.
+    The code follows the controls, shown or not: a saved page, and one whose kernel has ended, have it too.
 
     Parameters
     ----------
@@ -36,18 +36,26 @@ class SearchCode(ViewPart):
     _css = asset("code.css")
 
     shown = t.Bool(False, help="Two-way. Whether the code is shown.").tag(sync=True, two_way=True)
-    code = t.Unicode(help="The search as Python while it is shown; else empty.").tag(sync=True)
+    code = t.Unicode(help="The search as Python.").tag(sync=True)
     why_not = t.Unicode(None, allow_none=True, help="Why this search cannot be written as Python.").tag(sync=True)
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._written_for: tuple[object, ...] = ()
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._on_shown, "shown")
 
     def refresh(self, update: Update) -> None:
-        """Write the code anew while it is shown."""
+        """Write the code anew while it is shown, and when what it depends on has changed."""
         search = update.search
         if isinstance(search, GivesCode):
-            self.code = search.as_code() if self.shown else ""
+            budget = search.budget
+            limits = [
+                one.limit for one in (budget.jobs, budget.iterations, budget.compute_minutes, budget.wall_minutes)
+            ]
+            depends_on = (search.space, len(search.epochs), search.max_number_of_concurrent_tasks, *limits)
+            if self.shown or depends_on != self._written_for:
+                self._written_for = depends_on
+                self.code = search.as_code()
         else:
             self.why_not = f"a {type(search).__name__} cannot be written as Python"
 

@@ -176,7 +176,9 @@ def _times(trial: Trial) -> list[list[str]]:
         ["worker", str(trial.worker) if trial.worker >= 0 else text.NO_VALUE],
         ["space", str(trial.epoch + 1)],
     ]
-    return lines + ([["point", "by hand"]] if trial.manual else [])
+    # What is not known, such as when a running trial ends, has no line.
+    known = [line for line in lines if line[1] != text.NO_VALUE]
+    return known + ([["point", "enqueued"]] if trial.manual else [])
 
 
 def _when(at: float) -> str:

@@ -172,6 +172,7 @@ class SpacePanel(ViewPart):
             "name": name,
             "label": label,
             "kind": leaf.kind,
+            "declared": list(leaf.declared),
             "low": track[0],
             "high": track[1],
             "limit_low": _finite(limit_low),

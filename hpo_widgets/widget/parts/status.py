@@ -17,7 +17,8 @@ from hpo_widgets.widget.traits import TrialNumbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hpo_widgets.widget.sync.refresher import Update
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 MOST_WORKERS = 1_000
 """Workers that can be typed in: a slip of the finger must not start a million processes."""
@@ -70,6 +71,11 @@ class StatusPanel(NumberFieldPart):
         sync=True
     )
 
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        self._dismissed: dict[str, float] = {}
+        """Sentence of each notice that was dismissed, and when."""
+        super().__init__(search, refresher=refresher, **traits)
+
     def refresh(self, update: Update) -> None:
         """Show the search as it is now."""
         search = update.search
@@ -85,7 +91,7 @@ class StatusPanel(NumberFieldPart):
             self.forecast = summary.forecast(search)
             self.next_poll = summary.next_poll(search)
             self.sentence = "" if reason is None else reason.sentence
-            self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices)]
+            self.notices = [dict(line) for line in summary.notices(search, self._refresher.notices, self._dismissed)]
             self.workers = search.max_number_of_concurrent_tasks
             self.set_trait("jobs", search.total_max_jobs)
             self.set_trait("raise_to", summary.raised_budget(search))
@@ -118,6 +124,17 @@ class StatusPanel(NumberFieldPart):
             return
         rows = self.search.snapshot()
         self.selected = rows.numbers[rows.state == states[0]][-MOST_SELECTED:]
+
+    def _on_dismiss(self, content: dict[str, object]) -> None:
+        """Show a notice no more, unless it comes again."""
+        sentence = content.get("text")
+        if isinstance(sentence, str) and any(line["text"] == sentence for line in self.notices):
+            notices = (*self.search.errors, *self._refresher.notices)
+            self._dismissed[sentence] = max(notice.at for notice in notices if notice.sentence == sentence)
+            self._refresher.poke()
+
+    def _on_deselect(self, _content: dict[str, object]) -> None:
+        self.selected = []
 
     def _on_raise(self, _content: dict[str, object]) -> None:
         """Raise a used-up budget by what was offered, and go on."""

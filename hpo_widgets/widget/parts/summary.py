@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
 from hpo_widgets.search import PollsServer, SearchStatus
@@ -10,7 +11,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.search import Notice, Search
     from hpo_widgets.search.budget import Limit
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _NEWEST_NOTICES = 5
 _LEAST_TRIALS = 3
 _LEAST_RAISE = 10
-_ALWAYS = (TrialState.RUNNING, TrialState.COMPLETED)
 _BAD = (TrialState.FAILED,)
 
 
@@ -54,10 +54,11 @@ class Best(TypedDict):
 
 
 class NoticeLine(TypedDict):
-    """A notice with its time of day."""
+    """A notice with the time of day at which it came last, and how often it came."""
 
     at: str
     text: str
+    count: int
 
 
 def facts(search: Search) -> list[str]:
@@ -130,8 +131,9 @@ def pill(search: Search) -> Pill:
 
 
 def counts(search: Search) -> list[Count]:
-    """Trials by state: running and completed always, the others where there are some."""
+    """Trials by state: completed always, running as long as the search is alive, the others where there are some."""
     present = search.counts
+    is_alive = search.status.is_alive or search.status is SearchStatus.IDLE
     order = (
         TrialState.RUNNING,
         TrialState.QUEUED,
@@ -143,7 +145,7 @@ def counts(search: Search) -> list[Count]:
     return [
         {"label": state.label, "number": present.get(state, 0), "is_bad": state in _BAD}
         for state in order
-        if state in _ALWAYS or present.get(state, 0)
+        if present.get(state, 0) or state is TrialState.COMPLETED or (state is TrialState.RUNNING and is_alive)
     ]
 
 
@@ -198,14 +200,30 @@ def _minutes_left(search: Search) -> float | None:
     return max(0.0, min(left)) if left else None
 
 
-def notices(search: Search, own: Sequence[Notice] = ()) -> list[NoticeLine]:
-    """List the newest notices of a search and of the widget, newest first, with how many came before them."""
-    everything = sorted([*search.errors, *own], key=lambda notice: notice.at)
-    newest = everything[: -_NEWEST_NOTICES - 1 : -1]
+def notices(
+    search: Search, own: Sequence[Notice] = (), dismissed: Mapping[str, float] = MappingProxyType({})
+) -> list[NoticeLine]:
+    """List the newest notices, newest first, each sentence once, and how many there are besides.
+
+    Parameters
+    ----------
+    search
+        The search.
+    own
+        Notices of the widget itself.
+    dismissed
+        Sentence to when it was dismissed, Unix seconds: only later notices of it are listed.
+    """
+    found: dict[str, tuple[float, int]] = {}
+    for notice in sorted((*search.errors, *own), key=lambda notice: notice.at):
+        if notice.at > dismissed.get(notice.sentence, -math.inf):
+            _, count = found.pop(notice.sentence, (0.0, 0))
+            found[notice.sentence] = (notice.at, count + 1)
+    newest = [*found.items()][::-1]
     lines: list[NoticeLine] = [
-        {"at": text.clock(notice.at), "text": f"{notice.source}: {notice.sentence}"} for notice in newest
+        {"at": text.clock(at), "text": sentence, "count": count} for sentence, (at, count) in newest[:_NEWEST_NOTICES]
     ]
-    earlier = len(everything) - len(newest)
+    earlier = len(newest) - len(lines)
     if earlier:
-        lines.append({"at": "", "text": f"and {earlier} earlier"})
+        lines.append({"at": "", "text": f"and {earlier} earlier", "count": 1})
     return lines

@@ -230,6 +230,12 @@ class FittedAxis:
             self.fit(values(), anew=must_fit or self._num_fitted <= _MOST_FITTED)
         self.domain = self.domain.grown(fresh)
 
+    def fit_before_the_first(self, values: Floats) -> None:
+        """Choose the ends for values so far of running trials, as long as no trial has ended."""
+        if self._num_values == 0 and len(values):
+            is_first = self.domain == Domain(0.0, 1.0)
+            self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
+
     def _is_log(self, values: Floats) -> bool:
         if self.log_scale is not None:
             return bool(self.log_scale) and not np.any(values <= 0)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
 _STEP = 0.01
+_MOST_ERROR = 48
 _SIGNS = " ".join(
     f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
     for sign, word, colour, opacity in (
@@ -67,7 +68,8 @@ class HistoryPlot(TrialPlot):
     _most_hot = MOST_HOT
 
     def _make(self, search: Search, objective: int) -> None:
-        self._drawing = HistoryFigure(text.axis(search.objectives[objective]), self._on_click)
+        self._drawing = HistoryFigure(text.axis(search.objectives[objective]), self._on_click, self._error_of)
+        self._errors: dict[int, str] = {}
 
     def _contents(self) -> list[Widget]:
         self.add_class("hpo-plot-host")
@@ -88,7 +90,18 @@ class HistoryPlot(TrialPlot):
         search, drawing = update.search, self._drawing
         drawing.set_num_trials(sum(search.counts.values()), search.total_max_jobs)
         super().refresh(update)
+        numbers, values = self._series.values.running()
+        self._axis.fit_before_the_first(values)
+        drawing.set_domain(self._axis.domain)
+        drawing.draw_running(numbers, values)
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)
+
+    def _error_of(self, number: int) -> str:
+        """Why a trial failed, in the words that a tooltip has room for."""
+        if number not in self._errors:
+            lines = (self.search.trial(number).error or "").splitlines()
+            self._errors[number] = text.short(lines[0], _MOST_ERROR) if lines else ""
+        return self._errors[number]
 
     def _draw_best(self) -> None:
         super()._draw_best()

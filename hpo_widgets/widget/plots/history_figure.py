@@ -8,13 +8,14 @@ import numpy as np
 from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, even_ticks, num_trials_shown
+from hpo_widgets.widget.plots.axes import LANE, Domain, even_ticks, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from bqplot import Mark
 
@@ -53,14 +54,23 @@ class HistoryFigure(TrialFigure):
         Name of the objective, at its axis.
     on_click
         Called with what a click on a point says and this figure.
+    error_of
+        Gives why a trial failed, in a few words.
     """
 
-    def __init__(self, name: str, on_click: Callable[[object, TrialFigure], None]) -> None:
+    def __init__(
+        self, name: str, on_click: Callable[[object, TrialFigure], None], error_of: Callable[[int], str]
+    ) -> None:
+        self._error_of = error_of
         tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
-        lane_tip = Tooltip(fields=["x"], labels=["trial"], formats=["d"], show_labels=True)
+        lane_tip = Tooltip(fields=["name"], labels=["failed trial"], formats=[""], show_labels=True)
+        running_tip = Tooltip(
+            fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], show_labels=True
+        )
         super().__init__(_STYLE, UNIT, tip, lane_tip, label_x="trial", label_y=name, on_click=on_click)
         self.end_x = 0.0
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
+        self._running = self._over(**style.RUNNING, default_size=_STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
         self.figure.marks = self.marks
 
@@ -74,14 +84,21 @@ class HistoryFigure(TrialFigure):
             *self.cloud("outside").marks,
             *self.cloud("partial").marks,
             *self.cloud("inside").marks,
+            self._running,
             self._best_line,
             self._best,
             self._selected,
+            self._selected_failed,
         ]
 
     @property
     def _on_values(self) -> list[Mark]:
-        return [self._best_line, *super()._on_values]
+        return [self._best_line, self._running, *super()._on_values]
+
+    def draw_running(self, x: Floats, y: Floats) -> None:
+        """Draw the values so far of running trials; those beyond the axis at its ends."""
+        y = np.clip(y, self.domain.at(LANE), self.domain.high)
+        self._put_named(self._running, x, y, x.astype(np.int32))
 
     def set_num_trials(self, num_trials: int, most: int | None) -> None:
         """Make room for so many trials, in steps."""
@@ -104,6 +121,9 @@ class HistoryFigure(TrialFigure):
         is_same = np.array_equal(drawn_x[:-1], x[:-1]) and np.array_equal(drawn_y, y)
         if not is_same or last - drawn_x[-1] >= least_step * self.end_x:
             style.put(self._best_line, x, y)
+
+    def _failed_names(self, _x: Floats, numbers: Numbers) -> Any:
+        return np.array([f"{number} {self._error_of(number)}".strip() for number in numbers.tolist()], dtype=str)
 
     def _placed(self, _series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         return numbers, numbers.astype(float)

@@ -12,6 +12,7 @@ from hpo_widgets.widget.parts.part import Following
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
+from hpo_widgets.widget.plots.trial_figure import BACKGROUND
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import FlowView
 from hpo_widgets.widget.traits import TrialNumbers, refuse_unknown
@@ -142,9 +143,12 @@ class TrialPlot(Following, ipywidgets.VBox):
 
     def _draw_selected(self) -> None:
         """Ring the selected trials."""
-        numbers = self._series.values.known(self.selected[-_MOST_RINGED:])
+        values = self._series.values
+        chosen = self.selected[-_MOST_RINGED:]
+        numbers = values.known(chosen)
+        failed = values.failed(np.array([one for one in chosen if one < values.num_trials], dtype=np.int64))
         for figure in self.figures:
-            figure.draw_selected(self._series, numbers)
+            figure.draw_selected(self._series, numbers, failed.astype(np.int64))
 
     def _on_log_scale(self, _change: object) -> None:
         with self._refresher.lock:
@@ -160,6 +164,9 @@ class TrialPlot(Following, ipywidgets.VBox):
         if not isinstance(said, dict):
             return
         with self._refresher.lock:
+            if said == BACKGROUND:
+                self.selected = []
+                return
             if "click_x" in said:
                 number = self._clicked_in_picture(said, figure)
             else:

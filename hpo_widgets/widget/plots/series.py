@@ -50,6 +50,7 @@ class ObjectiveValues:
         self.values: Floats = np.empty(0)
         self.states: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
         self.has_rewritten = False
+        self._running: dict[int, float] = {}
 
     def put(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Take changed rows.
@@ -65,6 +66,7 @@ class ObjectiveValues:
         if missing > 0:
             self.values = np.concatenate([self.values, np.full(missing, np.nan)])
             self.states = np.concatenate([self.states, np.zeros(missing, dtype=np.uint8)])
+        self._keep_running(rows)
         numbers = rows.numbers[rows.state >= _ENDED]
         was_drawn = self.states[numbers] >= _ENDED
         before = self.values[numbers], self.states[numbers]
@@ -76,6 +78,19 @@ class ObjectiveValues:
         self.has_rewritten = bool(np.any(was_drawn & ~same))
         fresh: npt.NDArray[np.int64] = numbers[~was_drawn]
         return fresh
+
+    def running(self) -> tuple[Floats, Floats]:
+        """Numbers of running trials that have reported a finite value, and the newest of it."""
+        return np.array([*self._running], dtype=float), clip_objective(np.array([*self._running.values()], dtype=float))
+
+    def _keep_running(self, rows: Rows) -> None:
+        is_running = rows.state == TrialState.RUNNING
+        for number in rows.numbers[~is_running].tolist() if self._running else ():
+            self._running.pop(number, None)
+        values = rows.values[is_running, self._objective]
+        for number, value in zip(rows.numbers[is_running].tolist(), values.tolist(), strict=True):
+            if np.isfinite(value):
+                self._running[number] = value
 
     @property
     def num_trials(self) -> int:

@@ -89,7 +89,7 @@ class SliceFigure(TrialFigure):
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top; always the same ones."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        return [self._strip, self._bounds, *clouds, self._best, self._selected]
+        return [self._strip, self._bounds, *clouds, self._best, self._selected, self._selected_failed]
 
     def set_range(self, chosen: tuple[float, float] | None) -> None:
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""

@@ -55,6 +55,14 @@ HOLLOW: dict[str, Any] = {
 }
 """How a pruned or aborted trial is drawn."""
 
+RUNNING: dict[str, Any] = {
+    "marker": "circle",
+    "colors": [SURFACE],
+    "stroke": DOT,
+    "stroke_width": 1.5,
+}
+"""How the value so far of a running trial is drawn."""
+
 CROSS: dict[str, Any] = {
     "marker": "crosshair",
     "colors": [BAD],

@@ -11,6 +11,7 @@ from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FORMAT, Domain, value_ticks
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
+from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.style import FigureStyle
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+
+BACKGROUND = {"background": True}
+"""What a click on nothing says."""
 
 UNIT = Domain(0.0, 1.0)
 """The ends of an axis before there is anything to draw, and those of the lane."""
@@ -72,6 +76,10 @@ class TrialFigure:
             colors=[style.BEST], marker="triangle-up", default_size=look.best, stroke_width=0, tooltip=tip
         )
         self._selected = self._over(**style.RING, tooltip=tip)
+        self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=lane_tip)
+        # The background tells every mark that it was clicked; one of them is heard.
+        act_while_cell_runs(self._strip)
+        self._strip.on_background_click(lambda _mark, _content: self._on_click(BACKGROUND))
         self._axis_x = Axis(
             scale=self._x,
             label=label_x,
@@ -132,9 +140,11 @@ class TrialFigure:
         """Mark the best trial."""
         self._mark(self._best, series, numbers)
 
-    def draw_selected(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Ring the selected trials."""
+    def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
+        """Ring the selected trials, those with a value and the failed ones on their lane."""
         self._mark(self._selected, series, numbers)
+        kept, x = self._placed(series, failed)
+        self._put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
     def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         """Return those of the trials that have a place in the figure, and it: shares across and up."""
@@ -148,10 +158,13 @@ class TrialFigure:
     def _mark(self, mark: Mark, series: TrialSeries, numbers: Numbers) -> None:
         """Have a mark lie over some trials, and nothing sent when it does."""
         kept, x = self._placed(series, numbers)
-        y = series.y(kept)
+        self._put_named(mark, x, series.y(kept), self._names(x, kept))
+
+    @staticmethod
+    def _put_named(mark: Mark, x: Floats, y: Floats, names: Any) -> None:
         if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
             with mark.hold_sync():
-                mark.names = self._names(x, kept)
+                mark.names = names
                 style.put(mark, x, y)
 
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
@@ -164,6 +177,10 @@ class TrialFigure:
     def _names(self, _x: Floats, numbers: Numbers) -> Any:
         """Name points by their trials, which is what a click says of them."""
         return numbers.astype(np.int32)
+
+    def _failed_names(self, x: Floats, numbers: Numbers) -> Any:
+        """Name failed trials, whose tooltips have no value to show."""
+        return self._names(x, numbers)
 
     def _set_domain_x(self, domain: Domain, ticks: Mapping[str, Any]) -> None:
         """Move the ends of the horizontal axis, with the lane."""
@@ -181,7 +198,16 @@ class TrialFigure:
         """Make a cloud for each group of trials: the failed ones on the lane, the others on the axis of values."""
         look = self._look
         clouds = {
-            "failed": self._make_cloud(self._lane, 1, style.CROSS | {"default_size": look.cross, "tooltip": lane_tip})
+            "failed": self._make_cloud(
+                self._lane,
+                1,
+                style.CROSS
+                | {
+                    "default_size": look.cross,
+                    "tooltip": lane_tip,
+                    "name_points": self._failed_names,
+                },
+            )
         }
         shared: dict[str, Any] = {"default_size": look.dot, "colors": [style.DOT], "tooltip": tip}
         # Of two in one place the one that counts more is on top.
@@ -198,10 +224,9 @@ class TrialFigure:
             num_in_chunk=look.num_in_chunk,
             size=look.picture,
             picture_bytes=look.picture_bytes,
-            name_points=self._names,
             on_click=self._on_click,
             display_names=False,
-            **traits,
+            **{"name_points": self._names, **traits},
         )
 
     @property
@@ -219,7 +244,7 @@ class TrialFigure:
 
     def _over(self, **traits: Any) -> Scatter:
         empty = {"x": style.NONE, "y": style.NONE, "preserve_domain": style.FIXED, "display_names": False}
-        mark = Scatter(**empty, scales=self._values, **traits)
+        mark = Scatter(**{**empty, "scales": self._values, **traits})
         hear_clicks(mark, self._on_click)
         return mark
 

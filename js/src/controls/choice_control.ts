@@ -48,10 +48,18 @@ export class ChoiceControl {
     });
     this.problem = element("div", "hpo-problem", { role: "alert" });
     this.root.append(chips, this.problem);
+    this.root.addEventListener("focusout", (event) => {
+      if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
+        setText(this.problem, "");
+      }
+    });
     this.paint();
   }
 
   update(allowed: readonly number[], reason: string | null): void {
+    if (reason !== this.reason || allowed.join() !== this.allowed.join()) {
+      setText(this.problem, "");
+    }
     this.allowed = allowed;
     this.reason = reason;
     this.paint();

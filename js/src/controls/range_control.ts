@@ -1,7 +1,15 @@
 // The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
-import { type Bounds, ENDS, type Ending, format, type NumericSpec, Scale } from "../lib/scale";
+import {
+  type Bounds,
+  ENDS,
+  type Ending,
+  format,
+  type NumericSpec,
+  plain,
+  Scale,
+} from "../lib/scale";
 import { BoundFields } from "./bound_fields";
 import { parameterFrame } from "./parameter";
 import { type Tried, TriedValues } from "./tried_values";
@@ -19,6 +27,10 @@ export class RangeControl {
   private readonly badge: HTMLElement;
   private readonly fields: BoundFields;
   private readonly tried: TriedValues;
+  /** Says that the range reaches beyond what was declared, which a typed bound may do unnoticed. */
+  private readonly beyond: HTMLElement;
+  private readonly beyondText: HTMLElement;
+  private readonly back: HTMLElement;
   private scale: Scale;
   private bounds: Bounds;
   private reason: string | null = null;
@@ -55,7 +67,15 @@ export class RangeControl {
     track.addEventListener("pointerup", (event) => this.release(event));
     track.addEventListener("pointercancel", () => this.cancel());
 
-    this.root.append(track, this.fields.problem, this.tried.note);
+    this.beyond = element("div", "hpo-beyond", { role: "status" });
+    this.beyondText = element("span");
+    const back = element("button", "hpo-link", { type: "button" });
+    setText(back, "undo");
+    setAttribute(back, "aria-label", `Undo: ${spec.label} back into its declared range`);
+    back.addEventListener("click", () => this.backIntoDeclared());
+    this.back = back;
+    this.beyond.append(this.beyondText, " ", back);
+    this.root.append(track, this.fields.problem, this.beyond, this.tried.note);
     this.paint();
   }
 
@@ -113,13 +133,42 @@ export class RangeControl {
     for (const [index, handle] of this.handles.entries()) {
       const bound = this.bounds[index as Ending];
       handle.style.left = `${100 * (shares[index as Ending] ?? 0)}%`;
-      setAttribute(handle, "aria-valuemin", String(index === 0 ? spec.low : this.bounds[0]));
-      setAttribute(handle, "aria-valuemax", String(index === 1 ? spec.high : this.bounds[1]));
-      setAttribute(handle, "aria-valuenow", String(bound));
+      setAttribute(handle, "aria-valuemin", plain(index === 0 ? spec.low : this.bounds[0]));
+      setAttribute(handle, "aria-valuemax", plain(index === 1 ? spec.high : this.bounds[1]));
+      setAttribute(handle, "aria-valuenow", plain(bound));
       setAttribute(handle, "aria-valuetext", format(bound));
       setReason(handle, this.reason);
     }
     this.fields.paint(this.scale, this.bounds, this.reason);
+    this.paintBeyond();
+  }
+
+  private paintBeyond(): void {
+    const { declared } = this.scale.spec;
+    const isBeyond = this.bounds[0] < declared[0] || this.bounds[1] > declared[1];
+    this.beyond.hidden = !isBeyond;
+    setText(
+      this.beyondText,
+      isBeyond ? `wider than declared (${format(declared[0])} … ${format(declared[1])})` : "",
+    );
+    this.back.hidden = this.reason !== null || this.declaredPart === null;
+  }
+
+  /** What of the range lies inside the declared one; null: nothing. */
+  private get declaredPart(): Bounds | null {
+    const { declared } = this.scale.spec;
+    const [low, high] = [
+      Math.max(this.bounds[0], declared[0]),
+      Math.min(this.bounds[1], declared[1]),
+    ];
+    return low < high ? [low, high] : null;
+  }
+
+  private backIntoDeclared(): void {
+    const part = this.declaredPart;
+    if (part !== null && this.reason === null) {
+      this.set(part, true);
+    }
   }
 
   private set(bounds: Bounds, isFinal: boolean): void {

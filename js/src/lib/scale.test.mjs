@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { format, parse, Scale } from "./scale";
+import { format, parse, plain, Scale } from "./scale";
 
 const scale = (more) =>
   new Scale({
@@ -8,6 +8,7 @@ const scale = (more) =>
     label: "x",
     needs: "",
     kind: "float",
+    declared: [0, 10],
     low: 0,
     high: 10,
     limit_low: null,
@@ -88,4 +89,17 @@ test("numbers are read as people write them, and nothing else", () => {
     ["", "abc", "0x10", "1_000", "Infinity", "1e999", "1,5"].map(parse),
     Array(7).fill(null),
   );
+});
+
+test("for a screen reader numbers are plain decimals, whatever their size", () => {
+  assert.deepEqual([1e-8, 1.5e-7, -2.25e-9, 1e21, 1.25e22, 0.001, 12, -3.5].map(plain), [
+    "0.00000001",
+    "0.00000015",
+    "-0.00000000225",
+    "1000000000000000000000",
+    "12500000000000000000000",
+    "0.001",
+    "12",
+    "-3.5",
+  ]);
 });

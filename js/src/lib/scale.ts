@@ -9,6 +9,8 @@ export interface NumericSpec {
   /** With what it is part of a point; empty: always. */
   needs: string;
   kind: NumericKind;
+  /** The range that was declared; another one may reach beyond it. */
+  declared: [number, number];
   /** Ends of the track. */
   low: number;
   high: number;
@@ -175,6 +177,25 @@ export function format(value: number): string {
   }
   const short = Number(value.toPrecision(4));
   return size < 1e-3 || size >= 1e6 ? short.toExponential().replace("e+", "e") : String(short);
+}
+
+/** A number in plain digits, never in scientific notation, which is no number to a screen reader. */
+export function plain(value: number): string {
+  const [digits = "", power] = String(value).split("e");
+  if (power === undefined) {
+    return digits;
+  }
+  const sign = digits.startsWith("-") ? "-" : "";
+  const [whole = "", decimals = ""] = digits.replace("-", "").split(".");
+  const all = whole + decimals;
+  const place = whole.length + Number(power);
+  if (place <= 0) {
+    return `${sign}0.${"0".repeat(-place)}${all}`;
+  }
+  return (
+    sign +
+    (place >= all.length ? all.padEnd(place, "0") : `${all.slice(0, place)}.${all.slice(place)}`)
+  );
 }
 
 /** The number that a person typed, or null when it is none. */

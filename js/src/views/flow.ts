@@ -2,10 +2,11 @@
 
 import type { Render } from "@anywidget/types";
 import { Lifetime } from "../lib/lifetime";
+import { hideTooltipsLeftBehind } from "../lib/tooltips";
 
 const render: Render<Record<string, unknown>> = ({ model }) => {
   const lifetime = new Lifetime();
-  lifetime.paintOnChange(model, () => {});
+  lifetime.paintOnChange(model, hideTooltipsLeftBehind(lifetime));
   return lifetime.end;
 };
 

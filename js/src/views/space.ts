@@ -6,6 +6,7 @@ import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
+import { whenInPanel } from "../lib/panel";
 import type { Bounds, NumericSpec } from "../lib/scale";
 import "./space.css";
 
@@ -32,7 +33,7 @@ type Model = {
 type Control = { spec: Spec; numeric: RangeControl | null; choice: ChoiceControl | null };
 
 /** Keys and clicks that follow each other this fast are one gesture. */
-const GESTURE_MS = 400;
+const GESTURE_MS = 1000;
 /** Without an answer for so long (a kernel that died), the controls go back to what is known. */
 const PATIENCE_MS = 10_000;
 
@@ -215,6 +216,27 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
   }
+
+  const stepByKey = (event: KeyboardEvent): void => {
+    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    const key = event.key.toLowerCase();
+    if (isTyped || !(event.ctrlKey || event.metaKey) || event.altKey || !"zy".includes(key)) {
+      return;
+    }
+    // The notebook would undo something in a cell.
+    event.preventDefault();
+    event.stopPropagation();
+    const kind = key === "y" || event.shiftKey ? "redo" : "undo";
+    const button = buttons.find((one) => one.kind === kind)?.button;
+    flush();
+    if (button && !isDisabled(button)) {
+      model.send({ kind });
+    }
+  };
+  root.addEventListener("keydown", stepByKey);
+  whenInPanel(head, lifetime, (panel) =>
+    panel.addEventListener("keydown", stepByKey, { signal: lifetime.signal }),
+  );
 
   // Leaving the panel ends a gesture; going on to the next box or handle does not.
   root.addEventListener("focusout", (event) => {

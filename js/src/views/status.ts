@@ -8,6 +8,8 @@ import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
 import { element, keepKeys, setCount, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
+import { whenInPanel } from "../lib/panel";
+import { hideTooltipsLeftBehind } from "../lib/tooltips";
 import "./status.css";
 
 interface Best {
@@ -19,6 +21,7 @@ interface Best {
 interface Notice {
   at: string;
   text: string;
+  count: number;
 }
 
 type Model = {
@@ -100,15 +103,23 @@ const render: Render<Model> = ({ model, el }) => {
   root.append(head, body);
   keepKeys(root);
   // The plots of the panel are no views of ours, so this one, which every panel has, keeps the keys for all of it.
-  const laidOut = new ResizeObserver(() => {
-    const panel = root.closest<HTMLElement>(".hpo-layout");
-    if (panel) {
-      keepKeys(panel, lifetime.signal);
-      laidOut.disconnect();
-    }
+  whenInPanel(head, lifetime, (panel) => {
+    keepKeys(panel, lifetime.signal);
+    // So that a click on a plot, which takes no focus itself, brings the keys here.
+    panel.tabIndex = -1;
+    panel.addEventListener(
+      "keydown",
+      (event) => {
+        const target = event.target as Element;
+        const hasOwnEscape = target.closest("input, [data-dragged], .hpo-code, tbody") !== null;
+        if (event.key === "Escape" && !hasOwnEscape) {
+          model.send({ kind: "deselect" });
+        }
+      },
+      { capture: true, signal: lifetime.signal },
+    );
   });
-  laidOut.observe(head);
-  lifetime.atEnd(() => laidOut.disconnect());
+  const hideTooltips = hideTooltipsLeftBehind(lifetime);
 
   const paint = (): void => {
     const shown = model.get("pill");
@@ -174,17 +185,31 @@ const render: Render<Model> = ({ model, el }) => {
     const list = model.get("notices");
     const rows = setCount(notices, list.length, () => {
       const row = element("li");
-      row.append(element("span", "hpo-number hpo-muted"), element("span"));
+      const dismiss = element("button", "hpo-dismiss", {
+        type: "button",
+        title: "Dismiss",
+        "aria-label": "Dismiss this notice",
+      });
+      setText(dismiss, "✕");
+      dismiss.addEventListener("click", () =>
+        model.send({ kind: "dismiss", text: row.dataset.text }),
+      );
+      row.append(element("span", "hpo-number hpo-muted"), element("span"), dismiss);
       return row;
     });
     for (const [index, row] of rows.entries()) {
       const notice = list[index];
-      const [at, words] = [...row.children] as [HTMLElement, HTMLElement];
-      if (notice) {
+      const [at, words, dismiss] = [...row.children] as HTMLElement[];
+      if (notice && at && words && dismiss) {
+        row.dataset.text = notice.text;
+        const isOne = notice.at !== "";
         setText(at, notice.at);
-        setText(words, `✕ ${notice.text}`);
+        const times = notice.count > 1 ? ` ×${notice.count}` : "";
+        setText(words, `${isOne ? "✕ " : ""}${notice.text}${times}`);
+        dismiss.hidden = !isOne;
       }
     }
+    hideTooltips();
   };
 
   raise.addEventListener("click", () => model.send({ kind: "raise" }));

@@ -50,11 +50,20 @@ def run(code):
     return names["optimizer"]
 
 
-def test_nothing_is_written_until_it_is_asked_for(show, steered, refresh):
+def test_the_code_is_there_before_the_box_is_opened_as_on_a_page_without_a_kernel(show, steered, refresh):
     part = show(SearchCode, steered)
     refresh(part)
-    assert part.code == ""
+    assert part.code == steered.as_code()
+    steered.set_total_max_jobs(77)
+    refresh(part)
+    assert "total_max_jobs=77" in part.code
     assert part.why_not is None
+
+
+def test_code_that_nobody_looks_at_is_written_only_when_something_changed(show, steered, refresh, monkeypatch):
+    part = show(SearchCode, steered)
+    monkeypatch.setattr(type(steered), "as_code", lambda _self: pytest.fail("it was written"))
+    refresh(part)
 
 
 def test_the_code_of_the_controls_as_they_are_gives_the_same_search(show, steered, wire, refresh):
@@ -76,15 +85,6 @@ def test_the_code_of_the_controls_as_they_are_gives_the_same_search(show, steere
     assert again.budget.compute_minutes.limit == 60
     assert again.budget.wall_minutes.limit == pytest.approx(45, abs=0.05)
     assert "base_task_id=train," in panel._code.code
-
-
-def test_the_code_goes_with_the_box(show, steered, wire, refresh):
-    part = show(SearchCode, steered, shown=True)
-    refresh(part)
-    assert part.code == steered.as_code()
-    wire.browser_sets(part, shown=False)
-    refresh(part)
-    assert part.code == ""
 
 
 def test_a_page_can_set_nothing_but_whether_it_is_shown(show, steered, wire, refresh):

@@ -141,3 +141,31 @@ def test_a_state_that_there_is_not_is_refused(status, search, wire, state):
     wire.browser_says(status, kind="look", state=state)
     assert status.selected == []
     assert [notice.source for notice in status._refresher.notices] == ["page"]
+
+
+def test_a_repeated_notice_is_one_line_that_can_be_dismissed_until_it_comes_again(show, search, refresh, wire):
+    panel = show(StatusPanel, search)
+    for _ in range(12):
+        search.notify("callback", "the callback raised KeyError: 'lr'")
+    search.notify("worker", "a worker was lost")
+    refresh(panel)
+    assert [(line["text"], line["count"]) for line in panel.notices] == [
+        ("a worker was lost", 1),
+        ("the callback raised KeyError: 'lr'", 12),
+    ]
+    wire.browser_says(panel, kind="dismiss", text="the callback raised KeyError: 'lr'")
+    wire.browser_says(panel, kind="dismiss", text="nothing of the kind")
+    refresh(panel)
+    assert [line["text"] for line in panel.notices] == ["a worker was lost"]
+    search.advance(1)
+    search.notify("callback", "the callback raised KeyError: 'lr'")
+    refresh(panel)
+    assert panel.notices[0]["count"] == 1
+
+
+def test_a_page_may_deselect(show, search, wire):
+    panel = show(StatusPanel, search)
+    search.add_trial(0.5)
+    panel.selected = [0]
+    wire.browser_says(panel, kind="deselect")
+    assert panel.selected == []

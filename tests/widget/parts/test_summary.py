@@ -114,7 +114,7 @@ def test_the_newest_notices_come_first_and_the_others_are_counted(search):
     for number in range(8):
         search.notify("callback", f"problem {number}")
     lines = [line["text"] for line in summary.notices(search)]
-    assert lines == [f"callback: problem {number}" for number in (7, 6, 5, 4, 3)] + ["and 3 earlier"]
+    assert lines == [f"problem {number}" for number in (7, 6, 5, 4, 3)] + ["and 3 earlier"]
 
 
 @pytest.mark.parametrize("value", [math.inf, 1e-300, -1e300])

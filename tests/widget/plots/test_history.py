@@ -32,7 +32,7 @@ def test_each_trial_is_drawn_as_what_it_is_and_changes_with_the_ranges(show, sea
     search.add_trial(0.3, {"lr": 5e-2, **others}, state=TrialState.PRUNED)
     search.add_trial(state=TrialState.FAILED, error="no")
     refresh(plot)
-    assert numbers_in(plot) == {"inside": [0, 1], "partial": [2], "failed": [3]}
+    assert numbers_in(plot) == {"inside": [0, 1], "partial": [2], "failed": ["3 no"]}
     search.set_ranges({"lr": (1e-4, 1e-2)})
     refresh(plot)
     # Those of a range that was left are faint; all are drawn anew, from frozen marks on.
@@ -99,3 +99,49 @@ def test_an_objective_that_is_not_there_is_refused_in_words(objective):
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     with pytest.raises(ValueError, match="below 2, the number of objectives"):
         HistoryPlot(search, objective=objective)
+
+
+def test_a_selected_failed_trial_has_a_ring_on_its_lane(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    search.add_trial(0.5)
+    search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN\nat epoch 3")
+    refresh(plot)
+    plot.selected = [0, 1]
+    figure = plot.figures[0]
+    assert (figure._selected.x.tolist(), figure._selected_failed.x.tolist()) == ([0], [1])
+    assert figure._selected_failed.names.tolist() == ["1 ValueError: loss is NaN"]
+    plot.selected = []
+    assert len(figure._selected_failed.x) == 0
+
+
+def test_a_click_on_the_background_selects_nothing(show, search, refresh, wire):
+    plot = show(HistoryPlot, search)
+    search.add_trials([0.5, 0.4])
+    refresh(plot)
+    plot.selected = [1]
+    wire.browser_says(plot.figures[0]._strip, event="background_click")
+    assert plot.selected == []
+
+
+def test_before_the_first_trial_has_ended_the_values_so_far_are_drawn_on_an_axis_that_holds_them(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    search.add_trial(30.0, state=TrialState.RUNNING)
+    search.add_trial(40.0, state=TrialState.RUNNING)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert (figure._running.x.tolist(), figure._running.y.tolist()) == ([0, 1], [30.0, 40.0])
+    assert figure.domain.low < 30
+    assert 40 < figure.domain.high < 60
+
+
+def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    search.add_trials([1.0, 2.0, 3.0])
+    number = search.add_trial(1e6, state=TrialState.RUNNING)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert figure.domain.high < 10
+    assert figure._running.y.tolist() == [figure.domain.high]
+    search.end_trial(number, 2.5)
+    refresh(plot)
+    assert len(figure._running.x) == 0
