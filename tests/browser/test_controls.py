@@ -98,7 +98,7 @@ def test_waiting_from_code_presses_the_button(opened, panel):
     ("shown", "field", "good", "command"),
     [
         ("workers: 2 workers", "workers", "5", ["set_max_number_of_concurrent_tasks", 5]),
-        ("trials in all: 0 / 200", "trials in all", "300", ["set_total_max_jobs", 300]),
+        ("trials in all: 0 of 200 done", "trials in all", "300", ["set_total_max_jobs", 300]),
     ],
     ids=["workers", "trials"],
 )

@@ -166,7 +166,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_tab(opened, panel):
     )
     assert unnamed == []
     bars = panel.get_by_role("progressbar")
-    expect(bars.first).to_have_attribute("aria-valuetext", "0 / 200")
+    expect(bars.first).to_have_attribute("aria-valuetext", "0 of 200 done")
 
 
 def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):

@@ -1,0 +1,158 @@
+"""What a person stumbles over in use: things left behind, hidden, repeated or not to be undone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button, middle
+from tests.browser.scripted import commands, wait_for_commands
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+widget = OptimizerWidget(search)
+widget
+"""
+TRIALS = """
+[search.add_trial(0.2 + number % 10 / 20) if number != 7 else
+ search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN") for number in range(30)] and None
+"""
+VISIBLE_TOOLTIPS = """
+() => [...document.querySelectorAll('body > .bqplot_mark_tooltip')]
+  .filter(one => getComputedStyle(one).display !== 'none' && getComputedStyle(one).opacity > 0.5).length
+"""
+
+
+@pytest.fixture
+def busy(opened, panel):
+    """The panel of a search with thirty trials, the eighth of which failed."""
+    opened.kernel(TRIALS)
+    expect(panel.locator(".hpo-counts")).to_contain_text("29 completed")
+    expect(panel.locator(".hpo-plot-host .bqplot path.dot").first).to_be_visible()
+    return panel
+
+
+def dots(panel):
+    return panel.locator(".hpo-plot-host .bqplot path.dot:visible")
+
+
+def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
+    page = opened.page
+    for index in (3, 12, 20):
+        page.mouse.move(*middle(dots(busy).nth(index)))
+        page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
+        opened.kernel(f"search.set_ranges({{'lr': (1e-4, {10.0 ** -(1 + index / 30)})}})")
+    page.mouse.move(*middle(busy.locator(".hpo-title")))
+    page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 0")
+
+
+def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_selects_nothing(opened, busy):
+    opened.kernel("setattr(widget, 'selected', [7])")
+    expect(busy.locator(".hpo-details")).to_contain_text("Trial #7")
+    figure = busy.locator(".hpo-plot-host .bqplot svg").first.bounding_box()
+    page = opened.page
+    page.mouse.click(figure["x"] + 0.9 * figure["width"], figure["y"] + 0.5 * figure["height"])
+    opened.wait_kernel("widget.selected == []")
+    opened.kernel("setattr(widget, 'selected', [7])")
+    expect(busy.locator(".hpo-details")).to_be_visible()
+    busy.locator(".hpo-title").click()
+    page.keyboard.press("Escape")
+    opened.wait_kernel("widget.selected == []")
+    expect(busy.locator(".hpo-details")).to_be_hidden()
+
+
+def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened, busy):
+    table = busy.locator(".hpo-table-host")
+    before = table.bounding_box()["y"] - busy.bounding_box()["y"]
+    opened.kernel("setattr(widget, 'selected', [3])")
+    details, plots = busy.locator(".hpo-details-host"), busy.locator(".hpo-tabs-host")
+    expect(details).to_be_visible()
+    assert details.bounding_box()["x"] >= plots.bounding_box()["x"] + plots.bounding_box()["width"] - 1
+    assert details.bounding_box()["y"] == pytest.approx(plots.bounding_box()["y"], abs=1)
+    assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)
+
+
+def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
+    table = busy.locator(".hpo-table-host")
+    before = table.bounding_box()["y"] - busy.bounding_box()["y"]
+    busy.get_by_role("tab", name="Slices").click()
+    expect(busy.locator(".hpo-slices-grid .bqplot")).to_have_count(4)
+    assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)
+    busy.get_by_role("tab", name="History").click()
+
+
+def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(opened, panel):
+    handle = panel.get_by_role("slider", name="dropout, upper end")
+    handle.focus()
+    for _ in range(4):
+        opened.page.keyboard.press("ArrowLeft")
+    assert [name for name, *_ in wait_for_commands(opened)] == ["set_ranges"]
+    opened.page.keyboard.press("Control+z")
+    assert [name for name, *_ in wait_for_commands(opened, 2)] == ["set_ranges", "undo"]
+    expect(handle).to_have_attribute("aria-valuenow", "0.5")
+    opened.page.keyboard.press("Control+Shift+z")
+    assert wait_for_commands(opened, 3)[-1] == ["redo"]
+
+
+def test_a_typed_bound_beyond_what_was_declared_is_said_and_can_be_taken_back(opened, panel):
+    dropout = panel.get_by_role("group", name="dropout")
+    field = dropout.get_by_label("dropout, upper bound")
+    field.fill("0.9")
+    field.press("Enter")
+    expect(dropout.get_by_text("wider than declared (0 … 0.5)")).to_be_visible()
+    wait_for_commands(opened)
+    button(dropout, "Undo: dropout back into its declared range").click()
+    expect(dropout.get_by_text("wider than declared")).to_be_hidden()
+    assert wait_for_commands(opened, 2)[-1] == ["set_ranges", {"dropout": [0.0, 0.5]}]
+
+
+def test_that_one_choice_stays_is_said_until_something_changes(opened, panel):
+    activation = panel.get_by_role("group", name="activation")
+    opened.kernel("search.set_ranges({'activation': ['relu']})")
+    relu = activation.get_by_role("checkbox", name=re.compile("relu"))
+    expect(activation.get_by_role("checkbox", name=re.compile("tanh"))).not_to_be_checked()
+    relu.click()
+    expect(activation.get_by_text("At least one choice stays.")).to_be_visible()
+    opened.kernel("search.command('undo')")
+    expect(activation.get_by_text("At least one choice stays.")).to_be_hidden()
+    assert commands(opened)[-1] == ["undo"]
+
+
+def test_a_repeated_notice_is_one_line_to_dismiss(opened, panel):
+    opened.kernel("[search.notify('callback', 'the callback raised KeyError') for _ in range(12)] and None")
+    notice = panel.locator(".hpo-notices li")
+    expect(notice).to_have_count(1)
+    expect(notice).to_contain_text("✕ the callback raised KeyError ×12")
+    button(notice, "Dismiss this notice").click()
+    expect(notice).to_have_count(0)
+
+
+def test_running_trials_are_drawn_with_their_values_before_the_first_has_ended(opened, panel):
+    opened.kernel("search.add_trial(0.4, state=TrialState.RUNNING)")
+    expect(panel.locator(".hpo-plot-host .bqplot path.dot:visible")).to_have_count(1)
+
+
+def test_small_numbers_are_decimals_to_a_screen_reader(opened, panel):
+    opened.kernel("search.set_ranges({'lr': (1e-4, 1e-2)})")
+    opened.wait_kernel("widget.ranges['lr'] == (1e-4, 1e-2)")
+    for end in ("lower", "upper"):
+        handle = panel.get_by_role("slider", name=f"lr, {end} end")
+        for name in ("min", "max", "now"):
+            assert re.fullmatch(r"-?\d+(\.\d+)?", handle.get_attribute(f"aria-value{name}"))
+
+
+def test_a_panel_that_is_on_no_page_any_more_acknowledges_nothing(opened, panel):
+    flow = "widget._refresher.flow"
+    opened.wait_kernel(f"{flow}.was_ever_seen and {flow}.is_acknowledged")
+    opened.command("notebook:clear-cell-output")
+    expect(opened.page.locator(".hpo-panel")).to_have_count(0)
+    opened.kernel("search.add_trial(0.5)")
+    opened.wait_kernel(f"not {flow}.is_acknowledged")
