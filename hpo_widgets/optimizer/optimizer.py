@@ -526,6 +526,11 @@ class HyperParameterOptimizer(ReadableSearch):
         return type(self._controller.state.strategy).__name__
 
     @property
+    def strategy_title(self) -> str:
+        """What a person calls the strategy: ``TPE``."""
+        return self._controller.state.strategy.title
+
+    @property
     def status(self) -> SearchStatus:
         """What the search is doing."""
         return self._controller.state.status

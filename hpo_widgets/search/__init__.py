@@ -13,6 +13,7 @@ from hpo_widgets.search.protocol import (
     SearchStatus,
     StopReason,
     TellsLogs,
+    TitlesStrategy,
     check_command,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "SearchStatus",
     "StopReason",
     "TellsLogs",
+    "TitlesStrategy",
     "check_command",
 ]

@@ -256,6 +256,16 @@ class PollsServer(Protocol):
 
 
 @runtime_checkable
+class TitlesStrategy(Protocol):
+    """A search that knows what a person calls its strategy."""
+
+    @property
+    def strategy_title(self) -> str:
+        """The title, such as ``TPE``."""
+        ...
+
+
+@runtime_checkable
 class GivesCode(Protocol):
     """A search that can be written as Python."""
 

@@ -166,6 +166,11 @@ class SearchStrategy(ABC):
     supports_several_objectives: ClassVar[bool] = True
     supports_pruning: bool = False
 
+    @property
+    def title(self) -> str:
+        """What a person calls the strategy; by default the name of its class."""
+        return type(self).__name__
+
     space: Space
     objectives: tuple[Objective, ...]
     epoch: int

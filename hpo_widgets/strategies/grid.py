@@ -26,6 +26,11 @@ class GridSearch(SearchStrategy):
         Kept for the record only: a grid has nothing random.
     """
 
+    @property
+    def title(self) -> str:
+        """What a person calls the strategy."""
+        return "grid search"
+
     def begin(
         self,
         space: Space,

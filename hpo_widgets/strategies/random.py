@@ -109,6 +109,11 @@ class RandomSearch(SearchStrategy):
         An integer of at least 0. Default: a fresh one, kept in ``seed``.
     """
 
+    @property
+    def title(self) -> str:
+        """What a person calls the strategy."""
+        return "random search"
+
     def begin(
         self,
         space: Space,

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import optuna
 import pytest
 
 from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy, resolve
@@ -96,3 +97,9 @@ def test_names_of_the_package_load_on_first_use():
         assert getattr(strategies, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         strategies.Nothing  # noqa: B018
+
+
+def test_a_strategy_is_titled_by_what_it_does():
+    titles = [resolve(cls)().title for cls in (RandomSearch, GridSearch, OptimizerOptuna)]
+    assert titles == ["random search", "grid search", "TPE"]
+    assert OptimizerOptuna(optuna_sampler=optuna.samplers.RandomSampler()).title == "Random"

@@ -105,6 +105,12 @@ class OptimizerOptuna(SearchStrategy):
         self._proposed: dict[int, _Proposed] = {}  # by draw
         self._running: dict[int, _Job] = {}  # by trial number
 
+    @property
+    def title(self) -> str:
+        """The sampler, which is the default one's where none is given: ``TPE``."""
+        sampler = self.optuna_sampler
+        return "TPE" if sampler is None else type(sampler).__name__.removesuffix("Sampler")
+
     # ------------------------------------------------------------------ what it can do
 
     def unsupported(self, parameter: Parameter) -> str | None:

@@ -54,6 +54,7 @@ class StatusPanel(NumberFieldPart):
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
     facts = t.List(t.Unicode(), help="Engine, workers, strategy, objectives.").tag(sync=True)
+    strategy = t.Unicode(help="Class of the strategy, of which `facts` has the title.").tag(sync=True)
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
     best = t.Dict(None, allow_none=True, help="Value and number of the best trial.").tag(sync=True)
@@ -85,6 +86,7 @@ class StatusPanel(NumberFieldPart):
             self.status = str(search.status)
             self.pill = dict(summary.pill(search))
             self.facts = summary.facts(search)
+            self.strategy = search.strategy_name
             self.budgets = [dict(line) for line in summary.budgets(search)]
             self.counts = [dict(count) for count in summary.counts(search)]
             self.set_trait("best", best)

@@ -6,7 +6,7 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypedDict
 
-from hpo_widgets.search import PollsServer, SearchStatus
+from hpo_widgets.search import PollsServer, SearchStatus, TitlesStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 
@@ -67,7 +67,7 @@ def facts(search: Search) -> list[str]:
     return [
         search.engine_name,
         f"{workers} worker{'' if workers == 1 else 's'}",
-        search.strategy_name,
+        search.strategy_title if isinstance(search, TitlesStrategy) else search.strategy_name,
         *(text.objective(one) for one in search.objectives),
     ]
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.series import Floats
 
+# Ends of values grow by so much of the axis, numbers of trials by so much.
+_VALUE_STEP = 0.35
 _GROWTH = 1.5
 _FIRST_TRIALS = 20
 _MARGIN = 0.06
@@ -75,7 +77,7 @@ class Domain:
         if least >= floor and most <= high:
             return self
         # A step at least, so that a slow drift does not redraw the axis for each trial.
-        step = (_GROWTH - 1) * width
+        step = _VALUE_STEP * width
         if least < floor:
             floor = min(floor - step, least - _MARGIN * (high - least))
         if most > high:
@@ -245,13 +247,13 @@ class FittedAxis:
         return wants_log(values)
 
 
-FORMAT = ".6~g"
-"""How bqplot writes a tick: at most six digits, without trailing zeros."""
+_PLAIN, _SCIENTIFIC = ".6~g", ".6~e"
+_LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _MOST_DECADES_WITH_PARTS = 2.5
 # So many decades apart, from 2.2e-308 to 1.8e308 at the most.
-_DECADES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_DECADES = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
@@ -274,6 +276,13 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
     step = max(1.0, step) if whole else step
     first, last = math.ceil(low / step), math.floor(high / step)
     return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
+
+
+def tick_format(ticks: Sequence[float]) -> str:
+    """Return how bqplot writes the ticks of one axis, all in one notation and with at most six digits."""
+    sizes = [abs(tick) for tick in ticks]
+    is_plain = all(size == 0 or _LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
+    return _PLAIN if is_plain or 0 in sizes else _SCIENTIFIC
 
 
 def value_ticks(domain: Domain, most: int) -> list[float]:

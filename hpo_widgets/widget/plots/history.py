@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import MOST_HOT, HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bqplot import Figure
     from ipywidgets import Widget
 
@@ -23,17 +26,16 @@ _FOLLOW = 0.005
 # Where each trial is better than all before it, the best so far has steps of this share of the axis.
 _STEP = 0.01
 _MOST_ERROR = 48
-_SIGNS = " ".join(
-    f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
-    for sign, word, colour, opacity in (
-        ("●", "completed", style.DOT, 1),
-        ("●", "outside the ranges", style.DOT, 0.5),
-        ("◇", "ended early", style.DOT, 1),
-        ("✕", "failed", style.BAD, 1),
-        ("▲", "best so far", style.BEST, 1),
-    )
+_LEGEND = (
+    ("completed", "●", style.DOT, 1),
+    ("outside the ranges", "●", style.DOT, 0.5),
+    ("running, value so far", "○", style.DOT, 1),
+    ("pruned", "◇", style.DOT, 1),
+    ("aborted", "◇", style.DOT, 1),
+    ("failed", "✕", style.BAD, 1),
+    ("best so far", "▲", style.BEST, 1),
 )
-_KEY = f'<span class="hpo-key">{_SIGNS}</span>'
+"""Word, sign, colour and opacity of each entry; only what is drawn has one."""
 
 
 class HistoryPlot(TrialPlot):
@@ -73,7 +75,8 @@ class HistoryPlot(TrialPlot):
 
     def _contents(self) -> list[Widget]:
         self.add_class("hpo-plot-host")
-        return [self._drawing.figure, ipywidgets.HTML(_KEY)]
+        self._legend = ipywidgets.HTML(_legend({}))
+        return [self._drawing.figure, self._legend]
 
     @property
     def figure(self) -> Figure:
@@ -94,6 +97,20 @@ class HistoryPlot(TrialPlot):
         self._axis.fit_before_the_first(values)
         drawing.set_domain(self._axis.domain)
         drawing.draw_running(numbers, values)
+        drawing.draw_lane()
+        clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial", "failed")}
+        is_partial = clouds["partial"] > 0
+        self._legend.value = _legend(
+            {
+                "completed": clouds["inside"] > 0,
+                "outside the ranges": clouds["outside"] > 0,
+                "running, value so far": len(numbers) > 0,
+                "pruned": is_partial and search.counts.get(TrialState.PRUNED, 0) > 0,
+                "aborted": is_partial and search.counts.get(TrialState.ABORTED, 0) > 0,
+                "failed": clouds["failed"] > 0,
+                "best so far": len(self._series.best()) > 0,
+            }
+        )
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)
 
     def _error_of(self, number: int) -> str:
@@ -108,3 +125,13 @@ class HistoryPlot(TrialPlot):
         values = self._series.values
         x, y = values.best_so_far(_STEP * self._drawing.end_x)
         self._drawing.draw_best_line(x, y, float(values.num_trials - 1), least_step=_FOLLOW)
+
+
+def _legend(drawn: Mapping[str, bool]) -> str:
+    """Return the legend as HTML; no word of it comes from a search."""
+    entries = " ".join(
+        f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
+        for word, sign, colour, opacity in _LEGEND
+        if drawn.get(word)
+    )
+    return f'<span class="hpo-key">{entries}</span>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from bqplot import Tooltip
+from bqplot import Label, Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE, Domain, even_ticks, num_trials_shown
@@ -67,9 +67,31 @@ class HistoryFigure(TrialFigure):
         running_tip = Tooltip(
             fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], show_labels=True
         )
-        super().__init__(_STYLE, UNIT, tip, lane_tip, label_x="trial", label_y=name, on_click=on_click)
+        super().__init__(
+            _STYLE,
+            UNIT,
+            tip,
+            lane_tip,
+            label_x="trial",
+            label_y=name,
+            title=f"{name} of each trial in order",
+            on_click=on_click,
+        )
         self.end_x = 0.0
         self._best_line = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
+        self._lane_label = Label(
+            x=style.NONE,
+            y=style.NONE,
+            text=[],
+            scales=dict(self._lane),
+            colors=[style.TEXT],
+            default_size=11,
+            font_weight="normal",
+            align="end",
+            x_offset=-4,
+            y_offset=4,
+            preserve_domain=style.FIXED,
+        )
         self._running = self._over(**style.RUNNING, default_size=_STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
         self.figure.marks = self.marks
@@ -79,6 +101,7 @@ class HistoryFigure(TrialFigure):
         """All marks, from the bottom to the top; always the same ones."""
         return [
             self._strip,
+            self._lane_label,
             *self.cloud("failed").marks,
             *self.epochs.marks,
             *self.cloud("outside").marks,
@@ -95,6 +118,17 @@ class HistoryFigure(TrialFigure):
     def _on_values(self) -> list[Mark]:
         return [self._best_line, self._running, *super()._on_values]
 
+    def draw_lane(self) -> None:
+        """Show the lane of failed trials as long as there are some, with their number at its end."""
+        count = len(self.cloud("failed"))
+        self._strip.visible = count > 0
+        words = [f"{count} failed"] if count else []
+        if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.high):
+            with self._lane_label.hold_sync():
+                self._lane_label.x = np.array([self.domain_x.high] * len(words))
+                self._lane_label.y = np.array([_STYLE.lane_y] * len(words))
+                self._lane_label.text = np.array(words, dtype=str)
+
     def draw_running(self, x: Floats, y: Floats) -> None:
         """Draw the values so far of running trials; those beyond the axis at its ends."""
         y = np.clip(y, self.domain.at(LANE), self.domain.high)
@@ -106,7 +140,7 @@ class HistoryFigure(TrialFigure):
         if end != self.end_x:
             self.end_x = end
             ticks = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
-            self._set_domain_x(Domain(-0.015 * end, 1.005 * end), {"tick_values": ticks})
+            self._set_domain_x(Domain(-0.015 * end, 1.005 * end), {"tick_values": ticks, "tick_format": "d"})
 
     def draw_best_line(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.

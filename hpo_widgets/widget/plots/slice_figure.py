@@ -8,7 +8,7 @@ import numpy as np
 from bqplot import Tooltip
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, domain_of_range, ticks_between
+from hpo_widgets.widget.plots.axes import Domain, domain_of_range, tick_format, ticks_between
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
@@ -79,6 +79,7 @@ class SliceFigure(TrialFigure):
             _tip(place),
             label_x=short,
             label_y=None,
+            title=f"{objective} of each trial against {label}",
             on_click=on_click,
         )
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
@@ -130,7 +131,7 @@ class SliceFigure(TrialFigure):
     def _ticks_x(self) -> dict[str, Any]:
         if self._choices is None:
             ticks = ticks_between(self.domain_x, _NUM_TICKS, whole=self._is_whole)
-            return {"tick_values": np.array(ticks)}
+            return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self._choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))
         room = max(3, _LABEL_ROOM // len(labelled))

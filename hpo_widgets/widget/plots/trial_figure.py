@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import FORMAT, Domain, value_ticks
+from hpo_widgets.widget.plots.axes import Domain, tick_format, value_ticks
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
 from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
@@ -46,6 +46,8 @@ class TrialFigure:
         Name of the horizontal axis.
     label_y
         Name of the axis of values, None for none.
+    title
+        What the figure shows, for those who do not see it.
     on_click
         Called with what a click on a point says, as `GrowingPoints` tells it, and this figure.
     """
@@ -59,6 +61,7 @@ class TrialFigure:
         *,
         label_x: str,
         label_y: str | None,
+        title: str,
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self._look = look
@@ -85,13 +88,14 @@ class TrialFigure:
             label=label_x,
             label_offset=look.label_offset,
             grid_lines="none",
-            tick_format=FORMAT,
             tick_values=[],
             **self._axis_look,
         )
         self._axis_y = self._make_axis_y(UNIT)
         self.figure = Figure(
             axes=[self._axis_x, self._axis_y],
+            # Not drawn: the page gives it to the figure as its name.
+            title=title,
             animation_duration=0,
             fig_margin=dict(look.margins),
             background_style={"fill": "none"},
@@ -121,7 +125,9 @@ class TrialFigure:
         if domain.is_log == self.domain.is_log:
             with self._y.hold_sync():
                 self._y.min, self._y.max = domain.low, domain.high
-            self._axis_y.tick_values = np.array(value_ticks(domain, self._look.num_ticks))
+            with self._axis_y.hold_sync():
+                ticks = value_ticks(domain, self._look.num_ticks)
+                self._axis_y.tick_values, self._axis_y.tick_format = np.array(ticks), tick_format(ticks)
         else:
             self._change_scale(domain)
         self.domain = domain
@@ -264,11 +270,12 @@ class TrialFigure:
     def _make_axis_y(self, domain: Domain) -> Axis:
         kind = " (log)" if domain.is_log else ""
         named = {} if self._label_y is None else {"label": f"{self._label_y}{kind}", "label_offset": "54px"}
+        ticks = value_ticks(domain, self._look.num_ticks)
         return Axis(
             scale=self._y,
             side="left",
-            tick_format=FORMAT,
-            tick_values=np.array(value_ticks(domain, self._look.num_ticks)),
+            tick_format=tick_format(ticks),
+            tick_values=np.array(ticks),
             **named,
             **self._axis_look,
         )

@@ -2,11 +2,16 @@
 
 import type { Render } from "@anywidget/types";
 import { Lifetime } from "../lib/lifetime";
+import { namePlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
 
-const render: Render<Record<string, unknown>> = ({ model }) => {
+const render: Render<Record<string, unknown>> = ({ model, el }) => {
   const lifetime = new Lifetime();
-  lifetime.paintOnChange(model, hideTooltipsLeftBehind(lifetime));
+  const hideTooltips = hideTooltipsLeftBehind(lifetime);
+  lifetime.paintOnChange(model, () => {
+    hideTooltips();
+    namePlots(el.closest(".hpo-part") ?? el);
+  });
   return lifetime.end;
 };
 

@@ -6,9 +6,10 @@ import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets
 import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
-import { element, keepKeys, setCount, setText } from "../lib/dom";
+import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
+import { namePlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
 import "./status.css";
 
@@ -30,6 +31,8 @@ type Model = {
   /** The status in a word, and as which status it looks. */
   pill: { word: string; look: string };
   facts: string[];
+  /** Class of the strategy, of which `facts` has the title. */
+  strategy: string;
   budgets: Budget[];
   counts: Count[];
   best: Best | null;
@@ -135,6 +138,7 @@ const render: Render<Model> = ({ model, el }) => {
       factsAfter,
       words.length > WORKERS + 1 ? ` · ${words.slice(WORKERS + 1).join(" · ")}` : "",
     );
+    setAttribute(factsAfter, "title", model.get("strategy"));
     workers.paint(
       words[WORKERS] ?? "",
       String(model.get("workers")),
@@ -210,6 +214,10 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
     hideTooltips();
+    const panel = root.closest(".hpo-layout");
+    if (panel) {
+      namePlots(panel);
+    }
   };
 
   raise.addEventListener("click", () => model.send({ kind: "raise" }));

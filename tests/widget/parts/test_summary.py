@@ -121,3 +121,9 @@ def test_the_newest_notices_come_first_and_the_others_are_counted(search):
 def test_extreme_values_have_words(search, value):
     search.add_trial(value)
     assert summary.best(search)["value"]
+
+
+def test_facts_call_a_strategy_by_what_it_does():
+    search = ScriptedSearch()
+    search.strategy_name, search.strategy_title = "OptimizerOptuna", "TPE"
+    assert summary.facts(search)[2] == "TPE"

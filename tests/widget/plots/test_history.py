@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from bqplot import LinearScale, LogScale
@@ -145,3 +147,27 @@ def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show,
     search.end_trial(number, 2.5)
     refresh(plot)
     assert len(figure._running.x) == 0
+
+
+def test_the_legend_has_only_what_is_drawn(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    refresh(plot)
+    assert ">" not in plot._legend.value.replace('<span class="hpo-key"></span>', "")
+    search.add_trial(0.5)
+    search.add_trial(0.6, state=TrialState.PRUNED)
+    refresh(plot)
+    words = re.findall(r"</i> ([^<]*)<", plot._legend.value)
+    assert words == ["completed", "pruned", "best so far"]
+
+
+def test_the_lane_is_there_with_the_first_failed_trial_and_tells_how_many_there_are(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    search.add_trial(0.5)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert not figure._strip.visible
+    for _ in range(2):
+        search.add_trial(state=TrialState.FAILED)
+    refresh(plot)
+    assert figure._strip.visible
+    assert list(figure._lane_label.text) == ["2 failed"]

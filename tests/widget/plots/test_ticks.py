@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_widgets.widget.plots.axes import LANE, Domain, even_ticks, first_domain, value_ticks
+from hpo_widgets.widget.plots.axes import (
+    LANE,
+    Domain,
+    even_ticks,
+    first_domain,
+    tick_format,
+    ticks_between,
+    value_ticks,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +56,22 @@ def test_ticks_are_few_and_off_the_lane(values, is_log):
     ticks = value_ticks(domain, 6)
     assert len(ticks) <= 12
     assert all(domain.at(LANE) <= tick <= domain.high for tick in ticks)
+
+
+def test_eleven_decades_have_labels_enough_also_on_a_small_figure():
+    assert len(ticks_between(Domain(1e-8, 1e3, is_log=True), 4)) >= 4
+
+
+@pytest.mark.parametrize(
+    ("ticks", "notation"),
+    [
+        ([1e-8, 1e-6, 1e-4], ".6~e"),
+        ([1e-4, 1e-2, 1.0], ".6~g"),
+        ([1.0, 1e3, 1e6], ".6~e"),
+        ([0.0, 0.5, 1.0], ".6~g"),
+        ([], ".6~g"),
+    ],
+    ids=str,
+)
+def test_an_axis_has_one_notation(ticks, notation):
+    assert tick_format(ticks) == notation
