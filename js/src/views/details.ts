@@ -109,6 +109,7 @@ function paintGrowing(section: Section, text: string): void {
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-details-host");
+  const lifetime = new Lifetime();
   const root = element("div", "hpo-part hpo-details", { role: "region" });
   const head = element("div", "hpo-details-head");
   const title = element("b");
@@ -136,7 +137,11 @@ const render: Render<Model> = ({ model, el }) => {
 
   const paint = (): void => {
     const number = model.get("number");
-    root.hidden = number === null;
+    if (root.hidden !== (number === null)) {
+      root.hidden = number === null;
+      // A figure beside the details hears of its new width in no other way.
+      lifetime.after(0, () => window.dispatchEvent(new Event("resize")));
+    }
     const word = model.get("state");
     setText(title, `Trial #${number}`);
     setAttribute(root, "aria-label", `Details of trial ${number}`);
@@ -160,7 +165,6 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
 
-  const lifetime = new Lifetime();
   lifetime.paintOnChange(model, paint);
   el.append(root);
   return lifetime.end;
