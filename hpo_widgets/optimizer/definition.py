@@ -95,12 +95,15 @@ class Definition:
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")
+_TASK_NAME = re.compile(r"[^./~\\].*/.*[^/](?<!\.py)")
+"""``"project/name"``; no path, neither of a script nor one that begins at a folder."""
 
 
 def names_a_task(base_task_id: object) -> bool:
     """Whether ``base_task_id`` is a ClearML Task or the id of one."""
     if isinstance(base_task_id, str):
-        return _TASK_ID.fullmatch(base_task_id.strip()) is not None
+        text = base_task_id.strip()
+        return bool(_TASK_ID.fullmatch(text) or _TASK_NAME.fullmatch(text))
     # A Task is recognised by its class's home, so that nobody imports clearml to ask.
     return any(cls.__module__.partition(".")[0] == "clearml" for cls in type(base_task_id).__mro__)
 
@@ -137,8 +140,8 @@ def make_template(base_task_id: object, arguments: str | Sequence[str] | None = 
         msg = f"base_task_id names a script by a str; pass pathlib.Path({base_task_id!r})"
         raise TypeError(msg)
     msg = (
-        "base_task_id must be a callable, a pathlib.Path of a script, or a ClearML Task or its id "
-        f"(32 hexadecimal digits), got {base_task_id!r}"
+        "base_task_id must be a callable, a pathlib.Path of a script, or a ClearML Task, its id "
+        f"(32 hexadecimal digits) or 'project/name', got {base_task_id!r}"
     )
     raise TypeError(msg)
 

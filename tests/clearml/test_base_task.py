@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from clearml import Task
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -135,6 +138,23 @@ def test_a_misfit_is_told_at_construction_and_nothing_was_made(task_search, api_
     with pytest.raises(ValueError, match="has not reported the objective 'validation/lost'. Did you mean"):
         task_search(objective_metric_series="lost")
     assert list(api_client.tasks.get_all(parent=base_task, search_hidden=True)) == []
+
+
+def test_a_base_task_is_found_by_project_and_name(optimizer, base_task, project):
+    made = finished(optimizer(base=f"{project}/train", total_max_jobs=1))
+    assert Task.get_task(task_id=made.trial(0).id).parent == base_task
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("{project}/trian", "there is no Task 'trian' in the project '{project}'. Did you mean 'train'?"),
+        ("{project}s/train", "there is no project '{project}s' on the ClearML server, as the name '{project}s/train'"),
+    ],
+)
+def test_a_name_that_no_task_has_is_refused_with_a_near_one(task_search, project, name, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence.format(project=project))):
+        task_search(base=name.format(project=project))
 
 
 def test_what_a_task_that_never_ran_leaves_open_is_shown_and_the_search_runs(task_search, worker, api_client, project):

@@ -86,6 +86,11 @@ AT_THE_SERVER = {
         TrialState.ABORTED,
         "its Task was stopped: tidying up",
     ),
+    "archived without a word": (
+        lambda worker, task: worker.call("tasks.archive", tasks=[task]),
+        TrialState.ABORTED,
+        "its Task was stopped: it was archived",
+    ),
     "reset": (
         lambda worker, task: worker.call("tasks.reset", task=task, force=True),
         TrialState.ABORTED,
@@ -164,6 +169,44 @@ def test_a_waiting_trial_ends_as_its_task_does(one_waits, worker, act, state, se
     assert trial.state is state
     assert trial.error.startswith(sentence.format(queue=queue, units=trial.parameters["units"]))
     assert trial.value is None
+
+
+def test_a_task_that_is_a_draft_while_it_is_being_deleted_was_deleted(asked, one, worker, monkeypatch):
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 60.0)
+    made = one()
+    task = made.trial(0).id
+    # The server deletes in two steps, and the first looks like a reset.
+    worker.call("tasks.reset", task=task, force=True)
+    asked.start_over()
+    wait_for(lambda: asked.counts()["tasks.get_all"] >= 2, "it was not looked at", pause=0.02)
+    worker.call("tasks.delete", task=task, force=True)
+    assert made.wait(timeout=1.0)
+    assert made.trial(0).error == "its Task was deleted on the server"
+
+
+@pytest.fixture
+def live_worker(worker):
+    """``live_worker(task)`` has the server know that the worker lives and runs a Task, so that a stop is left to it."""
+
+    def make(task):
+        worker.call("workers.register", worker=worker.name, queues=[worker.queue])
+        report = {"worker": worker.name, "task": task, "queues": [worker.queue], "timestamp": 0}
+        worker.call("workers.status_report", **report)
+
+    yield make
+    worker.call("workers.unregister", worker=worker.name)
+
+
+def test_a_reason_that_an_agent_replaces_is_written_again(one, worker, live_worker):
+    made = one(time_limit_per_job=0.02)
+    task = made.trial(0).id
+    live_worker(task)
+    wait_for(lambda: "time_limit_per_job" in str(Task.get_task(task_id=task).data.status_reason), "it was not stopped")
+    worker.call("tasks.stopped", task=task, force=True, status_reason="task was stopped by tasks.stop")
+    assert made.wait(timeout=1.0)
+    trial = made.trial(0)
+    assert trial.error == "aborted after 0.02 minutes (time_limit_per_job)"
+    assert trial.error in Task.get_task(task_id=task).data.status_reason
 
 
 def test_a_task_that_was_edited_is_stopped(one, worker):
@@ -310,15 +353,13 @@ def test_that_nobody_may_know_who_serves_a_queue_is_told_and_the_server_is_not_a
 
 
 @pytest.mark.parametrize("lost", [0, 1], ids=["at once", "when it is said again"])
-def test_a_task_that_goes_on_after_it_was_stopped_is_marked_as_stopped(way, one, worker, monkeypatch, request, lost):
+def test_a_task_that_goes_on_after_its_stop_is_marked_as_stopped(way, one, worker, live_worker, monkeypatch, lost):
     monkeypatch.setattr(poll_thread, "ESCALATION_SECONDS", 0.2)
     way.plan("tasks.stopped", "lost", times=lost)
     made = one()
     task = made.trial(0).id
     # A worker that is alive but deaf: the server waits for it and goes on saying that the Task runs.
-    worker.call("workers.register", worker=worker.name, queues=[worker.queue])
-    request.addfinalizer(lambda: worker.call("workers.unregister", worker=worker.name))
-    worker.call("workers.status_report", worker=worker.name, task=task, queues=[worker.queue], timestamp=0)
+    live_worker(task)
     made.stop()
     assert made.wait(timeout=1.0)
     assert made.trial(0).state is TrialState.ABORTED

@@ -8,6 +8,7 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.controller import trial_lifecycle
+from hpo_widgets.engines.clearml import launch_thread
 from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -298,6 +299,35 @@ def test_aborts_that_the_server_fails_are_sent_again(way, task_search, worker, u
     assert made.wait(timeout=1.0)
     assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
     assert made.counts[TrialState.ABORTED] == 2
+
+
+@pytest.fixture
+def interrupt_next(clearml_api):
+    """``interrupt_next(endpoint)`` has a request end halfway; on another server nothing is interrupted."""
+    return (lambda endpoint: None) if clearml_api.server is None else clearml_api.server.interrupt_next
+
+
+def test_a_task_that_is_queued_and_in_no_queue_is_sent_again(task_search, worker, interrupt_next, monkeypatch):
+    monkeypatch.setattr(launch_thread, "TAKEN_SECONDS", 0.1)
+    interrupt_next("tasks.enqueue")
+    made = finished(task_search(total_max_jobs=1))
+    assert made.counts[TrialState.COMPLETED] == 1
+    assert worker.taken == [made.trial(0).id]
+
+
+def test_trials_that_somebody_else_stops_at_the_same_moment_have_stopped_without_a_notice(
+    task_search, worker, until, interrupt_next
+):
+    worker.gate.clear()
+    made = task_search(total_max_jobs=2)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    interrupt_next("tasks.stop_many")
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
+    assert made.counts[TrialState.ABORTED] == 2
+    assert list(made.errors) == []
 
 
 @pytest.mark.parametrize("seconds", [-7200.0, 7200.0])

@@ -99,7 +99,7 @@ def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, projec
     own = Task.create(project_name=project, task_name="mine")
     made = finished(optimizer(auto_connect_task=own))
     own.reload()
-    assert own.get_parameters()["opt/optimizer_kwargs/total_max_jobs"] == "3"
+    assert own.get_parameters()["General/opt/optimizer_kwargs/total_max_jobs"] == "3"
     assert {Task.get_task(task_id=job).parent for job in ids(made.top(3))} == {own.id}
 
 

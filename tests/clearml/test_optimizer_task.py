@@ -12,6 +12,7 @@ from hpo_widgets import (
     DiscreteParameterRange,
     HyperParameterOptimizer,
     OptimizerOptuna,
+    UniformIntegerParameterRange,
     UniformParameterRange,
 )
 from hpo_widgets.journal import Journal
@@ -37,7 +38,8 @@ def close_current():
     close_current_task()
 
 
-def options_of(task, section="opt/"):
+def options_of(task):
+    section = "General/opt/"
     task.reload()
     return {
         name.removeprefix(section): value for name, value in task.get_parameters().items() if name.startswith(section)
@@ -90,8 +92,7 @@ def test_what_is_stored_is_what_the_sdks_own_controller_stores(project, base_tas
     ]
     automation.HyperParameterOptimizer(base_task, parameters, auto_connect_task=theirs, **given)
     made = HyperParameterOptimizer(base_task, parameters, auto_connect_task=ours, **given)
-    # Its own section is what the SDK's documentation says; its code puts the same names below the general one.
-    assert options_of(ours) == options_of(theirs, "General/opt/")
+    assert options_of(ours) == options_of(theirs)
     assert ours.get_configuration_object("General") == theirs.get_configuration_object("General")
     assert ours.get_tags() == theirs.get_tags() == ["optimization"]
     assert made.objectives[0].sign == "min_global"
@@ -196,22 +197,22 @@ print(json.dumps({{
 
 
 @pytest.mark.slow
-def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, base_task, queue):
+@pytest.mark.parametrize("section", ["General/opt", "opt"])
+def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, base_task, queue, section):
     source = REMOTE.format(project=project, base_task=base_task, queue=queue)
     first = script(source).said
     assert (first["ranges"], first["total_max_jobs"], first["limit"]) == ({"x": [0, 1]}, 3, None)
     # A person clones the optimizer's Task, changes what it says and runs it: the code is the same.
     clone = Task.clone(source_task=first["id"])
-    clone.set_parameters(
-        {
-            **clone.get_parameters(),
-            "opt/optimizer_kwargs/total_max_jobs": 7,
-            "opt/optimization_time_limit": 90,
-            "opt/optimizer_class": "GridSearch",
-            "opt/objective_metric_sign": ["max"],
-            "opt/max_number_of_concurrent_tasks": 5,
-        }
-    )
+    stored = {name.replace("General/opt", section): value for name, value in clone.get_parameters().items()}
+    changes = {
+        "optimizer_kwargs/total_max_jobs": 7,
+        "optimization_time_limit": 90,
+        "optimizer_class": "GridSearch",
+        "objective_metric_sign": ["max"],
+        "max_number_of_concurrent_tasks": 5,
+    }
+    clone.set_parameters({**stored, **{f"{section}/{name}": value for name, value in changes.items()}})
     space = clone.get_configuration_object("General")
     clone.set_configuration_object("General", re.sub(r"max_value = 1(\.0)?", "max_value = 0.25", space))
     environment = {"CLEARML_TASK_ID": clone.id, "CLEARML_LOG_TASK_TO_BACKEND": "1", "CLEARML_SIMULATE_REMOTE_TASK": "1"}
@@ -233,15 +234,21 @@ def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, bas
 def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, api_client, queue):
     made = finished(
         optimizer(
-            [UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["<b>", "plain"])],
+            [
+                UniformParameterRange("x", 0, 1),
+                UniformIntegerParameterRange("units", 512, 514),
+                DiscreteParameterRange("Args/depth", [128, 16]),
+                DiscreteParameterRange("kind", ["<b>", "plain"]),
+            ],
             auto_connect_task=own_task,
             optimization_time_limit=10,
+            time_limit_per_job=2,
             total_max_jobs=6,
         )
     )
     own_task.flush(wait_for_uploads=True)
     scalars = own_task.get_reported_scalars()
-    assert set(scalars["remaining budget"]) == {"jobs %", "time %"}
+    assert set(scalars["remaining budget"]) == {"jobs %", "time %", "compute_time %"}
     assert scalars["remaining budget"]["jobs %"]["y"][-1] == 0
     assert set(scalars["resources"]) == {"queue workers", "running tasks", "pending tasks"}
     best = scalars["validation/loss"]["min"]["y"]
@@ -256,8 +263,12 @@ def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, a
     assert "href=" in cells[0][0]
     assert all("<b>" not in plot["plot_str"] for plot in own_task.get_reported_plots())
     assert "kind: &lt;b&gt;" in str(plots["Optimization Objective"]["data"][0]["text"])
-    axes = [axis["label"] for axis in plots["Parallel Coordinates"]["data"][0]["dimensions"]]
-    assert axes == ["task id", "x", "kind", "validation/loss"]
+    assert set(cells[4]) <= {"512", "513", "514"}
+    axes = {axis["label"]: axis for axis in plots["Parallel Coordinates"]["data"][0]["dimensions"]}
+    assert list(axes) == ["task id", "iteration", "x", "units", "Args/depth", "kind", "validation/loss"]
+    assert set(axes["iteration"]["values"]) == {2}
+    assert set(axes["Args/depth"]["values"]) <= {16, 128}
+    assert axes["kind"]["ticktext"]
 
 
 def test_the_report_of_several_objectives_has_a_curve_and_a_scatter_for_each(optimizer, own_task):

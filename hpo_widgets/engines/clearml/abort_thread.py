@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import INVALID_STATUS, ClearmlError, pages
+from hpo_widgets.engines.clearml.server import CHANGED_MEANWHILE, INVALID_STATUS, ClearmlError, pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,9 @@ logger = logging.getLogger("hpo_widgets")
 
 SENDING_SECONDS = 2.0
 """An abort whose request has been on its way for so long is taken to be sent."""
+
+MOST_TRIES = 3
+"""So often Tasks are stopped by one request that somebody else changes at the same moment."""
 
 REFUSED_SECONDS = 5.0
 """After so long an abort is sent again that the server has refused."""
@@ -56,16 +59,29 @@ class AbortThread:
         for reason, together in by_reason.items():
             tasks = [job.task for job in together if job.task is not None]
             for page in pages(tasks):
-                answer = self._server.call("tasks.stop_many", ids=page, status_reason=_told(reason))
-                for failure in answer.get("failed") or ():
-                    if (failure.get("error") or {}).get("codes") == [400, INVALID_STATUS]:
-                        self._stop_draft(str(failure["id"]), reason)
+                self._stop(page, reason)
             for job in together:
                 local_jobs.kill(job.job)
 
     def mark_stopped(self, task: str, reason: str) -> None:
         """Have a Task count as stopped, whatever it does."""
         self._server.call("tasks.stopped", task=task, force=True, status_reason=_told(reason))
+
+    def _stop(self, tasks: Sequence[str], reason: str) -> None:
+        """Stop Tasks; those that somebody else changes at the same moment once more, unless they have stopped so."""
+        for _ in range(MOST_TRIES):
+            answer = self._server.call("tasks.stop_many", ids=tasks, status_reason=_told(reason))
+            codes = {
+                str(failure["id"]): (failure.get("error") or {}).get("codes") for failure in answer.get("failed") or ()
+            }
+            for task, code in codes.items():
+                if code == [400, INVALID_STATUS]:
+                    self._stop_draft(task, reason)
+            changed = [task for task, code in codes.items() if code == [400, CHANGED_MEANWHILE]]
+            found = self._server.tasks(changed, ["id", "status"])
+            tasks = [str(task["id"]) for task in found if task.get("status") in {"queued", "in_progress"}]
+            if not tasks:
+                return
 
     def _stop_draft(self, task: str, reason: str) -> None:
         """Stop a Task that no queue has seen yet: the server does so only when it is forced to."""

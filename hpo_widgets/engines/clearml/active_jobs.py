@@ -48,8 +48,10 @@ class ActiveJob:
     stop_wanted: float = 0.0
     stop_tried: bool = False
     is_escalated: bool = False
-    stopped: float | None = None
-    """When it was first seen as stopped."""
+    unsettled: float | None = None
+    """When it was first seen as stopped or as a draft, as a Task that is about to end otherwise may be for a moment."""
+    is_reason_written: bool = False
+    """Whether why it is stopped was written once more after an agent had replaced it."""
     exit_code: int | None = None
     seen: str = ""
     """The last summary, to tell whether anything is new."""

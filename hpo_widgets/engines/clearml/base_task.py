@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from hpo_widgets._messages import near_match
+from hpo_widgets.engines.clearml.server import PAGE
 from hpo_widgets.engines.clearml.values import can_be_kept, fits, full_name, split_name
 
 if TYPE_CHECKING:
@@ -43,26 +45,28 @@ class BaseTask:
 
     @classmethod
     def read(cls, server: Server, task: Any) -> Self:
-        """Read a Task, given as one or by its id; ``ValueError`` when the server knows no such Task.
+        """Read a Task.
 
         Parameters
         ----------
         server
-            The server to ask.
+            Which knows it.
         task
-            A ``clearml.Task``, or the id of one.
+            The Task, its id, or ``"project/name"``: of several Tasks of that name the one that was updated last.
 
         Returns
         -------
-        Self
-            What a search needs to know of the Task.
+        BaseTask
+            What the server says of it.
 
         Raises
         ------
         ValueError
-            When the server knows no such Task.
+            When the server knows no such Task, with a near match for a name.
         """
         task_id = id_of(task)
+        if "/" in task_id:
+            task_id = _id_by_name(server, task_id)
         found = server.tasks([task_id], _FIELDS)
         if not found:
             raise ValueError(f"there is no Task {task_id} on the ClearML server {server.host}")
@@ -166,6 +170,27 @@ class BaseTask:
         ]
 
 
+def _id_by_name(server: Server, name: str) -> str:
+    project_name, _, task_name = name.rpartition("/")
+    pattern = f"^{re.escape(project_name)}$"
+    projects = server.call("projects.get_all", name=pattern, only_fields=["id"], search_hidden=True)["projects"]
+    if not projects:
+        known = [str(project["name"]) for project in server.call("projects.get_all", only_fields=["name"])["projects"]]
+        raise ValueError(
+            f"there is no project {project_name!r} on the ClearML server, as the name {name!r} of a Task says. "
+            f"{near_match(project_name, known)}"
+        )
+    in_project = {"project": [str(projects[0]["id"])], "order_by": ["-last_update"], "page": 0, "page_size": PAGE}
+    only = ["id", "name"]
+    tasks = server.call("tasks.get_all", name=f"^{re.escape(task_name)}$", only_fields=only, **in_project)["tasks"]
+    if not tasks:
+        known = [str(task["name"]) for task in server.call("tasks.get_all", only_fields=only, **in_project)["tasks"]]
+        raise ValueError(
+            f"there is no Task {task_name!r} in the project {project_name!r}. {near_match(task_name, known)}"
+        )
+    return str(tasks[0]["id"])
+
+
 def id_of(task: Any) -> str:
-    """The id of a Task that is given as one or by its id."""
+    """The id of a Task that is given as one, or the text that names it."""
     return task.strip() if isinstance(task, str) else str(task.id)

@@ -102,7 +102,7 @@ def recover(
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
     found: dict[int, Recovered] = {}
-    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}", "system_tags"]
+    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}"]
     for task in children(server, parent, fields):
         facts = _facts(task)
         number = jobs.get(str(task["id"]))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
+TAKEN_SECONDS = 5.0
+"""After so long an agent that has taken a Task from its queue has said so."""
+
 MOST_TRIES = 3
 """So often a launch is tried that the server answers with an error of its own."""
 
@@ -158,10 +161,20 @@ class LaunchThread:
 
     def _send(self, job: ActiveJob) -> None:
         task = str(job.task)
-        if job.may_be_sent and not self._factory.is_draft(task):
+        if job.may_be_sent and not self._factory.is_draft(task) and not self._is_lost(job, task):
             return
         job.may_be_sent = True
         job.job = self._factory.send(task, job.job)
+
+    def _is_lost(self, job: ActiveJob, task: str) -> bool:
+        """Whether a Task is queued and in no queue, also after the time in which an agent says that it has taken it."""
+        if not self._factory.is_missing_in_queue(task):
+            return False
+        with self._jobs.changed:
+            self._jobs.changed.wait_for(lambda: self._jobs.is_closed or job.stop_state is not None, TAKEN_SECONDS)
+            if self._jobs.is_closed or job.stop_state is not None:
+                return False
+        return self._factory.is_missing_in_queue(task)
 
 
 def _stopped(job: ActiveJob) -> Outcome:

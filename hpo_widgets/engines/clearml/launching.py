@@ -141,6 +141,16 @@ class TaskFactory:
         """Whether a Task has not been sent on its way; one that is gone has."""
         return [task.get("status") for task in self._server.tasks([task_id], ["id", "status"])] == ["created"]
 
+    def is_missing_in_queue(self, task_id: str) -> bool:
+        """Whether a Task is queued and no queue has it: the server died before it added the entry."""
+        if self.is_local or self._is_custom:
+            return False
+        entries = self._server.call("queues.get_by_id", queue=self._queue_id)["queue"].get("entries") or ()
+        # In this order: an entry that is taken between the two questions has a Task that is not queued any more.
+        found = self._server.tasks([task_id], ["status", "last_worker"])
+        is_waiting = any(task.get("status") == "queued" and not task.get("last_worker") for task in found)
+        return is_waiting and task_id not in {entry.get("task") for entry in entries}
+
     def send(self, task_id: str, job: Any) -> Any:
         """Send a Task to the queue, or start its process; returns the SDK's job if there is one."""
         self.prepare()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from clearml import Task
 
@@ -28,7 +28,7 @@ SPACE = "parameter_optimization_space"
 """The SDK's key for the space in the Task's configuration."""
 
 SECTION = "opt"
-"""The section of the Task's parameters that holds the search's arguments."""
+"""What holds the search's arguments in the section ``General`` of the Task's parameters."""
 
 CONFIGURATION = "hpo_widgets"
 """The configuration object that lets the search be taken up again without its journal."""
@@ -135,10 +135,18 @@ class OptimizerTask:
         options["optimizer_kwargs"] = {name: value for name, value in extra.items() if isinstance(value, _BASIC)}
         strategy = arguments.get("optimizer_class")
         options["optimizer_class"] = resolve(strategy).__name__
-        stored = self.task.connect(options, name=SECTION)
+        stored = self._connected(options)
         if Task.running_locally():
             return dict(arguments)
         return _merged(arguments, extra, stored, stored_space)
+
+    def _connected(self, options: dict[str, Any]) -> Mapping[str, Any]:
+        """The options as the Task has them: below ``General/opt``, as the SDK's code, or in a section ``opt``."""
+        names = [] if Task.running_locally() else list(self.task.get_parameters() or ())
+        is_in_section = any(name.startswith(f"{SECTION}/") for name in names)
+        if is_in_section and not any(name.startswith(f"General/{SECTION}/") for name in names):
+            return cast("Mapping[str, Any]", self.task.connect(options, name=SECTION))
+        return cast("Mapping[str, Any]", self.task.connect({SECTION: options})[SECTION])
 
     def keep(self, state: Mapping[str, Any]) -> None:
         """Keep what is needed to take the search up again (JSON values); nothing is sent when it is the same."""
@@ -265,7 +273,8 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
             optimizer_task = create(definition.template.base, arguments)
         if optimizer_task is not None:
             concurrency = definition.settings.max_number_of_concurrent_tasks
-            optimizer_task.connect({**arguments, "max_number_of_concurrent_tasks": concurrency})
+            own = {"base_task_id": definition.template.base_task_id, "max_number_of_concurrent_tasks": concurrency}
+            optimizer_task.connect({**arguments, **own})
     else:
         if creates:
             optimizer_task = create(BaseTask.read(server(), arguments["base_task_id"]), arguments)

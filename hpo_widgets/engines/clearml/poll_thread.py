@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 SETTLE_SECONDS = 1.0
-"""An abort counts once the Task has been stopped for so long: a trial that was just completing may still say so."""
+"""An end counts after so long: a Task that has stopped may still complete, and a draft may be just being deleted."""
 
 PATIENCE_SECONDS = 60.0
 """When all trials have waited for so long, it is looked at who serves their queue."""
@@ -64,13 +64,13 @@ class TaskNews:
             self._end(job, job.ended_as, "its Task was deleted on the server")
             return True
         before, job.state = job.state, view.state
-        is_new = view.state is not before
+        is_new = is_changed = view.state is not before
         if view.summary.scalars and repr(view.summary) != job.seen:
             job.seen = repr(view.summary)
             self._jobs.emit(JobEvent("summary", job.number, view.summary))
             is_new = True
-        if view.state is not TrialState.ABORTED:
-            job.stopped = None
+        if is_changed:
+            job.unsettled = None
         if view.state is None:
             self._take_draft(job, view, before)
         elif view.state is TrialState.QUEUED and before is TrialState.RUNNING:
@@ -89,18 +89,22 @@ class TaskNews:
 
     def _take_draft(self, job: ActiveJob, view: TaskView, before: TrialState | None) -> None:
         """A Task that waits in no queue: it was never sent on its way, or somebody has taken it back."""
-        if job.is_adopted and before is None and job.stop_state is None:
+        if job.is_adopted and before is None and job.unsettled is None and job.stop_state is None:
             job.launched = None
             self._jobs.have_launched(job)
-        elif job.stop_state is None or before is not None:
+        elif (job.stop_state is None or before is not None or job.unsettled is not None) and self._has_settled(job):
             reason = view.reason if view.reason not in {"", "reset", "reset reset"} else ""
             sentence = "its Task was reset or taken out of the queue on the server" + (reason and f": {reason}")
             self._end(job, job.ended_as, sentence)
 
-    def _take_stopped(self, job: ActiveJob, view: TaskView) -> None:
+    def _has_settled(self, job: ActiveJob) -> bool:
+        """Whether a Task has been stopped, or a draft, for so long that it is not just completing or being deleted."""
         now = time.monotonic()
-        job.stopped = job.stopped or now
-        if now - job.stopped >= SETTLE_SECONDS or job.exit_code is not None:
+        job.unsettled = job.unsettled or now
+        return now - job.unsettled >= SETTLE_SECONDS
+
+    def _take_stopped(self, job: ActiveJob, view: TaskView) -> None:
+        if self._has_settled(job) or job.exit_code is not None:
             self._finish(job, view, job.ended_as, f"its Task was stopped: {view.reason or 'no reason'}")
 
     def _take_completed(self, job: ActiveJob, view: TaskView) -> None:
@@ -310,6 +314,8 @@ class PollThread:
             if job.launched is None or job.launched > asked:
                 continue
             view = views.get(task)
+            if view is not None and view.state is TrialState.ABORTED:
+                self._write_reason(job, view)
             with self._jobs.changed:
                 if job.number not in self._jobs.by_number:
                     continue
@@ -328,6 +334,16 @@ class PollThread:
             has_ended = job.number not in self._jobs.by_number
         if has_ended:
             local_jobs.kill(job.job)
+
+    def _write_reason(self, job: ActiveJob, view: TaskView) -> None:
+        """Write once more why a Task was stopped: an agent replaces the reason by words of its own."""
+        if job.stop_state is None or not job.reason or job.is_reason_written or job.reason in view.reason:
+            return
+        job.is_reason_written = True
+        try:
+            self._aborts.mark_stopped(view.id, job.reason)
+        except RequestFailedError as error:
+            logger.debug("clearml: %s", error)
 
     def _follow_up(self, task: str, job: ActiveJob) -> bool:
         """Say to the server what nobody else will: how a process ended that said nothing, that a worker is gone.
@@ -381,7 +397,7 @@ class PollThread:
             pace.due = None
         elif is_pressing:
             pace.look_now()
-        elif any(job.stopped is not None or job.stop_state is not None for job in active):
+        elif any(job.unsettled is not None or job.stop_state is not None for job in active):
             pace.look_in(min(pace.seconds, SETTLE_SECONDS / 2))
         else:
             pace.look_in(pace.seconds)

@@ -28,6 +28,7 @@ POLL_FIELDS = [
     "last_update",
     "started",
     "completed",
+    "system_tags",
 ]
 """What one look at all running Tasks asks for."""
 
@@ -80,6 +81,8 @@ def read_task(task: Mapping[str, Any]) -> TaskView:
             if text
         )
     )
+    if not reason and "archived" in (task.get("system_tags") or ()):
+        reason = "it was archived"
     return TaskView(str(task["id"]), state, reason, read_summary(task), _seconds(task, state), read_values(task))
 
 

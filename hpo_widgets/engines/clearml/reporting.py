@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets.engines.clearml.server import ClearmlError, pages
+from hpo_widgets.search.budget import Limit
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -86,10 +87,15 @@ class OptimizerReport:
 
     def _send_budget(self, logger: Any, source: StartedSearch) -> None:
         budget = source.search.budget
+        compute = budget.compute_minutes
+        minutes_per_job = source.state().get("settings", {}).get("time_limit_per_job")
+        if compute.limit is None and budget.jobs.limit is not None and minutes_per_job is not None:
+            # As in the SDK, what all trials together may take bounds the compute time.
+            compute = Limit(budget.jobs.limit * minutes_per_job, compute.used)
         parts = {
             "jobs": budget.jobs,
             "iterations": budget.iterations,
-            "compute_time": budget.compute_minutes,
+            "compute_time": compute,
             "time": budget.wall_minutes,
         }
         for name, limit in parts.items():
@@ -191,7 +197,10 @@ class OptimizerReport:
     ) -> None:
         objectives = source.search.objectives
         jobs = [f"{(source.job_of(number) or str(number))[:_ID_LENGTH]}..." for number in best]
-        dimensions = [_dimension("task id", jobs)]
+        dimensions = [
+            _dimension("task id", jobs),
+            _dimension("iteration", [int(snapshot.iteration[number].max()) for number in best]),
+        ]
         dimensions += [_dimension(name, [own[number] for number in best]) for name, own in texts.items()]
         dimensions += [
             _dimension(html.escape(objective.key), [float(snapshot.values[number, index]) for number in best])
@@ -207,12 +216,17 @@ class OptimizerReport:
 
 
 def _texts(source: StartedSearch, snapshot: Snapshot, name: str) -> list[Any]:
-    """A parameter's values by trial, as numbers or labels in HTML; nothing where it is no part of the point."""
-    labels = next(column.labels for column in source.search.space.columns if column.name == name)
+    """A parameter's values by trial, as numbers or texts in HTML; nothing where it is no part of the point."""
+    space = source.search.space
+    column = next(column for column in space.columns if column.name == name)
     values = snapshot.parameters[name].tolist()
-    if labels is not None:
-        return ["" if index < 0 else html.escape(labels[index]) for index in values]
-    return ["" if value != value else value for value in values]  # noqa: PLR0124 -- NaN
+    if column.labels is None:
+        kind = int if column.kind == "int" else float
+        return ["" if value != value else kind(value) for value in values]  # noqa: PLR0124 -- NaN
+    choices: Sequence[Any] = space.leaf(name).declared
+    if not all(isinstance(choice, (int, float)) and not isinstance(choice, bool) for choice in choices):
+        choices = [html.escape(label) for label in column.labels]
+    return ["" if index < 0 else choices[index] for index in values]
 
 
 def _dimension(label: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, 
 
 # Subcodes of a 400.
 INVALID_STATUS = 110
+CHANGED_MEANWHILE = 121
 ALREADY_QUEUED = 706
 
 

@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 
 ANY = "*"
+TWO_STEPS = {"tasks.enqueue": 0, "tasks.delete": 0, "events.add_batch": 0, "tasks.stop_many": 200}
+"""The endpoints that can be interrupted, and the status of their answer then; 0 cuts the connection."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,15 @@ class Fault:
         ``meta.result_msg``.
     after : bool
         Whether the request takes effect before its answer fails.
+    halfway : bool
+        Whether the request takes effect up to the middle of what it does (`ClearmlServer.interrupt_next`).
     """
 
     status: int
     subcode: int
     message: str
-    after: bool
+    after: bool = False
+    halfway: bool = False
 
 
 class Faults:

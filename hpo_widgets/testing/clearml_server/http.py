@@ -82,7 +82,7 @@ class ApiHandler(RequestHandler):
         self._enter()
 
     def _data(self, fault: Fault | None) -> Document:
-        if fault is not None and not fault.after:
+        if fault is not None and not (fault.after or fault.halfway):
             raise _failure(fault)
         assert self.route is not None  # noqa: S101 - tells the type checker what the caller did
         found = self.route.required()
@@ -97,8 +97,9 @@ class ApiHandler(RequestHandler):
             lines = lines_of(content_type, self.request.body)
         elif content_type not in JSON_LINES:
             data = fields_of(self.request.query, content_type, self.request.body)
-        result = found.answer(Call(self.store, identity, self.route.version, data, lines))
-        if fault is not None:
+        is_halfway = fault is not None and fault.halfway
+        result = found.answer(Call(self.store, identity, self.route.version, data, lines, halfway=is_halfway))
+        if fault is not None and fault.after:
             raise _failure(fault)
         if found.name == "auth.login":
             self.set_cookie(COOKIE, result["token"], httponly=True, samesite="Lax")

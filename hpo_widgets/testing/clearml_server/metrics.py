@@ -20,7 +20,7 @@ def name_key(name: str) -> str:
     return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
 
 
-def summarise(task: Document, scalars: Iterable[Document]) -> None:
+def summarise(task: Document, scalars: Iterable[Document], *, with_extremes: bool = True) -> None:
     """Work one batch of scalars into the Task's ``last_metrics``.
 
     Parameters
@@ -29,6 +29,8 @@ def summarise(task: Document, scalars: Iterable[Document]) -> None:
         The Task.
     scalars : iterable of dict
         The batch's scalar events of that Task which have a value, in order of their lines.
+    with_extremes : bool, default True
+        Whether the second of the server's two updates happens too, which writes the least and the greatest value.
     """
     batches: dict[tuple[str, str], list[Document]] = {}
     for event in scalars:
@@ -41,12 +43,14 @@ def summarise(task: Document, scalars: Iterable[Document]) -> None:
             _merge(variants[key], events)
         else:
             variants[key] = _first(metric, variant, events)
+        if with_extremes:
+            _extend(variants[key], events)
 
 
 def _first(metric: str, variant: str, events: list[Document]) -> Document:
     lowest = min(events, key=iteration_of)
     values = [event["value"] for event in events]
-    summary: Document = {
+    return {
         "metric": metric,
         "variant": variant,
         "value": _latest(events),
@@ -55,8 +59,6 @@ def _first(metric: str, variant: str, events: list[Document]) -> Document:
         "count": len(events),
         "mean_value": _rounded(sum(values) / len(values)),
     }
-    _extend(summary, events)
-    return summary
 
 
 def _merge(summary: Document, events: list[Document]) -> None:
@@ -66,7 +68,6 @@ def _merge(summary: Document, events: list[Document]) -> None:
     summary["count"] = count
     # The next mean is worked out from the rounded one, as the server does.
     summary["mean_value"] = _rounded(total / count)
-    _extend(summary, events)
 
 
 def _latest(events: list[Document]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.testing.clearml_server.documents import Document
@@ -69,6 +69,8 @@ class Call:
         The fields of the request, checked.
     lines : list
         The lines of a batch.
+    halfway : bool
+        Whether something happens in the middle of it (`ClearmlServer.interrupt_next`).
     """
 
     store: Store
@@ -76,6 +78,7 @@ class Call:
     version: Version
     data: Document
     lines: list[Any] = field(default_factory=list)
+    halfway: bool = False
 
 
 Handler = Callable[[Call], Document]
@@ -99,7 +102,7 @@ class Endpoint:
         if missing:
             raise bad_request(11, "Missing required fields", missing=missing)
         data = check(call.data, self.fields)
-        return self.handler(Call(call.store, call.identity, call.version, data, call.lines))
+        return self.handler(replace(call, data=data))
 
 
 _ENDPOINTS: dict[str, list[Endpoint]] = {}

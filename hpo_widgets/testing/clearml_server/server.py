@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tornado.httpserver import HTTPServer
 
-from hpo_widgets.testing.clearml_server.faults import ANY, Fault, Faults
+from hpo_widgets.testing.clearml_server.faults import ANY, TWO_STEPS, Fault, Faults
 from hpo_widgets.testing.clearml_server.files import make_file_application
 from hpo_widgets.testing.clearml_server.http import make_application
 from hpo_widgets.testing.clearml_server.request_log import RequestLog
@@ -184,6 +184,27 @@ class ClearmlServer:
             Whether the request takes effect before its answer fails, as when the answer is lost on the way.
         """
         self._faults.plan(endpoint, Fault(status, subcode, message, after), times)
+
+    def interrupt_next(self, endpoint: str) -> None:
+        """Let something happen in the middle of the next request of an endpoint that works in two steps.
+
+        Parameters
+        ----------
+        endpoint : str
+            ``tasks.enqueue``: the server dies when the status is written and the queue has no entry yet.
+            ``tasks.delete``: it dies when the status is ``created`` and the Task still there.
+            ``events.add_batch``: it dies when the last values are written and the least and greatest are not.
+            ``tasks.stop_many``: another request stops the Tasks first, so that each answers 400/121.
+
+        Raises
+        ------
+        ValueError
+            For another endpoint.
+        """
+        if endpoint not in TWO_STEPS:
+            msg = f"{endpoint!r} has no two steps; these have: {', '.join(TWO_STEPS)}"
+            raise ValueError(msg)
+        self._faults.plan(endpoint, Fault(TWO_STEPS[endpoint], 0, "interrupted", halfway=True), 1)
 
     def delay(self, seconds: float) -> None:
         """Let every answer take this long; 0 ends it."""

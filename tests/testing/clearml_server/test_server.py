@@ -261,3 +261,46 @@ class TestSecrets:
         secrets = [environment["CLEARML_API_SECRET_KEY"], environment["CLEARML_API_ACCESS_KEY"], api.client.token]
         shown = repr(server) + repr(list(server.log)) + repr(server._store.authority.keys)
         assert not [secret for secret in secrets if secret in shown]
+
+
+def test_a_request_can_end_between_its_two_steps(api, server):
+    queue = api("queues.create", name="a queue")["id"]
+    waiting, deleted, measured, stopped = (api.task(name) for name in ("waiting", "deleted", "measured", "stopped"))
+    for endpoint, request in {
+        "tasks.enqueue": {"task": waiting, "queue": queue},
+        "tasks.delete": {"task": deleted, "force": True},
+    }.items():
+        server.interrupt_next(endpoint)
+        with pytest.raises(http.client.RemoteDisconnected):
+            api.client.call(f"/{endpoint}", request)
+        api.client.close()
+    assert api.read(waiting)["status"] == "queued"
+    assert api("queues.get_by_id", queue=queue)["queue"]["entries"] == []
+    api("tasks.enqueue", task=waiting, queue=queue)
+    assert [entry["task"] for entry in api("queues.get_by_id", queue=queue)["queue"]["entries"]] == [waiting]
+    assert api.read(deleted)["status"] == "created"
+    api.report(measured, (0, 1.0))
+    server.interrupt_next("events.add_batch")
+    with pytest.raises(http.client.RemoteDisconnected):
+        api.report(measured, (1, 0.5))
+    api.client.close()
+    [summary] = [one for variants in api.read(measured)["last_metrics"].values() for one in variants.values()]
+    assert (summary["value"], summary["min_value"]) == (0.5, 1.0)
+    api("tasks.started", task=stopped)
+    server.interrupt_next("tasks.stop_many")
+    [failure] = api("tasks.stop_many", ids=[stopped])["failed"]
+    assert (failure["id"], failure["error"]["codes"]) == (stopped, [400, 121])
+    assert api.read(stopped)["status"] == "stopped"
+
+
+def test_an_endpoint_of_one_step_cannot_be_interrupted(server):
+    with pytest.raises(ValueError, match=r"'tasks.get_all' has no two steps; these have: tasks.enqueue, "):
+        server.interrupt_next("tasks.get_all")
+
+
+def test_a_project_goes_with_what_is_below_it(api):
+    below = api("projects.create", name="one/two")["id"]
+    above = api("projects.get_by_id", project=below)["project"]["parent"]
+    task = api.task(project=below)
+    assert api("projects.delete", project=above, force=True) == {"deleted": 2, "disassociated_tasks": 1, "urls": None}
+    assert "project" not in api.read(task)

@@ -68,10 +68,10 @@ def unarchive_task(store: Store, task: Document) -> None:
 def delete(call: Call) -> Document:
     """Forget a Task with all that it reported."""
     task = call.store.task(call.data["task"])
-    return delete_task(call.store, task, force=bool(call.data.get("force")))
+    return delete_task(call.store, task, force=bool(call.data.get("force")), halfway=call.halfway)
 
 
-def delete_task(store: Store, task: Document, *, force: bool) -> Document:
+def delete_task(store: Store, task: Document, *, force: bool, halfway: bool = False) -> Document:
     """Forget a Task with all that it reported.
 
     Parameters
@@ -82,11 +82,16 @@ def delete_task(store: Store, task: Document, *, force: bool) -> Document:
         The Task.
     force : bool
         Whether also one that is not in its first state, or has published children.
+    halfway : bool, default False
+        Whether it ends before the Task is gone.
     """
     task_id = task["id"]
     children = store.tasks.of("parent", [task_id])
     if not force:
         _check_deletable(task, children)
+    if halfway:
+        change(store, task, CREATED)
+        return {}
     for child in children:
         store.tasks.move(child, "parent", f"{_NO_PARENT}{task_id}")
     store.queues.leave_all(task_id, store.now())

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from hpo_widgets.testing.clearml_server.documents import Document, new_id
 from hpo_widgets.testing.clearml_server.errors import unknown_tasks
 from hpo_widgets.testing.clearml_server.events import IMAGE, LOG, PLOT, SCALAR, SINGLE_VALUE, iteration_of
@@ -65,8 +67,13 @@ def _curves(call: Call, task_id: str) -> Document:
             if points and (not wanted.get(metric) or variant in wanted[metric]):
                 x, y = _thinned([(_place(point, key), point["value"]) for point in points], samples)
                 shown = [_iso(one) for one in x] if key == "iso_time" else x
-                result.setdefault(metric, {})[variant] = {"name": variant, "x": shown, "y": y}
+                # Scalars are indexed in single precision.
+                result.setdefault(metric, {})[variant] = {"name": variant, "x": shown, "y": [_single(one) for one in y]}
     return result
+
+
+def _single(value: Any) -> float:
+    return float(np.float32(value))
 
 
 def _place(event: Document, key: str) -> int:

@@ -30,7 +30,7 @@ def add_batch(call: Call) -> Document:
     """Take a batch; what is wrong in it is counted and left out, unless everything is wrong."""
     if not call.lines:
         raise bad_request(17, "Batch request contains no items")
-    return _add(call.store, call.lines)
+    return _add(call.store, call.lines, halfway=call.halfway)
 
 
 @endpoint("events.add")
@@ -39,7 +39,7 @@ def add(call: Call) -> Document:
     return _add(call.store, [call.data])
 
 
-def _add(store: Store, lines: list[Document]) -> Document:
+def _add(store: Store, lines: list[Document], *, halfway: bool = False) -> Document:
     errors: Counter[str] = Counter()
     moment = store.now()
     accepted: dict[str, list[Document]] = {}
@@ -58,7 +58,7 @@ def _add(store: Store, lines: list[Document]) -> Document:
         # A value that is no number ends the request here, as on the real server, before anything is kept.
         sum(event["value"] for event in events if event.get("value") is not None and event["type"] == SCALAR)
     for task_id, events in accepted.items():
-        _keep(store, store.task(task_id), events)
+        _keep(store, store.task(task_id), events, with_extremes=not halfway)
     added = sum(map(len, accepted.values()))
     return {"added": added, "errors": errors.total(), "errors_info": dict(errors)}
 
@@ -91,7 +91,7 @@ def _event(line: Document, moment: datetime) -> Document:
     return event
 
 
-def _keep(store: Store, task: Document, events: list[Document]) -> None:
+def _keep(store: Store, task: Document, events: list[Document], *, with_extremes: bool) -> None:
     stats: dict[str, Document] = {}
     scalars = []
     for event in events:
@@ -102,7 +102,7 @@ def _keep(store: Store, task: Document, events: list[Document]) -> None:
             scalars.append(event)
         task["last_iteration"] = max(task["last_iteration"], event.get("iter", 0))
         _count(stats, event)
-    summarise(task, scalars)
+    summarise(task, scalars, with_extremes=with_extremes)
     # The statistics of the last batch take the place of those before.
     task["metric_stats"] = stats
     note_activity(store, task)

@@ -128,14 +128,16 @@ def update(call: Call) -> Document:
 
 @endpoint("projects.delete", [Field("project", str, required=True), Field("force", bool)])
 def delete(call: Call) -> Document:
-    """Forget a project; one that holds Tasks only by force, and the Tasks are then in none."""
+    """Forget a project and what is below it; one that holds Tasks only by force, and the Tasks are then in none."""
     store = call.store
     project = _project(call)
-    tasks = store.tasks.of("project", [project["id"]])
+    gone = [project, *(one for one in store.projects.values() if project["id"] in one["path"])]
+    tasks = store.tasks.of("project", [one["id"] for one in gone])
     if tasks and not call.data.get("force"):
         raise bad_request(402, "Project has associated tasks", "use force=true to delete", id=project["id"])
     for task in tasks:
         store.tasks.move(task, "project", None)
-    del store.projects[project["id"]]
-    del store.project_ids[project["name"]]
-    return {"deleted": 1, "disassociated_tasks": len(tasks), "urls": None}
+    for one in gone:
+        del store.projects[one["id"]]
+        del store.project_ids[one["name"]]
+    return {"deleted": len(gone), "disassociated_tasks": len(tasks), "urls": None}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from hpo_widgets.testing.clearml_server.endpoints.deletion import archive_task, delete_task, unarchive_task
 from hpo_widgets.testing.clearml_server.endpoints.task_changes import stop_task
 from hpo_widgets.testing.clearml_server.endpoints.task_queueing import dequeue_task, enqueue_task
-from hpo_widgets.testing.clearml_server.errors import ApiError
+from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
+from hpo_widgets.testing.clearml_server.states import STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,7 +71,15 @@ def stop_many(call: Call) -> Document:
     """Stop Tasks."""
     store, data = call.store, call.data
     force, reason = bool(data.get("force")), data.get("status_reason")
-    return _each(data["ids"], lambda task_id: stop_task(store, store.task(task_id), force=force, reason=reason))
+
+    def act(task_id: str) -> Document:
+        task = store.task(task_id)
+        if call.halfway:
+            stop_task(store, task, force=True, reason="stopped by another request")
+            raise bad_request(121, "Failed changing task status", task=task_id, new_status=STOPPED)
+        return stop_task(store, task, force=force, reason=reason)
+
+    return _each(data["ids"], act)
 
 
 @endpoint("tasks.enqueue_many", [*_MANY, _FORCE, Field("queue", str), Field("queue_name", str)])

@@ -39,10 +39,10 @@ _REASONS = (Field("status_reason", str), Field("status_message", str))
 )
 def enqueue(call: Call) -> Document:
     """Let a Task wait in a queue."""
-    return enqueue_task(call.store, call.data)
+    return enqueue_task(call.store, call.data, halfway=call.halfway)
 
 
-def enqueue_task(store: Store, data: Document) -> Document:
+def enqueue_task(store: Store, data: Document, *, halfway: bool = False) -> Document:
     """Let a Task wait in a queue.
 
     Parameters
@@ -51,6 +51,8 @@ def enqueue_task(store: Store, data: Document) -> Document:
         Where both are.
     data : dict
         The request: ``task``, and ``queue`` or ``queue_name``.
+    halfway : bool, default False
+        Whether it ends before the queue has an entry.
     """
     if data.get("queue") and data.get("queue_name"):
         raise validation_error("Either queue id or queue name should be provided")
@@ -67,14 +69,16 @@ def enqueue_task(store: Store, data: Document) -> Document:
         message=data.get("status_message"),
         moment=moment,
     )
+    if before != QUEUED:
+        store.enqueued_from[task["id"]] = before
+    if halfway:
+        return {}
     try:
         store.queues.enter(queue_id, task["id"], moment)
     except ApiError:
         change(store, task, before, reason="failed enqueueing")
         raise
-    if before != QUEUED:
-        store.enqueued_from[task["id"]] = before
-    else:
+    if before == QUEUED:
         store.queues.leave_others(queue_id, task["id"], moment)
     task["execution"] = {**task["execution"], "queue": queue_id}
     if DEVELOPMENT in task["system_tags"]:
