@@ -51,7 +51,17 @@ class ActiveTrial:
         self.end_reason: str | None = None
 
     def report(self, title: str, series: str, value: float, iteration: int) -> None:
-        """Take in one reported scalar."""
+        """Take in one reported scalar.
+
+        Parameters
+        ----------
+        title, series
+            Names of the scalar.
+        value
+            May be NaN or infinite.
+        iteration
+            The iteration that it was reported for.
+        """
         key = (title, series)
         summary = self.summaries.get(key)
         if summary is None:
@@ -95,7 +105,20 @@ class ActiveTrial:
         return row
 
     def take_result(self, result: object, objectives: tuple[Objective, ...]) -> str | None:
-        """Count what the callable returned as its last report; the sentence says what is wrong."""
+        """Count what the callable returned as its last report; the sentence says what is wrong.
+
+        Parameters
+        ----------
+        result
+            A number, a dict of ``"title/series"`` to number, or None for a callable that reports by itself.
+        objectives
+            The search's.
+
+        Returns
+        -------
+        str or None
+            What is wrong with the result, for the trial's error; None when it is right.
+        """
         if result is None:
             return None
         iteration = max(self.last_iteration, 0)

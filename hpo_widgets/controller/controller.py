@@ -143,7 +143,15 @@ class Controller:
         return future
 
     def notice(self, source: str, sentence: str) -> None:
-        """Tell people of an error: in the panel's strip, the journal and on the ``hpo_widgets`` logger."""
+        """Tell people of an error: in the panel's strip, the journal and on the ``hpo_widgets`` logger.
+
+        Parameters
+        ----------
+        source
+            What it is about: ``"callback"``, ``"journal"``, ``"command"``.
+        sentence
+            What people should know.
+        """
         logger.warning("%s: %s", source, sentence)
         notice = Notice(source, sentence)
         with self._gate:
@@ -162,7 +170,14 @@ class Controller:
     def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
         """Take up what a journal tells, before the first start in this process.
 
-        ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
+        Parameters
+        ----------
+        journal_state
+            Ranges, limits and status at the end of the journal.
+        bulk
+            All trials as columns (`JournalReader.columns`).
+        interrupted
+            Trials whose jobs still run somewhere; the next run takes them over.
         """
         self.state.restore(journal_state, bulk, interrupted)
         self.notices = [*journal_state.notices, *self.notices][

@@ -130,15 +130,45 @@ class Recorder:
         self.change(row)
 
     def scalar(self, number: int, title: str, series: str, value: float, iteration: int) -> None:
-        """Have one report written; the row's own change makes the flush due."""
+        """Have one report written; the row's own change makes the flush due.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        title, series
+            Names of the scalar.
+        value
+            The reported value.
+        iteration
+            The reported iteration.
+        """
         self._scalars.append((number, title, series, value, iteration))
 
     def output(self, number: int, stdout: str, stderr: str, traceback: str) -> None:
-        """Have a trial's log written."""
+        """Have a trial's log written.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        stdout, stderr
+            The ends of what it printed.
+        traceback
+            Of the exception that ended it; empty without one.
+        """
         self._outputs.append((number, stdout, stderr, traceback))
 
     def event(self, kind: str, **data: Any) -> None:
-        """Have something that happened to the search itself written."""
+        """Have something that happened to the search itself written.
+
+        Parameters
+        ----------
+        kind
+            What happened: ``"start"``, ``"end"``, ``"set_ranges"``, ``"settings"``, ``"notice"`` and so on.
+        **data
+            Its fields, in JSON values.
+        """
         self._events.append({"kind": kind, "at": time.time(), **data})
         if self.due is None:
             self.due = time.monotonic() + FLUSH_SECONDS
@@ -245,7 +275,17 @@ class Recorder:
         return journal
 
     def load(self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str]) -> None:
-        """Show all trials of a journal that is continued (`JournalReader.columns` and ``jobs``)."""
+        """Show all trials of a journal that is continued (`JournalReader.columns` and ``jobs``).
+
+        Parameters
+        ----------
+        bulk
+            All trials as columns (`JournalReader.columns`).
+        sequence
+            The journal's sequence number.
+        jobs
+            Trial number to the id of its job on a server, where it has one.
+        """
         self._sequence = sequence
         self._jobs.update(jobs)
         self.shown.load(bulk)

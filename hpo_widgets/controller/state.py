@@ -90,7 +90,14 @@ class SearchState:
     def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
         """Take up what a journal tells, before the first start in this process.
 
-        ``interrupted`` are trials whose jobs still run somewhere; the next run takes them over.
+        Parameters
+        ----------
+        journal_state
+            Ranges, limits and status at the end of the journal.
+        bulk
+            All trials as columns (`JournalReader.columns`).
+        interrupted
+            Trials whose jobs still run somewhere; the next run takes them over.
         """
         self.interrupted = [(row, row.job) for row in interrupted if row.job is not None]
         self.epochs.restore(journal_state.ranges)

@@ -221,7 +221,15 @@ class TrialLifecycle:
                 self.abort(number, reason.sentence)
 
     def abort(self, number: int, sentence: str) -> None:
-        """End a trial; the sentence becomes its error."""
+        """End a trial; the sentence becomes its error.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        sentence
+            Why; becomes the trial's error.
+        """
         trial = self._state.active[number]
         trial.end_reason = sentence
         trial.is_aborted = True

@@ -108,6 +108,24 @@ class BatchMaker:
     ) -> Batch:
         """Encode what `Journal.write` and `Journal.set_header` were given.
 
+        Parameters
+        ----------
+        trials
+            New and changed rows.
+        scalars
+            Reports: (trial number, title, series, value, iteration).
+        outputs
+            Logs: (trial number, stdout, stderr, traceback).
+        events
+            What happened to the search itself, in JSON values.
+        header
+            A new header; None leaves the one that is there.
+
+        Returns
+        -------
+        Batch
+            The rows to write in one transaction.
+
         Raises
         ------
         TypeError, ValueError

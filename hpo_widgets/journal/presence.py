@@ -93,7 +93,20 @@ def write_copy(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def write_backup(connection: sqlite3.Connection, path: Path) -> None:
-    """Write a copy that nobody owns, so that it can be opened like any journal; see `write_copy`."""
+    """Write a copy that nobody owns, so that it can be opened like any journal; see `write_copy`.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    path
+        The new file; its folder is made.
+
+    Raises
+    ------
+    JournalError
+        When there is such a file, or it cannot be written.
+    """
     write_copy(connection, path)
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.text_factory = bytes

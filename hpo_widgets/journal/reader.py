@@ -385,7 +385,25 @@ class JournalReader:
 
 
 def backup(journal: Path, path: str | Path) -> Path:
-    """Write a copy of a journal; see `JournalReader.backup`."""
+    """Write a copy of a journal; see `JournalReader.backup`.
+
+    Parameters
+    ----------
+    journal
+        The journal.
+    path
+        The new file, or the folder for one of the same name.
+
+    Returns
+    -------
+    Path
+        The new file.
+
+    Raises
+    ------
+    JournalError
+        When there is such a file, or it cannot be written.
+    """
     with JournalReader.open(journal) as reader:
         return reader.backup(path)
 
@@ -407,7 +425,25 @@ def _connect_checked(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> tuple[str, dict[str, Any]]:
-    """Read the search id and the header."""
+    """Read the search id and the header.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    tuple[str, dict]
+        The search id, and the header.
+
+    Raises
+    ------
+    JournalDamaged
+        When the row is not as it was written.
+    """
     row = connection.execute("SELECT * FROM header WHERE id = 1").fetchone()
     value = decode_row(schema.HEADER, row, path, "the header")
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
@@ -416,7 +452,27 @@ def read_header(connection: sqlite3.Connection, path: Path) -> tuple[str, dict[s
 
 
 def read_metrics(connection: sqlite3.Connection, totals: Totals, path: Path) -> list[tuple[str, str]]:
-    """Read title and series of all metrics, the first being number 1."""
+    """Read title and series of all metrics, the first being number 1.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    totals
+        How many rows the journal holds.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    list[tuple[str, str]]
+        (title, series) of each metric, in the order of their numbers.
+
+    Raises
+    ------
+    JournalDamaged
+        When rows are missing or not as they were written.
+    """
     rows = connection.execute("SELECT * FROM metrics ORDER BY id LIMIT ?", (totals.metrics + 1,)).fetchall()
     if [row[0] for row in rows] != list(range(1, totals.metrics + 1)):
         raise _rows_missing(path, "metrics")
@@ -428,7 +484,27 @@ def read_metrics(connection: sqlite3.Connection, totals: Totals, path: Path) -> 
 
 
 def find_trials(connection: sqlite3.Connection, numbers: Sequence[int], path: Path) -> dict[int, StoredTrial]:
-    """Read the trials of these numbers that there are."""
+    """Read the trials of these numbers that there are.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    numbers
+        Trial numbers; unknown ones are left out.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    dict
+        Trial number to what is stored of it.
+
+    Raises
+    ------
+    JournalDamaged
+        When a row is not as it was written.
+    """
     found: dict[int, StoredTrial] = {}
     for first in range(0, len(numbers), _MOST_VARIABLES):
         some = numbers[first : first + _MOST_VARIABLES]
@@ -439,7 +515,27 @@ def find_trials(connection: sqlite3.Connection, numbers: Sequence[int], path: Pa
 
 
 def read_running(connection: sqlite3.Connection, totals: Totals, path: Path) -> list[TrialRow]:
-    """Read the trials that are running, by number."""
+    """Read the trials that are running, by number.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    totals
+        How many rows the journal holds.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    list of TrialRow
+        The rows of the trials that run, by number.
+
+    Raises
+    ------
+    JournalDamaged
+        When rows are missing or not as they were written.
+    """
     rows = [stored.row for page in _read_pages(connection, totals, path) for stored in decode_trials(page, path)]
     return [row for row in rows if row.state == TrialState.RUNNING]
 

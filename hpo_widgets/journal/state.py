@@ -62,7 +62,15 @@ class State(NamedTuple):
 
 
 def insert_state(connection: sqlite3.Connection, owner: Owner) -> None:
-    """Write the row of a new journal, inside a transaction of the caller's."""
+    """Write the row of a new journal, inside a transaction of the caller's.
+
+    Parameters
+    ----------
+    connection
+        A new journal, inside a transaction of the caller's.
+    owner
+        Who holds it from now on.
+    """
     connection.execute("INSERT INTO state VALUES (1, ?, ?, ?)", _record(owner, Totals(), owner.heartbeat))
 
 
@@ -121,7 +129,17 @@ def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> State:
 
 
 def give_back(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
-    """Leave the journal without an owner, if ``owner`` still is it."""
+    """Leave the journal without an owner, if ``owner`` still is it.
+
+    Parameters
+    ----------
+    connection
+        An open journal, inside a transaction of the caller's.
+    owner
+        Who gives it back.
+    path
+        The file, for messages.
+    """
     state = read_state(connection, path)
     if state.owner is not None and state.owner.token == owner.token:
         connection.execute(
@@ -131,7 +149,25 @@ def give_back(connection: sqlite3.Connection, owner: Owner, path: Path) -> None:
 
 
 def read_state(connection: sqlite3.Connection, path: Path) -> State:
-    """Read the row; raises `JournalDamaged` when it is not as it was written."""
+    """Read the row; raises `JournalDamaged` when it is not as it was written.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    State
+        Who holds the journal, and how many rows it has.
+
+    Raises
+    ------
+    JournalDamaged
+        When the row is not as it was written.
+    """
     row = connection.execute("SELECT id, data, crc, token FROM state WHERE id = 1").fetchone()
     fields = decode_row(STATE, row, path, "the row that says how much it holds")
     try:

@@ -196,7 +196,25 @@ class Journal:
 
     @staticmethod
     def view(path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> JournalReader:
-        """Open a journal to read and follow it; see `JournalReader`. A live owner is not disturbed."""
+        """Open a journal to read and follow it; see `JournalReader`. A live owner is not disturbed.
+
+        Parameters
+        ----------
+        path
+            The file.
+        busy_timeout
+            Seconds to wait for a lock of another process.
+
+        Returns
+        -------
+        JournalReader
+            Reads and follows the journal; the caller closes it.
+
+        Raises
+        ------
+        JournalError
+            When there is no journal, or it cannot be read.
+        """
         return JournalReader.open(path, busy_timeout=busy_timeout)
 
     @property
@@ -256,7 +274,20 @@ class Journal:
         return self._write(trials, scalars, outputs, events)
 
     def set_archived(self, numbers: Sequence[int], *, archived: bool) -> int:
-        """Hide trials, or show them again; returns the sequence number."""
+        """Hide trials, or show them again; returns the sequence number.
+
+        Parameters
+        ----------
+        numbers
+            Trial numbers; unknown ones are left out.
+        archived
+            True hides them, False shows them.
+
+        Returns
+        -------
+        int
+            The journal's sequence number after it.
+        """
         found = self._find(numbers)
         return self._write([replace(found[number].row, archived=archived) for number in numbers if number in found])
 

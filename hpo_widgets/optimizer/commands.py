@@ -62,7 +62,20 @@ class PendingStarts:
                 self._waiting.discard(start)
 
     def begin(self, start: object, begin: Callable[[], bool]) -> bool:
-        """Begin a run by ``begin``, and return what it does; False when the start was cancelled."""
+        """Begin a run by ``begin``, and return what it does; False when the start was cancelled.
+
+        Parameters
+        ----------
+        start
+            The start that was registered.
+        begin
+            Begins the run, and returns whether it did.
+
+        Returns
+        -------
+        bool
+            Whether a run was begun; False when the start was cancelled.
+        """
         with self._lock:
             return start in self._waiting and begin()
 
@@ -259,11 +272,34 @@ class SearchCommands:
         self._do("pause", self._controller.pause, wait=wait)
 
     def set_range(self, name: str, range: Sequence[Any], *, wait: bool = True) -> None:  # noqa: A002 -- the field's word
-        """Change one range."""
+        """Change one range.
+
+        Parameters
+        ----------
+        name
+            The parameter's full name.
+        range
+            ``(low, high)`` in parameter values, or the allowed choices.
+        wait
+            Whether to return only when it was done, and to raise what is wrong. Default True.
+        """
         self.set_ranges({name: range}, wait=wait)
 
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]], *, wait: bool = True) -> None:
-        """Change ranges; they are checked where they are changed, by the owner of the state."""
+        """Change ranges; they are checked where they are changed, by the owner of the state.
+
+        Parameters
+        ----------
+        ranges
+            Full parameter name to ``(low, high)``, or to the allowed choices; the others stay.
+        wait
+            Whether to return only when it was done, and to raise what is wrong. Default True.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, or a range that is none or lies beyond the hard limits.
+        """
         self._do("set_ranges", lambda: self._controller.commands.set_ranges(ranges), wait=wait)
 
     def undo(self, *, wait: bool = True) -> None:
@@ -275,11 +311,37 @@ class SearchCommands:
         self._do("redo", self._controller.commands.redo, wait=wait)
 
     def enqueue_trial(self, parameters: Mapping[str, Any], *, wait: bool = True) -> None:
-        """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
+        """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one.
+
+        Parameters
+        ----------
+        parameters
+            Full parameter name to value.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        ValueError
+            For a point that is not complete, or has other parameters than the space.
+        """
         self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)), wait=wait)
 
     def retry(self, trial: Trial | int, *, wait: bool = True) -> None:
-        """Run a trial's point again."""
+        """Run a trial's point again.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        IndexError
+            When there is no such trial.
+        """
         number = trial.number if isinstance(trial, Trial) else trial
         point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
         self._enqueue("retry", dict(point), wait=wait)
@@ -301,12 +363,38 @@ class SearchCommands:
     # Limits ---------------------------------------------------------------------------------------
 
     def set_max_number_of_concurrent_tasks(self, number: int, *, wait: bool = True) -> None:
-        """Change how many trials run at once."""
+        """Change how many trials run at once.
+
+        Parameters
+        ----------
+        number
+            Trials that run at once at most.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no whole number of at least 1.
+        """
         number = positive_int("max_number_of_concurrent_tasks", number)
         self._set("set_max_number_of_concurrent_tasks", wait=wait, max_number_of_concurrent_tasks=number)
 
     def set_total_max_jobs(self, number: int | None, *, wait: bool = True) -> None:
-        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told."""
+        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told.
+
+        Parameters
+        ----------
+        number
+            Trials in all; None for no limit.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no whole number of at least 1.
+        """
         number = optional_positive_int("total_max_jobs", number)
 
         def change() -> None:
@@ -322,12 +410,38 @@ class SearchCommands:
         self._do("set_total_max_jobs", change, wait=wait)
 
     def set_compute_time_limit(self, minutes: float | None, *, wait: bool = True) -> None:
-        """Change the compute budget, in minutes; None: no limit."""
+        """Change the compute budget, in minutes; None: no limit.
+
+        Parameters
+        ----------
+        minutes
+            Minutes of all jobs together; None for no limit.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no number above 0.
+        """
         minutes = positive_minutes("compute_time_limit", minutes)
         self._set("set_compute_time_limit", wait=wait, compute_time_limit=minutes)
 
     def set_report_period(self, minutes: float, *, wait: bool = True) -> None:
-        """Change how often progress is reported, in minutes."""
+        """Change how often progress is reported, in minutes.
+
+        Parameters
+        ----------
+        minutes
+            Minutes between two reports.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no number above 0.
+        """
         period = positive_minutes("report_period_minutes", minutes)
         if period is None:
             raise ValueError("report_period_minutes must be a number of minutes above 0")
@@ -339,7 +453,22 @@ class SearchCommands:
     def set_time_limit(
         self, in_minutes: float | None = None, specific_time: dt.datetime | None = None, *, wait: bool = True
     ) -> None:
-        """Set the search's time limit: minutes from now, or a moment; neither: no limit."""
+        """Set the search's time limit: minutes from now, or a moment; neither: no limit.
+
+        Parameters
+        ----------
+        in_minutes
+            From now. Default None.
+        specific_time
+            A moment, local time unless it names a zone. Default None.
+        wait
+            Whether to return only when it was done. Default True.
+
+        Raises
+        ------
+        ValueError
+            For a moment in the past, or minutes that are not above 0.
+        """
         limit = time_limit_of(in_minutes, specific_time)
         self._do("set_time_limit", lambda: self._controller.commands.set_time_limit(limit), wait=wait)
 

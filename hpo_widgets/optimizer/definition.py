@@ -190,6 +190,25 @@ def define(*, recorded: Mapping[str, Any], optimizer_kwargs: Mapping[str, Any], 
     """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`.
 
     Those of a search on ClearML are stored in its own Task, or come from it where that runs for an agent.
+
+    Parameters
+    ----------
+    recorded
+        Arguments that the journal's header keeps, by name.
+    optimizer_kwargs
+        Keywords for the controller and the strategy.
+    **own
+        The other arguments of the constructor, by name.
+
+    Returns
+    -------
+    Definition
+        The checked definition of the search.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that cannot be, with what to do.
     """
     if not names_a_task(own["base_task_id"]):
         return _define(recorded=recorded, optimizer_kwargs=optimizer_kwargs, **own)

@@ -76,8 +76,6 @@ def reopen(
 
     Parameters
     ----------
-    cls
-        The class of the search.
     path
         Its journal.
     base_task_id
@@ -124,7 +122,29 @@ def reopen(
 def reattach(
     cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
 ) -> HyperParameterOptimizer | Search:
-    """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell."""
+    """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell.
+
+    Parameters
+    ----------
+    task_id
+        The optimizer Task's id.
+    base_task_id
+        The Task that trials are clones of; None: the one that the search had.
+    keywords
+        Arguments that a journal cannot hold; some are taken out.
+
+    Returns
+    -------
+    HyperParameterOptimizer or Search
+        The search to continue, or a view of it.
+
+    Raises
+    ------
+    ValueError
+        When the Task keeps no search.
+    JournalInUse
+        When a living process elsewhere runs the search.
+    """
     from hpo_widgets.engines.clearml.optimizer_task import keeps_search_of_sdk, kept_state, refuse_living
     from hpo_widgets.engines.clearml.server import server
 

@@ -48,7 +48,25 @@ def positive_int(name: str, value: object) -> int:
 
 
 def optional_positive_int(name: str, value: object) -> int | None:
-    """Check as `positive_int` a limit that may be None, which is no limit."""
+    """Check as `positive_int` a limit that may be None, which is no limit.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    value
+        What was given; None for no limit.
+
+    Returns
+    -------
+    int or None
+        The number; None for no limit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no whole number of at least 1.
+    """
     return None if value is None else positive_int(name, value)
 
 
@@ -400,6 +418,11 @@ def wall_limit_until(limit: TimeLimit | None, elapsed: float) -> float | None:
         When it has to end.
     elapsed
         Minutes that it has run.
+
+    Returns
+    -------
+    float or None
+        Minutes in all; None for no limit.
     """
     if limit is None:
         return None

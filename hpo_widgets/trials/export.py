@@ -28,6 +28,11 @@ def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metri
         Its parameters as text, by full name.
     all_metrics
         All reported scalars instead of the objectives only.
+
+    Returns
+    -------
+    dict
+        ``{"task_id", "hyper_parameters", "metrics"}``.
     """
     wanted = {objective.key for objective in trial.objectives}
     metrics = {}
@@ -59,6 +64,20 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
     ``started`` (UTC), ``seconds``, ``worker``, ``manual``, ``archived``.
+
+    Parameters
+    ----------
+    snapshot
+        All trials as columns.
+    space
+        The declared space, for the types of parameters.
+    objectives
+        What is optimised.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a trial.
     """
     import pandas as pd
 

@@ -139,7 +139,26 @@ class Trial:
         objectives: tuple[Objective, ...],
         source: TrialSource | None,
     ) -> Trial:
-        """The picture of a row, with what a row does not hold: its id and its point in values."""
+        """The picture of a row, with what a row does not hold: its id and its point in values.
+
+        Parameters
+        ----------
+        row
+            The row.
+        id
+            The trial's id.
+        parameters
+            Full parameter name to value.
+        objectives
+            What is optimised.
+        source
+            Reads curves and logs; None: there are none.
+
+        Returns
+        -------
+        Trial
+            The trial at that moment.
+        """
         nothing: list[None] = [None] * len(objectives)
         return cls(
             id=id,

@@ -175,7 +175,20 @@ class SearchViewer(JournalFollower, ReadableSearch):
         return refuse
 
     def command(self, name: str, *_arguments: object) -> None:
-        """Refuse a command, with its reason in ``errors``."""
+        """Refuse a command, with its reason in ``errors``.
+
+        Parameters
+        ----------
+        name
+            One of `COMMANDS`.
+        *_arguments
+            Of no interest.
+
+        Raises
+        ------
+        ValueError
+            When there is no such command.
+        """
         check_command(name)
         self._tell("command", f"{name} did nothing: {self.capabilities[name]}")
 

@@ -23,6 +23,18 @@ def number(value: float | None, digits: int = 4) -> str:
 
     >>> number(0.036412), number(12345678.0), number(0.00001)
     ('0.03641', '1.235e7', '1e-5')
+
+    Parameters
+    ----------
+    value
+        A number; None and NaN are shown as absent.
+    digits
+        Significant digits. Default 4.
+
+    Returns
+    -------
+    str
+        The text.
     """
     if value is None or math.isnan(value):
         return NO_VALUE
@@ -75,14 +87,40 @@ def labels(names: Sequence[str]) -> dict[str, str]:
 
 
 def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
-    """Write a range as a person would write it: ``0.001 … 0.01``, or the choices with commas."""
+    """Write a range as a person would write it: ``0.001 … 0.01``, or the choices with commas.
+
+    Parameters
+    ----------
+    chosen
+        (low, high), or the choices.
+    kind
+        The kind of parameter: ``"choice"``, ``"int"`` or ``"float"``.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     if kind == "choice":
         return ", ".join(str(choice) for choice in chosen)
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
 
 
 def short(words: str, most: int) -> str:
-    """Cut words after ``most`` letters."""
+    """Cut words after ``most`` letters.
+
+    Parameters
+    ----------
+    words
+        The words.
+    most
+        Characters at most, 1 or more.
+
+    Returns
+    -------
+    str
+        The words, ending in ``…`` where they were cut.
+    """
     return words if len(words) <= most else words[: most - 1] + "…"
 
 

@@ -64,7 +64,20 @@ class AbortThread:
                 local_jobs.kill(job.job)
 
     def mark_stopped(self, task: str, reason: str) -> None:
-        """Have a Task count as stopped, whatever it does."""
+        """Have a Task count as stopped, whatever it does.
+
+        Parameters
+        ----------
+        task
+            The Task's id.
+        reason
+            Why, for the server's records.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not do so.
+        """
         self._server.call("tasks.stopped", task=task, force=True, status_reason=_told(reason))
 
     def _stop(self, tasks: Sequence[str], reason: str) -> None:

@@ -104,7 +104,15 @@ class ActiveJobs:
         self.changed.notify_all()
 
     def end(self, job: ActiveJob, outcome: Outcome) -> None:
-        """End a job, once."""
+        """End a job, once.
+
+        Parameters
+        ----------
+        job
+            The job.
+        outcome
+            How it ended.
+        """
         if self.by_number.pop(job.number, None) is not None:
             self.emit(JobEvent("ended", job.number, outcome))
 

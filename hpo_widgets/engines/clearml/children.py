@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 
 def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Fields of all Tasks below one, archived ones included, the oldest first, by one request for 500 of them."""
+    """Fields of all Tasks below one, archived ones included, the oldest first, by one request for 500 of them.
+
+    Parameters
+    ----------
+    server
+        The server to ask.
+    parent
+        The id of the Task above them.
+    only_fields
+        Names of the fields.
+    """
     page = 0
     while True:
         answer = server.call(
@@ -44,7 +54,18 @@ def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterato
 
 
 def metric_path(title: str, series: str) -> str:
-    """The path of one scalar among the fields of a Task."""
+    """The path of one scalar among the fields of a Task.
+
+    Parameters
+    ----------
+    title, series
+        Names of the scalar.
+
+    Returns
+    -------
+    str
+        A dotted path, as ``order_by`` and ``only_fields`` take it.
+    """
     first, second = (hashlib.md5(name.encode(), usedforsecurity=False).hexdigest() for name in (title, series))
     return f"last_metrics.{first}.{second}"
 
@@ -56,7 +77,22 @@ def top_children(
     optimizer_task_id: str,
     top_k: int,
 ) -> Sequence[Any]:
-    """The best Tasks below an optimizer Task by any scalars, best first; never one that failed or lacks one."""
+    """The best Tasks below an optimizer Task by any scalars, best first; never one that failed or lacks one.
+
+    Parameters
+    ----------
+    title, series, sign
+        What is optimised: three strings, or three lists of the same length.
+    optimizer_task_id
+        The id of the Task above them.
+    top_k
+        How many at most.
+
+    Returns
+    -------
+    sequence
+        ``clearml.Task`` objects.
+    """
     objectives = make_objectives(title, series, sign)
     fields = ["id", "status", "last_iteration", *(metric_path(one.title, one.series) for one in objectives)]
     ranking = Ranking(objectives)
@@ -86,8 +122,12 @@ def recover(
 
     Parameters
     ----------
+    server
+        The server to ask.
     parent
         The optimizer Task, or the template where there is none.
+    search_id
+        The search's id, which its Tasks carry.
     rows
         The trials that the journal knows.
     tell

@@ -68,7 +68,22 @@ class TaskFactory:
         self._is_ready = True
 
     def make(self, row: TrialRow | None, number: int, point: Mapping[str, Any]) -> tuple[str, Any]:
-        """Make the Task of a trial; returns its id, and the SDK's job where there has to be one."""
+        """Make the Task of a trial; returns its id, and the SDK's job where there has to be one.
+
+        Parameters
+        ----------
+        row
+            The trial's row, which goes into the Task so that the trial can be recovered; None: it does not.
+        number
+            The trial's number.
+        point
+            Full parameter name to value.
+
+        Returns
+        -------
+        tuple[str, object]
+            The Task's id, and the SDK's job or None.
+        """
         self.prepare()
         name, comment = self._name(point), "\n".join(_lines(point))
         own_parent = self._template.where.parent
@@ -117,6 +132,20 @@ class TaskFactory:
 
         The newest Tasks come first, and the one that is looked for is among them. A class of the user's own makes
         Tasks that do not say which trial they are: there it is the draft of the same name that is no known trial's.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        point
+            Full parameter name to value.
+        known
+            Ids of Tasks that are other trials' already.
+
+        Returns
+        -------
+        str or None
+            The Task's id; None when the request has made none.
         """
         answer = self._server.call(
             "tasks.get_all",
@@ -152,7 +181,25 @@ class TaskFactory:
         return is_waiting and task_id not in {entry.get("task") for entry in entries}
 
     def send(self, task_id: str, job: Any) -> Any:
-        """Send a Task to the queue, or start its process; returns the SDK's job if there is one."""
+        """Send a Task to the queue, or start its process; returns the SDK's job if there is one.
+
+        Parameters
+        ----------
+        task_id
+            The Task's id.
+        job
+            The SDK's job where `make` gave one, else None.
+
+        Returns
+        -------
+        object
+            The SDK's job of a local process or of a class of the user's own; None for a queue.
+
+        Raises
+        ------
+        ClearmlError
+            When the server does not take it.
+        """
         self.prepare()
         if self._is_custom:
             job = job or self._job_class(base_task_id=task_id, disable_clone_task=True)

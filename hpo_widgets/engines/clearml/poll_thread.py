@@ -59,7 +59,20 @@ class TaskNews:
         """The fields of a Task that hold the values it was given."""
 
     def take(self, job: ActiveJob, view: TaskView | None) -> bool:
-        """Under the lock: act on what the server says of one Task; False when nothing of it is new."""
+        """Under the lock: act on what the server says of one Task; False when nothing of it is new.
+
+        Parameters
+        ----------
+        job
+            The trial's job.
+        view
+            What the server says of its Task; None: the Task is not there.
+
+        Returns
+        -------
+        bool
+            Whether anything of it is new.
+        """
         if view is None:
             self._end(job, job.ended_as, "its Task was deleted on the server")
             return True

@@ -142,6 +142,11 @@ class Server:
         **body
             The request's fields; those that are None are left out.
 
+        Returns
+        -------
+        dict
+            The answer's ``data``.
+
         Raises
         ------
         UnreachableError, RefusedError, RequestFailedError

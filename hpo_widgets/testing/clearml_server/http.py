@@ -149,7 +149,22 @@ def _failure(fault: Fault) -> ApiError:
 
 
 def make_application(store: Store, log: RequestLog, faults: Faults) -> Application:
-    """The API, at the root of its port."""
+    """The API, at the root of its port.
+
+    Parameters
+    ----------
+    store : Store
+        All that the server keeps.
+    log : RequestLog
+        Takes every request.
+    faults : Faults
+        What is to fail.
+
+    Returns
+    -------
+    Application
+        The application, to listen on a port.
+    """
     handlers = [(r"(/.*)", ApiHandler, {"store": store, "log": log, "faults": faults})]
     return Application(handlers, compress_response=True, log_function=_silent)
 

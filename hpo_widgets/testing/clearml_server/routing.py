@@ -133,6 +133,11 @@ def endpoint(
         Whether it needs no credentials.
     batch : bool, default False
         Whether it takes JSON lines.
+
+    Returns
+    -------
+    Callable[[Handler], Handler]
+        A decorator, which returns the function as it is.
     """
 
     def register(handler: Handler) -> Handler:

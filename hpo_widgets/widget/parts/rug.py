@@ -64,7 +64,15 @@ class Rug:
         self._epochs = np.full(self._size, -1, dtype=np.int32)
 
     def put(self, values: Floats, trials: Ended) -> None:
-        """Take trials with their values of this parameter; NaN where it does not apply to one."""
+        """Take trials with their values of this parameter; NaN where it does not apply to one.
+
+        Parameters
+        ----------
+        values
+            One value a trial, shape (n,); NaN where the parameter does not apply.
+        trials
+            The n trials, which have ended.
+        """
         # A value off the track, of a point by hand, has no place on it.
         keep = (values >= self._low) & (values <= self._high)
         bins = np.rint(shares(values[keep], self._low, self._high, is_log=self._is_log) * (self._size - 1)).astype(
@@ -79,6 +87,18 @@ class Rug:
 
         A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Under the ranges of
         ``epoch`` these are ``X`` and ``a`` to ``h``.
+
+        Parameters
+        ----------
+        levels
+            The eight steps from the worst to the best value.
+        epoch
+            The number of the present version of the space.
+
+        Returns
+        -------
+        str
+            As many characters as there are bins.
         """
         signs = np.zeros(self._size, dtype=np.intp)
         signs[self._kinds == _FAILED] = 1

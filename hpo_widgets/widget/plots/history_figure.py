@@ -135,7 +135,15 @@ class HistoryFigure(TrialFigure):
         self._put_named(self._running, x, y, x.astype(np.int32))
 
     def set_num_trials(self, num_trials: int, most: int | None) -> None:
-        """Make room for so many trials, in steps."""
+        """Make room for so many trials, in steps.
+
+        Parameters
+        ----------
+        num_trials
+            Trials that there are.
+        most
+            The job budget; None: no limit.
+        """
         end = float(num_trials_shown(num_trials, most))
         if end != self.end_x:
             self.end_x = end
@@ -146,6 +154,15 @@ class HistoryFigure(TrialFigure):
         """Draw the corners of the best so far, and its level up to the last trial.
 
         The level alone follows only when it got longer by ``least_step``, a share of the axis.
+
+        Parameters
+        ----------
+        x, y
+            Corners of the line, shape (n,).
+        last
+            The place of the last trial on the axis.
+        least_step
+            A share of the axis by which the line must have grown to be drawn for its end alone.
         """
         if len(x) == 0:
             style.put_changed(self._best_line, style.NONE, style.NONE)

@@ -138,6 +138,11 @@ class GrowingPoints:
         """Say where the axes end.
 
         A picture goes along, since it has its place in values; that it is stretched is for `redraw` to mend.
+
+        Parameters
+        ----------
+        x, y
+            Ends of the axes.
         """
         if self._domain == (x, y):
             return
@@ -149,7 +154,15 @@ class GrowingPoints:
             self._draw_picture()
 
     def extend(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
-        """Add points, which must be finite, with the numbers of their trials where they have names."""
+        """Add points, which must be finite, with the numbers of their trials where they have names.
+
+        Parameters
+        ----------
+        x, y
+            Places of the new points, shape (n,).
+        numbers
+            Numbers of their trials. Default: points without names.
+        """
         if len(x) == 0:
             return
         if numbers is not None:
@@ -162,7 +175,15 @@ class GrowingPoints:
         self._put_hot()
 
     def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
-        """Show other points."""
+        """Show other points.
+
+        Parameters
+        ----------
+        x, y
+            Places of all points, shape (n,), finite.
+        numbers
+            Numbers of their trials. Default: points without names.
+        """
         self._x, self._y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         self._numbers = self._numbers[:0] if numbers is None else numbers
         # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
@@ -257,6 +278,14 @@ def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
 
 
 def hear_clicks(mark: Mark, on_click: Callable[[Any], None]) -> None:
-    """Have ``on_click`` called with what a click on a point of the mark says, also while a cell runs."""
+    """Have ``on_click`` called with what a click on a point of the mark says, also while a cell runs.
+
+    Parameters
+    ----------
+    mark
+        The mark.
+    on_click
+        Takes the data of the point.
+    """
     act_while_cell_runs(mark)
     mark.on_element_click(lambda _mark, content: on_click(content.get("data")))

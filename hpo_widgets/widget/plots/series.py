@@ -164,7 +164,22 @@ class ObjectiveValues:
 
 
 def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:
-    """Return the trial of the least distance, None when all are farther away than ``most``."""
+    """Return the trial of the least distance, None when all are farther away than ``most``.
+
+    Parameters
+    ----------
+    distance
+        Distances, shape (n,); NaN where there is none.
+    numbers
+        Trial numbers, shape (n,).
+    most
+        The largest distance that counts.
+
+    Returns
+    -------
+    int or None
+        The trial's number.
+    """
     if len(numbers) == 0:
         return None
     at = int(np.argmin(np.where(np.isnan(distance), np.inf, distance)))

@@ -148,5 +148,18 @@ def _tip(shown: Mapping[str, tuple[str, str]]) -> Tooltip:
 
 
 def shortened(words: str, most: int) -> str:
-    """Return words that fit into so many characters, cut where they are longer."""
+    """Return words that fit into so many characters, cut where they are longer.
+
+    Parameters
+    ----------
+    words
+        The words.
+    most
+        Characters at most, 1 or more.
+
+    Returns
+    -------
+    str
+        The words, ending in ``…`` where they were cut.
+    """
     return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -74,13 +74,29 @@ CROSS: dict[str, Any] = {
 
 
 def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
-    """Set both coordinates in one message: one by one, a view would draw the shorter length."""
+    """Set both coordinates in one message: one by one, a view would draw the shorter length.
+
+    Parameters
+    ----------
+    mark
+        The mark.
+    x, y
+        Places of its points, of the same shape.
+    """
     with mark.hold_sync():
         mark.x, mark.y = x, y
 
 
 def put_changed(mark: Mark, x: Floats, y: Floats) -> None:
-    """Set both coordinates when they are other ones."""
+    """Set both coordinates when they are other ones.
+
+    Parameters
+    ----------
+    mark
+        The mark.
+    x, y
+        Places of its points, of the same shape.
+    """
     if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
         put(mark, x, y)
 

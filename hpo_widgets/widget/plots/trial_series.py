@@ -92,7 +92,20 @@ class TrialSeries:
         return x[-1:].astype(np.int64)
 
     def x(self, name: str, numbers: Numbers) -> Floats:
-        """Values of a parameter; NaN where it does not apply. Choices are spread round their index."""
+        """Values of a parameter; NaN where it does not apply. Choices are spread round their index.
+
+        Parameters
+        ----------
+        name
+            The parameter's full name.
+        numbers
+            Trial numbers, shape (n,).
+
+        Returns
+        -------
+        array of float
+            Shape (n,).
+        """
         column = self._columns[name][numbers]
         if self._is_choice[name]:
             # Even over any run of trials, and the same at each drawing.
@@ -118,5 +131,18 @@ class TrialSeries:
 
 
 def leaf(space: Space, name: str) -> Any:
-    """One parameter of a space, of whatever kind."""
+    """One parameter of a space, of whatever kind.
+
+    Parameters
+    ----------
+    space
+        The space.
+    name
+        The parameter's full name.
+
+    Returns
+    -------
+    object
+        The parameter.
+    """
     return space.leaf(name)

@@ -27,7 +27,15 @@ class PendingRanges:
         self._before: tuple[int, Notice | None] = (0, None)
 
     def ask(self, search: Search, request: float = 0.0) -> None:
-        """Remember a request; call it before the command is sent."""
+        """Remember a request; call it before the command is sent.
+
+        Parameters
+        ----------
+        search
+            The search.
+        request
+            The view's time of the request, in its own clock. Default 0.0.
+        """
         before = _mark(search)
         with self._lock:
             # Two views may ask at once, by clocks of their own: the answer serves both.

@@ -195,7 +195,15 @@ class Refresher:
         return self._is_closed
 
     def add(self, part: Part, *, hidden: bool = False) -> None:
-        """Show the whole search in ``part`` now, and every change from here on; a hidden one later."""
+        """Show the whole search in ``part`` now, and every change from here on; a hidden one later.
+
+        Parameters
+        ----------
+        part
+            The part to show changes in.
+        hidden
+            Whether it is not seen now, so that it is drawn later. Default False.
+        """
         with self.lock:
             snapshot = self.search.snapshot()
             if not self._parts:
@@ -282,7 +290,15 @@ class Refresher:
             self._writer = before
 
     def tell(self, source: str, sentence: str) -> None:
-        """Show a notice of the widget itself among those of the search; never of interest to a journal."""
+        """Show a notice of the widget itself among those of the search; never of interest to a journal.
+
+        Parameters
+        ----------
+        source
+            What it is about, in a word.
+        sentence
+            What people should know.
+        """
         logging.getLogger("hpo_widgets").warning("%s: %s", source, sentence)
         with self.lock:
             self.notices = [*self.notices, Notice(source, sentence)][-_MOST_NOTICES:]
