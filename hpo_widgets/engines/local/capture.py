@@ -2,7 +2,7 @@
 
 A file takes a trial's output at full speed, whatever writes it (Python, C code, children), and can be
 read while the trial runs and after it has died. To keep it small the controller cuts it now and then:
-the first and the last bytes are kept, what lies between is counted and let go.
+the first and the last bytes are kept, what lies between is counted and dropped.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Capture:
         return text
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.process import Process, WorkerEnvironment
     from hpo_widgets.engines.local.template import FunctionTemplate
 
-LARGE = 50 * 1024 * 1024
+_LARGE = 50 * 1024 * 1024
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
 _CLOSING = 0.5  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
@@ -123,12 +123,12 @@ class FunctionPool(ProcessEngine):
         self._payload_fd = -1
         super().__init__(workers=workers, worker_env=worker_env)
         self._path = [os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path]  # noqa: PTH100
-        self._coded: dict[str, _Codes] = {}
+        self._declared: dict[str, _DeclaredChoices] = {}
         for name, values in (choices or {}).items():
             if not all(map(_is_short_scalar, values)):
-                self._coded[name] = _Codes(name, values)
+                self._declared[name] = _DeclaredChoices(name, values)
         pickled = template.pickled()
-        if len(pickled) > LARGE:
+        if len(pickled) > _LARGE:
             warnings.warn(
                 f"{template.name!r} and what it refers to take {len(pickled) / 1e6:.0f} MB"
                 f"{template.largest_part()}; every worker process gets a copy, so load such data inside the callable",
@@ -138,7 +138,7 @@ class FunctionPool(ProcessEngine):
             {
                 "function": pickled,
                 "wants_trial": template.wants_trial,
-                "choices": {name: codes.pickles for name, codes in self._coded.items()},
+                "choices": {name: declared.pickles for name, declared in self._declared.items()},
                 "sources": template.sources(),
             },
             5,
@@ -152,11 +152,11 @@ class FunctionPool(ProcessEngine):
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
         worker = self._take(number)
-        if self._coded:
+        if self._declared:
             coded = dict(point)
-            for name, codes in self._coded.items():
+            for name, declared in self._declared.items():
                 if name in coded:
-                    coded[name] = codes.encode(coded[name])
+                    coded[name] = declared.encode(coded[name])
             point = coded
         try:
             payload = pickle.dumps(point, 5)
@@ -329,7 +329,7 @@ class FunctionPool(ProcessEngine):
         self._end(worker, Outcome(state, None, error, None, stdout, stderr, duration, worker.index, launch_failed))
 
 
-class _Codes:
+class _DeclaredChoices:
     """The declared values of one choice, sent once with the callable; a trial is given an index."""
 
     def __init__(self, name: str, values: Sequence[object]) -> None:

@@ -187,7 +187,7 @@ class Worker:
                 result = plain_result(result)
             except TypeError as verdict:
                 result, flags, error = None, messages.FAILED, str(verdict)
-            except Exception as raised:  # noqa: BLE001 - a dict or a number of somebody's own making
+            except Exception as raised:  # noqa: BLE001 - a class of dicts or numbers that raises
                 result, flags, error = None, messages.FAILED, f"returned what cannot be read: {sentence_of(raised)}"
         trial.has_ended = True
         reporting.current_trial = None
@@ -352,7 +352,7 @@ def main(connection_fd: int, payload_fd: int, page_fd: int) -> None:
         worker.load(payload)
     try:
         worker.serve()
-    except BaseException:  # noqa: BLE001 - nothing may keep a broken worker in the air
+    except BaseException:  # noqa: BLE001 - a worker that cannot go on has to end
         sys.excepthook(*sys.exc_info())
         _flush(sys.stderr)
         os._exit(70)
