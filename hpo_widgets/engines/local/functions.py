@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 
 _LARGE = 50 * 1024 * 1024
 _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, which then fails
+_STARTING = 30.0  # seconds in which a worker that has loaded the callable begins a trial
 _CLOSING = 0.5  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
 _BOOT = """
@@ -203,6 +204,7 @@ class FunctionPool(ProcessEngine):
             except OSError:  # it died while idle
                 self._discard(worker)
                 continue
+            worker.began = time.monotonic()
             if sent != len(worker.sent):
                 worker.outgoing = worker.sent[sent:]
                 self._poll.register(worker.fd, select.POLLIN | select.POLLOUT)
@@ -256,6 +258,7 @@ class FunctionPool(ProcessEngine):
         kind = message[0]
         if kind == READY:
             worker.is_ready = True
+            worker.began = time.monotonic()  # if it has a trial: loading is not counted
             return
         if message[1] != worker.number:  # a thread left behind by an earlier trial is not heard
             return
@@ -267,6 +270,19 @@ class FunctionPool(ProcessEngine):
             self._end(worker, Outcome(TrialState.COMPLETED, result, None, None, "", "", seconds, worker.index))
         else:
             self._ended(worker, seconds, result, *(details or (messages.PRINTED, None, None)))
+
+    def _check(self, now: float) -> None:
+        for worker in self._running.values():
+            # It is busy with a trial that has said that it ended: another worker gets the new one.
+            if (
+                worker.is_ready
+                and worker.killed_at == FOREVER
+                and now > worker.began + _STARTING
+                and worker.page is not None
+                and worker.page[STARTED] != worker.number
+            ):
+                self._kill(worker)
+        super()._check(now)
 
     def _closed(self, worker: WorkerHandle) -> None:
         super()._closed(worker)

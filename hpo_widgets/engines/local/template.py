@@ -146,14 +146,14 @@ class FunctionTemplate(Template):
         if not takes_any:
             for name, whole in given.items():
                 if name not in allowed:
-                    raise ValueError(unknown_name(whole, name, allowed, repr(self.name)))
+                    raise ValueError(_unknown_name(whole, name, allowed, repr(self.name)))
         bound = _bound_keywords(self.function)
         missing = [
             name for name in allowed
             if parameters[name].default is inspect.Parameter.empty and name not in given and name not in bound
         ]  # fmt: skip
         if missing:
-            raise ValueError(missing_names(missing, repr(self.name)))
+            raise ValueError(_missing_names(missing, repr(self.name)))
 
 
 class ScriptTemplate(Template):
@@ -250,18 +250,18 @@ class ScriptTemplate(Template):
         if self.options.is_complete:
             for name, whole in given.items():
                 if name not in found:
-                    raise ValueError(unknown_name(whole, name, list(found), repr(self.path.name)))
+                    raise ValueError(_unknown_name(whole, name, list(found), repr(self.path.name)))
         missing = [name for name, option in found.items() if option.is_required and name not in given]
         if missing:
-            raise ValueError(missing_names(missing, repr(self.path.name)))
+            raise ValueError(_missing_names(missing, repr(self.path.name)))
 
 
-def unknown_name(whole: str, name: str, allowed: list[str], owner: str) -> str:
+def _unknown_name(whole: str, name: str, allowed: list[str], owner: str) -> str:
     """The sentence on a name that nobody takes."""
     return f"{owner} has no parameter {whole!r}. {near_match(name, allowed)}"
 
 
-def missing_names(missing: list[str], owner: str) -> str:
+def _missing_names(missing: list[str], owner: str) -> str:
     """The sentence on required arguments that a space lacks."""
     listed = ", ".join(map(repr, missing))
     those = "it" if len(missing) == 1 else "them"

@@ -115,6 +115,23 @@ def test_a_trial_that_says_twice_how_it_ended_is_heard_once(drive):
     assert driver.run(1).state == COMPLETED
 
 
+def test_a_trial_that_says_it_has_ended_and_goes_on_holds_no_other_back(drive, monkeypatch):
+    monkeypatch.setattr("hpo_widgets.engines.local.functions._STARTING", 0.2)
+
+    def train(x):
+        import time
+
+        if x:
+            send(b"[1,0,0.5,1.0,null]\n")
+            time.sleep(1000)
+        return 2.0
+
+    driver = Counted(drive(train).engine)
+    assert driver.run(0, x=1).result == 1.0
+    assert driver.run(1, x=0).result == 2.0
+    assert driver.num_started == 1
+
+
 def test_garbage_while_no_trial_runs_costs_none(drive, gone):
     def train(x):
         import threading
