@@ -256,14 +256,14 @@ class ProcessEngine(ABC):
 
     def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
         """Pass one scalar of the worker's trial on."""
-        _kind, _number, *scalar = message
-        name = (scalar[0], scalar[1])
+        _kind, _number, title, series, value, iteration = message
+        name = (title, series)
         if name not in worker.series:
             if len(worker.series) >= MAX_SERIES:
                 raise BadMessageError(f"report of more than {MAX_SERIES} series")
             worker.series.add(name)
         assert worker.number is not None  # noqa: S101
-        self._events.append(JobEvent("scalar", worker.number, tuple(scalar)))
+        self._events.append(JobEvent("scalar", worker.number, (title, series, value, iteration)))
 
     def _refuse(self, worker: WorkerHandle, reason: str) -> None:
         """End the worker's process, which cannot be relied on any longer, and fail its trial if it has one."""
@@ -342,7 +342,8 @@ class ProcessEngine(ABC):
         worker.number = worker.outcome = worker.stop_state = worker.abort_state = None
         worker.sent = b""
         worker.num_handed_over = 0
-        worker.series = set()
+        if worker.series:
+            worker.series = set()
         worker.kill_at = FOREVER
         if worker.index >= self._num_workers:
             self._discard(worker)
@@ -409,7 +410,7 @@ class ProcessEngine(ABC):
             self._unwatch(worker.fd)
             self._closed(worker)
             return False
-        *lines, rest = (worker.buffer + data).split(b"\n")
+        *lines, rest = (worker.buffer + data if worker.buffer else data).split(b"\n")
         worker.buffer = rest
         reason = f"{rest[:40]!r}… of more than {MAX_LINE} bytes" if len(rest) > MAX_LINE else None
         try:

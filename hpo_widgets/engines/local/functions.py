@@ -204,7 +204,8 @@ class FunctionPool(ProcessEngine):
             except OSError:  # it died while idle
                 self._discard(worker)
                 continue
-            worker.began = time.monotonic()
+            if worker.num_handed_over > 1:
+                worker.began = time.monotonic()
             if sent != len(worker.sent):
                 worker.outgoing = worker.sent[sent:]
                 self._poll.register(worker.fd, select.POLLIN | select.POLLOUT)

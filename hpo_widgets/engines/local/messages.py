@@ -301,14 +301,13 @@ def read(line: bytes) -> list[Any]:
 def _is_scalar(message: list[Any]) -> bool:
     kind, number, title, series, value, iteration = message
     if not (
-        type(kind) is int
+        type(kind) is type(number) is type(iteration) is int
         and kind == SCALAR
-        and type(number) is int
         and type(value) is float
-        and type(iteration) is int
         and -(2**63) <= iteration < 2**63
-        and _is_name(title)
-        and _is_name(series)
+        and type(title) is type(series) is str
+        and len(title) <= MAX_NAME
+        and len(series) <= MAX_NAME
     ):
         return False
     if not (title.isascii() and series.isascii()):
@@ -318,11 +317,9 @@ def _is_scalar(message: list[Any]) -> bool:
 
 def _is_end(message: list[Any]) -> bool:
     kind, number, seconds, result, details = message
-    if not (
-        type(kind) is int and kind == ENDED and type(number) is int and type(seconds) is float and 0 <= seconds < 1e12
-    ):
+    if not (type(kind) is type(number) is int and kind == ENDED and type(seconds) is float and 0 <= seconds < 1e12):
         return False
-    if not (result is None or _is_number(result)):
+    if type(result) is not float and result is not None and not _is_number(result):
         if type(result) is not dict or len(result) > MAX_SERIES:
             return False
         if not all(_is_name(key) and _is_number(value) for key, value in result.items()):
