@@ -71,6 +71,17 @@ class Run:
 
     def open(self) -> None:
         """Take over what an earlier process left running, and have the strategy begin."""
+        state = self._state
+        if state.was_killed and self.queue is None:
+            # A launch is durable with the next commit, some milliseconds later. A commit before each launch would
+            # double what a trial costs the kernel.
+            first, last = state.num_numbered, state.num_numbered + state.settings.max_number_of_concurrent_tasks - 1
+            self._tell(
+                "search",
+                f"the process that ran this search was killed: trials #{first} to #{last} may have begun in its last "
+                "milliseconds, and run a second time then",
+            )
+        state.was_killed = False
         self.trials.adopt()
         self.begin_epoch()
 

@@ -58,6 +58,8 @@ class SearchState:
         """Points that people want to be tried next."""
         self.interrupted: list[tuple[TrialRow, str]] = []
         """Trials whose jobs an earlier process launched, to be taken over by the next run."""
+        self.was_killed = False
+        """True until the next run when the process of the last one died in it."""
         self.exhausted: int | None = None
         """The epoch in which the strategy had no further point; None: not yet."""
 
@@ -102,6 +104,7 @@ class SearchState:
         self.interrupted = [(row, row.job) for row in interrupted if row.job is not None]
         self.epochs.restore(journal_state.ranges)
         self.stop_reason = journal_state.stop_reason
+        self.was_killed = journal_state.was_started and journal_state.stop_reason is None
         self.is_paused = journal_state.is_paused
         self.status = journal_state.status(owner_is_alive=False)
         clock = self.clock

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from typing import ClassVar
 
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.controller import proposals
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
@@ -37,7 +39,8 @@ class Watching(SearchStrategy):
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
-def test_a_model_is_asked_for_workers_that_are_free_and_for_no_trial_too_many(search, num_workers):
+def test_a_model_is_asked_for_workers_that_are_free_and_for_no_trial_too_many(search, num_workers, monkeypatch):
+    monkeypatch.setattr(proposals, "SLOW_ASK", math.inf)  # however slow this machine is now
     made = search(identity, optimizer_class=Watching, total_max_jobs=30, max_number_of_concurrent_tasks=num_workers)
     finished(made)
     [strategy] = Watching.made[-1:]
@@ -104,3 +107,18 @@ def test_a_search_is_reopened_though_clocks_were_set_while_it_ran(search, wrong)
     assert 0.0 <= again.budget.compute_minutes.used < 1.0
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         assert viewer.budget.compute_minutes.used >= 0.0
+
+
+@pytest.mark.parametrize("was_killed", [True, False])
+def test_what_may_run_a_second_time_after_a_kill_is_said(search, was_killed):
+    made = search(identity, total_max_jobs=2)
+    finished(made)
+    if was_killed:
+        with closing(Journal.open(made.journal_path)) as journal:
+            journal.write(events=[{"kind": "start"}])
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
+    again.set_total_max_jobs(3)
+    finished(again)
+    expected = ["trials #2 to #3 may have begun"] if was_killed else []
+    assert [sentence for sentence in expected if sentence not in again.errors[-1].sentence] == []
+    assert len(again.errors) == was_killed
