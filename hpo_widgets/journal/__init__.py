@@ -24,6 +24,7 @@ from hpo_widgets.journal.errors import (
     JournalLeaseLost,
     JournalNotFound,
     JournalVersionError,
+    reported_as_damage,
 )
 from hpo_widgets.journal.lease import Owner
 from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id
@@ -52,4 +53,5 @@ __all__ = [
     "journal_path",
     "journals",
     "new_search_id",
+    "reported_as_damage",
 ]

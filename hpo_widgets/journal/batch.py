@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.journal.rows import encode_row, encode_trial, printable
+from hpo_widgets.journal.rows import LATEST, encode_row, encode_trial, printable
 from hpo_widgets.journal.schema import EVENTS, HEADER, METRICS, OUTPUTS, SCALARS, WRITES
 from hpo_widgets.journal.state import MOST_GAPS, MOST_TRIALS, Totals
 
@@ -242,4 +242,7 @@ def _event(event: Mapping[str, Any]) -> tuple[float, str, dict[str, Any]]:
     if "sequence" in data:
         raise ValueError(f"An event's sequence is given by the journal; rename that key of {event!r}.")
     at = data.pop("at", None)
-    return time.time() if at is None else float(at), kind, data
+    at = time.time() if at is None else float(at)
+    if not abs(at) <= LATEST:
+        raise ValueError(f"An event has a time in Unix seconds, got {event!r}.")
+    return at, kind, data

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,15 @@ from hpo_widgets.journal.errors import JournalError, explain
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a connection waits for another process's transaction to end."""
+
+QUERY_SECONDS = 120.0
+"""A query that takes longer is taken for one that never ends, as a file made for it can have them."""
+
+MOST_BYTES = 1 << 28
+"""A text of a journal is shorter than this."""
+
+_STEPS = 100_000
+"""Steps of SQLite's machine from one look at the clock to the next."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,9 +166,32 @@ def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
         timeout=busy_timeout,
         check_same_thread=False,
     )
+    try:
+        _protect(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _protect(connection: sqlite3.Connection) -> None:
+    """Have SQLite trust nothing of the file, which may come from anybody, and give up on what does not end."""
     # Checksums are over bytes, and the parser of JSON takes them.
     connection.text_factory = bytes
-    return connection
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
+    limit_time(connection, time.monotonic() + QUERY_SECONDS)
+
+
+def limit_time(connection: sqlite3.Connection, until: float) -> None:
+    """Have each query of a connection end with an error at a moment of ``time.monotonic``."""
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
 
 
 def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -75,8 +77,12 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
             f"{path} could not be {doing}: another program holds it locked (a backup, a database browser?). "
             "Nothing of this was stored; it can be tried again when the other one has finished."
         )
-    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode to UTF-8" in said:
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "malformed" in said:
         return damaged(path, said)
+    if primary == sqlite3.SQLITE_INTERRUPT:
+        return damaged(path, "reading it was interrupted, or does not end")
+    if primary == sqlite3.SQLITE_TOOBIG and doing != "written":
+        return damaged(path, "it holds a text that is longer than any of a journal")
     if primary == sqlite3.SQLITE_FULL:
         return JournalError(
             f"{path} could not be {doing}: the disk is full. Nothing of this was stored; what was stored before is "
@@ -93,6 +99,23 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
             "stored before is safe. Look for a full disk, a quota or a lost network drive."
         )
     return JournalError(f"{path} could not be {doing}: {said}.")
+
+
+@contextmanager
+def reported_as_damage(path: Path, what: str) -> Iterator[None]:
+    """Raise `JournalDamaged` in the place of what the content of a journal makes other code raise.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The journal.
+    what : str
+        What is read in the block, for the message.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        raise damaged(path, f"{what} is not as a search writes it ({type(error).__name__}: {error!s:.200})") from error
 
 
 def damaged(path: Path, why: str) -> JournalDamaged:

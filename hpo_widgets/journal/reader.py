@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hpo_widgets.journal import schema
-from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_reader, connect_still, has_log
+from hpo_widgets.journal.connection import (
+    BUSY_TIMEOUT,
+    QUERY_SECONDS,
+    connect_reader,
+    connect_still,
+    has_log,
+    limit_time,
+)
 from hpo_widgets.journal.errors import JournalDamaged, JournalError, damaged, explain
 from hpo_widgets.journal.presence import identity, write_backup
-from hpo_widgets.journal.rows import BulkColumns, decode_columns, decode_row, decode_trials, join_columns
+from hpo_widgets.journal.rows import LATEST, BulkColumns, decode_columns, decode_row, decode_trials, join_columns
 from hpo_widgets.journal.state import read_state
 from hpo_widgets.trials import TrialState
 
@@ -341,6 +348,7 @@ class JournalReader:
                 if found != self._file and found is not None:
                     self._connection = self._follow_to_new_file(self._connection)
                     self._file = found
+                limit_time(self._connection, time.monotonic() + QUERY_SECONDS)
                 yield self._connection
             except sqlite3.Error as error:
                 raise explain(error, self.path, "read") from error
@@ -616,9 +624,9 @@ def _read_events(connection: sqlite3.Connection, since: int, totals: Totals, pat
 
 def _event(sequence: int, at: Any, kind: Any, data: Any) -> dict[str, Any]:
     """Make of an event's fields the dict that was written."""
-    if type(at) is not float or type(kind) is not str or type(data) is not dict:
+    if type(at) is not float or not abs(at) <= LATEST or type(kind) is not str or type(data) is not dict:
         raise TypeError("it has other fields")
-    return {"sequence": sequence, "kind": kind, "at": at} | data
+    return data | {"sequence": sequence, "kind": kind, "at": at}
 
 
 def _read_curve(

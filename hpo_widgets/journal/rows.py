@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KeyedRow = tuple[int, bytes, int]
 """A row of any table but ``trials``: key, text, checksum."""
 
+LATEST = 1e11
+"""Times are at most so many seconds from 1970: some 3,000 years."""
+
 Record = tuple[int, bytes, bytes, int]
 """A row of ``trials``: number, ``data``, ``more``, checksum."""
 
@@ -135,22 +138,25 @@ def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> 
         if type(entry) not in _ENTRIES and not isinstance(entry, np.number | np.bool_):
             raise TypeError(f"A point is a list of numbers and None, got {row.parameters!r} for trial {number}.")
     values, iterations = row.values, row.iteration
+    epoch, worker, draw, last_iteration = int(row.epoch), int(row.worker), int(row.draw), int(row.last_iteration)
+    if not (0 <= epoch < 2**31 and -1 <= worker < 2**15 and -1 <= draw < 2**62 and abs(last_iteration) < 2**62):
+        raise ValueError(f"Trial {number} has a number that is out of range: {row!r:.500}")
     data = encode((
         sequence,
         int(row.state),
-        int(row.epoch),
+        epoch,
         row.parameters,
         None if values is None else [None if value is None else float(value) for value in values],
         None if iterations is None else [None if at is None else int(at) for at in iterations],
         _time(row.started),
         _time(row.ended),
         _time(row.duration),
-        int(row.worker),
-        int(row.archived),
-        int(row.manual),
-        int(row.draw),
+        worker,
+        int(bool(row.archived)),
+        int(bool(row.manual)),
+        draw,
+        last_iteration,
         None if row.job is None else printable(row.job),
-        int(row.last_iteration),
     ))  # fmt: skip
     more = encode((None if row.error is None else printable(row.error), row.summary, curve, int(has_output)))
     return number, data, more, checksum(TRIALS, number, data.encode(), more.encode())
@@ -159,7 +165,11 @@ def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> 
 def _time(seconds: float) -> float | None:
     """Return seconds as they are kept: null while unknown, which is parsed quicker than NaN."""
     seconds = float(seconds)
-    return None if seconds != seconds else seconds  # noqa: PLR0124 -- NaN
+    if seconds != seconds:  # noqa: PLR0124 -- NaN
+        return None
+    if not abs(seconds) <= LATEST:
+        raise ValueError(f"{seconds} seconds are no time that a trial can have.")
+    return seconds
 
 
 def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
@@ -203,10 +213,10 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
             )
             for record, (
                 sequence, state, epoch, point, values, iterations, started, ended, duration, worker, archived, manual,
-                draw, job, last_iteration,
+                draw, last_iteration, job,
             ), (error, summary, curve, has_output) in zip(records, fields, more, strict=True)
         ]  # fmt: skip
-    except (TypeError, ValueError, OverflowError) as error:
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise _odd_trial(path, error) from error
 
 
@@ -248,10 +258,10 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
             "archived": arrays[10].astype(np.bool_),
             "manual": arrays[11].astype(np.bool_),
             "draw": arrays[12].astype(np.int64),
-            "last_iteration": arrays[14].astype(np.int64),
+            "last_iteration": arrays[13].astype(np.int64),
             "parameters": list(columns[3]),
         }
-    except (TypeError, ValueError, OverflowError) as error:
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise _odd_trial(path, error) from error
 
 
@@ -346,9 +356,17 @@ _ENTRIES = frozenset({float, int, bool, type(None)})
 """Types of what a point holds."""
 
 _NUM_FIELDS = 15
-_INTEGERS = {1: (0, 2**53), 2: (0, 2**31), 9: (-1, 2**15), 10: (0, 2), 11: (0, 2), 12: (-1, 2**62)}
+_INTEGERS = {
+    0: (0, 2**53),
+    1: (0, len(TrialState)),
+    2: (0, 2**31),
+    9: (-1, 2**15),
+    10: (0, 2),
+    11: (0, 2),
+    12: (-1, 2**62),
+    13: (-(2**62), 2**62),
+}
 """Position in ``data`` of whole numbers, with the lowest and what is above the highest."""
-_INTEGERS |= {0: (0, 2**53), 1: (0, len(TrialState)), 14: (-(2**62), 2**62)}
 _FLOATS = (6, 7, 8)
 
 
@@ -386,8 +404,10 @@ def _check_columns(columns: Sequence[Sequence[Any]]) -> dict[int, np.ndarray]:
     for position in _FLOATS:
         if not set(map(type, columns[position])) <= {float, type(None)}:
             raise TypeError("a time is no number")
-        arrays[position] = np.array(columns[position], dtype=np.float64)
-    for position, types in ((3, {list}), (4, {list, type(None)}), (5, {list, type(None)}), (13, {str, type(None)})):
+        array = arrays[position] = np.array(columns[position], dtype=np.float64)
+        if (np.abs(array) > LATEST).any():
+            raise ValueError("a time is out of range")
+    for position, types in ((3, {list}), (4, {list, type(None)}), (5, {list, type(None)}), (14, {str, type(None)})):
         if not set(map(type, columns[position])) <= types:
             raise TypeError("a list is missing")
     _check_entries(columns[3], _ENTRIES)

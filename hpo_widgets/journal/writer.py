@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hpo_widgets.journal import lease, schema
 from hpo_widgets.journal.batch import BatchMaker
-from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_new, connect_owner, transaction
+from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_new, connect_owner, limit_time, transaction
 from hpo_widgets.journal.errors import JournalError, JournalLeaseLost, explain
 from hpo_widgets.journal.naming import SUFFIX, journal_path, prepare_directory
 from hpo_widgets.journal.presence import OpenFiles, write_again, write_backup
@@ -135,6 +135,7 @@ class Journal:
             finally:
                 connection.close()
             connection = connect_owner(path, busy_timeout)
+            limit_time(connection, math.inf)
             try:
                 return cls(path, connection, owner, hold, State(None, Totals()), busy_timeout)
             except BaseException:
@@ -185,6 +186,8 @@ class Journal:
             connection = connect_owner(path, busy_timeout)
             try:
                 schema.check_connection(connection, path)
+                # The file is checked: from here a write may take as long as it takes.
+                limit_time(connection, math.inf)
                 with transaction(connection):
                     former = take(connection, owner, path)
                 return cls(path, connection, owner, hold, former, busy_timeout)
@@ -353,6 +356,7 @@ class Journal:
                 ) from error
             self._connection = None
             self._connection = connect_owner(self.path, self._busy_timeout)
+            limit_time(self._connection, math.inf)
             # The first read makes the log.
             read_state(self._connection, self.path)
             self._files = OpenFiles(self.path)

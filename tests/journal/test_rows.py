@@ -23,7 +23,7 @@ from tests.journal.conftest import rewrite
 
 numbers = st.floats() | st.integers(-(2**70), 2**70)
 scalars = st.none() | st.booleans() | numbers | st.text()
-unix_seconds = st.floats(allow_infinity=False)
+unix_seconds = st.floats(-1e11, 1e11) | st.just(math.nan)
 
 trial_rows = st.builds(
     TrialRow,
@@ -42,7 +42,7 @@ trial_rows = st.builds(
     error=st.none() | st.text(),
     summary=st.none() | st.dictionaries(st.text(), st.lists(numbers, min_size=7, max_size=7), max_size=3),
     job=st.none() | st.text(),
-    duration=st.floats(allow_infinity=False),
+    duration=unix_seconds,
     last_iteration=st.integers(-1, 2**60),
 )
 
