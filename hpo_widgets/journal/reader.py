@@ -482,7 +482,8 @@ def read_metrics(connection: sqlite3.Connection, totals: Totals, path: Path) -> 
         When rows are missing or not as they were written.
     """
     rows = connection.execute("SELECT * FROM metrics ORDER BY id LIMIT ?", (totals.metrics + 1,)).fetchall()
-    if [row[0] for row in rows] != list(range(1, totals.metrics + 1)):
+    # The count may be any: what is compared is as long as what was found.
+    if len(rows) != totals.metrics or [row[0] for row in rows] != list(range(1, len(rows) + 1)):
         raise _rows_missing(path, "metrics")
     pairs = [decode_row(schema.METRICS, row, path, "a metric") for row in rows]
     for pair in pairs:
@@ -616,8 +617,8 @@ def _read_events(connection: sqlite3.Connection, since: int, totals: Totals, pat
                 found += [_event(sequence, *event) for event in events]
         except (TypeError, ValueError) as error:
             raise damaged(path, f"an event of write {sequence} is not as a journal has it") from error
-    first = 1 if not rows or rows[0][0] > since else places[0]
-    if places != list(range(first, totals.events + 1)):
+    first = 1 if not rows or rows[0][0] > since or type(places[0]) is not int else places[0]
+    if len(places) != totals.events - first + 1 or places != list(range(first, first + len(places))):
         raise _rows_missing(path, "events")
     return found
 

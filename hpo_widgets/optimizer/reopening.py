@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.controller.active_trial import ActiveTrial
-from hpo_widgets.journal import DIRECTORY, Journal, JournalError, JournalReader, find, journal_path
+from hpo_widgets.journal import (
+    DIRECTORY,
+    Journal,
+    JournalError,
+    JournalReader,
+    find,
+    journal_path,
+    reported_as_damage,
+)
 from hpo_widgets.optimizer.definition import Definition, RestoredTrials, make_template, split_keywords
 from hpo_widgets.search.as_code import arguments_as_kept
 from hpo_widgets.space import Space
@@ -99,6 +107,7 @@ def reopen(
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             return SearchViewer(path)
+        JournalState.of(reader)
         header = reader.header
         own = {name: keywords.pop(name) for name in _OF_TEMPLATES if name in keywords}
         template = _template(header, base_task_id, own, keywords.get("arguments"))
@@ -234,6 +243,8 @@ def _continued(
     sequence = reader.sequence
     state.follow(reader.events())
     bulk, jobs = reader.columns(), reader.jobs()
+    with reported_as_damage(reader.path, "a trial"):
+        state.check_columns(bulk)
     if last_sign is not None:
         state.end_interrupted(last_sign)
     definition = _definition(state, template, keywords, reader)

@@ -110,6 +110,8 @@ def constructor_call(
         arguments[f"objective_metric_{word}"] = writer.expression(values[0] if single else values, word)
     arguments["optimizer_class"] = writer.strategy(strategy)
     for name, value in keywords.items():
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise ValueError(f"{name!r} is no name of an argument")
         arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
     body = "".join(f"    {name}={text},\n" for name, text in arguments.items())
@@ -186,7 +188,9 @@ class _Writer:
         return [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._imports.items())]
 
     def comments(self) -> list[str]:
-        return [f"# {name}: {comment}" for name, comment in self._comments.items() if comment]
+        # A comment may hold text from a journal, and has to end with its line.
+        texts = ((name, " ".join(map(_printable, comment.split()))) for name, comment in self._comments.items())
+        return [f"# {name}: {text}" for name, text in texts if text]
 
     def own(self, name: str) -> str:
         """Import a class that both packages have."""
@@ -308,7 +312,7 @@ class _Writer:
             if item is value and not name.startswith("_") and self._is_free(name, ("__main__", name)):
                 self._meanings[name] = ("__main__", name)
                 return name
-        what = choice_label(value) if isinstance(value, UnknownChoice) else f"the {type(value).__name__}"
+        what = repr(choice_label(value)) if isinstance(value, UnknownChoice) else f"the {type(value).__name__}"
         self._named.append(value)
         return self._explained(_identifier(hint), id(value), f"{what} of your own code")
 
@@ -323,8 +327,12 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if value.isprintable() and '"' not in value else repr(value)
 
 
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 def _identifier(hint: str) -> str:
-    name = "".join(letter if letter.isalnum() else "_" for letter in hint.rpartition("/")[2])
+    name = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in hint.rpartition("/")[2])
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"own_{name}"
 
 

@@ -7,19 +7,20 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials.store import TrialStore
 from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from hpo_widgets.journal import Owner
+    from hpo_widgets.trials import TrialRow
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -39,31 +40,36 @@ class JournalFollower:
 
     def __init__(self, path: Path, *, whole: bool = True) -> None:
         self.path = path
-        self._reader = Journal.view(path)
-        self.id = self._reader.search_id
-        self._state = JournalState(self._reader.header)
-        space, objectives = self._state.declared_space, self._state.objectives
-        self._shown = TrialStore(space, objectives)
-        self._trials = TrialReader(path, self.id, space, objectives)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        # Trials come by columns; of the events those up to the same moment, so that none comes twice.
-        self._sequence = self._reader.sequence
-        self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._has_told_of_unknown_events = False
         self._is_whole = False
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
+        self._reader = Journal.view(path)
+        try:
+            self._open(whole)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def _open(self, whole: bool) -> None:
+        self.id = self._reader.search_id
+        self._state = JournalState.of(self._reader)
+        space, objectives = self._state.declared_space, self._state.objectives
+        self._shown = TrialStore(space, objectives)
+        self._trials = TrialReader(self.path, self.id, space, objectives)
+        # Trials come by columns; of the events those up to the same moment, so that none comes twice.
+        self._sequence = self._reader.sequence
+        self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
         self._tell_of_unknown_events()
         if whole:
             self._load()
         else:
-            rows = self._reader.newest(NEWEST_FIRST)
-            self._shown.put(rows)
-            self._shown.rank_all(rows)
+            self._show(self._reader.newest(NEWEST_FIRST))
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +83,18 @@ class JournalFollower:
         self.close()
 
     def _load(self) -> None:
-        self._shown.load(self._reader.columns())
+        columns = self._reader.columns()
+        with reported_as_damage(self.path, "a trial"):
+            self._state.check_columns(columns)
+            self._shown.load(columns)
         self._is_whole = True
+
+    def _show(self, rows: Sequence[TrialRow]) -> None:
+        with reported_as_damage(self.path, "a trial"):
+            for row in rows:
+                self._state.check_row(row)
+        self._shown.put(rows)
+        self._shown.rank_all(rows)
 
     def _owner_lives(self) -> bool:
         owner = self._reader.owner()
@@ -94,8 +110,7 @@ class JournalFollower:
                 self._load()
             changes = self._reader.changes(self._sequence)
             if changes.trials:
-                self._shown.put(changes.trials)
-                self._shown.rank_all(changes.trials)
+                self._show(changes.trials)
             self._state.follow(changes.events)
             self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import keyword
 import logging
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets.journal import reported_as_damage
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, positive_int
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from hpo_widgets.journal import BulkColumns, JournalReader
+    from hpo_widgets.trials import TrialRow
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -50,11 +57,18 @@ class JournalState:
     points_by_hand: list[list[Any]] = field(default_factory=list)
     """Encoded points that were queued by hand, launched ones included."""
 
+    @classmethod
+    def of(cls, reader: JournalReader) -> JournalState:
+        """Return the state at the time of the header, which anybody may have written; raises `JournalDamaged`."""
+        with reported_as_damage(reader.path, "its header"):
+            return cls(reader.header)
+
     def __post_init__(self) -> None:
         header = self.header
+        _check_header(header)
         self.name = header["name"]
         self.objectives = tuple(Objective(*parts) for parts in header["objectives"])
-        self.settings = Settings(**header["settings"])
+        self.settings = _checked_settings(Settings(**header["settings"]))
         # The header has no time: the first event says when the first epoch began.
         self.ranges = RangeHistory(Space.from_dict(header["space"], self.choices), clock=lambda: 0.0)
 
@@ -67,6 +81,26 @@ class JournalState:
     def declared_space(self) -> Space:
         """The space of the first epoch, which fixes the columns."""
         return self.ranges.first_space
+
+    def check_row(self, row: TrialRow) -> None:
+        """Raise ValueError when a trial is none of this search: other parameters, choices or objectives."""
+        self.declared_space.decode(row.parameters)
+        if any(len(entries) != len(self.objectives) for entries in (row.values, row.iteration) if entries is not None):
+            raise ValueError("a trial has another number of objectives")
+
+    def check_columns(self, columns: BulkColumns) -> None:
+        """Raise as `check_row` does, for all trials at once."""
+        names = self.declared_space.columns
+        points = columns["parameters"]
+        if not set(map(len, points)) <= {len(names)}:
+            raise ValueError("a point has another number of parameters")
+        if columns["values"].shape[1] != len(self.objectives):
+            raise ValueError("the trials have another number of objectives")
+        for index, column in enumerate(names):
+            if column.labels is not None:
+                chosen = {point[index] for point in points}
+                if not chosen <= {None, *range(len(column.labels))}:
+                    raise ValueError(f"{column.name!r} has no such choice")
 
     def status(self, *, owner_is_alive: bool) -> SearchStatus:
         """What the search is doing; a dead owner's search is stopped, or paused if it was."""
@@ -88,7 +122,7 @@ class JournalState:
                 continue
             try:
                 _HANDLERS[event["kind"]](self, event)
-            except (AttributeError, LookupError, TypeError, ValueError):
+            except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
                 # A later release may write other kinds of events, and other fields.
                 logger.debug("event %r is not understood", event, exc_info=True)
                 self.num_unknown_events += 1
@@ -99,6 +133,9 @@ class JournalState:
         self.stop_reason = None
 
     def _end(self, event: Mapping[str, Any]) -> None:
+        _check_types(event, code=str, sentence=str)
+        if not 0 <= event["wall_minutes"] < math.inf:
+            raise ValueError("the minutes of the run are no number of minutes")
         reason, wall_minutes = StopReason(event["code"], event["sentence"]), event["wall_minutes"]
         status = SearchStatus(event.get("status", END_STATUS.get(reason.code, SearchStatus.COMPLETED)))
         self.is_running = self.is_paused = False
@@ -120,24 +157,62 @@ class JournalState:
 
     def _set_ranges(self, event: Mapping[str, Any]) -> None:
         space = Space.from_dict(event["space"], self.choices)
+        if space.columns != self.declared_space.columns:
+            raise ValueError("the space has other columns")
+        _check_types(event, first_number=int, epoch=int)
         self.ranges.record(space, event["first_number"], event.get("step", "set"), event["epoch"], event["at"])
 
     def _settings(self, event: Mapping[str, Any]) -> None:
         changes = event["changes"]
         known = {name: value for name, value in changes.items() if name in Settings.__dataclass_fields__}
-        self.settings = replace(self.settings, **known)
+        self.settings = _checked_settings(replace(self.settings, **known))
         if len(known) < len(changes):
             raise LookupError(f"settings of a later release: {changes}")
 
     def _set_time_limit(self, event: Mapping[str, Any]) -> None:
-        self.deadline = event["deadline"]
+        deadline = event["deadline"]
+        if deadline is not None:
+            dt.datetime.fromisoformat(deadline)
+        self.deadline = deadline
         self.has_own_deadline = True
 
     def _enqueue_trial(self, event: Mapping[str, Any]) -> None:
-        self.points_by_hand.append(event["parameters"])
+        point = event["parameters"]
+        self.declared_space.decode(point)
+        self.points_by_hand.append(point)
 
     def _notice(self, event: Mapping[str, Any]) -> None:
+        _check_types(event, source=str, sentence=str)
         self.notices = [*self.notices, Notice(event["source"], event["sentence"], event["at"])][-MOST_NOTICES:]
+
+
+def _check_header(header: Mapping[str, Any]) -> None:
+    """Check all of a header that is used without further checks: anybody may have written it."""
+    _check_types(header, name=str, template=str, engine=str, strategy=str, is_seeded=bool, arguments=dict, seed=int)
+    objectives = header["objectives"]
+    if not objectives or not all(len(parts) == 3 and all(type(part) is str for part in parts) for parts in objectives):
+        raise ValueError("its objectives are not title, series and sign each")
+    for name in header["arguments"]:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise ValueError(f"{name!r:.80} is no name of an argument")
+    if header["engine"] == "clearml":
+        _check_types(header["clearml"], base_task_id=str)
+
+
+def _check_types(found: Mapping[str, Any], **types: type) -> None:
+    """Raise unless there is a value of each name and it has the type."""
+    for name, type_ in types.items():
+        if type(found[name]) is not type_:
+            raise TypeError(f"{name} is a {type(found[name]).__name__} where a {type_.__name__} belongs")
+
+
+def _checked_settings(settings: Settings) -> Settings:
+    """Return settings after a check of all types, and of the numbers that people see."""
+    for name, value in asdict(settings).items():
+        if value is not None and (not isinstance(value, int | float) or not value >= 0):
+            raise ValueError(f"{name} is {value!r:.80}")
+    positive_int("max_number_of_concurrent_tasks", settings.max_number_of_concurrent_tasks)
+    return settings
 
 
 _HANDLERS = {

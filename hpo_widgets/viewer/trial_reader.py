@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from hpo_widgets.journal import Journal
+from hpo_widgets.journal import Journal, reported_as_damage
 from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class TrialReader:
         """One trial; ``IndexError`` when the journal has none of that number."""
         with self._lock:
             row = self._open().row(number)
-        return make_trial(row, self._search_id, self._space, self._objectives, self)
+        with reported_as_damage(self.path, f"trial {number}"):
+            return make_trial(row, self._search_id, self._space, self._objectives, self)
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""

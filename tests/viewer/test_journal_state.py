@@ -20,6 +20,11 @@ HEADER = {
     "settings": asdict(Settings(2, total_max_jobs=9)),
     "space": SPACE.to_dict(),
     "strategy": "RandomSearch",
+    "template": "train",
+    "engine": "callable",
+    "seed": 1,
+    "is_seeded": False,
+    "arguments": {},
 }
 START = {"kind": "start", "at": 600.0}
 

@@ -25,6 +25,11 @@ HEADER = {
     "settings": asdict(Settings(2, total_max_jobs=5000)),
     "space": SPACE.to_dict(),
     "strategy": "RandomSearch",
+    "template": "train",
+    "engine": "callable",
+    "seed": 1,
+    "is_seeded": False,
+    "arguments": {},
 }
 START = {"kind": "start", "at": 600.0}
 END = {"kind": "end", "at": 700.0, "code": "stopped", "sentence": "stopped by hand", "wall_minutes": 1.5}

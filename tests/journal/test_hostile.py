@@ -1,0 +1,325 @@
+"""Whatever a file says, looking at it is a view or `JournalDamaged`: no other error, and no code of its own."""
+
+from __future__ import annotations
+
+import ast
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    RandomSearch,
+    UniformParameterRange,
+    report_scalar,
+)
+from hpo_widgets.journal import Journal, JournalDamaged, JournalVersionError
+from hpo_widgets.viewer import SearchViewer
+from tests.journal.conftest import rewrite
+
+
+def objective(x, kind):
+    """Report and return the point."""
+    report_scalar("title", "series", x, 0)
+    return x
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A journal of a search that has ended, with a change of ranges, an enqueued point and a notice."""
+    search = HyperParameterOptimizer(
+        objective, [UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])], total_max_jobs=6,
+        optimizer_class=RandomSearch, max_number_of_concurrent_tasks=1, journal=tmp_path_factory.mktemp("whole"),
+        seed=1,
+    )  # fmt: skip
+    search.set_range("x", (0, 0.5))
+    search.enqueue_trial({"x": 0.25, "kind": "b"})
+    search.set_time_limit(10)
+    search.start()
+    assert search.wait(60)
+    with closing(Journal.open(search.journal_path)) as journal:
+        notice = {"kind": "notice", "source": "callback", "sentence": "it raised"}
+        journal.write(outputs=[(0, "printed", "", "")], events=[notice])
+    return search.journal_path
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    path = tmp_path / "copy.sqlite"
+    path.write_bytes(whole.read_bytes())
+    return path
+
+
+def look(path):
+    """Look at everything in a view, and have its code."""
+    with SearchViewer(path) as viewer:
+        viewer.subscribe(lambda: None)
+        seen = [viewer.status, viewer.stop_reason, viewer.budget, viewer.epochs, viewer.counts, viewer.errors]
+        for number in range(len(viewer.snapshot())):
+            trial = viewer.trial(number)
+            seen += [repr(trial), trial.get_reported_scalars(), trial.get_output(), trial.get_last_scalar_metrics()]
+        seen += [viewer.top(3), viewer.best_trial, viewer.to_dataframe(), viewer.space.ranges, viewer.name]
+        seen += [viewer.top_by("objective", "objective", "min", 3), viewer.get_time_limit(), viewer.elapsed_minutes]
+        return viewer.as_code()
+
+
+def go_on(path):
+    """Continue, and have the code of it."""
+    return HyperParameterOptimizer.open(path, base_task_id=objective).as_code()
+
+
+MODULES = {"hpo_widgets", objective.__module__}
+
+
+def assert_harmless(code):
+    """Check that code is one call of a constructor with values, and at most a change of ranges."""
+    *imports, call = [node for node in ast.parse(code).body if not isinstance(node, ast.Expr)]
+    assert all(isinstance(node, ast.ImportFrom) and node.module in MODULES for node in imports)
+    assert isinstance(call, ast.Assign)
+    classes = {alias.asname or alias.name for node in imports for alias in node.names}
+    for node in ast.walk(call):
+        if isinstance(node, ast.Call):
+            assert isinstance(node.func, ast.Name)
+            assert node.func.id in classes | {"float", "set", "frozenset"}
+        assert not isinstance(node, ast.Attribute | ast.Lambda | ast.Subscript | ast.NamedExpr)
+
+
+def header(change):
+    def damage(path):
+        rewrite(path, "header", 1, lambda value: [value[0], change(value[1])])
+
+    return damage
+
+
+def put(*keys, value):
+    """Set an entry of the header."""
+
+    def change(found):
+        inner = found
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        return found
+
+    return header(change)
+
+
+def without(name):
+    return header(lambda found: {key: value for key, value in found.items() if key != name})
+
+
+def trial(position, value, number=2):
+    """Set a field of a trial's ``data``."""
+
+    def change(fields):
+        fields[position] = value
+        return fields
+
+    return lambda path: rewrite(path, "trials", number, change)
+
+
+def more(position, value):
+    def change(fields):
+        fields[position] = value
+        return fields
+
+    return lambda path: rewrite(path, "trials", 2, change, "more")
+
+
+def state(position, value):
+    def change(fields):
+        fields[position] = value
+        return fields
+
+    return lambda path: rewrite(path, "state", 1, change)
+
+
+def event(kind, value, **fields):
+    """Replace the events of a kind, in one write, by one with other fields, or by a value."""
+
+    def damage(path):
+        with Journal.view(path) as reader:
+            sequence = next(found["sequence"] for found in reader.events() if found["kind"] == kind)
+
+        def change(row):
+            new = [
+                [at, found, data] if found != kind else [at, found, data | fields] if value is None else value
+                for at, found, data in row[1:]
+            ]
+            return [row[0], *new]
+
+        rewrite(path, "events", sequence, change)
+
+    return damage
+
+
+def sql(statement):
+    def damage(path):
+        with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
+            vandal.executescript(statement)
+
+    return damage
+
+
+def text(table, key, content, column="data"):
+    return lambda path: rewrite(path, table, key, lambda _: content, column)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def overwrite_page(path):
+    data = bytearray(path.read_bytes())
+    data[8192:8400] = b"\xff" * 208
+    path.write_bytes(data)
+
+
+DEEP = b"[" * 100_000
+HUGE = 10**10
+
+DAMAGE = {
+    **{f"no {name} in the header": without(name) for name in (
+        "name", "template", "engine", "strategy", "seed", "is_seeded", "space", "objectives", "settings", "arguments",
+    )},
+    **{f"{name} is another type": put(name, value=value) for name, value in (
+        ("name", 1), ("name", None), ("template", []), ("engine", {}), ("strategy", 3), ("seed", "one"), ("space", []),
+        ("space", {}), ("objectives", 5), ("objectives", []), ("objectives", [["a", "b"]]), ("objectives", [[1, 2, 3]]),
+        ("objectives", [["a", "b", "sideways"]]), ("settings", None), ("settings", {"wrong": 1}), ("arguments", ["a"]),
+    )},
+    "an unknown setting": put("settings", "more", value=1),
+    "text for a setting": put("settings", "total_max_jobs", value="many"),
+    "a list for a setting": put("settings", "compute_time_limit", value=[1]),
+    "NaN for a setting": put("settings", "optimization_time_limit", value=float("nan")),
+    "a negative setting": put("settings", "max_number_of_concurrent_tasks", value=-3),
+    "an unknown parameter": put("space", "parameters", 0, "type", value="Evil"),
+    "a parameter without bounds": put("space", "parameters", 0, value={"type": "UniformParameterRange", "name": "x"}),
+    "bounds of text": put("space", "parameters", 0, "max_value", value="one"),
+    "a parameter's name is a number": put("space", "parameters", 0, "name", value=5),
+    "choices that are no choices": put("space", "parameters", 1, "values", value=[1, 2]),
+    "allowed choices that there are not": put("space", "parameters", 1, "allowed", value=[7]),
+    "a space of a later version": put("space", "version", value=99),
+    "a space of a version of text": put("space", "version", value="one"),
+    "a template on a server without its id": put("engine", value="clearml"),
+    "a header that is a list": lambda path: rewrite(path, "header", 1, lambda value: [value[0], []]),
+    "a header without id": text("header", 1, b"[]"),
+    "a deep header": text("header", 1, DEEP),
+    "a header of a huge number": text("header", 1, b"1" * 10_000),
+    "a header of NaN": text("header", 1, b"NaN"),
+    "a header that is a pickle": text("header", 1, b"\x80\x04K\x01."),
+    "a header that is no text": sql("UPDATE header SET data = 5"),
+    "a header twice": sql("INSERT INTO header SELECT 2, data, crc FROM header"),
+    **{f"field {position} of a trial is {value!r:.20}": trial(position, value) for position, value in (
+        (0, -1), (0, "1"), (1, 6), (1, -1), (1, "done"), (1, 2.5), (1, None), (2, -1), (2, 2**40), (3, None),
+        (3, "abc"), (3, [0.5]), (3, [0.5, 1, 2]), (3, ["x", 0]), (3, [[0.5], 0]), (3, [0.5, 7]), (3, [0.5, -1]),
+        (3, [0.5, 10**30]), (3, {}), (4, 1.0), (4, ["x"]), (4, [1, 2]), (4, []), (4, [[]]), (5, ["x"]), (5, [0.5]),
+        (5, [2**80]),
+        (6, "now"), (6, 1e300), (7, True), (7, []), (8, 10**400), (9, 10**6), (10, 2), (11, None), (12, -5),
+        (13, 2**70), (14, 5),
+    )},
+    "a trial with a field too many": lambda path: rewrite(path, "trials", 2, lambda fields: [*fields, 1]),
+    "a trial with a field too few": lambda path: rewrite(path, "trials", 2, lambda fields: fields[:-1]),
+    "a trial that is a number": text("trials", 2, b"1"),
+    "a trial of two texts": text("trials", 2, b"[],[]"),
+    "a deep trial": text("trials", 2, DEEP),
+    "a deep point": text("trials", 2, b"[2,2,0," + DEEP),
+    **{f"more {position} is {value!r:.20}": more(position, value) for position, value in (
+        (0, 5), (1, []), (1, {"a": 1}), (1, {"a": [1]}), (1, {"a": ["x"] * 7}), (2, -1), (2, 10**6), (2, "x"),
+        (3, None),
+    )},
+    "a trial of a huge number": sql(f"UPDATE trials SET number = {HUGE} WHERE number = 5"),
+    "a trial of a negative number": sql("UPDATE trials SET number = -1 WHERE number = 5"),
+    **{f"field {position} of the totals is {value!r:.20}": state(position, value) for position, value in (
+        (0, -1), (0, 2**60), (0, "x"), (1, []), (1, [0, 0, 10**9, 0, 0, 0]), (1, [1.5] * 6), (1, 5), (2, HUGE), (2, -2),
+        (3, 10**9), (4, None), (5, 0), (6, 99), (7, "now"), (7, 1e999), (8, 5), (8, ["a", "b", "c", 1, 2]),
+        (8, [None] * 5),
+    )},
+    "totals that are a dict": text("state", 1, b"{}"),
+    "an owner of text that does not fit": sql("UPDATE state SET token = 'x'"),
+    "a metric of numbers": text("metrics", 1, b"[1,2]"),
+    "a metric too many": sql("INSERT INTO metrics SELECT 9, data, crc FROM metrics WHERE id = 1"),
+    "reports of text": text("scalars", 1, b'["a"]'),
+    "reports of an unknown metric": text("scalars", 1, b"[0,99,1.0,0]"),
+    "reports before themselves": text("scalars", 1, b"[1,1,1.0,0]"),
+    "reports of lists": text("scalars", 1, b"[0,1,[],0]"),
+    "a log of numbers": text("outputs", 0, b"[1,2,3]"),
+    "a log that is too short": text("outputs", 0, b"[]"),
+    "a write of text": text("writes", 2, b'["a"]'),
+    **{f"{kind} {fields or value!r:.40}": event(kind, value, **fields) for kind, value, fields in (
+        ("start", 1, {}), ("start", [], {}), ("start", [float("nan"), "start", {}], {}),
+        ("start", [1e300, "start", {}], {}),
+        ("end", None, {"wall_minutes": "x"}), ("end", None, {"wall_minutes": float("nan")}), ("end", None, {"code": 5}),
+        ("end", None, {"sentence": None}), ("end", None, {"status": "unheard"}), ("set_ranges", None, {"space": {}}),
+        ("set_ranges", None, {"space": None}), ("set_ranges", None, {"first_number": "x"}),
+        ("set_ranges", None, {"epoch": -7}), ("set_ranges", None, {"step": "sideways"}),
+        ("enqueue_trial", None, {"parameters": "x"}), ("enqueue_trial", None, {"parameters": [0.1, 9]}),
+        ("set_time_limit", None, {"deadline": "tomorrow"}), ("set_time_limit", None, {"deadline": 5}),
+        ("notice", None, {"sentence": 5}), ("notice", None, {"source": None}), ("notice", None, {"sequence": "x"}),
+        ("notice", None, {"at": "x"}),
+    )},
+    "a trigger": sql("CREATE TRIGGER gone AFTER UPDATE ON state BEGIN DELETE FROM trials; END"),
+    "a view for a table": sql("ALTER TABLE outputs RENAME TO kept; CREATE VIEW outputs AS WITH RECURSIVE n(i) AS "
+                              "(SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n"),
+    "a generated column": sql("ALTER TABLE trials ADD COLUMN made TEXT AS (upper(data)) VIRTUAL"),
+    "a table with a check": sql("DROP TABLE outputs; CREATE TABLE outputs (number INTEGER PRIMARY KEY, "
+                                "data TEXT NOT NULL CHECK (length(data) > 0), crc INTEGER NOT NULL)"),
+    "a further index": sql("CREATE INDEX further ON trials (data)"),
+    "statistics": sql("ANALYZE; INSERT INTO sqlite_stat1 VALUES ('trials', NULL, '1000')"),
+    "half a file": truncate,
+    "a page of ones": overwrite_page,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_hostile_file_gives_a_view_or_is_damaged(copy, damage):
+    damage(copy)
+    before = copy.read_bytes()
+    for action in (look, go_on):
+        try:
+            code = action(copy)
+        except (JournalDamaged, JournalVersionError):
+            continue
+        assert_harmless(code)
+    assert copy.read_bytes() == before
+
+
+EVIL = '__import__("os").abort()'
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        put("arguments", f"a=1, b={EVIL}, c", value=1),
+        put("arguments", "class", value=1),
+        put("arguments", "fine", value={f"x\n{EVIL}": [EVIL, f"\n{EVIL}"]}),
+        put("arguments", "fine", value=f"<\n{EVIL}>"),
+        put("template", value=f"f\n{EVIL}\n#"),
+        put("template", value=f"f)\n{EVIL}\n(\u2028{EVIL}"),
+        put("strategy", value=f"RandomSearch\n{EVIL}"),
+        put("name", value=f"\n{EVIL}\n"),
+        put("objectives", value=[[f'a"\n{EVIL}', f"'\n{EVIL}#", "min"]]),
+        put("space", "parameters", 0, "name", value=f'x")\n{EVIL}\n("'),
+        put("space", "parameters", 1, "values", value=[
+            {"type": f"Evil\n{EVIL}", "index": 0, "label": f"a\n{EVIL}\r{EVIL}\x0c"},
+            {"type": "b", "index": 1, "label": "b"},
+        ]),
+        put("space", "parameters", 1, "name", value=f"kind\n{EVIL}\u00b2"),
+        put("settings", "max_failures", value=f"1\n{EVIL}"),
+    ],
+)  # fmt: skip
+def test_the_code_of_a_foreign_journal_runs_nothing(copy, damage):
+    damage(copy)
+    try:
+        code = look(copy)
+    except JournalDamaged:
+        return
+    assert_harmless(code)
+
+
+def test_a_query_that_does_not_end_is_given_up(copy, monkeypatch):
+    monkeypatch.setattr("hpo_widgets.journal.reader.QUERY_SECONDS", 0.0)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    with Journal.view(copy) as reader, pytest.raises(JournalDamaged, match="interrupted"), reader._reading() as raw:
+        raw.execute(endless).fetchall()
