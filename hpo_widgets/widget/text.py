@@ -135,7 +135,24 @@ _LEAST_SECONDS = 0.0005
 
 
 def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
-    """Value of a parameter: numbers with significant digits, choices by their label."""
+    """Value of a parameter: numbers with significant digits, choices by their label.
+
+    Parameters
+    ----------
+    space
+        The space, for the kind of parameter and the labels of choices.
+    trial
+        The trial.
+    name
+        The parameter's full name.
+    digits
+        Significant digits. Default 4.
+
+    Returns
+    -------
+    str
+        The text; a dash where the trial has no such parameter.
+    """
     if name not in trial.parameters:
         return NO_VALUE
     leaf: Any = space.leaf(name)
@@ -162,7 +179,20 @@ def seconds(length: float) -> str:
 
 
 def tail(lines: str, num_bytes: int) -> str:
-    """Return the end of a text, whole lines where it has some, at most so many bytes of UTF-8."""
+    """Return the end of a text, whole lines where it has some, at most so many bytes of UTF-8.
+
+    Parameters
+    ----------
+    lines
+        The text.
+    num_bytes
+        Bytes at most, without the mark for what was cut.
+
+    Returns
+    -------
+    str
+        The end of the text.
+    """
     data = lines.encode("utf-8", "replace")
     if len(data) <= num_bytes:
         return data.decode()

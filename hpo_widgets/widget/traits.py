@@ -31,7 +31,20 @@ class PositiveInt(t.Int[Any, Any]):
 
 
 def refuse_unknown(owner: type[HasTraits], names: Iterable[str]) -> None:
-    """Raise a ``TypeError`` with a near match for the first name that is no trait of ``owner``."""
+    """Raise a ``TypeError`` with a near match for the first name that is no trait of ``owner``.
+
+    Parameters
+    ----------
+    owner
+        The widget's class.
+    names
+        Keywords that were given.
+
+    Raises
+    ------
+    TypeError
+        For the first that is no trait.
+    """
     known = [name for name in owner.class_trait_names() if not name.startswith("_")]
     for name in names:
         if name in known:

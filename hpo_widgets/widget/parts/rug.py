@@ -240,7 +240,22 @@ class TriedValues:
 
 
 def shares(values: Floats, low: float, high: float, *, is_log: bool) -> Floats:
-    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is."""
+    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is.
+
+    Parameters
+    ----------
+    values
+        Numbers, above 0 on a logarithmic scale.
+    low, high
+        The ends of the way.
+    is_log
+        Whether the scale is logarithmic.
+
+    Returns
+    -------
+    array of float
+        0 at ``low``, 1 at ``high``; the shape of ``values``.
+    """
     if is_log:
         start, end = math.log(low), math.log(high)
         return (np.log(values) - start) / (end - start)

@@ -263,6 +263,11 @@ def active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
         The space.
     labels
         What each name is called.
+
+    Returns
+    -------
+    dict
+        Name to a sentence such as ``"only with solver = adam"``.
     """
     found = {}
     for name, alternatives in space.conditions.items():

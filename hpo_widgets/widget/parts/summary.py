@@ -213,6 +213,11 @@ def notices(
         Notices of the widget itself.
     dismissed
         Sentence to when it was dismissed, Unix seconds: only later notices of it are listed.
+
+    Returns
+    -------
+    list of NoticeLine
+        Lines to show, newest first.
     """
     found: dict[str, tuple[float, int]] = {}
     for notice in sorted((*search.errors, *own), key=lambda notice: notice.at):

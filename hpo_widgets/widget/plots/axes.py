@@ -218,14 +218,30 @@ class FittedAxis:
         self._num_values = self._num_fitted = 0
 
     def fit(self, values: Floats, *, anew: bool = True) -> None:
-        """Choose the kind of axis and, with ``anew`` or for another kind, its ends."""
+        """Choose the kind of axis and, with ``anew`` or for another kind, its ends.
+
+        Parameters
+        ----------
+        values
+            All values, shape (n,).
+        anew
+            Whether the ends are chosen anew where the kind of axis stays. Default True.
+        """
         self._num_values = self._num_fitted = len(values)
         is_log = self._is_log(values)
         if anew or is_log != self.domain.is_log:
             self.domain = first_domain(values, is_log=is_log)
 
     def extend(self, fresh: Floats, values: Callable[[], Floats]) -> None:
-        """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again."""
+        """Make room for ``fresh`` values; ``values()`` are all, asked for when the axis is fitted again.
+
+        Parameters
+        ----------
+        fresh
+            New values, shape (n,).
+        values
+            Gives all values, the new ones included.
+        """
         self._num_values += len(fresh)
         must_fit = self.domain.is_log and bool(np.any(fresh <= 0))
         if must_fit or self._num_values >= 2 * self._num_fitted:
@@ -267,6 +283,11 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
         About how many.
     whole
         Whether only whole numbers make sense.
+
+    Returns
+    -------
+    list of float
+        Values of the ticks, rising; none for an axis without width.
     """
     width = high / most - low / most
     if not 0 < width < math.inf:
@@ -286,13 +307,41 @@ def tick_format(ticks: Sequence[float]) -> str:
 
 
 def value_ticks(domain: Domain, most: int) -> list[float]:
-    """Ticks of an axis of values, none on the lane of failed trials."""
+    """Ticks of an axis of values, none on the lane of failed trials.
+
+    Parameters
+    ----------
+    domain
+        The ends of the axis.
+    most
+        About how many on the whole axis.
+
+    Returns
+    -------
+    list of float
+        Values of the ticks, rising.
+    """
     floor = domain.at(LANE)
     return [tick for tick in ticks_between(domain, most) if floor <= tick]
 
 
 def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[float]:
-    """Ticks over the whole of an axis."""
+    """Ticks over the whole of an axis.
+
+    Parameters
+    ----------
+    domain
+        The ends of the axis.
+    most
+        About how many.
+    whole
+        Whether only whole numbers make sense. Default False.
+
+    Returns
+    -------
+    list of float
+        Values of the ticks, rising.
+    """
     if domain.is_log:
         ticks = _log_ticks(domain, most)
     else:

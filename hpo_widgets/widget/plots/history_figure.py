@@ -130,7 +130,15 @@ class HistoryFigure(TrialFigure):
                 self._lane_label.text = np.array(words, dtype=str)
 
     def draw_running(self, x: Floats, y: Floats) -> None:
-        """Draw the values so far of running trials; those beyond the axis at its ends."""
+        """Draw the values so far of running trials; those beyond the axis at its ends.
+
+        Parameters
+        ----------
+        x
+            Numbers of the trials, shape (n,).
+        y
+            Their values so far, shape (n,).
+        """
         y = np.clip(y, self.domain.at(LANE), self.domain.high)
         self._put_named(self._running, x, y, x.astype(np.int32))
 

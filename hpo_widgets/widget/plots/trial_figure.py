@@ -134,7 +134,17 @@ class TrialFigure:
         self._tell_clouds()
 
     def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
-        """Add trials of each group to its cloud; ``is_new`` forgets those that are there."""
+        """Add trials of each group to its cloud; ``is_new`` forgets those that are there.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        groups
+            Group (``"completed"``, ``"failed"`` and so on) to numbers of its new trials.
+        is_new
+            Whether the trials that are there are forgotten first. Default False.
+        """
         for group, numbers in groups.items():
             kept, x = self._placed(series, numbers)
             self._make_room(x)
@@ -143,22 +153,64 @@ class TrialFigure:
             put(x, y, kept)
 
     def draw_best(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Mark the best trial."""
+        """Mark the best trial.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            The best trial's number, or none.
+        """
         self._mark(self._best, series, numbers)
 
     def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
-        """Ring the selected trials, those with a value and the failed ones on their lane."""
+        """Ring the selected trials, those with a value and the failed ones on their lane.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            Numbers of the selected trials that have a value.
+        failed
+            Numbers of the selected trials that have failed.
+        """
         self._mark(self._selected, series, numbers)
         kept, x = self._placed(series, failed)
         self._put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
     def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
-        """Return those of the trials that have a place in the figure, and it: shares across and up."""
+        """Return those of the trials that have a place in the figure, and it: shares across and up.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            Trial numbers.
+
+        Returns
+        -------
+        tuple[Numbers, array of float]
+            The numbers of the n trials that have a place, and their places, shape (2, n).
+        """
         kept, x = self._placed(series, numbers)
         return kept, np.stack([self.domain_x.place(x), self.domain.place(series.y(kept))])
 
     def place(self, x: float, y: float) -> Floats:
-        """Return the place of a point in the same way."""
+        """Return the place of a point in the same way.
+
+        Parameters
+        ----------
+        x, y
+            A point in values.
+
+        Returns
+        -------
+        array of float
+            Shares of the width and of the height, shape (2, 1).
+        """
         return np.stack([self.domain_x.place(np.array([x])), self.domain.place(np.array([y]))])
 
     def _mark(self, mark: Mark, series: TrialSeries, numbers: Numbers) -> None:

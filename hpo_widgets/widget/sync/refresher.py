@@ -88,7 +88,15 @@ class RefreshThread:
         return thread
 
     def remove(self, refresher: Refresher, *, waits: bool) -> None:
-        """Refresh this one no more; with the last one the thread ends, and is waited for where that may be."""
+        """Refresh this one no more; with the last one the thread ends, and is waited for where that may be.
+
+        Parameters
+        ----------
+        refresher
+            The refresher.
+        waits
+            Whether to wait for the end of the thread where this was the last one.
+        """
         with _threads_lock:
             self._refreshers.discard(refresher)
             self._end_without_refreshers()

@@ -56,7 +56,15 @@ def archive_task(store: Store, task: Document, reason: str | None, message: str 
 
 
 def unarchive_task(store: Store, task: Document) -> None:
-    """Show a Task again that was hidden."""
+    """Show a Task again that was hidden.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    task : dict
+        The Task.
+    """
     task["system_tags"] = [tag for tag in task["system_tags"] if tag != ARCHIVED]
     store.touch(task, store.now(), update=False)
 
@@ -84,6 +92,11 @@ def delete_task(store: Store, task: Document, *, force: bool, halfway: bool = Fa
         Whether also one that is not in its first state, or has published children.
     halfway : bool, default False
         Whether it ends before the Task is gone.
+
+    Returns
+    -------
+    dict
+        The answer's data.
     """
     task_id = task["id"]
     children = store.tasks.of("parent", [task_id])

@@ -53,6 +53,16 @@ def enqueue_task(store: Store, data: Document, *, halfway: bool = False) -> Docu
         The request: ``task``, and ``queue`` or ``queue_name``.
     halfway : bool, default False
         Whether it ends before the queue has an entry.
+
+    Returns
+    -------
+    dict
+        The answer's data.
+
+    Raises
+    ------
+    ApiError
+        When there is no such Task or queue, or the Task waits there already.
     """
     if data.get("queue") and data.get("queue_name"):
         raise validation_error("Either queue id or queue name should be provided")
@@ -142,6 +152,11 @@ def dequeue_task(
         What it becomes; by default what it was before it waited.
     reason, message : str, optional
         Why.
+
+    Returns
+    -------
+    dict
+        The answer's data.
     """
     if task["status"] not in {QUEUED, IN_PROGRESS}:
         return {"dequeued": 1, "updated": 0, "fields": {}}
