@@ -73,15 +73,15 @@ def test_the_rug_shows_what_was_tried_and_the_triangle_the_best(opened, panel):
     assert opened.complaints() == []
 
 
-def test_the_ghost_shows_where_values_are_drawn(opened, panel):
-    ghost = panel.get_by_role("group", name="dropout").locator(".hpo-samples path")
+def test_an_area_shows_where_values_are_drawn(opened, panel):
+    area = panel.get_by_role("group", name="dropout").locator(".hpo-samples path")
     rail = panel.get_by_role("group", name="dropout").locator(".hpo-rail")
-    assert ghost.bounding_box()["width"] == pytest.approx(rail.bounding_box()["width"], abs=2)
+    assert area.bounding_box()["width"] == pytest.approx(rail.bounding_box()["width"], abs=2)
     for _ in range(4):
         opened.kernel("[search.add_trial(0.5, {'lr': 0.01, 'dropout': 0.1, 'layers': 2, 'activation': 'relu'})"
                       " for _ in range(5)]")  # fmt: skip
-    expect(panel.locator(".hpo-samples title").nth(1)).to_have_text(re.compile("drawn of late"))
-    places, heights = zip(*HIGHER.findall(ghost.get_attribute("d")), strict=True)
+    expect(panel.locator(".hpo-samples title").nth(1)).to_have_text(re.compile("drawn recently"))
+    places, heights = zip(*HIGHER.findall(area.get_attribute("d")), strict=True)
     # Up is less: the place with the least is where most was drawn.
     assert float(places[heights.index(min(heights, key=float))]) == pytest.approx(200, abs=15)
     layers = panel.get_by_role("group", name="layers").locator(".hpo-samples path").get_attribute("d")

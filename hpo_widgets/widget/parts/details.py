@@ -154,7 +154,7 @@ def _parameter(search: Search, trial: Trial, name: str) -> str:
 
 
 def _scalars(trial: Trial) -> list[list[str]]:
-    """Objectives first; a search double or a point by hand may have values without a summary."""
+    """Objectives first; an enqueued point may have values without a summary."""
     lines = []
     wanted = {one.key: one for one in trial.objectives}
     for one, value in zip(trial.objectives, trial.values, strict=True):

@@ -1,7 +1,7 @@
-"""Where a sampler drew of late: the ghost over a range control.
+"""Where a sampler has sampled recently: the area over a range control.
 
 A model cannot be asked what it would draw without drawing it. What it drew last, under the present ranges, tells:
-it goes back to where it found good values. Points by hand and those of earlier ranges tell nothing of it.
+it goes back to where it found good values. Enqueued points and those of earlier ranges tell nothing of it.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class SpacePanel(ViewPart):
 
     Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
     choices tell how many trials had them. Where the best trial sits near the end of a range, a sentence
-    offers to widen it. Over the track a ghost shows where values are drawn: all over the range, or where a sampler
-    that learns has drawn most of late.
+    offers to widen it. An area over the track shows where values are sampled: anywhere in the range, or
+    where a sampler that learns has sampled most recently.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class SpacePanel(ViewPart):
         sync=True
     )
     recent_samples = t.List(
-        t.Unicode(), help="Where each parameter was drawn of late, a digit a bin of its range; empty: anywhere."
+        t.Unicode(), help="Where each parameter was drawn recently, a digit a bin of its range; empty: anywhere."
     ).tag(sync=True)
     widen_suggestions = t.List(
         t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to."

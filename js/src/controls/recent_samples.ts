@@ -1,5 +1,5 @@
-// The ghost over a track: where values of the present range are drawn. A band where any value is as likely, a hump
-// for each step where there are steps; higher where a sampler that learns has drawn most of late.
+// The area over a track: where values of the present range are drawn. A band where any value is as likely, a hump
+// for each step where there are steps; higher where a sampler that learns has drawn most recently.
 
 import { setText } from "../lib/dom";
 import type { Bounds, Scale } from "../lib/scale";
@@ -12,7 +12,7 @@ const FOOT = 0.025;
 const TOP = 0.011;
 const FULL = 9;
 
-/** Where values were drawn of late: a digit a bin of `range`, 9 where most; empty: anywhere. */
+/** Where values were drawn recently: a digit a bin of `range`, 9 where most; empty: anywhere. */
 export interface RecentSamples {
   profile: string;
   range: Bounds;
@@ -44,7 +44,7 @@ export class SamplesDrawing {
       this.title,
       samples.profile === ""
         ? "Values are drawn from anywhere in here"
-        : "Where values were drawn of late: the higher, the more often",
+        : "Where values were drawn recently: the higher, the more often",
     );
   }
 }

@@ -1,4 +1,4 @@
-// What was tried of a numeric parameter: the rug under its track, the ghost over it, and the offer of a wider range
+// What was tried of a numeric parameter: the rug under its track, an area over it, and the offer of a wider range
 // where the best trial sits near an end.
 
 import { element, setText } from "../lib/dom";

@@ -24,7 +24,7 @@ type Model = {
   undo_labels: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
   widen_suggestions: WidenSuggestion[];
-  /** Where each parameter was drawn of late; see `RecentSamples`. */
+  /** Where each parameter was drawn recently; see `RecentSamples`. */
   recent_samples: string[];
   /** By the parameter's place: the text of its rug, or the trials of each choice. */
   [tried: `tried_${number}`]: string | number[] | undefined;

@@ -1,4 +1,4 @@
-"""The ghost over a range: where a sampler drew of late, digit by digit."""
+"""Where a sampler has sampled recently, digit by digit."""
 
 from __future__ import annotations
 
