@@ -30,6 +30,7 @@ HOT = 200
 CHUNK = 400
 _RADIUS = 6
 _PICTURE_BYTES = 10_500
+_MOST_CHUNKS = 2
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -165,10 +166,15 @@ class GrowingPoints:
         """
         if len(x) == 0:
             return
-        if numbers is not None:
-            self._numbers = np.concatenate([self._numbers, numbers])
-        self._x = np.concatenate([self._x, x])
-        self._y = np.concatenate([self._y, y])
+        all_numbers = None if numbers is None else np.concatenate([self._numbers, numbers])
+        all_x, all_y = np.concatenate([self._x, x]), np.concatenate([self._y, y])
+        if len(x) > _MOST_CHUNKS * self._num_in_chunk:
+            # Chunk by chunk the picture would be drawn again for each.
+            self.reset(all_x, all_y, all_numbers)
+            return
+        if all_numbers is not None:
+            self._numbers = all_numbers
+        self._x, self._y = all_x, all_y
         # When very many points come at once, the hot mark becomes small at once.
         while self.num_hot > self._num_hot:
             self._freeze()

@@ -40,10 +40,10 @@ RING = {
 }
 """How a selected trial is marked."""
 
-SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (70, 130, 205, 235)}
-"""How a completed trial is drawn; ``rgba`` is its colour in a picture, of use in both themes."""
+SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (59, 120, 196, 204)}
+"""How a completed trial is drawn; ``rgba`` is the same colour in a picture, lightened in the dark theme by the styles."""
 
-FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (100, 135, 185, 105)}
+FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (59, 120, 196, 102)}
 """How one outside the present ranges is drawn."""
 
 HOLLOW: dict[str, Any] = {

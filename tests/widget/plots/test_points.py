@@ -7,6 +7,7 @@ import pytest
 from bqplot import LinearScale, LogScale
 
 from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.plots import points as points_module
 from hpo_widgets.widget.plots.axes import Domain
 from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_one
 
@@ -121,3 +122,17 @@ def test_other_points_replace_all(points):
     points.reset(np.arange(3.0), np.full(3, 0.5))
     assert in_marks(points).tolist() == [0, 1, 2]
     assert not points.marks[0].visible
+
+
+def test_very_many_points_at_once_draw_the_picture_once(points, monkeypatch):
+    pictures = []
+    draw = points_module.disc_picture
+
+    def counted(*args, **kwargs):
+        pictures.append(args)
+        return draw(*args, **kwargs)
+
+    monkeypatch.setattr(points_module, "disc_picture", counted)
+    points.extend(np.linspace(0, 1, 20 * CHUNK), np.linspace(0, 1, 20 * CHUNK))
+    assert len(points) == 20 * CHUNK
+    assert len(pictures) == 1
