@@ -41,7 +41,7 @@ RING = {
 """How a selected trial is marked."""
 
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (59, 120, 196, 204)}
-"""How a completed trial is drawn; ``rgba`` is the same colour in a picture, lightened in the dark theme by the styles."""
+"""How a completed trial is drawn; ``rgba`` is the same colour in a picture, which the dark theme lightens."""
 
 FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (59, 120, 196, 102)}
 """How one outside the present ranges is drawn."""
