@@ -32,7 +32,7 @@ PYTEST = HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 # More workers than two cores have: many tests wait for the processes that they start.
 WORKERS ?= 3
-PYTEST_PARALLEL = $(PYTEST) --numprocesses $(WORKERS) --dist worksteal
+PYTEST_PARALLEL = $(PYTEST) --numprocesses $(WORKERS)
 # The front end's tools, run by the environment's own node.
 JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 # In a container the user often is root, whom Jupyter asks to say that it is meant.
@@ -51,11 +51,12 @@ lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
 
 test: test-js chromium $(STAMPS)/test
-	$(PYTEST_PARALLEL) $(PYTEST_ARGS)
+	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
 
-# What is marked slow, and the tests of properties once more with ten times as many examples.
+# What is marked slow, and the tests of properties once more with ten times as many examples. A file's tests stay together,
+# as many share what is costly to make: a wheel, a demo that has run, an agent.
 test-slow: chromium $(STAMPS)/test
-	$(PYTEST_PARALLEL) -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
+	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
 
 # What of the front end needs no page, in node.
 test-js: js/node_modules/.yarn-state.yml

@@ -53,10 +53,12 @@ def ran(tmp_path_factory) -> Run:
     return Run(folder / "result", done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_the_demo_succeeds(ran):
     assert ran.code == 0, ran.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_shows_its_progress_while_it_works(ran):
     shown = set(re.findall(rf"(\d+)/{TRIALS} ", ran.stderr))
 
@@ -64,6 +66,7 @@ def test_the_demo_shows_its_progress_while_it_works(ran):
     assert "best loss=" in ran.stderr
 
 
+@pytest.mark.slow
 def test_progress_in_a_file_is_whole_lines(ran):
     lines = ran.stderr.splitlines()
 
@@ -71,6 +74,7 @@ def test_progress_in_a_file_is_whole_lines(ran):
     assert len(lines) == len(set(lines)), ran.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_prints_the_three_best_trials_best_first(ran):
     lines = re.findall(r"^trial (\d+) +([\d.]+) +([\d.]+)  lr=.* solver=(?:adam|sgd)", ran.stdout, re.MULTILINE)
 
@@ -81,12 +85,14 @@ def test_the_demo_prints_the_three_best_trials_best_first(ran):
     assert all(0 <= float(accuracy) <= 1 for _, accuracy, _ in lines)
 
 
+@pytest.mark.slow
 def test_the_demo_prints_why_the_search_ended_and_how_to_open_it_live(ran):
     assert f"{TRIALS} trials: " in ran.stdout
     assert f"ended because: all {TRIALS} trials of the budget" in ran.stdout
     assert ran.stdout.rstrip().splitlines()[-1].startswith("To watch and steer it live: make lab")
 
 
+@pytest.mark.slow
 def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
     notebook = nbformat.read(ran.folder / "quickstart.ipynb", as_version=4)
 
@@ -96,12 +102,14 @@ def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
     assert {"FigureModel", "AnyModel"} <= {model["model_name"] for model in states.values()}
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_search_as_it_ended(ran):
     text = (ran.folder / "quickstart.html").read_text(encoding="utf-8")
 
     assert set(re.findall(r'"status":"(\w+)"', text)) == {"completed"}
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_page_shows_every_trial_without_network(ran, tmp_path):
     from playwright.sync_api import sync_playwright
@@ -120,6 +128,7 @@ def test_the_page_shows_every_trial_without_network(ran, tmp_path):
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_demo_and_its_kernel(tmp_path):
     running = subprocess.Popen(
         command("demo", "--trials", "1000", "--out", "result"),
