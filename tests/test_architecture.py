@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -86,14 +87,24 @@ def imports_of(module: str) -> list[Import]:
     return found
 
 
-IMPORTS = [found for module in sorted(MODULES) for found in imports_of(module)]
-# The package's own __init__ names every room, to import none before it is asked for.
-INNER = [
-    found
-    for found in IMPORTS
-    if found.imported.startswith("hpo_widgets.") and found.importer != "hpo_widgets" and found.imported in MODULES
-]
-OUTER = [found for found in IMPORTS if found.imported.split(".")[0] not in {"hpo_widgets", *sys.stdlib_module_names}]
+@cache
+def all_imports() -> list[Import]:
+    return [found for module in sorted(MODULES) for found in imports_of(module)]
+
+
+def inner() -> list[Import]:
+    """Imports of the package's own; its __init__ names every package, to import none before it is asked for."""
+    return [
+        found
+        for found in all_imports()
+        if found.imported.startswith("hpo_widgets.") and found.importer != "hpo_widgets" and found.imported in MODULES
+    ]
+
+
+def outer() -> list[Import]:
+    """Imports of what is installed beside the package."""
+    ours = {"hpo_widgets", *sys.stdlib_module_names}
+    return [found for found in all_imports() if found.imported.split(".")[0] not in ours]
 
 
 def top(module: str) -> str:
@@ -122,7 +133,7 @@ def test_the_top_level_stays_small():
 def test_imports_go_down_the_layers_only():
     assert [
         str(found)
-        for found in INNER
+        for found in inner()
         if top(found.importer) != top(found.imported) and LAYER_OF[top(found.importer)] >= LAYER_OF[top(found.imported)]
     ] == []
 
@@ -142,11 +153,11 @@ def cycles(edges: list[Import]) -> list[str]:
 
 
 def test_no_module_needs_itself_to_be_imported():
-    assert cycles([found for found in INNER if found.when != "types"]) == []
+    assert cycles([found for found in inner() if found.when != "types"]) == []
 
 
 def test_types_make_no_cycle_between_packages():
-    across = [found for found in INNER if top(found.importer) != top(found.imported)]
+    across = [found for found in inner() if top(found.importer) != top(found.imported)]
     assert cycles(across) == []
 
 
@@ -163,7 +174,7 @@ def test_types_make_no_cycle_between_packages():
 def test_a_costly_package_stays_in_the_rooms_that_need_it(package, allowed):
     astray = [
         str(found)
-        for found in OUTER
+        for found in outer()
         if found.imported.split(".")[0] == package
         and found.when != "types"
         and not re.fullmatch(allowed, found.importer.removeprefix("hpo_widgets."))
@@ -172,7 +183,7 @@ def test_a_costly_package_stays_in_the_rooms_that_need_it(package, allowed):
 
 
 def test_pandas_is_imported_where_a_frame_is_asked_for_and_never_at_start():
-    at_start = [str(found) for found in OUTER if found.imported.split(".")[0] == "pandas" and found.when == "start"]
+    at_start = [str(found) for found in outer() if found.imported.split(".")[0] == "pandas" and found.when == "start"]
     assert at_start == []
 
 
@@ -192,7 +203,7 @@ def test_what_is_imported_is_a_declared_dependency():
         at_start = found.when == "start" and not found.importer.startswith("hpo_widgets.testing.clearml_server.")
         return bool(names & (core if at_start else core | optional))
 
-    undeclared = [str(found) for found in OUTER if found.when != "types" and not declared(found)]
+    undeclared = [str(found) for found in outer() if found.when != "types" and not declared(found)]
     assert undeclared == []
 
 

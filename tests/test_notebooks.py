@@ -6,9 +6,7 @@ import os
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
@@ -29,6 +27,8 @@ def test_there_are_notebooks_and_they_are_numbered():
 
 @every_notebook
 def test_a_notebook_is_valid_and_kept_without_outputs(path):
+    import nbformat  # three seconds of computing
+
     notebook = nbformat.read(path, as_version=4)
 
     nbformat.validate(notebook)
@@ -42,6 +42,9 @@ def test_a_notebook_is_valid_and_kept_without_outputs(path):
 @pytest.mark.slow
 @every_notebook
 def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
     for name in [name for name in os.environ if name.startswith("CLEARML_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEARML_CONFIG_FILE", str(tmp_path / "no.conf"))

@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,9 +60,15 @@ class Notebook:
         """Write a notebook of code cells and open it; nothing runs yet."""
         # A name of its own: pages that open the same file share its kernel.
         name = f"test-{next(_COUNTER)}.ipynb"
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, self.lab.root / name)
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        about = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+        notebook = {
+            "cells": [{**about, "id": str(place), "source": cell} for place, cell in enumerate(cells)],
+            "metadata": {"kernelspec": kernel},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (self.lab.root / name).write_text(json.dumps(notebook), encoding="utf-8")
         self.open_file(name)
 
     def open_file(self, name: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
 from clearml import Task
-from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def notebook(project):
     """The notebook, with the test's project for its own."""
+    import nbformat  # three seconds of computing
+
     text = (ROOT / "notebooks" / "02_clearml.ipynb").read_text(encoding="utf-8")
     assert "hpo_widgets examples" in text
     return nbformat.reads(text.replace("hpo_widgets examples", project), as_version=4)
@@ -22,6 +22,8 @@ def notebook(project):
 
 @pytest.mark.slow
 def test_the_notebook_searches_on_the_server_that_is_configured(notebook, project, clearml_api, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2")
 

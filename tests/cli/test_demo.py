@@ -12,7 +12,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 
@@ -94,6 +93,8 @@ def test_the_demo_prints_why_the_search_ended_and_how_to_open_it_live(ran):
 
 @pytest.mark.slow
 def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
+    import nbformat  # three seconds of computing
+
     notebook = nbformat.read(ran.folder / "quickstart.ipynb", as_version=4)
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -198,6 +199,8 @@ def test_a_missing_notebook_is_said(monkeypatch, capsys):
 @pytest.fixture
 def notebook_of(tmp_path, monkeypatch):
     """Have the demo run a notebook of these code cells."""
+
+    import nbformat  # three seconds of computing
 
     def write(*cells: str) -> None:
         (tmp_path / "notebooks").mkdir()

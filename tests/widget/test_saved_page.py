@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import bqplot
 import ipywidgets
-import nbformat
 import pytest
 
 from hpo_widgets.testing import ScriptedSearch
@@ -18,6 +17,8 @@ from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nbformat import NotebookNode
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
 
@@ -35,8 +36,10 @@ def state_in(path: Path) -> dict[str, object]:
     return json.loads(found.group(1))["state"]
 
 
-def notebook_with(widget: ipywidgets.Widget, *, states: bool = True) -> nbformat.NotebookNode:
+def notebook_with(widget: ipywidgets.Widget, *, states: bool = True) -> NotebookNode:
     """What nbclient leaves of a notebook whose only cell shows a widget."""
+    import nbformat  # three seconds of computing
+
     output = nbformat.v4.new_output("display_data", {VIEW_MIME: {"model_id": widget.model_id}})
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("widget", outputs=[output])])
     if states:
