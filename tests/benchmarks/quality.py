@@ -1,0 +1,298 @@
+"""Functions with known minima, searched by ours and by Optuna itself, for real and in simulated time.
+
+All random numbers follow from a seed, but for the order in which real trials end.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import multiprocessing
+import random
+import tempfile
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import MaxTrialsCallback
+
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    OptimizerOptuna,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NUM_TRIALS = 60
+
+# Functions to be minimised; each gives its regret, which is how much it is above its least value ----------------------
+
+
+def branin(x: float, y: float) -> float:
+    """Three equal minima on x in [-5, 10], y in [0, 15] (Dixon, Szegö 1978)."""
+    curve = y - 5.1 / (4 * math.pi**2) * x * x + 5 / math.pi * x - 6
+    return curve * curve + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10 - 0.39788735772973816
+
+
+_HARTMANN_A = np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8],
+                        [17, 8, 0.05, 10, 0.1, 14]])  # fmt: skip
+_HARTMANN_P = 1e-4 * np.array([[1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
+                               [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381]])  # fmt: skip
+_HARTMANN_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
+
+
+def hartmann6(a: float, b: float, c: float, d: float, e: float, f: float) -> float:
+    """Six minima in the unit cube of six dimensions (Dixon, Szegö 1978)."""
+    distance = (_HARTMANN_A * (np.array([a, b, c, d, e, f]) - _HARTMANN_P) ** 2).sum(axis=1)
+    return 3.322368011415515 - float(_HARTMANN_ALPHA @ np.exp(-distance))
+
+
+def mixed(lr: float, layers: int, activation: str) -> float:
+    """A logarithmic, an integer and a categorical parameter."""
+    valley = 0.06 * (math.log10(lr) + 2.5) ** 2 + 0.004 * (layers - 3) ** 2
+    return valley + {"relu": 0.0, "tanh": 0.01, "gelu": 0.05}[activation]
+
+
+def conditional(kind: str, depth: int = 0, gamma: float = 0.0, c: float = 0.0) -> float:
+    """Parameters that depend on the value of another one."""
+    if kind == "tree":
+        return 0.1 + 0.01 * (depth - 7) ** 2
+    return 0.05 * (math.log10(gamma) + 2) ** 2 + 0.05 * (math.log10(c) - 1) ** 2
+
+
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    "Branin": branin,
+    "Hartmann 6": hartmann6,
+    "mixed": mixed,
+    "conditional": conditional,
+}
+
+
+def space(name: str) -> list[Any]:
+    """The parameters of a function in our words."""
+    if name == "Branin":
+        return [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+    if name == "Hartmann 6":
+        return [UniformParameterRange(letter, 0, 1) for letter in "abcdef"]
+    if name == "mixed":
+        return [
+            LogUniformParameterRange("lr", -5, 0),
+            UniformIntegerParameterRange("layers", 1, 8),
+            DiscreteParameterRange("activation", ["relu", "tanh", "gelu"]),
+        ]
+    return [
+        ParameterSet([
+            {"kind": "tree", "depth": UniformIntegerParameterRange("depth", 1, 20)},
+            {"kind": "svm", "gamma": LogUniformParameterRange("gamma", -5, 1),
+             "c": LogUniformParameterRange("c", -3, 3)},
+        ])
+    ]  # fmt: skip
+
+
+def suggest(name: str, trial: optuna.Trial) -> dict[str, Any]:
+    """The parameters of a function in Optuna's words."""
+    if name == "Branin":
+        return {"x": trial.suggest_float("x", -5, 10), "y": trial.suggest_float("y", 0, 15)}
+    if name == "Hartmann 6":
+        return {letter: trial.suggest_float(letter, 0, 1) for letter in "abcdef"}
+    if name == "mixed":
+        return {
+            "lr": trial.suggest_float("lr", 1e-5, 1, log=True),
+            "layers": trial.suggest_int("layers", 1, 8),
+            "activation": trial.suggest_categorical("activation", ["relu", "tanh", "gelu"]),
+        }
+    if trial.suggest_categorical("kind", ["tree", "svm"]) == "tree":
+        return {"kind": "tree", "depth": trial.suggest_int("depth", 1, 20)}
+    return {
+        "kind": "svm",
+        "gamma": trial.suggest_float("gamma", 1e-5, 10, log=True),
+        "c": trial.suggest_float("c", 1e-3, 1e3, log=True),
+    }
+
+
+# For real: trials of 5 ms on average --------------------------------------------------------------------------------
+
+
+def slowly(name: str, point: Mapping[str, Any]) -> float:
+    """A regret, after 2 to 8 ms."""
+    time.sleep(random.uniform(0.002, 0.008))
+    return FUNCTIONS[name](**point)
+
+
+def ours(name: str, num_workers: int, seed: int) -> float:
+    """The least regret of a search of ours in worker processes."""
+
+    def objective(**point: Any) -> float:
+        return slowly(name, point)
+
+    with tempfile.TemporaryDirectory() as folder:
+        search = HyperParameterOptimizer(
+            objective, space(name), optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
+            max_number_of_concurrent_tasks=num_workers, total_max_jobs=NUM_TRIALS, allow_duplicates=True,
+        )  # fmt: skip
+        search.start()
+        search.wait()
+        return search.best_trial.value
+
+
+class OptunaProcesses:
+    """Processes that share one study by Optuna's journal; they stay from one study to the next.
+
+    Parameters
+    ----------
+    num_workers
+        How many processes.
+    """
+
+    def __init__(self, num_workers: int) -> None:
+        self._num_workers = num_workers
+        context = multiprocessing.get_context("spawn")
+        barrier = context.Barrier(num_workers)
+        self._pool = ProcessPoolExecutor(num_workers, context, _keep_barrier, (barrier,))
+
+    def least_regret(self, name: str, seed: int) -> float:
+        """The least regret of the first trials of a study."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "study.log")
+            storage = JournalStorage(JournalFileBackend(path))
+            study = optuna.create_study(storage=storage, study_name="study")
+            arguments = [(path, name, seed * 1000 + worker) for worker in range(self._num_workers)]
+            list(self._pool.map(_optimize, *zip(*arguments, strict=True)))
+            return min(trial.value for trial in study.get_trials()[:NUM_TRIALS] if trial.value is not None)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown()
+
+
+_barrier: Any = None
+
+
+def _keep_barrier(barrier: Any) -> None:
+    global _barrier  # noqa: PLW0603 -- what a process of a pool is given once
+    _barrier = barrier
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def _optimize(path: str, name: str, seed: int) -> None:
+    study = optuna.load_study(
+        storage=JournalStorage(JournalFileBackend(path)),
+        study_name="study",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+    )
+    _barrier.wait()
+    study.optimize(
+        lambda trial: slowly(name, suggest(name, trial)), callbacks=[MaxTrialsCallback(NUM_TRIALS, states=None)]
+    )
+
+
+# In simulated time: a point is asked as soon as a trial has ended, so W - 1 trials are unfinished at each ask ---------
+
+
+class SimulatedEngine:
+    """Runs trials of random length in simulated time, which stands still while a worker is free.
+
+    Parameters
+    ----------
+    template
+        What is run.
+    workers
+        How many trials run at once.
+    """
+
+    seed = 0
+    """Of the lengths of trials."""
+
+    def __init__(self, template: Any, *, workers: int, **_keywords: Any) -> None:
+        self.num_workers = workers
+        self._function = template.function
+        self._rng = random.Random(self.seed)
+        self._woken = threading.Event()
+        self._now = 0.0
+        self._running: list[tuple[float, int, dict[str, Any]]] = []
+        self._num_launched = 0
+
+    def free(self) -> int:
+        """Workers without a trial."""
+        return self.num_workers - len(self._running)
+
+    def launch(self, number: int, point: Mapping[str, Any]) -> int:
+        """Begin a trial."""
+        self._num_launched += 1
+        heapq.heappush(self._running, (self._now + self._rng.uniform(0.5, 1.5), number, dict(point)))
+        return 0
+
+    def wait(self, timeout: float | None = None) -> list[JobEvent]:
+        """Go on to the end of the next trial, or wait for a point for a free worker."""
+        if self._num_launched < NUM_TRIALS and self.free():
+            self._woken.wait(timeout)
+            self._woken.clear()
+            return []
+        if not self._running:
+            return []
+        self._now, number, point = heapq.heappop(self._running)
+        return [JobEvent("ended", number, Outcome(TrialState.COMPLETED, self._function(**point)))]
+
+    def wake(self) -> None:
+        """Let `wait` return."""
+        self._woken.set()
+
+    def log(self, number: int) -> str:
+        """Nothing is printed."""
+        return ""
+
+    def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
+        """No trial is stopped."""
+
+    def abort(self, number: int, grace: float = 0.1, state: TrialState = TrialState.ABORTED) -> None:
+        """No trial is aborted."""
+
+    def resize(self, workers: int) -> None:
+        """The number of workers stays."""
+
+    def close(self, grace: float = 0.0) -> None:
+        """There is no process."""
+
+
+def ours_simulated(name: str, num_workers: int, seed: int) -> float:
+    """The least regret of a search of ours in simulated time."""
+    engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed})
+    with tempfile.TemporaryDirectory() as folder:
+        search = HyperParameterOptimizer(
+            FUNCTIONS[name], space(name), optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
+            max_number_of_concurrent_tasks=num_workers, total_max_jobs=NUM_TRIALS, allow_duplicates=True,
+        )  # fmt: skip
+        search.set_default_job_class(engine_class)
+        search.start()
+        search.wait()
+        return search.best_trial.value
+
+
+def optuna_simulated(name: str, num_workers: int, seed: int) -> float:
+    """The least regret of Optuna's study in simulated time, asked with W - 1 unfinished trials."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    rng = random.Random(seed)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    now, running, values = 0.0, [], []
+    for number in range(NUM_TRIALS):
+        if len(running) == num_workers:
+            now, _, trial, value = heapq.heappop(running)
+            study.tell(trial, value)
+        trial = study.ask()
+        values.append(FUNCTIONS[name](**suggest(name, trial)))
+        heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, values[-1]))
+    return min(values)
