@@ -188,7 +188,7 @@ class LeafParameter(Parameter):
 
     @abstractmethod
     def normalise(self, value: Any) -> Any:
-        """Return the Python value meant by a value given by hand, whatever the current range.
+        """Return the Python value meant by a value given by a person, whatever the current range.
 
         Raises
         ------

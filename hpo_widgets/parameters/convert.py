@@ -59,11 +59,11 @@ def as_parameters(given: Any) -> list[Parameter]:
     if isinstance(given, Mapping):
         meant = ", ".join(_meant(str(name), range_) for name, range_ in itertools.islice(given.items(), _MOST_MEANT))
         more = ", ..." if len(given) > _MOST_MEANT else ""
-        raise TypeError(f"the space is a list of Parameter objects, got a dict; write [{meant}{more}]")
+        raise TypeError(f"hyper_parameters must be a list of Parameter objects, got a dict; write [{meant}{more}]")
     if isinstance(given, Parameter):
-        raise TypeError("the space is a list of parameters, got a single one: put it in a list")
+        raise TypeError("hyper_parameters is a list of Parameter objects, got a single one: put it in a list")
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-        raise TypeError(f"the space must be a list of Parameter objects, got {given!r}")
+        raise TypeError(f"hyper_parameters must be a list of Parameter objects, got {given!r}")
     return [as_parameter(parameter) for parameter in given]
 
 

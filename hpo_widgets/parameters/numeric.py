@@ -150,7 +150,7 @@ class NumericParameter(LeafParameter):
         return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
 
     def normalise(self, value: Any) -> Any:
-        """Return a value given by hand as a Python float; see `LeafParameter.normalise`."""
+        """Return a value given by a person as a Python float; see `LeafParameter.normalise`."""
         if not self._is_number(value):
             raise ValueError(f"{self.name!r} takes a finite number, got {value!r}")
         return float(value)

@@ -150,7 +150,7 @@ class LogUniformParameterRange(NumericParameter):
         return super()._is_number(value) and bool(value > 0)
 
     def normalise(self, value: Any) -> float:
-        """Return a value given by hand as a Python float; see `LeafParameter.normalise`."""
+        """Return a value given by a person as a Python float; see `LeafParameter.normalise`."""
         if not self._is_number(value):
             raise ValueError(f"{self.name!r} is searched on a log scale and takes a number above 0, got {value!r}")
         return float(value)
@@ -213,7 +213,7 @@ class UniformIntegerParameterRange(NumericParameter):
         return super()._is_number(value) and float(value).is_integer()
 
     def normalise(self, value: Any) -> int:
-        """Return a value given by hand as a Python int; see `LeafParameter.normalise`."""
+        """Return a value given by a person as a Python int; see `LeafParameter.normalise`."""
         if not self._is_number(value):
             raise ValueError(f"{self.name!r} takes a whole number, got {value!r}")
         return int(value)

@@ -370,7 +370,7 @@ class Space:
         return self._options.grid()
 
     def normalise(self, point: Mapping[str, Any]) -> Point:
-        """Return a point given by hand with the values that were meant, whatever the current ranges.
+        """Return a point given by a person with the values that were meant, whatever the current ranges.
 
         numpy scalars become Python ones, 2.0 becomes 2 for a whole number, a choice must be declared with
         the same type.

@@ -57,7 +57,7 @@ class TrialRow:
     started, ended
         Unix seconds; NaN when not yet.
     draw
-        How many points the strategy had drawn in this epoch before this one; -1 for points by hand.
+        How many points the strategy had drawn in this epoch before this one; -1 for enqueued points.
     error
         One sentence for a trial that failed or was aborted.
     summary

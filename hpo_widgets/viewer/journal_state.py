@@ -54,8 +54,8 @@ class JournalState:
     notices: list[Notice] = field(default_factory=list)
     num_unknown_events: int = 0
     """Events that are not understood, such as those of a later release; they are skipped."""
-    points_by_hand: list[list[Any]] = field(default_factory=list)
-    """Encoded points that were queued by hand, launched ones included."""
+    enqueued: list[list[Any]] = field(default_factory=list)
+    """Encoded points that people want to be tried, launched ones included."""
 
     @classmethod
     def of(cls, reader: JournalReader) -> JournalState:
@@ -179,7 +179,7 @@ class JournalState:
     def _enqueue_trial(self, event: Mapping[str, Any]) -> None:
         point = event["parameters"]
         self.declared_space.decode(point)
-        self.points_by_hand.append(point)
+        self.enqueued.append(point)
 
     def _notice(self, event: Mapping[str, Any]) -> None:
         _check_types(event, source=str, sentence=str)

@@ -228,7 +228,7 @@ def test_the_wall_limit_runs_on_while_paused(search):
     assert len(made.snapshot()) == 0
 
 
-def test_a_pause_does_not_end_an_exhausted_space_search_with_points_by_hand_waiting(search, until):
+def test_a_pause_does_not_end_an_exhausted_space_search_with_enqueued_waiting(search, until):
     made = search(identity, [DiscreteParameterRange("x", [1, 2])])
     finished(made)
     assert made.stop_reason.code == "space_exhausted"
@@ -296,7 +296,7 @@ def test_no_limit_of_jobs_is_none(search, held, gate, until):
     made.stop()
 
 
-def test_points_by_hand_and_retries_count_against_the_budget(search):
+def test_enqueued_and_retries_count_against_the_budget(search):
     made = search(identity, total_max_jobs=3, seed=1)
     made.enqueue_trial({"x": 0.5})
     made.enqueue_trial({"x": 0.5})

@@ -116,7 +116,7 @@ def test_a_script_has_to_say_what_it_reports(script):
 
 @pytest.mark.parametrize("hyper_parameters", ["x", b"x", 3, None])
 def test_a_space_is_a_list_of_parameters(hyper_parameters):
-    with pytest.raises(TypeError, match="the space must be a list of Parameter objects, got"):
+    with pytest.raises(TypeError, match="hyper_parameters must be a list of Parameter objects"):
         defined(hyper_parameters=hyper_parameters)
 
 

@@ -271,7 +271,7 @@ def test_exponents_are_warned_of_by_nobody(arguments):
 def test_a_dict_as_the_space_is_refused_with_the_list_that_was_meant(space, meant):
     with pytest.raises(TypeError) as raised:
         as_parameters(space)
-    assert str(raised.value).startswith("the space is a list of Parameter objects, got a dict; write [")
+    assert str(raised.value).startswith("hyper_parameters must be a list of Parameter objects, got a dict; write [")
     assert str(raised.value).endswith(meant)
 
 

@@ -157,7 +157,7 @@ def test_of_many_notices_the_newest_are_shown(journal_state):
     assert journal_state.notices[-1].sentence == f"trial {MOST_NOTICES + 2}"
 
 
-def test_settings_deadline_points_by_hand_and_notices_are_kept(journal_state):
+def test_settings_deadline_enqueued_and_notices_are_kept(journal_state):
     point = SPACE.encode({"x": 0.5, "kind": "b"})
     journal_state.follow(
         [
@@ -171,7 +171,7 @@ def test_settings_deadline_points_by_hand_and_notices_are_kept(journal_state):
     )
     assert (journal_state.settings.total_max_jobs, journal_state.settings.compute_time_limit) == (20, 3.0)
     assert (journal_state.deadline, journal_state.has_own_deadline) == ("2030-01-01T10:00:00", True)
-    assert journal_state.points_by_hand == [point]
+    assert journal_state.enqueued == [point]
     assert [(notice.source, notice.sentence, notice.at) for notice in journal_state.notices] == [
         ("worker", "a worker died", 4.0)
     ]

@@ -195,7 +195,7 @@ def test_infinite_and_missing_values_end_no_search(drive, sampler):
         assert len(points) == 30
 
 
-def test_points_by_hand_inform_the_sampler_when_they_are_inside(drive):
+def test_enqueued_inform_the_sampler_when_they_are_inside(drive):
     search = drive(OptimizerOptuna(seed=1), PLANE)
     search.end(900, {"x": 1.0, "y": 2.0}, 0.1)
     search.end(901, {"x": 9.0, "y": 2.0}, 0.1)

@@ -102,7 +102,7 @@ def test_choices_and_a_single_step_have_no_shape():
     assert drawn.shown() == [""]
 
 
-def test_points_by_hand_and_of_earlier_ranges_do_not_count():
+def test_enqueued_and_of_earlier_ranges_do_not_count():
     search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
     for _ in range(20):
         search.add_trial(0.5, {"x": 0.2})
