@@ -63,40 +63,6 @@ def value_at(document: Mapping[str, Any], path: Iterable[str]) -> Any:
     return value
 
 
-def set_at(document: Document, path: Iterable[str], value: Any) -> None:
-    """Set a value at a path, making the dicts on the way.
-
-    Parameters
-    ----------
-    document : dict
-        What to change.
-    path : Iterable[str]
-        Names from the outside in.
-    value : Any
-        The new value.
-    """
-    *way, last = path
-    for name in way:
-        document = document.setdefault(name, {})
-    document[last] = value
-
-
-def remove_at(document: Document, path: Iterable[str]) -> None:
-    """Remove what is at a path, if anything is.
-
-    Parameters
-    ----------
-    document : dict
-        What to change.
-    path : Iterable[str]
-        Names from the outside in.
-    """
-    *way, last = path
-    holder = value_at(document, way)
-    if isinstance(holder, dict):
-        holder.pop(last, None)
-
-
 def projection(document: Document, paths: Iterable[str]) -> Document:
     """The parts of a document that the paths name.
 

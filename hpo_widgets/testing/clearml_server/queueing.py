@@ -191,33 +191,6 @@ class QueueTable:
         self._touch(queue_id, moment)
         return {"task": task_id, "added": added}
 
-    def place(self, queue_id: str, task_id: str, position: int, moment: datetime) -> int:
-        """Move an entry to a position, counted from 0; where it is then.
-
-        Parameters
-        ----------
-        queue_id : str
-            The queue.
-        task_id : str
-            The Task, which waits there.
-        position : int
-            Counted from 0; one beyond the end is the end.
-        moment : datetime
-            When.
-
-        Returns
-        -------
-        int
-            The position that it has then.
-        """
-        entries = self._entries[queue_id]
-        order = [one for one in entries if one != task_id]
-        position = max(0, min(position, len(order)))
-        order.insert(position, task_id)
-        self._entries[queue_id] = {one: entries[one] for one in order}
-        self._touch(queue_id, moment)
-        return position
-
     def _with_entries(self, queue: Document) -> Document:
         entries = [{"task": task, "added": added} for task, added in self._entries[queue["id"]].items()]
         return {**queue, "entries": entries}

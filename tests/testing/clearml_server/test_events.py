@@ -126,16 +126,6 @@ class TestCurves:
             ]
         }
 
-    def test_curves_of_several_tasks_are_told_apart(self, api):
-        one, other = api.task("first"), api.task("second")
-        api.report(one, (0, 1.0))
-        api.report(other, (0, 2.0))
-        found = api("events.multi_task_scalar_metrics_iter_histogram", tasks=[one, other])
-        assert found["loss"]["val"] == {
-            one: {"name": "first", "x": [0], "y": [1.0]},
-            other: {"name": "second", "x": [0], "y": [2.0]},
-        }
-
 
 class TestLogs:
     @pytest.fixture
@@ -194,16 +184,3 @@ def test_what_a_deleted_or_reset_task_reported_is_gone(api):
     api("tasks.delete", task=task)
     code = api.error("events.scalar_metrics_iter_histogram", task=task)
     assert code == (400, 101, f"Invalid task id: ids=({task})")
-
-
-def test_images_are_read_newest_first_and_once(api):
-    task = api.task()
-    image = {"type": "training_debug_image", "task": task, "metric": "m", "variant": "v"}
-    api.batch(*({**image, "iter": number, "url": f"http://{number}"} for number in range(3)))
-    wanted = [{"task": task, "metric": "m", "variants": ["v"]}]
-    found = api("events.debug_images", metrics=wanted, iters=2)
-    (shown,) = found["metrics"]
-    assert [(one["iter"], one["events"][0]["url"]) for one in shown["iterations"]] == [(2, "http://2"), (1, "http://1")]
-    assert api("events.debug_images", metrics=wanted, scroll_id=found["scroll_id"])["metrics"] == []
-    other = [{"task": task, "metric": "other"}]
-    assert api("events.debug_images", metrics=other)["metrics"][0]["iterations"] == []

@@ -27,7 +27,7 @@ COUNTS = {
     "queue_dequeue_lifecycle": 31,
     "hpo_optuna": 31,
     "hpo_optuna_results": 14,
-    "probe_errors": 173,
+    "probe_errors": 155,
 }
 ALONE = "probe_errors"
 EXCHANGES = [(name, exchange["seq"]) for name in COUNTS for exchange in flow(name)]
@@ -76,7 +76,7 @@ def answers():
 
 def test_all_exchanges_are_here():
     assert {name: len(flow(name)) for name in COUNTS} == COUNTS
-    assert len(EXCHANGES) == len(set(EXCHANGES)) == 495
+    assert len(EXCHANGES) == len(set(EXCHANGES)) == 477
 
 
 @pytest.mark.parametrize(("name", "seq"), EXCHANGES, ids=[f"{name}-{seq}" for name, seq in EXCHANGES])

@@ -233,15 +233,6 @@ class TestProjections:
         assert api.error("tasks.get_all", only_fields=["project.name"])[:2] == (400, 14)
         assert api.error("tasks.get_all", only_fields="name")[:2] == (400, 14)
 
-    def test_the_extended_reading_answers_references_as_objects_and_always_the_id(self, api):
-        project = api("projects.create", name="a project")["id"]
-        task = api.task("named", project=project)
-        assert api("tasks.get_all_ex", id=[task], only_fields=["name", "project.name"])["tasks"] == [
-            {"id": task, "name": "named", "project": {"id": project, "name": "a project"}}
-        ]
-        (whole,) = api("tasks.get_all_ex", id=[task])["tasks"]
-        assert whole["project"] == {"id": project}
-
     def test_one_task_is_read_whole_whatever_fields_are_named(self, api):
         task = api.task()
         found = api("tasks.get_by_id", task=task, only_fields=["name"])["task"]

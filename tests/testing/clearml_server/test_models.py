@@ -19,9 +19,8 @@ def test_a_model_is_made_read_and_written(api, model):
         False,
     )
     api("models.edit", model=model, name="another")
-    api("models.set_ready", model=model)
     found = api("models.get_by_id", model=model)["model"]
-    assert (found["name"], found["ready"]) == ("another", True)
+    assert (found["name"], found["ready"]) == ("another", False)
     assert api.error("models.get_by_id", model="nobody")[:2] == (400, 201)
 
 
@@ -35,28 +34,9 @@ def test_models_are_found_by_name_task_and_id(api, model):
 def test_a_task_takes_in_and_puts_out_models(api, model):
     task = api.task()
     api("tasks.add_or_update_model", task=task, model=model, name="first", type="input")
-    made = api("models.update_for_task", task=task, uri="http://more", name="second")["id"]
+    made = api("models.create", name="second", uri="http://more")["id"]
+    api("tasks.add_or_update_model", task=task, model=made, name="second", type="output")
     assert api.read(task)["models"] == {
         "input": [{"name": "first", "model": model}],
         "output": [{"name": "second", "model": made}],
     }
-
-
-def test_words_about_a_model_join_or_replace_the_others(api, model):
-    def keys(**data):
-        api("models.add_or_update_metadata", model=model, **data)
-        return sorted(api("models.get_by_id", model=model)["model"]["metadata"])
-
-    assert keys(metadata=[{"key": "a", "type": "str", "value": "1"}]) == ["a"]
-    assert keys(metadata=[{"key": "b", "type": "str", "value": "2"}]) == ["a", "b"]
-    assert keys(metadata=[{"key": "c", "type": "str", "value": "3"}], replace_metadata=True) == ["c"]
-
-
-def test_models_are_put_away_shown_again_and_deleted(api, model):
-    found = api("models.archive_many", ids=[model, "nobody"])
-    assert (len(found["succeeded"]), len(found["failed"])) == (1, 1)
-    assert api("models.get_by_id", model=model)["model"]["system_tags"] == ["archived"]
-    api("models.unarchive_many", ids=[model])
-    assert api("models.get_by_id", model=model)["model"]["system_tags"] == []
-    assert api("models.delete", model=model) == {"deleted": True, "url": "http://weights"}
-    assert api("models.get_all")["models"] == []

@@ -27,12 +27,6 @@ def test_projects_are_found_by_name_and_level(api):
     assert names(api, order_by=["-name"], page=0, page_size=1) == ["other"]
 
 
-def test_the_extended_reading_always_answers_the_id(api):
-    project = api("projects.create", name="one")["id"]
-    assert api("projects.get_all_ex", only_fields=["name"])["projects"] == [{"id": project, "name": "one"}]
-    assert api("projects.get_all_ex")["projects"][0]["basename"] == "one"
-
-
 @pytest.mark.parametrize(
     ("name", "error"),
     [("ab", (400, 12)), ("lab", (400, 801))],
@@ -49,9 +43,3 @@ def test_a_project_with_tasks_is_deleted_by_force_alone_and_they_stay(api):
     assert api("projects.delete", project=project, force=True)["deleted"] == 1
     assert "project" not in api.read(task)
     assert api.error("projects.get_by_id", project=project)[:2] == (400, 401)
-
-
-def test_a_project_is_described(api):
-    project = api("projects.create", name="lab")["id"]
-    assert api("projects.update", project=project, description="words")["updated"] == 1
-    assert api("projects.get_by_id", project=project)["project"]["description"] == "words"

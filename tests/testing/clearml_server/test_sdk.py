@@ -28,7 +28,7 @@ task.close()
 done = Task.get_task(task.id)
 assert done.get_status() == "completed"
 assert done.get_last_scalar_metrics()["loss"]["val"] == {"last": 0.25, "min": 0.25, "max": 1.0}
-assert done.get_reported_scalars()["loss"]["val"]["y"] == [1.0, 0.5, 1 / 3, 0.25]
+assert [round(y, 6) for y in done.get_reported_scalars()["loss"]["val"]["y"]] == [1.0, 0.5, 0.333333, 0.25]
 assert done.get_reported_single_values() == {"final": 2.5}
 assert done.artifacts["summary of: a"].get() == {"a": 1}
 assert [plot["metric"] for plot in done.get_reported_plots()] == ["plot"]

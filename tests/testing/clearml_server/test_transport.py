@@ -166,7 +166,3 @@ class TestCredentials:
 
     def test_a_sign_of_life_needs_none(self, api):
         assert api.client.call("/debug.ping", authorization="").status == 200
-
-    def test_the_server_says_what_it_is(self, api):
-        assert "tests and demonstrations only" in api("server.info")["build"]
-        assert api("users.get_current_user")["user"]["name"] == "tests"

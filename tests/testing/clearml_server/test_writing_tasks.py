@@ -38,11 +38,6 @@ class TestCreation:
     def test_a_name_may_be_very_long(self, api):
         assert api.read(api.task("n" * 5000))["name"] == "n" * 5000
 
-    def test_the_types_in_use_are_listed(self, api):
-        api.task(type="optimizer")
-        api.task(type="qc")
-        assert api("tasks.get_types") == {"types": ["optimizer", "qc"]}
-
 
 class TestEdits:
     def test_parameters_and_runtime_are_replaced_whole(self, api):
@@ -109,18 +104,6 @@ class TestEdits:
         api("tasks.delete", task=task)
         assert api.ids(parent=one) == api.ids(parent=other) == api.ids(project=project) == []
 
-    def test_an_update_takes_labels_alone(self, api):
-        task = api.task()
-        api("tasks.update", task=task, name="another", comment="c", tags=["t"], status="failed", runtime={"a": 1})
-        found = api.read(task)
-        assert (found["name"], found["comment"], found["tags"]) == ("another", "c", ["t"])
-        assert (found["status"], found["runtime"]) == ("created", {})
-
-    def test_a_runtime_edit_has_no_effect_as_on_the_real_server(self, api):
-        task = api.task()
-        api("tasks.edit_runtime", task=task, runtime={"a": 1})
-        assert api.read(task)["runtime"] == {}
-
 
 class TestParameters:
     @pytest.fixture
@@ -143,41 +126,11 @@ class TestParameters:
         found = api.read(task)["hyperparams"]
         assert {section: sorted(names) for section, names in found.items()} == left
 
-    def test_parameters_and_sections_are_deleted(self, api, task):
-        api(
-            "tasks.delete_hyper_params",
-            task=task,
-            hyperparams=[{"section": "General", "name": "lr"}, {"section": "Args"}],
-        )
-        assert api.read(task)["hyperparams"] == {"General": {"n": parameter("n", "2")}}
-
-    def test_parameters_are_listed_in_order(self, api, task):
-        (found,) = api("tasks.get_hyper_params", tasks=[task])["params"]
-        assert found["task"] == task
-        assert [(item["section"], item["name"]) for item in found["hyperparams"]] == [
-            ("Args", "x"),
-            ("General", "lr"),
-            ("General", "n"),
-        ]
-
     def test_properties_are_written_in_any_status(self, api, task):
         api("tasks.completed", task=task, force=True)
         api("tasks.edit_hyper_params", task=task, hyperparams=[parameter("p", "1", "properties")])
         assert api.read(task)["hyperparams"]["properties"]["p"]["value"] == "1"
         assert api.error("tasks.edit_hyper_params", task=task, hyperparams=[parameter("lr", "1")])[:2] == (400, 110)
-
-    def test_configuration_objects_are_written_listed_and_deleted(self, api, task):
-        for name in ("second", "first"):
-            api("tasks.edit_configuration", task=task, configuration=[{"name": name, "value": "v"}])
-        assert api("tasks.get_configuration_names", tasks=[task])["configurations"] == [
-            {"task": task, "names": ["first", "second"]}
-        ]
-        (found,) = api("tasks.get_configurations", tasks=[task], names=["second"])["configurations"]
-        assert found["configuration"] == [{"name": "second", "value": "v"}]
-        api("tasks.delete_configuration", task=task, configuration=["first"])
-        assert list(api.read(task)["configuration"]) == ["second"]
-        api("tasks.edit_configuration", task=task, configuration=[{"name": "third"}], replace_configuration=True)
-        assert list(api.read(task)["configuration"]) == ["third"]
 
 
 def test_artifacts_are_kept_by_key_and_mode_and_replaced_whole(api):
@@ -198,11 +151,6 @@ def test_artifacts_are_kept_by_key_and_mode_and_replaced_whole(api):
         ("zeta", "output", "http://three"),
     ]
     assert all(one["display_data"] == [] and "hash" not in one for one in found)
-    api("tasks.delete_artifacts", task=task, artifacts=[{"key": "zeta"}])
-    assert [(one["key"], one["mode"]) for one in api.read(task)["execution"]["artifacts"]] == [
-        ("alpha", "output"),
-        ("zeta", "input"),
-    ]
 
 
 class TestClones:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo_widgets.testing.clearml_server.documents import Document, new_id
 from hpo_widgets.testing.clearml_server.errors import unknown_tasks
-from hpo_widgets.testing.clearml_server.events import IMAGE, LOG, PLOT, SCALAR, SINGLE_VALUE, iteration_of
+from hpo_widgets.testing.clearml_server.events import LOG, PLOT, SCALAR, SINGLE_VALUE
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
 
@@ -38,20 +38,6 @@ def scalar_metrics_iter_histogram(call: Call) -> Document:
     """The curves of a Task: metric → variant → x and y."""
     _check_task(call, call.data["task"])
     return _curves(call, call.data["task"])
-
-
-@endpoint("events.multi_task_scalar_metrics_iter_histogram", [_TASKS, _KEY, _SAMPLES])
-def multi_task_scalar_metrics_iter_histogram(call: Call) -> Document:
-    """The curves of some Tasks: metric → variant → Task → x and y."""
-    result: Document = {}
-    for task_id in call.data["tasks"]:
-        _check_task(call, task_id)
-        name = call.store.task(task_id)["name"]
-        for metric, variants in _curves(call, task_id).items():
-            for variant, curve in variants.items():
-                by_task = result.setdefault(metric, {}).setdefault(variant, {})
-                by_task[task_id] = {**curve, "name": name}
-    return result
 
 
 def _curves(call: Call, task_id: str) -> Document:
@@ -113,42 +99,6 @@ def get_task_single_value_metrics(call: Call) -> Document:
     return {"tasks": result}
 
 
-@endpoint("events.get_task_latest_scalar_values", [_TASK])
-def get_task_latest_scalar_values(call: Call) -> Document:
-    """The last value of each curve of a Task."""
-    _check_task(call, call.data["task"])
-    metrics: Document = call.store.task(call.data["task"])["last_metrics"]
-    found = [
-        {
-            "name": next(iter(variants.values()))["metric"],
-            "variants": [{"name": one["variant"], "last_value": one["value"]} for one in variants.values()],
-        }
-        for variants in metrics.values()
-    ]
-    return {"metrics": found, "last_iteration": call.store.task(call.data["task"])["last_iteration"]}
-
-
-@endpoint("events.get_scalar_metrics_and_variants", [_TASK])
-def get_scalar_metrics_and_variants(call: Call) -> Document:
-    """The names of the curves of a Task."""
-    _check_task(call, call.data["task"])
-    scalars = call.store.events.scalars(call.data["task"])
-    return {"metrics": {metric: list(variants) for metric, variants in scalars.items()}}
-
-
-@endpoint("events.get_scalar_metric_data", [_TASK, Field("metric", str)])
-def get_scalar_metric_data(call: Call) -> Document:
-    """The scalar events of a Task."""
-    _check_task(call, call.data["task"])
-    metric = call.data.get("metric")
-    events = [
-        event
-        for event in call.store.events.of_type(call.data["task"], SCALAR)
-        if metric is None or event["metric"] == metric
-    ]
-    return {"events": events, "returned": len(events), "total": len(events), "scroll_id": new_id()}
-
-
 @endpoint("events.get_task_log", [_TASK, *_PAGE], since=(2, 9))
 def get_task_log(call: Call) -> Document:
     """The log lines of a Task, newest first unless the request says otherwise."""
@@ -198,33 +148,3 @@ def get_task_plots(call: Call) -> Document:
         kept.setdefault((event["metric"], event["variant"]), []).append(event)
     plots = [event for events in kept.values() for event in events[-count:]]
     return {"plots": plots, "returned": len(plots), "total": len(plots), "scroll_id": new_id()}
-
-
-@endpoint("events.get_task_metrics", [_TASKS, Field("event_type", str, required=True)])
-def get_task_metrics(call: Call) -> Document:
-    """The metrics of which some Tasks have events of a type."""
-    result = []
-    for task_id in call.data["tasks"]:
-        _check_task(call, task_id)
-        events = call.store.events.of_type(task_id, call.data["event_type"])
-        metrics = dict.fromkeys(event["metric"] for event in events)
-        result.append({"task": task_id, "metrics": sorted(metrics)})
-    return {"metrics": result}
-
-
-@endpoint("events.debug_images", [Field("metrics", list, filled=True), Field("iters", int)], since=(2, 7))
-def debug_images(call: Call) -> Document:
-    """The images of some metrics: Task → iterations, newest first → events; a scroll finds no more of them."""
-    result = []
-    for wanted in () if call.data.get("scroll_id") else call.data["metrics"]:
-        task_id = wanted["task"]
-        _check_task(call, task_id)
-        iterations: dict[int, list[Document]] = {}
-        for event in call.store.events.of_type(task_id, IMAGE):
-            metric, variants = wanted.get("metric"), wanted.get("variants")
-            if metric in {None, event["metric"]} and (not variants or event["variant"] in variants):
-                iterations.setdefault(iteration_of(event), []).append(event)
-        newest = sorted(iterations.items(), reverse=True)[: call.data.get("iters") or 1]
-        shown = [{"iter": iteration, "events": events} for iteration, events in newest]
-        result.append({"task": task_id, "iterations": shown})
-    return {"metrics": result, "scroll_id": call.data.get("scroll_id") or new_id()}

@@ -33,12 +33,6 @@ def add_batch(call: Call) -> Document:
     return _add(call.store, call.lines, halfway=call.halfway)
 
 
-@endpoint("events.add")
-def add(call: Call) -> Document:
-    """Take one event."""
-    return _add(call.store, [call.data])
-
-
 def _add(store: Store, lines: list[Document], *, halfway: bool = False) -> Document:
     errors: Counter[str] = Counter()
     moment = store.now()

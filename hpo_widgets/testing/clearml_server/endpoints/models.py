@@ -13,14 +13,13 @@ from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.queries import as_list, ordered, page_of, pattern, projected, selected_fields
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
-from hpo_widgets.testing.clearml_server.tasks import ARCHIVED, sorted_tags
+from hpo_widgets.testing.clearml_server.tasks import sorted_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MODEL = Field("model", str, required=True)
 _TASK = Field("task", str, required=True)
-_IDS = Field("ids", list, filled=True)
 _WRITABLE = (
     "name",
     "uri",
@@ -102,53 +101,10 @@ def get_all(call: Call) -> Document:
     return {"models": projected(page_of(ordered(found, data.get("order_by"), MODEL_FIELDS), data), fields)}
 
 
-@endpoint("models.get_all_ex")
-def get_all_ex(call: Call) -> Document:
-    """The models that a request asks for."""
-    return get_all(call)
-
-
 @endpoint("models.edit", [_MODEL])
 def edit(call: Call) -> Document:
     """Write fields of a model."""
     return {"updated": 1, "fields": _write(call, _model(call, call.data["model"]))}
-
-
-@endpoint("models.update", [_MODEL])
-def update(call: Call) -> Document:
-    """Write fields of a model."""
-    return edit(call)
-
-
-@endpoint("models.set_ready", [_MODEL])
-def set_ready(call: Call) -> Document:
-    """A model is ready."""
-    _model(call, call.data["model"])["ready"] = True
-    return {"updated": 1}
-
-
-@endpoint("models.add_or_update_metadata", [_MODEL, Field("metadata", list), Field("replace_metadata", bool)])
-def add_or_update_metadata(call: Call) -> Document:
-    """Note words about a model."""
-    model = _model(call, call.data["model"])
-    kept = {} if call.data.get("replace_metadata") else dict(model["metadata"])
-    model["metadata"] = kept | {item["key"]: item for item in call.data.get("metadata") or ()}
-    return {"updated": 1}
-
-
-@endpoint("models.update_for_task", [_TASK, Field("uri", str), Field("name", str)])
-def update_for_task(call: Call) -> Document:
-    """Note the model that a Task put out, and give the Task its id."""
-    task = call.store.task(call.data["task"])
-    override = call.data.get("override_model_id")
-    if override:
-        model_id, created = _model(call, override)["id"], False
-    else:
-        named = {**call.data, "name": call.data.get("name") or task["name"]}
-        made = create(Call(call.store, call.identity, call.version, named))
-        model_id, created = made["id"], made["created"]
-    _attach(task, "output", {"name": call.data.get("name") or task["name"], "model": model_id})
-    return {"id": model_id, "created": created, "updated": 1, "fields": {}}
 
 
 @endpoint("tasks.add_or_update_model", [_TASK, _MODEL, Field("name", str), Field("type", str)], since=(2, 13))
@@ -165,26 +121,6 @@ def add_or_update_model(call: Call) -> Document:
 def _attach(task: Document, side: str, entry: Document) -> None:
     others = [one for one in task["models"][side] if one["name"] != entry["name"]]
     task["models"] = {**task["models"], side: [*others, entry]}
-
-
-@endpoint("models.delete", [_MODEL, Field("force", bool)])
-def delete(call: Call) -> Document:
-    """Forget a model."""
-    model = _model(call, call.data["model"])
-    del call.store.models[model["id"]]
-    return {"deleted": True, "url": model.get("uri")}
-
-
-@endpoint("models.archive_many", [_IDS])
-def archive_many(call: Call) -> Document:
-    """Hide models."""
-    return _each(call, lambda model: {*model["system_tags"], ARCHIVED}, {"archived": True})
-
-
-@endpoint("models.unarchive_many", [_IDS])
-def unarchive_many(call: Call) -> Document:
-    """Show models again."""
-    return _each(call, lambda model: {*model["system_tags"]} - {ARCHIVED}, {"unarchived": True})
 
 
 def _each(call: Call, tags: Callable[[Document], set[str]], result: Document) -> Document:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.testing.clearml_server.clock import stored
 from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.projects import cleaned_name, make_project, project_named
@@ -100,30 +99,6 @@ def get_all(call: Call) -> Document:
         # Only one project alone tells its path.
         return {"projects": [{name: project[name] for name in project if name != "path"} for project in found]}
     return {"projects": projected(found, fields)}
-
-
-@endpoint("projects.get_all_ex")
-def get_all_ex(call: Call) -> Document:
-    """The projects that a request asks for, ids included whatever fields it names."""
-    fields = call.data.get("only_fields")
-    if not fields:
-        return get_all(call)
-    data = {**call.data, "only_fields": ["id", *fields]}
-    return get_all(Call(call.store, call.identity, call.version, data))
-
-
-@endpoint("projects.update", [Field("project", str, required=True)])
-def update(call: Call) -> Document:
-    """Write some fields of a project."""
-    project = _project(call)
-    moment = call.store.now()
-    fields = {
-        name: call.data[name]
-        for name in ("description", "tags", "system_tags", "default_output_destination")
-        if call.data.get(name) is not None
-    }
-    project.update(fields, last_update=stored(moment))
-    return {"updated": 1, "fields": {**fields, "last_update": moment}}
 
 
 @endpoint("projects.delete", [Field("project", str, required=True), Field("force", bool)])

@@ -1,4 +1,4 @@
-"""``queues``: create, find, change and delete them."""
+"""``queues``: create, find and delete them, and take what waits in them."""
 
 from __future__ import annotations
 
@@ -116,25 +116,10 @@ def get_by_id(call: Call) -> Document:
     return {"queue": _of_version(queue or {}, call.version)}
 
 
-@endpoint("queues.get_default", since=SINCE)
-def get_default(call: Call) -> Document:
-    """The queue that is used when none is named."""
-    return {"id": default_queue(call.store), "name": DEFAULT_QUEUE}
-
-
 @endpoint("queues.get_all", since=SINCE)
 def get_all(call: Call) -> Document:
     """The queues that a request asks for."""
     return {"queues": projected(_matching(call), selected_fields(call.data, QUEUE_FIELDS))}
-
-
-@endpoint("queues.get_all_ex", since=SINCE)
-def get_all_ex(call: Call) -> Document:
-    """The queues that a request asks for, with the workers that serve them and the names of what waits."""
-    fields = selected_fields(call.data, QUEUE_FIELDS)
-    limit = call.data.get("max_task_entries")
-    queues = [_extended(call.store, queue, limit) for queue in _matching(call)]
-    return {"queues": projected(queues, ["id", *fields] if fields else fields)}
 
 
 def _matching(call: Call) -> list[Document]:
@@ -152,44 +137,8 @@ def _matching(call: Call) -> list[Document]:
     return page_of(ordered(found, data.get("order_by"), QUEUE_FIELDS), data)
 
 
-def _extended(store: Store, queue: Document, limit: int | None) -> Document:
-    entries = []
-    for entry in queue["entries"][:limit]:
-        task = store.tasks.get(entry["task"])
-        shown = {"id": entry["task"]} | ({"name": task["name"]} if task else {})
-        entries.append({**entry, "task": shown})
-    workers = [
-        {"name": worker["id"], "ip": worker["ip"], "task": _running(store, worker)}
-        for worker in store.workers.values()
-        if queue["id"] in worker["queues"]
-    ]
-    return {**queue, "entries": entries, "workers": workers}
-
-
-def _running(store: Store, worker: Document) -> Document | None:
-    task = store.tasks.get(worker["task"])
-    return {"id": task["id"], "name": task["name"]} if task else None
-
-
 def _of_version(queue: Document, version: Version) -> Document:
     return queue if version >= _METADATA_OBJECTS_SINCE else {**queue, "metadata": list(queue["metadata"])}
-
-
-@endpoint(
-    "queues.update",
-    [QUEUE, Field("name", str), Field("tags", list), Field("system_tags", list)],
-    since=SINCE,
-)
-def update(call: Call) -> Document:
-    """Write some fields of a queue."""
-    store, data = call.store, call.data
-    queue_id = store.queue_id(data["queue"])
-    fields = {name: data[name] for name in ("name", "tags", "system_tags") if data.get(name) is not None}
-    if "name" in fields:
-        check_name(fields["name"])
-        _check_unused(store, fields["name"])
-    store.queues.edit(queue_id, fields, store.now())
-    return {"updated": 1, "fields": fields}
 
 
 @endpoint("queues.delete", [QUEUE, Field("force", bool)], since=SINCE)
@@ -207,3 +156,11 @@ def delete(call: Call) -> Document:
             store.enqueued_from.pop(task_id, None)
     store.queues.remove(queue_id)
     return {"deleted": 1}
+
+
+@endpoint("queues.get_next_task", [QUEUE])
+def get_next_task(call: Call) -> Document:
+    """Take the next entry out of a queue. The Task itself stays as it is."""
+    store = call.store
+    entry = store.queues.hand_out(store.queue_id(call.data["queue"]), store.now())
+    return {"entry": entry} if entry else {}

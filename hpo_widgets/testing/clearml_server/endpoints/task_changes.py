@@ -9,7 +9,6 @@ from hpo_widgets.testing.clearml_server.errors import bad_request
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
 from hpo_widgets.testing.clearml_server.states import (
-    CLOSED,
     COMPLETED,
     CREATED,
     FAILED,
@@ -90,13 +89,6 @@ def completed(call: Call) -> Document:
         published=call.store.now(),
     )
     return {"updated": 1, "published": 1, "fields": {**fields, **published}}
-
-
-@endpoint("tasks.close", CHANGE)
-def close(call: Call) -> Document:
-    """A Task is closed."""
-    task = call.store.task(call.data["task"])
-    return {"updated": 1, "fields": _changed(call, task, CLOSED)}
 
 
 @endpoint("tasks.publish", [*CHANGE, Field("publish_model", bool)])

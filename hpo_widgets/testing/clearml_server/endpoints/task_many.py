@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.testing.clearml_server.endpoints.deletion import archive_task, delete_task, unarchive_task
 from hpo_widgets.testing.clearml_server.endpoints.task_changes import stop_task
-from hpo_widgets.testing.clearml_server.endpoints.task_queueing import dequeue_task, enqueue_task
+from hpo_widgets.testing.clearml_server.endpoints.task_queueing import enqueue_task
 from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
 from hpo_widgets.testing.clearml_server.fields import Field
 from hpo_widgets.testing.clearml_server.routing import Call, endpoint
@@ -87,15 +87,3 @@ def enqueue_many(call: Call) -> Document:
     """Let Tasks wait in a queue."""
     data = call.data
     return _each(data["ids"], lambda task_id: enqueue_task(call.store, {**data, "task": task_id}))
-
-
-@endpoint("tasks.dequeue_many", _MANY)
-def dequeue_many(call: Call) -> Document:
-    """Let Tasks wait no more."""
-    store, data = call.store, call.data
-
-    def act(task_id: str) -> Document:
-        task = store.task(task_id)
-        return dequeue_task(store, task, reason=data.get("status_reason"), message=data.get("status_message"))
-
-    return _each(data["ids"], act)

@@ -80,12 +80,6 @@ def get_by_id(call: Call) -> Document:
     return {"task": _of_version(task, call.version)}
 
 
-@endpoint("tasks.get_by_id_ex", required=["id"])
-def get_by_id_ex(call: Call) -> Document:
-    """Tasks by id, extended."""
-    return get_all_ex(call)
-
-
 @endpoint("tasks.get_all")
 def get_all(call: Call) -> Document:
     """The Tasks that a request asks for; with the fields that it names, and no others."""
@@ -94,24 +88,6 @@ def get_all(call: Call) -> Document:
         if path.startswith(tuple(f"{name}." for name in _REFERENCES)):
             raise unresolved_field(path)
     return _found(call, lambda found: projected(found, fields))
-
-
-@endpoint("tasks.get_all_ex")
-def get_all_ex(call: Call) -> Document:
-    """The Tasks that a request asks for, with their references as objects and always with their ids."""
-    fields = selected_fields(call.data, TASK_FIELDS)
-    plain = [path for path in fields if path.partition(".")[0] not in _REFERENCES]
-    inner = [path for path in fields if path not in plain]
-
-    def shown(found: list[Document]) -> list[Document]:
-        documents = projected(found, ["id", *plain] if fields else ())
-        result = []
-        for task, document in zip(found, documents, strict=True):
-            wanted = inner if fields else [name for name in _REFERENCES if name in task]
-            result.append({**document, **_references(call, task, wanted)})
-        return result
-
-    return _found(call, shown)
 
 
 def _found(call: Call, shown: Callable[[list[Document]], list[Document]]) -> Document:
@@ -126,38 +102,9 @@ def _found(call: Call, shown: Callable[[list[Document]], list[Document]]) -> Doc
     return {"tasks": shown(page_of(found, data))}
 
 
-def _references(call: Call, task: Document, paths: list[str]) -> Document:
-    result: dict[str, Document] = {}
-    for path in paths:
-        name, _, field = path.partition(".")
-        if name not in task:
-            continue
-        reference = result.setdefault(name, {"id": task[name]})
-        if field and field != "id":
-            source = _referenced(call, name, task[name])
-            if field in source:
-                reference[field] = source[field]
-    return result
-
-
-def _referenced(call: Call, name: str, identifier: str) -> Document:
-    identity = call.store.identity
-    if name == "project":
-        return call.store.projects.get(identifier, {})
-    if name == "parent":
-        return call.store.tasks.get(identifier) or {}
-    return {"name": identity.user_name if name == "user" else identity.company_name}
-
-
 def _of_version(task: Document, version: Version) -> Document:
     """A Task as clients of a version expect it."""
     image: Any = task["container"].get("image")
     if version >= CONTAINERS_SINCE or not image:
         return task
     return {**task, "execution": {**task["execution"], "docker_cmd": image}}
-
-
-@endpoint("tasks.get_types")
-def get_types(call: Call) -> Document:
-    """The types of the Tasks that there are."""
-    return {"types": sorted({task["type"] for task in call.store.tasks})}

@@ -91,9 +91,3 @@ def get_all(call: Call) -> Document:
             if not longest or silence(store, worker) <= timedelta(seconds=longest)
         ],
     }
-
-
-@endpoint("workers.get_count", [Field("last_seen", int)], since=SINCE)
-def get_count(call: Call) -> Document:
-    """How many workers were heard of."""
-    return {"count": len(get_all(call)["workers"])}
