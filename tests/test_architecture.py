@@ -161,6 +161,16 @@ def test_types_make_no_cycle_between_packages():
     assert cycles(across) == []
 
 
+def test_one_concept_has_one_name():
+    homes: dict[str, list[str]] = {}
+    for module, path in sorted(MODULES.items()):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name.lstrip("_"), []).append(module)
+
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [

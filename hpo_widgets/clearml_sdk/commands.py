@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpo_widgets.clearml_sdk.live import LiveController
 
 
-class Commands:
+class SdkCommands:
     """The commands of one live controller: a method for each of `COMMANDS`; all return at once."""
 
     def __init__(self, live: LiveController) -> None:

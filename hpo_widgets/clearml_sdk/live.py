@@ -8,7 +8,7 @@ import time
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.clearml_sdk.commands import Commands
+from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
 from hpo_widgets.clearml_sdk.patches import StrategyPatches
 from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, why_stopped, withdraw
@@ -95,7 +95,7 @@ class LiveController:
         self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
         self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
         self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
-        self.commands = Commands(self)
+        self.commands = SdkCommands(self)
         self.limit_minutes = self._constructor_limit()
         self.compute_limit: float | None = strategy.compute_time_limit or None
         if not self.was_started:

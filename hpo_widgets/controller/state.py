@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo_widgets.controller.stop_conditions import StopConditions
 from hpo_widgets.search import END_STATUS, SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, Clock, Settings, TimeLimit, WallClock
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, SearchClock, Settings, TimeLimit, WallClock
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -39,7 +39,7 @@ class SearchState:
         self.objectives = objectives
         self.strategy = strategy
         self.settings = settings
-        self.clock = Clock(settings)
+        self.clock = SearchClock(settings)
         self.stop_conditions = StopConditions(settings, self.clock)
         self.status = SearchStatus.IDLE
         self.stop_reason: StopReason | None = None

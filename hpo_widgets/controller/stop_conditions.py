@@ -11,7 +11,7 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
-    from hpo_widgets.search.limits import Clock, Settings
+    from hpo_widgets.search.limits import SearchClock, Settings
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -33,7 +33,7 @@ class StopConditions:
         What is used of those of time.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: SearchClock) -> None:
         self._settings = settings
         self._clock = clock
         self.has_objective = False

@@ -292,7 +292,7 @@ class TimeLimit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Clock:
+class SearchClock:
     """Wall and compute time of a search over all its runs; written by the controller's thread, read by any.
 
     The constructor's time limit counts from the first start and stands still while the search is

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, StopConditions
-from hpo_widgets.search.limits import Clock, Settings, WallClock
+from hpo_widgets.search.limits import SearchClock, Settings, WallClock
 from hpo_widgets.trials import TrialState
 
 UNCOUNTED = [state for state in TrialState if state not in {TrialState.COMPLETED, TrialState.FAILED}]
@@ -28,7 +28,7 @@ def settings():
 
 @pytest.fixture
 def clock(settings):
-    return Clock(settings)
+    return SearchClock(settings)
 
 
 @pytest.fixture

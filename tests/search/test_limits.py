@@ -12,7 +12,7 @@ import pytest
 
 from hpo_widgets.search import limits
 from hpo_widgets.search.limits import (
-    Clock,
+    SearchClock,
     Settings,
     TimeLimit,
     positive_int,
@@ -56,7 +56,7 @@ def settings():
 
 @pytest.fixture
 def clock(settings, time):
-    return Clock(settings)
+    return SearchClock(settings)
 
 
 def test_before_the_start_nothing_is_used_and_nothing_due(clock, time):
@@ -96,7 +96,7 @@ def test_who_reads_it_as_the_run_ends_sees_the_run_once(clock, time):
     assert clock.elapsed == pytest.approx(2)
 
 
-class Cleared(Clock):
+class Cleared(SearchClock):
     """A clock whose limit somebody takes away as soon as it was looked at."""
 
     @property

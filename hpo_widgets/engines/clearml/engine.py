@@ -1,6 +1,6 @@
 """Runs trials as ClearML Tasks: launches, follows and aborts them on threads of its own.
 
-The controller's thread only puts wishes down and takes events up. Three threads talk to the server, so that none of
+The controller's thread only enqueues requests and receives events. Three threads talk to the server, so that none of
 these waits for another: the launcher makes Tasks, the poller looks at all of them by one request, and the aborter,
 which lives only while there is something to abort, stops them.
 """

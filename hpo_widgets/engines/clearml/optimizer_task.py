@@ -47,15 +47,15 @@ _OBJECTIVE = ("objective_metric_title", "objective_metric_series", "objective_me
 _BASIC = (str, int, float, list, tuple, dict, type(None))
 
 
-class _Definition(Protocol):
-    """What is needed of a `Definition`, which belongs to a floor above."""
+class _HasSettings(Protocol):
+    """What is needed of a `Definition`, which belongs to a package above."""
 
     template: Any
     settings: Settings
     header: dict[str, Any]
 
 
-_Made = TypeVar("_Made", bound=_Definition)
+_Made = TypeVar("_Made", bound=_HasSettings)
 
 
 class OptimizerTask:

@@ -73,7 +73,7 @@ class Rug:
         trials
             The n trials, which have ended.
         """
-        # A value off the track, of a point by hand, has no place on it.
+        # A value off the track, of an enqueued point, has no place on it.
         keep = (values >= self._low) & (values <= self._high)
         bins = np.rint(shares(values[keep], self._low, self._high, is_log=self._is_log) * (self._size - 1)).astype(
             np.intp
