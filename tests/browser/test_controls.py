@@ -238,7 +238,7 @@ def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     expect(notebook.page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
     button(panel, "Pause").click()
     expect(pill).to_have_text("❚❚paused")
-    expect(panel.get_by_role("button", name="0 running")).to_be_visible()
+    expect(panel.get_by_role("button", name="0 running", exact=True)).to_be_visible()
     drag(panel.get_by_role("slider", name="lr, lower end"), 90)
     notebook.page.mouse.up()
     expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
@@ -246,7 +246,7 @@ def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
         door.touch()
         button(panel, "Resume").click()
         # In the middle of their trials, both workers are stopped.
-        expect(panel.get_by_role("button", name="2 running")).to_be_visible()
+        expect(panel.get_by_role("button", name="2 running", exact=True)).to_be_visible()
         notebook.screenshot("wait-in-a-cell")
         button(panel, "Stop").click()
         expect(pill).to_have_text("■stopped")

@@ -251,7 +251,7 @@ class FittedAxis:
     def fit_before_the_first(self, values: Floats) -> None:
         """Choose the ends for values so far of running trials, as long as no trial has ended."""
         if self._num_values == 0 and len(values):
-            is_first = self.domain == Domain(0.0, 1.0)
+            is_first = self.domain in {Domain(0.0, 1.0), first_domain(np.empty(0), is_log=False)}
             self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
 
     def _is_log(self, values: Floats) -> bool:

@@ -125,15 +125,19 @@ def test_a_click_on_the_background_selects_nothing(show, search, refresh, wire):
     assert plot.selected == []
 
 
-def test_before_the_first_trial_has_ended_the_values_so_far_are_drawn_on_an_axis_that_holds_them(show, search, refresh):
+@pytest.mark.parametrize("low", [32.0, 0.015625])
+def test_before_the_first_trial_has_ended_the_values_so_far_are_drawn_on_an_axis_that_fits_them(
+    show, search, refresh, low
+):
     plot = show(HistoryPlot, search)
-    search.add_trial(30.0, state=TrialState.RUNNING)
-    search.add_trial(40.0, state=TrialState.RUNNING)
+    refresh(plot)
+    search.add_trial(low, state=TrialState.RUNNING)
+    search.add_trial(low + 0.25 * low, state=TrialState.RUNNING)
     refresh(plot)
     figure = plot.figures[0]
-    assert (figure._running.x.tolist(), figure._running.y.tolist()) == ([0, 1], [30.0, 40.0])
-    assert figure.domain.low < 30
-    assert 40 < figure.domain.high < 60
+    assert (figure._running.x.tolist(), figure._running.y.tolist()) == ([0, 1], [low, 1.25 * low])
+    assert figure.domain.low < low
+    assert 1.25 * low < figure.domain.high < 1.5 * low
 
 
 def test_the_value_so_far_goes_when_a_trial_ends_and_stays_inside_the_axis(show, search, refresh):
