@@ -23,6 +23,13 @@ pytest.register_assert_rewrite("tests.member_rows")
 # the test module, and with it pytest and all that the tests need.
 cloudpickle.register_pickle_by_value(tests)
 
+# jsonschema, which clearml, nbformat and JupyterLab import, compiles a grammar of addresses when it is imported and
+# finds one: two seconds of computing. No test needs it, so neither this process nor any that it starts finds it.
+sys.modules["rfc3987_syntax"] = None
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(__file__).parent / "hidden"), os.environ.get("PYTHONPATH")])
+)
+
 DEADLINE = 60.0
 """Seconds after which something that a test waits for is taken to hang."""
 

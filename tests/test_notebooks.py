@@ -27,7 +27,7 @@ def test_there_are_notebooks_and_they_are_numbered():
 
 @every_notebook
 def test_a_notebook_is_valid_and_kept_without_outputs(path):
-    import nbformat  # three seconds of computing
+    import nbformat
 
     notebook = nbformat.read(path, as_version=4)
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def notebook(project):
     """The notebook, with the test's project for its own."""
-    import nbformat  # three seconds of computing
+    import nbformat
 
     text = (ROOT / "notebooks" / "02_clearml.ipynb").read_text(encoding="utf-8")
     assert "hpo_widgets examples" in text

@@ -93,7 +93,7 @@ def test_the_demo_prints_why_the_search_ended_and_how_to_open_it_live(ran):
 
 @pytest.mark.slow
 def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
-    import nbformat  # three seconds of computing
+    import nbformat
 
     notebook = nbformat.read(ran.folder / "quickstart.ipynb", as_version=4)
 
@@ -200,7 +200,7 @@ def test_a_missing_notebook_is_said(monkeypatch, capsys):
 def notebook_of(tmp_path, monkeypatch):
     """Have the demo run a notebook of these code cells."""
 
-    import nbformat  # three seconds of computing
+    import nbformat
 
     def write(*cells: str) -> None:
         (tmp_path / "notebooks").mkdir()

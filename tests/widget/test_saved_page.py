@@ -38,7 +38,7 @@ def state_in(path: Path) -> dict[str, object]:
 
 def notebook_with(widget: ipywidgets.Widget, *, states: bool = True) -> NotebookNode:
     """What nbclient leaves of a notebook whose only cell shows a widget."""
-    import nbformat  # three seconds of computing
+    import nbformat
 
     output = nbformat.v4.new_output("display_data", {VIEW_MIME: {"model_id": widget.model_id}})
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("widget", outputs=[output])])
