@@ -153,7 +153,7 @@ def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     offer.click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     expect(offer).to_be_hidden()
-    expect(panel.get_by_role("button", name="trials in all: 200 / 300")).to_be_visible()
+    expect(panel.get_by_role("button", name="trials in all: 200 of 300 done")).to_be_visible()
 
 
 @pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
