@@ -165,7 +165,8 @@ def test_two_panels_of_one_search_stay_in_step(notebook, door):
     expect(panels.last.locator(".hpo-wait").get_by_role("status")).to_contain_text("the search has ended: stopped")
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark, request):
     door.touch()
     notebook.open(

@@ -228,6 +228,7 @@ outcome = widget.wait(), str(optimizer.status)
 """
 
 
+@pytest.mark.slow
 def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     door = notebook.lab.root / "held"
     notebook.open(STEERED, WAITS)

@@ -203,6 +203,7 @@ def test_what_can_be_pressed_is_large_enough_for_a_finger(panel):
         assert hit, (dx, dy)
 
 
+@pytest.mark.slow
 def test_two_views_dragged_at_once_end_up_equal(opened, views):
     page = opened.page
     page.set_viewport_size({"width": 1400, "height": 1400})
@@ -291,6 +292,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 def test_any_name_and_choice_is_text_and_can_be_steered(notebook):
     notebook.open(
         IMPORTS
