@@ -207,6 +207,8 @@ def test_a_reason_that_an_agent_replaces_is_written_again(one, worker, live_work
     trial = made.trial(0)
     assert trial.error == "aborted after 0.02 minutes (time_limit_per_job)"
     assert trial.error in Task.get_task(task_id=task).data.status_reason
+    # What is used is what the server says that the trial took, once.
+    assert 60 * made.budget.compute_minutes.used == pytest.approx(trial.duration)
 
 
 def test_a_task_that_was_edited_is_stopped(one, worker):
