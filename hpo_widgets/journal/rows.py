@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from json import encoder as json_encoder
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
@@ -13,7 +14,7 @@ from hpo_widgets.journal.schema import TRIALS, checksum
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -372,13 +373,12 @@ _FLOATS = (6, 7, 8)
 
 def _check_records(records: Sequence[Record], path: Path) -> None:
     """Compare all checksums."""
-    for number, data, more, crc in records:
-        try:
-            is_whole = checksum(TRIALS, number, data, more) == crc
-        except TypeError:
-            is_whole = False
-        if not is_whole:
-            raise damaged(path, f"trial {number} was changed since it was written")
+    try:
+        wrong = [number for number, data, more, crc in records if checksum(TRIALS, number, data, more) != crc]
+    except TypeError as error:
+        raise damaged(path, "a trial is no text") from error
+    if wrong:
+        raise damaged(path, f"trial {wrong[0]} was changed since it was written")
 
 
 def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
@@ -398,9 +398,10 @@ def _check_columns(columns: Sequence[Sequence[Any]]) -> dict[int, np.ndarray]:
         raise ValueError("it has other fields")
     arrays = {}
     for position, (lowest, above) in _INTEGERS.items():
-        array = arrays[position] = np.array(columns[position], dtype=None if columns[position] else np.int64)
-        if array.dtype.kind != "i" or (len(array) and (array.min() < lowest or array.max() >= above)):
+        column = columns[position]
+        if not set(map(type, column)) <= {int} or (column and not lowest <= min(column) <= max(column) < above):
             raise ValueError("a number is out of range")
+        arrays[position] = np.fromiter(column, np.int64, len(column))
     for position in _FLOATS:
         if not set(map(type, columns[position])) <= {float, type(None)}:
             raise TypeError("a time is no number")
@@ -416,13 +417,9 @@ def _check_columns(columns: Sequence[Sequence[Any]]) -> dict[int, np.ndarray]:
     return arrays
 
 
-def _check_entries(lists: Sequence[Sequence[Any] | None], types: AbstractSet[object]) -> None:
+def _check_entries(lists: Iterable[Sequence[Any] | None], types: AbstractSet[object]) -> None:
     """Check the types of what lists hold."""
-    found: set[object] = set()
-    for entries in lists:
-        if entries:
-            found.update(map(type, entries))
-    if not found <= types:
+    if not set(map(type, chain.from_iterable(filter(None, lists)))) <= types:
         raise TypeError("a list holds something else than numbers")
 
 
@@ -445,7 +442,7 @@ _NUM_SUMMARY = 7
 
 def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: np.dtype, empty: float) -> np.ndarray:
     """Make an (n, width) array of lists that may be None or hold None."""
-    if any(len(item) != width for item in lists if item is not None):
+    if not {len(item) for item in lists if item is not None} <= {width}:
         raise ValueError("a trial has another number of objectives")
     if width == 1:
         firsts = [None if item is None else item[0] for item in lists]
