@@ -179,6 +179,9 @@ class RowsBeyondTheReference(Table):
     def test_strategy_name(self, optimizer):
         assert optimizer(optimizer_class=GridSearch).strategy_name == "GridSearch"
 
+    def test_strategy_title(self, optimizer):
+        assert optimizer(optimizer_class=GridSearch).strategy_title == "grid search"
+
     def test_stop_reason_is_a_code_and_a_sentence(self, optimizer):
         made = optimizer()
         assert made.stop_reason is None
