@@ -190,7 +190,15 @@ def _protect(connection: sqlite3.Connection) -> None:
 
 
 def limit_time(connection: sqlite3.Connection, until: float) -> None:
-    """Have each query of a connection end with an error at a moment of ``time.monotonic``."""
+    """Have each query of a connection end with an error at a moment.
+
+    Parameters
+    ----------
+    connection
+        An open journal.
+    until
+        The moment, by ``time.monotonic()``.
+    """
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
 
 

@@ -84,6 +84,11 @@ class SearchViewer(JournalFollower, ReadableSearch):
         return str(self._state.header["strategy"])
 
     @property
+    def strategy_title(self) -> str:
+        """What a person calls the strategy; of a view, its class name."""
+        return self.strategy_name
+
+    @property
     def stop_reason(self) -> StopReason | None:
         """Why the search ended; None while it runs, or when its process died."""
         return self._state.stop_reason

@@ -220,6 +220,8 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
     tip = opened.page.locator(".bqplot_mark_tooltip:visible tr").first
     # Completed ones, the best with the mark that lies over it, a pruned and a failed one.
     for number in (1, 2, 0, 4, 5):
+        # The details of a selected trial stand beside the plots, which take another shape then.
+        plot.scroll_into_view_if_needed()
         x, y, *_ = places(opened, plot)[number]
         opened.page.mouse.move(x, y)
         expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
@@ -227,6 +229,7 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
         everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
         opened.wait_kernel(f"{everywhere} == [[{number}]] * 3")
         expect(panel.locator(".hpo-details")).to_contain_text(f"#{number}")
+    plot.scroll_into_view_if_needed()
     x, y, *_ = places(opened, plot)[5]
     opened.page.mouse.click(x, y)
     opened.wait_kernel("widget.selected == []")

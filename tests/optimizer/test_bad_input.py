@@ -58,7 +58,7 @@ BAD_ARGUMENTS = {
         "cannot be sent to a worker.*lock",
     ),
     "an async callable": (lambda s: s(_async), "async"),
-    "no callable": (lambda s: s(3), "must be a callable, a pathlib.Path of a script, or a ClearML Task or its id"),
+    "no callable": (lambda s: s(3), "must be a callable, a pathlib.Path of a script, or a ClearML Task, its id"),
     "an id with a typing error": (lambda s: s("fa30fa45d95d4927b87c323b5b04dc4"), "32 hexadecimal digits"),
     "a script by str": (lambda s: s("train.py"), r"pass pathlib.Path\('train.py'\)"),
     "a missing script": (lambda s: s(Path("nothing.py")), "there is no script"),

@@ -166,7 +166,7 @@ def test_callables_and_paths_of_scripts_are_templates(script):
 
 @pytest.mark.parametrize("given", ["fa30fa45d95d4927b87c323b5b04dc4", 3, None, dict])
 def test_anything_else_is_no_template(given):
-    with pytest.raises(TypeError, match=r"must be a callable, a pathlib.Path of a script, or a ClearML Task or its id"):
+    with pytest.raises(TypeError, match=r"must be a callable, a pathlib.Path of a script, or a ClearML Task, its id"):
         make_template(given)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.viewer.journal_state import JournalState
@@ -101,7 +104,13 @@ def test_restored_epochs_go_on_where_the_journal_ends(epochs):
     header = {
         "name": "digits",
         "objectives": [["a", "b", "min"]],
-        "settings": {"max_number_of_concurrent_tasks": 1},
+        "settings": asdict(Settings(1)),
+        "template": "train",
+        "engine": "callable",
+        "strategy": "RandomSearch",
+        "is_seeded": False,
+        "arguments": {},
+        "seed": 1,
         "space": declared.to_dict(),
     }
     journal_state = JournalState(header)
@@ -121,7 +130,13 @@ def test_restoring_takes_copies(epochs):
     header = {
         "name": "digits",
         "objectives": [["a", "b", "min"]],
-        "settings": {"max_number_of_concurrent_tasks": 1},
+        "settings": asdict(Settings(1)),
+        "template": "train",
+        "engine": "callable",
+        "strategy": "RandomSearch",
+        "is_seeded": False,
+        "arguments": {},
+        "seed": 1,
         "space": epochs.space.to_dict(),
     }
     journal_state = JournalState(header)

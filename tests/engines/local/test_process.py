@@ -352,7 +352,8 @@ def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
             assert events[0].data.state in {TrialState.FAILED, TrialState.COMPLETED}
             if events[0].data.state == TrialState.FAILED:
                 assert "no worker process could be started: OSError" in events[0].data.error
-                assert counts() == before
+                # What was ending then may have ended since.
+                assert all(now <= then for now, then in zip(counts(), before, strict=True))
         assert events[0].data.state == TrialState.COMPLETED
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
