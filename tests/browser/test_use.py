@@ -26,7 +26,7 @@ TRIALS = """
  search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN") for number in range(30)] and None
 """
 VISIBLE_TOOLTIPS = """
-() => [...document.querySelectorAll('body > .bqplot_mark_tooltip')]
+() => [...document.querySelectorAll('.bqplot_mark_tooltip')]
   .filter(one => getComputedStyle(one).display !== 'none' && getComputedStyle(one).opacity > 0.5).length
 """
 
@@ -47,7 +47,7 @@ def dots(panel):
 def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
     page = opened.page
     for index in (3, 12, 20):
-        page.mouse.move(*middle(dots(busy).nth(index)))
+        dots(busy).nth(index).hover()
         page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
         opened.kernel(f"search.set_ranges({{'lr': (1e-4, {10.0 ** -(1 + index / 30)})}})")
     page.mouse.move(*middle(busy.locator(".hpo-title")))

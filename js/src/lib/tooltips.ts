@@ -5,7 +5,7 @@ import type { Lifetime } from "./lifetime";
 const pointer = { x: -1, y: -1 };
 
 function shown(): HTMLElement[] {
-  const all = document.querySelectorAll<HTMLElement>("body > .bqplot_mark_tooltip");
+  const all = document.querySelectorAll<HTMLElement>(".bqplot_mark_tooltip");
   return [...all].filter(({ style }) => style.display !== "none" && style.opacity !== "0");
 }
 
