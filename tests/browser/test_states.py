@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
@@ -223,7 +224,12 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
         # The details of a selected trial stand beside the plots, which take another shape then.
         plot.scroll_into_view_if_needed()
         x, y, *_ = places(opened, plot)[number]
-        opened.page.mouse.move(x, y)
+        with contextlib.suppress(AssertionError):  # the plot may take its other shape while the pointer is on its way
+            opened.page.mouse.move(x, y)
+            expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
+        plot.scroll_into_view_if_needed()
+        x, y, *_ = places(opened, plot)[number]
+        opened.page.mouse.move(x + 1, y)
         expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
         opened.page.mouse.click(x, y)
         everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
