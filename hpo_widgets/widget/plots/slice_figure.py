@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bqplot import Tooltip
 
+from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import Domain, domain_of_range, tick_format, ticks_between
 from hpo_widgets.widget.plots.style import FigureStyle
@@ -69,7 +70,7 @@ class SliceFigure(TrialFigure):
         self.name = name
         self._choices: Sequence[str] | None = leaf.labels if leaf.kind == "choice" else None
         self._is_whole = leaf.kind in {"int", "choice"}
-        short = shortened(label, _MOST_NAME)
+        short = text.short(label, _MOST_NAME)
         # A choice is in the name of its point: the place on the axis would say nothing.
         place = {"x": (short, ".4~g")} if self._choices is None else {}
         super().__init__(
@@ -112,7 +113,7 @@ class SliceFigure(TrialFigure):
         """Number of each trial, and what was chosen: the trials of a choice are spread round its index."""
         if self._choices is None:
             return super()._names(x, numbers)
-        words = [shortened(self._choices[round(place)], _MOST_CHOICE) for place in x.tolist()]
+        words = [text.short(self._choices[round(place)], _MOST_CHOICE) for place in x.tolist()]
         return np.array([f"{number} {word}" for number, word in zip(numbers, words, strict=True)], dtype=str)
 
     def _make_room(self, x: Floats) -> None:
@@ -137,7 +138,7 @@ class SliceFigure(TrialFigure):
         room = max(3, _LABEL_ROOM // len(labelled))
         return {
             "tick_values": np.array(labelled, dtype=float),
-            "tick_labels": {str(index): shortened(self._choices[index], room) for index in labelled},
+            "tick_labels": {str(index): text.short(self._choices[index], room) for index in labelled},
         }
 
 
@@ -145,21 +146,3 @@ def _tip(shown: Mapping[str, tuple[str, str]]) -> Tooltip:
     """Return what names the trial under the pointer: field to label and format, after its number."""
     labels, formats = zip(("trial", ""), *shown.values(), strict=True)
     return Tooltip(fields=["name", *shown], labels=list(labels), formats=list(formats), show_labels=True)
-
-
-def shortened(words: str, most: int) -> str:
-    """Return words that fit into so many characters, cut where they are longer.
-
-    Parameters
-    ----------
-    words
-        The words.
-    most
-        Characters at most, 1 or more.
-
-    Returns
-    -------
-    str
-        The words, ending in ``…`` where they were cut.
-    """
-    return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -11,7 +11,7 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.widget import text
 from hpo_widgets.widget.close_widget import close_tree
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure, shortened
+from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
 from hpo_widgets.widget.plots.trial_series import leaf
 from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
@@ -131,7 +131,7 @@ class SlicesPlot(TrialPlot):
 
 def _chooser(names: Sequence[str]) -> ipywidgets.SelectMultiple:
     chooser = ipywidgets.SelectMultiple(
-        options=[(f"{index + 1}: {shortened(name, _MOST_OPTION)}", name) for index, name in enumerate(names)],
+        options=[(f"{index + 1}: {text.short(name, _MOST_OPTION)}", name) for index, name in enumerate(names)],
         rows=_NUM_ROWS,
         description=f"Parameters (of {len(names)}, at most {MOST_FIGURES})",
         style={"description_width": "initial"},
