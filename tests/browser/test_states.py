@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass
 
@@ -219,23 +218,23 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
     expect(plot.locator(".dot")).to_have_count(7)
     plot.scroll_into_view_if_needed()
     tip = opened.page.locator(".bqplot_mark_tooltip:visible tr").first
+    # Where across the panel a plot stands, and how wide it is drawn.
+    drawn = "plot => (({x, width}) => `${x} ${width}`)(plot.querySelector('.plotarea_events').getBoundingClientRect())"
+    alone = plot.evaluate(drawn)
     # Completed ones, the best with the mark that lies over it, a pruned and a failed one.
     for number in (1, 2, 0, 4, 5):
-        # The details of a selected trial stand beside the plots, which take another shape then.
-        plot.scroll_into_view_if_needed()
         x, y, *_ = places(opened, plot)[number]
-        with contextlib.suppress(AssertionError):  # the plot may take its other shape while the pointer is on its way
-            opened.page.mouse.move(x, y)
-            expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
-        plot.scroll_into_view_if_needed()
-        x, y, *_ = places(opened, plot)[number]
-        opened.page.mouse.move(x + 1, y)
+        opened.page.mouse.move(x, y)
         expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
         opened.page.mouse.click(x, y)
         everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
         opened.wait_kernel(f"{everywhere} == [[{number}]] * 3")
         expect(panel.locator(".hpo-details")).to_contain_text(f"#{number}")
-    plot.scroll_into_view_if_needed()
+        # The details stand beside the plots, which are drawn again for what is left of the width.
+        opened.page.wait_for_function(
+            f"([plot, alone]) => ({drawn})(plot) !== alone", arg=[plot.element_handle(), alone]
+        )
+        plot.scroll_into_view_if_needed()
     x, y, *_ = places(opened, plot)[5]
     opened.page.mouse.click(x, y)
     opened.wait_kernel("widget.selected == []")
