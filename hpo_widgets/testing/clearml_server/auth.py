@@ -1,4 +1,4 @@
-"""Who asks: keys, tokens and the ways to present them."""
+"""Who asks: keys, tokens, the ways to present them, and the endpoint that hands tokens out."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import jwt
 
 from hpo_widgets.testing.clearml_server.documents import Document, new_id
 from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
+from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jwt.types import Options
 
-    from hpo_widgets.testing.clearml_server.clock import Clock
+    from hpo_widgets.testing.clearml_server.documents import Clock, Document
 
 COOKIE = "clearml_token_basic"
-DEFAULT_LIFETIME = timedelta(days=30)
-SERVER_VERSION = "2.3.0"
+_DEFAULT_LIFETIME = timedelta(days=30)
+_SERVER_VERSION = "2.3.0"
 _ALGORITHM = "HS256"
 _IMPERSONATION = ("X-ClearML-Impersonate-As", "X-ClearML-Act-As", "X-Trains-Impersonate-As", "X-Trains-Act-As")
 
@@ -71,7 +72,7 @@ class Authority:
             Seconds until it ends, which may be negative; None gives 30 days.
         """
         issued = self._clock.now()
-        lifetime = DEFAULT_LIFETIME if not expiration else timedelta(seconds=expiration)
+        lifetime = _DEFAULT_LIFETIME if not expiration else timedelta(seconds=expiration)
         payload = {
             "auth_type": "Bearer",
             "identity": {
@@ -86,7 +87,7 @@ class Authority:
             "exp": int((issued + lifetime).timestamp()),
             "session_id": new_id(),
             "api_version": "2.34",
-            "server_version": SERVER_VERSION,
+            "server_version": _SERVER_VERSION,
             "server_build": "in-memory",
             "feature_set": "basic",
         }
@@ -147,3 +148,16 @@ class Authority:
             raise ApiError(401, 30, f"Invalid token (invalid jwt token): reason={error}") from None
         if payload["exp"] <= self._clock.now().timestamp():
             raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
+
+
+@endpoint("auth.login", [Field("expiration_sec", int)])
+def login(call: Call) -> Document:
+    """A token for who presents keys or another token."""
+    return {"token": call.store.authority.token(call.data.get("expiration_sec"))}
+
+
+@endpoint("debug.ping", open_to_all=True)
+def ping(call: Call) -> Document:
+    """A sign of life."""
+    del call
+    return {"msg": "ClearML server"}

@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import MISSING, Document, value_at
+from hpo_widgets.testing.clearml_server.documents import MISSING, Document, as_list, pattern, value_at
 from hpo_widgets.testing.clearml_server.errors import bad_request
-from hpo_widgets.testing.clearml_server.queries import as_list, pattern
 
 if TYPE_CHECKING:
     from hpo_widgets.testing.clearml_server.store import Store
 
 Test = Callable[[Document], bool]
 
-PATTERNS = ("name", "comment")
-LISTS = ("status", "type", "user", "project", "parent", "execution.queue")
-TAGS = ("tags", "system_tags")
-TIMES = ("created", "started", "completed", "last_update", "last_change", "status_changed", "published")
-HIDDEN = "hidden"
+_PATTERNS = ("name", "comment")
+_LISTS = ("status", "type", "user", "project", "parent", "execution.queue")
+_TAGS = ("tags", "system_tags")
+_TIMES = ("created", "started", "completed", "last_update", "last_change", "status_changed", "published")
+_HIDDEN = "hidden"
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": lambda left, right: bool(left >= right),
     "<=": lambda left, right: bool(left <= right),
@@ -56,7 +55,7 @@ def matching_tasks(store: Store, data: Document) -> list[Document]:
         found = store.tasks
     tests = list(_tests(store, data))
     if not ids and not data.get("search_hidden"):
-        tests.append(lambda task: HIDDEN not in task["system_tags"])
+        tests.append(lambda task: _HIDDEN not in task["system_tags"])
     return [task for task in found if all(test(task) for test in tests)]
 
 
@@ -84,18 +83,18 @@ def _projects(store: Store, data: Document) -> list[str]:
 
 
 def _tests(store: Store, data: Document) -> Iterable[Test]:
-    for name in PATTERNS:
+    for name in _PATTERNS:
         if isinstance(data.get(name), str) and data[name]:
             yield _matches([name], data[name])
-    for name in LISTS:
+    for name in _LISTS:
         values = data.get(name)
         if values:
             plain = _projects(store, data) if name == "project" and _only_names(values) else as_list(values)
             yield _one_of(name, plain)
-    for name in TAGS:
+    for name in _TAGS:
         if data.get(name):
             yield _tagged(name, as_list(data[name]))
-    for name in TIMES:
+    for name in _TIMES:
         for condition in as_list(data.get(name) or []):
             yield _compared(name, condition)
     for key, combine in (("_any_", any), ("_all_", all)):

@@ -1,4 +1,4 @@
-"""Endpoints by name and version: how a path becomes a function."""
+"""Endpoints by name and version: how a path becomes a function, and what fields it takes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,150 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.testing.clearml_server.documents import Document
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
-from hpo_widgets.testing.clearml_server.fields import Field, check, missing_names
+from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from hpo_widgets.testing.clearml_server.auth import Identity
     from hpo_widgets.testing.clearml_server.store import Store
 
-SERVICES = frozenset(
+_TRUE_WORDS = frozenset({"1", "true", "yes", "y", "on"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a request.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the body.
+    kind : type or None
+        ``str``, ``int``, ``float``, ``bool``, ``list`` or ``dict``; None takes anything.
+    required : bool, default False
+        Whether a request without it is refused.
+    choices : frozenset of str, default empty
+        The only values that are taken; empty takes all.
+    filled : bool, default False
+        A list must have an item, and may not be left out.
+    maximum : int or None, default None
+        The greatest number that is taken.
+    items : tuple of Field, default ()
+        The fields of each item of a list of objects.
+    """
+
+    name: str
+    kind: type | None = None
+    required: bool = False
+    choices: frozenset[str] = frozenset()
+    filled: bool = False
+    maximum: int | None = None
+    items: tuple[Field, ...] = ()
+
+    def checked(self, value: Any) -> Any:
+        """The value in the field's type, or `ValueError` with the server's words for what is wrong."""
+        if value is None:
+            if self.required:
+                raise ValueError("field is required!.")
+            return None
+        value = _converted(value, self.kind)
+        if self.choices and value not in self.choices:
+            msg = f"value '{value}' is not a valid choice.."
+            raise ValueError(msg)
+        if self.filled and not value:
+            raise ValueError("value '[]' length is lower than allowed minimum '1'..")
+        if self.maximum is not None and value > self.maximum:
+            msg = f"'{value}' is bigger than maximum ('{self.maximum}').."
+            raise ValueError(msg)
+        if self.items:
+            for item in value:
+                self._check_item(item)
+        return value
+
+    def _check_item(self, item: Any) -> None:
+        for part in self.items:
+            if part.name in item:
+                try:
+                    part.checked(item[part.name])
+                except ValueError as error:
+                    msg = f"error for field '{part.name}': {error}."
+                    raise ValueError(msg) from None
+        for part in self.items:
+            if part.required and part.name not in item:
+                msg = f"(\"error for field '{part.name}'.\", validationerror('field is required!'))."
+                raise ValueError(msg)
+
+
+def _converted(value: Any, kind: type | None) -> Any:
+    if kind is None or type(value) is kind:
+        return value
+    if kind is bool:
+        return value.lower() in _TRUE_WORDS if isinstance(value, str) else bool(value)
+    if kind in {int, float} and isinstance(value, str | int | float):
+        try:
+            return kind(value)
+        except ValueError:
+            pass
+    if kind is list and isinstance(value, str):
+        return [value]  # a query string repeats a name for a list, and gives one value when it comes once
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    msg = f"('value is wrong, expected type \"{kind.__name__}\"', {shown})."
+    raise ValueError(msg)
+
+
+def check(data: Document, fields: Sequence[Field]) -> Document:
+    """The data with its values in their types.
+
+    What is given is checked first, then what is missing, in the order of the names; unknown fields stay as they are.
+
+    Parameters
+    ----------
+    data : dict
+        The body of the request.
+    fields : sequence of Field
+        What the endpoint takes.
+
+    Returns
+    -------
+    dict
+        A new document.
+
+    Raises
+    ------
+    ApiError
+        400/12, in the words of the server.
+    """
+    by_name = {field.name: field for field in fields}
+    result = dict(data)
+    for name, value in data.items():
+        field = by_name.get(name)
+        if field is None or (value is None and field.required):
+            continue  # a null is as good as nothing
+        try:
+            result[name] = field.checked(value)
+        except ValueError as error:
+            raise validation_error(f"error for field '{name}': {error}") from None
+        if value is None:
+            del result[name]
+    for name in sorted(by_name):
+        if result.get(name) is None and (by_name[name].required or by_name[name].filled):
+            raise validation_error(_missing(by_name[name]))
+    return result
+
+
+def _missing(field: Field) -> str:
+    if field.filled:
+        return f"error for field '{field.name}'. value '[]' length is lower than allowed minimum '1'."
+    return f"error for field '{field.name}'. field is required!"
+
+
+def _missing_names(data: Document, names: Iterable[str]) -> tuple[str, ...]:
+    """The names that the data lacks, for the endpoints that do no more than ask for them."""
+    return tuple(name for name in names if data.get(name) is None)
+
+
+_SERVICES = frozenset(
     {
         "auth",
         "debug",
@@ -45,12 +181,12 @@ class Version(NamedTuple):
     def shown(self, asked: Version) -> str | float:
         """The version as an answer writes it: a number when an old version was asked for, else a string."""
         text = f"{self.major}.{self.minor}"
-        return float(text) if asked <= NUMBERS_UP_TO else text
+        return float(text) if asked <= _NUMBERS_UP_TO else text
 
 
-API_VERSION = Version(2, 34)
+_API_VERSION = Version(2, 34)
 FIRST_VERSION = Version(1, 0)
-NUMBERS_UP_TO = Version(2, 0)
+_NUMBERS_UP_TO = Version(2, 0)
 
 
 @dataclass(frozen=True)
@@ -80,6 +216,11 @@ class Call:
     lines: list[Any] = field(default_factory=list)
     halfway: bool = False
 
+    @property
+    def task(self) -> Document:
+        """The Task that the request names, or error 400/101."""
+        return self.store.task(self.data["task"])
+
 
 Handler = Callable[[Call], Document]
 
@@ -98,7 +239,7 @@ class Endpoint:
 
     def answer(self, call: Call) -> Document:
         """Check the fields, then act."""
-        missing = missing_names(call.data, self.required)
+        missing = _missing_names(call.data, self.required)
         if missing:
             raise bad_request(11, "Missing required fields", missing=missing)
         data = check(call.data, self.fields)
@@ -179,9 +320,9 @@ def route(path: str) -> Route:
         400/0 for a path that names no service of the API.
     """
     match = _PATH.fullmatch(path)
-    if match is None or match["service"] not in SERVICES:
+    if match is None or match["service"] not in _SERVICES:
         raise ApiError(400, 0, f"Invalid request path {path}")
     name = f"{match['service']}.{match['action']}"
-    version = Version(int(match["major"]), int(match["minor"])) if match["major"] else API_VERSION
+    version = Version(int(match["major"]), int(match["minor"])) if match["major"] else _API_VERSION
     found = next((one for one in _ENDPOINTS.get(name, ()) if one.since <= version), None)
     return Route(name, version, found)

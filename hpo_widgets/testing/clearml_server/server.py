@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tornado.httpserver import HTTPServer
 
 from hpo_widgets.testing.clearml_server.faults import ANY, TWO_STEPS, Fault, Faults
-from hpo_widgets.testing.clearml_server.files import make_file_application
-from hpo_widgets.testing.clearml_server.http import make_application
+from hpo_widgets.testing.clearml_server.http import make_application, make_file_application
 from hpo_widgets.testing.clearml_server.request_log import RequestLog
 from hpo_widgets.testing.clearml_server.store import Store
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from tornado.web import Application
 
-LOOPBACK = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 DESCRIPTION = "An in-memory ClearML API server for tests and demonstrations: it keeps nothing when it ends."
 _PATIENCE = 30.0
 
@@ -260,7 +259,7 @@ class _Port:
     @property
     def url(self) -> str:
         """The address."""
-        return f"http://{LOOPBACK}:{self._number}"
+        return f"http://{_LOOPBACK}:{self._number}"
 
     def listen(self) -> None:
         """Take connections."""
@@ -291,7 +290,7 @@ def _bound(number: int) -> socket.socket:
     try:
         result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         result.setblocking(False)
-        result.bind((LOOPBACK, number))
+        result.bind((_LOOPBACK, number))
     except BaseException:
         result.close()
         raise

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.testing.clearml_server.auth import Authority, Identity
-from hpo_widgets.testing.clearml_server.clock import Clock, stored
-from hpo_widgets.testing.clearml_server.errors import unknown_queue, unknown_task
-from hpo_widgets.testing.clearml_server.events import EventLog
-from hpo_widgets.testing.clearml_server.files import Files
-from hpo_widgets.testing.clearml_server.queueing import QueueTable
+from hpo_widgets.testing.clearml_server.documents import Clock, stored
+from hpo_widgets.testing.clearml_server.errors import bad_request, unknown_queue, unknown_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,8 +16,155 @@ if TYPE_CHECKING:
 
     from hpo_widgets.testing.clearml_server.documents import Document
 
+SCALAR = "training_stats_scalar"
+LOG = "log"
+PLOT = "plot"
+_IMAGE = "training_debug_image"
+EVENT_TYPES = frozenset({SCALAR, "training_stats_vector", _IMAGE, PLOT, LOG})
+SINGLE_VALUE = -(2**31)
+DEFAULT_QUEUE = "default"
 
-class TaskTable:
+
+def iteration_of(event: Document) -> int:
+    """The iteration of an event; none is 0."""
+    return int(event.get("iter") or 0)
+
+
+class _EventLog:
+    """The events of all Tasks, by Task and type."""
+
+    def __init__(self) -> None:
+        # Task → type → events in order of arrival; scalars apart: Task → metric → variant → iteration → value.
+        self._events: dict[str, dict[str, list[Document]]] = {}
+        self._scalars: dict[str, dict[str, dict[str, dict[int, Document]]]] = {}
+
+    def add(self, task_id: str, event: Document) -> None:
+        """Keep one event; a scalar replaces an earlier one of the same metric, variant and iteration."""
+        if event["type"] == SCALAR:
+            variants = self._scalars.setdefault(task_id, {}).setdefault(event["metric"], {})
+            variants.setdefault(event["variant"], {})[iteration_of(event)] = event
+        else:
+            self._events.setdefault(task_id, {}).setdefault(event["type"], []).append(event)
+
+    def remove(self, task_id: str) -> None:
+        """Forget the events of a Task."""
+        self._events.pop(task_id, None)
+        self._scalars.pop(task_id, None)
+
+    def scalars(self, task_id: str) -> dict[str, dict[str, dict[int, Document]]]:
+        """The scalars of a Task: metric → variant → iteration → event."""
+        return self._scalars.get(task_id, {})
+
+    def of_type(self, task_id: str, event_type: str) -> list[Document]:
+        """The events of a Task of one type, by time and then in order of arrival."""
+        if event_type == SCALAR:
+            found = [
+                event
+                for variants in self.scalars(task_id).values()
+                for iterations in variants.values()
+                for event in iterations.values()
+            ]
+        else:
+            found = self._events.get(task_id, {}).get(event_type, [])
+        return sorted(found, key=itemgetter("timestamp"))
+
+
+class _QueueTable:
+    """All queues, in order of creation, with their entries in the order in which they will be handed out.
+
+    An entry is no more than a Task's id and a time: the Task's status is its own affair.
+    """
+
+    def __init__(self) -> None:
+        self._queues: dict[str, Document] = {}
+        self._entries: dict[str, dict[str, datetime]] = {}
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def __contains__(self, queue_id: object) -> bool:
+        return queue_id in self._queues
+
+    def get(self, queue_id: str) -> Document | None:
+        """The queue of an id as it stands, entries included."""
+        queue = self._queues.get(queue_id)
+        return None if queue is None else self._with_entries(queue)
+
+    def all(self) -> list[Document]:
+        """All queues as they stand."""
+        return [self._with_entries(queue) for queue in self._queues.values()]
+
+    def named(self, name: str) -> Document | None:
+        """The queue of a name."""
+        return next((self._with_entries(queue) for queue in self._queues.values() if queue["name"] == name), None)
+
+    def add(self, queue: Document) -> None:
+        """Add a queue, whose id is new."""
+        self._queues[queue["id"]] = queue
+        self._entries[queue["id"]] = {}
+
+    def edit(self, queue_id: str, values: Document, moment: datetime) -> None:
+        """Write some fields of a queue."""
+        self._queues[queue_id].update(values)
+        self._touch(queue_id, moment)
+
+    def remove(self, queue_id: str) -> None:
+        """Forget a queue and its entries."""
+        del self._queues[queue_id]
+        del self._entries[queue_id]
+
+    def entries(self, queue_id: str) -> list[str]:
+        """The ids of the Tasks that wait, next first."""
+        return list(self._entries[queue_id])
+
+    def holds(self, queue_id: str, task_id: str) -> bool:
+        """Whether a Task waits in a queue."""
+        return task_id in self._entries.get(queue_id, {})
+
+    def enter(self, queue_id: str, task_id: str, moment: datetime) -> None:
+        """Let a Task wait at the end of a queue."""
+        if self.holds(queue_id, task_id):
+            raise bad_request(706, "Failed adding task to queue since task is already queued", task=task_id)
+        self._entries[queue_id][task_id] = stored(moment)
+        self._touch(queue_id, moment)
+
+    def leave(self, queue_id: str, task_id: str, moment: datetime) -> bool:
+        """Let a Task wait no more in a queue; whether it did."""
+        if not self.holds(queue_id, task_id):
+            return False
+        del self._entries[queue_id][task_id]
+        self._touch(queue_id, moment)
+        return True
+
+    def leave_all(self, task_id: str, moment: datetime) -> int:
+        """Let a Task wait nowhere; in how many queues it did."""
+        return sum(self.leave(queue_id, task_id, moment) for queue_id in self._queues)
+
+    def leave_others(self, queue_id: str, task_id: str, moment: datetime) -> None:
+        """Let a Task wait in no other queue than one."""
+        for other in self._queues:
+            if other != queue_id:
+                self.leave(other, task_id, moment)
+
+    def hand_out(self, queue_id: str, moment: datetime) -> Document | None:
+        """Take the next entry out of a queue, if there is one."""
+        entries = self._entries[queue_id]
+        task_id = next(iter(entries), None)
+        if task_id is None:
+            return None
+        added = entries.pop(task_id)
+        self._touch(queue_id, moment)
+        return {"task": task_id, "added": added}
+
+    def _with_entries(self, queue: Document) -> Document:
+        entries = [{"task": task, "added": added} for task, added in self._entries[queue["id"]].items()]
+        return {**queue, "entries": entries}
+
+    def _touch(self, queue_id: str, moment: datetime) -> None:
+        self._queues[queue_id]["last_update"] = stored(moment)
+
+
+class _TaskTable:
     """Tasks by id in order of creation, and by parent and project."""
 
     def __init__(self) -> None:
@@ -55,17 +201,7 @@ class TaskTable:
         del self._rank[task["id"]]
 
     def move(self, task: Document, group: str, owner: str | None) -> None:
-        """Give a Task another parent or project.
-
-        Parameters
-        ----------
-        task : dict
-            The Task.
-        group : str
-            ``parent`` or ``project``.
-        owner : str or None
-            The id of the new one; None for none.
-        """
+        """Give a Task another parent or project."""
         self._leave(group, task)
         if owner:
             task[group] = owner
@@ -74,20 +210,7 @@ class TaskTable:
         self._enter(group, task)
 
     def of(self, group: str, owners: Iterable[str]) -> list[Document]:
-        """The Tasks of some parents or projects, in order of creation.
-
-        Parameters
-        ----------
-        group : str
-            ``"parent"`` or ``"project"``.
-        owners : Iterable[str]
-            Their ids.
-
-        Returns
-        -------
-        list[dict]
-            The Tasks themselves, no copies.
-        """
+        """The Tasks of some parents or projects, in order of creation."""
         found = dict.fromkeys(one for owner in owners for one in self._groups[group].get(owner, ()))
         return self._in_order(found)
 
@@ -119,35 +242,35 @@ class Store:
         The server's time.
     authority : Authority
         Keys and tokens.
-    tasks : TaskTable
+    tasks : _TaskTable
         All Tasks.
     projects, workers, models : dict
         Documents by id, in order of creation.
-    queues : QueueTable
+    queues : _QueueTable
         All queues.
     enqueued_from : dict
         Task id → the status that it had when it was enqueued.
     scrolls : dict
         The id of a scroll → how many documents it has handed out.
-    events : EventLog
+    events : _EventLog
         What Tasks reported.
-    files : Files
-        What was uploaded.
+    files : dict
+        What Tasks uploaded, by path: artifacts, as the file server keeps them.
     """
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.authority = Authority(self.clock)
-        self.tasks = TaskTable()
+        self.tasks = _TaskTable()
         self.projects: dict[str, Document] = {}
         self.project_ids: dict[str, str] = {}
-        self.queues = QueueTable()
+        self.queues = _QueueTable()
         self.enqueued_from: dict[str, str] = {}
         self.scrolls: dict[str, int] = {}
         self.workers: dict[str, Document] = {}
         self.models: dict[str, Document] = {}
-        self.events = EventLog()
-        self.files = Files()
+        self.events = _EventLog()
+        self.files: dict[str, bytes] = {}
 
     @property
     def identity(self) -> Identity:
@@ -170,6 +293,13 @@ class Store:
         if queue_id not in self.queues:
             raise unknown_queue(queue_id, self.identity.company)
         return str(queue_id)
+
+    def note_activity(self, task: Document) -> None:
+        """Note that a Task was heard of, and for how many whole seconds it has run, if it runs."""
+        moment = self.now()
+        if task["status"] == "in_progress" and "started" in task:
+            task["active_duration"] = max(0, (moment - task["started"]) // timedelta(seconds=1))
+        self.touch(task, moment)
 
     def touch(self, task: Document, moment: datetime, *, update: bool = True) -> None:
         """Note that a Task was changed.

@@ -5,18 +5,20 @@ No recording covers these: they follow the published description of the API.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from hpo_widgets.testing.clearml_server.clock import stored
-from hpo_widgets.testing.clearml_server.documents import Document, new_id
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
-from hpo_widgets.testing.clearml_server.fields import Field
-from hpo_widgets.testing.clearml_server.queries import as_list, ordered, page_of, pattern, projected, selected_fields
-from hpo_widgets.testing.clearml_server.routing import Call, endpoint
+from hpo_widgets.testing.clearml_server.documents import (
+    Document,
+    as_list,
+    new_id,
+    ordered,
+    page_of,
+    pattern,
+    projected,
+    selected_fields,
+    stored,
+)
+from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
 from hpo_widgets.testing.clearml_server.tasks import sorted_tags
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MODEL = Field("model", str, required=True)
 _TASK = Field("task", str, required=True)
@@ -35,7 +37,7 @@ _WRITABLE = (
     "ready",
     "metadata",
 )
-MODEL_FIELDS = frozenset({*_WRITABLE, "id", "company", "user", "created", "last_update", "last_iteration"})
+_MODEL_FIELDS = frozenset({*_WRITABLE, "id", "company", "user", "created", "last_update", "last_iteration"})
 
 
 def _model(call: Call, model_id: str) -> Document:
@@ -89,7 +91,7 @@ def get_by_id(call: Call) -> Document:
 def get_all(call: Call) -> Document:
     """The models that a request asks for."""
     data = call.data
-    fields = selected_fields(data, MODEL_FIELDS)
+    fields = selected_fields(data, _MODEL_FIELDS)
     found = list(call.store.models.values())
     for filter_name in ("id", "task", "project"):
         if data.get(filter_name):
@@ -98,7 +100,7 @@ def get_all(call: Call) -> Document:
     if data.get("name"):
         expression = pattern(data["name"])
         found = [model for model in found if expression.search(model["name"])]
-    return {"models": projected(page_of(ordered(found, data.get("order_by"), MODEL_FIELDS), data), fields)}
+    return {"models": projected(page_of(ordered(found, data.get("order_by"), _MODEL_FIELDS), data), fields)}
 
 
 @endpoint("models.edit", [_MODEL])
@@ -110,28 +112,11 @@ def edit(call: Call) -> Document:
 @endpoint("tasks.add_or_update_model", [_TASK, _MODEL, Field("name", str), Field("type", str)], since=(2, 13))
 def add_or_update_model(call: Call) -> Document:
     """A Task takes in or puts out a model."""
-    task = call.store.task(call.data["task"])
+    task = call.task
     _model(call, call.data["model"])
     name = call.data.get("name") or call.data["model"]
-    _attach(task, call.data.get("type") or "output", {"name": name, "model": call.data["model"]})
+    side = call.data.get("type") or "output"
+    others = [one for one in task["models"][side] if one["name"] != name]
+    task["models"] = {**task["models"], side: [*others, {"name": name, "model": call.data["model"]}]}
     call.store.touch(task, call.store.now())
     return {"updated": 1}
-
-
-def _attach(task: Document, side: str, entry: Document) -> None:
-    others = [one for one in task["models"][side] if one["name"] != entry["name"]]
-    task["models"] = {**task["models"], side: [*others, entry]}
-
-
-def _each(call: Call, tags: Callable[[Document], set[str]], result: Document) -> Document:
-    succeeded, failed = [], []
-    for model_id in call.data["ids"]:
-        try:
-            model = _model(call, model_id)
-        except ApiError as error:
-            problem = {"codes": [error.code, error.subcode], "msg": error.message, "data": {}}
-            failed.append({"id": model_id, "error": problem})
-        else:
-            model["system_tags"] = sorted(tags(model))
-            succeeded.append({"id": model_id, **result})
-    return {"succeeded": succeeded, "failed": failed}

@@ -1,26 +1,101 @@
-"""``projects``: create, find, change and delete them."""
+"""Projects, a tree by their names, which slashes divide; ``projects``: create, find, change and delete them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
-from hpo_widgets.testing.clearml_server.fields import Field
-from hpo_widgets.testing.clearml_server.projects import cleaned_name, make_project, project_named
-from hpo_widgets.testing.clearml_server.queries import (
+from hpo_widgets.testing.clearml_server.documents import (
+    Document,
     as_list,
+    new_id,
     ordered,
     page_of,
     pattern,
     projected,
     selected_fields,
+    stored,
 )
-from hpo_widgets.testing.clearml_server.routing import Call, endpoint
+from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
+from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
     from hpo_widgets.testing.clearml_server.documents import Document
+    from hpo_widgets.testing.clearml_server.store import Store
 
-PROJECT_FIELDS = frozenset(
+_FEATURED = 9999
+
+
+def project_named(store: Store, name: str) -> Document | None:
+    """The project of a full name, if there is one.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    name : str
+        The full name.
+
+    Returns
+    -------
+    dict or None
+        The project; None when there is none.
+    """
+    return store.projects.get(store.project_ids.get(name, ""))
+
+
+def make_project(store: Store, name: str, description: str = "", **values: object) -> Document:
+    """Make a project, and those above it that are missing.
+
+    Parameters
+    ----------
+    store : Store
+        Where.
+    name : str
+        The full name, which no project has yet.
+    description : str, default ""
+        What it is about.
+    **values
+        Other fields.
+
+    Returns
+    -------
+    dict
+        The project.
+    """
+    above, slash, basename = name.rpartition("/")
+    parent = None
+    if slash:
+        parent = project_named(store, above) or make_project(store, above)
+    moment = stored(store.now())
+    project: Document = {
+        "id": new_id(),
+        "company": store.identity.company,
+        "user": store.identity.user,
+        "name": name,
+        "basename": basename,
+        "description": description,
+        "created": moment,
+        "tags": [],
+        "system_tags": [],
+        "last_update": moment,
+        "featured": _FEATURED,
+        "path": [],
+        **values,
+    }
+    if parent is not None:
+        project["parent"] = parent["id"]
+        project["path"] = [*parent["path"], parent["id"]]
+    store.projects[project["id"]] = project
+    store.project_ids[name] = project["id"]
+    return project
+
+
+def cleaned_name(name: str) -> str:
+    """A name without slashes and blanks at its ends."""
+    return "/".join(part.strip() for part in name.split("/") if part.strip())
+
+
+_PROJECT_FIELDS = frozenset(
     {
         "id",
         "company",
@@ -81,7 +156,7 @@ def _project(call: Call) -> Document:
 def get_all(call: Call) -> Document:
     """The projects that a request asks for."""
     data = call.data
-    fields = selected_fields(data, PROJECT_FIELDS)
+    fields = selected_fields(data, _PROJECT_FIELDS)
     found = list(call.store.projects.values())
     if data.get("id"):
         ids = set(as_list(data["id"]))
@@ -94,7 +169,7 @@ def get_all(call: Call) -> Document:
         found = [project for project in found if project.get("parent") in parents]
     if data.get("shallow_search"):
         found = [project for project in found if "parent" not in project]
-    found = page_of(ordered(found, data.get("order_by"), PROJECT_FIELDS), data)
+    found = page_of(ordered(found, data.get("order_by"), _PROJECT_FIELDS), data)
     if not fields:
         # Only one project alone tells its path.
         return {"projects": [{name: project[name] for name in project if name != "path"} for project in found]}

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.clock import stored
-from hpo_widgets.testing.clearml_server.documents import Document, new_id
-from hpo_widgets.testing.clearml_server.errors import bad_request
-from hpo_widgets.testing.clearml_server.fields import Field
-from hpo_widgets.testing.clearml_server.queries import (
+from hpo_widgets.testing.clearml_server.documents import (
+    Document,
     as_list,
+    new_id,
     ordered,
     page_of,
     pattern,
     projected,
     selected_fields,
+    stored,
 )
-from hpo_widgets.testing.clearml_server.queueing import DEFAULT_QUEUE
-from hpo_widgets.testing.clearml_server.routing import Call, Version, endpoint
-from hpo_widgets.testing.clearml_server.states import CREATED, QUEUED, change
-from hpo_widgets.testing.clearml_server.tasks import check_name
+from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server.routing import Call, Field, Version, endpoint
+from hpo_widgets.testing.clearml_server.store import DEFAULT_QUEUE
+from hpo_widgets.testing.clearml_server.tasks import CREATED, QUEUED, change, check_name
 
 if TYPE_CHECKING:
     from hpo_widgets.testing.clearml_server.store import Store
 
 SINCE = (2, 4)
 QUEUE = Field("queue", str, required=True)
-QUEUE_FIELDS = frozenset(
+_QUEUE_FIELDS = frozenset(
     {
         "id",
         "name",
@@ -119,7 +118,7 @@ def get_by_id(call: Call) -> Document:
 @endpoint("queues.get_all", since=SINCE)
 def get_all(call: Call) -> Document:
     """The queues that a request asks for."""
-    return {"queues": projected(_matching(call), selected_fields(call.data, QUEUE_FIELDS))}
+    return {"queues": projected(_matching(call), selected_fields(call.data, _QUEUE_FIELDS))}
 
 
 def _matching(call: Call) -> list[Document]:
@@ -134,7 +133,7 @@ def _matching(call: Call) -> list[Document]:
     for name in ("tags", "system_tags"):
         wanted = set(as_list(data.get(name) or []))
         found = [queue for queue in found if not wanted or wanted & set(queue[name])]
-    return page_of(ordered(found, data.get("order_by"), QUEUE_FIELDS), data)
+    return page_of(ordered(found, data.get("order_by"), _QUEUE_FIELDS), data)
 
 
 def _of_version(queue: Document, version: Version) -> Document:
