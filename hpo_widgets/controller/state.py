@@ -121,7 +121,9 @@ class SearchState:
         seconds = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
-        self.seen = {tuple(point) for point in bulk["parameters"]}
+        points = bulk["parameters"].astype(object)
+        points[np.isnan(bulk["parameters"])] = None
+        self.seen = set(map(tuple, points.tolist()))
         in_epoch = bulk["epoch"] == self.epochs.number
         self.num_draws = int(bulk["draw"][in_epoch].max()) + 1 if in_epoch.any() else 0
         has_failed = bulk["state"] == TrialState.FAILED

@@ -24,7 +24,15 @@ from hpo_widgets.journal.connection import (
 )
 from hpo_widgets.journal.errors import JournalDamaged, JournalError, damaged, explain
 from hpo_widgets.journal.presence import identity, write_backup
-from hpo_widgets.journal.rows import LATEST, BulkColumns, decode_columns, decode_row, decode_trials, join_columns
+from hpo_widgets.journal.rows import (
+    LATEST,
+    BulkColumns,
+    decode_columns,
+    decode_row,
+    decode_trials,
+    join_columns,
+    running_records,
+)
 from hpo_widgets.journal.state import read_state
 from hpo_widgets.trials import TrialState
 
@@ -192,7 +200,7 @@ class JournalReader:
         """Read the ids of jobs by the number of their trial; empty for a search on one machine."""
         with self._reading() as connection:
             # The id is the last of the fields; where there is none it is null.
-            rows = connection.execute("SELECT * FROM trials WHERE data NOT LIKE '%,null]' ORDER BY number").fetchall()
+            rows = connection.execute("SELECT * FROM trials WHERE more NOT LIKE '%,null]' ORDER BY number").fetchall()
         found = decode_trials(rows, self.path)
         return {stored.row.number: stored.row.job for stored in found if stored.row.job is not None}
 
@@ -545,8 +553,8 @@ def read_running(connection: sqlite3.Connection, totals: Totals, path: Path) -> 
     JournalDamaged
         When rows are missing or not as they were written.
     """
-    rows = [stored.row for page in _read_pages(connection, totals, path) for stored in decode_trials(page, path)]
-    return [row for row in rows if row.state == TrialState.RUNNING]
+    running = [record for page in _read_pages(connection, totals, path) for record in running_records(page, path)]
+    return [stored.row for stored in decode_trials(running, path)]
 
 
 def _read_pages(connection: sqlite3.Connection, totals: Totals, path: Path) -> Iterator[list[Record]]:

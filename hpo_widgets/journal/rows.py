@@ -1,25 +1,26 @@
-"""How rows become checked JSON text and come back, one by one and in bulk."""
+"""How rows become checked bytes and come back, one by one and in bulk.
+
+The numbers of a trial are a record of fixed layout (`TRIAL_HEAD`, then values, iterations and the point), which NumPy
+reads for all trials at once; everything else is JSON text.
+"""
 
 from __future__ import annotations
 
 import json
-from itertools import chain
+import struct
 from json import encoder as json_encoder
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from zlib import crc32
 
 import numpy as np
 
 from hpo_widgets.journal.errors import JournalDamaged, damaged
-from hpo_widgets.journal.schema import TRIALS, checksum
+from hpo_widgets.journal.schema import TRIALS, checksum, checksum_seed
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-KeyedRow = tuple[int, bytes, int]
-"""A row of any table but ``trials``: key, text, checksum."""
 
 LATEST = 1e11
 """Times are at most so many seconds from 1970: some 3,000 years."""
@@ -29,7 +30,7 @@ Record = tuple[int, bytes, bytes, int]
 
 ArrayName = Literal[
     "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "manual",
-    "draw", "last_iteration",
+    "draw", "last_iteration", "parameters",
 ]  # fmt: skip
 
 
@@ -39,7 +40,7 @@ class BulkColumns(TypedDict):
     ``state`` uint8, ``epoch`` int32, ``values`` (n, k) float64 with NaN where there is none, ``iteration``
     (n, k) int64 with -1, ``started`` and ``ended`` float64 Unix seconds with NaN, ``duration`` float64 seconds with
     NaN, ``worker`` int16 with -1, ``archived`` and ``manual`` bool, ``draw`` and ``last_iteration`` int64 with -1,
-    ``parameters`` a list of ``Space.encode`` lists.
+    ``parameters`` (n, p) float64, what ``Space.encode`` gives for each trial, with NaN for None.
     """
 
     number: np.ndarray
@@ -55,7 +56,7 @@ class BulkColumns(TypedDict):
     manual: np.ndarray
     draw: np.ndarray
     last_iteration: np.ndarray
-    parameters: list[list[Any]]
+    parameters: np.ndarray
 
 
 class StoredTrial(NamedTuple):
@@ -114,7 +115,7 @@ def _make_encoder() -> Callable[[object], str]:
 encode = _make_encoder()
 
 
-def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> tuple[int, str, str, int]:
+def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> tuple[int, bytes, str, int]:
     """Encode a trial for the table ``trials``.
 
     Parameters
@@ -135,40 +136,30 @@ def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> 
         When something in it is not of its type.
     """
     number = int(row.number)
-    for entry in row.parameters:
-        if type(entry) not in _ENTRIES and not isinstance(entry, np.number | np.bool_):
-            raise TypeError(f"A point is a list of numbers and None, got {row.parameters!r} for trial {number}.")
-    values, iterations = row.values, row.iteration
-    epoch, worker, draw, last_iteration = int(row.epoch), int(row.worker), int(row.draw), int(row.last_iteration)
-    if not (0 <= epoch < 2**31 and -1 <= worker < 2**15 and -1 <= draw < 2**62 and abs(last_iteration) < 2**62):
-        raise ValueError(f"Trial {number} has a number that is out of range: {row!r:.500}")
-    data = encode((
-        sequence,
-        int(row.state),
-        epoch,
-        row.parameters,
-        None if values is None else [None if value is None else float(value) for value in values],
-        None if iterations is None else [None if at is None else int(at) for at in iterations],
-        _time(row.started),
-        _time(row.ended),
-        _time(row.duration),
-        worker,
-        int(bool(row.archived)),
-        int(bool(row.manual)),
-        draw,
-        last_iteration,
-        None if row.job is None else printable(row.job),
-    ))  # fmt: skip
-    more = encode((None if row.error is None else printable(row.error), row.summary, curve, int(has_output)))
-    return number, data, more, checksum(TRIALS, number, data.encode(), more.encode())
+    values, iterations, point = row.values or (), row.iteration or (), row.parameters
+    if len(values) != len(iterations):
+        raise ValueError(f"Trial {number} has {len(values)} values and {len(iterations)} iterations.")
+    try:
+        data = struct.pack(
+            f"{_RECORD_FORMAT}{len(values)}d{len(iterations)}q{len(point)}d",
+            sequence, row.draw, row.last_iteration, _time(row.started), _time(row.ended), _time(row.duration),
+            row.epoch, row.worker, row.state, bool(row.archived) | bool(row.manual) << 1, len(values), len(point),
+            *[NAN if value is None else value for value in values],
+            *[-1 if at is None else at for at in iterations],
+            *[NAN if entry is None else entry for entry in point],
+        )  # fmt: skip
+    except struct.error as error:
+        raise TypeError(
+            f"Trial {number} holds something else than numbers, or one out of range: {row!r:.500}"
+        ) from error
+    said, job = (None if text is None else printable(text) for text in (row.error, row.job))
+    more = encode((said, row.summary, curve, int(has_output), job))
+    return number, data, more, checksum(TRIALS, number, data, more.encode())
 
 
-def _time(seconds: float) -> float | None:
-    """Return seconds as they are kept: null while unknown, which is parsed quicker than NaN."""
-    seconds = float(seconds)
-    if seconds != seconds:  # noqa: PLR0124 -- NaN
-        return None
-    if not abs(seconds) <= LATEST:
+def _time(seconds: float) -> float:
+    """Return seconds as they are kept, which are no more than `LATEST`; NaN while unknown."""
+    if abs(seconds) > LATEST:
         raise ValueError(f"{seconds} seconds are no time that a trial can have.")
     return seconds
 
@@ -195,30 +186,48 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
     """
     if not records:
         return []
-    _check_records(records, path)
-    fields = _parse([record[1] for record in records], path)
+    heads = _check_records(records, path)
     more = _parse([record[2] for record in records], path)
     try:
-        _check_columns(list(zip(*fields, strict=True)))
         _check_more(list(zip(*more, strict=True)))
         return [
-            StoredTrial(
-                TrialRow(
-                    record[0], state, epoch, point, values, iterations, NAN if started is None else started,
-                    NAN if ended is None else ended, worker, bool(archived), bool(manual), draw, error, summary, job,
-                    NAN if duration is None else duration, last_iteration,
-                ),
-                sequence,
-                curve,
-                bool(has_output),
-            )
-            for record, (
-                sequence, state, epoch, point, values, iterations, started, ended, duration, worker, archived, manual,
-                draw, last_iteration, job,
-            ), (error, summary, curve, has_output) in zip(records, fields, more, strict=True)
-        ]  # fmt: skip
+            _stored_trial(*record[:2], head, *rest)
+            for record, head, rest in zip(records, heads.tolist(), more, strict=True)
+        ]
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise _odd_trial(path, error) from error
+
+
+def _stored_trial(
+    number: int,
+    data: bytes,
+    head: tuple[Any, ...],
+    error: str | None,
+    summary: dict[str, list[float]] | None,
+    curve: int,
+    has_output: int,
+    job: str | None,
+) -> StoredTrial:
+    """Make a trial of its checked record and of the fields of ``more``."""
+    (
+        sequence, draw, last_iteration, started, ended, duration, epoch, worker, state, flags, num_objectives,
+        num_parameters,
+    ) = head  # fmt: skip
+    body = struct.unpack_from(f"<{num_objectives}d{num_objectives}q{num_parameters}d", data, TRIAL_HEAD.itemsize)
+    values, iterations = body[:num_objectives], body[num_objectives : 2 * num_objectives]
+    # The one NaN of ours, so that rows that are alike are equal.
+    started, ended, duration = (NAN if seconds != seconds else seconds for seconds in (started, ended, duration))  # noqa: PLR0124
+    row = TrialRow(
+        number, state, epoch, _with_none(body[2 * num_objectives :]), _with_none(values) or None,
+        [None if at == -1 else at for at in iterations] or None, started, ended, worker, bool(flags & 1),
+        bool(flags & 2), draw, error, summary, job, duration, last_iteration,
+    )  # fmt: skip
+    return StoredTrial(row, sequence, curve, bool(has_output))
+
+
+def _with_none(numbers: Sequence[float]) -> list[float | None]:
+    """Put None for NaN."""
+    return [None if number != number else number for number in numbers]  # noqa: PLR0124 -- NaN
 
 
 def decode_columns(records: Sequence[Record], num_objectives: int | None, path: Path) -> BulkColumns:
@@ -238,32 +247,46 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
     BulkColumns
         One array a column; the first axis is the trial.
     """
-    _check_records(records, path)
-    fields = _parse([record[1] for record in records], path)
-    try:
-        columns = list(zip(*fields, strict=True)) if fields else [()] * _NUM_FIELDS
-        arrays = _check_columns(columns)
-        values, iterations = columns[4], columns[5]
-        if num_objectives is None:
-            num_objectives = max((len(value) for value in values if value is not None), default=1) or 1
-        return {
-            "number": np.array([record[0] for record in records], dtype=np.int64),
-            "state": arrays[1].astype(np.uint8),
-            "epoch": arrays[2].astype(np.int32),
-            "values": _matrix(values, num_objectives, np.dtype(np.float64), NAN),
-            "iteration": _matrix(iterations, num_objectives, np.dtype(np.int64), -1),
-            "started": arrays[6],
-            "ended": arrays[7],
-            "duration": arrays[8],
-            "worker": arrays[9].astype(np.int16),
-            "archived": arrays[10].astype(np.bool_),
-            "manual": arrays[11].astype(np.bool_),
-            "draw": arrays[12].astype(np.int64),
-            "last_iteration": arrays[13].astype(np.int64),
-            "parameters": list(columns[3]),
-        }
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise _odd_trial(path, error) from error
+    heads = _check_records(records, path)
+    count = len(heads)
+    if num_objectives is None:
+        num_objectives = int(heads["num_objectives"].max(initial=1))
+    num_parameters = int(heads["num_parameters"].max(initial=0))
+    reported = heads["num_objectives"] > 0
+    if (heads["num_objectives"][reported] != num_objectives).any() or (heads["num_parameters"] != num_parameters).any():
+        raise damaged(path, "its trials differ in the number of objectives or parameters")
+    values = np.full((count, num_objectives), NAN)
+    iteration = np.full((count, num_objectives), -1, dtype=np.int64)
+    size, width = TRIAL_HEAD.itemsize, 8 * num_objectives
+    bodies = [
+        record[1][size : size + 2 * width] for record, has_values in zip(records, reported, strict=True) if has_values
+    ]
+    body = np.frombuffer(b"".join(bodies), dtype="<i8").reshape(len(bodies), 2 * num_objectives)
+    values[reported] = body[:, :num_objectives].view("<f8")
+    iteration[reported] = body[:, num_objectives:]
+    points = b"".join([record[1][-8 * num_parameters :] for record in records]) if num_parameters else b""
+    return {
+        "number": np.array([record[0] for record in records], dtype=np.int64),
+        "state": heads["state"].copy(),
+        "epoch": heads["epoch"].astype(np.int32),
+        "values": values,
+        "iteration": iteration,
+        "started": heads["started"].astype(np.float64),
+        "ended": heads["ended"].astype(np.float64),
+        "duration": heads["duration"].astype(np.float64),
+        "worker": heads["worker"].astype(np.int16),
+        "archived": (heads["flags"] & 1).astype(np.bool_),
+        "manual": (heads["flags"] & 2).astype(np.bool_),
+        "draw": heads["draw"].astype(np.int64),
+        "last_iteration": heads["last_iteration"].astype(np.int64),
+        "parameters": np.frombuffer(points, dtype="<f8").astype(np.float64).reshape(count, num_parameters),
+    }
+
+
+def running_records(records: Sequence[Record], path: Path) -> list[Record]:
+    """Check rows of the table ``trials`` and return those of trials that run."""
+    heads = _check_records(records, path)
+    return [records[index] for index in np.flatnonzero(heads["state"] == TrialState.RUNNING).tolist()]
 
 
 def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
@@ -286,7 +309,7 @@ def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
         "manual": joined("manual"),
         "draw": joined("draw"),
         "last_iteration": joined("last_iteration"),
-        "parameters": [point for part in parts for point in part["parameters"]],
+        "parameters": joined("parameters"),
     }
 
 
@@ -353,32 +376,49 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-_ENTRIES = frozenset({float, int, bool, type(None)})
-"""Types of what a point holds."""
+TRIAL_HEAD = np.dtype([
+    ("sequence", "<i8"), ("draw", "<i8"), ("last_iteration", "<i8"), ("started", "<f8"), ("ended", "<f8"),
+    ("duration", "<f8"), ("epoch", "<i4"), ("worker", "<i2"), ("state", "u1"), ("flags", "u1"),
+    ("num_objectives", "<u2"), ("num_parameters", "<u2"),
+])  # fmt: skip
+"""How the ``data`` of a trial begins; ``flags`` has archived as bit 0, enqueued by hand as bit 1. Then come the values
+(float64), their iterations (int64) and the point (float64); the first two are left out while nothing was reported."""
 
-_NUM_FIELDS = 15
-_INTEGERS = {
-    0: (0, 2**53),
-    1: (0, len(TrialState)),
-    2: (0, 2**31),
-    9: (-1, 2**15),
-    10: (0, 2),
-    11: (0, 2),
-    12: (-1, 2**62),
-    13: (-(2**62), 2**62),
-}
-"""Position in ``data`` of whole numbers, with the lowest and what is above the highest."""
-_FLOATS = (6, 7, 8)
+_RECORD_FORMAT = "<qqqdddihBBHH"
+"""`TRIAL_HEAD` in the words of `struct`."""
 
 
-def _check_records(records: Sequence[Record], path: Path) -> None:
-    """Compare all checksums."""
+def _check_records(records: Sequence[Record], path: Path) -> np.ndarray:
+    """Compare all checksums and check the numbers that each record begins with; returns them as `TRIAL_HEAD`."""
     try:
-        wrong = [number for number, data, more, crc in records if checksum(TRIALS, number, data, more) != crc]
+        wrong = [
+            number
+            for number, data, more, crc in records
+            if crc32(more, crc32(data, checksum_seed(TRIALS, number))) != crc
+        ]
     except TypeError as error:
         raise damaged(path, "a trial is no text") from error
     if wrong:
         raise damaged(path, f"trial {wrong[0]} was changed since it was written")
+    size = TRIAL_HEAD.itemsize
+    joined = b"".join([record[1][:size] for record in records])
+    if len(joined) != size * len(records):
+        raise damaged(path, "a trial is cut off")
+    heads = np.frombuffer(joined, dtype=TRIAL_HEAD)
+    lengths = np.fromiter([len(record[1]) for record in records], np.int64, len(records))
+    times = np.stack([heads[name] for name in ("started", "ended", "duration")])
+    if (
+        (lengths != size + 16 * heads["num_objectives"].astype(np.int64) + 8 * heads["num_parameters"]).any()
+        or (heads["sequence"] < 0).any()
+        or (heads["draw"] < -1).any()
+        or (heads["epoch"] < 0).any()
+        or (heads["worker"] < -1).any()
+        or (heads["state"] >= len(TrialState)).any()
+        or (heads["flags"] > 3).any()
+        or (np.abs(times) > LATEST).any()
+    ):
+        raise damaged(path, "a trial is not as a journal has it (a number is out of range)")
+    return heads
 
 
 def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
@@ -392,65 +432,22 @@ def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
     return decoded  # type: ignore[no-any-return]
 
 
-def _check_columns(columns: Sequence[Sequence[Any]]) -> dict[int, np.ndarray]:
-    """Check types and ranges of all fields of ``data``; returns the columns of numbers by position."""
-    if len(columns) != _NUM_FIELDS:
-        raise ValueError("it has other fields")
-    arrays = {}
-    for position, (lowest, above) in _INTEGERS.items():
-        column = columns[position]
-        if not set(map(type, column)) <= {int} or (column and not lowest <= min(column) <= max(column) < above):
-            raise ValueError("a number is out of range")
-        arrays[position] = np.fromiter(column, np.int64, len(column))
-    for position in _FLOATS:
-        if not set(map(type, columns[position])) <= {float, type(None)}:
-            raise TypeError("a time is no number")
-        array = arrays[position] = np.array(columns[position], dtype=np.float64)
-        if (np.abs(array) > LATEST).any():
-            raise ValueError("a time is out of range")
-    for position, types in ((3, {list}), (4, {list, type(None)}), (5, {list, type(None)}), (14, {str, type(None)})):
-        if not set(map(type, columns[position])) <= types:
-            raise TypeError("a list is missing")
-    _check_entries(columns[3], _ENTRIES)
-    _check_entries(columns[4], {float, type(None)})
-    _check_entries(columns[5], {int, type(None)})
-    return arrays
-
-
-def _check_entries(lists: Iterable[Sequence[Any] | None], types: AbstractSet[object]) -> None:
-    """Check the types of what lists hold."""
-    if not set(map(type, chain.from_iterable(filter(None, lists)))) <= types:
-        raise TypeError("a list holds something else than numbers")
-
-
 def _check_more(columns: Sequence[Sequence[Any]]) -> None:
     """Check the fields of ``more``."""
-    errors, summaries, curves, outputs = columns
-    if not set(map(type, errors)) <= {str, type(None)} or not set(map(type, summaries)) <= {dict, type(None)}:
-        raise TypeError("its error or its summary is of another type")
+    errors, summaries, curves, outputs, jobs = columns
+    if not set(map(type, (*errors, *jobs))) <= {str, type(None)} or not set(map(type, summaries)) <= {dict, type(None)}:
+        raise TypeError("its error, its job or its summary is of another type")
     for summary in summaries:
         for entries in (summary or {}).values():
             if type(entries) is not list or len(entries) != _NUM_SUMMARY:
                 raise TypeError("its summary is of another form")
-            _check_entries([entries], {float, int})
+            if not set(map(type, entries)) <= {float, int}:
+                raise TypeError("its summary holds something else than numbers")
     if not set(map(type, (*curves, *outputs))) <= {int}:
         raise TypeError("a key is no whole number")
 
 
 _NUM_SUMMARY = 7
-
-
-def _matrix(lists: Sequence[Sequence[Any] | None], width: int, dtype: np.dtype, empty: float) -> np.ndarray:
-    """Make an (n, width) array of lists that may be None or hold None."""
-    if not {len(item) for item in lists if item is not None} <= {width}:
-        raise ValueError("a trial has another number of objectives")
-    if width == 1:
-        firsts = [None if item is None else item[0] for item in lists]
-        flat = [empty if first is None else first for first in firsts]
-        return np.array(flat, dtype=dtype).reshape(len(lists), 1)
-    missing = [empty] * width
-    full = [missing if item is None else [empty if entry is None else entry for entry in item] for item in lists]
-    return np.array(full, dtype=dtype).reshape(len(lists), width)
 
 
 def _odd_trial(path: Path, error: Exception) -> JournalDamaged:

@@ -1,8 +1,8 @@
 """The tables of a journal, and whether a file holds exactly them, in the version that is known.
 
-Every table has an integer key and one or two JSON texts, with a checksum over key and texts (`checksum`). There is no
-other index, and ``state`` says how many rows each table has: a row that is lost, doubled or changed is noticed by
-whoever reads it.
+Every table has an integer key and a JSON text, ``trials`` a record of numbers too, with a checksum over all of them
+(`checksum`). There is no other index, and ``state`` says how many rows each table has: a row that is lost, doubled or
+changed is noticed by whoever reads it.
 
 ``state``
     One row, renewed by every write: the owner (`hpo_widgets.journal.lease`), the sequence number of the last write and
@@ -10,8 +10,8 @@ whoever reads it.
 ``header``
     One row: search id and what the search is.
 ``trials``
-    By trial number. ``data`` is what columns need, ``more`` the rest, with the key of the trial's newest row in
-    ``scalars`` and whether it has a row in ``outputs``.
+    By trial number. ``data`` is what columns need (see `hpo_widgets.journal.rows`), ``more`` the rest as JSON, with the
+    key of the trial's newest row in ``scalars`` and whether it has a row in ``outputs``.
 ``metrics``
     Title and series by the number that stands for them in ``scalars``.
 ``scalars``
@@ -55,7 +55,7 @@ _NUM_TABLES = 8
 TABLES = (
     "CREATE TABLE state (id INTEGER PRIMARY KEY, token TEXT, data TEXT NOT NULL, crc INTEGER NOT NULL)",
     "CREATE TABLE header (id INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
-    "CREATE TABLE trials (number INTEGER PRIMARY KEY, data TEXT NOT NULL, more TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE trials (number INTEGER PRIMARY KEY, data BLOB NOT NULL, more TEXT NOT NULL, crc INTEGER NOT NULL)",
     "CREATE TABLE metrics (id INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
     "CREATE TABLE scalars (key INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
     "CREATE TABLE outputs (number INTEGER PRIMARY KEY, data TEXT NOT NULL, crc INTEGER NOT NULL)",
@@ -74,14 +74,19 @@ def checksum(table: int, key: int, data: bytes, more: bytes = b"") -> int:
     key : int
         The row's key.
     data, more : bytes
-        Its texts.
+        Its contents.
 
     Returns
     -------
     int
         The CRC-32 that the row's column ``crc`` holds.
     """
-    return crc32(more, crc32(data, (key * _NUM_TABLES + table) & 0xFFFFFFFF))
+    return crc32(more, crc32(data, checksum_seed(table, key)))
+
+
+def checksum_seed(table: int, key: int) -> int:
+    """Return what the checksum of a row begins with."""
+    return (key * _NUM_TABLES + table) & 0xFFFFFFFF
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

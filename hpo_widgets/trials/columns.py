@@ -194,11 +194,8 @@ class TrialColumns:
             reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
             self._seconds[numbers] = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
             self._last_iteration[numbers] = bulk["last_iteration"]
-            points = bulk["parameters"]
-            for index, column in enumerate(self._parameters):
-                absent = -1 if self._is_choice[index] else NAN
-                values = [point[index] for point in points]
-                column[numbers] = [absent if value is None else value for value in values]
+            for column, given, is_choice in zip(self._parameters, bulk["parameters"].T, self._is_choice, strict=True):
+                column[numbers] = np.where(np.isnan(given), -1, given) if is_choice else given
             states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
             self._counts = states.tolist()
 

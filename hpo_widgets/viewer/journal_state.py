@@ -9,6 +9,8 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpo_widgets.journal import reported_as_damage
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
@@ -92,14 +94,17 @@ class JournalState:
         """Raise as `check_row` does, for all trials at once."""
         names = self.declared_space.columns
         points = columns["parameters"]
-        if not set(map(len, points)) <= {len(names)}:
+        if not len(points):
+            return
+        if points.shape[1] != len(names):
             raise ValueError("a point has another number of parameters")
         if columns["values"].shape[1] != len(self.objectives):
             raise ValueError("the trials have another number of objectives")
         for index, column in enumerate(names):
             if column.labels is not None:
-                chosen = {point[index] for point in points}
-                if not chosen <= {None, *range(len(column.labels))}:
+                chosen = points[:, index]
+                chosen = chosen[~np.isnan(chosen)]
+                if not np.isin(chosen, np.arange(len(column.labels))).all():
                     raise ValueError(f"{column.name!r} has no such choice")
 
     def status(self, *, owner_is_alive: bool) -> SearchStatus:

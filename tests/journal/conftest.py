@@ -11,23 +11,38 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpo_widgets.journal import Journal, TrialRow, new_search_id, schema
+from hpo_widgets.journal.rows import TRIAL_HEAD
 
 ROOT = Path(__file__).parents[2]
 
 
 def rewrite(path, table, key, change, column="data"):
-    """Replace the text of a row by what ``change`` makes of its value, with a checksum that fits."""
+    """Replace a row's content by what ``change`` makes of its value, or of its bytes, with a checksum that fits."""
     number = getattr(schema, table.upper())
     with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
         key_name = vandal.execute(f"SELECT name FROM pragma_table_info('{table}') WHERE pk").fetchone()[0]
-        (text,) = vandal.execute(f"SELECT {column} FROM {table} WHERE {key_name} = ?", (key,)).fetchone()
-        value = change(json.loads(text))
+        (found,) = vandal.execute(f"SELECT {column} FROM {table} WHERE {key_name} = ?", (key,)).fetchone()
+        value = change(found if isinstance(found, bytes) else json.loads(found))
         new = value if isinstance(value, bytes | int | None) else json.dumps(value)
         vandal.execute(f"UPDATE {table} SET {column} = ? WHERE {key_name} = ?", (new, key))
         reseal(vandal, table, number, key_name)
+
+
+def rewrite_trial(path, number, **fields):
+    """Change numbers of a trial's record; ``body`` are the bytes after the fixed part."""
+
+    def change(record):
+        head = np.frombuffer(record[: TRIAL_HEAD.itemsize], TRIAL_HEAD).copy()
+        body = fields.pop("body", record[TRIAL_HEAD.itemsize :])
+        for name, value in fields.items():
+            head[name] = value
+        return head.tobytes() + body
+
+    rewrite(path, "trials", number, change)
 
 
 def reseal(vandal, table, number, key_name):

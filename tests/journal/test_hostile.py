@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 import sqlite3
+import struct
 from contextlib import closing
 
 import pytest
@@ -17,7 +19,7 @@ from hpo_widgets import (
 )
 from hpo_widgets.journal import Journal, JournalDamaged, JournalVersionError
 from hpo_widgets.viewer import SearchViewer
-from tests.journal.conftest import rewrite
+from tests.journal.conftest import rewrite, rewrite_trial
 
 
 def objective(x, kind):
@@ -110,14 +112,14 @@ def without(name):
     return header(lambda found: {key: value for key, value in found.items() if key != name})
 
 
-def trial(position, value, number=2):
-    """Set a field of a trial's ``data``."""
+def trial(number=2, **fields):
+    """Change numbers of a trial."""
+    return lambda path: rewrite_trial(path, number, **fields)
 
-    def change(fields):
-        fields[position] = value
-        return fields
 
-    return lambda path: rewrite(path, "trials", number, change)
+def body(*numbers):
+    """Change what follows the fixed part of a trial: its value, its iteration and its point."""
+    return trial(body=struct.pack("<dq" + "d" * (len(numbers) - 2), *numbers))
 
 
 def more(position, value):
@@ -211,24 +213,32 @@ DAMAGE = {
     "a header that is a pickle": text("header", 1, b"\x80\x04K\x01."),
     "a header that is no text": sql("UPDATE header SET data = 5"),
     "a header twice": sql("INSERT INTO header SELECT 2, data, crc FROM header"),
-    **{f"field {position} of a trial is {value!r:.20}": trial(position, value) for position, value in (
-        (0, -1), (0, "1"), (1, 6), (1, -1), (1, "done"), (1, 2.5), (1, None), (2, -1), (2, 2**40), (3, None),
-        (3, "abc"), (3, [0.5]), (3, [0.5, 1, 2]), (3, ["x", 0]), (3, [[0.5], 0]), (3, [0.5, 7]), (3, [0.5, -1]),
-        (3, [0.5, 10**30]), (3, {}), (4, 1.0), (4, ["x"]), (4, [1, 2]), (4, []), (4, [[]]), (5, ["x"]), (5, [0.5]),
-        (5, [2**80]),
-        (6, "now"), (6, 1e300), (7, True), (7, []), (8, 10**400), (9, 10**6), (10, 2), (11, None), (12, -5),
-        (13, 2**70), (14, 5),
+    **{f"{name} of a trial is {value}": trial(**{name: value}) for name, value in (
+        ("sequence", -1), ("state", 6), ("state", 255), ("epoch", -1), ("worker", -2), ("draw", -2), ("flags", 4),
+        ("started", 1e300), ("ended", -math.inf), ("duration", 1e12), ("num_objectives", 0), ("num_objectives", 2),
+        ("num_objectives", 65535), ("num_parameters", 0), ("num_parameters", 1), ("num_parameters", 65535),
     )},
-    "a trial with a field too many": lambda path: rewrite(path, "trials", 2, lambda fields: [*fields, 1]),
-    "a trial with a field too few": lambda path: rewrite(path, "trials", 2, lambda fields: fields[:-1]),
-    "a trial that is a number": text("trials", 2, b"1"),
-    "a trial of two texts": text("trials", 2, b"[],[]"),
+    **{f"a point of {numbers[2:]}": body(*numbers) for numbers in (
+        (1.0, 0, 0.5), (1.0, 0, 0.5, 1, 2), (1.0, 0, 0.5, 7), (1.0, 0, 0.5, -1), (1.0, 0, 0.5, 0.5),
+        (1.0, 0, 0.5, 1e300), (1.0, 0, 0.5, math.inf),
+    )},
+    "a trial without its values": trial(num_objectives=0, body=struct.pack("<dd", 0.5, 1)),
+    "a trial of two objectives": trial(num_objectives=2, body=struct.pack("<ddqqdd", 1, 2, 0, 0, 0.5, 1)),
+    "a trial of three parameters": trial(num_parameters=3, body=struct.pack("<dqddd", 1, 0, 0.5, 1, 1)),
+    "a trial of other numbers": text("trials", 2, bytes(range(84))),
+    "a trial that is cut off": text("trials", 2, bytes(20)),
+    "a trial without bytes": text("trials", 2, b""),
+    "a trial of JSON": text("trials", 2, b"[],[]"),
     "a deep trial": text("trials", 2, DEEP),
-    "a deep point": text("trials", 2, b"[2,2,0," + DEEP),
+    "a trial that is a number": sql("UPDATE trials SET data = 5"),
     **{f"more {position} is {value!r:.20}": more(position, value) for position, value in (
         (0, 5), (1, []), (1, {"a": 1}), (1, {"a": [1]}), (1, {"a": ["x"] * 7}), (2, -1), (2, 10**6), (2, "x"),
-        (3, None),
+        (3, None), (4, 5),
     )},
+    "more with a field too many": lambda path: rewrite(path, "trials", 2, lambda fields: [*fields, 1], "more"),
+    "more with a field too few": lambda path: rewrite(path, "trials", 2, lambda fields: fields[:-1], "more"),
+    "more of two texts": text("trials", 2, b"[],[]", "more"),
+    "deep more": text("trials", 2, DEEP, "more"),
     "a trial of a huge number": sql(f"UPDATE trials SET number = {HUGE} WHERE number = 5"),
     "a trial of a negative number": sql("UPDATE trials SET number = -1 WHERE number = 5"),
     **{f"field {position} of the totals is {value!r:.20}": state(position, value) for position, value in (

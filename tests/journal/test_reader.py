@@ -196,7 +196,9 @@ with Journal.view(sys.argv[1]) as reader:
     )
     assert follower.stdout.readline() == "ready\n", follower.communicate()[1]
     for number in range(300):
-        journal.write([make_row(number, state=1, values=None), *([make_row(number - 5)] if number >= 5 else [])])
+        journal.write(
+            [make_row(number, state=1, values=None, iteration=None), *([make_row(number - 5)] if number >= 5 else [])]
+        )
     last = journal.write(events=[{"kind": "end"}])
     said = follower.stdout.read()
     assert follower.wait(120) == 0, follower.stderr.read()

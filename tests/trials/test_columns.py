@@ -116,7 +116,7 @@ def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
             name: getattr(before, name)
             for name in ("state", "values", "iteration", "started", "ended", "epoch", "worker", "archived", "manual")
         },
-        "parameters": [r.parameters for r in rows],
+        "parameters": np.array([r.parameters for r in rows], dtype=float),
         "duration": np.array([r.duration for r in rows]),
         "last_iteration": np.array([r.last_iteration for r in rows]),
     }
