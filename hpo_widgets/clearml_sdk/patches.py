@@ -49,7 +49,7 @@ from clearml.automation.parameters import RandomSeed, UniformParameterRange
 from hpo_widgets.clearml_sdk.launch_guard import LaunchGuard
 from hpo_widgets.parameters import LeafParameter, as_parameter, redeclared
 from hpo_widgets.parameters.choices import identity
-from hpo_widgets.strategies.random import PointStream, first_unseen
+from hpo_widgets.strategies.sampling import PointStream, first_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

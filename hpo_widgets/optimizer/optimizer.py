@@ -23,7 +23,7 @@ from hpo_widgets.search.as_code import constructor_call, current_arguments
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
 from hpo_widgets.search.readable import ReadableSearch, wait_until
 from hpo_widgets.strategies.base import Observation
-from hpo_widgets.strategies.random import RandomSearch
+from hpo_widgets.strategies.sampling import RandomSearch
 
 if TYPE_CHECKING:
     import datetime as dt

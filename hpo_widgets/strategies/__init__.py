@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hpo_widgets.strategies.base import Observation, Proposal, SearchStrategy
     from hpo_widgets.strategies.bohb import OptimizerBOHB
-    from hpo_widgets.strategies.grid import GridSearch
     from hpo_widgets.strategies.optuna import OptimizerOptuna, study_from_trials
-    from hpo_widgets.strategies.random import RandomSearch
     from hpo_widgets.strategies.registry import resolve
+    from hpo_widgets.strategies.sampling import GridSearch, RandomSearch
 
 _HOMES = {
-    "GridSearch": "grid",
+    "GridSearch": "sampling",
     "Observation": "base",
     "OptimizerBOHB": "bohb",
     "OptimizerOptuna": "optuna",
     "Proposal": "base",
-    "RandomSearch": "random",
+    "RandomSearch": "sampling",
     "SearchStrategy": "base",
     "resolve": "registry",
     "study_from_trials": "optuna",

@@ -8,8 +8,8 @@ from importlib import import_module
 from hpo_widgets.strategies.base import SearchStrategy
 
 _MODULES = {
-    "RandomSearch": "hpo_widgets.strategies.random",
-    "GridSearch": "hpo_widgets.strategies.grid",
+    "RandomSearch": "hpo_widgets.strategies.sampling",
+    "GridSearch": "hpo_widgets.strategies.sampling",
     "OptimizerOptuna": "hpo_widgets.strategies.optuna",
     "OptimizerBOHB": "hpo_widgets.strategies.bohb",
 }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hpo_widgets.widget.panel import OptimizerWidget
-from hpo_widgets.widget.parts.code import SearchCode
-from hpo_widgets.widget.parts.controls import SearchControls
+from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel

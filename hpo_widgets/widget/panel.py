@@ -11,23 +11,20 @@ import traitlets as t
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.close_widget import close_tree
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
-from hpo_widgets.widget.parts.code import SearchCode
-from hpo_widgets.widget.parts.controls import SearchControls
+from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.earlier import EarlierSearch, earlier_than
-from hpo_widgets.widget.parts.part import as_search
-from hpo_widgets.widget.parts.space_panel import SpacePanel
+from hpo_widgets.widget.parts.part import as_search, close_tree
+from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
-from hpo_widgets.widget.sync.pending_ranges import PendingRanges
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo_widgets.strategies.optuna.export import study_from_trials
 from hpo_widgets.strategies.optuna.strategy import OptimizerOptuna
+from hpo_widgets.strategies.optuna.study import study_from_trials
 
 __all__ = ["OptimizerOptuna", "study_from_trials"]

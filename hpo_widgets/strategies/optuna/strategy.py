@@ -16,7 +16,7 @@ from hpo_widgets.strategies.optuna.history import PastTrials, last_report, outco
 from hpo_widgets.strategies.optuna.mapping import SpaceMap
 from hpo_widgets.strategies.optuna.study import AskTellStudy, directions_of, make_study, quiet
 from hpo_widgets.strategies.optuna.window import WindowedStorage
-from hpo_widgets.strategies.random import PointStream, first_unseen
+from hpo_widgets.strategies.sampling import PointStream, first_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

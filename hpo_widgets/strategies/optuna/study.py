@@ -1,14 +1,26 @@
-"""The study behind a search: asked and told, in memory, one for each space epoch; its log lines are held back."""
+"""The study behind a search, asked and told in memory, and a search as a study for what else Optuna can do with one."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from hpo_widgets.strategies.optuna.history import last_report, outcome
+from hpo_widgets.strategies.optuna.mapping import can_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +29,11 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.parameters import LeafParameter
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import Observation
     from hpo_widgets.strategies.optuna.window import WindowedStorage
+
 
 # Hyperband takes the bracket of a trial from the study's name, so the name must not be random.
 _STUDY_NAME = "search"
@@ -98,3 +114,91 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         _here.depth -= 1
+
+
+def study_from_trials(
+    space: Space,
+    objectives: Sequence[Objective],
+    observations: Sequence[Observation],
+    name: str | None = None,
+) -> optuna.Study:
+    """Return an Optuna study in memory that holds ended trials.
+
+    Parameters
+    ----------
+    space
+        The present space. A range is widened where trials of earlier ranges lie outside it.
+    objectives
+        One direction each; their ``title/series`` become the study's metric names.
+    observations
+        Ended trials, oldest first.
+    name
+        The study's name. Default: Optuna's own.
+
+    Returns
+    -------
+    optuna.Study
+        Parameters have the search's names and values. Choices that Optuna cannot hold or tell apart
+        appear as their labels. Steps are left out, since enqueued points may lie between them. Each
+        trial's number and state in the search are its user attributes ``number`` and ``state``.
+    """
+    columns = {name: _ExportedParameter(space.leaf(name), name, observations) for name in space.names}
+    with quiet():
+        study = optuna.create_study(
+            study_name=name,
+            storage=optuna.storages.InMemoryStorage(),
+            directions=["minimize" if objective.minimise else "maximize" for objective in objectives],
+        )
+        study.add_trials([_trial(o, columns, len(objectives)) for o in observations])
+        keys = [objective.key for objective in objectives]
+        if len(set(keys)) == len(keys):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(keys)
+    return study
+
+
+class _ExportedParameter:
+    """One parameter with a distribution that holds the values of all trials."""
+
+    def __init__(self, leaf: LeafParameter, name: str, observations: Sequence[Observation]) -> None:
+        self._labels: dict[int, str] | None = None
+        self._leaf = leaf
+        self.distribution: BaseDistribution
+        if leaf.kind == "choice":
+            if can_hold(leaf.declared):
+                self.distribution = CategoricalDistribution(leaf.declared)
+            else:
+                self._labels = dict(enumerate(getattr(leaf, "labels", ())))
+                self.distribution = CategoricalDistribution(list(self._labels.values()))
+            return
+        values = [o.point[name] for o in observations if name in o.point]
+        low, high = min([*leaf.range, *values]), max([*leaf.range, *values])
+        if leaf.kind == "int":
+            self.distribution = IntDistribution(int(low), int(high))
+        else:
+            self.distribution = FloatDistribution(low, high, log=leaf.kind == "log" and low > 0)
+
+    def value(self, value: Any) -> Any:
+        if self._labels is None:
+            return value
+        table: Any = self._leaf
+        return self._labels[table.table.index_of(value)]
+
+
+def _trial(
+    observation: Observation, columns: dict[str, _ExportedParameter], num_objectives: int
+) -> optuna.trial.FrozenTrial:
+    state = outcome(observation, num_objectives)
+    curve = last_report(observation) if num_objectives == 1 else {}
+    values = observation.values if state is OptunaState.COMPLETE else None
+    if state is OptunaState.PRUNED and curve and observation.values == observation.values:
+        values = observation.values
+    return create_trial(
+        state=state,
+        values=values,
+        params={name: columns[name].value(value) for name, value in observation.point.items()},
+        distributions={name: columns[name].distribution for name in observation.point},
+        intermediate_values=curve,
+        user_attrs={"number": observation.number, "state": observation.state.label},
+    )

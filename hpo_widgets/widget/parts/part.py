@@ -1,21 +1,49 @@
-"""What all parts of the panel share: following a search, messages with a kind, closing."""
+"""What all parts of the panel share: following a search, messages with a kind, fields to type numbers into, closing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets as t
+from ipywidgets import Widget
 
 from hpo_widgets.search import Search
-from hpo_widgets.widget.close_widget import close_tree
-from hpo_widgets.widget.sync.flow import Acknowledging
+from hpo_widgets.widget.sync.flow import Acknowledging, act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 from hpo_widgets.widget.traits import refuse_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from hpo_widgets.widget.sync.refresher import Update
+
+
+def close_tree(root: Widget) -> None:
+    """Close ``root`` and every widget that its state leads to, so that no comm is left open."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        widget = waiting.pop()
+        if id(widget) in seen:
+            continue
+        seen.add(id(widget))
+        # Only what exists: reading a trait would make its default, a new widget.
+        for name in widget.keys:
+            waiting.extend(_widgets_in(widget._trait_values.get(name)))  # noqa: SLF001
+        Widget.close(widget)
+
+
+def _widgets_in(value: object) -> Iterator[Widget]:
+    if isinstance(value, Widget):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _widgets_in(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _widgets_in(part)
 
 
 class Following:
@@ -132,3 +160,33 @@ def as_search(shown: object) -> Search:
         "OptimizerWidget shows what hpo_widgets or clearml.automation searches with: a HyperParameterOptimizer or "
         f"another Search, got a {type(shown).__name__}"
     )
+
+
+_LONGEST_ID = 40
+
+
+class NumberFieldPart(ViewPart):
+    """A part with fields to type into; a field's view asks and gets an answer by the request's id."""
+
+    answer = t.Dict(help="The newest request that was typed in: its id, and what is wrong with it or nothing.").tag(
+        sync=True
+    )
+
+    @property
+    def _fields(self) -> Mapping[str, Callable[[str], None]]:
+        """Name of each field to what takes its text; a ``ValueError`` or ``TraitError`` says what is wrong."""
+        raise NotImplementedError
+
+    def _on_type(self, content: dict[str, object]) -> None:
+        name, typed, request = content.get("name"), content.get("text"), content.get("id")
+        take = self._fields.get(name) if isinstance(name, str) else None
+        if take is None or not isinstance(typed, str) or not isinstance(request, str):
+            self._refuse("something was typed into no field of this part")
+            return
+        try:
+            take(typed.strip())
+        except (ValueError, t.TraitError) as error:
+            problem = str(error)
+        else:
+            problem = ""
+        self.answer = {"id": request[:_LONGEST_ID], "problem": problem}

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.space.range_history import undo_and_redo
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
-from hpo_widgets.widget.parts.undo_labels import undo_labels
 from hpo_widgets.widget.parts.widen_suggestions import LEAST_COMPLETED, WidenSuggestion, widen_suggestions
-from hpo_widgets.widget.sync.pending_ranges import PendingRanges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hpo_widgets.search import Search
+    from hpo_widgets.search import Notice, Search
     from hpo_widgets.space import Space
     from hpo_widgets.space.layout import Condition
+    from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
@@ -95,7 +97,7 @@ class SpacePanel(ViewPart):
                 self._space, self._num_epochs = space, len(epochs)
                 self._enter(space)
                 self._recent_samples = None
-                self.undo_labels = undo_labels(epochs, space)
+                self.undo_labels = labels_of_steps(epochs, space)
             capabilities = search.capabilities
             commands = {name: capabilities.get(name) for name in _COMMANDS}
             reset = commands["set_ranges"] or (None if "reset" in self.undo_labels else _NOTHING_TO_RESET)
@@ -283,3 +285,102 @@ def _words(space: Space, condition: Condition, name: str, labels: Mapping[str, s
     occurrences = [space.occurrences[leaf] for leaf in leaves]
     constants: list[Any] = [one.parameter for one in occurrences if one.dimension is None and one.name != name]
     return ", ".join(f"{labels[constant.name]} {constant.labels[0]}" for constant in constants)
+
+
+_PATIENCE = 2.0
+
+
+class PendingRanges:
+    """Remembers the newest request for other ranges until the search has answered it.
+
+    An answer is a new space epoch, or a notice that says why not. A request that changes nothing
+    has no answer; after two seconds it counts as answered. It is pending on the thread of a cell or of a page, and
+    answered on the refresher's; a lock keeps request and answer whole.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._request: float | None = None
+        self._asked_at = 0.0
+        self._before: tuple[int, Notice | None] = (0, None)
+
+    def ask(self, search: Search, request: float = 0.0) -> None:
+        """Remember a request; call it before the command is sent.
+
+        Parameters
+        ----------
+        search
+            The search.
+        request
+            The view's time of the request, in its own clock. Default 0.0.
+        """
+        before = _mark(search)
+        with self._lock:
+            # Two views may ask at once, by clocks of their own: the answer serves both.
+            self._request = request if self._request is None else max(request, self._request)
+            self._asked_at = time.monotonic()
+            self._before = before
+
+    def answered(self, search: Search) -> float | None:
+        """Return the request that has been answered since the last call, None when there is none."""
+        with self._lock:  # what is looked at under it is not older than the request
+            if self._request is None or not self._has_answer(search):
+                return None
+            request, self._request = self._request, None
+        return request
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while a request has no answer."""
+        return self._request is not None
+
+    def _has_answer(self, search: Search) -> bool:
+        return _mark(search) != self._before or time.monotonic() - self._asked_at > _PATIENCE
+
+
+def _mark(search: Search) -> tuple[int, Notice | None]:
+    errors = search.errors
+    return len(search.epochs), errors[-1] if errors else None
+
+
+_MOST_NAMED = 3
+_MOST_LETTERS = 80
+
+
+def labels_of_steps(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]:
+    """Say what each step will do.
+
+    Parameters
+    ----------
+    epochs
+        All space epochs, the first included.
+    space
+        The present one.
+
+    Returns
+    -------
+    dict
+        ``undo``, ``redo`` and ``reset`` to a sentence; a step that would change nothing is absent.
+    """
+    undo, redo = undo_and_redo(epochs)
+    targets = {
+        "undo": undo[-1].ranges if undo else {},
+        "redo": redo[-1].ranges if redo else {},
+        "reset": epochs[0].ranges if epochs else {},
+    }
+    sentences = {step: _changes_in_words(target, space) for step, target in targets.items()}
+    return {step: f"{step.capitalize()}: {words}" for step, words in sentences.items() if words}
+
+
+def _changes_in_words(target: Mapping[str, tuple[object, ...]], space: Space) -> str:
+    labels = text.labels(space.names)
+    now = space.ranges
+    names = [name for name in space.names if name in target and target[name] != now[name]]
+    words = [
+        f"{text.short(labels[name], _MOST_LETTERS)} to "
+        f"{text.short(text.range_in_words(target[name], space.leaf(name).kind), _MOST_LETTERS)}"
+        for name in names[:_MOST_NAMED]
+    ]
+    if len(names) > _MOST_NAMED:
+        words.append(f"{len(names) - _MOST_NAMED} more")
+    return "; ".join(words)

@@ -11,7 +11,7 @@ from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts import summary
-from hpo_widgets.widget.parts.number_field import NumberFieldPart
+from hpo_widgets.widget.parts.part import NumberFieldPart
 from hpo_widgets.widget.traits import TrialNumbers
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from bqplot import Image, Scatter
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import disc_picture
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,11 +9,11 @@ import traitlets as t
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.widget import text
-from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slice_figure import MOST_HOT, SliceFigure
 from hpo_widgets.widget.plots.trial_series import leaf
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

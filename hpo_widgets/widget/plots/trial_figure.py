@@ -11,7 +11,7 @@ from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import Domain, tick_format, value_ticks
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,10 +14,29 @@ import anywidget
 import traitlets as t
 
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.sync.subshell import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ipywidgets import Widget
+
+_ROUTING = "_reply_subshell_for"
+
+
+def act_while_cell_runs(widget: Widget) -> bool:
+    """Let the messages of ``widget`` act while a cell runs.
+
+    Returns
+    -------
+    bool
+        True when the kernel has the routing that had to be switched off; False when there was
+        nothing to do (another kernel, an older or newer ipykernel, no kernel).
+    """
+    if not hasattr(widget.comm, _ROUTING):
+        return False
+    setattr(widget.comm, _ROUTING, lambda _data, default: default)
+    return True
+
 
 _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bqplot import LinearScale, LogScale
 
-from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import points as points_module
 from hpo_widgets.widget.plots.axes import Domain
 from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_one

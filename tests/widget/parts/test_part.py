@@ -1,10 +1,10 @@
-"""Closing a widget closes what only it uses."""
+"""Closing a part closes all that it shows."""
 
 from __future__ import annotations
 
 import ipywidgets
 
-from hpo_widgets.widget.close_widget import close_tree
+from hpo_widgets.widget.parts.part import close_tree
 
 
 def test_children_layouts_and_styles_are_closed(wire):

@@ -1,3 +1,5 @@
+"""A search as an Optuna study."""
+
 from __future__ import annotations
 
 import math
