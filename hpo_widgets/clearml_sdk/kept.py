@@ -26,7 +26,7 @@ from hpo_widgets.trials import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPTIONS = "General/opt/"
+_OPTIONS = "General/opt/"
 """Where the SDK keeps the controller's arguments in the parameters of its optimizer Task."""
 SPACE = ("General", "parameter_optimization_space")
 """The configuration object, and the key in it, that has the space."""
@@ -68,15 +68,15 @@ class KeptController:
         task: Any = Task.get_task(task_id=task_id)
         texts = task.get_parameters() or {}
         self._options: dict[str, Any] = {
-            name.removeprefix(OPTIONS): literal(text) if text else None
+            name.removeprefix(_OPTIONS): literal(text) if text else None
             for name, text in texts.items()
-            if name.startswith(OPTIONS)
+            if name.startswith(_OPTIONS)
         }
         form = (task.get_configuration_object_as_dict(SPACE[0]) or {}).get(SPACE[1])
         if "objective_metric_title" not in self._options or not form:
             raise ValueError(
                 f"Task {task.name!r} is not the optimizer Task of a search of ClearML: it has no arguments below "
-                f"{OPTIONS}, or no {SPACE[1]} in its configuration"
+                f"{_OPTIONS}, or no {SPACE[1]} in its configuration"
             )
         self.id = task_id
         self.name = str(task.name)
@@ -88,7 +88,7 @@ class KeptController:
         self.notices = Notices()
         self.trials = TaskTrials(self.declared, self.objectives, self._explain_stop, self.notices)
         self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
-        self.commands = NoCommands()
+        self.commands = _NoCommands()
         self._looking = threading.Lock()
         self._view: TaskView | None = None
         self.look()
@@ -221,7 +221,7 @@ class KeptController:
         return TrialState.ABORTED, why_stopped(trial, iteration, *limits)
 
 
-class NoCommands:
+class _NoCommands:
     """The commands of a search that is only seen here: none."""
 
     capabilities: Mapping[str, str | None] = dict.fromkeys(COMMANDS, _WHY_NO_COMMANDS)

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
-DEFAULT_SEED = 1337
+_DEFAULT_SEED = 1337
 """The SDK's: every process draws the same points in the same order until somebody sets another."""
 
 _MOST_ERRORS = 3
@@ -130,7 +130,7 @@ class StrategyPatches:
         self._changed = threading.Condition()
         self.event = WakeableEvent(strategy._stop_event)  # noqa: SLF001
         strategy._stop_event = self.event  # noqa: SLF001
-        strategy.budget.compute_time = ReportedComputeTime(strategy.budget.compute_time)
+        strategy.budget.compute_time = _ReportedComputeTime(strategy.budget.compute_time)
         strategy._hpo_widgets = self  # noqa: SLF001 -- ours
         home = {"__module__": self.kind.__module__}
         strategy.__class__ = type(self.kind.__name__, (_PatchedStrategy, self.kind), home)
@@ -166,7 +166,7 @@ class StrategyPatches:
 
     def prepare(self, space: Space) -> None:
         """Get ready for the first start: random points of its own, unless somebody has set a seed."""
-        self._has_own_seed = RandomSeed.get_random_seed() == DEFAULT_SEED
+        self._has_own_seed = RandomSeed.get_random_seed() == _DEFAULT_SEED
         if self.is_random and (self._has_own_seed or any(map(_misses_its_maximum, self._declared))):
             self._points = self._random_points(space, 0)
 
@@ -469,7 +469,7 @@ class _PatchedStrategy(SearchStrategy):
         return self._hpo_widgets.monitor(super().monitor_job, job)
 
 
-class ReportedComputeTime(Budget.Field):
+class _ReportedComputeTime(Budget.Field):
     """Compute time that is reported as ever, without the limit at which the SDK's reporter would die.
 
     The SDK compares a fraction with minutes there, and reads an attribute that does not exist.

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from hpo_widgets.search import StopReason
     from hpo_widgets.space import Space
 
-FIELDS = [*POLL_FIELDS, "system_tags"]
+_FIELDS = [*POLL_FIELDS, "system_tags"]
 
-POLL_ALL_SECONDS = 15.0
+_POLL_ALL_SECONDS = 15.0
 """How often the ended ones are asked about, too: a Task may be completed late, reset or deleted."""
 
 USER_ABORTED = "user aborted in hpo_widgets"
@@ -272,11 +272,11 @@ class TaskTrials:
             When the server does not answer.
         """
         now = time.monotonic()
-        asks_all = now - self._asked_all_at >= POLL_ALL_SECONDS
+        asks_all = now - self._asked_all_at >= _POLL_ALL_SECONDS
         asked = list(self.all) if asks_all else self.active
         if not asked:
             return []
-        found = {task["id"]: task for task in server().tasks([trial.task_id for trial in asked], FIELDS)}
+        found = {task["id"]: task for task in server().tasks([trial.task_id for trial in asked], _FIELDS)}
         if asks_all:
             self._asked_all_at = now
         return [trial for trial in asked if self.update(trial, found.get(trial.task_id))]

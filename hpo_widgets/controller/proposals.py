@@ -34,10 +34,10 @@ MAX_DUPLICATES_IN_A_ROW = 1000
 SLOW_ASK = 0.15
 """A model whose median ask takes more than this share of the median trial is asked one point ahead."""
 
-NUM_TIMED = 15
+_NUM_TIMED = 15
 """The medians are those of so many latest asks and trials."""
 
-MIN_TIMED = 3
+_MIN_TIMED = 3
 """With fewer asks or trials than this, nothing is known of their medians."""
 
 
@@ -368,8 +368,8 @@ class ThreadedProposals:
         self._epoch = -1
         self._launched: dict[int, float] = {}
         """Running trial to the time of its launch, oldest first."""
-        self._trial_seconds: deque[float] = deque(maxlen=NUM_TIMED)
-        self._ask_seconds: deque[float] = deque(maxlen=NUM_TIMED)
+        self._trial_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
+        self._ask_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self.next_ask: float | None = None
         self.wants_observations = True
         self.is_exhausted = False
@@ -408,7 +408,7 @@ class ThreadedProposals:
 
     def _is_time_to_hold(self) -> bool:
         """Whether a slow model has to be asked now, for its answer to come when the next worker is free."""
-        if min(len(self._trial_seconds), len(self._ask_seconds)) < MIN_TIMED or not self._launched:
+        if min(len(self._trial_seconds), len(self._ask_seconds)) < _MIN_TIMED or not self._launched:
             return False
         if self._ready or self._num_asked or not self._may_hold():
             return False

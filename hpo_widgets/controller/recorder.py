@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
 
-FLUSH_SECONDS = 0.005
+_FLUSH_SECONDS = 0.005
 """Changes wait at most this long for company: one commit then serves all of them."""
 
-LOCK_SECONDS = 0.02
+_LOCK_SECONDS = 0.02
 """So long a write waits for another program's lock before the search goes on; it is tried again and again."""
 
 RETRY_SECONDS = 0.1
@@ -111,7 +111,7 @@ class Recorder:
         if row.job is not None:
             self._jobs[row.number] = row.job
         if self.due is None:
-            self.due = time.monotonic() + FLUSH_SECONDS
+            self.due = time.monotonic() + _FLUSH_SECONDS
         elif len(self._rows) >= FLUSH_ROWS and self.locked_since is None:
             self.due = 0.0
 
@@ -171,7 +171,7 @@ class Recorder:
         """
         self._events.append({"kind": kind, "at": time.time(), **data})
         if self.due is None:
-            self.due = time.monotonic() + FLUSH_SECONDS
+            self.due = time.monotonic() + _FLUSH_SECONDS
 
     def flush(self) -> None:
         """Make durable, then show. After a `JournalError` everything waits for the next flush.
@@ -257,7 +257,7 @@ class Recorder:
         else:
             self._journal = Journal.create(self.path, self.search_id, self.header)
             self._has_owned = True
-        self._journal.set_busy_timeout(LOCK_SECONDS)
+        self._journal.set_busy_timeout(_LOCK_SECONDS)
         self.locked_since = None
         self.run = self._journal.owner.token
 

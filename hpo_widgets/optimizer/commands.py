@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
 
 
-class PendingStarts:
+class _PendingStarts:
     """The starts of one search that have not begun a run yet: they may wait for a server, and a stop cancels them.
 
     Every member may be used from any thread. One lock guards which of them still count. It is held while a run
@@ -62,20 +62,7 @@ class PendingStarts:
                 self._waiting.discard(start)
 
     def begin(self, start: object, begin: Callable[[], bool]) -> bool:
-        """Begin a run by ``begin``, and return what it does; False when the start was cancelled.
-
-        Parameters
-        ----------
-        start
-            The start that was registered.
-        begin
-            Begins the run, and returns whether it did.
-
-        Returns
-        -------
-        bool
-            Whether a run was begun; False when the start was cancelled.
-        """
+        """Begin a run by ``begin``, and return what it does; False when the start was cancelled."""
         with self._lock:
             return start in self._waiting and begin()
 
@@ -103,7 +90,7 @@ class SearchCommands:
         self._definition = definition
         self._controller = controller
         self._recorder = recorder
-        self._starts = PendingStarts()
+        self._starts = _PendingStarts()
 
     @property
     def _is_running(self) -> bool:
@@ -469,30 +456,12 @@ class SearchCommands:
         ValueError
             For a moment in the past, or minutes that are not above 0.
         """
-        limit = time_limit_of(in_minutes, specific_time)
+        limit = _time_limit_of(in_minutes, specific_time)
         self._do("set_time_limit", lambda: self._controller.commands.set_time_limit(limit), wait=wait)
 
 
-def time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) -> TimeLimit | None:
-    """Check a time limit.
-
-    Parameters
-    ----------
-    in_minutes
-        Minutes from now, above 0.
-    specific_time
-        A moment in the future, naive local or aware; counts where both are given.
-
-    Returns
-    -------
-    TimeLimit or None
-        None for no limit.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For what is no time, or a time in the past.
-    """
+def _time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) -> TimeLimit | None:
+    """Check a time limit."""
     if specific_time is None:
         minutes = positive_minutes("in_minutes", in_minutes)
         return None if minutes is None else TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)

@@ -118,7 +118,7 @@ def reopen(
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
             if is_interrupted:
-                interrupted = reconcile(journal, recovered, JournalState(header).objectives)
+                interrupted = _reconcile(journal, recovered, JournalState(header).objectives)
             if own or template.kind != header["engine"]:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
@@ -290,25 +290,10 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
     )
 
 
-def reconcile(
+def _reconcile(
     journal: Journal, recovered: Sequence[Recovered] | None, objectives: tuple[Objective, ...]
 ) -> list[TrialRow]:
-    """Write into a journal what became of its trials while nobody followed them.
-
-    Parameters
-    ----------
-    journal
-        The journal, whose owner is gone.
-    recovered
-        What has changed, as a server tells it; None: the trials ended with their owner.
-    objectives
-        What is optimised.
-
-    Returns
-    -------
-    list of TrialRow
-        The trials that still run somewhere.
-    """
+    """Write into a journal what became of its trials while nobody followed them."""
     if recovered is None:
         journal.abort_interrupted()
         return []

@@ -22,7 +22,7 @@ Point = dict[str, Any]
 Range = tuple[Any, ...]
 
 
-class EpochOptions:
+class _EpochOptions:
     """What may be chosen in one space epoch; never changes.
 
     Parameters
@@ -202,7 +202,7 @@ class Space:
 
     def _settle(self) -> None:
         """Work out what the present ranges leave."""
-        self._options = EpochOptions(self._layout, self._limits, self._changed)
+        self._options = _EpochOptions(self._layout, self._limits, self._changed)
         self._codec = PointCodec(self._options.leaves)
 
     def __reduce__(self) -> tuple[Any, ...]:

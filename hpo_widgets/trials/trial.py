@@ -89,7 +89,7 @@ class TrialRow:
     last_iteration: int = -1
 
 
-class TrialSource(Protocol):
+class _TrialSource(Protocol):
     """Where a trial's curves and logs are read from when somebody asks for them."""
 
     def scalars(self, number: int) -> Sequence[tuple[str, str, float, int]]:
@@ -128,7 +128,7 @@ class Trial:
     error: str | None
     objectives: tuple[Objective, ...]
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    source: TrialSource | None = field(default=None, repr=False, compare=False)
+    source: _TrialSource | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_row(
@@ -137,7 +137,7 @@ class Trial:
         id: str,  # noqa: A002 -- the field's own name
         parameters: Mapping[str, object],
         objectives: tuple[Objective, ...],
-        source: TrialSource | None,
+        source: _TrialSource | None,
     ) -> Trial:
         """The picture of a row, with what a row does not hold: its id and its point in values.
 

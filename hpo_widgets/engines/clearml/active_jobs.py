@@ -147,12 +147,12 @@ class ActiveJobs:
 
 
 SECONDS_A_MINUTE = 60.0
-SOONEST = 8.0
+_SOONEST = 8.0
 """Right after news the period is this fraction of ``pool_period_min``."""
 LATEST = 2.0
 """While nothing happens it grows up to so many times ``pool_period_min``."""
 GROWTH = 1.5
-MOST_DURATIONS = 20
+_MOST_DURATIONS = 20
 
 
 class Pace:
@@ -179,12 +179,12 @@ class Pace:
         self._base = minutes * SECONDS_A_MINUTE
         self.seconds = self.soonest
         self.due: float | None = None
-        self._durations: deque[float] = deque(maxlen=MOST_DURATIONS)
+        self._durations: deque[float] = deque(maxlen=_MOST_DURATIONS)
 
     @property
     def soonest(self) -> float:
         """The shortest period."""
-        return self._base / SOONEST
+        return self._base / _SOONEST
 
     def look_now(self) -> None:
         """Have the next look come at once."""

@@ -53,19 +53,8 @@ def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterato
         page += 1
 
 
-def metric_path(title: str, series: str) -> str:
-    """The path of one scalar among the fields of a Task.
-
-    Parameters
-    ----------
-    title, series
-        Names of the scalar.
-
-    Returns
-    -------
-    str
-        A dotted path, as ``order_by`` and ``only_fields`` take it.
-    """
+def _metric_path(title: str, series: str) -> str:
+    """The path of one scalar among the fields of a Task."""
     first, second = (hashlib.md5(name.encode(), usedforsecurity=False).hexdigest() for name in (title, series))
     return f"last_metrics.{first}.{second}"
 
@@ -94,7 +83,7 @@ def top_children(
         ``clearml.Task`` objects.
     """
     objectives = make_objectives(title, series, sign)
-    fields = ["id", "status", "last_iteration", *(metric_path(one.title, one.series) for one in objectives)]
+    fields = ["id", "status", "last_iteration", *(_metric_path(one.title, one.series) for one in objectives)]
     ranking = Ranking(objectives)
     ids: list[str] = []
     for task in children(server(), optimizer_task_id, fields):

@@ -30,7 +30,7 @@ SPACE = "parameter_optimization_space"
 SECTION = "opt"
 """What holds the search's arguments in the section ``General`` of the Task's parameters."""
 
-CONFIGURATION = "hpo_widgets"
+_CONFIGURATION = "hpo_widgets"
 """The configuration object that lets the search be taken up again without its journal."""
 
 _OPTIONS = (
@@ -154,7 +154,7 @@ class OptimizerTask:
         text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return
-        self.task.set_configuration_object(CONFIGURATION, config_text=text, config_type="json")
+        self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
         self._kept = text
 
 
@@ -346,7 +346,7 @@ def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
 
 def read_state(task: Mapping[str, Any]) -> dict[str, Any] | None:
     """The same, of a Task's fields; None when it keeps nothing."""
-    kept = (task.get("configuration") or {}).get(CONFIGURATION) or {}
+    kept = (task.get("configuration") or {}).get(_CONFIGURATION) or {}
     try:
         state: dict[str, Any] = json.loads(kept.get("value") or "")
     except ValueError:

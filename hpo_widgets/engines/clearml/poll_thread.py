@@ -33,14 +33,14 @@ SETTLE_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """When all trials have waited for so long, it is looked at who serves their queue."""
 
-PROCESS_SECONDS = 0.1
+_PROCESS_SECONDS = 0.1
 """How often processes of this machine are looked at, which asks no server."""
 
 ESCALATION_SECONDS = 10.0
 """A Task that was asked to stop and is still running after so long is marked as stopped."""
 
 
-class TaskNews:
+class _TaskNews:
     """Turns what the server says of Tasks into events and ends of their trials; used by the poller's thread alone.
 
     Parameters
@@ -59,20 +59,7 @@ class TaskNews:
         """The fields of a Task that hold the values it was given."""
 
     def take(self, job: ActiveJob, view: TaskView | None) -> bool:
-        """Under the lock: act on what the server says of one Task; False when nothing of it is new.
-
-        Parameters
-        ----------
-        job
-            The trial's job.
-        view
-            What the server says of its Task; None: the Task is not there.
-
-        Returns
-        -------
-        bool
-            Whether anything of it is new.
-        """
+        """Under the lock: act on what the server says of one Task; False when nothing of it is new."""
         if view is None:
             self._end(job, job.ended_as, "its Task was deleted on the server")
             return True
@@ -243,7 +230,7 @@ class QueueWatch:
 
 
 class PollThread:
-    """Follows Tasks until they end; what is new of one is the business of `TaskNews`."""
+    """Follows Tasks until they end; what is new of one is the business of `_TaskNews`."""
 
     def __init__(
         self,
@@ -261,7 +248,7 @@ class PollThread:
         self._aborts = aborts
         self._queue = queue
         self._limit = limit
-        self._news = TaskNews(jobs, space, aborts.start)
+        self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
         self._thread = threading.Thread(target=self._run, name="hpo_widgets poller", daemon=True)
 
@@ -307,7 +294,7 @@ class PollThread:
             return None
         seconds = max(0.0, due - time.monotonic())
         has_processes = any(local_jobs.process_of(job.job) is not None for job in self._jobs.by_number.values())
-        return min(seconds, PROCESS_SECONDS) if has_processes else seconds
+        return min(seconds, _PROCESS_SECONDS) if has_processes else seconds
 
     def _has_process_ended(self, followed: Mapping[str, ActiveJob]) -> bool:
         """Whether a process of this machine has ended since the last look."""

@@ -153,7 +153,7 @@ def moment_of(text: object) -> dt.datetime | None:
 KEPT_SECONDS = 5.0
 """A page that is drawn again within this time asks no server."""
 
-LOG_LINES = 500
+_LOG_LINES = 500
 _MOST_KEPT = 32
 
 _Answer = TypeVar("_Answer")
@@ -207,7 +207,7 @@ class TaskRecords:
         ]
 
     def _console(self, job: str) -> str:
-        answer = self._server.call("events.get_task_log", task=job, batch_size=LOG_LINES, navigate_earlier=True)
+        answer = self._server.call("events.get_task_log", task=job, batch_size=_LOG_LINES, navigate_earlier=True)
         events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
         return "\n".join(str(event.get("msg") or "").rstrip("\n") for event in events)
 

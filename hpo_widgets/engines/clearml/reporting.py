@@ -245,7 +245,7 @@ def _dimension(label: str, values: Sequence[Any]) -> dict[str, Any]:
 
 logger = logging.getLogger("hpo_widgets")
 
-FIRST_SECONDS = 15.0
+_FIRST_SECONDS = 15.0
 """The first report comes at the latest after so long."""
 
 LOOK_SECONDS = 1.0
@@ -254,7 +254,7 @@ LOOK_SECONDS = 1.0
 KEEP_SECONDS = 20.0
 """How often the optimizer Task is told that the search is at work here: three times in a lease's `SILENCE`."""
 
-LAST_TRIES = 5
+_LAST_TRIES = 5
 
 LAST_SECONDS = 60.0
 """Nobody waits longer for a last report: the SDK tries for hours to send it to a server that is away."""
@@ -304,7 +304,7 @@ class ReportThread:
     def _run(self, source: StartedSearch, before: threading.Thread | None) -> None:
         if before is not None:
             before.join()
-        due = time.monotonic() + min(FIRST_SECONDS, source.report_seconds())
+        due = time.monotonic() + min(_FIRST_SECONDS, source.report_seconds())
         own = self._optimizer_task
         if own is not None:
             self._guarded(lambda _: own.begin(), source)
@@ -322,7 +322,7 @@ class ReportThread:
             if now >= due:
                 self._guarded(self._send, source)
                 due = now + source.report_seconds()
-        for tried in range(LAST_TRIES):
+        for tried in range(_LAST_TRIES):
             if self._archives and not self._guarded(self._archive, source):
                 time.sleep(2.0**tried)
                 continue

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
-ANSWER_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
 """How long one answer may take."""
 
-CONNECT_SECONDS = 5.0
+_CONNECT_SECONDS = 5.0
 
 PAGE = 500
 """A server answers with no more Tasks than this, whatever a request asks for."""
@@ -121,8 +121,8 @@ class Server:
                 "clearml.conf"
             ) from None
         # The SDK waits five minutes for an answer.
-        self._session._session_initial_timeout = (CONNECT_SECONDS, ANSWER_SECONDS)  # noqa: SLF001 -- no public way
-        self._session._session_timeout = (CONNECT_SECONDS, ANSWER_SECONDS)  # noqa: SLF001
+        self._session._session_initial_timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)  # noqa: SLF001 -- no public way
+        self._session._session_timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)  # noqa: SLF001
 
     def __repr__(self) -> str:
         return f"<ClearML server {self.host}>"

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialRow
 
-QUEUE_CONCURRENCY = 10
+_QUEUE_CONCURRENCY = 10
 """Trials that run at once by default: they are queued for other machines."""
 
 QUEUE = "default"
-POOL_PERIOD_MINUTES = 0.1
+_POOL_PERIOD_MINUTES = 0.1
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Where:
     """
 
     queue: str = QUEUE
-    pool_period: float = POOL_PERIOD_MINUTES
+    pool_period: float = _POOL_PERIOD_MINUTES
     project: str | None = None
     parent: str | None = None
 
@@ -128,14 +128,14 @@ class TaskTemplate(Template):
         if minutes is not None and not minutes > 0:
             raise ValueError(f"pool_period_min is in minutes and must be above 0, got {minutes!r}")
         self.where.queue = arguments.get("execution_queue") or QUEUE
-        self.where.pool_period = POOL_PERIOD_MINUTES if minutes is None else float(minutes)
+        self.where.pool_period = _POOL_PERIOD_MINUTES if minutes is None else float(minutes)
         self.where.project = arguments.get("spawn_project") or None
         self._saves_top = (arguments.get("save_top_k_tasks_only") or 0) > 0
 
     @property
     def default_concurrency(self) -> int:
         """Trials wait in a queue for other machines."""
-        return QUEUE_CONCURRENCY
+        return _QUEUE_CONCURRENCY
 
     @property
     def notices(self) -> Sequence[str]:

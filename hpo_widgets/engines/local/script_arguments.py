@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 STYLES = ("argparse", "click", "fire", "hydra")
 
-SWITCH = "switch"  # --name or nothing
-TWO_WAYS = "two ways"  # --name or --no-name
-VALUE = "value"
+_SWITCH = "switch"  # --name or nothing
+_TWO_WAYS = "two ways"  # --name or --no-name
+_VALUE = "value"
 VALUES = "values"  # --name a b c
-REPEATED = "repeated"  # --name a --name b
-POSITIONAL = "positional"
+_REPEATED = "repeated"  # --name a --name b
+_POSITIONAL = "positional"
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptOption:
+class _ScriptOption:
     """One argument of a script.
 
     Parameters
@@ -59,18 +59,18 @@ class ScriptOption:
     is_required
         True when the script refuses to run without it.
     off
-        What stands on the command line for False when `form` is `TWO_WAYS`.
+        What stands on the command line for False when `form` is `_TWO_WAYS`.
     """
 
     name: str
     flag: str
-    form: str = VALUE
+    form: str = _VALUE
     is_required: bool = False
     off: str = ""
 
 
 @dataclass(slots=True)
-class ScriptOptions:
+class _ScriptOptions:
     """All arguments that were found.
 
     Parameters
@@ -84,11 +84,11 @@ class ScriptOptions:
     """
 
     style: str = "argparse"
-    found: dict[str, ScriptOption] = field(default_factory=dict)
+    found: dict[str, _ScriptOption] = field(default_factory=dict)
     is_complete: bool = False
 
 
-def read_options(source: str | bytes) -> ScriptOptions:
+def read_options(source: str | bytes) -> _ScriptOptions:
     """Find the arguments of a script.
 
     Raises
@@ -99,15 +99,15 @@ def read_options(source: str | bytes) -> ScriptOptions:
     tree = ast.parse(source)
     modules = _imported(tree)
     if "hydra" in modules:
-        return ScriptOptions("hydra")
-    options = ScriptOptions()
+        return _ScriptOptions("hydra")
+    options = _ScriptOptions()
     is_open = False
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        option: ScriptOption | None = None
+        option: _ScriptOption | None = None
         if called == "add_argument" and "argparse" in modules:
             option = _argparse(node)
         elif called in {"option", "argument"} and "click" in modules:
@@ -148,7 +148,7 @@ def _literal(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _argparse(call: ast.Call) -> ScriptOption | None:
+def _argparse(call: ast.Call) -> _ScriptOption | None:
     flags = [_literal(argument) for argument in call.args]
     if not flags or not all(isinstance(flag, str) for flag in flags):
         return None
@@ -159,24 +159,24 @@ def _argparse(call: ast.Call) -> ScriptOption | None:
     nargs = _literal(keywords.get("nargs"))
     if not names[0].startswith("-"):
         required = nargs not in {"?", "*"} and "default" not in keywords
-        return ScriptOption(names[0], "", POSITIONAL, required)
+        return _ScriptOption(names[0], "", _POSITIONAL, required)
     flag = next((name for name in names if name.startswith("--")), names[0])
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
-    form, off = VALUE, ""
+    form, off = _VALUE, ""
     if _literal(action) in {"store_true", "store_const", "count"}:
-        form = SWITCH
+        form = _SWITCH
     elif _literal(action) in {"append", "extend"}:
-        form = REPEATED
+        form = _REPEATED
     elif isinstance(action, ast.Attribute) and action.attr == "BooleanOptionalAction":
-        form, off = TWO_WAYS, f"--no-{flag.lstrip('-')}"
+        form, off = _TWO_WAYS, f"--no-{flag.lstrip('-')}"
     elif nargs is not None and nargs != "?":
         form = VALUES
     name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
-    return ScriptOption(name, flag, form, _literal(keywords.get("required")) is True, off)
+    return _ScriptOption(name, flag, form, _literal(keywords.get("required")) is True, off)
 
 
-def _click(call: ast.Call, *, is_argument: bool) -> ScriptOption | None:
+def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     words = [_literal(argument) for argument in call.args]
     if not words or not all(isinstance(word, str) for word in words):
         return None
@@ -184,40 +184,40 @@ def _click(call: ast.Call, *, is_argument: bool) -> ScriptOption | None:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     required = _literal(keywords.get("required"))
     if is_argument:
-        return ScriptOption(names[0].lower(), "", POSITIONAL, required is not False and "default" not in keywords)
+        return _ScriptOption(names[0].lower(), "", _POSITIONAL, required is not False and "default" not in keywords)
     flags = [name for name in names if name.startswith("-")]
     plain = [name for name in names if not name.startswith("-")]
     flag = next((name for name in flags if name.startswith("--")), flags[0] if flags else "")
-    form, off = VALUE, ""
+    form, off = _VALUE, ""
     if "/" in flag:
         flag, _, off = (part.strip() for part in flag.partition("/"))
-        form = TWO_WAYS
+        form = _TWO_WAYS
     elif _literal(keywords.get("is_flag")) is True or _literal(keywords.get("count")) is True:
-        form = SWITCH
+        form = _SWITCH
     elif _literal(keywords.get("multiple")) is True:
-        form = REPEATED
+        form = _REPEATED
     elif "nargs" in keywords:
         form = VALUES
     name = plain[0] if plain else flag.lstrip("-").replace("-", "_").lower()
-    return ScriptOption(name, flag, form, required is True, off)
+    return _ScriptOption(name, flag, form, required is True, off)
 
 
-def _signature(function: ast.FunctionDef) -> list[ScriptOption]:
+def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
     arguments = function.args
     by_position = [*arguments.posonlyargs, *arguments.args]
     num_required = len(by_position) - len(arguments.defaults)
     found = [
-        ScriptOption(argument.arg, f"--{argument.arg}", VALUE, index < num_required)
+        _ScriptOption(argument.arg, f"--{argument.arg}", _VALUE, index < num_required)
         for index, argument in enumerate(by_position)
     ]
     found += [
-        ScriptOption(argument.arg, f"--{argument.arg}", VALUE, default is None)
+        _ScriptOption(argument.arg, f"--{argument.arg}", _VALUE, default is None)
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
     return found
 
 
-def arguments_of(point: Mapping[str, Any], options: ScriptOptions, template: Sequence[str] | None = None) -> list[str]:
+def arguments_of(point: Mapping[str, Any], options: _ScriptOptions, template: Sequence[str] | None = None) -> list[str]:
     """Write the command line of one trial.
 
     Parameters
@@ -238,7 +238,7 @@ def arguments_of(point: Mapping[str, Any], options: ScriptOptions, template: Seq
     by_position: dict[str, str] = {}
     for full, value in point.items():
         name = argument_name(full)
-        option = options.found.get(name) or ScriptOption(name, f"--{name}")
+        option = options.found.get(name) or _ScriptOption(name, f"--{name}")
         if template is not None:
             if value is not None:
                 text = ",".join(map(_text, value)) if _is_list(value) else _text(value)
@@ -247,7 +247,7 @@ def arguments_of(point: Mapping[str, Any], options: ScriptOptions, template: Seq
             flags.append(f"{name}={_hydra(value)}")
         elif options.style == "fire":
             flags.append(f"--{name}={_python(value)}")
-        elif option.form == POSITIONAL:
+        elif option.form == _POSITIONAL:
             if value is not None:
                 by_position[name] = _text(value)
         else:
@@ -257,17 +257,17 @@ def arguments_of(point: Mapping[str, Any], options: ScriptOptions, template: Seq
     return flags
 
 
-def _flag(option: ScriptOption, value: Any, *, is_click: bool) -> list[str]:
+def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     if value is None:
         return []
     flag = option.flag
-    if option.form == SWITCH and isinstance(value, bool):
+    if option.form == _SWITCH and isinstance(value, bool):
         return [flag] if value else []
-    if option.form == TWO_WAYS and isinstance(value, bool):
+    if option.form == _TWO_WAYS and isinstance(value, bool):
         return [flag if value else option.off]
     if _is_list(value):
         texts = [_text(item) for item in value]
-        if option.form == REPEATED or (is_click and option.form != VALUES):
+        if option.form == _REPEATED or (is_click and option.form != VALUES):
             return [word for text in texts for word in (flag, text)]
         return [flag, *texts]
     text = _text(value)

@@ -22,7 +22,7 @@ import os
 import signal
 import sys
 
-LIFE_LINE = 0
+_LIFE_LINE = 0
 """The life line is the supervisor's standard input; the child's is empty."""
 
 TERMINATE = b"t"
@@ -32,7 +32,7 @@ TERMINATE_GROUP = b"g"
 KILL = b"k"
 """Kill everything; the end of the life line says the same."""
 
-NICENESS = 5
+_NICENESS = 5
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -69,10 +69,10 @@ def supervise(descriptors: list[int], *, keep_armed: bool = False) -> None:
         for descriptor in (held, woken, wake):
             os.close(descriptor)
         nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, LIFE_LINE)
+        os.dup2(nothing, _LIFE_LINE)
         os.close(nothing)
         os.set_inheritable(armed, keep_armed)
-        os.nice(NICENESS)
+        os.nice(_NICENESS)
         return
     try:
         for descriptor in (armed, *descriptors):
@@ -89,7 +89,7 @@ def _watch(child: int, woken: int) -> None:
     # What is sent to the whole group is not meant for this process.
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGCHLD})
     poll = select.poll()
-    poll.register(LIFE_LINE, select.POLLIN)
+    poll.register(_LIFE_LINE, select.POLLIN)
     poll.register(woken, select.POLLIN)
     status: int | None = None
     order = TERMINATE
@@ -98,8 +98,8 @@ def _watch(child: int, woken: int) -> None:
         if woken in ready:
             os.read(woken, 4096)
             status = _reap(child)
-        if LIFE_LINE in ready and status is None:
-            order = os.read(LIFE_LINE, 1)
+        if _LIFE_LINE in ready and status is None:
+            order = os.read(_LIFE_LINE, 1)
             if order == TERMINATE:
                 os.kill(child, signal.SIGTERM)
             elif order == TERMINATE_GROUP:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.space import Space
 
-TRIAL = "trial"
+_TRIAL = "trial"
 _LONGEST_NAME = 60
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
@@ -58,7 +58,7 @@ class FunctionTemplate(Template):
             self._parameters: dict[str, inspect.Parameter] | None = dict(inspect.signature(function).parameters)
         except (ValueError, TypeError):  # some callables of compiled code have no signature
             self._parameters = None
-        trial = (self._parameters or {}).get(TRIAL)
+        trial = (self._parameters or {}).get(_TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
         try:
             self.pickled()
@@ -125,15 +125,15 @@ class FunctionTemplate(Template):
         if self._parameters is None:
             return
         parameters = self._parameters
-        if TRIAL in given and TRIAL in parameters:
+        if _TRIAL in given and _TRIAL in parameters:
             raise ValueError(
-                f"{given[TRIAL]!r} cannot be a parameter of the space: "
+                f"{given[_TRIAL]!r} cannot be a parameter of the space: "
                 f"{self.name!r} gets the running trial under that name"
             )
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         allowed = [
             name for name, p in parameters.items()
-            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != TRIAL
+            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != _TRIAL
         ]  # fmt: skip
         for name, p in parameters.items():
             if p.kind is not p.POSITIONAL_ONLY:

@@ -110,8 +110,8 @@ class Worker:
             _give_sources(head["sources"])
             self._function = pickle.loads(head["function"])  # noqa: S301
         except BaseException as error:  # noqa: BLE001 - whatever the import of the user's modules raises
-            reason = f"the callable could not be loaded in a worker process: {sentence_of(error)}"
-            self._why_not = (reason[:MAX_SENTENCE], traceback_of(error))
+            reason = f"the callable could not be loaded in a worker process: {_sentence_of(error)}"
+            self._why_not = (reason[:MAX_SENTENCE], _traceback_of(error))
         for stream in self._streams:
             _flush(stream)
         self._threads = set(threading.enumerate())
@@ -153,8 +153,8 @@ class Worker:
             parameters = self._with_choices(point) if self._choices else point
             arguments = self._arguments(parameters)
         except BaseException as raised:  # noqa: BLE001 - whatever the loading of a value raises
-            reason = f"the trial's parameters could not be loaded in a worker process: {sentence_of(raised)}"
-            details = (messages.FAILED | messages.PRINTED, reason[:MAX_SENTENCE], traceback_of(raised))
+            reason = f"the trial's parameters could not be loaded in a worker process: {_sentence_of(raised)}"
+            details = (messages.FAILED | messages.PRINTED, reason[:MAX_SENTENCE], _traceback_of(raised))
             return ended_line(number, 0.0, None, details)
         flags = 0
         result: object = None
@@ -181,14 +181,14 @@ class Worker:
         except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
             duration = perf_counter() - begun
             self._trial = None
-            flags, error, traceback = messages.FAILED, sentence_of(raised), traceback_of(raised)
+            flags, error, traceback = messages.FAILED, _sentence_of(raised), _traceback_of(raised)
         else:
             try:
                 result = plain_result(result)
             except TypeError as verdict:
                 result, flags, error = None, messages.FAILED, str(verdict)
             except Exception as raised:  # noqa: BLE001 - a class of dicts or numbers that raises
-                result, flags, error = None, messages.FAILED, f"returned what cannot be read: {sentence_of(raised)}"
+                result, flags, error = None, messages.FAILED, f"returned what cannot be read: {_sentence_of(raised)}"
         trial.has_ended = True
         reporting.current_trial = None
         if trial.was_told:
@@ -264,7 +264,7 @@ def has_children() -> bool:
         return False
 
 
-def sentence_of(error: BaseException) -> str:
+def _sentence_of(error: BaseException) -> str:
     """``ValueError: message`` in one bounded line."""
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r})"[:MAX_SENTENCE]
@@ -276,7 +276,7 @@ def sentence_of(error: BaseException) -> str:
     return text if len(text) <= MAX_SENTENCE else text[: MAX_SENTENCE - 1] + "…"
 
 
-def traceback_of(error: BaseException) -> str:
+def _traceback_of(error: BaseException) -> str:
     """The traceback from the callable on, bounded; its end matters most."""
     import traceback
 
@@ -284,7 +284,7 @@ def traceback_of(error: BaseException) -> str:
         first = error.__traceback__.tb_next if error.__traceback__ is not None else None
         text = "".join(traceback.format_exception(type(error), error, first or error.__traceback__))
     except Exception:  # noqa: BLE001 - as above, or out of memory
-        return sentence_of(error)
+        return _sentence_of(error)
     if len(text) <= MAX_TRACEBACK:
         return text
     head, tail = text[: MAX_TRACEBACK // 4], text[-MAX_TRACEBACK * 3 // 4 :]

@@ -29,7 +29,7 @@ _TOLERANCE = 1e-9
 _NATIVE_CHOICES = (bool, int, float, str, type(None))
 
 
-class OptunaParameter:
+class _OptunaParameter:
     """A leaf parameter in Optuna's terms.
 
     Ranges become a float or int distribution of the same values, with ``log`` and ``step``. Where
@@ -108,20 +108,7 @@ class OptunaParameter:
 
     @staticmethod
     def nearest_index(leaf: LeafParameter, value: float) -> int:
-        """Return the index of the step nearest to a number inside a stepped range.
-
-        Parameters
-        ----------
-        leaf
-            A stepped parameter.
-        value
-            A number inside its range.
-
-        Returns
-        -------
-        int
-            The index, from 0.
-        """
+        """Return the index of the step nearest to a number inside a stepped range."""
         if (index := leaf.index_of(value)) is not None:
             return index
         last = (leaf.num_values or 1) - 1
@@ -171,11 +158,11 @@ class SpaceMap:
         self.space = space
         self.distributions: dict[str, BaseDistribution] = {}
         self.common: dict[str, BaseDistribution] = {}
-        self._parameters: dict[int, OptunaParameter] = {}
+        self._parameters: dict[int, _OptunaParameter] = {}
         self._selectors: dict[int, str] = {}
         self._top_leaves = [o.index for o in space.occurrences if not o.conditions]
         self._top_sets = [place.index for place in space.sets if not place.conditions]
-        alike: dict[str, list[tuple[LeafParameter, OptunaParameter]]] = {}
+        alike: dict[str, list[tuple[LeafParameter, _OptunaParameter]]] = {}
         for occurrence in space.occurrences:
             leaf = space.active_leaf(occurrence.index)
             if leaf is None or occurrence.dimension is None:
@@ -184,7 +171,7 @@ class SpaceMap:
             parameter = next((parameter for known, parameter in candidates if known == leaf), None)
             if parameter is None:
                 name = f"{leaf.name} #{len(candidates) + 1}" if candidates else leaf.name
-                parameter = OptunaParameter(name, leaf)
+                parameter = _OptunaParameter(name, leaf)
                 candidates.append((leaf, parameter))
             self._parameters[occurrence.index] = parameter
             self._add(parameter.name, parameter.distribution, is_common=not occurrence.conditions)
@@ -253,7 +240,9 @@ class SpaceMap:
 
     def _on_steps(self, point: Mapping[str, Any]) -> Point:
         stepped = {name: leaf for name in point if (leaf := self._stepped(name)) is not None}
-        return {name: nearest_step(stepped[name], value) if name in stepped else value for name, value in point.items()}
+        return {
+            name: _nearest_step(stepped[name], value) if name in stepped else value for name, value in point.items()
+        }
 
     def _stepped(self, name: str) -> LeafParameter | None:
         if name not in self.space.names:
@@ -262,22 +251,9 @@ class SpaceMap:
         return leaf if leaf.kind != "choice" and leaf.num_values is not None else None
 
 
-def nearest_step(leaf: LeafParameter, value: Any) -> Any:
-    """Return the value of a stepped range that is nearest to a number inside it.
-
-    Parameters
-    ----------
-    leaf
-        A stepped parameter.
-    value
-        What was given; anything but a number inside the range is returned as it is.
-
-    Returns
-    -------
-    object
-        The step's value.
-    """
+def _nearest_step(leaf: LeafParameter, value: Any) -> Any:
+    """Return the value of a stepped range that is nearest to a number inside it."""
     low, high = leaf.range
     if type(value) not in (int, float) or not low <= value <= high:
         return value
-    return leaf.value_at(OptunaParameter.nearest_index(leaf, value))
+    return leaf.value_at(_OptunaParameter.nearest_index(leaf, value))

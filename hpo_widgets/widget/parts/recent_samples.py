@@ -27,10 +27,10 @@ FEW_BINS = 21
 MOST_SAMPLES = 48
 """So many draws are remembered: a model that has changed its mind is seen to."""
 
-LEAST_SAMPLES = 10
+_LEAST_SAMPLES = 10
 """Fewer draws say nothing: samplers begin at random."""
 
-NO_PREFERENCE = frozenset({"RandomSearch", "GridSearch"})
+_NO_PREFERENCE = frozenset({"RandomSearch", "GridSearch"})
 """Names of strategies of which it is known that they never prefer a value."""
 
 _TOP = 9
@@ -57,7 +57,7 @@ class RecentSamples:
         self._leaves = {name: None if leaf.kind == "choice" else leaf for name, leaf in leaves.items()}
         self._num_bins = FEW_BINS if len(leaves) > MANY else MOST_BINS
         self._epoch = epoch
-        self._has_preferences = strategy not in NO_PREFERENCE
+        self._has_preferences = strategy not in _NO_PREFERENCE
         self._newest = -1
         self._values: dict[str, deque[float]] = {name: deque(maxlen=MOST_SAMPLES) for name in leaves}
 
@@ -85,7 +85,7 @@ class RecentSamples:
 
 
 def _profile(leaf: Any, drawn: deque[float], num_bins: int) -> str:
-    if leaf is None or len(drawn) < LEAST_SAMPLES or leaf.range[0] == leaf.range[1]:
+    if leaf is None or len(drawn) < _LEAST_SAMPLES or leaf.range[0] == leaf.range[1]:
         return ""
     values = np.clip(np.fromiter(drawn, dtype=np.float64), *leaf.range)
     bins = np.rint(shares(values, *leaf.range, is_log=leaf.kind == "log") * (num_bins - 1)).astype(np.intp)

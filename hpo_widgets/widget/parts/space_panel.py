@@ -114,7 +114,7 @@ class SpacePanel(ViewPart):
         """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
         before = dict(self._tracks)
         labels = text.labels(space.names)
-        needs = active_when(space, labels)
+        needs = _active_when(space, labels)
         self.parameters = [
             {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
         ]
@@ -256,21 +256,8 @@ def _finite(bound: float | None) -> float | None:
     return None if bound is None or math.isinf(bound) else bound
 
 
-def active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
-    """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in.
-
-    Parameters
-    ----------
-    space
-        The space.
-    labels
-        What each name is called.
-
-    Returns
-    -------
-    dict
-        Name to a sentence such as ``"only with solver = adam"``.
-    """
+def _active_when(space: Space, labels: Mapping[str, str]) -> dict[str, str]:
+    """Say for each parameter that not every point has, by which constants of its `ParameterSet` it comes in."""
     found = {}
     for name, alternatives in space.conditions.items():
         ways = [" and ".join(_words(space, condition, name, labels) for condition in way) for way in alternatives]

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-MOST_WORKERS = 1_000
+_MOST_WORKERS = 1_000
 """Workers that can be typed in: a slip of the finger must not start a million processes."""
 
-MOST_SELECTED = 100
+_MOST_SELECTED = 100
 """Trials that a press on a count selects at most, the newest."""
 
 _MOST_JOBS = 10**9
@@ -104,7 +104,7 @@ class StatusPanel(NumberFieldPart):
         return {"workers": self._take_workers, "jobs": self._take_jobs}
 
     def _take_workers(self, typed: str) -> None:
-        self._command("workers", typed_positive_int("the number of workers", typed, most=MOST_WORKERS))
+        self._command("workers", typed_positive_int("the number of workers", typed, most=_MOST_WORKERS))
 
     def _take_jobs(self, typed: str) -> None:
         self._command(
@@ -125,7 +125,7 @@ class StatusPanel(NumberFieldPart):
             self._refuse("trials of no known state were asked for")
             return
         rows = self.search.snapshot()
-        self.selected = rows.numbers[rows.state == states[0]][-MOST_SELECTED:]
+        self.selected = rows.numbers[rows.state == states[0]][-_MOST_SELECTED:]
 
     def _on_dismiss(self, content: dict[str, object]) -> None:
         """Show a notice no more, unless it comes again."""

@@ -22,7 +22,7 @@ _LEAST_RAISE = 10
 _BAD = (TrialState.FAILED,)
 
 
-class BudgetLine(TypedDict):
+class _BudgetLine(TypedDict):
     """One budget: used and limit in words, the used share from 0 to 1 or None without a limit."""
 
     name: str
@@ -38,7 +38,7 @@ class Count(TypedDict):
     is_bad: bool
 
 
-class Pill(TypedDict):
+class _Pill(TypedDict):
     """The status in a word, and as which status it looks."""
 
     word: str
@@ -53,7 +53,7 @@ class Best(TypedDict):
     note: str
 
 
-class NoticeLine(TypedDict):
+class _NoticeLine(TypedDict):
     """A notice with the time of day at which it came last, and how often it came."""
 
     at: str
@@ -72,7 +72,7 @@ def facts(search: Search) -> list[str]:
     ]
 
 
-def budgets(search: Search) -> list[BudgetLine]:
+def budgets(search: Search) -> list[_BudgetLine]:
     """Trials, time and compute; iterations only where they are limited."""
     budget = search.budget
     lines = [
@@ -85,7 +85,7 @@ def budgets(search: Search) -> list[BudgetLine]:
     return lines
 
 
-def _trials(search: Search) -> BudgetLine:
+def _trials(search: Search) -> _BudgetLine:
     """Trials that are done, of those that may be run; one that is launched has used the budget but is not done."""
     limit = search.total_max_jobs
     done, running = text.ended(search.counts), search.counts.get(TrialState.RUNNING, 0)
@@ -95,7 +95,7 @@ def _trials(search: Search) -> BudgetLine:
     return {"name": "trials", "text": words, "fraction": None if limit is None else min(1.0, done / limit)}
 
 
-def _line(name: str, limit: Limit, in_words: Callable[[float], str]) -> BudgetLine:
+def _line(name: str, limit: Limit, in_words: Callable[[float], str]) -> _BudgetLine:
     used = in_words(limit.used)
     if limit.limit is None:
         return {"name": name, "text": used, "fraction": None}
@@ -120,7 +120,7 @@ def raised_budget(search: Search) -> int | None:
     return used + max(_LEAST_RAISE, used // 2)
 
 
-def pill(search: Search) -> Pill:
+def pill(search: Search) -> _Pill:
     """Return the status in a word and how it looks; a search of which no trial has a result is no success."""
     status = str(search.status)
     ended = text.ended(search.counts)
@@ -202,7 +202,7 @@ def _minutes_left(search: Search) -> float | None:
 
 def notices(
     search: Search, own: Sequence[Notice] = (), dismissed: Mapping[str, float] = MappingProxyType({})
-) -> list[NoticeLine]:
+) -> list[_NoticeLine]:
     """List the newest notices, newest first, each sentence once, and how many there are besides.
 
     Parameters
@@ -216,7 +216,7 @@ def notices(
 
     Returns
     -------
-    list of NoticeLine
+    list of _NoticeLine
         Lines to show, newest first.
     """
     found: dict[str, tuple[float, int]] = {}
@@ -225,7 +225,7 @@ def notices(
             _, count = found.pop(notice.sentence, (0.0, 0))
             found[notice.sentence] = (notice.at, count + 1)
     newest = [*found.items()][::-1]
-    lines: list[NoticeLine] = [
+    lines: list[_NoticeLine] = [
         {"at": text.clock(at), "text": sentence, "count": count} for sentence, (at, count) in newest[:_NEWEST_NOTICES]
     ]
     earlier = len(newest) - len(lines)

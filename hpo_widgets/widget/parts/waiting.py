@@ -19,7 +19,7 @@ from hpo_widgets.widget.parts import summary
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
 
-LONGEST_TIMEOUT = 525_600.0
+_LONGEST_TIMEOUT = 525_600.0
 """Minutes of the longest time-out: a year."""
 
 _SECONDS_A_MINUTE = 60.0
@@ -52,9 +52,9 @@ class TimeoutTrait(t.Float[Any, Any]):
         """Return the minutes, or raise a ``TraitError`` that says what is wrong."""
         if not isinstance(value, bool):
             found: float | None = super().validate(obj, value)
-            if found is None or 0 < found <= LONGEST_TIMEOUT:
+            if found is None or 0 < found <= _LONGEST_TIMEOUT:
                 return found
-        most = f"{LONGEST_TIMEOUT:.0f} (a year)"
+        most = f"{_LONGEST_TIMEOUT:.0f} (a year)"
         msg = f"{self.name} is in minutes, above 0 and at most {most}, or None; got {value!r:.80}"
         raise t.TraitError(msg)
 

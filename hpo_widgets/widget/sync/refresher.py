@@ -42,7 +42,7 @@ class Update:
     rows: Rows
 
 
-class Part(Protocol):
+class _Part(Protocol):
     """Something that shows a search."""
 
     def refresh(self, update: Update) -> None:
@@ -50,7 +50,7 @@ class Part(Protocol):
         ...
 
 
-class RefreshThread:
+class _RefreshThread:
     """The one thread that refreshes all widgets of a search, however many there are.
 
     It holds them weakly and ends with the last one. Its set of refreshers and the dictionary of threads are read and
@@ -69,18 +69,18 @@ class RefreshThread:
         self._is_dirty = False
         self._wake = threading.Event()
         self._unsubscribe = search.subscribe(self._poke)
-        self._end_settling = after_each_cell(self._settle)
+        self._end_settling = _after_each_cell(self._settle)
         self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
 
     @staticmethod
-    def add(refresher: Refresher) -> RefreshThread:
+    def add(refresher: Refresher) -> _RefreshThread:
         """Refresh this one from here on, on the thread of its search."""
         search = refresher.search
         with _threads_lock:
             thread = _threads.get(id(search))
             is_new = thread is None
             if thread is None:
-                thread = _threads[id(search)] = RefreshThread(search)
+                thread = _threads[id(search)] = _RefreshThread(search)
             thread._refreshers.add(refresher)
         if is_new:
             thread._thread.start()
@@ -88,15 +88,7 @@ class RefreshThread:
         return thread
 
     def remove(self, refresher: Refresher, *, waits: bool) -> None:
-        """Refresh this one no more; with the last one the thread ends, and is waited for where that may be.
-
-        Parameters
-        ----------
-        refresher
-            The refresher.
-        waits
-            Whether to wait for the end of the thread where this was the last one.
-        """
+        """Refresh this one no more; with the last one the thread ends, and is waited for where that may be."""
         with _threads_lock:
             self._refreshers.discard(refresher)
             self._end_without_refreshers()
@@ -158,7 +150,7 @@ class RefreshThread:
         return min((wait for wait in waits if wait is not None), default=_LONGEST_WAIT)
 
 
-_threads: dict[int, RefreshThread] = {}
+_threads: dict[int, _RefreshThread] = {}
 """By the identity of the search, which its thread keeps alive."""
 _threads_lock = threading.Lock()
 
@@ -179,7 +171,7 @@ class Refresher:
         self.lock = threading.RLock()
         self.notices: list[Notice] = []
         self.is_dirty = False
-        self._parts: list[Part] = []
+        self._parts: list[_Part] = []
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
         self._version = 0
@@ -189,8 +181,8 @@ class Refresher:
         self._writer: int | None = None
         self._is_closed = False
         self.flow = Flow(_INTERVAL, self._wake, clock=clock)
-        self._thread: RefreshThread | None = None
-        self._thread = RefreshThread.add(self)
+        self._thread: _RefreshThread | None = None
+        self._thread = _RefreshThread.add(self)
 
     @property
     def is_writing(self) -> bool:
@@ -202,7 +194,7 @@ class Refresher:
         """True after `close`."""
         return self._is_closed
 
-    def add(self, part: Part, *, hidden: bool = False) -> None:
+    def add(self, part: _Part, *, hidden: bool = False) -> None:
         """Show the whole search in ``part`` now, and every change from here on; a hidden one later.
 
         Parameters
@@ -223,12 +215,12 @@ class Refresher:
                     part.refresh(Update(self.search, snapshot))
             self._parts.append(part)
 
-    def hide(self, part: Part) -> None:
+    def hide(self, part: _Part) -> None:
         """Leave ``part`` as it is, until it is shown again or all has to be true."""
         with self.lock:
             self._hidden.setdefault(id(part), self._version)
 
-    def show(self, part: Part) -> None:
+    def show(self, part: _Part) -> None:
         """Bring a hidden part up to date, and keep it so."""
         with self.lock:
             version = self._hidden.pop(id(part), None)
@@ -344,7 +336,7 @@ class Refresher:
         return max(until_next, until_tick, 0.0)
 
 
-def _refresh(part: Part, update: Update) -> None:
+def _refresh(part: _Part, update: Update) -> None:
     try:
         part.refresh(update)
     except Exception:  # noqa: BLE001 -- one part must not take the others with it
@@ -354,16 +346,11 @@ def _refresh(part: Part, update: Update) -> None:
 _EVENT = "post_run_cell"
 
 
-def after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
+def _after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
     """Call ``function`` at the end of each cell, on the thread that runs cells.
 
     What runs a notebook without a page (nbconvert, nbclient) keeps what a kernel sends while a cell runs, and drops
     what comes between cells and after the last one.
-
-    Returns
-    -------
-    callable
-        Ends it. Outside IPython there is nothing to end and no call.
     """
     shell = get_ipython()
     if shell is None:
