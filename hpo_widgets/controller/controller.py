@@ -66,7 +66,6 @@ class Controller:
     ) -> None:
         self.state = SearchState(space, objectives, strategy, settings)
         self.recorder = recorder
-        self.commands = Commands(self.state, recorder, lambda: self._present_run)
         self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
         recorder.on_locked = lambda sentence: self.notice("journal", sentence)
         self.notices: Sequence[Notice] = []
@@ -184,7 +183,54 @@ class Controller:
             -MOST_NOTICES:
         ]  # the template may have told something now
 
-    # Commands, on the controller's thread --------------------------------------------------------
+    # Commands, on the controller's thread: `submit` them -----------------------------------------
+
+    def set_ranges(self, ranges: Mapping[str, Any]) -> None:
+        """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
+        self._begin_epoch(self.state.epochs.set_ranges(ranges, self.state.num_numbered), "set")
+
+    def undo(self) -> None:
+        """Go back to the ranges before the last change."""
+        self._begin_epoch(self.state.epochs.undo(self.state.num_numbered), "undo")
+
+    def redo(self) -> None:
+        """Take back the last `undo`."""
+        self._begin_epoch(self.state.epochs.redo(self.state.num_numbered), "redo")
+
+    def _begin_epoch(self, mark: EpochMark | None, step: str) -> None:
+        """Make a new epoch known; what was asked under the old one is dropped."""
+        if mark is None:
+            return
+        self.state.num_draws = 0
+        space = self.state.space.to_dict()
+        self.recorder.event("set_ranges", step=step, epoch=mark.epoch, first_number=mark.first_number, space=space)
+        if self._present_run is not None:
+            self._present_run.begin_epoch()
+
+    def set_settings(self, **changes: object) -> None:
+        """Set limits and sizes; the names are those of `Settings`."""
+        settings, run = self.state.settings, self._present_run
+        for name, value in changes.items():
+            setattr(settings, name, value)
+        if run is not None:
+            if "max_number_of_concurrent_tasks" in changes:
+                run.engine.resize(settings.max_number_of_concurrent_tasks)
+            if "report_period" in changes:
+                run.deadlines.begin_report_period()
+            run.deadlines.check_now()
+        self.recorder.event("settings", changes=changes)
+
+    def set_time_limit(self, limit: TimeLimit | None) -> None:
+        """Set when the search has to end; None: no limit."""
+        self.state.clock.set_time_limit(limit)
+        if self._present_run is not None:
+            self._present_run.deadlines.check_now()
+        self.recorder.event("set_time_limit", deadline=limit and limit.moment.isoformat())
+
+    def enqueue(self, point: dict[str, object]) -> None:
+        """Have a point tried next; it counts against the budget like any other."""
+        self.state.enqueued.append(point)
+        self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish."""
@@ -350,80 +396,6 @@ class Controller:
         except Exception as error:  # noqa: BLE001 -- the same
             logger.warning("journal: %s", error)
             return False
-
-
-class Commands:
-    """Commands for the owner of the search's state: submit them to the `Controller`.
-
-    Parameters
-    ----------
-    state
-        The search's state.
-    recorder
-        Keeps what was changed.
-    present_run
-        The run that goes on now; None: none does.
-    """
-
-    def __init__(self, state: SearchState, recorder: Recorder, present_run: Callable[[], Run | None]) -> None:
-        self._state = state
-        self._recorder = recorder
-        self._present_run = present_run
-
-    def set_ranges(self, ranges: Mapping[str, Any]) -> None:
-        """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
-        self._begin(self._state.epochs.set_ranges(ranges, self._state.num_numbered), "set")
-
-    def undo(self) -> None:
-        """Go back to the ranges before the last change."""
-        self._begin(self._state.epochs.undo(self._state.num_numbered), "undo")
-
-    def redo(self) -> None:
-        """Take back the last `undo`."""
-        self._begin(self._state.epochs.redo(self._state.num_numbered), "redo")
-
-    def _begin(self, mark: EpochMark | None, step: str) -> None:
-        """Make a new epoch known; what was asked under the old one is dropped."""
-        if mark is None:
-            return
-        self._state.num_draws = 0
-        self._recorder.event(
-            "set_ranges",
-            step=step,
-            epoch=mark.epoch,
-            first_number=mark.first_number,
-            space=self._state.space.to_dict(),
-        )
-        run = self._present_run()
-        if run is not None:
-            run.begin_epoch()
-
-    def set_settings(self, **changes: object) -> None:
-        """Set limits and sizes; the names are those of `Settings`."""
-        settings = self._state.settings
-        for name, value in changes.items():
-            setattr(settings, name, value)
-        run = self._present_run()
-        if run is not None:
-            if "max_number_of_concurrent_tasks" in changes:
-                run.engine.resize(settings.max_number_of_concurrent_tasks)
-            if "report_period" in changes:
-                run.deadlines.begin_report_period()
-            run.deadlines.check_now()
-        self._recorder.event("settings", changes=changes)
-
-    def set_time_limit(self, limit: TimeLimit | None) -> None:
-        """Set when the search has to end; None: no limit."""
-        self._state.clock.set_time_limit(limit)
-        run = self._present_run()
-        if run is not None:
-            run.deadlines.check_now()
-        self._recorder.event("set_time_limit", deadline=limit and limit.moment.isoformat())
-
-    def enqueue(self, point: dict[str, object]) -> None:
-        """Have a point tried next; it counts against the budget like any other."""
-        self._state.enqueued.append(point)
-        self._recorder.event("enqueue_trial", parameters=self._state.space.encode(point))
 
 
 class Inbox:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
 
 
-class _PendingStarts:
+class PendingStarts:
     """The starts of one search that have not begun a run yet: they may wait for a server, and a stop cancels them.
 
     Every member may be used from any thread. One lock guards which of them still count. It is held while a run
@@ -62,7 +62,20 @@ class _PendingStarts:
                 self._waiting.discard(start)
 
     def begin(self, start: object, begin: Callable[[], bool]) -> bool:
-        """Begin a run by ``begin``, and return what it does; False when the start was cancelled."""
+        """Begin a run, unless the start was cancelled.
+
+        Parameters
+        ----------
+        start
+            The start that was registered.
+        begin
+            Begins the run, and returns whether it did.
+
+        Returns
+        -------
+        bool
+            Whether a run was begun.
+        """
         with self._lock:
             return start in self._waiting and begin()
 
@@ -70,8 +83,7 @@ class _PendingStarts:
 class SearchCommands:
     """The commands of a search, which are queued to the controller's thread; a part of `HyperParameterOptimizer`.
 
-    Every member may be used from any thread. With ``wait`` a method returns when it is done and raises its error;
-    without, it returns at once and an error becomes a notice.
+    Every member may be used from any thread.
 
     Parameters
     ----------
@@ -83,14 +95,29 @@ class SearchCommands:
         Owns the search's state.
     recorder
         Keeps its trials.
+    starts
+        The starts that wait, of whoever commands the search.
+    wait
+        Whether a method returns when it is done, and raises its error. Else it returns at once, and an error becomes a
+        notice.
     """
 
-    def __init__(self, search: Search, definition: Definition, controller: Controller, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        search: Search,
+        definition: Definition,
+        controller: Controller,
+        recorder: Recorder,
+        starts: PendingStarts,
+        *,
+        wait: bool,
+    ) -> None:
         self._search = search
         self._definition = definition
         self._controller = controller
         self._recorder = recorder
-        self._starts = _PendingStarts()
+        self._starts = starts
+        self._wait = wait
 
     @property
     def _is_running(self) -> bool:
@@ -143,10 +170,7 @@ class SearchCommands:
             self._controller.notice("command", f"{name} did nothing: {reason}")
             return
         with self._telling(name):
-            if name == "stop":
-                self.stop()
-            else:
-                getattr(self, name)(*arguments, wait=False)
+            getattr(self, name)(*arguments)
 
     @contextmanager
     def _telling(self, name: str) -> Iterator[None]:
@@ -155,10 +179,10 @@ class SearchCommands:
         except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
             self._controller.notice("command", f"{name}: {error}")
 
-    def _do(self, name: str, function: Callable[[], object], *, wait: bool) -> None:
+    def _do(self, name: str, function: Callable[[], object]) -> None:
         """Have the owner of the state do something."""
         future = self._controller.submit(function)
-        if wait:
+        if self._wait:
             future.result()
             return
 
@@ -170,20 +194,20 @@ class SearchCommands:
 
     # Beginning and end of a run -------------------------------------------------------------------
 
-    def start(self, *, wait: bool = True) -> bool:
+    def start(self) -> bool:
         """Start or continue; False when nothing is left of the budget, or a stop came first."""
-        return self._start("start", self._controller.start, wait=wait)
+        return self._start("start", self._controller.start)
 
-    def resume(self, *, wait: bool = True) -> None:
+    def resume(self) -> None:
         """Launch again; a search that was reopened paused is started."""
         if not self._is_running and self._controller.state.status is SearchStatus.PAUSED:
-            self._start("resume", self._resume_run, wait=wait)
+            self._start("resume", self._resume_run)
         else:
-            self._do("resume", self._controller.resume, wait=wait)
+            self._do("resume", self._controller.resume)
 
-    def _start(self, name: str, begin: Callable[[], bool], *, wait: bool) -> bool:
+    def _start(self, name: str, begin: Callable[[], bool]) -> bool:
         start = self._starts.register()
-        if wait or self._definition.template.remote is None:
+        if self._wait or self._definition.template.remote is None:
             return self._begin_run(start, begin)
         # A server is asked for the queue first, which may be away: a panel does not wait for it.
         self._recorder.shown.notify()
@@ -254,11 +278,11 @@ class SearchCommands:
 
     # Steering -------------------------------------------------------------------------------------
 
-    def pause(self, *, wait: bool = True) -> None:
+    def pause(self) -> None:
         """Launch nothing more."""
-        self._do("pause", self._controller.pause, wait=wait)
+        self._do("pause", self._controller.pause)
 
-    def set_range(self, name: str, range: Sequence[Any], *, wait: bool = True) -> None:  # noqa: A002 -- the field's word
+    def set_range(self, name: str, range: Sequence[Any]) -> None:  # noqa: A002 -- the field's word
         """Change one range.
 
         Parameters
@@ -267,76 +291,35 @@ class SearchCommands:
             The parameter's full name.
         range
             ``(low, high)`` in parameter values, or the allowed choices.
-        wait
-            Whether to return only when it was done, and to raise what is wrong. Default True.
         """
-        self.set_ranges({name: range}, wait=wait)
+        self.set_ranges({name: range})
 
-    def set_ranges(self, ranges: Mapping[str, Sequence[Any]], *, wait: bool = True) -> None:
-        """Change ranges; they are checked where they are changed, by the owner of the state.
+    def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
+        """Change ranges; they are checked where they are changed, by the owner of the state."""
+        self._do("set_ranges", lambda: self._controller.set_ranges(ranges))
 
-        Parameters
-        ----------
-        ranges
-            Full parameter name to ``(low, high)``, or to the allowed choices; the others stay.
-        wait
-            Whether to return only when it was done, and to raise what is wrong. Default True.
-
-        Raises
-        ------
-        ValueError
-            For an unknown name, or a range that is none or lies beyond the hard limits.
-        """
-        self._do("set_ranges", lambda: self._controller.commands.set_ranges(ranges), wait=wait)
-
-    def undo(self, *, wait: bool = True) -> None:
+    def undo(self) -> None:
         """Go back to the ranges before the last change."""
-        self._do("undo", self._controller.commands.undo, wait=wait)
+        self._do("undo", self._controller.undo)
 
-    def redo(self, *, wait: bool = True) -> None:
+    def redo(self) -> None:
         """Take back the last undo."""
-        self._do("redo", self._controller.commands.redo, wait=wait)
+        self._do("redo", self._controller.redo)
 
-    def enqueue_trial(self, parameters: Mapping[str, Any], *, wait: bool = True) -> None:
-        """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one.
+    def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
+        """Run a point next; where the budget of trials is used up, people are told that it waits for a larger one."""
+        self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)))
 
-        Parameters
-        ----------
-        parameters
-            Full parameter name to value.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        ValueError
-            For a point that is not complete, or has other parameters than the space.
-        """
-        self._enqueue("enqueue_trial", dict(self._controller.state.space.normalise(parameters)), wait=wait)
-
-    def retry(self, trial: Trial | int, *, wait: bool = True) -> None:
-        """Run a trial's point again.
-
-        Parameters
-        ----------
-        trial
-            The trial, or its number.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        IndexError
-            When there is no such trial.
-        """
+    def retry(self, trial: Trial | int) -> None:
+        """Run a trial's point again."""
         number = trial.number if isinstance(trial, Trial) else trial
         point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
-        self._enqueue("retry", dict(point), wait=wait)
+        self._enqueue("retry", dict(point))
 
-    def _enqueue(self, name: str, point: dict[str, object], *, wait: bool) -> None:
+    def _enqueue(self, name: str, point: dict[str, object]) -> None:
         def enqueue() -> None:
             state = self._controller.state
-            self._controller.commands.enqueue(point)
+            self._controller.enqueue(point)
             limit = state.settings.total_max_jobs
             if limit is not None and state.num_launched + len(state.enqueued) > limit:
                 self._controller.notice(
@@ -345,101 +328,47 @@ class SearchCommands:
                     "raise total_max_jobs to run it",
                 )
 
-        self._do(name, enqueue, wait=wait)
+        self._do(name, enqueue)
 
     # Limits ---------------------------------------------------------------------------------------
 
-    def set_max_number_of_concurrent_tasks(self, number: int, *, wait: bool = True) -> None:
-        """Change how many trials run at once.
-
-        Parameters
-        ----------
-        number
-            Trials that run at once at most.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When it is no whole number of at least 1.
-        """
+    def set_max_number_of_concurrent_tasks(self, number: int) -> None:
+        """Change how many trials run at once."""
         number = positive_int("max_number_of_concurrent_tasks", number)
-        self._set("set_max_number_of_concurrent_tasks", wait=wait, max_number_of_concurrent_tasks=number)
+        self._set("set_max_number_of_concurrent_tasks", max_number_of_concurrent_tasks=number)
 
-    def set_total_max_jobs(self, number: int | None, *, wait: bool = True) -> None:
-        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told.
-
-        Parameters
-        ----------
-        number
-            Trials in all; None for no limit.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When it is no whole number of at least 1.
-        """
+    def set_total_max_jobs(self, number: int | None) -> None:
+        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told."""
         number = optional_positive_int("total_max_jobs", number)
 
         def change() -> None:
             used = self._controller.state.num_launched
             total = number if number is None else max(number, used)
-            self._controller.commands.set_settings(total_max_jobs=total)
+            self._controller.set_settings(total_max_jobs=total)
             if total != number:
                 sentence = (
                     f"set_total_max_jobs: {used} trials were launched already, so the total is {used}, not {number}"
                 )
                 self._controller.notice("command", sentence)
 
-        self._do("set_total_max_jobs", change, wait=wait)
+        self._do("set_total_max_jobs", change)
 
-    def set_compute_time_limit(self, minutes: float | None, *, wait: bool = True) -> None:
-        """Change the compute budget, in minutes; None: no limit.
-
-        Parameters
-        ----------
-        minutes
-            Minutes of all jobs together; None for no limit.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When it is no number above 0.
-        """
+    def set_compute_time_limit(self, minutes: float | None) -> None:
+        """Change the compute budget, in minutes; None: no limit."""
         minutes = positive_minutes("compute_time_limit", minutes)
-        self._set("set_compute_time_limit", wait=wait, compute_time_limit=minutes)
+        self._set("set_compute_time_limit", compute_time_limit=minutes)
 
-    def set_report_period(self, minutes: float, *, wait: bool = True) -> None:
-        """Change how often progress is reported, in minutes.
-
-        Parameters
-        ----------
-        minutes
-            Minutes between two reports.
-        wait
-            Whether to return only when it was done. Default True.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When it is no number above 0.
-        """
+    def set_report_period(self, minutes: float) -> None:
+        """Change how often progress is reported, in minutes."""
         period = positive_minutes("report_period_minutes", minutes)
         if period is None:
             raise ValueError("report_period_minutes must be a number of minutes above 0")
-        self._set("set_report_period", wait=wait, report_period=period)
+        self._set("set_report_period", report_period=period)
 
-    def _set(self, name: str, *, wait: bool, **changes: object) -> None:
-        self._do(name, lambda: self._controller.commands.set_settings(**changes), wait=wait)
+    def _set(self, name: str, **changes: object) -> None:
+        self._do(name, lambda: self._controller.set_settings(**changes))
 
-    def set_time_limit(
-        self, in_minutes: float | None = None, specific_time: dt.datetime | None = None, *, wait: bool = True
-    ) -> None:
+    def set_time_limit(self, in_minutes: float | None = None, specific_time: dt.datetime | None = None) -> None:
         """Set the search's time limit: minutes from now, or a moment; neither: no limit.
 
         Parameters
@@ -448,8 +377,6 @@ class SearchCommands:
             From now. Default None.
         specific_time
             A moment, local time unless it names a zone. Default None.
-        wait
-            Whether to return only when it was done. Default True.
 
         Raises
         ------
@@ -457,7 +384,7 @@ class SearchCommands:
             For a moment in the past, or minutes that are not above 0.
         """
         limit = _time_limit_of(in_minutes, specific_time)
-        self._do("set_time_limit", lambda: self._controller.commands.set_time_limit(limit), wait=wait)
+        self._do("set_time_limit", lambda: self._controller.set_time_limit(limit))
 
 
 def _time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) -> TimeLimit | None:

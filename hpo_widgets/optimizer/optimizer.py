@@ -16,7 +16,7 @@ from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.journal import backup
-from hpo_widgets.optimizer.commands import SearchCommands
+from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
 from hpo_widgets.search.as_code import constructor_call, current_arguments
@@ -157,7 +157,9 @@ class HyperParameterOptimizer(ReadableSearch):
             callbacks=self._callbacks,
             make_engine=self._make_engine,
         )
-        self._commands = SearchCommands(self, definition, self._controller, self._recorder)
+        parts = (self, definition, self._controller, self._recorder, PendingStarts())
+        self._commands = SearchCommands(*parts, wait=True)
+        self._queued_commands = SearchCommands(*parts, wait=False)
         for sentence in definition.template.notices:
             self._controller.notice("template", sentence)
         if definition.past is not None:
@@ -410,7 +412,7 @@ class HyperParameterOptimizer(ReadableSearch):
         *arguments
             Its arguments.
         """
-        self._commands.command(name, *arguments)
+        self._queued_commands.command(name, *arguments)
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, time limits run on."""
