@@ -34,6 +34,9 @@ MAX_DUPLICATES_IN_A_ROW = 1000
 SLOW_ASK = 0.15
 """A model whose median ask takes more than this share of the median trial is asked one point ahead."""
 
+_LONG_HISTORY, _SLOW_ASK_OF_LONG_HISTORY = 1000, 0.01
+"""After so many trials this share is enough: an ask is slow then, and one result more or less changes little."""
+
 _NUM_TIMED = 15
 """The medians are those of so many latest asks and trials."""
 
@@ -368,6 +371,7 @@ class ThreadedProposals:
         self._epoch = -1
         self._launched: dict[int, float] = {}
         """Running trial to the time of its launch, oldest first."""
+        self._num_observed = 0
         self._trial_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self._ask_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self.next_ask: float | None = None
@@ -382,6 +386,7 @@ class ThreadedProposals:
         self._epoch = epoch
         self._ready.clear()
         self._num_asked = 0
+        self._num_observed = len(history)
         self._put(lambda: self._sampler.begin(space, epoch, history, draws))
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
@@ -413,7 +418,8 @@ class ThreadedProposals:
         if self._ready or self._num_asked or not self._may_hold():
             return False
         ask, trial = statistics.median(self._ask_seconds), statistics.median(self._trial_seconds)
-        if ask <= SLOW_ASK * trial:
+        share = SLOW_ASK if self._num_observed < _LONG_HISTORY else _SLOW_ASK_OF_LONG_HISTORY
+        if ask <= share * trial:
             return False
         due = next(iter(self._launched.values())) + trial - ask
         if due > self._clock():
@@ -427,6 +433,7 @@ class ThreadedProposals:
 
     def tell(self, observation: Observation) -> None:
         number = observation.number
+        self._num_observed += 1
         launched = self._launched.pop(number, None)
         if launched is not None:
             self._trial_seconds.append(self._clock() - launched)

@@ -20,6 +20,7 @@ from hpo_widgets.journal import (
 )
 from hpo_widgets.optimizer.definition import Definition, RestoredTrials, make_template, split_keywords
 from hpo_widgets.search.as_code import arguments_as_kept
+from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
@@ -252,6 +253,16 @@ def _continued(
     return cls(definition, definition.space.parameters)
 
 
+_SETTERS = {
+    "total_max_jobs": "set_total_max_jobs",
+    "max_number_of_concurrent_tasks": "set_max_number_of_concurrent_tasks",
+    "optimization_time_limit": "set_time_limit",
+    "compute_time_limit": "set_compute_time_limit",
+    "report_period": "set_report_period",
+}
+"""How what the journal keeps is changed."""
+
+
 def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
     header = state.header
     optimizer_class = keywords.pop("optimizer_class", None)
@@ -261,6 +272,11 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
     except KeyError:
         msg = f"the search's strategy was {header['strategy']}; pass it as optimizer_class="
         raise TypeError(msg) from None
+    kept = next((name for name in keywords if name in Settings.__dataclass_fields__), None)
+    if kept is not None:
+        setter = _SETTERS.get(kept)
+        advice = f"after opening, call {setter}" if setter else "leave it out"
+        raise TypeError(f"{kept} is kept in the journal and cannot be given to open: {advice}")
     recorded = {
         keyword: value for keyword, value in header["arguments"].items() if keyword in strategy_class.keywords()
     }

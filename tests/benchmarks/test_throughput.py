@@ -12,8 +12,17 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from hpo_widgets import OptimizerOptuna
-from tests.benchmarks.searches import Followed, add, compute_50_ms, optuna_rate, pool_rate, search, sleep_10_ms
+from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna
+from tests.benchmarks.searches import (
+    Followed,
+    add,
+    compute_50_ms,
+    make_journal,
+    optuna_rate,
+    pool_rate,
+    search,
+    sleep_10_ms,
+)
 
 JOBS = 20_000
 
@@ -87,22 +96,17 @@ def half_a_second(a: float, b: float, c: float, d: float, e: float) -> float:
 
 
 def test_workers_hardly_wait_for_the_sampler(tmp_path: Path, record: Any) -> None:
-    """TPE with a long history (10,000 trials enqueued as a study before): the share of time workers wait."""
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    distributions = {name: optuna.distributions.FloatDistribution(0, 1) for name in "abcde"}
-    for _ in range(10_000):
-        trial = study.ask(distributions)
-        study.tell(trial, sum(trial.params.values()))
-    jobs = 80
-    optimizer = search(
-        half_a_second, tmp_path, jobs, optimizer_class=OptimizerOptuna, continue_previous_study=study, seed=1
-    )
+    """TPE with a long history (a journal of 10,000 trials that is continued): the share of time workers wait."""
+    optimizer = HyperParameterOptimizer.open(
+        make_journal(tmp_path, 10_000), base_task_id=half_a_second, optimizer_class=OptimizerOptuna,
+    )  # fmt: skip
+    optimizer.set_total_max_jobs(10_080)
     optimizer.start()
     optimizer.wait()
     snapshot = optimizer.snapshot()
     waits = []
     for worker in range(2):
-        mine = snapshot.worker == worker
+        mine = (snapshot.worker == worker) & (snapshot.numbers >= 10_000)
         started, ended = snapshot.started[mine], snapshot.ended[mine]
         gaps = started[1:] - ended[:-1]
         waits.append(float(gaps.sum() / (ended[-1] - started[0])))

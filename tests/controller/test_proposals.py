@@ -392,7 +392,7 @@ def test_never_more_points_are_asked_than_trials_are_left(controller):
 class Timed:
     """Trials and asks of a threaded strategy that take the seconds that a test says."""
 
-    def __init__(self, controller, *, ask_seconds, may_hold=True):
+    def __init__(self, controller, *, ask_seconds, may_hold=True, history=()):
         self.now = 0.0
         self.strategy = Thinking()
         make = self.strategy.ask
@@ -410,7 +410,7 @@ class Timed:
             clock=lambda: self.now,
         )
         controller.made.append(self.proposals)
-        self.proposals.begin(SPACE, 0, [], 0)
+        self.proposals.begin(SPACE, 0, history, 0)
         for number in range(4):
             self.launch(controller, number)
             self.now += 1.0
@@ -449,6 +449,14 @@ def test_a_fast_model_and_a_repeatable_search_hold_no_point(controller, ask_seco
     timed.now += 100.0
     assert timed.num_held() == 0
     assert timed.proposals.next_ask is None
+
+
+@pytest.mark.parametrize(("ask_seconds", "num_held"), [(0.015625, 1), (0.0078125, 0)])
+def test_after_many_trials_a_model_that_is_a_little_slow_is_asked_one_point_ahead(controller, ask_seconds, num_held):
+    history = [observation(number) for number in range(1000)]
+    timed = Timed(controller, ask_seconds=ask_seconds, history=history)
+    timed.now += 100.0
+    assert timed.num_held() == num_held
 
 
 def test_a_slow_model_holds_no_point_for_a_trial_that_is_not_left(controller):
