@@ -31,6 +31,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.controller import proposals
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.trials import TrialState
 
@@ -270,6 +271,8 @@ class SimulatedEngine:
 
 def ours_simulated(name: str, num_workers: int, seed: int) -> float:
     """The least regret of a search of ours in simulated time."""
+    # Simulated trials take no real time, beside which any model is slow and would be asked a point ahead.
+    proposals.SLOW_ASK = math.inf
     engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         search = HyperParameterOptimizer(
