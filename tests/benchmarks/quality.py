@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import optuna
@@ -269,33 +270,41 @@ class SimulatedEngine:
         """There is no process."""
 
 
-def ours_simulated(name: str, num_workers: int, seed: int) -> float:
-    """The least regret of a search of ours in simulated time."""
-    # Simulated trials take no real time, beside which any model is slow and would be asked a point ahead.
-    proposals.SLOW_ASK = math.inf
+def simulated(name: str, num_workers: int, seed: int, **keywords: Any) -> list[tuple[dict[str, Any], float]]:
+    """The points of a search of ours in simulated time, with their regrets, in the order of their numbers."""
     engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed})
     with tempfile.TemporaryDirectory() as folder:
         search = HyperParameterOptimizer(
             FUNCTIONS[name], space(name), optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
-            max_number_of_concurrent_tasks=num_workers, total_max_jobs=NUM_TRIALS, allow_duplicates=True,
+            max_number_of_concurrent_tasks=num_workers, total_max_jobs=NUM_TRIALS, allow_duplicates=True, **keywords,
         )  # fmt: skip
         search.set_default_job_class(engine_class)
-        search.start()
-        search.wait()
-        return search.best_trial.value
+        # Simulated trials take no real time, beside which any model is slow and would be asked a point ahead.
+        with mock.patch.object(proposals, "SLOW_ASK", math.inf):
+            search.start()
+            search.wait()
+        trials = [search.trial(number) for number in range(NUM_TRIALS)]
+    return [(dict(trial.parameters), trial.value) for trial in trials]
 
 
-def optuna_simulated(name: str, num_workers: int, seed: int) -> float:
-    """The least regret of Optuna's study in simulated time, asked with W - 1 unfinished trials."""
+def optuna_simulated(name: str, num_workers: int, seed: int) -> list[tuple[dict[str, Any], float]]:
+    """The same of Optuna's study, asked with W - 1 unfinished trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     rng = random.Random(seed)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    now, running, values = 0.0, [], []
+    now, running, found = 0.0, [], []
     for number in range(NUM_TRIALS):
         if len(running) == num_workers:
             now, _, trial, value = heapq.heappop(running)
             study.tell(trial, value)
         trial = study.ask()
-        values.append(FUNCTIONS[name](**suggest(name, trial)))
-        heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, values[-1]))
-    return min(values)
+        point = suggest(name, trial)
+        value = FUNCTIONS[name](**point)
+        found.append((point, value))
+        heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, value))
+    return found
+
+
+def least_regret(simulation: Callable[..., list[tuple[dict[str, Any], float]]], *arguments: Any) -> float:
+    """The least regret of a simulation."""
+    return min(regret for _, regret in simulation(*arguments))

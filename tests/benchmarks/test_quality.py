@@ -5,13 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from tests.benchmarks.quality import FUNCTIONS, NUM_TRIALS, OptunaProcesses, optuna_simulated, ours, ours_simulated
+from tests.benchmarks.quality import (
+    FUNCTIONS,
+    NUM_TRIALS,
+    OptunaProcesses,
+    least_regret,
+    optuna_simulated,
+    ours,
+    simulated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +71,7 @@ def test_a_search_finds_what_its_sampler_finds_with_all_but_one_trial_unfinished
     """In simulated time, so that each point is asked with just W - 1 trials unfinished."""
     arguments = [name] * NUM_SIMULATED, [num_workers] * NUM_SIMULATED, range(NUM_SIMULATED)
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        mine = list(pool.map(ours_simulated, *arguments, chunksize=10))
-        theirs = list(pool.map(optuna_simulated, *arguments, chunksize=10))
+        mine = list(pool.map(partial(least_regret, simulated), *arguments, chunksize=10))
+        theirs = list(pool.map(partial(least_regret, optuna_simulated), *arguments, chunksize=10))
     what = f"{name}, {num_workers - 1} unfinished, simulated"
     compare(record, what, mine, theirs, "Optuna's study")
