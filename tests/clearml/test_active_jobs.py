@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hpo_widgets.engines.clearml.active_jobs import Pace
-from hpo_widgets.engines.clearml.template import Where
+from hpo_widgets.engines.clearml.template import ExecutionTarget
 
 PERIOD = 6.0
 
@@ -18,7 +18,7 @@ def pace():
 
 
 def test_the_period_is_six_seconds_by_default():
-    assert Where().pool_period * 60 == PERIOD
+    assert ExecutionTarget().pool_period * 60 == PERIOD
 
 
 def test_after_news_looks_come_soon_and_then_ever_more_seldom(pace):

@@ -36,7 +36,7 @@ _POOL_PERIOD_MINUTES = 0.1
 
 
 @dataclass(slots=True)
-class Where:
+class ExecutionTarget:
     """Where and how the trials of a search run; what the constructor's arguments say of ClearML.
 
     Parameters
@@ -76,7 +76,7 @@ class TaskTemplate(Template):
     kind: ClassVar[str] = "clearml"
 
     def __init__(self, base_task: Any) -> None:
-        self.where = Where()
+        self.where = ExecutionTarget()
         self.server: Server = server()
         self.base = base = BaseTask.read(self.server, base_task)
         self.id = base.id

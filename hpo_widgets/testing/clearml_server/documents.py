@@ -289,3 +289,30 @@ def pattern(text: str) -> re.Pattern[str]:
 def as_list(value: Any) -> list[Any]:
     """One value or several as a list."""
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def listed(documents: Iterable[Document], data: Document, known: frozenset[str]) -> list[Document]:
+    """The documents whose ``id`` and ``name`` a request asks for, in its order, of its page.
+
+    Parameters
+    ----------
+    documents : Iterable[dict]
+        Where to look.
+    data : dict
+        The request; a name is a regular expression.
+    known : frozenset of str
+        The fields that the documents may have.
+
+    Returns
+    -------
+    list[dict]
+        The documents themselves, no copies.
+    """
+    found = list(documents)
+    if data.get("id"):
+        ids = set(as_list(data["id"]))
+        found = [document for document in found if document["id"] in ids]
+    if data.get("name"):
+        expression = pattern(data["name"])
+        found = [document for document in found if expression.search(document["name"])]
+    return page_of(ordered(found, data.get("order_by"), known), data)

@@ -77,42 +77,6 @@ def unknown_tasks(*ids: str) -> ApiError:
     return bad_request(101, "Invalid task id", ids=ids)
 
 
-def unknown_task(task_id: str, company: str) -> ApiError:
-    """A Task that does not exist, where the endpoint takes one.
-
-    Parameters
-    ----------
-    task_id : str
-        The id that was asked for.
-    company : str
-        Where it was looked for.
-
-    Returns
-    -------
-    ApiError
-        The error, to be raised.
-    """
-    return bad_request(101, "Invalid task id", id=task_id, company=company)
-
-
-def unknown_queue(queue_id: str, company: str) -> ApiError:
-    """A queue that does not exist.
-
-    Parameters
-    ----------
-    queue_id : str
-        The id that was asked for.
-    company : str
-        Where it was looked for.
-
-    Returns
-    -------
-    ApiError
-        The error, to be raised.
-    """
-    return bad_request(701, "Invalid queue id", id=queue_id, company=company)
-
-
 def unresolved_field(name: str) -> ApiError:
     """A field that the documents do not have."""
     return bad_request(

@@ -151,25 +151,10 @@ def _missing_names(data: Document, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if data.get(name) is None)
 
 
-_SERVICES = frozenset(
-    {
-        "auth",
-        "debug",
-        "events",
-        "login",
-        "models",
-        "organization",
-        "pipelines",
-        "projects",
-        "queues",
-        "reports",
-        "server",
-        "serving",
-        "tasks",
-        "users",
-        "workers",
-    }
-)
+_SERVICES = frozenset({
+    "auth", "debug", "events", "login", "models", "organization", "pipelines", "projects", "queues", "reports",
+    "server", "serving", "tasks", "users", "workers",
+})  # fmt: skip
 
 
 class Version(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.testing.clearml_server.auth import Authority, Identity
 from hpo_widgets.testing.clearml_server.documents import Clock, stored
-from hpo_widgets.testing.clearml_server.errors import bad_request, unknown_queue, unknown_task
+from hpo_widgets.testing.clearml_server.errors import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -285,13 +285,13 @@ class Store:
         """The Task of an id, or error 400/101."""
         task = self.tasks.get(task_id)
         if task is None:
-            raise unknown_task(task_id, self.identity.company)
+            raise bad_request(101, "Invalid task id", id=task_id, company=self.identity.company)
         return task
 
     def queue_id(self, queue_id: Any) -> str:
         """The id, if it is a queue's; else error 400/701."""
         if queue_id not in self.queues:
-            raise unknown_queue(queue_id, self.identity.company)
+            raise bad_request(701, "Invalid queue id", id=queue_id, company=self.identity.company)
         return str(queue_id)
 
     def note_activity(self, task: Document) -> None:

@@ -145,66 +145,18 @@ def change(
     return echo
 
 
-TASK_TYPES = frozenset(
-    {
-        "training",
-        "testing",
-        "inference",
-        "data_processing",
-        "application",
-        "monitor",
-        "controller",
-        "report",
-        "optimizer",
-        "service",
-        "qc",
-        "custom",
-    }
-)
-TASK_FIELDS = frozenset(
-    {
-        "id",
-        "company",
-        "user",
-        "name",
-        "type",
-        "status",
-        "status_reason",
-        "status_message",
-        "status_changed",
-        "comment",
-        "report",
-        "report_assets",
-        "created",
-        "started",
-        "completed",
-        "published",
-        "active_duration",
-        "parent",
-        "project",
-        "output",
-        "execution",
-        "tags",
-        "system_tags",
-        "script",
-        "last_worker",
-        "last_worker_report",
-        "last_update",
-        "last_change",
-        "last_changed_by",
-        "last_iteration",
-        "last_metrics",
-        "unique_metrics",
-        "metric_stats",
-        "hyperparams",
-        "configuration",
-        "runtime",
-        "models",
-        "container",
-        "enqueue_status",
-        "hidden",
-    }
-)
+TASK_TYPES = frozenset({
+    "training", "testing", "inference", "data_processing", "application", "monitor", "controller", "report",
+    "optimizer", "service", "qc", "custom",
+})  # fmt: skip
+TASK_FIELDS = frozenset({
+    "id", "company", "user", "name", "type", "status", "status_reason", "status_message", "status_changed",
+    "comment", "report", "report_assets", "created", "started", "completed", "published", "active_duration",
+    "parent", "project", "output", "execution", "tags", "system_tags", "script", "last_worker",
+    "last_worker_report", "last_update", "last_change", "last_changed_by", "last_iteration", "last_metrics",
+    "unique_metrics", "metric_stats", "hyperparams", "configuration", "runtime", "models", "container",
+    "enqueue_status", "hidden",
+})  # fmt: skip
 ARCHIVED = "archived"
 DEVELOPMENT = "development"
 _SHORTEST_NAME = 3

@@ -8,10 +8,8 @@ from __future__ import annotations
 from hpo_widgets.testing.clearml_server.documents import (
     Document,
     as_list,
+    listed,
     new_id,
-    ordered,
-    page_of,
-    pattern,
     projected,
     selected_fields,
     stored,
@@ -23,20 +21,9 @@ from hpo_widgets.testing.clearml_server.tasks import sorted_tags
 _MODEL = Field("model", str, required=True)
 _TASK = Field("task", str, required=True)
 _WRITABLE = (
-    "name",
-    "uri",
-    "comment",
-    "framework",
-    "labels",
-    "design",
-    "tags",
-    "system_tags",
-    "parent",
-    "project",
-    "task",
-    "ready",
-    "metadata",
-)
+    "name", "uri", "comment", "framework", "labels", "design", "tags", "system_tags", "parent", "project",
+    "task", "ready", "metadata",
+)  # fmt: skip
 _MODEL_FIELDS = frozenset({*_WRITABLE, "id", "company", "user", "created", "last_update", "last_iteration"})
 
 
@@ -93,14 +80,11 @@ def get_all(call: Call) -> Document:
     data = call.data
     fields = selected_fields(data, _MODEL_FIELDS)
     found = list(call.store.models.values())
-    for filter_name in ("id", "task", "project"):
+    for filter_name in ("task", "project"):
         if data.get(filter_name):
             wanted = set(as_list(data[filter_name]))
             found = [model for model in found if model.get(filter_name) in wanted]
-    if data.get("name"):
-        expression = pattern(data["name"])
-        found = [model for model in found if expression.search(model["name"])]
-    return {"models": projected(page_of(ordered(found, data.get("order_by"), _MODEL_FIELDS), data), fields)}
+    return {"models": projected(listed(found, data, _MODEL_FIELDS), fields)}
 
 
 @endpoint("models.edit", [_MODEL])

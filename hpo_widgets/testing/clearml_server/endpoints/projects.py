@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from hpo_widgets.testing.clearml_server.documents import (
     Document,
     as_list,
+    listed,
     new_id,
-    ordered,
-    page_of,
-    pattern,
     projected,
     selected_fields,
     stored,
@@ -95,24 +93,10 @@ def cleaned_name(name: str) -> str:
     return "/".join(part.strip() for part in name.split("/") if part.strip())
 
 
-_PROJECT_FIELDS = frozenset(
-    {
-        "id",
-        "company",
-        "user",
-        "name",
-        "basename",
-        "description",
-        "created",
-        "tags",
-        "system_tags",
-        "default_output_destination",
-        "last_update",
-        "featured",
-        "parent",
-        "path",
-    }
-)
+_PROJECT_FIELDS = frozenset({
+    "id", "company", "user", "name", "basename", "description", "created", "tags", "system_tags",
+    "default_output_destination", "last_update", "featured", "parent", "path",
+})  # fmt: skip
 _SHORTEST_NAME = 3
 
 
@@ -158,18 +142,12 @@ def get_all(call: Call) -> Document:
     data = call.data
     fields = selected_fields(data, _PROJECT_FIELDS)
     found = list(call.store.projects.values())
-    if data.get("id"):
-        ids = set(as_list(data["id"]))
-        found = [project for project in found if project["id"] in ids]
-    if data.get("name"):
-        expression = pattern(data["name"])
-        found = [project for project in found if expression.search(project["name"])]
     if data.get("parent"):
         parents = set(as_list(data["parent"]))
         found = [project for project in found if project.get("parent") in parents]
     if data.get("shallow_search"):
         found = [project for project in found if "parent" not in project]
-    found = page_of(ordered(found, data.get("order_by"), _PROJECT_FIELDS), data)
+    found = listed(found, data, _PROJECT_FIELDS)
     if not fields:
         # Only one project alone tells its path.
         return {"projects": [{name: project[name] for name in project if name != "path"} for project in found]}

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.testing.clearml_server.documents import (
     Document,
     as_list,
+    listed,
     new_id,
-    ordered,
-    page_of,
-    pattern,
     projected,
     selected_fields,
     stored,
@@ -25,21 +23,10 @@ if TYPE_CHECKING:
 
 SINCE = (2, 4)
 QUEUE = Field("queue", str, required=True)
-_QUEUE_FIELDS = frozenset(
-    {
-        "id",
-        "name",
-        "display_name",
-        "company",
-        "created",
-        "tags",
-        "system_tags",
-        "entries",
-        "last_update",
-        "metadata",
-        "workers",
-    }
-)
+_QUEUE_FIELDS = frozenset({
+    "id", "name", "display_name", "company", "created", "tags", "system_tags", "entries", "last_update",
+    "metadata", "workers",
+})  # fmt: skip
 # From this version on, metadata are an object; before it a list.
 _METADATA_OBJECTS_SINCE = Version(2, 20)
 
@@ -124,16 +111,10 @@ def get_all(call: Call) -> Document:
 def _matching(call: Call) -> list[Document]:
     data = call.data
     found = [_of_version(queue, call.version) for queue in call.store.queues.all()]
-    if data.get("id"):
-        ids = set(as_list(data["id"]))
-        found = [queue for queue in found if queue["id"] in ids]
-    if data.get("name"):
-        expression = pattern(data["name"])
-        found = [queue for queue in found if expression.search(queue["name"])]
     for name in ("tags", "system_tags"):
         wanted = set(as_list(data.get(name) or []))
         found = [queue for queue in found if not wanted or wanted & set(queue[name])]
-    return page_of(ordered(found, data.get("order_by"), _QUEUE_FIELDS), data)
+    return listed(found, data, _QUEUE_FIELDS)
 
 
 def _of_version(queue: Document, version: Version) -> Document:
