@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from hpo_widgets.controller.deadlines import HEARTBEAT_SECONDS, Deadlines
+from hpo_widgets.controller.run import HEARTBEAT_SECONDS, Deadlines
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import TimeLimit
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hpo_widgets.controller import trial_lifecycle
-from hpo_widgets.controller.deadlines import Deadlines
+from hpo_widgets.controller.run import Deadlines
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
