@@ -30,7 +30,7 @@ from hpo_widgets.trials.store import TrialStore
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space.range_history import EpochMark
@@ -126,7 +126,6 @@ class ScriptedSearch(ReadableSearch):
         self._random = np.random.default_rng(seed)
         self._trials_shown = TrialStore(space, self._objectives)
         self._trials: list[Trial] = []
-        self._subscribers: list[Callable[[], None]] = []
 
     # -- the script --------------------------------------------------------------------------
 
@@ -263,13 +262,12 @@ class ScriptedSearch(ReadableSearch):
 
     def changed(self) -> None:
         """Tell the subscribers, as a search does after every change."""
-        for subscriber in list(self._subscribers):
-            subscriber()
+        self._trials_shown.notify()
 
     @property
     def num_subscribers(self) -> int:
         """How many are told of changes."""
-        return len(self._subscribers)
+        return self._trials_shown.num_subscribers
 
     # -- the Search protocol -----------------------------------------------------------------
 
@@ -330,11 +328,6 @@ class ScriptedSearch(ReadableSearch):
         possible["undo"] = None if self._ranges.can_undo else "There is no change of ranges to undo."
         possible["redo"] = None if self._ranges.can_redo else "There is no change of ranges to redo."
         return possible | self.refusals
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called after every change; returns the function that ends it."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
 
     def trial(self, number: int) -> Trial:
         """One trial."""

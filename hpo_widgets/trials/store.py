@@ -102,6 +102,11 @@ class TrialStore:
         """Whether a trial will not change any more."""
         return self.columns.state_of(number).has_ended
 
+    @property
+    def num_subscribers(self) -> int:
+        """How many are told of changes."""
+        return len(self._subscribers)
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called after each change; returns the function that ends it."""
         entry = (callback,)  # an object of its own: the same callback may be there twice

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import JobEvent
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -146,7 +147,6 @@ class ActiveJobs:
         return events
 
 
-SECONDS_A_MINUTE = 60.0
 _SOONEST = 8.0
 """Right after news the period is this fraction of ``pool_period_min``."""
 LATEST = 2.0

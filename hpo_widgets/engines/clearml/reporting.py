@@ -59,7 +59,7 @@ class OptimizerReport:
         self._num_drawn = 0
 
     def send(self, source: StartedSearch, *, is_last: bool) -> None:
-        """OptimizerReport what is new; plots when there is enough of it, and at the end.
+        """Report what is new; plots when there is enough of it, and at the end.
 
         Parameters
         ----------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.search.readable import wait_for_end
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts import summary
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TIMEOUT = 525_600.0
 """Minutes of the longest time-out: a year."""
-
-_SECONDS_A_MINUTE = 60.0
 
 
 def why_not(search: Search) -> str | None:
@@ -67,12 +66,12 @@ class Deadline:
 
     def set(self, minutes: float | None) -> None:
         """Begin to count, or stop counting."""
-        self._at = None if minutes is None else time.monotonic() + minutes * _SECONDS_A_MINUTE
+        self._at = None if minutes is None else time.monotonic() + minutes * SECONDS_A_MINUTE
 
     @property
     def minutes_left(self) -> float | None:
         """Minutes until the time-out, 0 when it has passed; None: there is none."""
-        return None if self._at is None else max(0.0, (self._at - time.monotonic()) / _SECONDS_A_MINUTE)
+        return None if self._at is None else max(0.0, (self._at - time.monotonic()) / SECONDS_A_MINUTE)
 
 
 def progress(search: Search) -> str:
