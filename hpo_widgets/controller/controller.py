@@ -67,7 +67,7 @@ class Controller:
         self.state = SearchState(space, objectives, strategy, settings)
         self.recorder = recorder
         self.callback_queue = CallbackQueue(recorder, self.state.epochs, callbacks)
-        recorder.on_locked = lambda sentence: self.notice("journal", sentence)
+        recorder.on_notice = lambda sentence: self.notice("journal", sentence)
         self.notices: Sequence[Notice] = []
         """Written under ``_gate`` by any thread."""
         self.ended = threading.Event()

@@ -100,8 +100,10 @@ class Recorder:
         self.locked_since: float | None = None
         """``time.monotonic()`` since when another program's lock keeps a run from writing; None: nothing does."""
         self._is_lock_told = False
-        self.on_locked: Callable[[str], None] | None = None
-        """Called once with a sentence when a lock lasts."""
+        self._num_written_again = 0
+        """How often people were told that the open journal was written again."""
+        self.on_notice: Callable[[str], None] | None = None
+        """Called with a sentence on what happened to the journal: a lock that lasts, a file that was gone."""
         self.on_ended: Callable[[TrialRow, int | None], None] | None = None
         """Called in order for each ended row once it is durable, with the best number then."""
 
@@ -188,6 +190,7 @@ class Recorder:
                     self._wait_for_lock()
                     return
                 self.locked_since = None
+                self._tell_if_written_again(self._journal)
             elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
                 with closing(self._reopened(whole=not self._has_owned)) as journal:
@@ -196,15 +199,20 @@ class Recorder:
             # Before the first start nothing is worth a file; the events wait for it.
         self.shown.notify()
 
+    def _tell_if_written_again(self, journal: Journal) -> None:
+        if journal.num_written_again > self._num_written_again and self.on_notice is not None:
+            self._num_written_again = journal.num_written_again
+            self.on_notice(f"{self.path} was deleted or moved; all of it was written there again, nothing is lost")
+
     def _wait_for_lock(self) -> None:
         """Have the next flush soon, and tell people of a lock that lasts."""
         now = time.monotonic()
         self.due = now + RETRY_SECONDS
         if self.locked_since is None:
             self.locked_since, self._is_lock_told = now, False
-        elif not self._is_lock_told and now - self.locked_since > LOCK_TOLD_SECONDS and self.on_locked is not None:
+        elif not self._is_lock_told and now - self.locked_since > LOCK_TOLD_SECONDS and self.on_notice is not None:
             self._is_lock_told = True
-            self.on_locked(
+            self.on_notice(
                 f"another program holds {self.path} locked (a backup, a database browser?): until it lets go no trial "
                 "is launched and no result is shown; nothing is lost"
             )
@@ -258,6 +266,7 @@ class Recorder:
             self._journal = Journal.create(self.path, self.search_id, self.header)
             self._has_owned = True
         self._journal.set_busy_timeout(_LOCK_SECONDS)
+        self._num_written_again = 0
         self.locked_since = None
         self.run = self._journal.owner.token
 
@@ -297,6 +306,7 @@ class Recorder:
         if self._journal is not None:
             with suppress(JournalBusy):  # who holds the lock keeps others from taking the lease, too
                 self._journal.heartbeat()
+            self._tell_if_written_again(self._journal)
 
     def close_journal(self) -> None:
         """Give the lease back and close the files; `open_journal` takes them up again.

@@ -80,6 +80,8 @@ class Journal:
         self.search_id: str
         self.search_id, _ = read_header(connection, path)
         self._files = OpenFiles(path)
+        self.num_written_again = 0
+        """How often the file was deleted or moved and has been written again."""
         self._metrics: dict[tuple[str, str], int] = {
             pair: key for key, pair in enumerate(read_metrics(connection, former.totals, path), start=1)
         }
@@ -360,6 +362,7 @@ class Journal:
             # The first read makes the log.
             read_state(self._connection, self.path)
             self._files = OpenFiles(self.path)
+        self.num_written_again += 1
         _logger.warning("%s was deleted or moved while its search was at work; it was written again.", self.path)
 
     def _set_aside(self, connection: sqlite3.Connection) -> NoReturn:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 
 import pytest
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
@@ -164,3 +166,16 @@ def test_a_command_at_the_end_of_a_search_whose_journal_refuses_what_it_is_given
     monkeypatch.undo()
     with Journal.view(made.journal_path) as reader:
         assert reader.owner() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
+def test_people_are_told_that_a_journal_that_was_deleted_is_written_again(two_running, gate):
+    made = two_running(total_max_jobs=4)
+    made.journal_path.unlink()
+    gate.open()
+    assert made.wait()
+    (notice,) = [notice for notice in made.errors if notice.source == "journal"]
+    assert notice.sentence.endswith("was deleted or moved; all of it was written there again, nothing is lost")
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.counts[TrialState.COMPLETED] == 4
+        assert [notice.source for notice in viewer.errors] == ["journal"]
