@@ -1,4 +1,4 @@
-"""Imports go one way through the house, and costly packages stay in the rooms that need them."""
+"""Imports go one way through the packages, and costly dependencies stay in those that need them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def outer() -> list[Import]:
 
 
 def top(module: str) -> str:
-    """The name of a module's room or, where it stands alone, its own."""
+    """The name of a module's package or, where it stands alone, its own."""
     return module.split(".")[1]
 
 
@@ -181,7 +181,7 @@ def test_one_concept_has_one_name():
         pytest.param("anywidget", r"widget(\..*)?", id="anywidget only in the widget"),
     ],
 )
-def test_a_costly_package_stays_in_the_rooms_that_need_it(package, allowed):
+def test_a_costly_dependency_stays_in_the_packages_that_need_it(package, allowed):
     astray = [
         str(found)
         for found in outer()

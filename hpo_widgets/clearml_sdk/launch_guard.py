@@ -33,7 +33,7 @@ class LaunchGuard:
     is_refusing
         Whether nothing may be launched any more.
     withdraw
-        Takes back a Task that was launched while a stop was on its way.
+        Takes back a Task that was launched while a stop was under way.
     """
 
     def __init__(self, strategy: Any, *, is_refusing: Callable[[], bool], withdraw: Callable[[str], None]) -> None:
@@ -93,7 +93,7 @@ class LaunchGuard:
         finally:
             _job_logger.removeHandler(warnings)
         with self._counting:
-            # Only now: Optuna's workers launch at once, and a launch on its way is no failure.
+            # Only now: Optuna's workers launch at once, and a launch that has not returned is no failure.
             self._failed_in_a_row = 0 if reason is None else self._failed_in_a_row + 1
         if reason is not None:
             return f"could not be launched: {reason}"

@@ -50,7 +50,7 @@ class LiveController:
     compute_limit
         The compute budget in minutes; None: no limit.
     is_starting
-        Whether a start is on its way.
+        Whether a start is under way.
     stopping
         The thread of the last stop.
     search
@@ -194,7 +194,7 @@ class LiveController:
 
     @property
     def is_ending(self) -> bool:
-        """Whether a stop is on its way."""
+        """Whether a stop is under way."""
         return self._ending is not None
 
     @property
@@ -301,7 +301,7 @@ class LiveController:
         if ended:
             self.patches.have_ended(ended)
         if self.is_ending:
-            self._abort_active()  # what was launched while the stop was on its way
+            self._abort_active()  # what was launched while the stop was under way
         return changed
 
     def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:

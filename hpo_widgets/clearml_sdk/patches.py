@@ -94,7 +94,7 @@ class StrategyPatches:
     began
         Called on the loop's thread when the loop begins, by whomever it was started.
     withdraw
-        Takes back a Task that was launched while a stop was on its way.
+        Takes back a Task that was launched while a stop was under way.
     """
 
     def __init__(
@@ -431,7 +431,7 @@ class StrategyPatches:
             pause = max(_SECONDS_BETWEEN_LOOKS, float(self.strategy.pool_period_minutes) * 60.0)
             left = self._looked_at.get(task_id, 0.0) + pause - time.monotonic()
             if left > 0 and task_id not in self._read_again and self.event.wait(left):
-                time.sleep(_SECONDS_TO_AN_END)  # the job's end is on its way
+                time.sleep(_SECONDS_TO_AN_END)  # the job ends soon
             self._looked_at[task_id] = time.monotonic()
         if task_id in self._ended:
             self._ended.discard(task_id)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial, TrialRow
 
 _FLUSH_SECONDS = 0.005
-"""Changes wait at most this long for company: one commit then serves all of them."""
+"""Changes wait at most so long, so that one commit serves several."""
 
 _LOCK_SECONDS = 0.02
 """So long a write waits for another program's lock before the search goes on; it is tried again and again."""

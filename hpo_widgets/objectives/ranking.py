@@ -219,7 +219,7 @@ class _Fronts:
     """Trials with several finite losses, front by front, most spread first.
 
     The Pareto front is kept up to date with each trial: asking for the best one costs nothing more at
-    100,000 trials than at 100. The fronts behind it are worked out when somebody asks so far.
+    100,000 trials than at 100. The fronts behind it are computed when more trials are asked for.
     """
 
     def __init__(self) -> None:
@@ -286,6 +286,6 @@ class _Fronts:
 
 
 def _by_spread(numbers: Any, table: Any) -> list[int]:
-    """Return the trials of one front, the loneliest first; equals in the order of their numbers."""
+    """Return the trials of one front, farthest from their neighbours first; equals in the order of their numbers."""
     order = np.argsort(-crowding_distance(table), kind="stable")
     return [int(number) for number in numbers[order]]

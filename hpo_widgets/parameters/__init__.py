@@ -1,7 +1,7 @@
 """What can vary: the Parameter classes, how they are sampled, listed and written down.
 
 The constructors, their defaults and the dict form are those of ``clearml.automation``. Everything a
-parameter answers afterwards speaks of parameter *values*: the range of ``LogUniformParameterRange("lr", -4, -1)``
+parameter returns is in parameter *values*: the range of ``LogUniformParameterRange("lr", -4, -1)``
 is ``(0.0001, 0.1)``.
 
 A parameter never changes. Its declaration stays as the constructor got it; `LeafParameter.with_range` returns

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 SENDING_SECONDS = 2.0
-"""An abort whose request has been on its way for so long is taken to be sent."""
+"""An abort whose request was begun so long ago is taken to be sent, also without an answer."""
 
 MOST_TRIES = 3
 """So often Tasks are stopped by one request that somebody else changes at the same moment."""

@@ -33,11 +33,11 @@ class ActiveJob:
     is_told: bool = False
     """Whether the controller knows its Task."""
     is_adopted: bool = False
-    """An earlier process made its Task, and may have died before it sent it on its way."""
+    """An earlier process made its Task, and may have died before it enqueued or started it."""
     may_exist: bool = False
     """A request that got no answer may have made its Task."""
     may_be_sent: bool = False
-    """A request that got no answer may have sent it on its way."""
+    """A request that got no answer may have enqueued or started it."""
     launched: float | None = None
     """``time.monotonic()`` of its being sent; None: not yet."""
     state: TrialState | None = None

@@ -144,7 +144,7 @@ class ClearmlEngine:
             elif job.launched is not None:
                 self._aborts.start()
             else:
-                jobs.changed.notify_all()  # the launcher, which has it in hand
+                jobs.changed.notify_all()  # the launcher, which is launching it
 
     def resize(self, workers: int) -> None:
         """Change how many trials may wait and run at once."""
@@ -184,7 +184,7 @@ class ClearmlEngine:
                 return
             self._jobs.is_closed = True
             for job in self._jobs.by_number.values():
-                if job.stop_state is None:  # the launcher may have it in hand
+                if job.stop_state is None:  # the launcher may be launching it
                     job.stop_state, job.stop_wanted = TrialState.ABORTED, time.monotonic()
             active = self._jobs.by_number.values()
             left = [job for job in active if job.task is not None and not self._aborts.has_sent(job)]

@@ -82,7 +82,7 @@ class LaunchThread:
                 self._stop_task(job)
 
     def _stop_task(self, job: ActiveJob) -> None:
-        """Stop what nobody follows: the Task of a launch that failed, or that was on its way when all was closed."""
+        """Stop what nobody follows: the Task of a launch that failed, or that went on when the engine was closed."""
         if job.task is None:
             return
         try:

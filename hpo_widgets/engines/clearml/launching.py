@@ -1,4 +1,4 @@
-"""How one trial becomes a Task: cloned with its values by one request, then sent on its way by another."""
+"""How one trial becomes a Task: cloned with its values by one request, then enqueued by another, or started here."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class TaskFactory:
         return None
 
     def is_draft(self, task_id: str) -> bool:
-        """Whether a Task has not been sent on its way; one that is gone has."""
+        """Whether a Task has not been enqueued or started; False for one that is gone."""
         return [task.get("status") for task in self._server.tasks([task_id], ["id", "status"])] == ["created"]
 
     def is_missing_in_queue(self, task_id: str) -> bool:

@@ -88,7 +88,7 @@ class _TaskNews:
         return is_new
 
     def _take_draft(self, job: ActiveJob, view: TaskView, before: TrialState | None) -> None:
-        """A Task that waits in no queue: it was never sent on its way, or somebody has taken it back."""
+        """A Task that waits in no queue: it was never enqueued, or a person has taken it out of its queue."""
         if job.is_adopted and before is None and job.unsettled is None and job.stop_state is None:
             job.launched = None
             self._jobs.have_launched(job)
@@ -230,7 +230,7 @@ class QueueWatch:
 
 
 class PollThread:
-    """Follows Tasks until they end; what is new of one is the business of `_TaskNews`."""
+    """Follows Tasks until they end; `_TaskNews` turns what is new of one into events."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Requests to the ClearML server, with errors that say in words what to do, and what is known of its being there.
+"""Requests to the ClearML server, with errors that say in words what to do, and whether the server answers.
 
-The SDK's own session does the signing in; it is told to fail at once, because whoever asks here has work of its own
-to do while a server is away.
+The SDK's own session signs in. It does not retry: the threads that send requests have other work to do while the server
+does not answer.
 """
 
 from __future__ import annotations
