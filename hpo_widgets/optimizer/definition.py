@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.base import EngineOptions
+from hpo_widgets.engines.local.messages import MAX_NAME
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY, journal_path, new_search_id
 from hpo_widgets.objectives import Objective, make_objectives
@@ -250,6 +251,12 @@ def _define(
         _default(objective_metric_series, template, "objective_metric_series"),
         objective_metric_sign or "min",
     )
+    too_long = next((name for one in objectives for name in (one.title, one.series) if len(name) > MAX_NAME), None)
+    if too_long is not None:
+        raise ValueError(
+            f"title and series of an objective have at most {MAX_NAME} characters, and {too_long[:30]!r}… has "
+            f"{len(too_long)}: give a shorter name, and report under it"
+        )
     template.check_search(space, objectives)
     strategy = strategy_class(**strategy_keywords)
     strategy.check(space, objectives)

@@ -25,6 +25,8 @@ from tests.benchmarks.quality import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.timeout(3600)
+
 NUM_SEEDS = int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "40"))
 NUM_SIMULATED = int(os.environ.get("HPO_WIDGETS_BENCH_SIMULATED_SEEDS", "500"))
 WORKERS = (2, 8)

@@ -75,6 +75,10 @@ BAD_ARGUMENTS = {
         lambda s: s(identity, objective_metric_title=["a"], objective_metric_series="c", objective_metric_sign="min"),
         "single string",
     ),
+    "an endless title": (
+        lambda s: s(identity, objective_metric_title="t" * 501, objective_metric_series="s"),
+        "at most 500 characters",
+    ),
     "an unknown sign": (lambda s: s(identity, objective_metric_sign="minimum"), "min"),
     "an unknown keyword": (lambda s: s(identity, total_max_job=3), "Did you mean 'total_max_jobs'"),
     "a keyword of another strategy": (

@@ -43,7 +43,7 @@ POINT_HEADER = struct.Struct("<qQ")
 MAX_LINE = 4 * 1024 * 1024
 MAX_SERIES = 10_000
 """Series of one trial, returned or reported."""
-_MAX_NAME = 500
+MAX_NAME = 500
 """Characters of a title, a series or a key."""
 MAX_SENTENCE = 500
 MAX_TRACEBACK = 32 * 1024
@@ -133,8 +133,8 @@ class ScalarLines:
 
     def _begin(self, name: tuple[str, str]) -> str:
         for part, text in zip(("title", "series"), name, strict=True):
-            if len(text) > _MAX_NAME:
-                raise ValueError(f"report_scalar takes a {part} of at most {_MAX_NAME} characters, not {len(text)}")
+            if len(text) > MAX_NAME:
+                raise ValueError(f"report_scalar takes a {part} of at most {MAX_NAME} characters, not {len(text)}")
         if len(self._beginnings) >= MAX_SERIES:
             raise ValueError(f"report_scalar takes at most {MAX_SERIES} pairs of title and series in one trial")
         beginning = f"[{SCALAR},{self._number},{_encode(name[0])},{_encode(name[1])},"
@@ -222,8 +222,8 @@ def plain_number(value: object) -> float | int | None:
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"returned a dict with the key {_short(key)}; keys are strings 'title/series'")
-    if len(key) > _MAX_NAME:
-        raise TypeError(f"returned a dict with a key of {len(key)} characters; keys have at most {_MAX_NAME}")
+    if len(key) > MAX_NAME:
+        raise TypeError(f"returned a dict with a key of {len(key)} characters; keys have at most {MAX_NAME}")
     return _plain_text(key)
 
 
@@ -306,8 +306,8 @@ def _is_scalar(message: list[Any]) -> bool:
         and type(value) is float
         and -(2**63) <= iteration < 2**63
         and type(title) is type(series) is str
-        and len(title) <= _MAX_NAME
-        and len(series) <= _MAX_NAME
+        and len(title) <= MAX_NAME
+        and len(series) <= MAX_NAME
     ):
         return False
     if not (title.isascii() and series.isascii()):
@@ -354,7 +354,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_name(text: object) -> bool:
-    return type(text) is str and len(text) <= _MAX_NAME
+    return type(text) is str and len(text) <= MAX_NAME
 
 
 def _storable(text: str) -> str:
