@@ -20,10 +20,11 @@ from hpo_widgets.journal.connection import (
     connect_reader,
     connect_still,
     has_log,
+    identity,
     limit_time,
+    write_backup,
 )
 from hpo_widgets.journal.errors import JournalDamaged, JournalError, damaged, explain
-from hpo_widgets.journal.presence import identity, write_backup
 from hpo_widgets.journal.rows import (
     LATEST,
     BulkColumns,

@@ -15,10 +15,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from hpo_widgets.journal import lease, schema
 from hpo_widgets.journal.batch import BatchMaker
-from hpo_widgets.journal.connection import BUSY_TIMEOUT, connect_new, connect_owner, limit_time, transaction
+from hpo_widgets.journal.connection import (
+    BUSY_TIMEOUT,
+    OpenFiles,
+    connect_owner,
+    limit_time,
+    transaction,
+    write_again,
+    write_backup,
+)
 from hpo_widgets.journal.errors import JournalError, JournalLeaseLost, explain
 from hpo_widgets.journal.naming import SUFFIX, journal_path, prepare_directory
-from hpo_widgets.journal.presence import OpenFiles, write_again, write_backup
 from hpo_widgets.journal.reader import JournalReader, find_trials, read_header, read_metrics, read_running
 from hpo_widgets.journal.rows import encode_row
 from hpo_widgets.journal.state import State, Totals, give_back, insert_state, read_state, renew_state, take
@@ -128,7 +135,7 @@ class Journal:
         owner = lease.Owner.here()
         hold = lease.hold(owner)
         try:
-            connection = connect_new(path, busy_timeout)
+            connection = connect_owner(path, busy_timeout, is_new=True)
             try:
                 with transaction(connection):
                     schema.create_tables(connection)
