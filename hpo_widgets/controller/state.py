@@ -269,5 +269,5 @@ class SearchState:
         has_failed = bulk["state"] == TrialState.FAILED
         self.num_failed = int(has_failed.sum())
         self.stop_conditions.has_objective = bool((~has_failed & ~np.isnan(bulk["values"]).any(axis=1)).any())
-        not_launched = journal_state.enqueued[int(bulk["manual"].sum()) :]
+        not_launched = journal_state.enqueued[int(bulk["enqueued"].sum()) :]
         self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)

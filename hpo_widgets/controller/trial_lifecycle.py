@@ -103,7 +103,7 @@ class TrialLifecycle:
             state.epochs.number,
             encoded,
             started=time.time(),
-            manual=proposal is None,
+            enqueued=proposal is None,
         )
         if proposal is not None:
             row.draw = proposal.draw

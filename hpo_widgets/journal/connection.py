@@ -25,7 +25,6 @@ from hpo_widgets.journal.state import give_back, read_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 BUSY_TIMEOUT = 5.0
 """Seconds that a connection waits for another process's transaction to end."""
 
@@ -37,7 +36,6 @@ MOST_BYTES = 1 << 28
 
 _STEPS = 100_000
 """Steps of SQLite's machine from one look at the clock to the next."""
-
 
 _NETWORK_FILESYSTEMS = frozenset({
     "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",

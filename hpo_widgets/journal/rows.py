@@ -29,7 +29,7 @@ Record = tuple[int, bytes, bytes, int]
 """A row of ``trials``: number, ``data``, ``more``, checksum."""
 
 ArrayName = Literal[
-    "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "manual",
+    "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "enqueued",
     "draw", "last_iteration", "parameters",
 ]  # fmt: skip
 
@@ -39,7 +39,7 @@ class BulkColumns(TypedDict):
 
     ``state`` uint8, ``epoch`` int32, ``values`` (n, k) float64 with NaN where there is none, ``iteration``
     (n, k) int64 with -1, ``started`` and ``ended`` float64 Unix seconds with NaN, ``duration`` float64 seconds with
-    NaN, ``worker`` int16 with -1, ``archived`` and ``manual`` bool, ``draw`` and ``last_iteration`` int64 with -1,
+    NaN, ``worker`` int16 with -1, ``archived`` and ``enqueued`` bool, ``draw`` and ``last_iteration`` int64 with -1,
     ``parameters`` (n, p) float64, what ``Space.encode`` gives for each trial, with NaN for None.
     """
 
@@ -53,7 +53,7 @@ class BulkColumns(TypedDict):
     duration: np.ndarray
     worker: np.ndarray
     archived: np.ndarray
-    manual: np.ndarray
+    enqueued: np.ndarray
     draw: np.ndarray
     last_iteration: np.ndarray
     parameters: np.ndarray
@@ -143,7 +143,7 @@ def encode_trial(row: TrialRow, sequence: int, curve: int, has_output: bool) -> 
         data = struct.pack(
             f"{_RECORD_FORMAT}{len(values)}d{len(iterations)}q{len(point)}d",
             sequence, row.draw, row.last_iteration, _time(row.started), _time(row.ended), _time(row.duration),
-            row.epoch, row.worker, row.state, bool(row.archived) | bool(row.manual) << 1, len(values), len(point),
+            row.epoch, row.worker, row.state, bool(row.archived) | bool(row.enqueued) << 1, len(values), len(point),
             *[NAN if value is None else value for value in values],
             *[-1 if at is None else at for at in iterations],
             *[NAN if entry is None else entry for entry in point],
@@ -276,7 +276,7 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
         "duration": heads["duration"].astype(np.float64),
         "worker": heads["worker"].astype(np.int16),
         "archived": (heads["flags"] & 1).astype(np.bool_),
-        "manual": (heads["flags"] & 2).astype(np.bool_),
+        "enqueued": (heads["flags"] & 2).astype(np.bool_),
         "draw": heads["draw"].astype(np.int64),
         "last_iteration": heads["last_iteration"].astype(np.int64),
         "parameters": np.frombuffer(points, dtype="<f8").astype(np.float64).reshape(count, num_parameters),
@@ -306,7 +306,7 @@ def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
         "duration": joined("duration"),
         "worker": joined("worker"),
         "archived": joined("archived"),
-        "manual": joined("manual"),
+        "enqueued": joined("enqueued"),
         "draw": joined("draw"),
         "last_iteration": joined("last_iteration"),
         "parameters": joined("parameters"),
@@ -381,7 +381,7 @@ TRIAL_HEAD = np.dtype([
     ("duration", "<f8"), ("epoch", "<i4"), ("worker", "<i2"), ("state", "u1"), ("flags", "u1"),
     ("num_objectives", "<u2"), ("num_parameters", "<u2"),
 ])  # fmt: skip
-"""How the ``data`` of a trial begins; ``flags`` has archived as bit 0, enqueued by hand as bit 1. Then come the values
+"""How the ``data`` of a trial begins; ``flags`` has archived as bit 0, enqueued as bit 1. Then come the values
 (float64), their iterations (int64) and the point (float64); the first two are left out while nothing was reported."""
 
 _RECORD_FORMAT = "<qqqdddihBBHH"

@@ -34,7 +34,7 @@ class Rows:
     epoch: np.ndarray
     worker: np.ndarray
     archived: np.ndarray
-    manual: np.ndarray
+    enqueued: np.ndarray
     parameters: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class TrialColumns:
             "epoch": np.zeros(_FIRST_CAPACITY, dtype=np.int32),
             "worker": np.full(_FIRST_CAPACITY, -1, dtype=np.int16),
             "archived": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
-            "manual": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
+            "enqueued": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
         }
         self._parameters = [
             np.full(_FIRST_CAPACITY, -1, dtype=np.int32) if choice else np.full(_FIRST_CAPACITY, NAN)
@@ -137,7 +137,7 @@ class TrialColumns:
             last_changed, block_changed = self._last_changed.reshape(-1), self._block_changed
             state, values, iteration = arrays["state"], arrays["values"], arrays["iteration"]
             started, ended, epoch = arrays["started"], arrays["ended"], arrays["epoch"]
-            worker, archived, manual = arrays["worker"], arrays["archived"], arrays["manual"]
+            worker, archived, enqueued = arrays["worker"], arrays["archived"], arrays["enqueued"]
             for row in rows:
                 number = row.number
                 if number >= self._num_rows:
@@ -164,7 +164,7 @@ class TrialColumns:
                 epoch[number] = row.epoch
                 worker[number] = row.worker
                 archived[number] = row.archived
-                manual[number] = row.manual
+                enqueued[number] = row.enqueued
                 for column, encoded in zip(self._parameters, row.parameters, strict=True):
                     if encoded is not None:
                         column[number] = encoded
@@ -252,7 +252,7 @@ class TrialColumns:
         self._seconds = _grown(self._seconds, capacity, NAN)
         self._last_iteration = _grown(self._last_iteration, capacity, -1)
         for name, array in self._arrays.items():
-            empty = 0 if name in {"state", "epoch", "archived", "manual"} else -1
+            empty = 0 if name in {"state", "epoch", "archived", "enqueued"} else -1
             self._arrays[name] = _grown(array, capacity, NAN if array.dtype.kind == "f" else empty)
         self._parameters = [
             _grown(column, capacity, -1 if choice else NAN)

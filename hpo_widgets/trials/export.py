@@ -63,7 +63,7 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
-    ``started`` (UTC), ``seconds``, ``worker``, ``manual``, ``archived``.
+    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
         "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
         "seconds": snapshot.ended - snapshot.started,
         "worker": snapshot.worker,
-        "manual": snapshot.manual,
+        "enqueued": snapshot.enqueued,
         "archived": snapshot.archived,
     }
     return pd.DataFrame(columns, index=numbers)

@@ -80,7 +80,7 @@ class TrialRow:
     ended: float = NAN
     worker: int = -1
     archived: bool = False
-    manual: bool = False
+    enqueued: bool = False
     draw: int = -1
     error: str | None = None
     summary: dict[str, list[float]] | None = None
@@ -124,7 +124,7 @@ class Trial:
     epoch: int
     worker: int
     archived: bool
-    manual: bool
+    enqueued: bool
     error: str | None
     objectives: tuple[Objective, ...]
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class Trial:
             epoch=row.epoch,
             worker=row.worker,
             archived=row.archived,
-            manual=row.manual,
+            enqueued=row.enqueued,
             error=row.error,
             objectives=objectives,
             summary=row.summary or {},

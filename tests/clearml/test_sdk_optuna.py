@@ -112,7 +112,7 @@ def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, hand, until)
     second = hand.take()
     assert hand.point(second) == hand.point(first)
     until(search, lambda: sum(search.counts.values()) == 2)
-    assert search.trial(1).manual
+    assert search.trial(1).enqueued
 
 
 def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand, monkeypatch):

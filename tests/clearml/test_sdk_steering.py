@@ -111,7 +111,7 @@ def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, hand, until
     assert hand.point(third) == hand.point(first)
     hand.complete(third, 0.5)
     until(search, lambda: not search.status.is_alive)
-    assert [search.trial(number).manual for number in range(3)] == [False, True, True]
+    assert [search.trial(number).enqueued for number in range(3)] == [False, True, True]
     assert search.errors == []
 
 

@@ -46,7 +46,7 @@ def trial_rows(draw):
         ended=draw(unix_seconds),
         worker=draw(st.integers(-1, 2**15 - 1)),
         archived=draw(st.booleans()),
-        manual=draw(st.booleans()),
+        enqueued=draw(st.booleans()),
         draw=draw(st.integers(-1, 2**60)),
         error=draw(st.none() | st.text()),
         summary=draw(st.none() | st.dictionaries(st.text(), st.lists(numbers, min_size=7, max_size=7), max_size=3)),
@@ -164,20 +164,20 @@ def test_columns_hold_all_trials_as_arrays(journal, make_row):
             make_row(0, values=[1.0, None], iteration=[3, None], parameters=[0.5, 2, None]),
             make_row(
                 1, state=1, values=None, iteration=None, parameters=[None, 0, 1.5], ended=math.nan, worker=-1,
-                archived=True, draw=-1, manual=True,
+                archived=True, draw=-1, enqueued=True,
             ),
         ]
     )  # fmt: skip
     columns = journal.reader.columns()
     assert set(columns) == {
         "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived",
-        "manual", "draw", "last_iteration", "parameters",
+        "enqueued", "draw", "last_iteration", "parameters",
     }  # fmt: skip
     np.testing.assert_array_equal(columns["values"], [[1.0, math.nan], [math.nan, math.nan]])
     np.testing.assert_array_equal(columns["iteration"], [[3, -1], [-1, -1]])
     assert columns["state"].tolist() == [2, 1]
     assert columns["archived"].tolist() == [False, True]
-    assert columns["manual"].tolist() == [False, True]
+    assert columns["enqueued"].tolist() == [False, True]
     assert columns["draw"].tolist() == [0, -1]
     assert columns["worker"].tolist() == [0, -1]
     assert math.isnan(columns["ended"][1])
@@ -185,7 +185,7 @@ def test_columns_hold_all_trials_as_arrays(journal, make_row):
     kinds = {name: array.dtype.str[1:] for name, array in columns.items()}
     assert kinds == {
         "number": "i8", "state": "u1", "epoch": "i4", "values": "f8", "iteration": "i8", "started": "f8",
-        "ended": "f8", "duration": "f8", "worker": "i2", "archived": "b1", "manual": "b1", "draw": "i8",
+        "ended": "f8", "duration": "f8", "worker": "i2", "archived": "b1", "enqueued": "b1", "draw": "i8",
         "last_iteration": "i8", "parameters": "f8",
     }  # fmt: skip
 

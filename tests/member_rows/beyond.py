@@ -84,9 +84,9 @@ class RowsBeyondTheReference(Table):
         made.enqueue_trial({"x": 0.125})
         gate.open()
         assert made.wait()
-        assert (made.trial(2).parameters, made.trial(2).manual) == ({"x": 0.125}, True)
+        assert (made.trial(2).parameters, made.trial(2).enqueued) == ({"x": 0.125}, True)
         assert made.trial(2).value == 0.125
-        assert not made.trial(3).manual
+        assert not made.trial(3).enqueued
         assert made.budget.jobs.used == 4
 
     def test_retry_runs_the_same_point_again(self, running, gate):

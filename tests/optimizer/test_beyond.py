@@ -280,7 +280,7 @@ def test_a_trial_that_waits_for_a_larger_budget_says_so_and_runs_with_it(search,
     ]
     made.set_total_max_jobs(3)
     finished(made)
-    assert made.trial(2).manual
+    assert made.trial(2).enqueued
     assert len(made.errors) == 1
 
 
@@ -302,7 +302,7 @@ def test_enqueued_and_retries_count_against_the_budget(search):
     made.enqueue_trial({"x": 0.5})
     finished(made)
     assert [trial["x"] for trial in points(made)][:2] == [0.5, 0.5]
-    assert [made.trial(number).manual for number in range(3)] == [True, True, False]
+    assert [made.trial(number).enqueued for number in range(3)] == [True, True, False]
     made.retry(2)
     assert made.start() is False
     assert "raise total_max_jobs" in made.stop_reason.sentence

@@ -103,7 +103,7 @@ def kill(process):
 
 
 RELEASE_TEN = """
-    # Ten trials by hand end at once; those of the strategy wait.
+    # Ten enqueued trials end at once; those of the strategy wait.
     for _ in range(10):
         optimizer.enqueue_trial({"x": 0.5})
     optimizer.start()
@@ -175,7 +175,7 @@ def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(ke
     assert again.wait(0.0005) is False
     again.resume()
     assert again.wait()
-    assert again.trial(0).parameters == {"x": 0.5}  # waited by hand all the time
+    assert again.trial(0).parameters == {"x": 0.5}  # was enqueued all the time
     assert len(again.snapshot()) == 4
     assert all(0.1 <= again.trial(number).parameters["x"] <= 0.9 for number in range(4))
     again.redo()

@@ -369,7 +369,7 @@ def test_the_sdks_parameters_are_taken():
     assert Space([sdk.UniformParameterRange("x", 0, 1)]) == Space([UniformParameterRange("x", 0, 1)])
 
 
-# -------------------------------------------------------------------- points by hand
+# -------------------------------------------------------------------- enqueued points
 
 
 def test_a_point_by_hand_becomes_python_values():

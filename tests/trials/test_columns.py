@@ -114,7 +114,7 @@ def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
         "number": before.numbers,
         **{
             name: getattr(before, name)
-            for name in ("state", "values", "iteration", "started", "ended", "epoch", "worker", "archived", "manual")
+            for name in ("state", "values", "iteration", "started", "ended", "epoch", "worker", "archived", "enqueued")
         },
         "parameters": np.array([r.parameters for r in rows], dtype=float),
         "duration": np.array([r.duration for r in rows]),

@@ -104,7 +104,7 @@ def frame():
     shown.put(
         [
             row(0, ADAM, values=[0.5, 1.0], iteration=[9, 9], started=100.0, ended=102.5, worker=1),
-            row(1, SGD, TrialState.RUNNING, started=200.0, manual=True),
+            row(1, SGD, TrialState.RUNNING, started=200.0, enqueued=True),
             row(2, {**SGD, "kind": True}, TrialState.FAILED, values=[0.25, None], iteration=[1, None], archived=True),
         ]
     )
@@ -114,7 +114,7 @@ def frame():
 def test_a_dataframe_has_a_row_a_trial_and_a_column_a_word(frame):
     assert frame.index.name == "number"
     assert frame.index.tolist() == [0, 1, 2]
-    objectives, run = ("validation/loss", "a/b/c"), ("epoch", "started", "seconds", "worker", "manual", "archived")
+    objectives, run = ("validation/loss", "a/b/c"), ("epoch", "started", "seconds", "worker", "enqueued", "archived")
     assert list(frame.columns) == ["state", *objectives, *SPACE.names, *run]
     assert frame["state"].tolist() == ["completed", "running", "failed"]
 
@@ -146,7 +146,7 @@ def test_moments_are_utc_and_lengths_are_seconds(frame):
     assert str(frame["started"].dt.tz) == "UTC"
     assert frame["started"][0].timestamp() == 100.0
     assert frame["seconds"][0] == 2.5
-    assert frame["manual"].tolist() == [False, True, False]
+    assert frame["enqueued"].tolist() == [False, True, False]
     assert frame["archived"].tolist() == [False, False, True]
     assert frame["worker"].tolist() == [1, -1, -1]
 

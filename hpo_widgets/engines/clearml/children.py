@@ -194,7 +194,7 @@ def _row(number: int, facts: dict[str, str]) -> TrialRow | None:
             int(facts["epoch"]),
             json.loads(facts["point"]),
             draw=int(facts["draw"]),
-            manual=facts["enqueued"] == "True",
+            enqueued=facts["enqueued"] == "True",
         )
     except (KeyError, ValueError):
         return None

@@ -123,7 +123,7 @@ class TaskFactory:
         facts: dict[str, object] = {"search": self._search_id, "trial": number}
         if row is not None:
             point_as_kept = json.dumps(row.parameters)
-            facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.manual, "point": point_as_kept}
+            facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.enqueued, "point": point_as_kept}
         whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
         return whole
 

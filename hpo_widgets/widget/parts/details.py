@@ -178,7 +178,7 @@ def _times(trial: Trial) -> list[list[str]]:
     ]
     # What is not known, such as when a running trial ends, has no line.
     known = [line for line in lines if line[1] != text.NO_VALUE]
-    return known + ([["point", "enqueued"]] if trial.manual else [])
+    return known + ([["point", "enqueued"]] if trial.enqueued else [])
 
 
 def _when(at: float) -> str:

@@ -63,7 +63,7 @@ class RecentSamples:
 
     def put(self, rows: Rows) -> bool:
         """Take changed rows; those that came before change nothing. Returns whether there was a new draw."""
-        is_new = (rows.numbers > self._newest) & (rows.epoch == self._epoch) & ~rows.manual
+        is_new = (rows.numbers > self._newest) & (rows.epoch == self._epoch) & ~rows.enqueued
         if not self._has_preferences or not is_new.any():
             return False
         fresh = np.flatnonzero(is_new)

@@ -112,7 +112,7 @@ def test_enqueued_and_of_earlier_ranges_do_not_count():
     for _ in range(20):
         search.add_trial(0.5, {"x": 0.8})
     rows = search.snapshot()
-    rows.manual[:] = True
+    rows.enqueued[:] = True
     assert drawn.put(rows) is False
     assert drawn.shown() == [""]
     assert drawn.put(search.snapshot()) is True
