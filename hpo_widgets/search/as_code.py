@@ -99,7 +99,7 @@ def constructor_call(
         Imports, the call and, for ranges that a constructor cannot give, ``optimizer.set_ranges``.
     """
     writer = _Writer(package)
-    parameters, ranges = _present_parameters(space, exact=package == PACKAGE)
+    parameters, ranges = _current_parameters(space, exact=package == PACKAGE)
     single = len(objectives) == 1
     arguments = {
         "base_task_id": writer.expression(base_task_id, "template_experiment"),
@@ -336,7 +336,7 @@ def _identifier(hint: str) -> str:
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"own_{name}"
 
 
-def _present_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], dict[str, tuple[object, ...]]]:
+def _current_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], dict[str, tuple[object, ...]]]:
     """Parameters declared with the ranges of this moment, and the ranges that no declaration gives."""
     parameters: list[Parameter] = []
     ranges: dict[str, tuple[object, ...]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ import traitlets as t
 
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
-from hpo_widgets.widget.parts.earlier import EarlierSearch, earlier_than
-from hpo_widgets.widget.parts.part import as_search, close_tree
+from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
@@ -28,11 +29,12 @@ from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.plot import TrialPlot
     from hpo_widgets.widget.sync.refresher import Update
+
 
 # Traits that have no first value of their own.
 _FOLLOWING = frozenset(
@@ -306,3 +308,64 @@ class PlotTabs(ipywidgets.Tab):
                     self._refresher.show(plot)
                 else:
                     self._refresher.hide(plot)
+
+
+# Every search that a panel of this process has shown, in the order in which they were first shown.
+_shown: list[weakref.ref[Search]] = []
+
+
+def earlier_than(search: Search) -> Search | None:
+    """Return the newest search of the same name that was shown before ``search`` and is still running."""
+    known = [other for other in (reference() for reference in _shown) if other is not None]
+    if not any(other is search for other in known):
+        known.append(search)
+    _shown[:] = map(weakref.ref, known)
+    before = known[: next(index for index, other in enumerate(known) if other is search)]
+    running = [other for other in before if other.name == search.name and other.status.is_alive]
+    return running[-1] if running else None
+
+
+class EarlierSearch(ViewPart):
+    """One line about an earlier search, with Show and Stop; gone when that search has ended.
+
+    Parameters
+    ----------
+    earlier
+        The search that is still running.
+    show
+        Called when a person wants to see it.
+    refresher
+        The refresher of the panel that the line is part of.
+    """
+
+    _esm = asset("earlier.js")
+    _css = asset("earlier.css")
+
+    sentence = t.Unicode(help="What is said; nothing when the earlier search has ended.").tag(sync=True)
+
+    def __init__(self, earlier: Search, *, show: Callable[[], None], refresher: Refresher) -> None:
+        self.earlier = earlier
+        self._show = show
+        self._unsubscribe: Callable[[], None] | None = earlier.subscribe(refresher.poke)
+        super().__init__(refresher.search, refresher=refresher)
+
+    def refresh(self, _update: Update) -> None:
+        """Say how far the earlier search is."""
+        earlier = self.earlier
+        if earlier.status.is_alive:
+            count = sum(earlier.counts.values())
+            self.sentence = f"An earlier search {earlier.name!r} is still {earlier.status}: {count} trials so far."
+        else:
+            self.sentence = ""
+
+    def end(self) -> None:
+        """Stop following the earlier search."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def _on_show(self, _content: dict[str, object]) -> None:
+        self._show()
+
+    def _on_stop(self, _content: dict[str, object]) -> None:
+        self.earlier.command("stop")

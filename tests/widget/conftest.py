@@ -160,4 +160,4 @@ def acknowledge(wire):
 @pytest.fixture(autouse=True)
 def _no_earlier_searches(monkeypatch):
     """Searches that other tests have left running are none of this test's."""
-    monkeypatch.setattr("hpo_widgets.widget.parts.earlier._shown", [])
+    monkeypatch.setattr("hpo_widgets.widget.panel._shown", [])
