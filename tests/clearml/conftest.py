@@ -7,6 +7,7 @@ variables name. A test takes names of its own, finds only what it made, and remo
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -96,14 +97,25 @@ def clearml_api(clearml_settings):
 
 @pytest.fixture(scope="session")
 def _sdk(clearml_api):
-    """The SDK in this process reads its settings once; what it read before the API was there is read again."""
+    """The SDK in this process reads its settings once; what it read before the API was there is read again.
+
+    It does without what most of its computing goes into: with each request it checks the schema that it ships and looks
+    for proxies, and for each session it reads the source of every function that is running.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name, value in clearml_api.environment.items():
             patch.setenv(name, value)
+        from clearml.backend_api.session import datamodel, session
         from clearml.config import config, config_obj
+        from requests import sessions
 
         config_obj.set_config_impl(None)
         config.clear_config_impl()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datamodel._CustomValidator, "check_schema", lambda *_arguments, **_keywords: None)
+        patch.setattr(sessions, "get_environ_proxies", lambda *_arguments, **_keywords: {})
+        patch.setattr(session, "get_logger", functools.partial(session.get_logger, "session"))
+        yield
 
 
 @pytest.fixture(autouse=True)
