@@ -226,8 +226,14 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("sign", ["min", "max"])
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("sign", ["min", pytest.param("max", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(values, marks=pytest.mark.slow if len(values) > 40 else (), id=name)
+        for name, values in VALUES.items()
+    ],
+)
 def test_only_finite_numbers_are_sent(show, wire, refresh, values, sign):
     search = ScriptedSearch(signs=sign)
     panel = show(OptimizerWidget, search)
