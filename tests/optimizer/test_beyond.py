@@ -70,9 +70,18 @@ PARAMETERS = {
 }
 
 
+# Each kind of parameter with the simplest strategy, and each strategy with the simplest parameter, are fast enough.
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("parameter", PARAMETERS)
+@pytest.mark.parametrize(
+    ("parameter", "strategy"),
+    [
+        pytest.param(
+            parameter, strategy, marks=pytest.mark.slow if parameter != "uniform" and strategy != "random" else ()
+        )
+        for parameter in PARAMETERS
+        for strategy in STRATEGIES
+    ],
+)
 def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, until, parameter, strategy):
     leaf, narrow = PARAMETERS[parameter]
     optimizer_class, keywords = STRATEGIES[strategy]

@@ -61,7 +61,7 @@ def make_script(gate, folder):
     return path
 
 
-@pytest.fixture(params=["callable", "script"])
+@pytest.fixture(params=["callable", pytest.param("script", marks=pytest.mark.slow)])
 def template(request, gate, tmp_path):
     """A template experiment that reports x+1, x-1, x as ``validation/loss`` and then waits before the gate."""
     return make_function(gate) if request.param == "callable" else make_script(gate, tmp_path)
