@@ -65,10 +65,10 @@ def test_the_first_code_works_when_pasted(tmp_path):
     assert "total_max_jobs=150" in code
 
     # The same lines; fewer trials of the same search show that they work.
-    said = run_as_cells([code.replace("total_max_jobs=150", "total_max_jobs=6")], tmp_path)
+    said = run_as_cells([code.replace("total_max_jobs=150", "total_max_jobs=2")], tmp_path)
 
     assert "<OptimizerWidget 'accuracy'" in said
-    assert "ENDED: all 6 trials" in said
+    assert "ENDED: all 2 trials" in said
 
 
 def test_the_guide_works_from_top_to_bottom(tmp_path):

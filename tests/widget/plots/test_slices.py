@@ -177,17 +177,16 @@ def test_a_click_on_the_picture_selects_the_nearest_trial(show, wire, search):
     assert panel.selected == [700]
 
 
-@pytest.mark.parametrize(
-    "data", [None, {}, {"name": -1}, {"name": 99}, {"name": "relu"}, {"name": 0.5}, {"name": [1]}, {"name": True},
-             {"click_x": "a", "click_y": 1}, {"click_x": math.nan, "click_y": 1}, {"click_x": 1e9, "click_y": 1e9}],
-    ids=str,
-)  # fmt: skip
-def test_nonsense_of_the_browser_is_ignored(show, wire, search, data):
+def test_nonsense_of_the_browser_is_ignored(show, wire, search):
     search.add_trials([0.5, 0.25])
     panel = show(OptimizerWidget, search, selected=[1])
     panel._plots.selected_index = SLICES
-    wire.browser_says(panel._slices.figures[0].cloud("inside").hot, event="element_click", data=data)
-    assert panel.selected == [1]
+    for data in (
+        None, {}, {"name": -1}, {"name": 99}, {"name": "relu"}, {"name": 0.5}, {"name": [1]}, {"name": True},
+        {"click_x": "a", "click_y": 1}, {"click_x": math.nan, "click_y": 1}, {"click_x": 1e9, "click_y": 1e9},
+    ):  # fmt: skip
+        wire.browser_says(panel._slices.figures[0].cloud("inside").hot, event="element_click", data=data)
+        assert panel.selected == [1], data
 
 
 @pytest.mark.parametrize("nonsense", ["1", 1, None, [0.5], [True], [-1], [99], [[0]], {"a": 1}], ids=str)
