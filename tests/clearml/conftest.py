@@ -33,6 +33,8 @@ SDK_SETTINGS = """
 development {
     # The reporter's process would cost each trial ten seconds at its end.
     report_use_subprocess: false
+    # The thread that looks for a repository and the main thread may each make the lock of a new Task, and hang.
+    vcs_repo_detect_async: false
 }
 """
 AGENT_SETTINGS = """
