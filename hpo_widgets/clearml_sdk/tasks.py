@@ -14,7 +14,7 @@ from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.search import END_STATUS, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import NAN, Trial, TrialRow, TrialState
-from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.trials.columns import TrialStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

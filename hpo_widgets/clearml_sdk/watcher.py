@@ -13,7 +13,7 @@ from hpo_widgets.search import MOST_NOTICES, Notice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.trials.store import TrialStore
+    from hpo_widgets.trials.columns import TrialStore
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.trial_reader import TrialReader
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.store import TrialStore
+    from hpo_widgets.trials.columns import TrialStore
 
 
 class HyperParameterOptimizer(ReadableSearch):

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.parameters.choices import python_value
 from hpo_widgets.parameters.grids import LazyList
 
 if TYPE_CHECKING:
@@ -274,3 +273,8 @@ def whole(name: str, what: str, number: Any) -> int:
     if abs(value) > LARGEST_COUNT:
         raise ValueError(f"{what} of {name!r} must lie within ±2**53 to be exact, got {number!r}")
     return int(number)
+
+
+def python_value(value: Any) -> Any:
+    """Return the Python value of a numpy scalar, anything else unchanged."""
+    return value.item() if isinstance(value, np.generic) else value

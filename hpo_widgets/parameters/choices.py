@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from hpo_widgets.parameters.base import python_value
+
 _SCALARS = (bool, int, float, str, bytes, type(None))
 _LABEL_LENGTH = 60
-
-
-def python_value(value: Any) -> Any:
-    """Return the Python value of a numpy scalar, anything else unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def identity(value: Any) -> Hashable:

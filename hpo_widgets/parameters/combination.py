@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hpo_widgets.parameters.base import CLASSES, Parameter, RandomSource, check_name, has_dict_form
-from hpo_widgets.parameters.choices import identity, python_value
+from hpo_widgets.parameters.base import CLASSES, Parameter, RandomSource, check_name, has_dict_form, python_value
+from hpo_widgets.parameters.choices import identity
 from hpo_widgets.parameters.convert import as_parameter, is_parameter
 from hpo_widgets.parameters.grids import LazyList, concatenate, product
 

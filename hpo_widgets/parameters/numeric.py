@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers
-from hpo_widgets.parameters.choices import python_value
+from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers, python_value
 from hpo_widgets.parameters.grids import LazyList, StepGrid
 
 if TYPE_CHECKING:

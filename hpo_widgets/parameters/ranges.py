@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, has_dict_form, whole
-from hpo_widgets.parameters.choices import python_value
+from hpo_widgets.parameters.base import Kind, UnitNumbers, check_name, finite, has_dict_form, python_value, whole
 from hpo_widgets.parameters.numeric import NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)

@@ -25,7 +25,8 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     redeclared,
 )
-from hpo_widgets.parameters.choices import UnknownChoice, choice_label, python_value
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choices import UnknownChoice, choice_label
 from hpo_widgets.search.limits import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.parameters.choices import python_value
+from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search.budget import Budget, Limit
 
 if TYPE_CHECKING:

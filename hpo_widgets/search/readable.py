@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search.protocol import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.columns import Changes, Snapshot
-    from hpo_widgets.trials.store import TrialStore
+    from hpo_widgets.trials.columns import Changes, Snapshot, TrialStore
 
 
 class ReadableSearch(ABC):

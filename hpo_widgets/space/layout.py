@@ -25,7 +25,8 @@ from hpo_widgets.parameters import (
     as_pair,
     as_parameters,
 )
-from hpo_widgets.parameters.choices import identity, python_value
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

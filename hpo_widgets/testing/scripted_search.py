@@ -26,7 +26,7 @@ from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import Trial, TrialRow, TrialState
-from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.trials.columns import TrialStore
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.viewer.journal_state import JournalState
 from hpo_widgets.viewer.trial_reader import TrialReader
 

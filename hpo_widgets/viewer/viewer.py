@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.store import TrialStore
+    from hpo_widgets.trials.columns import TrialStore
 
 
 _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"}

@@ -10,7 +10,7 @@ from hpo_widgets import UniformParameterRange
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.objectives import Objective
 from hpo_widgets.space import Space
-from hpo_widgets.trials.store import TrialStore
+from hpo_widgets.trials.columns import TrialStore
 from tests.conftest import DEADLINE
 
 

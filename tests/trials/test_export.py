@@ -15,8 +15,8 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.trials.export import experiment_details, to_dataframe
-from hpo_widgets.trials.store import TrialStore
 from hpo_widgets.viewer.trial_reader import make_trial
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
