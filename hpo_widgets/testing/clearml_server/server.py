@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tornado.httpserver import HTTPServer
 
-from hpo_widgets.testing.clearml_server.faults import ANY, TWO_STEPS, Fault, Faults
-from hpo_widgets.testing.clearml_server.http import make_application, make_file_application
+from hpo_widgets.testing.clearml_server._api.faults import ANY, TWO_STEPS, Fault, Faults
+from hpo_widgets.testing.clearml_server._api.http import make_application, make_file_application
+from hpo_widgets.testing.clearml_server._api.store import Store
 from hpo_widgets.testing.clearml_server.request_log import RequestLog
-from hpo_widgets.testing.clearml_server.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -64,17 +64,7 @@ class Faults:
                 self.held -= 1
 
     def plan(self, endpoint: str, fault: Fault, times: int) -> None:
-        """Let the next answers of an endpoint fail; `ANY` is whatever comes next.
-
-        Parameters
-        ----------
-        endpoint : str
-            ``service.action``, or `ANY`.
-        fault : Fault
-            What happens instead of the answer.
-        times : int
-            How many answers.
-        """
+        """Let the next answers of an endpoint fail; `ANY` is whatever comes next."""
         with self._lock:
             self._planned.setdefault(endpoint, deque()).extend([fault] * times)
 

@@ -5,7 +5,7 @@ No recording covers these: they follow the published description of the API.
 
 from __future__ import annotations
 
-from hpo_widgets.testing.clearml_server.documents import (
+from hpo_widgets.testing.clearml_server._api.documents import (
     Document,
     as_list,
     listed,
@@ -14,9 +14,9 @@ from hpo_widgets.testing.clearml_server.documents import (
     selected_fields,
     stored,
 )
-from hpo_widgets.testing.clearml_server.errors import bad_request
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
-from hpo_widgets.testing.clearml_server.tasks import sorted_tags
+from hpo_widgets.testing.clearml_server._api.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.tasks import sorted_tags
 
 _MODEL = Field("model", str, required=True)
 _TASK = Field("task", str, required=True)

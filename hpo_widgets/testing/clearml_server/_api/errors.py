@@ -26,24 +26,7 @@ class ApiError(Exception):
 
 
 def bad_request(subcode: int, title: str, reason: str = "", **details: Any) -> ApiError:
-    """An error 400: its title, the reason in brackets, and details after a colon.
-
-    Parameters
-    ----------
-    subcode : int
-        Which error 400.
-    title : str
-        What is wrong.
-    reason : str, default ""
-        Why, if there is more to say.
-    **details : Any
-        Names and values that follow the colon; a tuple is written with brackets and without quotes.
-
-    Returns
-    -------
-    ApiError
-        The error, to be raised.
-    """
+    """An error 400: its title, the reason in brackets, and details after a colon."""
     message = f"{title} ({reason})" if reason else title
     if details:
         message += ": " + ", ".join(f"{name}={_detail(value)}" for name, value in details.items())
@@ -55,20 +38,7 @@ def _detail(value: Any) -> str:
 
 
 def validation_error(reason: str, **details: Any) -> ApiError:
-    """A value that the endpoint does not take.
-
-    Parameters
-    ----------
-    reason : str
-        What is wrong with the value.
-    **details
-        Names and values that follow.
-
-    Returns
-    -------
-    ApiError
-        The error, to be raised.
-    """
+    """A value that the endpoint does not take."""
     return bad_request(12, "Validation error", reason, **details)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.testing.clearml_server.documents import Document
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
+from hpo_widgets.testing.clearml_server._api.documents import Document
+from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hpo_widgets.testing.clearml_server.auth import Identity
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.auth import Identity
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 _TRUE_WORDS = frozenset({"1", "true", "yes", "y", "on"})
 
@@ -105,22 +105,7 @@ def check(data: Document, fields: Sequence[Field]) -> Document:
 
     What is given is checked first, then what is missing, in the order of the names; unknown fields stay as they are.
 
-    Parameters
-    ----------
-    data : dict
-        The body of the request.
-    fields : sequence of Field
-        What the endpoint takes.
-
-    Returns
-    -------
-    dict
-        A new document.
-
-    Raises
-    ------
-    ApiError
-        400/12, in the words of the server.
+    Raises `ApiError`: 400/12, in the words of the server.
     """
     by_name = {field.name: field for field in fields}
     result = dict(data)
@@ -243,28 +228,7 @@ def endpoint(
     open_to_all: bool = False,
     batch: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Register a function as an endpoint.
-
-    Parameters
-    ----------
-    name : str
-        ``service.action``.
-    fields : sequence of Field, default ()
-        What it takes; other fields are ignored.
-    since : tuple of int, default (1, 0)
-        The version that introduced it.
-    required : sequence of str, default ()
-        Fields that must be there, for the endpoints that check no types.
-    open_to_all : bool, default False
-        Whether it needs no credentials.
-    batch : bool, default False
-        Whether it takes JSON lines.
-
-    Returns
-    -------
-    Callable[[Handler], Handler]
-        A decorator, which returns the function as it is.
-    """
+    """Register a function as an endpoint."""
 
     def register(handler: Handler) -> Handler:
         versions = _ENDPOINTS.setdefault(name, [])
@@ -299,10 +263,7 @@ _PATH = re.compile(r"/(?:v(?P<major>\d+)\.(?P<minor>\d+)/)?(?P<service>[a-z_]+)\
 def route(path: str) -> Route:
     """What a path asks for.
 
-    Raises
-    ------
-    ApiError
-        400/0 for a path that names no service of the API.
+    Raises `ApiError`: 400/0 for a path that names no service of the API.
     """
     match = _PATH.fullmatch(path)
     if match is None or match["service"] not in _SERVICES:

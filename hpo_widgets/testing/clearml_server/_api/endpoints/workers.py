@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import stored
-from hpo_widgets.testing.clearml_server.errors import bad_request
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.documents import stored
+from hpo_widgets.testing.clearml_server._api.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.documents import Document
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.documents import Document
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 _DEFAULT_TIMEOUT = 600
 
@@ -38,58 +38,19 @@ def _heard_of(store: Store, worker_id: str) -> Document:
 
 
 def is_alive(store: Store, worker_id: str | None) -> bool:
-    """Whether a worker was heard of within its timeout.
-
-    Parameters
-    ----------
-    store : Store
-        Where it is.
-    worker_id : str or None
-        Its id; None: no worker.
-
-    Returns
-    -------
-    bool
-        False also for a worker that is not known.
-    """
+    """Whether a worker was heard of within its timeout."""
     worker = store.workers.get(worker_id or "")
     return worker is not None and silence(store, worker) < timedelta(seconds=worker["register_timeout"])
 
 
 def silence(store: Store, worker: Document) -> timedelta:
-    """For how long nothing was heard of a worker.
-
-    Parameters
-    ----------
-    store : Store
-        Where it is.
-    worker : dict
-        The worker.
-
-    Returns
-    -------
-    timedelta
-        Since its last report.
-    """
+    """For how long nothing was heard of a worker."""
     elapsed: timedelta = store.now() - worker["last_report_time"]
     return elapsed
 
 
 def described(store: Store, worker: Document) -> Document:
-    """A worker as answers show it, with its queues and what it runs.
-
-    Parameters
-    ----------
-    store : Store
-        Where it is.
-    worker : dict
-        The worker.
-
-    Returns
-    -------
-    dict
-        A new document.
-    """
+    """A worker as answers show it, with its queues and what it runs."""
     identity = store.identity
     result: Document = {
         "company": {"id": identity.company, "name": identity.company_name},

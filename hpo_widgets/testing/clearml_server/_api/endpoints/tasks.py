@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import (
+from hpo_widgets.testing.clearml_server._api.documents import (
     Document,
     new_id,
     ordered,
@@ -14,16 +14,16 @@ from hpo_widgets.testing.clearml_server.documents import (
     selected_fields,
     without_nulls,
 )
-from hpo_widgets.testing.clearml_server.endpoints.projects import (
+from hpo_widgets.testing.clearml_server._api.endpoints.projects import (
     cleaned_name,
     make_project,
     project_named,
     unknown_project,
 )
-from hpo_widgets.testing.clearml_server.errors import bad_request, unknown_tasks, unresolved_field
-from hpo_widgets.testing.clearml_server.filters import matching_tasks
-from hpo_widgets.testing.clearml_server.routing import Call, Field, Version, endpoint
-from hpo_widgets.testing.clearml_server.tasks import (
+from hpo_widgets.testing.clearml_server._api.errors import bad_request, unknown_tasks, unresolved_field
+from hpo_widgets.testing.clearml_server._api.filters import matching_tasks
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, Version, endpoint
+from hpo_widgets.testing.clearml_server._api.tasks import (
     ARCHIVED,
     CREATED,
     DEVELOPMENT,
@@ -42,7 +42,7 @@ from hpo_widgets.testing.clearml_server.tasks import (
 )
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 _TASK = Field("task", str, required=True)
 _CONTAINERS_SINCE = Version(2, 13)

@@ -12,16 +12,16 @@ from urllib.parse import parse_qs
 
 from tornado.web import Application, RequestHandler
 
-from hpo_widgets.testing.clearml_server import endpoints
-from hpo_widgets.testing.clearml_server.auth import COOKIE
-from hpo_widgets.testing.clearml_server.documents import Document, encode, new_id
-from hpo_widgets.testing.clearml_server.errors import ApiError
+from hpo_widgets.testing.clearml_server._api import endpoints
+from hpo_widgets.testing.clearml_server._api.auth import COOKIE
+from hpo_widgets.testing.clearml_server._api.documents import Document, encode, new_id
+from hpo_widgets.testing.clearml_server._api.errors import ApiError
+from hpo_widgets.testing.clearml_server._api.routing import FIRST_VERSION, Call, Route, route
 from hpo_widgets.testing.clearml_server.request_log import LoggedRequest, RequestLog
-from hpo_widgets.testing.clearml_server.routing import FIRST_VERSION, Call, Route, route
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.faults import Fault, Faults
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.faults import Fault, Faults
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 __all__ = ["endpoints", "make_application"]
 
@@ -239,22 +239,7 @@ def _failure(fault: Fault) -> ApiError:
 
 
 def make_application(store: Store, log: RequestLog, faults: Faults) -> Application:
-    """The API, at the root of its port.
-
-    Parameters
-    ----------
-    store : Store
-        All that the server keeps.
-    log : RequestLog
-        Takes every request.
-    faults : Faults
-        What is to fail.
-
-    Returns
-    -------
-    Application
-        The application, to listen on a port.
-    """
+    """The API, at the root of its port."""
     handlers = [(r"(/.*)", _ApiHandler, {"store": store, "log": log, "faults": faults})]
     return Application(handlers, compress_response=True, log_function=_silent)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import (
+from hpo_widgets.testing.clearml_server._api.documents import (
     Document,
     as_list,
     listed,
@@ -13,13 +13,13 @@ from hpo_widgets.testing.clearml_server.documents import (
     selected_fields,
     stored,
 )
-from hpo_widgets.testing.clearml_server.errors import bad_request
-from hpo_widgets.testing.clearml_server.routing import Call, Field, Version, endpoint
-from hpo_widgets.testing.clearml_server.store import DEFAULT_QUEUE
-from hpo_widgets.testing.clearml_server.tasks import CREATED, QUEUED, change, check_name
+from hpo_widgets.testing.clearml_server._api.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, Version, endpoint
+from hpo_widgets.testing.clearml_server._api.store import DEFAULT_QUEUE
+from hpo_widgets.testing.clearml_server._api.tasks import CREATED, QUEUED, change, check_name
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 SINCE = (2, 4)
 QUEUE = Field("queue", str, required=True)
@@ -32,22 +32,7 @@ _METADATA_OBJECTS_SINCE = Version(2, 20)
 
 
 def make_queue(store: Store, name: str, **values: Any) -> str:
-    """Make a queue; its id.
-
-    Parameters
-    ----------
-    store : Store
-        Where.
-    name : str
-        Its name, which no queue has yet.
-    **values
-        Other fields.
-
-    Returns
-    -------
-    str
-        The queue's id.
-    """
+    """Make a queue; its id."""
     moment = stored(store.now())
     queue: Document = {
         "id": new_id(),

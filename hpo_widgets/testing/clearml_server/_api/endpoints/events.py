@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.testing.clearml_server.documents import LARGEST_PAGE, Document, milliseconds, new_id
-from hpo_widgets.testing.clearml_server.errors import bad_request, unknown_tasks
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
-from hpo_widgets.testing.clearml_server.store import EVENT_TYPES, LOG, PLOT, SCALAR, SINGLE_VALUE, iteration_of
-from hpo_widgets.testing.clearml_server.tasks import PUBLISHED
+from hpo_widgets.testing.clearml_server._api.documents import LARGEST_PAGE, Document, milliseconds, new_id
+from hpo_widgets.testing.clearml_server._api.errors import bad_request, unknown_tasks
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.store import EVENT_TYPES, LOG, PLOT, SCALAR, SINGLE_VALUE, iteration_of
+from hpo_widgets.testing.clearml_server._api.tasks import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 _MEAN_DIGITS = 2
 
@@ -30,17 +30,7 @@ def _name_key(name: str) -> str:
 
 
 def summarise(task: Document, scalars: Iterable[Document], *, with_extremes: bool = True) -> None:
-    """Work one batch of scalars into the Task's ``last_metrics``.
-
-    Parameters
-    ----------
-    task : dict
-        The Task.
-    scalars : iterable of dict
-        The batch's scalar events of that Task which have a value, in order of their lines.
-    with_extremes : bool, default True
-        Whether the second of the server's two updates happens too, which writes the least and the greatest value.
-    """
+    """Work one batch of scalars into the Task's ``last_metrics``."""
     batches: dict[tuple[str, str], list[Document]] = {}
     for event in scalars:
         batches.setdefault((event["metric"], event["variant"]), []).append(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpo_widgets.testing.clearml_server.documents import (
+from hpo_widgets.testing.clearml_server._api.documents import (
     Document,
     as_list,
     listed,
@@ -13,53 +13,23 @@ from hpo_widgets.testing.clearml_server.documents import (
     selected_fields,
     stored,
 )
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, validation_error
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request, validation_error
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.documents import Document
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.documents import Document
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 _FEATURED = 9999
 
 
 def project_named(store: Store, name: str) -> Document | None:
-    """The project of a full name, if there is one.
-
-    Parameters
-    ----------
-    store : Store
-        Where it is.
-    name : str
-        The full name.
-
-    Returns
-    -------
-    dict or None
-        The project; None when there is none.
-    """
+    """The project of a full name, if there is one."""
     return store.projects.get(store.project_ids.get(name, ""))
 
 
 def make_project(store: Store, name: str, description: str = "", **values: object) -> Document:
-    """Make a project, and those above it that are missing.
-
-    Parameters
-    ----------
-    store : Store
-        Where.
-    name : str
-        The full name, which no project has yet.
-    description : str, default ""
-        What it is about.
-    **values
-        Other fields.
-
-    Returns
-    -------
-    dict
-        The project.
-    """
+    """Make a project, and those above it that are missing."""
     above, slash, basename = name.rpartition("/")
     parent = None
     if slash:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from hpo_widgets.testing.clearml_server.errors import bad_request, unresolved_field, validation_error
+from hpo_widgets.testing.clearml_server._api.errors import bad_request, unresolved_field, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,20 +78,7 @@ def _encode_other(value: Any) -> Any:
 
 
 def value_at(document: Mapping[str, Any], path: Iterable[str]) -> Any:
-    """The value at a path, or `MISSING`.
-
-    Parameters
-    ----------
-    document : dict
-        What to read.
-    path : Iterable[str]
-        Names from the outside in.
-
-    Returns
-    -------
-    Any
-        The value, or `MISSING`.
-    """
+    """The value at a path, or `MISSING`."""
     value: Any = document
     for name in path:
         if not isinstance(value, Mapping) or name not in value:
@@ -132,22 +119,7 @@ LARGEST_PAGE = 500
 def selected_fields(data: Document, known: frozenset[str]) -> list[str]:
     """The fields that a request wants, ``only_fields``; empty for all.
 
-    Parameters
-    ----------
-    data : dict
-        The request.
-    known : frozenset of str
-        The fields that the documents may have.
-
-    Returns
-    -------
-    list[str]
-        Dotted paths.
-
-    Raises
-    ------
-    ApiError
-        400/14 for a field that they cannot have.
+    Raises `ApiError`: 400/14 for a field that they cannot have.
     """
     wanted = list(data.get("only_fields") or ())
     for path in wanted:
@@ -157,20 +129,7 @@ def selected_fields(data: Document, known: frozenset[str]) -> list[str]:
 
 
 def projected(documents: Iterable[Document], fields: Sequence[str]) -> list[Document]:
-    """The documents with only the wanted fields; no fields give whole documents.
-
-    Parameters
-    ----------
-    documents : Iterable[dict]
-        Whole documents.
-    fields : Sequence[str]
-        Dotted paths.
-
-    Returns
-    -------
-    list[dict]
-        New documents, or the ones given.
-    """
+    """The documents with only the wanted fields; no fields give whole documents."""
     if not fields:
         return list(documents)
     return [_projection(document, fields) for document in documents]
@@ -181,24 +140,7 @@ def ordered(documents: list[Document], order_by: Any, known: frozenset[str]) -> 
 
     What lacks a field comes last, in either direction; ties are in the order of the ids.
 
-    Parameters
-    ----------
-    documents : list of dict
-        What to order.
-    order_by : list of str or None
-        Dotted paths, with "-" before those that descend. A plain string is ignored, as the server does.
-    known : frozenset of str
-        The fields that the documents may have.
-
-    Returns
-    -------
-    list[dict]
-        A new list, or the one given when there is nothing to order by.
-
-    Raises
-    ------
-    ApiError
-        400/14 for a field that they cannot have.
+    Raises `ApiError`: 400/14 for a field that they cannot have.
     """
     if not order_by or isinstance(order_by, str):
         return documents
@@ -240,22 +182,7 @@ def page_of(documents: list[Document], data: Document) -> list[Document]:
 
     It has no more than `LARGEST_PAGE` documents, whatever size is asked for.
 
-    Parameters
-    ----------
-    documents : list[dict]
-        All that were found, in order.
-    data : dict
-        The request.
-
-    Returns
-    -------
-    list[dict]
-        Those of the page.
-
-    Raises
-    ------
-    ApiError
-        400/12 for a size or a page that cannot be.
+    Raises `ApiError`: 400/12 for a size or a page that cannot be.
     """
     page, size = data.get("page"), data.get("page_size")
     if page is not None or size is not None:
@@ -275,10 +202,7 @@ def page_of(documents: list[Document], data: Document) -> list[Document]:
 def pattern(text: str) -> re.Pattern[str]:
     """A regular expression that is searched for anywhere in a text.
 
-    Raises
-    ------
-    ApiError
-        400/21 if it is none.
+    Raises `ApiError`: 400/21 if it is none.
     """
     try:
         return re.compile(text)
@@ -292,22 +216,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def listed(documents: Iterable[Document], data: Document, known: frozenset[str]) -> list[Document]:
-    """The documents whose ``id`` and ``name`` a request asks for, in its order, of its page.
-
-    Parameters
-    ----------
-    documents : Iterable[dict]
-        Where to look.
-    data : dict
-        The request; a name is a regular expression.
-    known : frozenset of str
-        The fields that the documents may have.
-
-    Returns
-    -------
-    list[dict]
-        The documents themselves, no copies.
-    """
+    """The documents whose ``id`` and ``name`` a request asks for, in its order, of its page."""
     found = list(documents)
     if data.get("id"):
         ids = set(as_list(data["id"]))

@@ -6,15 +6,15 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.auth import Authority, Identity
-from hpo_widgets.testing.clearml_server.documents import Clock, stored
-from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.auth import Authority, Identity
+from hpo_widgets.testing.clearml_server._api.documents import Clock, stored
+from hpo_widgets.testing.clearml_server._api.errors import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from hpo_widgets.testing.clearml_server.documents import Document
+    from hpo_widgets.testing.clearml_server._api.documents import Document
 
 SCALAR = "training_stats_scalar"
 LOG = "log"
@@ -302,17 +302,7 @@ class Store:
         self.touch(task, moment)
 
     def touch(self, task: Document, moment: datetime, *, update: bool = True) -> None:
-        """Note that a Task was changed.
-
-        Parameters
-        ----------
-        task : dict
-            The Task.
-        moment : datetime.datetime
-            When.
-        update : bool, default True
-            Whether ``last_update`` moves too: names and comments leave it.
-        """
+        """Note that a Task was changed."""
         moment = stored(moment)
         task["last_change"] = moment
         task["last_changed_by"] = self.identity.user

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from hpo_widgets.testing.clearml_server.documents import Document, new_id
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.documents import Document, new_id
+from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jwt.types import Options
 
-    from hpo_widgets.testing.clearml_server.documents import Clock, Document
+    from hpo_widgets.testing.clearml_server._api.documents import Clock, Document
 
 COOKIE = "clearml_token_basic"
 _DEFAULT_LIFETIME = timedelta(days=30)
@@ -66,13 +66,7 @@ class Authority:
         """When each token ends whose signature was checked: a client sends the same with every request."""
 
     def token(self, expiration: int | None) -> str:
-        """A new token.
-
-        Parameters
-        ----------
-        expiration : int or None
-            Seconds until it ends, which may be negative; None gives 30 days.
-        """
+        """A new token."""
         issued = self._clock.now()
         lifetime = _DEFAULT_LIFETIME if not expiration else timedelta(seconds=expiration)
         payload = {
@@ -98,22 +92,7 @@ class Authority:
     def identify(self, headers: Mapping[str, str], cookie: str | None) -> Identity:
         """Who asks.
 
-        Parameters
-        ----------
-        headers : mapping
-            The headers of the request; ``Authorization`` comes before the cookie.
-        cookie : str or None
-            The token of the cookie.
-
-        Returns
-        -------
-        Identity
-            Who it is.
-
-        Raises
-        ------
-        ApiError
-            401 without good credentials, 400/6 for somebody who wants to be somebody else.
+        Raises `ApiError`: 401 without good credentials, 400/6 for somebody who wants to be somebody else.
         """
         presented = headers.get("Authorization")
         if presented:

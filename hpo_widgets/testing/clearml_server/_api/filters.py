@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import MISSING, Document, as_list, pattern, value_at
-from hpo_widgets.testing.clearml_server.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.documents import MISSING, Document, as_list, pattern, value_at
+from hpo_widgets.testing.clearml_server._api.errors import bad_request
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 Test = Callable[[Document], bool]
 
@@ -31,18 +31,6 @@ def matching_tasks(store: Store, data: Document) -> list[Document]:
     """The Tasks that a request asks for, in order of creation.
 
     An index finds the candidates: ids first, else parents, else projects.
-
-    Parameters
-    ----------
-    store : Store
-        Where they are.
-    data : dict
-        The request.
-
-    Returns
-    -------
-    list[dict]
-        The Tasks themselves, no copies.
     """
     ids = _ids(data)
     if ids:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.documents import Document, new_id, stored
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request
+from hpo_widgets.testing.clearml_server._api.documents import Document, new_id, stored
+from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hpo_widgets.testing.clearml_server.documents import Document
-    from hpo_widgets.testing.clearml_server.store import Store
+    from hpo_widgets.testing.clearml_server._api.documents import Document
+    from hpo_widgets.testing.clearml_server._api.store import Store
 
 CREATED = "created"
 QUEUED = "queued"
@@ -39,19 +39,7 @@ _FOLLOWS: dict[str, frozenset[str]] = {
 def check_change(task: Document, new_status: str, *, force: bool) -> None:
     """Refuse a status that may not follow the Task's.
 
-    Parameters
-    ----------
-    task : dict
-        The Task.
-    new_status : str
-        What it is to become.
-    force : bool
-        Whether any status may follow.
-
-    Raises
-    ------
-    ApiError
-        400/110.
+    Raises `ApiError`: 400/110.
     """
     status = task["status"]
     if not force and status not in _FOLLOWS[new_status]:
@@ -67,17 +55,7 @@ def check_change(task: Document, new_status: str, *, force: bool) -> None:
 def check_status(task: Document, *allowed: str) -> None:
     """Refuse a Task that is in none of the statuses.
 
-    Parameters
-    ----------
-    task : dict
-        The Task.
-    *allowed
-        The statuses that will do.
-
-    Raises
-    ------
-    ApiError
-        400/110, which names the first of them.
+    Raises `ApiError`: 400/110, which names the first of them.
     """
     if task["status"] not in allowed:
         raise _not_in_status(task, allowed[0])
@@ -101,26 +79,6 @@ def change(
     """Write a status, whatever the status was.
 
     Reason and message are overwritten by every change, with "" when there is none.
-
-    Parameters
-    ----------
-    store : Store
-        Where the Task is.
-    task : dict
-        The Task.
-    new_status : str
-        What it becomes.
-    reason, message : str, optional
-        Why.
-    moment : datetime.datetime, optional
-        When; now by default.
-    **values
-        Other fields to write with it; None removes.
-
-    Returns
-    -------
-    dict
-        What was written, as an answer echoes it: times with microseconds.
     """
     moment = moment or store.now()
     written: Document = {
@@ -171,17 +129,7 @@ def check_name(name: Any) -> None:
 def check_references(store: Store, values: Document) -> None:
     """Refuse a project or parent that does not exist: 400/16.
 
-    Parameters
-    ----------
-    store : Store
-        Where they would be.
-    values : dict
-        Fields of a Task.
-
-    Raises
-    ------
-    ApiError
-        400/16 for one that does not exist.
+    Raises `ApiError`: 400/16 for one that does not exist.
     """
     project, parent = values.get("project"), values.get("parent")
     if project and project not in store.projects:
@@ -191,22 +139,7 @@ def check_references(store: Store, values: Document) -> None:
 
 
 def new_task(store: Store, name: str, task_type: str) -> Document:
-    """A Task in its first state, which is in no store yet.
-
-    Parameters
-    ----------
-    store : Store
-        Whose time and user it takes.
-    name : str
-        Its name.
-    task_type : str
-        One of `TASK_TYPES`.
-
-    Returns
-    -------
-    dict
-        The Task's fields.
-    """
+    """A Task in its first state, which is in no store yet."""
     moment = stored(store.now())
     return {
         "id": new_id(),

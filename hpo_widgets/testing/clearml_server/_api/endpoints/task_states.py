@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.testing.clearml_server.endpoints.queues import default_queue, make_queue
-from hpo_widgets.testing.clearml_server.endpoints.workers import is_alive
-from hpo_widgets.testing.clearml_server.errors import ApiError, bad_request, unknown_tasks, validation_error
-from hpo_widgets.testing.clearml_server.routing import Call, Field, endpoint
-from hpo_widgets.testing.clearml_server.tasks import (
+from hpo_widgets.testing.clearml_server._api.endpoints.queues import default_queue, make_queue
+from hpo_widgets.testing.clearml_server._api.endpoints.workers import is_alive
+from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request, unknown_tasks, validation_error
+from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
+from hpo_widgets.testing.clearml_server._api.tasks import (
     ARCHIVED,
     COMPLETED,
     CREATED,
@@ -28,7 +28,7 @@ from hpo_widgets.testing.clearml_server.tasks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_widgets.testing.clearml_server.documents import Document
+    from hpo_widgets.testing.clearml_server._api.documents import Document
 
 _TASK = Field("task", str, required=True)
 _FORCE = Field("force", bool)
