@@ -284,7 +284,20 @@ def decode_columns(records: Sequence[Record], num_objectives: int | None, path: 
 
 
 def running_records(records: Sequence[Record], path: Path) -> list[Record]:
-    """Check rows of the table ``trials`` and return those of trials that run."""
+    """Check rows of the table ``trials`` and return those of trials that run.
+
+    Parameters
+    ----------
+    records
+        The rows.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    list of Record
+        The rows of running trials, in the order given.
+    """
     heads = _check_records(records, path)
     return [records[index] for index in np.flatnonzero(heads["state"] == TrialState.RUNNING).tolist()]
 

@@ -85,7 +85,20 @@ def checksum(table: int, key: int, data: bytes, more: bytes = b"") -> int:
 
 
 def checksum_seed(table: int, key: int) -> int:
-    """Return what the checksum of a row begins with."""
+    """Return what the checksum of a row begins with.
+
+    Parameters
+    ----------
+    table
+        `STATE` to `WRITES`.
+    key
+        The row's key.
+
+    Returns
+    -------
+    int
+        The value that `checksum` goes on from.
+    """
     return (key * _NUM_TABLES + table) & 0xFFFFFFFF
 
 
