@@ -180,20 +180,7 @@ class SdkSearch:
         return self.controller.commands.capabilities
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Ask for one of `COMMANDS` and return at once; what goes wrong appears in ``errors``.
-
-        Parameters
-        ----------
-        name
-            The command.
-        *arguments
-            As the method of that name takes them (`hpo_widgets.clearml_sdk.commands`).
-
-        Raises
-        ------
-        ValueError
-            When there is no such command.
-        """
+        """Ask for one of `COMMANDS` and return at once, as `Search.command`; what goes wrong appears in ``errors``."""
         check_command(name)
         controller = self.controller
         reason = controller.commands.capabilities[name]

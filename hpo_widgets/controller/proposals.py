@@ -211,19 +211,7 @@ class DistinctSampler:
         return self._allow_duplicates or tuple(encoded) not in self._seen_keys
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
-        """Have the strategy begin a space epoch; see `Proposals.begin`.
-
-        Parameters
-        ----------
-        space
-            The space to draw from.
-        epoch
-            Its version number.
-        history
-            What strategies learn from: the trials that ended, the oldest first.
-        draws
-            How many points were drawn from it before.
-        """
+        """Have the strategy begin a space epoch; see `Proposals.begin`."""
         self._space = space
         self.strategy.begin(space, self._objectives, epoch, history, draws)
 

@@ -150,20 +150,7 @@ class SearchCommands:
         return possible
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Ask for one of `COMMANDS` and return at once; what goes wrong becomes a notice.
-
-        Parameters
-        ----------
-        name
-            The command.
-        *arguments
-            Those of the method of that name.
-
-        Raises
-        ------
-        ValueError
-            For a name that is no command, with the nearest one.
-        """
+        """Ask for one of `COMMANDS` and return at once, as `Search.command`; what goes wrong becomes a notice."""
         check_command(name)
         reason = self.capabilities[name]
         if reason is not None:

@@ -334,15 +334,7 @@ class ScriptedSearch(ReadableSearch):
         return self._trials[number]
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Record a command and, when this search obeys, act on it at once.
-
-        Parameters
-        ----------
-        name
-            One of `COMMANDS`.
-        *arguments
-            As the method of that name takes them.
-        """
+        """Record a command and, when this search obeys, act on it at once."""
         check_command(name)
         self.commands.append((name, *arguments))
         if not self._obeys:

@@ -89,20 +89,7 @@ class ClearmlEngine:
         self._rows[row.number] = row
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
-        """Have a trial launched; returns at once.
-
-        Parameters
-        ----------
-        number
-            The trial's number.
-        point
-            Full parameter name to value.
-
-        Returns
-        -------
-        int
-            -1: agents have no index.
-        """
+        """Have a trial launched; returns at once, and -1: agents have no index."""
         job = ActiveJob(number, dict(point), self._rows.pop(number, None))
         with self._jobs.changed:
             self._jobs.add(job)

@@ -175,20 +175,7 @@ class TaskRecords:
         return self._remembered("scalars", job, lambda: self._scalars(job))
 
     def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
-        """The last lines of a Task's console; the server does not tell errors from the rest.
-
-        Parameters
-        ----------
-        job
-            The Task's id.
-        fresh
-            True asks the server whatever is remembered. Default False.
-
-        Returns
-        -------
-        tuple[str, str, str]
-            stdout, stderr (empty) and traceback (empty).
-        """
+        """The last lines of a Task's console, all as stdout, which the server keeps; see `RemoteSource.output`."""
         if fresh:
             with self._lock:
                 self._kept.pop(("output", job), None)
