@@ -83,7 +83,7 @@ def journal(directory):
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_row():
     """Make a trial that looks like a real one, anything of it replaced by keyword."""
 

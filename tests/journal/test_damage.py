@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -19,19 +20,27 @@ def make_journal(directory, make_row, trials, each):
             outputs = [(start + 3, "printed", "warned", "")]
             journal.write(rows, reports, outputs, [{"kind": "wrote", "at": 1.0}])
     assert sorted(path.name for path in directory.iterdir()) == [".gitignore", "damaged.sqlite"]
-    return journal.path
+
+
+@pytest.fixture(scope="module")
+def journals(tmp_path_factory, make_row):
+    """Folder of a large and a small journal, of which each test gets a copy."""
+    made = tmp_path_factory.mktemp("journals")
+    make_journal(made / "large" / ".hpo_widgets", make_row, 600, 50)
+    make_journal(made / "small" / ".hpo_widgets", make_row, 24, 4)
+    return made
 
 
 @pytest.fixture
-def closed(directory, make_row):
+def closed(directory, journals):
     """Path of a closed journal of some 40 pages."""
-    return make_journal(directory, make_row, 600, 50)
+    return shutil.copytree(journals / "large" / directory.name, directory) / "damaged.sqlite"
 
 
 @pytest.fixture
-def small(directory, make_row):
+def small(directory, journals):
     """Path of a closed journal of some 15 pages, quickly read."""
-    return make_journal(directory, make_row, 24, 4)
+    return shutil.copytree(journals / "small" / directory.name, directory) / "damaged.sqlite"
 
 
 def read_all(path):
