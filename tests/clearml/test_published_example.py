@@ -94,6 +94,7 @@ def train(worker, task):
     send_events(worker.session, task, *lines)
 
 
+@pytest.mark.slow
 def test_the_example_runs_after_a_change_of_its_import_line(script, api_client, project, queue, worker):
     parameters = dict.fromkeys(("layer_1", "layer_2", "batch_size", "epochs"), ("128", "int"))
     make_base_task(api_client, project, parameters={"General": parameters}, reports=False)

@@ -235,6 +235,7 @@ def test_a_notebook_without_a_search_fails_the_demo(notebook_of, capsys):
     assert "the notebook started no search" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_search_without_a_single_value_fails_the_demo(notebook_of, capsys):
     notebook_of(
         "from hpo_widgets import HyperParameterOptimizer, UniformParameterRange\n"

@@ -95,6 +95,7 @@ def test_garbage_of_a_callable_fails_its_trial_and_replaces_its_worker(drive):
     assert fail_by_all_garbage(drive(send_from_a_callable)) == len(GARBAGE)
 
 
+@pytest.mark.slow
 def test_garbage_of_a_script_fails_its_trial(drive_script, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(hpo_widgets.__file__).parent.parent))
     assert fail_by_all_garbage(drive_script(SEND_FROM_A_SCRIPT)) == len(GARBAGE) + 1
