@@ -63,7 +63,7 @@ test-js: js/node_modules/.yarn-state.yml
 	$(JLPM) run test
 
 bench: chromium $(STAMPS)/bench
-	$(PYTEST) --session-timeout 0 tests/benchmarks $(PYTEST_ARGS)
+	$(PYTEST) --session-timeout 7200 tests/benchmarks $(PYTEST_ARGS)
 
 lint: lint-ruff lint-mypy lint-js
 

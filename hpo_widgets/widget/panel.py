@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as t
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
@@ -23,16 +24,17 @@ from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.plots.pareto import ParetoPlot
+from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.search import Search
-    from hpo_widgets.widget.plots.plot import TrialPlot
     from hpo_widgets.widget.sync.refresher import Update
 
 
@@ -68,6 +70,9 @@ class OptimizerWidget(ipywidgets.VBox):
     ----------
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
+    plots
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Pareto"``, or classes of plots.
+        Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
         First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
 
@@ -75,6 +80,8 @@ class OptimizerWidget(ipywidgets.VBox):
     ------
     TypeError
         When ``search`` is no search, or for an unknown keyword, with a near match.
+    ValueError
+        For a plot that there is not, one given twice, or one that the search has nothing for.
 
     Examples
     --------
@@ -113,7 +120,9 @@ class OptimizerWidget(ipywidgets.VBox):
     open = OpenMethod()
     _following = _FOLLOWING
 
-    def __init__(self, search: Search | Any, **traits: Any) -> None:
+    def __init__(
+        self, search: Search | Any, *, plots: Sequence[str | type[TrialPlot]] | None = None, **traits: Any
+    ) -> None:
         search = as_search(search)
         refuse_unknown(type(self), traits)
         for name in traits:
@@ -131,9 +140,13 @@ class OptimizerWidget(ipywidgets.VBox):
             self._controls = SearchControls(search, refresher=self._refresher)
             self._code = SearchCode(search, refresher=self._refresher)
             self._space_panel = SpacePanel(search, refresher=self._refresher)
-            self._history = HistoryPlot(search, refresher=self._refresher)
-            self._slices = SlicesPlot(search, refresher=self._refresher, hidden=True)
-            self._plots = PlotTabs({"History": self._history, "Slices": self._slices}, self._refresher)
+            shown = _chosen_plots(plots, search)
+            made = {
+                title: plot(search, refresher=self._refresher, hidden=place > 0)
+                for place, (title, plot) in enumerate(shown.items())
+            }
+            self._history, self._slices = made.get("History"), made.get("Slices")
+            self._plots = PlotTabs(made, self._refresher)
             parts = [self._status_panel, self._controls, self._code, self._space_panel, self._plots]
             self._table = TrialTable(search, refresher=self._refresher)
             self._details = TrialDetails(search, refresher=self._refresher)
@@ -162,7 +175,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self._on_waiting(None)
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
-        for plot in (self._history, self._slices):
+        for plot in made.values():
             t.link((self, "selected"), (plot, "selected"))
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
@@ -170,6 +183,11 @@ class OptimizerWidget(ipywidgets.VBox):
     def search(self) -> Search:
         """The search that is shown."""
         return self._search
+
+    @property
+    def plots(self) -> Mapping[str, TrialPlot]:
+        """The plots by the titles of their tabs."""
+        return self._plots.plots
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block this cell until the search has ended; the panel is shown, and steers, meanwhile.
@@ -282,6 +300,30 @@ class OptimizerWidget(ipywidgets.VBox):
             self._search.command("set_ranges", changed)
 
 
+_PLOTS: Mapping[str, type[TrialPlot]] = {"Pareto": ParetoPlot, "History": HistoryPlot, "Slices": SlicesPlot}
+
+
+def _chosen_plots(plots: Sequence[str | type[TrialPlot]] | None, search: Search) -> dict[str, type[TrialPlot]]:
+    """Return the plots of a panel by the titles of their tabs."""
+    if plots is None:
+        return {title: plot for title, plot in _PLOTS.items() if title != "Pareto" or len(search.objectives) > 1}
+    chosen: dict[str, type[TrialPlot]] = {}
+    for plot in plots:
+        if isinstance(plot, str) and plot in _PLOTS:
+            title, made = plot, _PLOTS[plot]
+        elif isinstance(plot, type) and issubclass(plot, TrialPlot):
+            title = next((known for known, one in _PLOTS.items() if one is plot), plot.__name__.removesuffix("Plot"))
+            made = plot
+        else:
+            raise ValueError(f"there is no plot {plot!r}. {near_match(str(plot), _PLOTS)}")
+        if title in chosen:
+            raise ValueError(f"the plot {title!r} is given twice")
+        chosen[title] = made
+    if not chosen:
+        raise ValueError(f"a panel shows at least one plot: {', '.join(_PLOTS)}")
+    return chosen
+
+
 class PlotTabs(ipywidgets.Tab):
     """Shows one of several plots; nothing is sent for the others until they are looked at.
 
@@ -295,6 +337,7 @@ class PlotTabs(ipywidgets.Tab):
 
     def __init__(self, plots: Mapping[str, TrialPlot], refresher: Refresher) -> None:
         self._refresher = refresher
+        self.plots = plots
         super().__init__(children=list(plots.values()), titles=list(plots), selected_index=0)
         self.add_class("hpo-part")
         self.add_class("hpo-tabs-host")

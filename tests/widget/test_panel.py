@@ -311,7 +311,7 @@ def test_with_two_objectives_all_of_the_panel_calls_the_same_trial_the_best(show
         search.add_trial(values)
     # A search ranks by the spread of the front, not by the first objective.
     monkeypatch.setattr(ScriptedSearch, "best_trial", property(lambda self: self.trial(2)))
-    panel = show(OptimizerWidget, search)
+    panel = show(OptimizerWidget, search, plots=["History"])
     refresh(panel)
     in_table = [panel._table.trait_values()[f"row_{slot}"] for slot in panel._table.order]
     assert panel.best_trial == 2

@@ -26,7 +26,7 @@ MOST_HOT = 100
 """Points in hot marks, before some are frozen."""
 
 _NUM_TICKS = 6
-_STYLE = FigureStyle(
+STYLE = FigureStyle(
     margins={"top": 12, "bottom": 44, "left": 72, "right": 16},
     layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
     font_size="11px",
@@ -68,7 +68,7 @@ class HistoryFigure(TrialFigure):
             fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], show_labels=True
         )
         super().__init__(
-            _STYLE,
+            STYLE,
             UNIT,
             tip,
             lane_tip,
@@ -92,7 +92,7 @@ class HistoryFigure(TrialFigure):
             y_offset=4,
             preserve_domain=style.FIXED,
         )
-        self._running = self._over(**style.RUNNING, default_size=_STYLE.dot, tooltip=running_tip)
+        self._running = self._over(**style.RUNNING, default_size=STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
         self.figure.marks = self.marks
 
@@ -126,7 +126,7 @@ class HistoryFigure(TrialFigure):
         if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.high):
             with self._lane_label.hold_sync():
                 self._lane_label.x = np.array([self.domain_x.high] * len(words))
-                self._lane_label.y = np.array([_STYLE.lane_y] * len(words))
+                self._lane_label.y = np.array([STYLE.lane_y] * len(words))
                 self._lane_label.text = np.array(words, dtype=str)
 
     def draw_running(self, x: Floats, y: Floats) -> None:

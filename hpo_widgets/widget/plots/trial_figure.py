@@ -69,9 +69,9 @@ class TrialFigure:
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
         self.domain = UNIT
         self.domain_x = x
-        self._x = _scale(x)
-        self._y = _scale(UNIT)
-        self._lane = {"x": self._x, "y": _scale(UNIT)}
+        self._x = make_scale(x)
+        self._y = make_scale(UNIT)
+        self._lane = {"x": self._x, "y": make_scale(UNIT)}
         self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip)
         # Over the points that they mark, so they hear clicks for them.
@@ -307,7 +307,7 @@ class TrialFigure:
         return mark
 
     def _change_scale(self, domain: Domain) -> None:
-        old, self._y = self._y, _scale(domain)
+        old, self._y = self._y, make_scale(domain)
         for cloud in self.clouds:
             if cloud.hot.scales["y"] is old:
                 cloud.set_scales(self._values)
@@ -346,6 +346,7 @@ class TrialFigure:
             cloud.set_domain(self.domain_x, UNIT if is_on_lane else self.domain)
 
 
-def _scale(domain: Domain) -> Any:
+def make_scale(domain: Domain) -> Any:
+    """Return bqplot's scale for an axis."""
     make: Any = LogScale if domain.is_log else LinearScale
     return make(min=domain.low, max=domain.high, allow_padding=False)

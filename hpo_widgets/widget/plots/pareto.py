@@ -1,0 +1,352 @@
+"""Two objectives against each other: every trial, and the front of those that no other trial dominates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+from bqplot import Axis, Tooltip
+
+from hpo_widgets.objectives.pareto import pareto_front
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import Domain, FittedAxis, clip_objective, tick_format, value_ticks
+from hpo_widgets.widget.plots.history_figure import STYLE
+from hpo_widgets.widget.plots.plot import TrialPlot
+from hpo_widgets.widget.plots.series import ObjectiveValues
+from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure, make_scale
+from hpo_widgets.widget.plots.trial_series import TrialSeries
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bqplot import Mark
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.trial_series import Numbers
+
+
+class PairSeries(TrialSeries):
+    """Values of all objectives by trial number, two of which are shown: one across and one up.
+
+    Parameters
+    ----------
+    objectives
+        All objectives of the search, at least two.
+    space
+        The space as it is now.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], space: Space) -> None:
+        super().__init__(1, minimise=objectives[1].minimise, space=space)
+        self._minimise = [one.minimise for one in objectives]
+        self._all = [ObjectiveValues(index, minimise=minimise) for index, minimise in enumerate(self._minimise)]
+        self.show((0, 1))
+
+    def show(self, pair: tuple[int, int]) -> None:
+        """Show these objectives: the first one across, the second one up."""
+        self._pair = pair
+        self.values = self._all[pair[1]]
+
+    def put(self, rows: Rows) -> Numbers:
+        """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
+        others = [one for one in self._all if one is not self.values]
+        for one in others:
+            one.put(rows)
+        fresh = super().put(rows)
+        self.values.has_rewritten |= any(one.has_rewritten for one in others)
+        return fresh
+
+    def across(self, numbers: Numbers) -> Floats:
+        """Values of the objective that is shown across; NaN where there is none."""
+        values = self._all[self._pair[0]].values[numbers]
+        return np.where(np.isfinite(values), clip_objective(values), np.nan)
+
+    def shown_across(self) -> Floats:
+        """Values across of all trials that are drawn."""
+        return self.across(np.concatenate(list(self.groups(self.ended()).values())))
+
+    def groups(self, numbers: Numbers) -> dict[str, Numbers]:
+        """Sort trials that have both values into those drawn alike; failed ones have no place."""
+        groups = super().groups(numbers)
+        del groups["failed"]
+        return {name: some[np.isfinite(self.across(some))] for name, some in groups.items()}
+
+    def front(self) -> Numbers:
+        """Completed trials of which no other one is better in one of both objectives and as good in the other.
+
+        Returns
+        -------
+        Numbers
+            From the best by the objective across to the best by the one up.
+        """
+        completed = self.values.completed(np.arange(self.values.num_trials))[0].astype(np.int64)
+        minimise = [self._minimise[index] for index in self._pair]
+        front: Numbers = completed[
+            pareto_front(np.stack([self.across(completed), self.y(completed)], axis=1), minimise)
+        ]
+        across = self.across(front)
+        return front[np.argsort(across if minimise[0] else -across, kind="stable")]
+
+
+def front_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return the corners of the line between what some trial dominates and what none does.
+
+    Parameters
+    ----------
+    x, y
+        Places of the front, from the best across to the best up, shape (n,).
+
+    Returns
+    -------
+    tuple of array
+        Shape (2 n - 1,) each: from one trial the line goes along its level up, then to the next trial.
+    """
+    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
+
+
+class ParetoFigure(TrialFigure):
+    """Everything that is drawn; knows two axes of values, but no search.
+
+    Parameters
+    ----------
+    names
+        Names of the objectives across and up.
+    on_click
+        Called with what a click on a point says and this figure.
+    """
+
+    def __init__(self, names: tuple[str, str], on_click: Callable[[object, TrialFigure], None]) -> None:
+        tip = Tooltip(
+            fields=["name", "x", "y"], labels=["trial", *names], formats=["", ".4~g", ".4~g"], show_labels=True
+        )
+        super().__init__(
+            STYLE,
+            UNIT,
+            tip,
+            tip,
+            label_x=names[0],
+            label_y=names[1],
+            title=f"{names[1]} of each trial against {names[0]}, with the trials that no other dominates",
+            on_click=on_click,
+        )
+        self.axis_x = FittedAxis()
+        self._name_x = names[0]
+        self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
+        self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
+        self.figure.marks = self.marks
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks, from the bottom to the top; always the same ones."""
+        clouds = [mark for name in ("outside", "partial", "inside") for mark in self.cloud(name).marks]
+        return [self._strip, *clouds, self._steps, self._front, self._selected]
+
+    @property
+    def _on_values(self) -> list[Mark]:
+        return [self._steps, self._front, *super()._on_values]
+
+    def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, Any]:
+        clouds = super()._make_clouds(tip, lane_tip)
+        del clouds["failed"]  # such a trial has no value, and so no place
+        return clouds
+
+    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        """Add trials of each group to its cloud, with room for them across; see `TrialFigure.draw`."""
+        series = _pairs(series)
+        x = series.across(np.concatenate(list(groups.values())))
+        if is_new:
+            self.axis_x.fit(x)
+        else:
+            self.axis_x.extend(x, series.shown_across)
+        self._take_domain_x(self.axis_x.domain)
+        super().draw(series, groups, is_new=is_new)
+
+    def _take_domain_x(self, domain: Domain) -> None:
+        if domain == self.domain_x:
+            return
+        ticks = value_ticks(domain, STYLE.num_ticks)
+        if domain.is_log != self.domain_x.is_log:
+            self._change_scale_x(domain)
+        self._set_domain_x(domain, {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)})
+
+    def _change_scale_x(self, domain: Domain) -> None:
+        old, self._x = self._x, make_scale(domain)
+        self._lane = {"x": self._x, "y": self._lane["y"]}
+        self._strip.scales = self._lane
+        for cloud in self.clouds:
+            cloud.set_scales(self._values)
+        for mark in self._on_values:
+            mark.scales = self._values
+        # An axis that is given another scale goes on drawing ticks with the old one.
+        old_axis = self._axis_x
+        kind = " (log)" if domain.is_log else ""
+        self._axis_x = Axis(
+            scale=self._x,
+            label=f"{self._name_x}{kind}",
+            label_offset=STYLE.label_offset,
+            grid_lines="none",
+            **self._axis_look,
+        )
+        self.figure.axes = [self._axis_x, self._axis_y]
+        old_axis.close()
+        old.close()
+
+    def draw_front(self, series: PairSeries, numbers: Numbers) -> None:
+        """Draw the front and its line.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            The trials of the front, from one end to the other.
+        """
+        self._mark(self._front, series, numbers)
+        style.put_changed(self._steps, *front_steps(series.across(numbers), series.y(numbers)))
+
+    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
+        x = _pairs(series).across(numbers)
+        is_known = np.isfinite(x)
+        return numbers[is_known], x[is_known]
+
+
+def _pairs(series: TrialSeries) -> PairSeries:
+    """Tell the type checker what `ParetoPlot` draws."""
+    assert isinstance(series, PairSeries)  # noqa: S101
+    return series
+
+
+class ParetoPlot(TrialPlot):
+    """Draws two objectives of each trial against each other, live, with their Pareto front.
+
+    The front is orange with a line along its steps: nothing that was tried lies beyond it. Other completed trials are
+    dots, faint where they are outside the present ranges, pruned and aborted ones with both values hollow diamonds.
+    Failed trials have no place here.
+
+    Parameters
+    ----------
+    search
+        The search to show; it has two or more objectives.
+    pair
+        Indices of the objectives across and up, from 0. Default: the first two.
+    log_scale
+        Whether both axes are logarithmic; by default each where it shows more, as in `HistoryPlot`.
+    selected
+        Numbers of the trials that are ringed; a click on a trial selects it.
+
+    Raises
+    ------
+    ValueError
+        For a search with one objective.
+
+    Examples
+    --------
+    >>> ParetoPlot(optimizer)  # doctest: +SKIP
+    """
+
+    _most_hot = 100
+
+    pair = t.Tuple(
+        t.Int(min=0), t.Int(min=0), default_value=(0, 1), help="Two-way. The objectives across and up, by index."
+    )
+
+    _series: PairSeries
+
+    def _make(self, search: Search, objective: int) -> None:  # noqa: ARG002 -- there are two of them
+        if len(search.objectives) < 2:
+            raise ValueError(
+                f"a Pareto front needs two objectives, and the search has one, {search.objectives[0].key!r}: "
+                "look at its History"
+            )
+        self._series = PairSeries(search.objectives, search.space)
+        self._names = [text.axis(one) for one in search.objectives]
+        self._key = ipywidgets.HTML()
+        self._host = ipywidgets.Box()
+        self._host.add_class("hpo-plot-host")
+        self._choosers = [
+            ipywidgets.Dropdown(
+                options=[(text.short(name, 60), index) for index, name in enumerate(self._names)],
+                value=place,
+                description=word,
+            )
+            for place, word in enumerate(("Across", "Up"))
+        ]
+        self._drawing = self._make_figure((0, 1))
+
+    def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
+        drawing = ParetoFigure((self._names[pair[0]], self._names[pair[1]]), self._on_click)
+        self._host.children = [drawing.figure]
+        return drawing
+
+    def _contents(self) -> list[ipywidgets.Widget]:
+        self.add_class("hpo-plot-host")
+        self.observe(self._on_pair, "pair")
+        if self.pair != (0, 1):
+            self._on_pair(None)
+        if len(self._names) == 2:
+            return [self._host, self._key]
+        for place, chooser in enumerate(self._choosers):
+            act_while_cell_runs(chooser)
+            chooser.observe(lambda change, place=place: self._on_chosen(place, change["new"]), "value")
+        return [ipywidgets.HBox(self._choosers), self._host, self._key]
+
+    @property
+    def figures(self) -> tuple[ParetoFigure]:
+        """What is drawn: one figure."""
+        return (self._drawing,)
+
+    def _draw_everything(self) -> None:
+        self._drawing.axis_x.log_scale = self.log_scale
+        super()._draw_everything()
+
+    def _draw_best(self) -> None:
+        drawing = self._drawing
+        drawing.draw_front(self._series, self._series.front())
+        clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial")}
+        entries = [
+            f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
+            for word, sign, colour, opacity, is_drawn in (
+                ("not dominated", "●", style.BEST, 1, clouds["inside"] + clouds["outside"]),
+                ("completed", "●", style.DOT, 1, clouds["inside"]),
+                ("outside the ranges", "●", style.DOT, 0.5, clouds["outside"]),
+                ("pruned or aborted", "◇", style.DOT, 1, clouds["partial"]),
+            )
+            if is_drawn
+        ]
+        self._key.value = f'<span class="hpo-key">{" ".join(entries)}</span>'
+
+    @t.validate("pair")
+    def _check_pair(self, proposal: Mapping[str, Any]) -> tuple[int, int]:
+        pair: tuple[int, int] = proposal["value"]
+        if max(pair) >= len(self._names) or pair[0] == pair[1]:
+            raise t.TraitError(f"pair names two of the {len(self._names)} objectives by index, from 0, got {pair}")
+        return pair
+
+    def _on_pair(self, _change: object) -> None:
+        with self._refresher.lock:
+            old = self._drawing
+            self._series.show(self.pair)
+            self._axis = FittedAxis()
+            self._axis.log_scale = self.log_scale
+            self._drawing = self._make_figure(self.pair)
+            close_tree(old.figure)
+            for chooser, index in zip(self._choosers, self.pair, strict=True):
+                chooser.value = index
+            self._draw_everything()
+
+    def _on_chosen(self, place: int, index: int) -> None:
+        """Show what was chosen; the same objective twice swaps the two."""
+        pair = list(self.pair)
+        if pair[1 - place] == index:
+            pair[1 - place] = pair[place]
+        pair[place] = index
+        self.pair = tuple(pair)

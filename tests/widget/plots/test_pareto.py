@@ -1,0 +1,157 @@
+"""The Pareto plot: who is on the front, where its line goes, which objectives are shown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import traitlets as t
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import HistoryPlot, OptimizerWidget, ParetoPlot
+from hpo_widgets.widget.plots.pareto import front_steps
+
+SIGNS = {"error": "min", "size": "min", "accuracy": "max"}
+
+
+def search_for(*names):
+    """A search for objectives of these names."""
+    return ScriptedSearch(titles=list(names), series=list(names), signs=[SIGNS[name] for name in names])
+
+
+@pytest.fixture
+def two():
+    """A search for a small error and a small size."""
+    return search_for("error", "size")
+
+
+def front(plot):
+    """Numbers of the trials that are drawn as the front, in its order."""
+    return plot.figures[0]._front.names.tolist()
+
+
+def test_the_front_holds_the_trials_that_no_other_dominates_from_one_end_to_the_other(show, two, refresh):
+    for values in [(0.5, 10.0), (0.1, 90.0), (0.5, 20.0), (0.3, 30.0), (0.2, 95.0)]:
+        two.add_trial(values)
+    plot = show(ParetoPlot, two)
+    assert front(plot) == [1, 3, 0]
+    two.add_trial((0.25, 15.0))
+    refresh(plot)
+    assert front(plot) == [1, 5, 0]
+    steps = plot.figures[0]._steps
+    assert steps.x.tolist() == [0.1, 0.25, 0.25, 0.5, 0.5]
+    assert steps.y.tolist() == [90.0, 90.0, 15.0, 15.0, 10.0]
+
+
+def test_the_line_goes_along_the_level_of_each_trial_to_the_next():
+    x, y = front_steps(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
+    assert (x.tolist(), y.tolist()) == ([1.0, 2.0, 2.0], [5.0, 5.0, 3.0])
+    assert [part.tolist() for part in front_steps(np.empty(0), np.empty(0))] == [[], []]
+
+
+def test_a_large_value_is_good_where_the_objective_says_so(show):
+    search = search_for("error", "accuracy")
+    for values in [(0.5, 10.0), (0.1, 5.0), (0.6, 9.0), (0.2, 4.0)]:
+        search.add_trial(values)
+    assert front(show(ParetoPlot, search)) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ((None, 1.0), TrialState.COMPLETED),
+        ((math.nan, 0.0), TrialState.COMPLETED),
+        ((0.0, 0.0), TrialState.FAILED),
+        ((0.0, 0.0), TrialState.PRUNED),
+        ((0.0, 0.0), TrialState.RUNNING),
+    ],
+    ids=str,
+)
+def test_a_trial_without_both_final_values_is_not_on_the_front(show, two, values, state):
+    two.add_trial((0.5, 0.5))
+    two.add_trial(values, state=state)
+    plot = show(ParetoPlot, two)
+    assert front(plot) == [0]
+    drawn = [mark for mark in plot.figures[0].marks if hasattr(mark, "x")]
+    assert all(np.isfinite(mark.x).all() and np.isfinite(mark.y).all() for mark in drawn)
+
+
+def test_an_axis_is_logarithmic_where_that_shows_more(show, two, refresh):
+    two.add_trials([(0.1 + 0.01 * number, 10.0**number) for number in range(12)])
+    plot = show(ParetoPlot, two)
+    figure = plot.figures[0]
+    assert (figure.domain_x.is_log, figure.domain.is_log) == (False, True)
+    plot.log_scale = True
+    assert (figure.domain_x.is_log, figure.domain.is_log) == (True, True)
+    assert figure.figure.axes[0].label == "error (log)"
+    two.add_trial((-1.0, 1.0))
+    refresh(plot)
+    assert not figure.domain_x.is_log
+    assert front(plot)[0] == 12
+
+
+def test_of_many_objectives_any_two_are_shown(show):
+    search = search_for("error", "size", "accuracy")
+    for values in [(0.5, 10.0, 1.0), (0.1, 90.0, 2.0), (0.6, 95.0, 3.0)]:
+        search.add_trial(values)
+    plot = show(ParetoPlot, search)
+    assert front(plot) == [1, 0]
+    plot.pair = (0, 2)
+    assert front(plot) == [1, 2]
+    assert [axis.label for axis in plot.figures[0].figure.axes] == ["error", "accuracy"]
+    across, up = plot._choosers
+    assert (across.value, up.value) == (0, 2)
+    across.value = 2  # what is shown up already: the two change places
+    assert plot.pair == (2, 0)
+    for wrong in [(0, 0), (0, 3), (-1, 0)]:
+        with pytest.raises(t.TraitError):
+            plot.pair = wrong
+
+
+def test_a_search_with_one_objective_has_no_front(show, search):
+    with pytest.raises(ValueError, match="needs two objectives"):
+        show(ParetoPlot, search)
+
+
+def test_a_click_selects_and_the_selected_are_ringed(show, two):
+    two.add_trials([(0.5, 10.0), (0.1, 90.0)])
+    plot = show(ParetoPlot, two)
+    plot._on_click({"name": 1}, plot.figures[0])
+    assert plot.selected == [1]
+    ring = plot.figures[0]._selected
+    assert (ring.x.tolist(), ring.y.tolist()) == ([0.1], [90.0])
+
+
+def test_one_more_trial_touches_what_is_new_only(show, two, refresh, wire):
+    two.add_trials([(number / 500, 1 - number / 500) for number in range(400)])
+    plot = show(ParetoPlot, two)
+    refresh(plot)
+    wire.clear()
+    two.add_trial((0.9, 0.9))
+    refresh(plot)
+    assert wire.num_bytes() < 4_000
+
+
+def test_with_two_objectives_the_front_is_the_first_tab(show, two, search):
+    assert list(show(OptimizerWidget, two).plots) == ["Pareto", "History", "Slices"]
+    assert list(show(OptimizerWidget, search).plots) == ["History", "Slices"]
+
+
+def test_a_panel_shows_the_plots_that_were_asked_for_in_their_order(show, search):
+    class OwnPlot(HistoryPlot):
+        """A plot of somebody's own."""
+
+    panel = show(OptimizerWidget, search, plots=["Slices", OwnPlot, HistoryPlot])
+    assert list(panel.plots) == ["Slices", "Own", "History"]
+    assert type(panel.plots["Own"]) is OwnPlot
+    assert panel._plots.titles == ("Slices", "Own", "History")
+    for wrong, said in [
+        (["Historie"], "Did you mean 'History'"),
+        (["History", HistoryPlot], "given twice"),
+        ([], "at least one plot"),
+        (["Pareto"], "needs two objectives"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            show(OptimizerWidget, search, plots=wrong)
