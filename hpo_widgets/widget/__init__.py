@@ -9,12 +9,14 @@ from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
     "HistoryPlot",
+    "ImportancePlot",
     "OptimizerWidget",
     "ParetoPlot",
     "SearchCode",

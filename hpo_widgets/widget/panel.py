@@ -24,9 +24,10 @@ from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
+from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.slices import SlicesPlot
+from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
@@ -71,7 +72,8 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Pareto"``, or classes of plots.
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``, ``"Pareto"``, or
+        classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
         First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
@@ -120,9 +122,7 @@ class OptimizerWidget(ipywidgets.VBox):
     open = OpenMethod()
     _following = _FOLLOWING
 
-    def __init__(
-        self, search: Search | Any, *, plots: Sequence[str | type[TrialPlot]] | None = None, **traits: Any
-    ) -> None:
+    def __init__(self, search: Search | Any, *, plots: Sequence[str | type[Plot]] | None = None, **traits: Any) -> None:
         search = as_search(search)
         refuse_unknown(type(self), traits)
         for name in traits:
@@ -176,7 +176,10 @@ class OptimizerWidget(ipywidgets.VBox):
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
         for plot in made.values():
-            t.link((self, "selected"), (plot, "selected"))
+            if isinstance(plot, ImportancePlot):
+                plot.observe(self._on_parameter, "chosen")
+            else:
+                t.link((self, "selected"), (plot, "selected"))
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
     @property
@@ -185,7 +188,7 @@ class OptimizerWidget(ipywidgets.VBox):
         return self._search
 
     @property
-    def plots(self) -> Mapping[str, TrialPlot]:
+    def plots(self) -> Mapping[str, Plot]:
         """The plots by the titles of their tabs."""
         return self._plots.plots
 
@@ -285,6 +288,13 @@ class OptimizerWidget(ipywidgets.VBox):
         with self._refresher.lock:
             self.waiting = self._controls.waiting
 
+    def _on_parameter(self, change: dict[str, Any]) -> None:
+        """Show the slice of a parameter whose bar was clicked, as the first one."""
+        slices = self._plots.plots.get("Slices")
+        if change["new"] is not None and isinstance(slices, SlicesPlot):
+            slices.parameters = (change["new"], *slices.parameters)[:MOST_FIGURES]
+            self._plots.show("Slices")
+
     def _on_steering(self, change: dict[str, Any]) -> None:
         """Turn an assignment of user code into a command; what the search itself says is none."""
         if self._refresher.is_writing:
@@ -300,18 +310,25 @@ class OptimizerWidget(ipywidgets.VBox):
             self._search.command("set_ranges", changed)
 
 
-_PLOTS: Mapping[str, type[TrialPlot]] = {"Pareto": ParetoPlot, "History": HistoryPlot, "Slices": SlicesPlot}
+Plot = TrialPlot | ImportancePlot
+
+_PLOTS: Mapping[str, type[Plot]] = {
+    "Pareto": ParetoPlot,
+    "History": HistoryPlot,
+    "Slices": SlicesPlot,
+    "Importance": ImportancePlot,
+}
 
 
-def _chosen_plots(plots: Sequence[str | type[TrialPlot]] | None, search: Search) -> dict[str, type[TrialPlot]]:
+def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> dict[str, type[Plot]]:
     """Return the plots of a panel by the titles of their tabs."""
     if plots is None:
         return {title: plot for title, plot in _PLOTS.items() if title != "Pareto" or len(search.objectives) > 1}
-    chosen: dict[str, type[TrialPlot]] = {}
+    chosen: dict[str, type[Plot]] = {}
     for plot in plots:
         if isinstance(plot, str) and plot in _PLOTS:
             title, made = plot, _PLOTS[plot]
-        elif isinstance(plot, type) and issubclass(plot, TrialPlot):
+        elif isinstance(plot, type) and issubclass(plot, Plot):
             title = next((known for known, one in _PLOTS.items() if one is plot), plot.__name__.removesuffix("Plot"))
             made = plot
         else:
@@ -335,7 +352,7 @@ class PlotTabs(ipywidgets.Tab):
         The refresher that the plots follow.
     """
 
-    def __init__(self, plots: Mapping[str, TrialPlot], refresher: Refresher) -> None:
+    def __init__(self, plots: Mapping[str, Plot], refresher: Refresher) -> None:
         self._refresher = refresher
         self.plots = plots
         super().__init__(children=list(plots.values()), titles=list(plots), selected_index=0)
@@ -343,6 +360,10 @@ class PlotTabs(ipywidgets.Tab):
         self.add_class("hpo-tabs-host")
         act_while_cell_runs(self)
         self.observe(self._on_shown, "selected_index")
+
+    def show(self, title: str) -> None:
+        """Bring a plot to the front."""
+        self.selected_index = self.titles.index(title)
 
     def _on_shown(self, _change: object) -> None:
         with self._refresher.lock:

@@ -1,0 +1,295 @@
+"""Importance: which parameters explain the difference between good trials and all others."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
+
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import Following
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.sync.flow import FlowView, act_while_cell_runs
+from hpo_widgets.widget.traits import refuse_unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+LEAST_TRIALS = 10
+"""With fewer completed trials an importance would be chance."""
+
+MOST_TRIALS = 1000
+"""So many completed trials are looked at, spread evenly over all of them: about half a second of work."""
+
+MOST_BARS = 24
+"""So many parameters are drawn, the most important ones."""
+
+_PAUSE_SECONDS = 3.0
+_PAUSE_FACTOR = 20
+_MOST_NAME = 28
+
+
+class Importances(NamedTuple):
+    """How important parameters are.
+
+    Attributes
+    ----------
+    shares : dict of str to float
+        Name to share of the whole, the greatest first; all 0 where no parameter explains anything.
+    num_trials : int
+        Completed trials that were looked at.
+    left_out : tuple of str
+        Parameters without a share: they have one value only, or not every trial has them.
+    """
+
+    shares: dict[str, float]
+    num_trials: int
+    left_out: tuple[str, ...]
+
+
+def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> Importances | None:
+    """Return the importance of each parameter by PED-ANOVA, for the best tenth of the trials against all.
+
+    Parameters
+    ----------
+    rows
+        All trials of a search.
+    space
+        The declared space.
+    objective
+        Index of the objective.
+    minimise
+        Its direction.
+
+    Returns
+    -------
+    Importances or None
+        None with fewer than `LEAST_TRIALS` completed trials.
+
+    References
+    ----------
+    Watanabe, Bansal, Hutter: PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces,
+    IJCAI 2023. Optuna's implementation.
+    """
+    values = rows.values[:, objective]
+    completed = np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(values))
+    if len(completed) < LEAST_TRIALS:
+        return None
+    chosen = completed[np.linspace(0, len(completed) - 1, min(len(completed), MOST_TRIALS)).round().astype(int)]
+    columns = {name: _known(column[chosen]) for name, column in rows.parameters.items()}
+    usable = {name: column for name, column in columns.items() if np.isfinite(column).all() and np.ptp(column) > 0}
+    if np.ptp(values[chosen]) == 0:  # then none is among the best
+        shares = dict.fromkeys(usable, 0.0)
+    else:
+        shares = _ped_anova(usable, values[chosen], space, minimise=minimise) if usable else {}
+    total = sum(shares.values())
+    ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return Importances(
+        {name: share / total if total > 0 else 0.0 for name, share in ordered},
+        len(chosen),
+        tuple(name for name in columns if name not in usable),
+    )
+
+
+def _known(column: np.ndarray) -> np.ndarray:
+    """Return a column with NaN where the parameter does not apply, also for choices."""
+    return np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
+
+
+def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space, *, minimise: bool) -> dict[str, float]:
+    import optuna
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    from hpo_widgets.strategies.optuna.study import quiet
+
+    distributions: dict[str, Any] = {}
+    for name, column in columns.items():
+        leaf = space.leaf(name)
+        if leaf.kind == "choice":
+            distributions[name] = CategoricalDistribution(list(range(len(leaf.declared))))
+        else:
+            # Ranges may have been widened since, and a point enqueued outside of them.
+            low, high = leaf.declared
+            low, high = min(low, float(column.min())), max(high, float(column.max()))
+            distributions[name] = FloatDistribution(low, high, log=leaf.kind == "log" and low > 0)
+    points = [dict(zip(columns, point, strict=True)) for point in np.stack(list(columns.values()), axis=1).tolist()]
+    for name in columns:
+        if isinstance(distributions[name], CategoricalDistribution):
+            for point in points:
+                point[name] = int(point[name])
+    trials = [
+        # Without the checks of `create_trial`, which take longer than all the rest.
+        optuna.trial.FrozenTrial(
+            number, optuna.trial.TrialState.COMPLETE, value, None, None, point, distributions, {}, {}, {}, number
+        )
+        for number, (point, value) in enumerate(zip(points, values.tolist(), strict=True))
+    ]
+
+    class Given(optuna.storages.InMemoryStorage):
+        """A study of these trials, none of which is copied."""
+
+        def get_all_trials(self, *_arguments: Any, **_keywords: Any) -> list[optuna.trial.FrozenTrial]:
+            return trials
+
+    with quiet():
+        storage = Given()
+        direction = optuna.study.StudyDirection.MINIMIZE if minimise else optuna.study.StudyDirection.MAXIMIZE
+        storage.create_new_study([direction], "importance")
+        study = optuna.load_study(study_name="importance", storage=storage)
+        return dict(optuna.importance.PedAnovaImportanceEvaluator().evaluate(study))
+
+
+class ImportancePlot(Following, ipywidgets.VBox):
+    """Draws the importance of each parameter as a bar, live.
+
+    Reckoned again on a thread of its own, at most every three seconds, for up to a thousand completed trials.
+
+    Parameters
+    ----------
+    search
+        The search to show.
+    objective
+        Index of the objective, from 0.
+
+    Examples
+    --------
+    >>> ImportancePlot(optimizer)  # doctest: +SKIP
+    """
+
+    objective = t.Int(0, min=0, help="Index of the objective that is explained; set once, at construction.")
+    chosen = t.Unicode(None, allow_none=True, help="The parameter whose bar was clicked last.")
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        refresher: Refresher | None = None,
+        hidden: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        **traits: Any,
+    ) -> None:
+        refuse_unknown(type(self), traits)
+        objective = traits.get("objective", 0)
+        if not 0 <= objective < len(search.objectives):
+            raise ValueError(f"objective must be below {len(search.objectives)}, the number of objectives")
+        self._clock = clock
+        self._answer: Future[Importances | None] | None = None
+        """What is being reckoned for the `_num_asked` trials completed then, since `_asked_at` by the clock."""
+        self._num_asked = -1
+        self._asked_at = self._not_before = -np.inf
+        self._names: dict[str, str] = {}
+        self._x, self._y = OrdinalScale(domain=[]), LinearScale(min=0.0, max=1.0)
+        self._bars = Bars(
+            x=[], y=[], scales={"x": self._x, "y": self._y}, orientation="horizontal", colors=[style.DOT], padding=0.3
+        )
+        act_while_cell_runs(self._bars)
+        self._bars.on_element_click(lambda _mark, content: self._on_click(content.get("data")))
+        self._said = ipywidgets.Label()
+        self._said.add_class("hpo-muted")
+        look = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
+        self.figure = Figure(
+            marks=[self._bars],
+            axes=[
+                Axis(scale=self._y, label="share of the importance", label_offset="32px", tick_format=".0%", **look),
+                Axis(scale=self._x, side="left", grid_lines="none", **look),
+            ],
+            # Not drawn: the page gives it to the figure as its name.
+            title=f"importance of each parameter for {text.axis(search.objectives[objective])}",
+            animation_duration=0,
+            fig_margin={"top": 12, "bottom": 44, "left": 190, "right": 24},
+            background_style={"fill": "none"},
+            display_toolbar=False,
+            padding_y=0.0,
+            layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+        )
+        super().__init__(**traits)
+        self._take_refresher(search, refresher)
+        self.children = [self.figure, self._said]
+        if self._owns_refresher:
+            view = FlowView()
+            self._refresher.flow.follow(view)
+            self.children = [*self.children, view]
+        for name in ("hpo-part", "hpo-plot-host"):
+            self.add_class(name)
+        self._refresher.add(self, hidden=hidden)
+
+    def refresh(self, update: Update) -> None:
+        """Draw what was reckoned, and have it reckoned again when there is more to go by."""
+        search = update.search
+        answer = self._answer
+        if answer is not None and answer.done():
+            self._answer = None
+            now = self._clock()
+            self._not_before = now + max(_PAUSE_SECONDS, _PAUSE_FACTOR * (now - self._asked_at))
+            self._draw(answer.result())
+        num_completed = search.counts.get(TrialState.COMPLETED, 0)
+        if self._answer is not None or num_completed == self._num_asked:
+            return
+        is_alive = search.status.is_alive
+        if is_alive and self._clock() < self._not_before:
+            return
+        space, minimise = search.space, search.objectives[self.objective].minimise
+
+        def ask() -> Importances | None:
+            return importances(search.snapshot(), space, self.objective, minimise=minimise)
+
+        self._num_asked, self._asked_at = num_completed, self._clock()
+        if is_alive:
+            self._answer = run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
+        else:  # this may be what is saved
+            self._draw(ask())
+
+    def _draw(self, found: Importances | None) -> None:
+        if found is None:
+            missing = LEAST_TRIALS - self._num_asked
+            self._said.value = (
+                f"The importance is shown from {LEAST_TRIALS} completed trials on; {missing} are missing."
+            )
+            return
+        labels = text.labels(self.search.space.names)
+        shares = dict(list(found.shares.items())[:MOST_BARS])
+        self._names = {_short(labels[name], place): name for place, name in enumerate(shares)}
+        # The axis goes up, and the most important one belongs to the top.
+        names = list(self._names)[::-1]
+        if list(self._x.domain) != names:
+            self._x.domain = names
+        with self._bars.hold_sync():
+            self._bars.x, self._bars.y = names, np.array(list(shares.values()))[::-1]
+        self._said.value = _sentence(found)
+
+    def _on_click(self, said: object) -> None:
+        """Say which parameter was clicked; what the browser says is checked, and nonsense ignored."""
+        name = self._names.get(str(said.get("x"))) if isinstance(said, dict) else None
+        if name is not None:
+            with self._refresher.lock:
+                self.chosen = None
+                self.chosen = name
+
+
+def _short(label: str, place: int) -> str:
+    """Return a name that fits beside a bar; two long ones that begin alike stay apart by their places."""
+    return label if len(label) <= _MOST_NAME else f"{text.short(label, _MOST_NAME - 3)} {place + 1}"
+
+
+def _sentence(found: Importances) -> str:
+    """Say what the shares are of, and what has none."""
+    sentence = f"What tells the best tenth of {found.num_trials} completed trials from the rest (PED-ANOVA)."
+    if not any(found.shares.values()):
+        sentence += " No parameter explains it."
+    if found.left_out:
+        more = f" and {len(found.left_out) - 3} more" if len(found.left_out) > 3 else ""
+        names = ", ".join(text.short(name, _MOST_NAME) for name in found.left_out[:3])
+        sentence += f" Without a share, as not all trials have it or its value never changed: {names}{more}."
+    return sentence

@@ -1,0 +1,170 @@
+"""Importance: what is reckoned for planted and for odd trials, when, and where a click leads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRange, ParameterSet, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import ImportancePlot, OptimizerWidget
+from hpo_widgets.widget.plots.importance import LEAST_TRIALS, MOST_TRIALS, importances
+
+SPACE = [
+    UniformParameterRange("a", 0, 1),
+    LogUniformParameterRange("lr", -5, -1),
+    DiscreteParameterRange("kind", ["x", "y", "z"]),
+]
+
+
+def planted(value_of, num_trials=200, *, sign="min", space=SPACE):
+    """A search with random trials, whose values a function of the point gives."""
+    search = ScriptedSearch(space, signs=sign)
+    rng = np.random.default_rng(0)
+    for _ in range(num_trials):
+        point = {
+            "a": float(rng.random()), "lr": float(10 ** rng.uniform(-5, -1)), "kind": "xyz"[int(rng.integers(3))],
+        }  # fmt: skip
+        search.add_trial(value_of(point), point)
+    return search
+
+
+def found(search, *, minimise=True):
+    return importances(search.snapshot(), search.space, 0, minimise=minimise)
+
+
+@pytest.mark.parametrize(
+    ("name", "value_of"),
+    [
+        ("a", lambda point: point["a"]),
+        ("lr", lambda point: (math.log10(point["lr"]) + 3) ** 2),
+        ("kind", lambda point: "zyx".index(point["kind"])),
+    ],
+)
+def test_the_parameter_that_the_value_depends_on_is_the_most_important(name, value_of):
+    shares = found(planted(value_of)).shares
+    assert next(iter(shares)) == name
+    assert shares[name] > 0.6
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_the_best_are_the_largest_where_large_is_good():
+    search = planted(lambda point: min(point["a"], 0.5), sign="max")
+    # All values above one half are equally good, so that the best tenth is not where the worst tenth is.
+    assert found(search, minimise=False).shares != found(search).shares
+
+
+def test_below_ten_completed_trials_there_is_none():
+    search = planted(lambda point: point["a"], LEAST_TRIALS - 1)
+    for state in (TrialState.FAILED, TrialState.PRUNED, TrialState.RUNNING):
+        search.add_trial(0.5, state=state)
+    search.add_trial(math.nan)
+    assert found(search) is None
+    search.add_trial(0.5)
+    assert found(search).num_trials == LEAST_TRIALS
+
+
+def test_parameters_that_are_not_in_every_trial_or_never_change_have_no_share():
+    space = [
+        ParameterSet([
+            {"net": "small", "a": UniformParameterRange("a", 0, 1)},
+            {"net": "large", "b": UniformParameterRange("b", 0, 1)},
+        ]),
+        UniformParameterRange("c", 0, 1),
+        UniformParameterRange("fixed", 0, 1),
+    ]  # fmt: skip
+    search = ScriptedSearch(space)
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        inner = {"net": "small", "a": 0.5} if number % 2 else {"net": "large", "b": 0.5}
+        c = float(rng.random())
+        search.add_trial(c, {**inner, "c": c, "fixed": 0.25})
+    said = found(search)
+    assert set(said.shares) == {"net", "c"}
+    assert set(said.left_out) == {"a", "b", "fixed"}
+
+
+@pytest.mark.parametrize("values", [[0.5] * 20, [1e300, -1e300] * 10, [1e-300] * 20], ids=["equal", "huge", "tiny"])
+def test_odd_values_give_finite_shares(values):
+    remaining = iter(values)
+    shares = found(planted(lambda _: next(remaining), len(values))).shares
+    assert all(0 <= share <= 1 for share in shares.values())
+    if len(set(values)) == 1:
+        assert not any(shares.values())
+
+
+def test_a_long_search_is_looked_at_in_part():
+    assert found(planted(lambda point: point["a"], MOST_TRIALS + 500)).num_trials == MOST_TRIALS
+
+
+def bars(plot):
+    return dict(zip(plot._bars.x, plot._bars.y, strict=True))
+
+
+def test_the_bars_of_an_ended_search_are_there_at_once(show):
+    search = planted(lambda point: point["a"])
+    search.command("start")
+    search.command("stop")
+    plot = show(ImportancePlot, search)
+    assert list(bars(plot))[-1] == "a"
+    assert "200 completed trials" in plot._said.value
+
+
+def test_too_few_trials_are_told(show):
+    search = planted(lambda point: point["a"], 4)
+    search.command("start")
+    search.command("stop")
+    plot = show(ImportancePlot, search)
+    assert bars(plot) == {}
+    assert "6 are missing" in plot._said.value
+
+
+def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(show, refresh):
+    search = planted(lambda point: point["a"], 20)
+    search.command("start")
+    now = [0.0]
+    plot = show(ImportancePlot, search, clock=lambda: now[0])
+    plot._answer.result(60)
+    refresh(plot)
+    assert "of 20 completed" in plot._said.value
+    search.add_trial(0.5)
+    refresh(plot)
+    assert plot._answer is None
+    now[0] = 100.0
+    refresh(plot)
+    plot._answer.result(60)
+    refresh(plot)
+    assert "of 21 completed" in plot._said.value
+
+
+def test_a_click_on_a_bar_shows_the_slice_of_that_parameter_first(show):
+    search = planted(lambda point: point["a"])
+    search.command("start")
+    search.command("stop")
+    panel = show(OptimizerWidget, search)
+    plot = panel.plots["Importance"]
+    panel._plots.show("Importance")
+    plot._on_click({"x": "kind"})
+    assert panel._plots.titles[panel._plots.selected_index] == "Slices"
+    assert panel.plots["Slices"].parameters == ("kind", "a", "lr")
+    for nonsense in ({"x": "nobody"}, {}, None, "kind"):
+        panel._plots.show("History")
+        plot._on_click(nonsense)
+        assert panel._plots.titles[panel._plots.selected_index] == "History"
+
+
+def test_names_that_are_long_and_alike_stay_apart(show):
+    names = ["model/" + "x" * 60 + end for end in "ab"]
+    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        point = {name: float(rng.random()) for name in names}
+        search.add_trial(point[names[0]], point)
+    search.command("start")
+    search.command("stop")
+    plot = show(ImportancePlot, search)
+    assert len(bars(plot)) == 2
+    assert max(map(len, bars(plot))) <= 32
