@@ -211,6 +211,17 @@ def test_a_reason_that_an_agent_replaces_is_written_again(one, worker, live_work
     assert 60 * made.budget.compute_minutes.used == pytest.approx(trial.duration)
 
 
+def test_a_reason_whose_request_gets_lost_is_written_with_the_next_look(way, one, worker, live_worker):
+    made = one(time_limit_per_job=0.02)
+    task = made.trial(0).id
+    live_worker(task)
+    wait_for(lambda: "time_limit_per_job" in str(Task.get_task(task_id=task).data.status_reason), "it was not stopped")
+    way.plan("tasks.stopped", "lost")
+    worker.call("tasks.stopped", task=task, force=True, status_reason="task was stopped by tasks.stop")
+    assert made.wait(timeout=1.0)
+    assert made.trial(0).error in Task.get_task(task_id=task).data.status_reason
+
+
 def test_a_task_that_was_edited_is_stopped(one, worker):
     made = one()
     edit(worker, made.trial(0).id, x="0.875")
@@ -295,6 +306,18 @@ def test_a_trial_that_goes_beyond_its_iterations_is_stopped_here_and_there(task_
     assert trial.error == "it went beyond iteration 1 (max_iteration_per_job)"
     assert worker.status(trial.id) == "stopped"
     assert made.best_trial.number == 0
+
+
+def test_a_trial_is_stopped_though_the_first_question_for_its_curve_gets_lost(way, task_search, worker):
+    def report(worker, task, x):
+        send_events(worker.session, task, *(("validation", "loss", value, at) for at, value in enumerate((1, 3, 2))))
+
+    worker.work = report
+    worker.gate.clear()
+    made = task_search(total_max_jobs=1, max_iteration_per_job=1)
+    way.plan("events.scalar_metrics_iter_histogram", "lost")
+    finished(made)
+    assert made.trial(0).error == "it went beyond iteration 1 (max_iteration_per_job)"
 
 
 def test_a_trial_that_completes_while_it_is_aborted_has_completed(one, worker, monkeypatch):

@@ -6,11 +6,14 @@ import re
 import sys
 
 import pytest
+from clearml import Task
 
-from hpo_widgets.engines.clearml import poll_thread, reading
+from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.engines.clearml import children, poll_thread, reading, server
 from hpo_widgets.engines.clearml.active_jobs import Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.testing.clearml_server import documents
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.details import TrialDetails
@@ -52,6 +55,29 @@ def test_a_look_is_one_request_for_all_active_trials(asked, looks, task_search, 
         "tasks.enqueue": workers,
         "tasks.get_all": len(looks),
     }
+
+
+def test_trials_beyond_one_answer_are_followed_stopped_and_taken_up_again(
+    clearml_api, asked, task_search, worker, until, project, tmp_path, monkeypatch
+):
+    for module in (server, children):
+        monkeypatch.setattr(module, "PAGE", 2)
+    if clearml_api.server is not None:  # another one answers with 500 at most
+        monkeypatch.setattr(documents, "LARGEST_PAGE", 2)
+    worker.gate.clear()
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own, max_number_of_concurrent_tasks=5, total_max_jobs=5)
+    made.start()
+    until(made, lambda: len(made.top(5)) == 5)
+    assert made.counts[TrialState.RUNNING] == 5
+    asked.start_over()
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert [worker.status(made.trial(number).id) for number in range(5)] == ["stopped"] * 5
+    assert {made.trial(number).error for number in range(5)} == {"stopped by hand"}
+    assert asked.counts()["tasks.stop_many"] == 3
+    again = HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere")
+    assert again.counts[TrialState.ABORTED] == 5
 
 
 def test_an_end_that_the_server_does_not_want_to_hear_of_is_told_with_the_next_look(

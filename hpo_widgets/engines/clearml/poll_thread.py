@@ -175,10 +175,10 @@ class IterationLimit:
         counts = [numbers[-1] for numbers in reported]
         if not reported or self._asked.get(view.id) == counts:
             return False
-        self._asked[view.id] = counts
         # The server keeps no iteration with the last value of a scalar; only the curve tells.
         metrics = [{"metric": title, "variants": [series]} for title, series in self._keys]
         curves = self._server.call("events.scalar_metrics_iter_histogram", task=view.id, key="iter", metrics=metrics)
+        self._asked[view.id] = counts  # not before: what got lost is asked again
         return any(
             max(curves.get(title, {}).get(series, {}).get("x") or [0]) > self.limit for title, series in self._keys
         )
@@ -339,11 +339,11 @@ class PollThread:
         """Write once more why a Task was stopped: an agent replaces the reason by words of its own."""
         if job.stop_state is None or not job.reason or job.is_reason_written or job.reason in view.reason:
             return
-        job.is_reason_written = True
         try:
             self._aborts.mark_stopped(view.id, job.reason)
         except RequestFailedError as error:
             logger.debug("clearml: %s", error)
+        job.is_reason_written = True  # not before: what got lost is written with the next look
 
     def _follow_up(self, task: str, job: ActiveJob) -> bool:
         """Say to the server what nobody else will: how a process ended that said nothing, that a worker is gone.

@@ -91,6 +91,13 @@ class TestCurves:
             "loss": {"val": {"name": "val", "x": [0, 1], "y": [1.0, 3.0]}}
         }
 
+    def test_a_curve_has_single_precision_and_the_summary_of_its_task_double(self, api):
+        task = api.task()
+        api.report(task, (0, 0.1))
+        assert api("events.scalar_metrics_iter_histogram", task=task)["loss"]["val"]["y"] == [0.10000000149011612]
+        [variants] = api.read(task)["last_metrics"].values()
+        assert [summary["value"] for summary in variants.values()] == [0.1]
+
     def test_a_long_curve_is_thinned_to_means(self, api):
         task = api.task()
         api.report(task, *((step, float(step)) for step in range(3000)))
