@@ -264,6 +264,8 @@ class LiveController:
         """
         with self._looking:
             before = self.status, self.reason
+            # An end is noticed by a look that begins after it: only that one knows how the last trials ended.
+            may_have_ended = not self.is_running
             changed = self._discover()
             # Kept whether the server answers or not.
             self._keep_limits()
@@ -271,7 +273,10 @@ class LiveController:
                 changed += self._ask()
             finally:
                 self.trials.show(changed)
-                self._notice_end()
+                if may_have_ended:
+                    self._notice_end()
+                elif not self.is_running:
+                    self.watcher.wake()
                 if changed or (self.status, self.reason) != before:
                     self.trials.store.notify()
 

@@ -28,6 +28,7 @@ from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TrialDetails
+from tests.clearml.conftest import wait_for
 from tests.clearml.sdk_worker import end, ranges, states
 from tests.clearml.unreliable import Unreliable
 from tests.conftest import DEADLINE
@@ -61,6 +62,27 @@ def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, un
     ended = search.elapsed_minutes
     assert ended > 0
     assert search.elapsed_minutes == ended  # frozen
+
+
+def test_an_end_that_comes_during_a_look_is_shown_together_with_how_the_last_trial_ended(
+    watched, hand, until, monkeypatch
+):
+    search = watched(total_max_jobs=1)
+    search.command("start")
+    task = hand.take()
+    until(search, lambda: states(search) == {"running": 1})
+    ask = search.controller._ask
+
+    def ask_just_before_the_end():
+        monkeypatch.setattr(search.controller, "_ask", ask)
+        changed = ask()
+        hand.complete(task, 0.5)
+        wait_for(lambda: not search.controller.is_running, "the SDK's loop did not end")
+        return changed
+
+    monkeypatch.setattr(search.controller, "_ask", ask_just_before_the_end)
+    until(search, lambda: not search.status.is_alive)
+    assert states(search) == {"completed": 1}
 
 
 def test_a_search_that_runs_already_is_taken_over(controller, hand, until):
