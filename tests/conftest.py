@@ -53,6 +53,18 @@ def _working_directory(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def berlin(monkeypatch):
+    """The local time is that of a place with summer time."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system has no tzset")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
 def search(tmp_path):
     """``search(callable_or_script, parameters, ...)`` gives a search that is stopped after the test."""
     searches = []

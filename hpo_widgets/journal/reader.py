@@ -1,7 +1,7 @@
 """The readers' side of a journal: all of it, one trial, what changed, and waiting for a change.
 
 A reader never writes and never disturbs the owner. Reading what changed since a sequence number costs what
-changed, not what there is: the index on ``seq`` finds the rows.
+changed, not what there is: each write has a row with the numbers of the trials that it changed.
 """
 
 from __future__ import annotations

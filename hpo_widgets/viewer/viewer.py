@@ -264,11 +264,12 @@ class SearchViewer(JournalFollower, ReadableSearch):
         limit = state.settings.optimization_time_limit
         if limit is None or state.run_began is None:
             return None
-        return dt.datetime.fromtimestamp(state.run_began) + dt.timedelta(minutes=limit - state.wall_before)
+        # The minutes are added to the moment and not to its local time: summer time may end between the two.
+        return dt.datetime.fromtimestamp(state.run_began + (limit - state.wall_before) * SECONDS_A_MINUTE)
 
     def reached_time_limit(self) -> bool:
         """True once a started search is past its limit, and from then on; False without a limit."""
         if self.stop_reason is not None and self.stop_reason.code == "optimization_time_limit":
             return True
         moment = self.get_time_limit()
-        return self.status is not SearchStatus.IDLE and moment is not None and dt.datetime.now() >= moment
+        return self.status is not SearchStatus.IDLE and moment is not None and TimeLimit(moment).seconds_left <= 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import time as real_time
 from dataclasses import asdict
 
 import numpy as np
@@ -342,17 +341,6 @@ def test_a_moment_that_somebody_chose_follows_the_machines_clock(clock, time):
     clock.set_time_limit(TimeLimit(NOON + dt.timedelta(minutes=10)))
     time.set_by = 120.0
     assert clock.seconds_to_deadline() == pytest.approx(480)
-
-
-@pytest.fixture
-def berlin(monkeypatch):
-    if not hasattr(real_time, "tzset"):
-        pytest.skip("this system has no tzset")
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    real_time.tzset()
-    yield
-    monkeypatch.undo()
-    real_time.tzset()
 
 
 def test_a_limit_that_spans_the_end_of_summer_time_is_no_hour_longer(berlin, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from dataclasses import asdict
 
@@ -431,6 +432,14 @@ def test_a_deadline_replaces_the_constructors_time_limit(journal, view):
     write(journal, [], [{"kind": "set_time_limit", "at": 720.0, "deadline": None}])
     viewer.refresh()
     assert viewer.budget.wall_minutes.limit is None
+
+
+def test_a_time_limit_that_spans_the_end_of_summer_time_is_no_hour_longer_in_a_view(journal, berlin):
+    start = dt.datetime.fromisoformat("2024-10-27T01:00").timestamp()  # clocks went from 3:00 back to 2:00
+    changes = {"optimization_time_limit": 300.0}
+    write(journal, [], [{"kind": "settings", "at": start, "changes": changes}, {"kind": "start", "at": start}])
+    with SearchViewer(journal.path) as viewer:
+        assert viewer.get_time_limit() == dt.datetime.fromisoformat("2024-10-27T05:00")
 
 
 # The end ----------------------------------------------------------------------------------------------------------
