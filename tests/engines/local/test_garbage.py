@@ -95,6 +95,22 @@ def test_garbage_of_a_callable_fails_its_trial_and_replaces_its_worker(drive):
     assert fail_by_all_garbage(drive(send_from_a_callable)) == len(GARBAGE)
 
 
+def test_a_line_that_never_ends_fails_its_trial_at_its_maximum_and_is_not_waited_for(drive):
+    def train(x):
+        import time
+
+        send(b"x" * (5 << 20) * x)
+        while x:
+            time.sleep(1)
+        return 1.0
+
+    driver = drive(train)
+    outcome = driver.run(0, x=1)
+    assert outcome.state == FAILED
+    assert "of more than 4194304 bytes" in outcome.error
+    assert driver.run(1, x=0).state == COMPLETED
+
+
 @pytest.mark.slow
 def test_garbage_of_a_script_fails_its_trial(drive_script, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(hpo_widgets.__file__).parent.parent))
