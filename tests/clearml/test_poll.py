@@ -13,7 +13,7 @@ from hpo_widgets.engines.clearml import children, poll_thread, reading, server
 from hpo_widgets.engines.clearml.active_jobs import Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.testing.clearml_server import documents
+from hpo_widgets.testing.clearml_server._api import documents
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.details import TrialDetails

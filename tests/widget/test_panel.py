@@ -309,7 +309,7 @@ def test_with_two_objectives_all_of_the_panel_calls_the_same_trial_the_best(show
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     for values in ([0.5, 1.0], [0.1, 0.2], [0.3, 0.9]):
         search.add_trial(values)
-    # A search ranks by the spread of the front, not by the first objective.
+    # Whatever the search calls the best, here not the best by the first objective.
     monkeypatch.setattr(ScriptedSearch, "best_trial", property(lambda self: self.trial(2)))
     panel = show(OptimizerWidget, search, plots=["History"])
     refresh(panel)
