@@ -39,7 +39,12 @@ CUT_AT = 1024 * 1024
 
 
 class Capture:
-    """One output stream of one process."""
+    """One output stream of one process: a file without a name that the process writes and the controller reads.
+
+    A file takes a trial's output at full speed, whatever writes it (Python, C code, children), and can be read while
+    the trial runs and after it has died. To keep it small the controller cuts it now and then: the first and the last
+    bytes are kept, what lies between is counted and dropped.
+    """
 
     __slots__ = ("_cut", "_head", "_tail", "fd")
 
@@ -97,12 +102,6 @@ class Capture:
 
 def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows, where no engine starts
-    fcntl = None  # type: ignore[assignment]
 
 
 _PATIENCE = 2.0  # seconds that a supervisor gets to kill everything, before its group is killed

@@ -26,6 +26,12 @@ _ROUTING = "_reply_subshell_for"
 def act_while_cell_runs(widget: Widget) -> bool:
     """Let the messages of ``widget`` act while a cell runs.
 
+    JupyterLab sends a comm's messages to a subshell of the kernel, so that they need not wait for the running cell.
+    ipykernel 7 answers on a comm with the shell that last published on it, which pins the comm to the shell of the
+    cell that made the widget, and a press of Stop would wait for that cell after all. Where ipykernel has that
+    routing, it is switched off here: the handlers of controls run on another thread than the cell, and only queue
+    commands.
+
     Returns
     -------
     bool
