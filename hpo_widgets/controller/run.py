@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.state import SearchState
     from hpo_widgets.engines.base import JobEngine, QueueEngine
 
-
 MOST_NAMES = 10
 """So many trials are named in one sentence."""
+
+HEARTBEAT_SECONDS = 5.0
+"""How often the journal's lease is renewed."""
 
 
 class Run:
@@ -183,9 +185,6 @@ class Run:
         self.trials.refresh_rows()
         self._recorder.flush()
         self._callbacks.hand_over()
-
-
-HEARTBEAT_SECONDS = 5.0
 
 
 class Deadlines:

@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.proposals import Proposals
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.budget import Budget
-    from hpo_widgets.search.limits import Settings
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.viewer.journal_state import JournalState
-
 
 logger = logging.getLogger("hpo_widgets")
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import Observation
 
-
 BLOCK = 64  # points drawn at once; part of the sequence's definition, so never change it
 _FALLBACK_AFTER = 64  # points already seen in a row before what is left of a finite space is listed
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import ColumnSpec, Space
-    from hpo_widgets.trials.trial import TrialRow
 
+logger = logging.getLogger("hpo_widgets")
 
 _FIRST_CAPACITY = 256
 _BLOCK = 256
@@ -269,9 +269,6 @@ def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
     grown = np.full((capacity, *array.shape[1:]), empty, dtype=array.dtype)
     grown[: len(array)] = array
     return grown
-
-
-logger = logging.getLogger("hpo_widgets")
 
 
 class TrialStore:

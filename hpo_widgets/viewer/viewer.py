@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import TrialStore
 
-
 _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"}
 """Methods of a search that change it."""
 

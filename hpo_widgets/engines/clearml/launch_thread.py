@@ -27,7 +27,7 @@ MOST_TRIES = 3
 """So often a launch is tried that the server answers with an error of its own."""
 
 
-class LaunchThread:
+class LaunchThread(threading.Thread):
     """Launches what waits in ``jobs.to_launch``.
 
     A request without an answer may have had its effect, so that the server is asked for it before the request is
@@ -40,21 +40,14 @@ class LaunchThread:
     """
 
     def __init__(self, jobs: ActiveJobs, factory: TaskFactory, availability: Availability, aborts: AbortThread) -> None:
+        super().__init__(name="hpo_widgets launcher", daemon=True)
         self._jobs = jobs
         self._factory = factory
         self._availability = availability
         self._aborts = aborts
-        self._thread = threading.Thread(target=self._run, name="hpo_widgets launcher", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the thread ends when the jobs are closed."""
-        self._thread.start()
-
-    def join(self, timeout: float) -> None:
-        """Wait for its end."""
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Launch until the jobs are closed."""
         jobs = self._jobs
         while True:
             with jobs.changed:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.clearml.abort_thread import AbortThread
     from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs
     from hpo_widgets.engines.clearml.launching import TaskFactory
-    from hpo_widgets.engines.clearml.reading import TaskView
     from hpo_widgets.engines.clearml.server import Availability, Server
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
@@ -229,7 +228,7 @@ class QueueWatch:
         return f"no agent serves it; start one with `clearml-agent daemon --queue {self._queue}`"
 
 
-class PollThread:
+class PollThread(threading.Thread):
     """Follows Tasks until they end; `_TaskNews` turns what is new of one into events."""
 
     def __init__(
@@ -242,6 +241,7 @@ class PollThread:
         limit: IterationLimit,
         space: Space,
     ) -> None:
+        super().__init__(name="hpo_widgets poller", daemon=True)
         self._jobs = jobs
         self._server = server
         self._availability = availability
@@ -250,17 +250,9 @@ class PollThread:
         self._limit = limit
         self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
-        self._thread = threading.Thread(target=self._run, name="hpo_widgets poller", daemon=True)
 
-    def start(self) -> None:
-        """Begin; the thread ends when the jobs are closed."""
-        self._thread.start()
-
-    def join(self, timeout: float) -> None:
-        """Wait for its end."""
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Look at the server when it is time, until the jobs are closed."""
         jobs, pace = self._jobs, self._jobs.pace
         while True:
             with jobs.changed:

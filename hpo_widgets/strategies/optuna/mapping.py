@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Point = dict[str, Any]
 
-
 _TOLERANCE = 1e-9
 _NATIVE_CHOICES = (bool, int, float, str, type(None))
 

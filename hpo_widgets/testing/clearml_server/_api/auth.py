@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jwt.types import Options
 
-    from hpo_widgets.testing.clearml_server._api.documents import Clock, Document
+    from hpo_widgets.testing.clearml_server._api.documents import Clock
 
 COOKIE = "clearml_token_basic"
 _DEFAULT_LIFETIME = timedelta(days=30)

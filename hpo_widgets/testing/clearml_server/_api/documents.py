@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hpo_widgets.testing.clearml_server._api.errors import bad_request, unresolved_field, validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Clock:

@@ -11,7 +11,7 @@ from hpo_widgets.testing.clearml_server._api.documents import Document
 from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request, validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from hpo_widgets.testing.clearml_server._api.auth import Identity
     from hpo_widgets.testing.clearml_server._api.store import Store

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.testing.clearml_server._api.auth import Authority, Identity
 from hpo_widgets.testing.clearml_server._api.documents import Clock, stored
 from hpo_widgets.testing.clearml_server._api.errors import bad_request
+from hpo_widgets.testing.clearml_server._api.tasks import IN_PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -297,7 +298,7 @@ class Store:
     def note_activity(self, task: Document) -> None:
         """Note that a Task was heard of, and for how many whole seconds it has run, if it runs."""
         moment = self.now()
-        if task["status"] == "in_progress" and "started" in task:
+        if task["status"] == IN_PROGRESS and "started" in task:
             task["active_duration"] = max(0, (moment - task["started"]) // timedelta(seconds=1))
         self.touch(task, moment)
 

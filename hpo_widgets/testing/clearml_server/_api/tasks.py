@@ -11,7 +11,6 @@ from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hpo_widgets.testing.clearml_server._api.documents import Document
     from hpo_widgets.testing.clearml_server._api.store import Store
 
 CREATED = "created"

@@ -17,7 +17,6 @@ from hpo_widgets.testing.clearml_server._api.errors import ApiError, bad_request
 from hpo_widgets.testing.clearml_server._api.routing import Call, Field, endpoint
 
 if TYPE_CHECKING:
-    from hpo_widgets.testing.clearml_server._api.documents import Document
     from hpo_widgets.testing.clearml_server._api.store import Store
 
 _FEATURED = 9999
