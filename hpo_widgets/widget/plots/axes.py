@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from hpo_widgets.widget.plots.series import Floats
 
-# Ends of values grow by so much of the axis, numbers of trials by so much.
-_VALUE_STEP = 0.35
+# Ends of values grow by so much of the axis and at most by so many decades, numbers of trials by so much.
+_VALUE_STEP = 0.12
+_MOST_DECADES = 0.3
 _GROWTH = 1.5
 _FIRST_TRIALS = 20
 _MARGIN = 0.06
@@ -77,7 +78,7 @@ class Domain:
         if least >= floor and most <= high:
             return self
         # A step at least, so that a slow drift does not redraw the axis for each trial.
-        step = _VALUE_STEP * width
+        step = min(_VALUE_STEP * width, _MOST_DECADES) if self.is_log else _VALUE_STEP * width
         if least < floor:
             floor = min(floor - step, least - _MARGIN * (high - least))
         if most > high:
@@ -267,13 +268,16 @@ _PLAIN, _SCIENTIFIC = ".6~g", ".6~e"
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+# So much shorter than asked for may the distance of two ticks be, before the next round one is taken.
+_LEAST_STEP = 0.71
+_SAME = 1e-9
 _MOST_DECADES_WITH_PARTS = 2.5
 # So many decades apart, from 2.2e-308 to 1.8e308 at the most.
 _DECADES = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
-    """Round numbers at even distances from ``low`` to ``high``, at most ``most`` and one more.
+    """Round numbers at even distances from ``low`` to ``high``, about ``most``.
 
     Parameters
     ----------
@@ -293,17 +297,20 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
     if not 0 < width < math.inf:
         return []
     unit = 10.0 ** math.floor(math.log10(width))
-    step = next(unit * part for part in _STEPS if unit * part >= width * 0.999)
+    step = next(unit * part for part in _STEPS if unit * part >= width * _LEAST_STEP)
     step = max(1.0, step) if whole else step
-    first, last = math.ceil(low / step), math.floor(high / step)
+    # An end that is a tick but for the last digit is one.
+    first, last = math.ceil(low / step - _SAME), math.floor(high / step + _SAME)
     return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
 
 
 def tick_format(ticks: Sequence[float]) -> str:
     """Return how bqplot writes the ticks of one axis, all in one notation and with at most six digits."""
-    sizes = [abs(tick) for tick in ticks]
-    is_plain = all(size == 0 or _LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
-    return _PLAIN if is_plain or 0 in sizes else _SCIENTIFIC
+    sizes = [abs(tick) for tick in ticks if tick]
+    is_plain = all(_LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
+    # Beside large numbers, which it writes with an exponent anyway, it leaves 0 as it is.
+    is_large = len(sizes) < len(ticks) and min(sizes, default=0) >= _MOST_PLAIN
+    return _PLAIN if is_plain or is_large else _SCIENTIFIC
 
 
 def value_ticks(domain: Domain, most: int) -> list[float]:

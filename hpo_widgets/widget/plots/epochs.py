@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from hpo_widgets.space.range_history import EpochMark
 
 _MOST_CHANGES = 2
-# So many have room in half of a plot of the panel's width.
-_MOST_LETTERS = 40
-# Shares of the axis that a short label and a long one need, and from where on a long one has more room to its left.
+# Letters that have room in the whole of a plot that has details beside it, and those of a label at the most and least.
+_LETTERS_OF_PLOT = 70
+_MOST_LETTERS, _LEAST_LETTERS = 60, 20
+# Share of the axis that a short label needs, and from where on a long one has more room to its left.
 _SHORT = 0.09
-_LONG = 0.45
 _MIDDLE = 0.5
 
 
@@ -92,19 +92,21 @@ class EpochMarks:
         right: list[tuple[float, str]] = []
         left: list[tuple[float, str]] = []
         places = at.tolist()
-        is_left = bool(places) and places[-1] > _MIDDLE * end_x
+        newest = places[-1] / end_x if places else 0.0
+        is_left = newest > _MIDDLE
+        words = in_words(changes, space, int(_LETTERS_OF_PLOT * max(newest, 1 - newest))) if changes else ""
         # The newest change is told in words, the others by number where they have room.
         for epoch, place, following in zip(changes[:-1], places, places[1:], strict=False):
-            is_covered = is_left and places[-1] - place < _LONG * end_x
+            is_covered = is_left and places[-1] - place < len(words) / _LETTERS_OF_PLOT * end_x
             if following - place >= _SHORT * end_x and not is_covered:
                 right.append((place, f"space {epoch.epoch + 1}"))
         if changes:
-            (left if is_left else right).append((places[-1], in_words(changes, space)))
+            (left if is_left else right).append((places[-1], words))
         _put_labels(self._to_right, right)
         _put_labels(self._to_left, left)
 
 
-def in_words(changes: Sequence[EpochMark], space: Space) -> str:
+def in_words(changes: Sequence[EpochMark], space: Space, most: int = _MOST_LETTERS) -> str:
     """Say what changed where the newest epoch begins: ``space 2: lr 0.001 … 0.01``.
 
     Parameters
@@ -113,6 +115,8 @@ def in_words(changes: Sequence[EpochMark], space: Space) -> str:
         The changes so far, the newest last; at least one.
     space
         The space, for kinds and labels of parameters.
+    most
+        Letters that have room.
 
     Returns
     -------
@@ -127,8 +131,14 @@ def in_words(changes: Sequence[EpochMark], space: Space) -> str:
             changed |= epoch.changed
     labels = text.labels(space.names)
     words = [f"{labels[name]} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in changed.items()]
-    more = f" and {len(words) - _MOST_CHANGES} more" if len(words) > _MOST_CHANGES else ""
-    return f"space {newest.epoch + 1}: {text.short(', '.join(words[:_MOST_CHANGES]), _MOST_LETTERS)}{more}"
+    begin = f"space {newest.epoch + 1}: "
+    for count in range(min(_MOST_CHANGES, len(words)), 0, -1):
+        told = ", ".join(words[:count])
+        more = f" and {len(words) - count} more" if len(words) > count else ""
+        room = max(_LEAST_LETTERS, min(most, _MOST_LETTERS) - len(begin) - len(more))
+        if len(told) <= room:
+            break
+    return f"{begin}{text.short(told, room)}{more}"
 
 
 def _put_labels(mark: Label, labels: list[tuple[float, str]]) -> None:

@@ -27,7 +27,7 @@ MOST_HOT = 100
 
 _NUM_TICKS = 6
 STYLE = FigureStyle(
-    margins={"top": 12, "bottom": 44, "left": 72, "right": 16},
+    margins={"top": 12, "bottom": 44, "left": 72, "right": 26},
     layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
     font_size="11px",
     num_ticks=_NUM_TICKS,
@@ -37,7 +37,7 @@ STYLE = FigureStyle(
     best=70,
     lane_y=0.035,
     strip=15,
-    picture=(1280, 640),
+    picture=(900, 360),
     picture_bytes=10_500,
     num_hot=200,
     num_in_chunk=400,
@@ -119,9 +119,8 @@ class HistoryFigure(TrialFigure):
         return [self._best_line, self._running, *super()._on_values]
 
     def draw_lane(self) -> None:
-        """Show the lane of failed trials as long as there are some, with their number at its end."""
+        """Write the number of failed trials at the end of their lane."""
         count = len(self.cloud("failed"))
-        self._strip.visible = count > 0
         words = [f"{count} failed"] if count else []
         if self._lane_label.text.tolist() != words or (count and self._lane_label.x[0] != self.domain_x.high):
             with self._lane_label.hold_sync():

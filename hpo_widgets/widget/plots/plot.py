@@ -9,6 +9,7 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets.widget.parts.part import Following
+from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
@@ -42,6 +43,8 @@ class TrialPlot(Following, ipywidgets.VBox):
 
     _most_hot: int
     """Points in the hot marks of all figures, before some are frozen."""
+    _name: str
+    """By which the page tells its size."""
 
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
@@ -58,6 +61,7 @@ class TrialPlot(Following, ipywidgets.VBox):
         self._shown_search = search
         self._has_own_objective = "objective" in traits
         self._axis = FittedAxis()
+        self._size: tuple[int, int] | None = None
         self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
         self._num_epochs = len(search.epochs)
         self._make(search, objective)
@@ -106,9 +110,11 @@ class TrialPlot(Following, ipywidgets.VBox):
         if not self.figures or has_entered or series.values.has_rewritten:
             self._draw_everything()
             return
+        self._take_size()
         before = self._axis.domain
         self._axis.extend(series.values.shown_of(fresh), series.values.shown)
         groups = series.groups(fresh)
+        self._fade()
         for figure in self.figures:
             figure.set_domain(self._axis.domain)
             figure.draw(series, groups)
@@ -123,11 +129,26 @@ class TrialPlot(Following, ipywidgets.VBox):
         series = self._series
         self._axis.fit(series.values.shown())
         groups = series.groups(series.ended())
+        self._fade()
         for figure in self.figures:
             figure.set_domain(self._axis.domain)
             figure.draw(series, groups, is_new=True)
         self._draw_best()
         self._draw_selected()
+
+    def _take_size(self) -> None:
+        """Draw pictures for the size that the plot has on the page."""
+        size = self._refresher.flow.plot_size(self._name)
+        if size is not None and size != self._size:
+            self._size = size
+            for figure in self.figures:
+                figure.set_size(*size)
+
+    def _fade(self) -> None:
+        share = style.fading(self._series.values.num_trials)
+        for figure in self.figures:
+            for cloud in figure.clouds:
+                cloud.fade(share)
 
     def _draw_best(self) -> None:
         """Mark the best trial."""

@@ -1,13 +1,16 @@
 """Points that only become more, drawn so that one more point costs the same however many there are.
 
 The newest are in a small "hot" mark, the only one that an ordinary update touches. From time to time its
-points move into a frozen mark, and the oldest frozen mark's into one picture below. Such a move is a
+points move into a frozen mark, and when all of those are full into one picture below. Such a move is a
 piece of work of some kilobytes; `settle_one` does one an update at most, however many clouds there are.
+A frozen mark whose points are in the picture too is transparent: it is there for the pointer, as a picture
+has no tooltips, and so nobody sees where the picture ends.
 All marks exist from the beginning: a figure lays out everything again when its list of marks changes.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -16,7 +19,7 @@ import numpy.typing as npt
 from bqplot import Image, Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.png import disc_picture
+from hpo_widgets.widget.plots.png import points_picture
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 HOT = 200
 CHUNK = 400
-_RADIUS = 6
 _PICTURE_BYTES = 10_500
 _MOST_CHUNKS = 2
 
@@ -45,8 +47,8 @@ class GrowingPoints:
         Scales of the marks, ``x`` and ``y``.
     num_frozen
         Number of frozen marks, before the picture takes over.
-    rgba
-        Colour of the points in the picture, about that of the marks in both themes.
+    rgb
+        Colour of the points in the picture: that of the marks in the light theme.
     num_hot, num_in_chunk
         Points in the hot mark and in a frozen one at most.
     size
@@ -67,16 +69,16 @@ class GrowingPoints:
         scales: Mapping[str, Scale],
         *,
         num_frozen: int,
-        rgba: tuple[int, int, int, int],
+        rgb: tuple[int, int, int],
         num_hot: int = HOT,
         num_in_chunk: int = CHUNK,
-        size: tuple[int, int] = (1280, 640),
+        size: tuple[int, int] = (900, 360),
         picture_bytes: int = _PICTURE_BYTES,
         name_points: Callable[[Floats, Numbers], npt.NDArray[Any]] | None = None,
         on_click: Callable[[Any], None] | None = None,
         **traits: Any,
     ) -> None:
-        self._rgba = rgba
+        self._rgb = rgb
         self._num_hot, self._num_in_chunk = num_hot, num_in_chunk
         self._size, self._picture_bytes = size, picture_bytes
         self._name_points = name_points
@@ -101,7 +103,10 @@ class GrowingPoints:
         self._frozen = [Scatter(**empty, scales=dict(scales), **traits) for _ in range(num_frozen)]
         self._hot = Scatter(**empty, scales=dict(scales), **traits)
         self._domain: tuple[Domain, Domain] | None = None
-        self._is_picture_stale = False
+        self._is_stale = False
+        # Of the marks as they were made; fading is a share of it.
+        self._opacity: float = self._hot.opacities[0] if self._hot.opacities else 1.0
+        self._drawn_share = self._share = 1.0
         if on_click is not None:
             for mark in self.marks:
                 hear_clicks(mark, on_click)
@@ -125,9 +130,24 @@ class GrowingPoints:
         return len(self._x) - self._frozen_to
 
     @property
-    def has_stale_picture(self) -> bool:
-        """Whether the picture shows its points in the right place, but stretched."""
-        return self._is_picture_stale
+    def is_stale(self) -> bool:
+        """Whether points are in the right place, but stretched or of another opacity than they should be."""
+        return self._is_stale or self._share != self._drawn_share
+
+    def set_size(self, width: int, height: int) -> None:
+        """Say how many pixels wide and high the plot is on the page, so that points in the picture are as large."""
+        if self._size != (width, height):
+            self._size = (width, height)
+            self._is_stale = self._in_picture > 0
+
+    def fade(self, share: float) -> None:
+        """Draw points with a share of their opacity, so that many together show where there are most.
+
+        Those that are drawn already are for `redraw`.
+        """
+        self._share = share
+        if len(self._x) == 0:
+            self._redraw_marks()
 
     def set_scales(self, scales: Mapping[str, Scale]) -> None:
         """Draw all marks in other scales; a picture is no longer of use until the next `set_domain`."""
@@ -150,7 +170,7 @@ class GrowingPoints:
         was_drawn = self._domain is not None
         self._domain = (x, y)
         if was_drawn:
-            self._is_picture_stale = self._in_picture > 0
+            self._is_stale = self._in_picture > 0
         else:
             self._draw_picture()
 
@@ -195,12 +215,13 @@ class GrowingPoints:
         # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
         surplus = max(0, len(self._x) - self._num_in_chunk * len(self._frozen))
         self._starts.clear()
-        self._in_picture = self._frozen_to = -(-surplus // self._num_in_chunk) * self._num_in_chunk
-        self._draw_picture()
+        self._frozen_to = -(-surplus // self._num_in_chunk) * self._num_in_chunk
         for mark in self._frozen:
             self._put(mark, 0, 0)
         while self._frozen_to < len(self._x):
-            self._freeze()
+            self._freeze_chunk()
+        self._in_picture = self._starts[-1] if surplus else 0
+        self.redraw()
         self._put_hot()
 
     def freeze(self) -> None:
@@ -209,21 +230,37 @@ class GrowingPoints:
         self._put_hot()
 
     def redraw(self) -> None:
-        """Draw the picture again, for the axes as they are now."""
+        """Draw all again that is stale, for the axes and the opacity as they are now."""
+        self._redraw_marks()
         self._draw_picture()
 
+    def _redraw_marks(self) -> None:
+        """Give all marks the opacity that they should have."""
+        self._drawn_share = self._share
+        for mark in (*self._frozen, self._hot):
+            is_in_picture = self._in_picture > 0 and mark is not self._frozen[self._newest] and mark is not self._hot
+            opacities = [0.0 if is_in_picture else self._opacity * self._share]
+            if mark.opacities != opacities:
+                mark.opacities = opacities
+
     def _freeze(self) -> None:
-        """Move hot points into the newest frozen mark, or into the next one when they do not all fit."""
-        if not self._starts or len(self._x) - self._starts[-1] > self._num_in_chunk:
+        """Move hot points into the newest frozen mark; when that is another one, all before it into the picture."""
+        is_full = len(self._starts) == len(self._frozen)
+        if self._freeze_chunk() and (is_full or self._in_picture):
+            self._in_picture = self._starts[-1]
+            self.redraw()
+
+    def _freeze_chunk(self) -> bool:
+        """Move hot points into the newest frozen mark, or into the next one when they do not all fit: then True."""
+        is_next = not self._starts or len(self._x) - self._starts[-1] > self._num_in_chunk
+        if is_next:
             self._starts.append(self._frozen_to)
+            del self._starts[: -len(self._frozen)]
             self._newest = (self._newest + 1) % len(self._frozen)
-            if len(self._starts) > len(self._frozen):
-                del self._starts[0]
-                self._in_picture = self._starts[0]
-                self._draw_picture()
         start = self._starts[-1]
         self._frozen_to = min(len(self._x), start + self._num_in_chunk)
         self._put(self._frozen[self._newest], start, self._frozen_to)
+        return is_next
 
     def _put_hot(self) -> None:
         self._put(self._hot, self._frozen_to, len(self._x))
@@ -238,19 +275,21 @@ class GrowingPoints:
             style.put(mark, self._x[start:end].copy(), self._y[start:end].copy())
 
     def _draw_picture(self) -> None:
-        self._is_picture_stale = False
+        self._is_stale = False
         if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
             return
         domain_x, domain_y = self._domain
         old = self._picture.image
         width, height = self._size
-        value = disc_picture(
+        value = points_picture(
             domain_x.place(self._x[: self._in_picture]),
             domain_y.place(self._y[: self._in_picture]),
             width=width,
             height=height,
-            radius=_RADIUS,
-            rgba=self._rgba,
+            radius=math.sqrt(self._hot.default_size / math.pi),
+            rgb=self._rgb,
+            opacity=self._opacity * self._drawn_share,
+            shape=self._hot.marker,
             most_bytes=self._picture_bytes,
         )
         with self._picture.hold_sync():
@@ -274,9 +313,9 @@ def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
     """
     if not clouds:
         return
-    stale = next((cloud for cloud in clouds if cloud.has_stale_picture), None)
+    stale = next((cloud for cloud in clouds if cloud.is_stale), None)
     fullest = max(clouds, key=lambda cloud: cloud.num_hot)
-    # Full hot marks cost at each update, a stretched picture nothing.
+    # Full hot marks cost at each update, what is stale nothing.
     if sum(cloud.num_hot for cloud in clouds) > most_hot:
         fullest.freeze()
     elif stale is not None:

@@ -32,7 +32,7 @@ _MOST_CHOICE = 20
 # Small marks and pictures, so that a dozen figures together send little for one more trial.
 _STYLE = FigureStyle(
     margins={"top": 10, "bottom": 40, "left": 52, "right": 12},
-    layout={"width": "auto", "height": "224px", "min_width": "0"},
+    layout={"width": "auto", "height": "198px", "min_width": "0"},
     font_size="10px",
     num_ticks=_NUM_TICKS,
     label_offset="30px",
@@ -41,7 +41,7 @@ _STYLE = FigureStyle(
     best=60,
     lane_y=0.045,
     strip=12,
-    picture=(520, 400),
+    picture=(260, 150),
     picture_bytes=5_000,
     num_hot=64,
     num_in_chunk=120,

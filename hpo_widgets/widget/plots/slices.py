@@ -49,6 +49,7 @@ class SlicesPlot(TrialPlot):
     """
 
     _most_hot = MOST_HOT
+    _name = "slices"
 
     parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
 
 DOT = "var(--hpo-dot, #3b78c4)"
-BAD = "var(--hpo-bad, #b3261e)"
+BAD = "var(--hpo-cross, #b3261e)"
 BEST = "var(--hpo-best, #d97706)"
 ACCENT = "var(--hpo-accent, #1565c0)"
 TEXT = "var(--hpo-text-muted, #757575)"
@@ -40,10 +40,10 @@ RING = {
 }
 """How a selected trial is marked."""
 
-SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgba": (59, 120, 196, 204)}
-"""How a completed trial is drawn; ``rgba`` is the same colour in a picture, which the dark theme lightens."""
+SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
+"""How a completed trial is drawn; ``rgb`` is that colour in a picture, which the style sheet changes for a dark theme."""
 
-FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgba": (59, 120, 196, 102)}
+FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
 """How one outside the present ranges is drawn."""
 
 HOLLOW: dict[str, Any] = {
@@ -51,7 +51,7 @@ HOLLOW: dict[str, Any] = {
     "colors": [SURFACE],  # without a fill only the outline would hear a click
     "stroke": DOT,
     "stroke_width": 1.5,
-    "rgba": (130, 130, 130, 160),
+    "rgb": (0x3B, 0x78, 0xC4),
 }
 """How a pruned or aborted trial is drawn."""
 
@@ -68,9 +68,18 @@ CROSS: dict[str, Any] = {
     "colors": [BAD],
     "stroke": BAD,
     "stroke_width": 2,
-    "rgba": (190, 60, 50, 220),
+    "rgb": (0xB3, 0x26, 0x1E),
 }
 """How a failed trial is drawn."""
+
+
+# Trials of a plot, and with what share of their opacity they are drawn: many, one over the other, still differ.
+_FADING = ((10_000, 0.3), (3_000, 0.5), (500, 0.75))
+
+
+def fading(num_trials: int) -> float:
+    """Return the share of its opacity with which each of so many trials is drawn."""
+    return next((share for least, share in _FADING if num_trials >= least), 1.0)
 
 
 def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:

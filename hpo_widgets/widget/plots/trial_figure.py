@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BACKGROUND = {"background": True}
 """What a click on nothing says."""
 
+# Pixels of a plot's width and height that are believed.
+_LEAST_SIZE, _MOST_SIZE = 50, 2_000
+
 UNIT = Domain(0.0, 1.0)
 """The ends of an axis before there is anything to draw, and those of the lane."""
 
@@ -73,7 +76,7 @@ class TrialFigure:
         self._y = make_scale(UNIT)
         self._lane = {"x": self._x, "y": make_scale(UNIT)}
         self._clouds = self._make_clouds(tip, lane_tip)
-        self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip)
+        self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
         self._best = self._over(
             colors=[style.BEST], marker="triangle-up", default_size=look.best, stroke_width=0, tooltip=tip
@@ -133,6 +136,16 @@ class TrialFigure:
         self.domain = domain
         self._tell_clouds()
 
+    def set_size(self, width: int, height: int) -> None:
+        """Take the size of the figure on the page, in pixels: its pictures are drawn again when it is another one."""
+        margins = self._look.margins
+        size = (width - margins["left"] - margins["right"], height - margins["top"] - margins["bottom"])
+        for cloud in self.clouds:
+            # Such as nobody has a page for is no size.
+            cloud.set_size(*np.clip(size, _LEAST_SIZE, _MOST_SIZE).tolist())
+            if cloud.is_stale:
+                cloud.redraw()
+
     def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
         """Add trials of each group to its cloud; ``is_new`` forgets those that are there.
 
@@ -151,6 +164,8 @@ class TrialFigure:
             y = np.full(len(x), self._look.lane_y) if group == "failed" else series.y(kept)
             put = self.cloud(group).reset if is_new else self.cloud(group).extend
             put(x, y, kept)
+        # The lane is there as long as there are trials on it.
+        self._strip.visible = len(self.cloud("failed")) > 0
 
     def draw_best(self, series: TrialSeries, numbers: Numbers) -> None:
         """Mark the best trial.

@@ -57,6 +57,10 @@ class Acknowledging(t.HasTraits):
     seen = t.Int(0, help="Number of the newest update that a view has taken in.").tag(
         sync=True, two_way=True, echo_update=False
     )
+    plot_sizes = t.Dict(
+        per_key_traits={name: t.Tuple(t.Int(), t.Int()) for name in ("history", "slices")},
+        help="Width and height in pixels of a figure of each plot, as it is on the page.",
+    ).tag(sync=True, two_way=True, echo_update=False)
 
 
 class FlowView(Acknowledging, anywidget.AnyWidget):
@@ -76,17 +80,24 @@ class Flow:
     ----------
     interval
         Seconds between updates while the browser keeps up: at least in the mean, half of it at the least.
-    on_acknowledged
-        Called, on the thread that handles messages of the browser, when it has caught up.
+    on_acknowledged, on_resized
+        Called, on the thread that handles messages of the browser, when it has caught up, and when plots have
+        another size there.
     clock
         Seconds that never go back.
     """
 
     def __init__(
-        self, interval: float, on_acknowledged: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        interval: float,
+        on_acknowledged: Callable[[], None],
+        on_resized: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interval = interval
         self._on_acknowledged = on_acknowledged
+        self._on_resized = on_resized
         self._clock = clock
         self.view: Acknowledging | None = None
         self._num_sent = 0
@@ -98,6 +109,7 @@ class Flow:
         self.view = view
         view.sent = self._num_sent
         view.observe(lambda _change: self._on_acknowledged(), "seen")
+        view.observe(lambda _change: self._on_resized(), "plot_sizes")
 
     @property
     def is_acknowledged(self) -> bool:
@@ -112,6 +124,10 @@ class Flow:
     @property
     def _num_seen(self) -> int:
         return 0 if self.view is None else int(self.view.seen)
+
+    def plot_size(self, name: str) -> tuple[int, int] | None:
+        """Width and height in pixels of a figure of a plot as it is on the page; None as long as nobody has said."""
+        return None if self.view is None else self.view.plot_sizes.get(name)
 
     def seconds_until_next(self) -> float:
         """How long the next update has to wait.
@@ -142,5 +158,6 @@ class Flow:
     def close(self) -> None:
         """Listen no more."""
         if self.view is not None:
-            self.view.unobserve_all("seen")
+            for name in ("seen", "plot_sizes"):
+                self.view.unobserve_all(name)
             self.view = None

@@ -180,7 +180,7 @@ class Refresher:
         self._refreshed_at = clock()
         self._writer: int | None = None
         self._is_closed = False
-        self.flow = Flow(_INTERVAL, self._wake, clock=clock)
+        self.flow = Flow(_INTERVAL, self._wake, self.poke, clock=clock)
         self._thread: _RefreshThread | None = None
         self._thread = _RefreshThread.add(self)
 

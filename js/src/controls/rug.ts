@@ -1,5 +1,5 @@
 // The rug under a track: what was tried, one bar a bin. A bar is the taller and stronger the better the best
-// trial of its bin is; bins of the present ranges are wide, those of earlier ranges thin, and bins in which
+// trial of its bin is; bins of the present ranges are blue, those of earlier ranges grey, and bins in which
 // all trials failed broken.
 
 import { element, setAttribute, setText } from "../lib/dom";

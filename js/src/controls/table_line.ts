@@ -27,7 +27,7 @@ export function paintHeading(
     cell.className = RIGHT.has(column.kind) ? "hpo-right" : "";
     cell.dataset.name = column.name;
     setAttribute(cell, "title", column.name);
-    setText(word as HTMLElement, column.label);
+    setName(word as HTMLElement, column.label);
     setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
     setAttribute(
       cell,
@@ -37,13 +37,38 @@ export function paintHeading(
   }
 }
 
+/** Writes a name that may be broken where its words end. */
+function setName(node: HTMLElement, name: string): void {
+  if (node.textContent !== name) {
+    const words = name.split(/(?<=[\s/_.-])/);
+    node.replaceChildren(...words.flatMap((word) => [word, element("wbr")]));
+  }
+}
+
+/** What of a number stands before its decimal point, and what from there on. */
+function parts(text: string): [string, string] {
+  const at = text.search(/[.e]/);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at)];
+}
+
+/** For each column of numbers the most characters from the decimal point on, else 0. */
+export function decimalPlaces(rows: readonly Row[], columns: readonly Column[]): number[] {
+  return columns.map(({ kind }, index) =>
+    kind === "number"
+      ? Math.max(0, ...rows.map((row) => parts(row.cells[index] ?? "")[1].length))
+      : 0,
+  );
+}
+
 /**
+ * @param places what `decimalPlaces` gives for all rows: points stand below each other
  * @param noRetry why a trial cannot be run again; null: it can
  */
 export function paintLine(
   line: HTMLTableRowElement,
   row: Row,
   columns: readonly Column[],
+  places: readonly number[],
   noRetry: string | null,
 ): void {
   const kinds = columns.map((column) => column.kind).join();
@@ -63,6 +88,12 @@ export function paintLine(
       setAttribute(mark, "aria-label", row.is_best ? "best" : null);
       setAttribute(mark, "role", row.is_best ? "img" : null);
       setText(name, text);
+    } else if (column.kind === "number") {
+      const [whole, rest] = [...(cell.firstElementChild as Element).children] as HTMLElement[];
+      const [before, after] = parts(text);
+      setText(whole as HTMLElement, before);
+      setText(rest as HTMLElement, after);
+      (rest as HTMLElement).style.minWidth = `${places[index] ?? 0}ch`;
     } else {
       setText(cell.firstElementChild as HTMLElement, text);
       setAttribute(cell, "title", column.kind === "text" ? text : null);
@@ -82,6 +113,10 @@ function makeCell(column: Column): HTMLElement {
     const line = element("div");
     line.append(element("span", "", { dir: "auto" }), retry);
     cell.append(line);
+  } else if (column.kind === "number") {
+    const number = element("span", "hpo-decimal");
+    number.append(element("span"), element("span"));
+    cell.append(number);
   } else {
     cell.append(element("span", "", { dir: "auto" }));
   }

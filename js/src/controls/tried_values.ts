@@ -67,7 +67,7 @@ export class TriedValues {
     this.rug.setLabel(
       bins.trim() === ""
         ? "Nothing tried yet"
-        : `${["Values tried", bestName].filter(Boolean).join("; ")}. Taller: better. Thin: under earlier ranges. Broken: failed.`,
+        : `${["Values tried", bestName].filter(Boolean).join("; ")}. Taller: better. Grey: under earlier ranges. Broken: failed.`,
     );
     const isOffered = suggestion !== null && mayChange;
     this.note.hidden = !isOffered;

@@ -1,12 +1,90 @@
-// Figures of bqplot have neither a role nor a name.
+// Figures of bqplot have neither a role nor a name, and nobody tells the kernel how large they are.
 
-/** Gives each figure in `root` its title, which is not drawn, as its name. */
-export function namePlots(root: ParentNode): void {
-  for (const figure of root.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])")) {
-    const title = figure.querySelector(".mainheading")?.textContent;
-    if (title) {
-      figure.setAttribute("role", "img");
-      figure.setAttribute("aria-label", title);
+import type { AnyModel } from "@anywidget/types";
+import type { Lifetime } from "./lifetime";
+
+/** What a figure of each plot is found by. */
+const FIGURES = {
+  history: ".hpo-plot-host > .bqplot",
+  slices: ".hpo-slices-grid > .bqplot",
+} as const;
+const REST_MS = 300;
+/** So long after a press a figure of the slices is kept in view, however its neighbours move. */
+const HELD_MS = 5000;
+/** Sizes are told in steps, so that a panel that is dragged wider says little. */
+const STEP = 8;
+
+type Sizes = Partial<Record<keyof typeof FIGURES, [number, number]>>;
+
+/**
+ * Follows the figures below a node as long as the view lives.
+ *
+ * @param findRoot gives the node, once the view is on the page
+ * @returns what is to be called after the page has been drawn again
+ */
+export function followPlots(
+  model: unknown,
+  lifetime: Lifetime,
+  findRoot: () => Element | null,
+): () => void {
+  const told = model as AnyModel<{ plot_sizes: Sizes }>;
+  let cancel = (): void => {};
+
+  const tellSizes = (): void => {
+    const sizes: Sizes = {};
+    for (const [plot, selector] of Object.entries(FIGURES)) {
+      const figure = findRoot()?.querySelector<HTMLElement>(selector);
+      if (figure && figure.clientWidth > 0 && figure.clientHeight > 0) {
+        const [width, height] = [figure.clientWidth, figure.clientHeight];
+        sizes[plot as keyof Sizes] = [
+          STEP * Math.round(width / STEP),
+          STEP * Math.round(height / STEP),
+        ];
+      }
     }
-  }
+    if (JSON.stringify(sizes) !== JSON.stringify(told.get("plot_sizes"))) {
+      told.set("plot_sizes", sizes);
+      told.save_changes();
+    }
+  };
+  let held: Element | null = null;
+  let letGo = (): void => {};
+  document.addEventListener(
+    "pointerdown",
+    ({ target }) => {
+      held = (target as Element).closest(FIGURES.slices);
+      letGo();
+      letGo = lifetime.after(HELD_MS, () => {
+        held = null;
+      });
+    },
+    { capture: true, passive: true, signal: lifetime.signal },
+  );
+  const resized = new ResizeObserver(() => {
+    // Details that open beside it leave room for fewer figures in a row.
+    held?.scrollIntoView({ block: "nearest" });
+    cancel();
+    cancel = lifetime.after(REST_MS, tellSizes);
+  });
+  lifetime.atEnd(() => resized.disconnect());
+
+  return () => {
+    const slices = findRoot()?.querySelector<HTMLElement>(".hpo-slices-host");
+    if (slices && slices.tabIndex < 0) {
+      // What scrolls can be reached, and so scrolled, by keyboard.
+      slices.tabIndex = 0;
+      slices.setAttribute("role", "group");
+      slices.setAttribute("aria-label", "Slices");
+    }
+    const figures = findRoot()?.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])");
+    for (const figure of figures ?? []) {
+      // Its title, which is not drawn.
+      const title = figure.querySelector(".mainheading")?.textContent;
+      if (title) {
+        figure.setAttribute("role", "img");
+        figure.setAttribute("aria-label", title);
+        resized.observe(figure);
+      }
+    }
+  };
 }

@@ -2,15 +2,16 @@
 
 import type { Render } from "@anywidget/types";
 import { Lifetime } from "../lib/lifetime";
-import { namePlots } from "../lib/plots";
+import { followPlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
 
 const render: Render<Record<string, unknown>> = ({ model, el }) => {
   const lifetime = new Lifetime();
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
+  const namePlots = followPlots(model, lifetime, () => el.closest(".hpo-part"));
   lifetime.paintOnChange(model, () => {
     hideTooltips();
-    namePlots(el.closest(".hpo-part") ?? el);
+    namePlots();
   });
   return lifetime.end;
 };

@@ -9,7 +9,7 @@ import { Announcer } from "../lib/announcer";
 import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
-import { namePlots } from "../lib/plots";
+import { followPlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
 import "./status.css";
 
@@ -123,6 +123,7 @@ const render: Render<Model> = ({ model, el }) => {
     );
   });
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
+  const namePlots = followPlots(model, lifetime, () => root.closest(".hpo-layout"));
 
   const paint = (): void => {
     const shown = model.get("pill");
@@ -214,10 +215,7 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
     hideTooltips();
-    const panel = root.closest(".hpo-layout");
-    if (panel) {
-      namePlots(panel);
-    }
+    namePlots();
   };
 
   raise.addEventListener("click", () => model.send({ kind: "raise" }));

@@ -1,7 +1,7 @@
 // The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
 
 import type { Render } from "@anywidget/types";
-import { paintHeading, paintLine } from "../controls/table_line";
+import { decimalPlaces, paintHeading, paintLine } from "../controls/table_line";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import { type Column, nextSorting, type Row, type Sorting, sortedRows } from "../lib/table_order";
@@ -32,6 +32,8 @@ const render: Render<Model> = ({ model, el }) => {
   head.append(heading);
   table.append(head, body);
   scroll.append(table);
+  const frame = element("div", "hpo-table-frame");
+  frame.append(scroll);
   const foot = element("div", "hpo-table-foot hpo-muted");
   const field = element("input", "", { type: "number", min: "1", step: "1" });
   const label = element("label");
@@ -40,7 +42,7 @@ const render: Render<Model> = ({ model, el }) => {
   label.append(labelText, field);
   const note = element("span");
   foot.append(label, note);
-  root.append(scroll, foot);
+  root.append(frame, foot);
   keepKeys(root);
 
   const lines = new Map<number, HTMLTableRowElement>();
@@ -78,6 +80,7 @@ const render: Render<Model> = ({ model, el }) => {
     const columns = model.get("columns");
     const commands = model.get("commands");
     paintHeading(heading, columns, sorted);
+    const places = decimalPlaces(shown, columns);
     const numbers = new Set(shown.map((row) => row.number));
     for (const [number, line] of lines) {
       if (!numbers.has(number)) {
@@ -88,7 +91,7 @@ const render: Render<Model> = ({ model, el }) => {
     for (const [index, row] of shown.entries()) {
       const line = lines.get(row.number) ?? element("tr");
       lines.set(row.number, line);
-      paintLine(line, row, columns, commands.retry ?? null);
+      paintLine(line, row, columns, places, commands.retry ?? null);
       if (body.children[index] !== line) {
         body.insertBefore(line, body.children[index] ?? null);
       }
@@ -219,6 +222,15 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   const lifetime = new Lifetime();
+  const hintAtMore = (): void => {
+    const beyond = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
+    frame.classList.toggle("hpo-more", beyond > 1);
+  };
+  scroll.addEventListener("scroll", hintAtMore, { passive: true });
+  const resized = new ResizeObserver(hintAtMore);
+  resized.observe(scroll);
+  resized.observe(table);
+  lifetime.atEnd(() => resized.disconnect());
   lifetime.paintOnChange(model, paint);
   el.append(root);
   return lifetime.end;

@@ -59,7 +59,22 @@ def test_a_slow_drift_moves_the_axis_a_few_times_only():
         grown = domain.grown(np.array([value]))
         moved += grown is not domain
         domain = grown
-    assert moved <= 15
+    assert moved <= 45
+
+
+@pytest.mark.parametrize("is_log", [False, True])
+def test_an_axis_that_has_grown_is_not_empty_where_nothing_is(is_log):
+    domain = first_domain(np.array([1e-3, 1.0]), is_log=is_log)
+    for value in (1.5, 5e-4):
+        domain = domain.grown(np.array([value]))
+        places = domain.place(np.array([5e-4, 1e-3, 1.0, 1.5]))
+        assert places.max() > 0.85
+        assert places[places > LANE].min() < LANE + 0.15
+
+
+def test_a_logarithmic_axis_grows_by_less_than_half_a_decade_beyond_its_values():
+    domain = first_domain(np.array([1e-5, 1.0]), is_log=True)
+    assert domain.grown(np.array([3.0])).high <= 3.0 * 10**0.5
 
 
 def test_equal_values_are_put_in_the_middle():

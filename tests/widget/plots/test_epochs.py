@@ -76,4 +76,9 @@ def test_long_words_are_cut(wire):
     search = ScriptedSearch([DiscreteParameterRange("General/choice", ["a" * 300, "b"])])
     steer(search, after=10, **{"General/choice": ("a" * 300,)})
     words = in_words(search.epochs, search.space)
-    assert words == f"space 2: choice {'a' * 32}…"
+    assert words == f"space 2: choice {'a' * 43}…"
+
+
+def test_words_that_have_no_room_tell_of_fewer_changes(search):
+    steer(search, after=10, lr=(1e-3, 1e-2), dropout=(0.1, 0.2), layers=(2, 3))
+    assert in_words(search.epochs, search.space, 50) == "space 2: lr 0.001 … 0.01 and 2 more"

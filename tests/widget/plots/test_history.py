@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import numpy as np
 import pytest
 from bqplot import LinearScale, LogScale
+from traitlets import TraitError
 
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -24,6 +26,58 @@ def scales_of_values(plot):
     figure = plot.figures[0]
     marks = [*figure.cloud("inside").marks, *figure.cloud("outside").marks, figure._best_line, figure._best]
     return {mark.scales["y"] for mark in marks}
+
+
+def test_the_picture_of_old_trials_is_as_large_as_the_plot_is_on_the_page(show, search, refresh, wire):
+    search.add_trials([0.5, 0.25] * 3000)
+    plot = show(HistoryPlot, search)
+    picture = plot.figures[0].cloud("inside").marks[0]
+
+    def size():
+        return [int.from_bytes(picture.image.value[start : start + 4], "big") for start in (16, 20)]
+
+    for told, drawn in (((698, 456), [600, 400]), ((10**9, -5), [2000, 50])):
+        wire.browser_sets(plot._refresher.flow.view, plot_sizes={"history": told, "slices": [300, 200]})
+        refresh(plot)
+        assert size() == pytest.approx(drawn, abs=1)
+
+
+@pytest.mark.parametrize("sizes", [{"history": [1]}, {"history": "wide"}, {"history": [1.5, 2]}, 7, None])
+def test_what_is_no_size_is_not_taken(show, search, refresh, wire, sizes):
+    plot = show(HistoryPlot, search)
+    view = plot._refresher.flow.view
+    with contextlib.suppress(TraitError):
+        wire.browser_sets(view, plot_sizes=sizes)
+    assert plot._refresher.flow.plot_size("history") is None
+    refresh(plot)
+
+
+def test_the_more_trials_the_fainter_each(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    opacities = []
+    for num_trials in (100, 500, 3000, 10_000):
+        search.add_trials([0.5] * (num_trials - len(search._trials)))
+        refresh(plot)
+        cloud = plot.figures[0].cloud("inside")
+        while cloud.is_stale:
+            search.add_trial(0.5)
+            refresh(plot)
+        opacities.append(cloud.hot.opacities[0])
+    assert opacities == pytest.approx([0.8, 0.6, 0.4, 0.24])
+
+
+def test_the_plot_is_named_by_what_it_shows(show, search):
+    assert show(HistoryPlot, search).figure.title == "validation / loss of each trial in order"
+
+
+def test_the_lane_of_failed_trials_is_there_when_there_are_some(show, search, refresh):
+    plot = show(HistoryPlot, search)
+    (figure,) = plot.figures
+    assert not figure._strip.visible
+    search.add_trial(state=TrialState.FAILED)
+    refresh(plot)
+    assert figure._strip.visible
+    assert figure._lane_label.text.tolist() == ["1 failed"]
 
 
 def test_each_trial_is_drawn_as_what_it_is_and_changes_with_the_ranges(show, search, refresh):

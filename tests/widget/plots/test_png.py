@@ -1,4 +1,4 @@
-"""The picture of many points is a PNG that others can read."""
+"""The picture of many points is a PNG that others can read, and as dark as the points one over the other."""
 
 from __future__ import annotations
 
@@ -7,52 +7,78 @@ import zlib
 import numpy as np
 import pytest
 
-from hpo_widgets.widget.plots.png import disc_picture
+from hpo_widgets.widget.plots.png import points_picture
+
+COLOUR = {"rgb": (1, 2, 3)}
 
 
 def size_of(png):
     return tuple(int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
 
 
-def pixels(png):
+def chunk(png, kind):
+    start = png.index(kind) + 4
+    return png[start : start + int.from_bytes(png[start - 8 : start - 4], "big")]
+
+
+def opacities(png):
+    """The opacity of each pixel, 0 to 255."""
     width, height = size_of(png)
-    start = png.index(b"IDAT") + 4
-    length = int.from_bytes(png[start - 8 : start - 4], "big")
-    lines = np.frombuffer(zlib.decompress(png[start : start + length]), dtype=np.uint8).reshape(height, -1)
-    return np.unpackbits(lines[:, 1:], axis=1)[:, :width]
+    lines = np.frombuffer(zlib.decompress(chunk(png, b"IDAT")), dtype=np.uint8).reshape(height, -1)[:, 1:]
+    levels = np.stack([lines >> 4, lines & 15], axis=2).reshape(height, -1)[:, :width]
+    return np.frombuffer(chunk(png, b"tRNS"), dtype=np.uint8)[levels].astype(int)
 
 
 def test_a_disc_is_drawn_at_each_point_from_the_left_and_from_the_bottom():
-    png = disc_picture(np.array([0.25, 0.75]), np.array([0.1, 0.9]), width=40, height=20, radius=1, rgba=(1, 2, 3, 200))
+    png = points_picture(np.array([0.26, 0.76]), np.array([0.09, 0.88]), width=40, height=20, radius=1, **COLOUR)
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    picture = pixels(png)
-    assert picture[18, 10] == picture[2, 30] == 1
+    picture = opacities(png)
+    assert picture[18, 10] == picture[2, 30] == 255
     assert picture[2, 10] == picture[18, 30] == 0
+    assert set(chunk(png, b"PLTE")) == {1, 2, 3}
 
 
 def test_points_outside_are_cut_off_and_points_at_the_edge_are_whole_inside():
-    png = disc_picture(
-        np.array([-0.5, 1.5, 1.0]), np.array([0.5, 0.5, 1.0]), width=40, height=20, radius=2, rgba=(1, 2, 3, 200)
-    )
-    picture = pixels(png)
-    assert picture[0, 39] == 1
+    png = points_picture(np.array([-0.5, 1.5, 1.0]), np.array([0.5, 0.5, 1.0]), width=40, height=20, radius=2, **COLOUR)
+    picture = opacities(png)
+    assert picture[0, 39] == 255
     assert picture[10].sum() == 0
 
 
-def test_no_points_give_an_empty_picture():
-    png = disc_picture(np.empty(0), np.empty(0), width=8, height=4, radius=2, rgba=(1, 2, 3, 200))
-    assert pixels(png).sum() == 0
+@pytest.mark.parametrize("width", [8, 7])
+def test_no_points_give_an_empty_picture(width):
+    png = points_picture(np.empty(0), np.empty(0), width=width, height=4, radius=2, **COLOUR)
+    assert opacities(png).sum() == 0
+    assert opacities(png).shape == (4, width)
+
+
+@pytest.mark.parametrize("num_points", [1, 2, 3, 8])
+def test_points_over_each_other_are_as_dark_as_marks_over_each_other(num_points):
+    middle = np.full(num_points, 0.5)
+    png = points_picture(middle, middle, width=41, height=41, radius=4, opacity=0.16, **COLOUR)
+    assert opacities(png)[20, 20] == pytest.approx(255 * (1 - (1 - 0.16) ** num_points), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "middle", "arm", "area"),
+    [("circle", 255, 255, 3.14 * 64), ("diamond", 0, 0, 4 * 14.1 * 1.5), ("crosshair", 255, 255, 2 * 17 * 2)],
+)
+def test_a_point_has_the_shape_of_its_marker(shape, middle, arm, area):
+    png = points_picture(np.array([0.5]), np.array([0.5]), width=41, height=41, radius=8, shape=shape, **COLOUR)
+    picture = opacities(png)
+    assert (picture[20, 20], picture[20, 27]) == (middle, arm)
+    assert picture.sum() / 255 == pytest.approx(area, rel=0.2)
 
 
 def test_a_picture_that_would_be_long_has_fewer_pixels():
     x, y = np.random.default_rng(0).random((2, 2000))
     x /= 2
-    long = disc_picture(x, y, width=520, height=400, radius=6, rgba=(1, 2, 3, 200))
-    short = disc_picture(x, y, width=520, height=400, radius=6, rgba=(1, 2, 3, 200), most_bytes=4000)
+    long = points_picture(x, y, width=520, height=400, radius=6, **COLOUR)
+    short = points_picture(x, y, width=520, height=400, radius=6, **COLOUR, most_bytes=4000)
     assert len(short) <= 4000 < len(long)
     assert size_of(short)[0] < size_of(long)[0] == 520
     # It shows the same: each point, as large, and nothing beside.
     width, height = size_of(short)
-    assert np.all(pixels(short)[((1 - y) * height).astype(int), (x * width).astype(int)])
-    assert pixels(short).mean() == pytest.approx(pixels(long).mean(), rel=0.1)
-    assert pixels(short)[:, width // 2 + 4 :].sum() == 0
+    assert np.all(opacities(short)[((1 - y) * height).astype(int), (x * width).astype(int)])
+    assert opacities(short).mean() == pytest.approx(opacities(long).mean(), rel=0.1)
+    assert opacities(short)[:, width // 2 + 4 :].sum() == 0

@@ -14,7 +14,7 @@ from hpo_widgets.widget.plots.points import CHUNK, HOT, GrowingPoints, settle_on
 
 def made_points():
     scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
-    made = GrowingPoints(scales, num_frozen=2, rgba=(1, 2, 3, 255))
+    made = GrowingPoints(scales, num_frozen=2, rgb=(1, 2, 3))
     made.set_domain(Domain(0.0, 10_000.0), Domain(0.0, 1.0))
     return made
 
@@ -67,8 +67,8 @@ def test_settling_empties_the_hot_mark_one_piece_at_a_time(points, wire):
         pieces.append(len(wire.touched() - {points.hot.comm}))
         assert wire.num_bytes() < 16_000
         assert points.num_hot <= 22
-    # Either one frozen mark, or the picture and the mark that it takes over.
-    assert set(pieces) == {0, 1, 2}
+    # Either one frozen mark, or the picture, the mark that it takes over and the one that it is the newest no more.
+    assert set(pieces) == {0, 1, 3}
     assert 5000 + 3 * HOT - len(in_marks(points)) > num_in_picture
     assert sorted(in_marks(points)) == list(range(5000 + 3 * HOT - len(in_marks(points)), 5000 + 3 * HOT))
 
@@ -117,6 +117,46 @@ def test_another_kind_of_axis_has_its_picture_at_once(points):
     assert list(points.marks[0].y) == [0.1, 1.0]
 
 
+def test_many_points_are_fainter_in_marks_and_picture_alike(points, wire):
+    points.fade(0.5)
+    assert not points.is_stale  # nothing was drawn yet
+    assert points.hot.opacities == [0.5]
+    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    before = points.marks[0].image
+    wire.clear()
+    points.fade(0.25)
+    assert points.is_stale
+    assert not wire.touched()
+    settle_one([points], most_hot=HOT)
+    assert points.hot.opacities == [0.25]
+    assert points.marks[0].image is not before
+    assert not points.is_stale
+
+
+def test_marks_whose_points_are_in_the_picture_are_there_for_the_pointer_alone(points):
+    seen = []
+    for number in range(0, 4 * CHUNK, 10):
+        points.extend(np.arange(number, number + 10.0), np.full(10, 0.5))
+        shown = [mark for mark in points.marks[1:] if mark.opacities == [1.0]]
+        in_picture = points._in_picture
+        # What is seen in a mark is not in the picture, and what is in neither is nowhere.
+        seen.append(sorted(x for mark in shown for x in mark.x))
+        assert seen[-1] == list(range(in_picture, number + 10))
+    assert points.marks[0].visible
+    assert len(in_marks(points)) > len(seen[-1])
+
+
+def test_a_picture_is_drawn_for_the_size_of_its_plot(points):
+    points.reset(np.arange(5000.0), np.full(5000, 0.5))
+    points.set_size(400, 200)
+    assert points.is_stale
+    points.redraw()
+    png = points.marks[0].image.value
+    assert [int.from_bytes(png[start : start + 4], "big") for start in (16, 20)] == [400, 200]
+    points.set_size(400, 200)
+    assert not points.is_stale
+
+
 def test_other_points_replace_all(points):
     points.reset(np.arange(5000.0), np.full(5000, 0.5))
     points.reset(np.arange(3.0), np.full(3, 0.5))
@@ -126,13 +166,13 @@ def test_other_points_replace_all(points):
 
 def test_very_many_points_at_once_draw_the_picture_once(points, monkeypatch):
     pictures = []
-    draw = points_module.disc_picture
+    draw = points_module.points_picture
 
     def counted(*args, **kwargs):
         pictures.append(args)
         return draw(*args, **kwargs)
 
-    monkeypatch.setattr(points_module, "disc_picture", counted)
+    monkeypatch.setattr(points_module, "points_picture", counted)
     points.extend(np.linspace(0, 1, 20 * CHUNK), np.linspace(0, 1, 20 * CHUNK))
     assert len(points) == 20 * CHUNK
     assert len(pictures) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from hpo_widgets.widget.plots.axes import (
     ("low", "high", "ticks"),
     [
         (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (-0.3, 0.35, [-0.2, 0.0, 0.2]),
+        (-0.3, 0.35, [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]),
         (0, 20, [0, 5, 10, 15, 20]),
         (1e9, 1.0005e9, [1e9, 1.0001e9, 1.0002e9, 1.0003e9, 1.0004e9, 1.0005e9]),
     ],
@@ -50,16 +51,41 @@ def test_ticks_of_very_many_decades_are_round_numbers_of_decades_apart():
 
 @given(st.lists(st.floats(min_value=1e-200, max_value=1e200), min_size=2, max_size=5, unique=True), st.booleans())
 def test_ticks_are_few_and_off_the_lane(values, is_log):
-    import numpy as np
-
     domain = first_domain(np.array(values), is_log=is_log)
     ticks = value_ticks(domain, 6)
     assert len(ticks) <= 12
     assert all(domain.at(LANE) <= tick <= domain.high for tick in ticks)
 
 
-def test_eleven_decades_have_labels_enough_also_on_a_small_figure():
-    assert len(ticks_between(Domain(1e-8, 1e3, is_log=True), 4)) >= 4
+# Pixels of a letter of the labels, and of the axes that they stand along: of the history and of one slice.
+LETTER, WIDE, NARROW = 6.5, 900, 150
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Domain(1e-8, 1e3, is_log=True),
+        Domain(1e-12, 1.0, is_log=True),
+        Domain(3e-5, 0.2, is_log=True),
+        Domain(0.9, 1.1, is_log=True),
+        Domain(0, 9_500_000),
+        Domain(-0.3, 0.35),
+        Domain(1000, 1003),
+        Domain(1e-7, 4e-7),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("most", "width"), [(4, NARROW), (6, WIDE)])
+def test_labels_are_enough_in_one_notation_and_do_not_overlap(domain, most, width):
+    ticks = ticks_between(domain, most)
+    assert 3 <= len(ticks) <= most + 3
+    notation = tick_format(ticks)
+    labels = [f"{tick:e}" if "e" in notation else f"{tick:.6g}" for tick in ticks]
+    labels = [label.replace(".000000", "").replace("e-0", "e-").replace("e+0", "e+") for label in labels]
+    assert len({"e" in label for label in labels if label != "0"}) == 1
+    places = domain.place(np.array(ticks)) * width
+    for left, right, *both in zip(places, places[1:], labels, labels[1:], strict=False):
+        assert right - left > LETTER * sum(map(len, both)) / 2
 
 
 @pytest.mark.parametrize(
@@ -69,6 +95,9 @@ def test_eleven_decades_have_labels_enough_also_on_a_small_figure():
         ([1e-4, 1e-2, 1.0], ".6~g"),
         ([1.0, 1e3, 1e6], ".6~e"),
         ([0.0, 0.5, 1.0], ".6~g"),
+        ([0.0, 2e6, 4e6], ".6~g"),
+        ([0.0, 5e5, 1e6], ".6~e"),
+        ([0.0, 5e-7, 1e-6], ".6~e"),
         ([], ".6~g"),
     ],
     ids=str,

@@ -1,0 +1,69 @@
+"""What axe-core finds in the panel: nothing serious, in whatever state and theme."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+AXE = pathlib.Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+widget = OptimizerWidget(search)
+widget
+"""
+BUSY = """
+search.command("start")
+search.add_trials([0.03 + 0.4 / (1 + number % 37) for number in range(30)])
+search.set_ranges({"lr": (1e-8, 0.01), "activation": ("relu", "tanh")})
+search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN")
+search.add_trial(0.3, state=TrialState.PRUNED)
+search.add_trial(0.2, state=TrialState.RUNNING)
+search.notify("callback", "the callback raised KeyError")
+"""
+FOUND = """
+async panel => {
+  const {violations} = await axe.run(panel, {resultTypes: ['violations']});
+  return violations
+    .filter(({impact}) => impact === 'serious' || impact === 'critical')
+    .flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`));
+}
+"""
+
+
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
+    notebook.open(PANEL)
+    notebook.use_theme(dark=dark)
+    notebook.run_all()
+    panel, page = notebook.panel(), notebook.page
+    expect(panel.get_by_role("slider").first).to_be_visible()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert panel.evaluate(FOUND) == [], "before the start"
+
+    notebook.kernel(f"exec({BUSY!r})")
+    expect(panel.locator(".hpo-notices li")).to_have_count(1)
+    expect(panel.get_by_role("img", name="validation / loss of each trial in order")).to_be_visible()
+    assert panel.evaluate(FOUND) == [], "running"
+    panel.get_by_role("tab", name="Slices").click()
+    for name in ("lr", "dropout", "layers", "activation"):
+        expect(panel.get_by_role("img", name=f"validation / loss of each trial against {name}")).to_be_attached()
+    assert panel.evaluate(FOUND) == [], "slices"
+
+    notebook.kernel("setattr(widget, 'selected', [30])")
+    expect(panel.get_by_role("region", name="Details of trial 30")).to_be_visible()
+    panel.get_by_role("button", name="Wait").click()
+    expect(panel.get_by_role("button", name="Stop waiting")).to_be_visible()
+    assert panel.evaluate(FOUND) == [], "details, and waiting"
+
+    notebook.command("kernelmenu:shutdown")
+    expect(panel.get_by_text("Not connected any more")).to_be_visible()
+    assert panel.evaluate(FOUND) == [], "disconnected"
+    notebook.screenshot(f"accessibility-disconnected-{'dark' if dark else 'light'}", panel)
