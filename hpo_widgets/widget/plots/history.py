@@ -68,7 +68,6 @@ class HistoryPlot(TrialPlot):
     """
 
     _most_hot = MOST_HOT
-    _name = "history"
 
     def _make(self, search: Search, objective: int) -> None:
         self._drawing = HistoryFigure(text.axis(search.objectives[objective]), self._on_click, self._error_of)

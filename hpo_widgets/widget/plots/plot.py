@@ -43,8 +43,8 @@ class TrialPlot(Following, ipywidgets.VBox):
 
     _most_hot: int
     """Points in the hot marks of all figures, before some are frozen."""
-    _name: str
-    """By which the page tells its size."""
+    _size_name = "plot"
+    """As which the page tells the size of a figure."""
 
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
@@ -138,7 +138,7 @@ class TrialPlot(Following, ipywidgets.VBox):
 
     def _take_size(self) -> None:
         """Draw pictures for the size that the plot has on the page."""
-        size = self._refresher.flow.plot_size(self._name)
+        size = self._refresher.flow.plot_size(self._size_name)
         if size is not None and size != self._size:
             self._size = size
             for figure in self.figures:

@@ -49,7 +49,7 @@ class SlicesPlot(TrialPlot):
     """
 
     _most_hot = MOST_HOT
-    _name = "slices"
+    _size_name = "slices"
 
     parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
 

@@ -165,7 +165,7 @@ class TrialFigure:
             put = self.cloud(group).reset if is_new else self.cloud(group).extend
             put(x, y, kept)
         # The lane is there as long as there are trials on it.
-        self._strip.visible = len(self.cloud("failed")) > 0
+        self._strip.visible = "failed" in self._clouds and len(self.cloud("failed")) > 0
 
     def draw_best(self, series: TrialSeries, numbers: Numbers) -> None:
         """Mark the best trial.

@@ -58,8 +58,8 @@ class Acknowledging(t.HasTraits):
         sync=True, two_way=True, echo_update=False
     )
     plot_sizes = t.Dict(
-        per_key_traits={name: t.Tuple(t.Int(), t.Int()) for name in ("history", "slices")},
-        help="Width and height in pixels of a figure of each plot, as it is on the page.",
+        per_key_traits={name: t.Tuple(t.Int(), t.Int()) for name in ("plot", "slices")},
+        help="Width and height in pixels of the figure that fills a tab, and of one of several, as they are on the page.",
     ).tag(sync=True, two_way=True, echo_update=False)
 
 
@@ -126,7 +126,7 @@ class Flow:
         return 0 if self.view is None else int(self.view.seen)
 
     def plot_size(self, name: str) -> tuple[int, int] | None:
-        """Width and height in pixels of a figure of a plot as it is on the page; None as long as nobody has said."""
+        """Width and height in pixels of a figure as it is on the page; None as long as nobody has said."""
         return None if self.view is None else self.view.plot_sizes.get(name)
 
     def seconds_until_next(self) -> float:

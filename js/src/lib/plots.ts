@@ -3,9 +3,9 @@
 import type { AnyModel } from "@anywidget/types";
 import type { Lifetime } from "./lifetime";
 
-/** What a figure of each plot is found by. */
+/** What the figure that fills a tab, and one of several, are found by. */
 const FIGURES = {
-  history: ".hpo-plot-host > .bqplot",
+  plot: ".hpo-plot-host > .bqplot",
   slices: ".hpo-slices-grid > .bqplot",
 } as const;
 const REST_MS = 300;
@@ -31,9 +31,10 @@ export function followPlots(
   let cancel = (): void => {};
 
   const tellSizes = (): void => {
-    const sizes: Sizes = {};
+    const sizes: Sizes = { ...told.get("plot_sizes") };
     for (const [plot, selector] of Object.entries(FIGURES)) {
-      const figure = findRoot()?.querySelector<HTMLElement>(selector);
+      const all = [...(findRoot()?.querySelectorAll<HTMLElement>(selector) ?? [])];
+      const figure = all.find((one) => !one.closest(".lm-mod-hidden"));
       if (figure && figure.clientWidth > 0 && figure.clientHeight > 0) {
         const [width, height] = [figure.clientWidth, figure.clientHeight];
         sizes[plot as keyof Sizes] = [

@@ -37,18 +37,18 @@ def test_the_picture_of_old_trials_is_as_large_as_the_plot_is_on_the_page(show, 
         return [int.from_bytes(picture.image.value[start : start + 4], "big") for start in (16, 20)]
 
     for told, drawn in (((698, 456), [600, 400]), ((10**9, -5), [2000, 50])):
-        wire.browser_sets(plot._refresher.flow.view, plot_sizes={"history": told, "slices": [300, 200]})
+        wire.browser_sets(plot._refresher.flow.view, plot_sizes={"plot": told, "slices": [300, 200]})
         refresh(plot)
         assert size() == pytest.approx(drawn, abs=1)
 
 
-@pytest.mark.parametrize("sizes", [{"history": [1]}, {"history": "wide"}, {"history": [1.5, 2]}, 7, None])
+@pytest.mark.parametrize("sizes", [{"plot": [1]}, {"plot": "wide"}, {"plot": [1.5, 2]}, 7, None])
 def test_what_is_no_size_is_not_taken(show, search, refresh, wire, sizes):
     plot = show(HistoryPlot, search)
     view = plot._refresher.flow.view
     with contextlib.suppress(TraitError):
         wire.browser_sets(view, plot_sizes=sizes)
-    assert plot._refresher.flow.plot_size("history") is None
+    assert plot._refresher.flow.plot_size("plot") is None
     refresh(plot)
 
 
