@@ -41,7 +41,7 @@ RING = {
 """How a selected trial is marked."""
 
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
-"""How a completed trial is drawn; ``rgb`` is that colour in a picture, which the style sheet changes for a dark theme."""
+"""How a completed trial is drawn; ``rgb`` is that colour in a picture; the style sheet changes it for a dark theme."""
 
 FAINT: dict[str, Any] = {"opacities": [0.4], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
 """How one outside the present ranges is drawn."""

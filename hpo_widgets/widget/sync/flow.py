@@ -59,7 +59,7 @@ class Acknowledging(t.HasTraits):
     )
     plot_sizes = t.Dict(
         per_key_traits={name: t.Tuple(t.Int(), t.Int()) for name in ("plot", "slices")},
-        help="Width and height in pixels of the figure that fills a tab, and of one of several, as they are on the page.",
+        help="Width and height in pixels of the figure that fills a tab, and of one of several, on the page.",
     ).tag(sync=True, two_way=True, echo_update=False)
 
 
