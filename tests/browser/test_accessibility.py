@@ -63,7 +63,7 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     expect(panel.get_by_role("button", name="Stop waiting")).to_be_visible()
     assert panel.evaluate(FOUND) == [], "details, and waiting"
 
-    notebook.command("kernelmenu:shutdown")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(panel.get_by_text("Not connected any more")).to_be_visible()
     assert panel.evaluate(FOUND) == [], "disconnected"
     notebook.screenshot(f"accessibility-disconnected-{'dark' if dark else 'light'}", panel)

@@ -45,30 +45,33 @@ function setName(node: HTMLElement, name: string): void {
   }
 }
 
-/** What of a number stands before its decimal point, and what from there on. */
-function parts(text: string): [string, string] {
+/** How wide other signs than digits are, in digits. */
+const WIDTHS: Readonly<Record<string, number>> = { ".": 0.5, "-": 0.57 };
+
+/** How wide that of a number is which stands from its decimal point on, in digits. */
+export function widthOfDecimals(text: string): number {
   const at = text.search(/[.e]/);
-  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at)];
+  return at < 0 ? 0 : [...text.slice(at)].reduce((sum, sign) => sum + (WIDTHS[sign] ?? 1), 0);
 }
 
-/** For each column of numbers the most characters from the decimal point on, else 0. */
-export function decimalPlaces(rows: readonly Row[], columns: readonly Column[]): number[] {
+/** The most room that a number needs from its decimal point on, in digits, for each column; 0 where there are none. */
+export function roomForDecimals(rows: readonly Row[], columns: readonly Column[]): number[] {
   return columns.map(({ kind }, index) =>
     kind === "number"
-      ? Math.max(0, ...rows.map((row) => parts(row.cells[index] ?? "")[1].length))
+      ? Math.max(0, ...rows.map((row) => widthOfDecimals(row.cells[index] ?? "")))
       : 0,
   );
 }
 
 /**
- * @param places what `decimalPlaces` gives for all rows: points stand below each other
+ * @param rooms what `roomForDecimals` gives for all rows: decimal points stand below each other
  * @param noRetry why a trial cannot be run again; null: it can
  */
 export function paintLine(
   line: HTMLTableRowElement,
   row: Row,
   columns: readonly Column[],
-  places: readonly number[],
+  rooms: readonly number[],
   noRetry: string | null,
 ): void {
   const kinds = columns.map((column) => column.kind).join();
@@ -88,15 +91,13 @@ export function paintLine(
       setAttribute(mark, "aria-label", row.is_best ? "best" : null);
       setAttribute(mark, "role", row.is_best ? "img" : null);
       setText(name, text);
-    } else if (column.kind === "number") {
-      const [whole, rest] = [...(cell.firstElementChild as Element).children] as HTMLElement[];
-      const [before, after] = parts(text);
-      setText(whole as HTMLElement, before);
-      setText(rest as HTMLElement, after);
-      (rest as HTMLElement).style.minWidth = `${places[index] ?? 0}ch`;
     } else {
       setText(cell.firstElementChild as HTMLElement, text);
       setAttribute(cell, "title", column.kind === "text" ? text : null);
+      const room = (rooms[index] ?? 0) - widthOfDecimals(text);
+      // Padding, not parts: a number is read out as one.
+      (cell.firstElementChild as HTMLElement).style.paddingRight =
+        column.kind === "number" ? `${room.toFixed(2)}ch` : "";
     }
   }
 }
@@ -113,10 +114,6 @@ function makeCell(column: Column): HTMLElement {
     const line = element("div");
     line.append(element("span", "", { dir: "auto" }), retry);
     cell.append(line);
-  } else if (column.kind === "number") {
-    const number = element("span", "hpo-decimal");
-    number.append(element("span"), element("span"));
-    cell.append(number);
   } else {
     cell.append(element("span", "", { dir: "auto" }));
   }

@@ -1,7 +1,7 @@
 // The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
 
 import type { Render } from "@anywidget/types";
-import { decimalPlaces, paintHeading, paintLine } from "../controls/table_line";
+import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import { type Column, nextSorting, type Row, type Sorting, sortedRows } from "../lib/table_order";
@@ -80,7 +80,7 @@ const render: Render<Model> = ({ model, el }) => {
     const columns = model.get("columns");
     const commands = model.get("commands");
     paintHeading(heading, columns, sorted);
-    const places = decimalPlaces(shown, columns);
+    const rooms = roomForDecimals(shown, columns);
     const numbers = new Set(shown.map((row) => row.number));
     for (const [number, line] of lines) {
       if (!numbers.has(number)) {
@@ -91,7 +91,7 @@ const render: Render<Model> = ({ model, el }) => {
     for (const [index, row] of shown.entries()) {
       const line = lines.get(row.number) ?? element("tr");
       lines.set(row.number, line);
-      paintLine(line, row, columns, places, commands.retry ?? null);
+      paintLine(line, row, columns, rooms, commands.retry ?? null);
       if (body.children[index] !== line) {
         body.insertBefore(line, body.children[index] ?? null);
       }
