@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo_widgets.cli import kept, run
 from hpo_widgets.cli.demo import DemoError, run_demo
 from hpo_widgets.search.limits import typed_positive_int
 
@@ -33,20 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = _parser().parse_args(arguments)
     try:
-        run_demo(trials=chosen.trials, out=chosen.out)
+        code: int = chosen.command(chosen)
+    except kept.UsageError as error:
+        print(f"hpo-widgets {chosen.word}: {error}", file=sys.stderr)
+        return 2
     except DemoError as error:
-        print(f"hpo-widgets demo: {error}", file=sys.stderr)
+        print(f"hpo-widgets {chosen.word}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("hpo-widgets demo: interrupted", file=sys.stderr)
+        print(f"hpo-widgets {chosen.word}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hpo-widgets", description="Hyperparameter search, watched and steered.")
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", dest="word", required=True, metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
         help="run the quickstart notebook without a browser and keep what it shows",
@@ -57,7 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
     )
+    demo.set_defaults(command=_demo)
+    run.add_parser(commands, _positive_int)
+    kept.add_parsers(commands, _positive_int)
     return parser
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    run_demo(trials=chosen.trials, out=chosen.out)
+    return 0
 
 
 def _positive_int(text: str) -> int:

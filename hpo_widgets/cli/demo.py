@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tqdm import tqdm
-
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import journals
+from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 
@@ -41,9 +38,6 @@ from hpo_widgets.widget.saved_page import STATE_MIME, widget_states
 publish_display_data({STATE_MIME: widget_states()})
 """
 _LOG_LINES = 12
-_DRAW_SECONDS = 0.1
-_LINE_SECONDS = 5.0
-"""How often progress is written where it cannot be drawn over."""
 
 
 class DemoError(Exception):
@@ -220,15 +214,7 @@ class _Follower:
         self._search: SearchViewer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
-        self._is_live = sys.stderr.isatty()
-        """Whether a line can be drawn over; in a file each state is a line of its own."""
-        self._bar: tqdm[Any] = tqdm(
-            unit=" trials",
-            desc="starting the kernel",
-            file=sys.stderr if self._is_live else io.StringIO(),
-            dynamic_ncols=self._is_live,
-        )
-        self._last_line = ""
+        self._bar = ProgressBar("starting the kernel")
 
     def __enter__(self) -> Self:
         return self
@@ -242,7 +228,7 @@ class _Follower:
         """Look for the journal of a search that began; called after each cell."""
         if self._search is not None:
             return
-        self._bar.set_description_str("running the notebook")
+        self._bar.say("running the notebook")
         new = [path for path in journals(self._folder) if path not in self._known]
         if new:
             self._search = SearchViewer(new[0])
@@ -257,34 +243,16 @@ class _Follower:
     async def follow(self) -> None:
         """Draw after every change, for ever, but not faster than anybody reads."""
         self._loop = asyncio.get_running_loop()
-        self._bar.refresh()
-        self._write_line()
         while True:
             await self._changed.wait()
             self._changed.clear()
             self._draw()
-            await asyncio.sleep(_DRAW_SECONDS if self._is_live else _LINE_SECONDS)
+            await asyncio.sleep(self._bar.pause)
 
     def _draw(self) -> None:
-        search = self._search
-        if search is None:
-            return
-        counts = search.counts
-        best = search.best_trial
-        self._bar.total = search.total_max_jobs
-        self._bar.n = sum(count for state, count in counts.items() if state.has_ended)
-        self._bar.set_description_str("searching", refresh=False)
-        loss = None if best is None else best.value
-        self._bar.set_postfix({} if loss is None else {"best loss": f"{loss:.4f}"}, refresh=False)
-        self._bar.refresh()
-        self._write_line()
-
-    def _write_line(self) -> None:
-        """Write progress as a line where it cannot be drawn over."""
-        line = str(self._bar)
-        if not self._is_live and line != self._last_line:
-            self._last_line = line
-            print(line, file=sys.stderr, flush=True)
+        if self._search is not None:
+            self._bar.say("searching")
+            self._bar.draw(self._search)
 
     def finished(self) -> SearchViewer:
         """The search after its end, all of it read."""

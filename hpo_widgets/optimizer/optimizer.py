@@ -21,7 +21,7 @@ from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
 from hpo_widgets.search.as_code import constructor_call, current_arguments
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
-from hpo_widgets.search.readable import ReadableSearch, wait_until
+from hpo_widgets.search.readable import ReadableSearch, wait_for_end, wait_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.sampling import RandomSearch
 
@@ -254,13 +254,15 @@ class HyperParameterOptimizer(ReadableSearch):
         if wait_for_reporter:
             self._wait_for_rest(deadline)
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
         """Wait for the end of the search without stopping it; interruptible.
 
         Parameters
         ----------
         timeout
             Minutes. Default: until the end, which a time limit brings in time.
+        progress
+            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
 
         Returns
         -------
@@ -273,7 +275,9 @@ class HyperParameterOptimizer(ReadableSearch):
         if self._controller.is_current:
             msg = "wait() on the search's own thread would never return; call it elsewhere"
             raise RuntimeError(msg)
-        if not self._controller.ended.wait(None if timeout is None else max(0.0, timeout)):
+        if progress and not wait_for_end(self, None if timeout is None else timeout / SECONDS_A_MINUTE, progress=True):
+            return False
+        if not self._controller.ended.wait(_left(deadline)):
             return False
         return self._wait_for_rest(deadline)
 

@@ -6,13 +6,15 @@ them is the same, and is written here once.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import experiment_details, more_parameters, to_dataframe
@@ -192,20 +194,22 @@ class ReadableSearch(ABC):
             for trial, others in zip(trials, more, strict=True)
         ]
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
         """Wait for the end of the search without stopping it; interruptible.
 
         Parameters
         ----------
         timeout
             Minutes. Default: until the end.
+        progress
+            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
 
         Returns
         -------
         bool
             True when the search has ended or was never started, False when it timed out.
         """
-        return wait_for_end(self, timeout)
+        return wait_for_end(self, timeout, progress=progress)
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """`wait` for coroutines: other cells and widgets go on meanwhile.
@@ -243,7 +247,7 @@ class ReadableSearch(ABC):
         return [more_parameters(trial) for trial in trials]
 
 
-def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None) -> bool:
+def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, *, progress: bool = False) -> bool:
     """Block until a search has ended.
 
     Parameters
@@ -252,6 +256,8 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None) 
         Any search that has ``status`` and ``subscribe``.
     timeout
         Minutes. Default: until the end.
+    progress
+        Whether a `ProgressBar` is drawn meanwhile.
 
     Returns
     -------
@@ -259,18 +265,31 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None) 
         True when it has ended or was never started, False when it timed out.
     """
     deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
-    changed = threading.Event()
-    unsubscribe = search.subscribe(changed.set)
+    ended = threading.Event()
+
+    def note_the_end() -> None:
+        if not search.status.is_alive:
+            ended.set()
+
+    unsubscribe = search.subscribe(note_the_end)
+    note_the_end()
+    bar = ProgressBar() if progress else None
+    pause = math.inf if bar is None else bar.pause
     try:
-        while search.status.is_alive:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+        while not ended.is_set():
+            left = math.inf if deadline is None else deadline - time.monotonic()
+            if left <= 0:
                 return False
-            changed.wait(left)
-            changed.clear()
+            if bar is not None:
+                bar.draw(cast("Search", search))
+            until_next = min(left, pause)
+            ended.wait(None if until_next == math.inf else until_next)
+        return True
     finally:
         unsubscribe()
-    return True
+        if bar is not None:
+            bar.draw(cast("Search", search))
+            bar.close()
 
 
 async def wait_until(

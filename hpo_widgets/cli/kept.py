@@ -1,0 +1,150 @@
+"""``hpo-widgets list``, ``show`` and ``export``: what is kept of searches, from a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.journal import DIRECTORY, JournalError
+from hpo_widgets.journal.naming import find, journals
+from hpo_widgets.viewer import SearchViewer
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.trials import Trial
+
+
+class UsageError(Exception):
+    """Something was asked for that cannot be; the sentence says what can."""
+
+
+def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
+    """Add the three commands.
+
+    Parameters
+    ----------
+    commands
+        What ``add_subparsers`` returned.
+    positive_int
+        Type of an argument that counts.
+    """
+    listing = commands.add_parser("list", help="list the searches of a folder, the newest first")
+    listing.set_defaults(command=list_searches)
+    show = commands.add_parser("show", help="show a search and its best trials")
+    show.add_argument("--top", type=positive_int, default=10, metavar="N", help="number of trials (default: 10)")
+    show.add_argument("--code", action="store_true", help="print the Python code that makes this search instead")
+    show.set_defaults(command=show_search)
+    export = commands.add_parser("export", help="write all trials of a search as CSV or JSON")
+    export.add_argument("--format", choices=("csv", "json"), help="default: as the file is called, else csv")
+    export.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: the terminal)")
+    export.set_defaults(command=export_search)
+    for parser in (show, export):
+        parser.add_argument(
+            "search", help="id of the search, the beginning of it, or its journal's path; `list` tells the ids"
+        )
+    for parser in (listing, show, export):
+        parser.add_argument(
+            "--journal", type=Path, default=Path(DIRECTORY), metavar="DIR", help="folder of journals (%(default)s)"
+        )
+
+
+def list_searches(chosen: argparse.Namespace) -> int:
+    """Print a line for each search."""
+    paths = journals(chosen.journal)
+    if not paths:
+        raise UsageError(f"the folder {chosen.journal} holds no searches; --journal names another one")
+    width = max(len(path.stem) for path in paths)
+    for path in paths:
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+        try:
+            with SearchViewer(path, whole=False) as search:
+                ended = sum(count for state, count in search.counts.items() if state.has_ended)
+                of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
+                best = search.best_trial
+                value = "" if best is None else f"best {_values(best)} at #{best.number}"
+                print(f"{path.stem:<{width}}  {at}  {search.status:<9}  {ended}{of} trials  {value}".rstrip())
+        except JournalError as error:
+            print(f"{path.stem:<{width}}  {at}  {error}")
+    return 0
+
+
+def show_search(chosen: argparse.Namespace) -> int:
+    """Print how a search stands and its best trials, or its code."""
+    with _opened(chosen) as search:
+        if chosen.code:
+            print(search.as_code())
+        else:
+            print(f"{plain(search.name)} ({search.id}), {plain(search.strategy_title)}: {search.status}")
+            print_best(search, chosen.top)
+    return 0
+
+
+def export_search(chosen: argparse.Namespace) -> int:
+    """Write all trials."""
+    kind = chosen.format or ("json" if chosen.out is not None and chosen.out.suffix == ".json" else "csv")
+    with _opened(chosen) as search:
+        frame = search.to_dataframe()
+    text = frame.to_csv() if kind == "csv" else frame.reset_index().to_json(orient="records", date_format="iso") + "\n"
+    if chosen.out is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        chosen.out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{chosen.out} cannot be written: {error.strerror}") from None
+    print(f"{len(frame)} trials written to {chosen.out}", file=sys.stderr)
+    return 0
+
+
+def print_best(search: Search | SearchViewer, most: int) -> None:
+    """Print how many trials there are, why the search ended, and its best trials as a table.
+
+    Parameters
+    ----------
+    search
+        The search.
+    most
+        How many trials.
+    """
+    counts = [f"{count} {state.label}" for state, count in search.counts.items() if count]
+    print(f"{sum(search.counts.values())} trials: {', '.join(counts) or 'none so far'}")
+    if search.stop_reason is not None:
+        print(f"ended because: {plain(str(search.stop_reason))}")
+    best = search.top(most)
+    if not best:
+        return
+    names = list(search.space.names)
+    rows = [["trial", *(plain(one) for one in [*(objective.key for objective in search.objectives), *names])]]
+    rows += [
+        [f"#{trial.number}", *_values(trial).split(), *(_short(trial.parameters.get(name, "")) for name in names)]
+        for trial in best
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+
+
+def plain(text: str) -> str:
+    """Return a text of a trial or a journal on one line: what a terminal would act on is spelt out."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _opened(chosen: argparse.Namespace) -> SearchViewer:
+    try:
+        path = Path(chosen.search)
+        return SearchViewer(path if path.is_file() else find(chosen.search, chosen.journal))
+    except JournalError as error:
+        raise UsageError(str(error)) from None
+
+
+def _values(trial: Trial) -> str:
+    return " ".join("-" if value is None else f"{value:.6g}" for value in trial.values)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))

@@ -1,0 +1,243 @@
+"""``hpo-widgets run``: search over the arguments of a script, from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets._messages import near_match
+from hpo_widgets.cli.kept import UsageError, print_best
+from hpo_widgets.optimizer import HyperParameterOptimizer
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.strategies.registry import named
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_widgets.parameters import Parameter
+
+STRATEGIES = {"tpe": "OptimizerOptuna", "random": "RandomSearch", "grid": "GridSearch", "bohb": "OptimizerBOHB"}
+"""Word on the command line to the class of the strategy."""
+
+EXAMPLES = """\
+examples:
+  hpo-widgets run train.py --param 'lr: log 1e-4 1e-1' --param 'layers: int 1 4' \\
+      --objective validation/loss:min --trials 50
+  hpo-widgets run train.py --param 'batch: int 16 128 step 16' --param 'optimizer: choice adam sgd' \\
+      --objective accuracy:max --minutes 30 --workers 4
+
+The script gets each value as an argument (--lr 0.003) and reports its objective with
+hpo_widgets.report_scalar("validation", "loss", value, iteration). Ctrl+C stops the search and its trials."""
+
+
+def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
+    """Add the command.
+
+    Parameters
+    ----------
+    commands
+        What ``add_subparsers`` returned.
+    positive_int
+        Type of an argument that counts.
+    """
+    parser = commands.add_parser(
+        "run",
+        help="search over the arguments of a script",
+        description="Run a script again and again with other arguments, in worker processes of this machine. Every "
+        "trial is kept in a journal, which `list`, `show` and `export` read.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("script", type=Path, help="the Python script")
+    parser.add_argument(
+        "--param", dest="parameters", action="append", required=True, type=parameter, metavar="'NAME: KIND ...'",
+        help="an argument of the script and its values: 'NAME: float LOW HIGH', 'NAME: log LOW HIGH', "
+        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B C'; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--objective", dest="objectives", action="append", required=True, type=objective,
+        metavar="TITLE/SERIES[:min|max]", help="what the script reports, to be made small (default) or large; repeat "
+        "it for several objectives",
+    )  # fmt: skip
+    parser.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: until it is stopped)")
+    parser.add_argument("--minutes", type=_positive, metavar="M", help="minutes after which the search ends")
+    parser.add_argument(
+        "--workers", type=positive_int, metavar="N", help="trials at the same time (default: one a core)"
+    )
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, default="tpe", help="how points are chosen (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, help="makes the choice of points repeatable")
+    parser.add_argument("--name", help="what the search is called (default: the script's name)")
+    parser.add_argument("--journal", type=Path, metavar="DIR", help="folder of journals (default: .hpo_widgets)")
+    parser.set_defaults(command=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Search, show the progress, and print what was found.
+
+    Returns
+    -------
+    int
+        0 when a trial was completed, 1 when none was or the search ended by an error, 130 after Ctrl+C.
+
+    Raises
+    ------
+    UsageError
+        When something does not fit together; nothing has run.
+    """
+    titles, series, signs = zip(*chosen.objectives, strict=True)
+    given = {"seed": chosen.seed, "name": chosen.name, "journal": chosen.journal, "total_max_jobs": chosen.trials}
+    try:
+        search = HyperParameterOptimizer(
+            chosen.script, chosen.parameters, list(titles), list(series), list(signs),
+            named(STRATEGIES[chosen.strategy]), max_number_of_concurrent_tasks=chosen.workers,
+            optimization_time_limit=chosen.minutes,
+            **{name: value for name, value in given.items() if value is not None},
+        )  # fmt: skip
+    except (TypeError, ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
+    search.start()
+    print(f"search {search.id}, kept in {search.journal_path}", file=sys.stderr)
+    is_interrupted = False
+    try:
+        search.wait(progress=True)
+    except KeyboardInterrupt:
+        is_interrupted = True
+        print("stopping (what has ended is kept) ...", file=sys.stderr)
+        search.stop()
+        search.wait()
+    print_best(search, 3)
+    if is_interrupted:
+        return 130
+    is_good = search.counts.get(TrialState.COMPLETED, 0) > 0 and search.status is not SearchStatus.FAILED
+    return 0 if is_good else 1
+
+
+def parameter(words: str) -> Parameter:
+    """Return the parameter that ``'NAME: KIND ...'`` describes.
+
+    Parameters
+    ----------
+    words
+        ``'lr: log 1e-4 1e-1'``, ``'layers: int 1 4'``, ``'dropout: float 0 0.5 step 0.1'``, ``'kind: choice a b'``.
+
+    Returns
+    -------
+    Parameter
+        A range or choices.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        For words that describe none, with what would.
+    """
+    name, colon, rest = words.partition(":")
+    kind, *values = rest.split() or [""]
+    name = name.strip()
+    if not colon or not name:
+        raise argparse.ArgumentTypeError(f"{words!r} has no name: write 'NAME: KIND ...', such as 'lr: log 1e-4 1e-1'")
+    if kind not in {"float", "int", "log", "choice"}:
+        raise argparse.ArgumentTypeError(
+            f"{kind!r} of {name!r} is no kind of parameter. {near_match(kind, ['float', 'log', 'int', 'choice'])}"
+        )
+    try:
+        return _choices(name, values) if kind == "choice" else _range(name, kind, values)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{name!r}: {error}") from None
+
+
+def _choices(name: str, values: list[str]) -> Parameter:
+    if not values:
+        raise ValueError("give the choices after 'choice'")
+    return DiscreteParameterRange(name, [_literal(value) for value in values])
+
+
+def _range(name: str, kind: str, values: list[str]) -> Parameter:
+    has_step = len(values) == 4 and values[2] == "step" and kind != "log"
+    if len(values) != 2 and not has_step:
+        steps = "" if kind == "log" else " [step S]"
+        raise ValueError(f"write '{kind} LOW HIGH{steps}', got {' '.join([kind, *values])!r}")
+    low, high = _number(values[0]), _number(values[1])
+    if kind == "log":
+        if not 0 < low < high:
+            raise ValueError(f"a logarithmic range lies above 0 and rises, got {low:g} to {high:g}")
+        return LogUniformParameterRange(name, math.log10(low), math.log10(high))
+    step = values[3] if has_step else None
+    if kind == "int":
+        whole_step = 1 if step is None else _whole(step)
+        return UniformIntegerParameterRange(name, _whole(values[0]), _whole(values[1]), step_size=whole_step)
+    return UniformParameterRange(name, low, high, step_size=None if step is None else _number(step))
+
+
+def objective(words: str) -> tuple[str, str, str]:
+    """Return title, series and sign of ``TITLE/SERIES[:min|max]``.
+
+    Parameters
+    ----------
+    words
+        ``"validation/loss:min"``; without a slash title and series are the same, without a sign it is min.
+
+    Returns
+    -------
+    tuple of str
+        Title, series, sign.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        For another sign or no name.
+    """
+    key, colon, sign = words.rpartition(":")
+    if not colon:
+        key, sign = words, "min"
+    if sign not in {"min", "max"} or not key:
+        raise argparse.ArgumentTypeError(
+            f"{words!r} is no objective: write TITLE/SERIES:min or TITLE/SERIES:max, such as validation/loss:min"
+        )
+    title, slash, series = key.rpartition("/")
+    return (title, series, sign) if slash else (key, key, sign)
+
+
+def _literal(text: str) -> object:
+    """Return a number or a truth value where the text is one, else the text."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, int | float | str) else text
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def _whole(text: str) -> int:
+    number = _number(text)
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(number)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = _number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value

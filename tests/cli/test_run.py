@@ -1,0 +1,204 @@
+"""`hpo-widgets run`, `list`, `show` and `export`: words become a search, and what is kept of it is read again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
+from hpo_widgets.cli import main
+from hpo_widgets.cli.run import objective, parameter
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+)
+from hpo_widgets.viewer import SearchViewer
+from tests.runs import identity
+
+PACKAGE = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import argparse, time
+from hpo_widgets import report_scalar
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--layers", type=int, default=2)
+arguments = parser.parse_args()
+report_scalar("validation", "loss", abs(arguments.lr - 0.01) + arguments.layers, 0)
+{rest}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ("lr: log 1e-4 1e-1", LogUniformParameterRange("lr", -4, -1)),
+        ("layers: int 1 4", UniformIntegerParameterRange("layers", 1, 4)),
+        ("batch: int 16 128 step 16", UniformIntegerParameterRange("batch", 16, 128, step_size=16)),
+        ("Args/dropout: float 0 0.5 step 0.1", UniformParameterRange("Args/dropout", 0, 0.5, step_size=0.1)),
+        ("kind: choice adam 2 0.5 True", DiscreteParameterRange("kind", ["adam", 2, 0.5, True])),
+    ],
+)
+def test_words_describe_a_parameter(words, made):
+    assert parameter(words) == made
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("lr log 1 2", "has no name"),
+        ("lr: logg 1 2", "Did you mean 'log'"),
+        ("lr:", "no kind of parameter"),
+        ("lr: float 1", r"write 'float LOW HIGH \[step S\]'"),
+        ("lr: log 1 2 step 3", "write 'log LOW HIGH'"),
+        ("lr: log 0 1", "lies above 0"),
+        ("lr: float 1 x", "'x' is no number"),
+        ("lr: int 1.5 2", "'1.5' is no whole number"),
+        ("lr: float 2 1", "lr"),
+        ("kind: choice", "give the choices"),
+    ],
+)
+def test_words_that_describe_none_are_answered_with_what_would(words, said):
+    with pytest.raises(argparse.ArgumentTypeError, match=said):
+        parameter(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ("validation/loss", ("validation", "loss", "min")),
+        ("validation/accuracy:max", ("validation", "accuracy", "max")),
+        ("a/b/c:min", ("a/b", "c", "min")),
+        ("accuracy:max", ("accuracy", "accuracy", "max")),
+    ],
+)
+def test_an_objective_is_title_series_and_sign(words, made):
+    assert objective(words) == made
+
+
+@pytest.mark.parametrize("words", ["loss:minimum", ":min", ""])
+def test_what_is_no_objective_is_answered_with_one(words):
+    with pytest.raises(argparse.ArgumentTypeError, match="validation/loss:min"):
+        objective(words)
+
+
+def command(folder, *words, rest=""):
+    """Start `hpo-widgets run` for the script."""
+    (folder / "train.py").write_text(SCRIPT.format(rest=rest), encoding="utf-8")
+    path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "hpo_widgets", "run", "train.py", "--param", "lr: log 1e-4 1e-1",
+         "--objective", "validation/loss", *words],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_script_is_searched_and_the_best_trials_are_printed(tmp_path):
+    running = command(tmp_path, "--trials", "3", "--seed", "1", "--strategy", "random")
+    stdout, stderr = running.communicate(timeout=120)
+    assert running.returncode == 0, stderr
+    assert "3 trials: 3 completed" in stdout
+    assert re.search(r"^trial +validation/loss +lr\n#\d +2\.\d+ +\S+$", stdout, re.MULTILINE), stdout
+    assert "3/3" in stderr
+    (journal,) = (tmp_path / ".hpo_widgets").glob("train-*.sqlite")
+    with SearchViewer(journal) as search:
+        assert search.status == "completed"
+
+
+def test_ctrl_c_stops_the_search_and_its_trials_and_keeps_what_has_ended(tmp_path):
+    running = command(tmp_path, "--workers", "1", rest="time.sleep(60 if arguments.lr < 1 else 0)")
+    line = running.stderr.readline()
+    journal = Path(tmp_path, re.search(r"kept in (.*)", line).group(1))
+    with closing(SearchViewer(journal)) as search:
+        while not search.snapshot().state.tolist():
+            search.refresh()
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130, stderr
+    assert "stopping" in stderr
+    assert "1 aborted" in stdout
+    with SearchViewer(journal) as search:
+        assert search.status == "stopped"
+
+
+def test_no_completed_trial_is_exit_code_1(tmp_path):
+    running = command(tmp_path, "--trials", "1", rest="raise SystemExit(3)")
+    stdout, _ = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert "1 failed" in stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--param", "lrr: log 1e-4 1e-1"], "Did you mean 'lr'"),
+        (["--param", "lr: log 1e-4 1e-1", "--minutes", "0"], "not above 0"),
+        (["--param", "lr: log 1e-4 1e-1", "--trials", "0"], "trials"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_runs(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    try:
+        code = main(["run", "train.py", "--objective", "validation/loss", *words])
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+    assert not Path(".hpo_widgets").exists()
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A finished search of three trials, whose name would clear a terminal."""
+    search = HyperParameterOptimizer(
+        identity, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=3, seed=1,
+        name="train \x1b[2J", journal=tmp_path,
+    )  # fmt: skip
+    search.start()
+    assert search.wait()
+    return search
+
+
+def test_the_searches_of_a_folder_are_listed(kept, tmp_path, capsys):
+    assert main(["list", "--journal", str(tmp_path)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(kept.id)
+    assert "completed" in line
+    assert f"3 of 3 trials  best {kept.best_trial.value:.6g} at #{kept.best_trial.number}" in line
+
+
+def test_a_search_is_shown_by_the_beginning_of_its_id(kept, tmp_path, capsys):
+    assert main(["show", "train", "--journal", str(tmp_path), "--top", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "3 trials: 3 completed" in out
+    assert len(re.findall(r"^#\d", out, re.MULTILINE)) == 2
+    assert main(["show", str(kept.journal_path), "--code"]) == 0
+    assert "HyperParameterOptimizer(" in capsys.readouterr().out
+
+
+def test_all_trials_are_exported(kept, tmp_path, capsys):
+    assert main(["export", kept.id, "--journal", str(tmp_path)]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.startswith("number,state,objective/objective,x")
+    assert len(rows) == 3
+    out = tmp_path / "trials.json"
+    assert main(["export", kept.id, "--journal", str(tmp_path), "--out", str(out)]) == 0
+    assert [row["number"] for row in json.loads(out.read_text())] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"]])
+def test_without_such_a_search_it_is_said(tmp_path, capsys, words):
+    assert main([*words, "--journal", str(tmp_path / "nothing")]) == 2
+    assert "nothing" in capsys.readouterr().err

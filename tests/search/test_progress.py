@@ -1,0 +1,61 @@
+"""The progress bar: what it draws in a terminal and in a file, and that `wait` draws it."""
+
+from __future__ import annotations
+
+import io
+
+from hpo_widgets.search.progress import ProgressBar
+from hpo_widgets.testing import ScriptedSearch
+from tests.runs import identity
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_file_each_state_is_a_line():
+    search, file = ScriptedSearch(jobs=4), io.StringIO()
+    with ProgressBar(file=file) as bar:
+        for value in (0.5, 0.25):
+            search.add_trial(value)
+            bar.draw(search)
+            bar.draw(search)
+    assert "\r" not in file.getvalue()
+    first, *lines = file.getvalue().splitlines()
+    assert first.startswith("searching")
+    assert list(dict.fromkeys(line.split("best ")[1].rstrip("]") for line in lines)) == ["0.5 at #0", "0.25 at #1"]
+    assert "2/4" in lines[-1]
+
+
+def test_in_a_terminal_the_line_is_drawn_over():
+    search, file = ScriptedSearch(jobs=4), Terminal()
+    with ProgressBar(file=file) as bar:
+        search.add_trial(0.5)
+        bar.draw(search)
+    assert "\r" in file.getvalue()
+    assert "1/4" in file.getvalue()
+
+
+def test_all_values_of_the_best_trial_are_told():
+    search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
+    search.add_trial([0.5, 2.0])
+    file = io.StringIO()
+    with ProgressBar(file=file) as bar:
+        bar.draw(search)
+    assert "best 0.5 2 at #0" in file.getvalue()
+
+
+def test_wait_draws_the_bar_until_the_end(search, capsys):
+    made = search(identity, total_max_jobs=3)
+    made.start()
+    assert made.wait(progress=True)
+    assert "3/3" in capsys.readouterr().err
+
+
+def test_wait_with_a_bar_times_out_too(two_running, gate, capsys):
+    made = two_running(total_max_jobs=2)
+    assert not made.wait(0.001, progress=True)
+    assert "0/2" in capsys.readouterr().err
+    gate.open()
+    assert made.wait()
