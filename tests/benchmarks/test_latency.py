@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import statistics
 import subprocess
@@ -54,8 +55,24 @@ def has_children(a: float, **_others: float) -> float:
     return a
 
 
-@pytest.mark.parametrize("function", [sleeps, computes, holds_the_interpreter, ignores_signals, has_children])
-def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
+_HOLD_LOCKED = (
+    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
+    "print(flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.parametrize(
+    ("function", "is_locked"),
+    [
+        (sleeps, False),
+        (computes, False),
+        (holds_the_interpreter, False),
+        (ignores_signals, False),
+        (has_children, False),
+        (sleeps, True),
+    ],
+)
+def test_stop(function: Any, is_locked: bool, tmp_path: Path, record: Any) -> None:
     """From the call of stop until it returns with every process of the search gone."""
     import threading
 
@@ -66,12 +83,21 @@ def test_stop(function: Any, tmp_path: Path, record: Any) -> None:
     optimizer.start()
     assert both.wait(30)
     time.sleep(1.0)  # they are in the middle of what they do
-    began = time.perf_counter()
-    optimizer.stop()
-    seconds = time.perf_counter() - began
-    left = set(psutil.Process().children(recursive=True)) - others
+    with contextlib.ExitStack() as held:
+        if is_locked:
+            command = [sys.executable, "-c", _HOLD_LOCKED, str(optimizer.journal_path)]
+            holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            held.callback(holder.communicate)
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            others.add(psutil.Process(holder.pid))
+        began = time.perf_counter()
+        optimizer.stop()
+        seconds = time.perf_counter() - began
+        left = set(psutil.Process().children(recursive=True)) - others
+    assert optimizer.wait(1)
     record(
-        f"stop → all workers gone, trial {function.__name__}",
+        f"stop → all workers gone, trial {function.__name__}{', journal locked' if is_locked else ''}",
         f"{seconds * 1e3:.0f} ms, {len(left)} processes left",
         bar="≤ 250 ms, 0 left",
         peers="Optuna waits for the trial",
