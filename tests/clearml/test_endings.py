@@ -277,9 +277,11 @@ def test_a_trial_that_is_pruned_has_its_task_stopped(task_search, worker):
     assert worker.status(trial.id) == "stopped"
 
 
-def test_a_trial_that_reports_its_objective_up_to_the_last_iteration_completes(task_search, worker, until):
+@pytest.mark.parametrize("values", [(1, 1, 1), (3, 2, 1)], ids=["all are equal", "the last is the least"])
+def test_a_trial_that_reports_its_objective_up_to_the_last_iteration_completes(task_search, worker, until, values):
     def report(worker, task, x):
-        send_events(worker.session, task, *(("validation", "loss", x, at) for at in range(3)), ("gpu", "load", 1.0, 9))
+        reports = (("validation", "loss", value, at) for at, value in enumerate(values))
+        send_events(worker.session, task, *reports, ("gpu", "load", 1.0, 9))
 
     worker.work = report
     worker.gate.clear()
