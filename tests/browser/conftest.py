@@ -14,6 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
 import hpo_widgets
@@ -133,18 +134,44 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 _HAS_FAILED = pytest.StashKey[bool]()
 
 
+class Pages:
+    """Pages of JupyterLab, lent to one test or module after another: loading one takes longer than most tests."""
+
+    def __init__(self, lab: Lab, browser: Browser, opened: contextlib.ExitStack) -> None:
+        self._lab = lab
+        self._browser = browser
+        self._opened = opened
+        self._free: list[Notebook] = []
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[Notebook]:
+        """Give a page in which nothing of an earlier test runs."""
+        page = self._free.pop() if self._free else self._opened.enter_context(open_page(self._lab, self._browser))
+        yield page
+        with contextlib.suppress(PlaywrightError):  # a page that was left or has crashed is not used again
+            page.leave()
+            self._free.append(page)
+
+
+@pytest.fixture(scope="package")
+def pages(lab: Lab, browser: Browser) -> Iterator[Pages]:
+    """Give the pages that tests use one after another."""
+    with contextlib.ExitStack() as opened:
+        yield Pages(lab, browser, opened)
+
+
 @pytest.fixture
-def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    """Give a page of JupyterLab of the test's own."""
-    with open_page(lab, browser) as opened:
-        yield opened
+def notebook(pages: Pages) -> Iterator[Notebook]:
+    """Give a page of JupyterLab in which the test opens a notebook of its own."""
+    with pages.lend() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
-def shared_notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    """Give one page of JupyterLab to all tests of a module: opening one takes longer than most tests."""
-    with open_page(lab, browser) as opened:
-        yield opened
+def shared_notebook(pages: Pages) -> Iterator[Notebook]:
+    """Give one page of JupyterLab, with one notebook and kernel, to all tests of a module."""
+    with pages.lend() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,11 @@ class Notebook:
 
     def open_file(self, name: str) -> None:
         """Open a notebook that is in the server's folder."""
-        self.page.goto(f"{self.lab.base}/lab/tree/{name}?reset")
+        if self.page.url.startswith(f"{self.lab.base}/lab"):
+            self.page.evaluate(OPEN_INSTEAD, name)
+            self.console_errors.clear()  # a kernel that is shut down leaves requests without an answer
+        else:
+            self.page.goto(f"{self.lab.base}/lab/tree/{name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.evaluate(
             """async () => {
@@ -82,6 +86,13 @@ class Notebook:
               await app.shell.currentWidget.sessionContext.ready;
             }"""
         )
+
+    def leave(self) -> None:
+        """Shut the kernel down and make the page look as a new one does; the next test opens another notebook in it."""
+        self.command("kernelmenu:shutdown")
+        self.page.mouse.up()
+        self.page.set_viewport_size(VIEWPORT)
+        self.use_theme(dark=False)
 
     def save(self) -> str:
         """Save the notebook; its name in the server's folder."""
@@ -169,6 +180,19 @@ class Notebook:
         return [error for error in self.console_errors if not any(word in error for word in HARMLESS)]
 
 
+VIEWPORT = {"width": 1400, "height": 1000}
+# Opened before the others are closed: an empty JupyterLab would show its launcher.
+OPEN_INSTEAD = """
+async name => {
+  const { commands, shell } = window.jupyterapp;
+  const others = [...shell.widgets('main')];
+  await commands.execute('docmanager:open', { path: name });
+  for (const widget of others) {
+    await widget.sessionContext?.shutdown().catch(() => undefined);
+    widget.dispose();
+  }
+}
+"""
 # A figure is laid out some time after its size has changed; a panel that never rests is shown as it is.
 WHEN_AT_REST = """
 async node => {
@@ -183,7 +207,7 @@ async node => {
 @contextlib.contextmanager
 def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(60_000)
     page = context.new_page()
     opened = Notebook(page, lab)

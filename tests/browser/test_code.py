@@ -68,8 +68,10 @@ def test_the_code_follows_what_a_hand_changes(notebook, panel):
 
 
 @pytest.mark.slow
-def test_where_a_page_may_not_copy_the_code_is_selected(notebook, panel):
+def test_where_a_page_may_not_copy_the_code_is_selected(notebook, panel, request):
     notebook.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
+    # The next test may get this page.
+    request.addfinalizer(lambda: notebook.page.evaluate("() => { delete navigator.clipboard.writeText; }"))
     button(panel, "Code").click()
     box = panel.get_by_role("region", name="The search as Python")
     expect(box).to_contain_text("base_task_id=train,")

@@ -61,7 +61,8 @@ def door(lab):
         path.unlink()
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.open(TRAIN, SEARCH)
     notebook.use_theme(dark=dark)

@@ -47,6 +47,7 @@ def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_second_press_or_the_cross_gives_the_wait_up(opened, panel):
     button(panel, "Start").click()
     wait, line = button(panel, "Wait"), panel.locator(".hpo-wait")
@@ -84,6 +85,7 @@ def test_a_time_out_is_typed_in_ticks_and_ends_the_wait(opened, panel):
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
 
 
+@pytest.mark.slow
 def test_waiting_from_code_presses_the_button(opened, panel):
     opened.kernel("search.command('start')")
     opened.kernel("setattr(widget, 'waiting', True)")
@@ -98,7 +100,13 @@ def test_waiting_from_code_presses_the_button(opened, panel):
     ("shown", "field", "good", "command"),
     [
         ("workers: 2 workers", "workers", "5", ["set_max_number_of_concurrent_tasks", 5]),
-        ("trials in all: 0 of 200 done", "trials in all", "300", ["set_total_max_jobs", 300]),
+        pytest.param(
+            "trials in all: 0 of 200 done",
+            "trials in all",
+            "300",
+            ["set_total_max_jobs", 300],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["workers", "trials"],
 )
@@ -121,6 +129,7 @@ def test_a_number_can_be_typed_over(opened, panel, shown, field, good, command):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_escape_leaves_a_number_as_it_is_and_leaving_the_field_takes_it(opened, panel):
     shown = panel.get_by_role("button", name="workers: 2 workers")
     shown.click()
@@ -156,7 +165,8 @@ def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     expect(panel.get_by_role("button", name="trials in all: 200 of 300 done")).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):
     opened.use_theme(dark=dark)
     request.addfinalizer(lambda: opened.use_theme(dark=False))

@@ -68,6 +68,7 @@ def test_keys_move_a_handle_and_follow_up_as_one_command(opened, panel):
     expect(upper).to_have_attribute("aria-valuenow", "6")
 
 
+@pytest.mark.slow
 def test_page_keys_take_large_steps_on_a_logarithmic_track(opened, panel):
     lower = panel.get_by_role("slider", name="lr, lower end")
     lower.focus()
@@ -77,6 +78,7 @@ def test_page_keys_take_large_steps_on_a_logarithmic_track(opened, panel):
     assert ranges["lr"][0] == pytest.approx(10**-3.7, rel=0.02)
 
 
+@pytest.mark.slow
 def test_bounds_can_be_typed(opened, panel):
     field = panel.get_by_role("textbox", name="lr, lower bound")
     field.fill("1e-3")
@@ -169,6 +171,7 @@ def test_every_control_has_a_name_and_can_be_reached_by_tab(opened, panel):
     expect(bars.first).to_have_attribute("aria-valuetext", "0 of 200 done")
 
 
+@pytest.mark.slow
 def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
     cells = opened.page.locator(".jp-Notebook .jp-Cell")
     count = cells.count()
@@ -195,6 +198,7 @@ def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
     expect(unsaved).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, panel):
     announced = panel.locator("[aria-live=polite]")
     opened.kernel("search.add_trial(0.5)")
@@ -205,6 +209,7 @@ def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, pan
     expect(announced).to_have_text("new best 0.2 at #3", timeout=20_000)
 
 
+@pytest.mark.slow
 def test_the_time_to_the_next_look_at_a_server_is_counted_down(opened, panel):
     counts = panel.locator(".hpo-facts-row")
     expect(counts).not_to_contain_text("poll")
@@ -217,6 +222,7 @@ def test_the_time_to_the_next_look_at_a_server_is_counted_down(opened, panel):
     expect(counts).not_to_contain_text("poll")
 
 
+@pytest.mark.slow
 def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
     plot = panel.locator(".hpo-plot-host")
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
@@ -229,6 +235,7 @@ def test_trials_are_drawn_failed_ones_on_their_lane(opened, panel):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_trial_under_the_pointer_is_named(opened, panel):
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     dots = panel.locator(".hpo-plot-host .dot")
@@ -286,6 +293,7 @@ BESIDE = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
     opened.kernel("search.command('start')")
     opened.kernel("globals().update(first=search)")

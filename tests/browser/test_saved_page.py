@@ -68,6 +68,7 @@ def test_the_whole_panel_is_shown_and_a_name_stays_text(tmp_path, open_saved, pa
     assert shown.complaints == []
 
 
+@pytest.mark.slow
 def test_a_page_tells_of_no_lost_kernel_and_hides_nothing(tmp_path, open_saved, panel):
     shown = open_saved(save_html(panel, tmp_path / "page.html").path)
 

@@ -82,6 +82,7 @@ def _served(lab):
     (lab.root / "served.py").write_text(SERVER)
 
 
+@pytest.mark.slow
 def test_a_controller_is_started_steered_and_stopped_while_the_sdks_stop_blocks(notebook):
     notebook.open("from served import *", RANDOM)
     notebook.run_all()

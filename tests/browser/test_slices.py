@@ -23,6 +23,7 @@ widget
 """
 
 
+@pytest.mark.slow
 def test_slices_are_looked_at_clicked_and_followed(notebook):
     notebook.open(PANEL)
     notebook.run_all()

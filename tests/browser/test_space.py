@@ -114,6 +114,7 @@ def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened
     )
 
 
+@pytest.mark.slow
 def test_a_saved_page_shows_what_was_tried_with_its_controls_off(opened, panel, open_saved, tmp_path):
     opened.kernel("search.add_trials([0.5] * 12)")
     add(opened, 0.1, 0.09)
@@ -166,10 +167,16 @@ NO_BOUNDS = [
     ("layers, upper bound", "3.5", "whole number"),
     ("layers, lower bound", "7", "must be below"),
 ]
+ONE_OF_EACH_PROBLEM = list({bounds[2]: bounds for bounds in NO_BOUNDS}.values())
 
 
-def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel):
-    for field, typed, problem in NO_BOUNDS:
+@pytest.mark.parametrize(
+    "nonsense",
+    [ONE_OF_EACH_PROBLEM, pytest.param(NO_BOUNDS, marks=pytest.mark.slow)],
+    ids=["one of each problem", "all"],
+)
+def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel, nonsense):
+    for field, typed, problem in nonsense:
         box = panel.get_by_role("textbox", name=field)
         before = box.input_value()
         box.fill(typed)

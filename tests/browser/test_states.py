@@ -118,7 +118,7 @@ def show(opened):
     return shown
 
 
-FAST = ("running", "all-failed", "odd-names")
+FAST = ("running", "odd-names")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,8 @@ def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     assert opened.complaints() == []
 
 
-@pytest.mark.parametrize("width", [340, pytest.param(520, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [340, 520])
 def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
     panel = show("fill()")
     panel.evaluate("(panel, width) => { panel.style.width = `${width}px`; dispatchEvent(new Event('resize')); }", width)

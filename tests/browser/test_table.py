@@ -118,6 +118,7 @@ def test_headings_sort_up_down_and_back(table):
     expect(names(table)).to_have_text([*ranked[-2::-1], ranked[-1]])
 
 
+@pytest.mark.slow
 def test_the_number_of_rows_can_be_typed(opened, table):
     field = opened.panel().get_by_role("spinbutton", name="top")
     field.fill("3")
@@ -136,7 +137,8 @@ def test_retry_is_one_press(opened, table):
     assert opened.kernel("list(widget.selected)") == []
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_both_themes(opened, table, dark, request):
     opened.use_theme(dark=dark)
     request.addfinalizer(lambda: opened.use_theme(dark=False))
@@ -148,6 +150,7 @@ def test_both_themes(opened, table, dark, request):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_saved_page_shows_table_and_details_with_their_commands_off(opened, table, open_saved, tmp_path):
     table.locator("tbody tr").last.click()
     opened.wait_kernel("widget.selected == [57]")

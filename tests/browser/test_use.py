@@ -80,6 +80,7 @@ def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened,
     assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)
 
 
+@pytest.mark.slow
 def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
     table = busy.locator(".hpo-table-host")
     before = table.bounding_box()["y"] - busy.bounding_box()["y"]
@@ -114,6 +115,7 @@ def test_a_typed_bound_beyond_what_was_declared_is_said_and_can_be_taken_back(op
     assert wait_for_commands(opened, 2)[-1] == ["set_ranges", {"dropout": [0.0, 0.5]}]
 
 
+@pytest.mark.slow
 def test_that_one_choice_stays_is_said_until_something_changes(opened, panel):
     activation = panel.get_by_role("group", name="activation")
     opened.kernel("search.set_ranges({'activation': ['relu']})")
@@ -135,11 +137,13 @@ def test_a_repeated_notice_is_one_line_to_dismiss(opened, panel):
     expect(notice).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_running_trials_are_drawn_with_their_values_before_the_first_has_ended(opened, panel):
     opened.kernel("search.add_trial(0.4, state=TrialState.RUNNING)")
     expect(panel.locator(".hpo-plot-host .bqplot path.dot:visible")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_small_numbers_are_decimals_to_a_screen_reader(opened, panel):
     opened.kernel("search.set_ranges({'lr': (1e-4, 1e-2)})")
     opened.wait_kernel("widget.ranges['lr'] == (1e-4, 1e-2)")
