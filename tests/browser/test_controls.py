@@ -62,6 +62,7 @@ def test_a_second_press_or_the_cross_gives_the_wait_up(opened, panel):
     assert commands(opened) == [["start"]]
 
 
+@pytest.mark.slow
 def test_a_time_out_is_typed_in_ticks_and_ends_the_wait(opened, panel):
     button(panel, "Start").click()
     button(panel, "Wait").click()
@@ -145,6 +146,7 @@ def test_escape_leaves_a_number_as_it_is_and_leaving_the_field_takes_it(opened, 
     assert wait_for_commands(opened) == [["set_max_number_of_concurrent_tasks", 7]]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_changed_says_why(opened, panel):
     opened.kernel("search.refuse('set_max_number_of_concurrent_tasks', 'this is a view of a journal')")
     shown = panel.get_by_role("button", name="workers: 2 workers")

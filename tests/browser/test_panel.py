@@ -1,4 +1,4 @@
-"""The panel under a person's hand: mouse, keyboard, a busy kernel, both themes, a narrow page."""
+"""The panel under a person's hand: mouse, keyboard, both themes, a narrow page."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def test_choices_are_checkboxes_of_which_one_stays(opened, panel):
     expect(group.get_by_role("alert")).to_have_text("At least one choice stays.")
 
 
+@pytest.mark.slow
 def test_undo_redo_and_reset(opened, panel):
     undo = panel.get_by_role("button", name="Undo the last change of ranges")
     expect(undo).to_have_attribute("aria-disabled", "true")
@@ -129,33 +130,6 @@ def test_buttons_steer_and_say_why_not(opened, panel):
     expect(pill).to_have_text("■stopped")
     expect(panel.get_by_text("Stopped by a person.")).to_be_visible()
     assert [name for (name,) in commands(opened)] == ["start", "pause", "resume", "stop"]
-
-
-def test_stop_and_a_drag_act_while_a_cell_runs(notebook):
-    busy = """
-import time
-busy_until = time.monotonic() + 60
-while time.monotonic() < busy_until and ("stop",) not in search.commands:
-    time.sleep(0.05)
-acted = [command[0] for command in search.commands], time.monotonic() < busy_until
-"""
-    notebook.open(
-        PANEL.replace(
-            "\nwidget\n", "\nsearch.command('start')\nsearch.add_trials([0.5, 0.4])\nsearch.commands.clear()\nwidget\n"
-        ),
-        busy,
-    )
-    notebook.start_all()
-    panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
-    field = panel.get_by_role("textbox", name="dropout, lower bound")
-    field.fill("0.2")
-    field.press("Enter")
-    # What the search makes of it is shown while the cell still runs.
-    expect(panel.locator(".hpo-plot-host text", has_text="space 2: dropout 0.2")).to_be_visible()
-    panel.get_by_role("button", name="Stop").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
-    assert notebook.kernel("acted") == [["set_ranges", "stop"], True]
 
 
 def test_every_control_has_a_name_and_can_be_reached_by_tab(opened, panel):
@@ -247,20 +221,6 @@ def test_a_trial_under_the_pointer_is_named(opened, panel):
     expect(tip).to_contain_text("0.5")
     expect(tip).to_contain_text("validation / loss")
     opened.screenshot("panel-tooltip")
-
-
-def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
-    notebook.load_again()
-    panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
-    button(panel, "Start").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running")
-    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
-    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
-    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
 
 
 @pytest.mark.slow

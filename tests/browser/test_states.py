@@ -118,11 +118,8 @@ def show(opened):
     return shown
 
 
-FAST = ("running", "odd-names")
-
-
 @pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in STATES]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name != "running" else ()) for name in STATES]
 )
 def test_each_state_is_drawn_whole_in_both_themes(opened, show, name):
     state = STATES[name]

@@ -131,6 +131,7 @@ def test_the_number_of_rows_can_be_typed(opened, table):
     assert opened.kernel("widget.top_k") == 3
 
 
+@pytest.mark.slow
 def test_retry_is_one_press(opened, table):
     table.get_by_role("button", name="Retry trial 57").click()
     opened.wait_kernel("('retry', 57) in search.commands")

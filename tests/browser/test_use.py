@@ -69,6 +69,7 @@ def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_select
     expect(busy.locator(".hpo-details")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened, busy):
     table = busy.locator(".hpo-table-host")
     before = table.bounding_box()["y"] - busy.bounding_box()["y"]
@@ -103,6 +104,7 @@ def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(ope
     assert wait_for_commands(opened, 3)[-1] == ["redo"]
 
 
+@pytest.mark.slow
 def test_a_typed_bound_beyond_what_was_declared_is_said_and_can_be_taken_back(opened, panel):
     dropout = panel.get_by_role("group", name="dropout")
     field = dropout.get_by_label("dropout, upper bound")
@@ -128,6 +130,7 @@ def test_that_one_choice_stays_is_said_until_something_changes(opened, panel):
     assert commands(opened)[-1] == ["undo"]
 
 
+@pytest.mark.slow
 def test_a_repeated_notice_is_one_line_to_dismiss(opened, panel):
     opened.kernel("[search.notify('callback', 'the callback raised KeyError') for _ in range(12)] and None")
     notice = panel.locator(".hpo-notices li")

@@ -1,0 +1,150 @@
+"""The panel and its kernel: a kernel that is busy, a page that is loaded again, a real search that is steered.
+
+These open notebooks of their own one after another in one page, which a module that shares a notebook keeps to itself.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button, drag, middle
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5, limits={"dropout": (0.0, 0.8)})
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+def test_stop_and_a_drag_act_while_a_cell_runs(notebook):
+    busy = """
+import time
+busy_until = time.monotonic() + 60
+while time.monotonic() < busy_until and ("stop",) not in search.commands:
+    time.sleep(0.05)
+acted = [command[0] for command in search.commands], time.monotonic() < busy_until
+"""
+    notebook.open(
+        PANEL.replace(
+            "\nwidget\n", "\nsearch.command('start')\nsearch.add_trials([0.5, 0.4])\nsearch.commands.clear()\nwidget\n"
+        ),
+        busy,
+    )
+    notebook.start_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    field = panel.get_by_role("textbox", name="dropout, lower bound")
+    field.fill("0.2")
+    field.press("Enter")
+    # What the search makes of it is shown while the cell still runs.
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: dropout 0.2")).to_be_visible()
+    panel.get_by_role("button", name="Stop").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    assert notebook.kernel("acted") == [["set_ranges", "stop"], True]
+
+
+def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    notebook.load_again()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
+    button(panel, "Start").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
+    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
+
+
+SEARCH = """
+import time
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, RandomSearch
+from hpo_widgets import UniformParameterRange
+
+def train(lr, dropout):
+    time.sleep(0.02)
+    return lr + dropout
+
+optimizer = HyperParameterOptimizer(
+    base_task_id=train,
+    hyper_parameters=[LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
+    optimizer_class=RandomSearch, max_number_of_concurrent_tasks=2, seed=1,
+)
+optimizer.start()
+OptimizerWidget(optimizer)
+"""
+NUM_TRIALS = "len(optimizer.snapshot())"
+
+
+@pytest.fixture
+def running(notebook):
+    """A search of a function that runs in worker processes, with its panel."""
+    notebook.open(SEARCH)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    notebook.wait_kernel(f"{NUM_TRIALS} > 30")
+    yield notebook
+    notebook.kernel("optimizer.stop() and None")
+
+
+def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(running):
+    mouse = running.page.mouse
+    panel = running.panel()
+    lower = panel.get_by_role("slider", name="lr, lower end")
+    lower.scroll_into_view_if_needed()
+    x, y = middle(lower)
+    mouse.move(x, y)
+    mouse.down()
+    for step in range(1, 11):
+        mouse.move(x + 9 * step, y)
+        # Trials go on under the hand.
+        running.wait_kernel(f"{NUM_TRIALS} > {30 + 2 * step}")
+    # Nothing is steered before it lets go.
+    assert running.kernel("len(optimizer.epochs)") == 1
+    mouse.up()
+    running.wait_kernel("len(optimizer.epochs) > 1")
+    first = running.kernel("optimizer.epochs[1].first_number")
+    running.wait_kernel(f"{NUM_TRIALS} > {first} + 40")
+    epochs, (low, high), drawn = running.kernel(
+        "[len(optimizer.epochs), list(optimizer.space.ranges['lr']),"
+        " [(int(n), float(lr), int(e)) for s in [optimizer.snapshot()]"
+        "  for n, lr, e in zip(s.numbers, s.parameters['lr'], s.epoch)]]"
+    )
+    assert epochs == 2
+    assert 3e-4 < low < high == pytest.approx(0.1)
+    expect(lower).to_have_attribute("aria-valuenow", str(low))
+    steered = [lr for number, lr, _ in drawn if number >= first]
+    assert len(steered) > 40
+    assert all(low <= lr <= high for lr in steered)
+    assert {epoch for number, _, epoch in drawn if number >= first} == {1}
+    # It made a difference: before, some were drawn below.
+    assert any(lr < low for number, lr, _ in drawn if number < first)
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: lr")).to_be_visible()
+    expect(panel.get_by_role("group", name="lr").locator(".hpo-rug path").first).to_be_attached()
+    running.screenshot("space-steered", panel)
+    assert running.complaints() == []
+
+
+@pytest.mark.slow
+def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_on(running):
+    name = running.save()
+    drag(running.panel().get_by_role("slider", name="lr, lower end"), 90)
+    expect(running.panel().locator("[data-dragged]")).to_have_count(1)
+    before = running.kernel(NUM_TRIALS)
+    running.page.goto("about:blank")
+    running.page.mouse.up()
+    running.open_file(name)
+    running.wait_kernel(f"{NUM_TRIALS} > {before} + 20")
+    assert running.kernel("[len(optimizer.epochs), str(optimizer.status), len(optimizer.errors)]") == [1, "running", 0]
+    lower = running.panel().get_by_role("slider", name="lr, lower end")
+    expect(lower).to_have_attribute("aria-valuenow", "0.0001", timeout=30_000)
+    # The panel in the new page steers.
+    lower.press("PageUp")
+    running.wait_kernel("len(optimizer.epochs) == 2")
