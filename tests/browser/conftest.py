@@ -1,4 +1,4 @@
-"""A real JupyterLab under a real Chromium: one server a session, one page a test."""
+"""A real JupyterLab under a real Chromium: one server a session, pages that tests use one after another."""
 
 from __future__ import annotations
 
