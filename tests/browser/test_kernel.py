@@ -49,6 +49,7 @@ acted = [command[0] for command in search.commands], time.monotonic() < busy_unt
     assert notebook.kernel("acted") == [["set_ranges", "stop"], True]
 
 
+@pytest.mark.slow
 def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.open(PANEL)
     notebook.run_all()
