@@ -70,7 +70,7 @@ from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, Optim
 from hpo_widgets import UniformParameterRange
 
 def train(lr, dropout):
-    time.sleep(0.02)
+    time.sleep(0.05)
     return lr + dropout
 
 optimizer = HyperParameterOptimizer(
