@@ -115,6 +115,7 @@ def test_a_script_is_searched_and_the_best_trials_are_printed(tmp_path):
         assert search.status == "completed"
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_search_and_its_trials_and_keeps_what_has_ended(tmp_path):
     running = command(tmp_path, "--workers", "1", rest="time.sleep(60 if arguments.lr < 1 else 0)")
     line = running.stderr.readline()
@@ -131,6 +132,7 @@ def test_ctrl_c_stops_the_search_and_its_trials_and_keeps_what_has_ended(tmp_pat
         assert search.status == "stopped"
 
 
+@pytest.mark.slow
 def test_no_completed_trial_is_exit_code_1(tmp_path):
     running = command(tmp_path, "--trials", "1", rest="raise SystemExit(3)")
     stdout, _ = running.communicate(timeout=120)
