@@ -46,6 +46,15 @@ def test_a_scalar_has_its_last_value_and_its_extremes_with_their_iterations():
     assert view.summary.last_iteration == 9
 
 
+@pytest.mark.parametrize(("value", "summary"), [(0.5, [0.5, 9, 0.5, 3, 2.0, 4, 5]), (3.0, [3.0, 9, 1.0, 3, 3.0, 4, 5])])
+def test_a_last_value_that_the_extremes_do_not_have_yet_is_one(value, summary):
+    # The server writes the extremes a moment after the value.
+    entry = {"metric": "m", "variant": "v", "value": value, "count": 5}
+    entry |= {"min_value": 1.0, "min_value_iteration": 3, "max_value": 2.0, "max_value_iteration": 4}
+    view = read_task({"id": "a", "last_iteration": 9, "last_metrics": {"x": {"y": entry}}})
+    assert view.summary.scalars == {("m", "v"): summary}
+
+
 @pytest.mark.parametrize("value", [None, "1", True])
 def test_what_is_no_number_is_no_scalar(value):
     entry = {"metric": "m", "variant": "v", "value": value}

@@ -99,7 +99,8 @@ def read_summary(task: Mapping[str, Any]) -> Summary:
     """Read the scalars of a Task.
 
     The server keeps no iteration with the last value of a scalar, so the highest iteration of the whole Task stands
-    for it.
+    for it. It writes the least and the greatest value a moment after the last one, which may be one of them already;
+    their iterations follow with the next look.
     """
     last_iteration = int(task.get("last_iteration") or 0)
     scalars = {}
@@ -112,9 +113,9 @@ def read_summary(task: Mapping[str, Any]) -> Summary:
             scalars[str(entry.get("metric")), str(entry.get("variant"))] = [
                 value,
                 last_iteration,
-                value if low is None else low,
+                value if low is None or value < low else low,
                 int(entry.get("min_value_iteration") or 0),
-                value if high is None else high,
+                value if high is None or value > high else high,
                 int(entry.get("max_value_iteration") or 0),
                 int(entry.get("count") or 1),
             ]
