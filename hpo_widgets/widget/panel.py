@@ -26,7 +26,7 @@ from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
-from hpo_widgets.widget.plots.plot import TrialPlot
+from hpo_widgets.widget.plots.plot import Plot, TrialPlot
 from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -145,7 +145,6 @@ class OptimizerWidget(ipywidgets.VBox):
                 title: plot(search, refresher=self._refresher, hidden=place > 0)
                 for place, (title, plot) in enumerate(shown.items())
             }
-            self._history, self._slices = made.get("History"), made.get("Slices")
             self._plots = PlotTabs(made, self._refresher)
             parts = [self._status_panel, self._controls, self._code, self._space_panel, self._plots]
             self._table = TrialTable(search, refresher=self._refresher)
@@ -176,10 +175,10 @@ class OptimizerWidget(ipywidgets.VBox):
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
         for plot in made.values():
-            if isinstance(plot, ImportancePlot):
-                plot.observe(self._on_parameter, "chosen")
-            else:
+            if isinstance(plot, TrialPlot):
                 t.link((self, "selected"), (plot, "selected"))
+            elif isinstance(plot, ImportancePlot):
+                plot.observe(self._on_parameter, "chosen")
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
     @property
@@ -309,8 +308,6 @@ class OptimizerWidget(ipywidgets.VBox):
             self._pending.ask(self._search)
             self._search.command("set_ranges", changed)
 
-
-Plot = TrialPlot | ImportancePlot
 
 _PLOTS: Mapping[str, type[Plot]] = {
     "Pareto": ParetoPlot,

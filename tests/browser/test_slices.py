@@ -51,7 +51,7 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     expect(tip).to_contain_text("trial")
     notebook.screenshot("slices-tooltip", panel)
     best.click(force=True)
-    everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
+    everywhere = "[widget.selected, widget.plots['History'].selected, widget.plots['Slices'].selected]"
     notebook.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
     expect(dots).to_have_count(101)
 

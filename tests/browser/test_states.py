@@ -224,7 +224,7 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
         opened.page.mouse.move(x, y)
         expect(tip).to_have_text(re.compile(rf"trial{number}( \w+)?"))
         opened.page.mouse.click(x, y)
-        everywhere = "[widget.selected, widget._history.selected, widget._slices.selected]"
+        everywhere = "[widget.selected, widget.plots['History'].selected, widget.plots['Slices'].selected]"
         opened.wait_kernel(f"{everywhere} == [[{number}]] * 3")
         expect(panel.locator(".hpo-details")).to_contain_text(f"#{number}")
         # The details stand beside the plots, which are drawn again for what is left of the width.

@@ -64,7 +64,7 @@ def state(panel):
         panel._table.get_state(),
         panel._controls.get_state(["waiting", "wait_timeout"]),
         panel._space_panel.ranges,
-        [plot.selected for plot in (panel._history, panel._slices)],
+        [plot.selected for plot in (panel.plots["History"], panel.plots["Slices"])],
     )
 
 
@@ -169,7 +169,7 @@ def _deliver(part, content):
 def test_clicks_that_hit_no_trial_select_none(panel, wire):
     panel._plots.selected_index = 1
     for said in (None, 3, {"name": "x"}, {"x": math.nan}, {"name": "#99 0.5"}, {"click_x": "a"}):
-        for plot in (panel._history, panel._slices):
+        for plot in (panel.plots["History"], panel.plots["Slices"]):
             for mark in plot.figures[0].cloud("inside").marks:
                 wire.browser_says(mark, event="element_click", data=said)
         assert panel.selected == [], said

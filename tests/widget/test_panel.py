@@ -317,4 +317,4 @@ def test_with_two_objectives_all_of_the_panel_calls_the_same_trial_the_best(show
     assert panel.best_trial == 2
     assert panel._status_panel.best["trial"] == "#2"
     assert [row["number"] for row in in_table if row["is_best"]] == [2]
-    assert panel._history._drawing._best.x.tolist() == [2.0]
+    assert panel.plots["History"]._drawing._best.x.tolist() == [2.0]

@@ -88,9 +88,9 @@ def frozen_clouds(wire, clouds):
 )
 def test_each_of_many_ended_trials_costs_little_in_the_history(show, wire, refresh, acknowledge, num_trials, ended):
     search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=0)
-    drawing = panel._history._drawing
+    drawing = panel.plots["History"]._drawing
     hot = {cloud.hot.comm for cloud in drawing.clouds}
-    parts = wire.comms_of(panel._history)
+    parts = wire.comms_of(panel.plots["History"])
     sent, num_frozen = [], 0
     for one in ENDED[ended]:
         wire.clear()
@@ -142,9 +142,9 @@ def test_each_of_many_ended_trials_costs_little_in_the_slices(
     show, wire, refresh, acknowledge, num_trials, parameters, ended
 ):
     search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
-    clouds = [cloud for figure in panel._slices.figures for cloud in figure.clouds]
+    clouds = [cloud for figure in panel.plots["Slices"].figures for cloud in figure.clouds]
     hot = {cloud.hot.comm for cloud in clouds}
-    parts = wire.comms_of(panel._slices)
+    parts = wire.comms_of(panel.plots["Slices"])
     sent, num_frozen = [], 0
     for one in ENDED[ended]:
         wire.clear()
@@ -157,9 +157,9 @@ def test_each_of_many_ended_trials_costs_little_in_the_slices(
         if one is ORDINARY:
             assert wire.touched() & parts <= hot.union(*map(marks_of, frozen))
             assert wire.touched() - parts <= others_of(panel)
-            assert len(wire.touched() & hot) >= len(panel._slices.figures)
+            assert len(wire.touched() & hot) >= len(panel.plots["Slices"].figures)
     assert max(sent) < LIMIT
-    assert num_frozen >= len(panel._slices.figures)
+    assert num_frozen >= len(panel.plots["Slices"].figures)
     if ended == "ordinary":
         # At least every other update touches nothing but hot marks.
         assert num_frozen <= len(sent) / 2
@@ -253,7 +253,7 @@ def test_a_search_of_failures_only_is_shown(show, wire, search, refresh):
         search.add_trial(state=TrialState.FAILED, error="ValueError")
         search.add_trial(math.nan, state=TrialState.FAILED, error="NaN")
     refresh(panel)
-    assert len(panel._history._drawing.cloud("failed")) == 10
+    assert len(panel.plots["History"]._drawing.cloud("failed")) == 10
     assert panel.best_trial is None
     assert all(math.isfinite(number) for _, message in wire.messages() for number in numbers_in(message))
 

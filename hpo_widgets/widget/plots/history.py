@@ -70,6 +70,7 @@ class HistoryPlot(TrialPlot):
     _most_hot = MOST_HOT
 
     def _make(self, search: Search, objective: int) -> None:
+        super()._make(search, objective)
         self._drawing = HistoryFigure(text.axis(search.objectives[objective]), self._on_click, self._error_of)
         self._errors: dict[int, str] = {}
 

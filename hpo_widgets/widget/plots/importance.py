@@ -13,10 +13,9 @@ from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
-from hpo_widgets.widget.parts.part import Following
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.sync.flow import FlowView, act_while_cell_runs
-from hpo_widgets.widget.traits import refuse_unknown
+from hpo_widgets.widget.plots.plot import Plot
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
-    from hpo_widgets.widget.sync.refresher import Refresher, Update
+    from hpo_widgets.widget.sync.refresher import Update
 
 LEAST_TRIALS = 10
 """With fewer completed trials an importance would be chance."""
@@ -151,7 +150,7 @@ def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space,
         return dict(optuna.importance.PedAnovaImportanceEvaluator().evaluate(study))
 
 
-class ImportancePlot(Following, ipywidgets.VBox):
+class ImportancePlot(Plot):
     """Draws the importance of each parameter as a bar, live.
 
     Reckoned again on a thread of its own, at most every three seconds, for up to a thousand completed trials.
@@ -168,28 +167,18 @@ class ImportancePlot(Following, ipywidgets.VBox):
     >>> ImportancePlot(optimizer)  # doctest: +SKIP
     """
 
-    objective = t.Int(0, min=0, help="Index of the objective that is explained; set once, at construction.")
     chosen = t.Unicode(None, allow_none=True, help="The parameter whose bar was clicked last.")
 
-    def __init__(
-        self,
-        search: Search,
-        *,
-        refresher: Refresher | None = None,
-        hidden: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        **traits: Any,
-    ) -> None:
-        refuse_unknown(type(self), traits)
-        objective = traits.get("objective", 0)
-        if not 0 <= objective < len(search.objectives):
-            raise ValueError(f"objective must be below {len(search.objectives)}, the number of objectives")
+    def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._answer: Future[Importances | None] | None = None
         """What is being reckoned for the `_num_asked` trials completed then, since `_asked_at` by the clock."""
         self._num_asked = -1
         self._asked_at = self._not_before = -np.inf
         self._names: dict[str, str] = {}
+        super().__init__(search, **keywords)
+
+    def _make(self, search: Search, objective: int) -> None:
         self._x, self._y = OrdinalScale(domain=[]), LinearScale(min=0.0, max=1.0)
         self._bars = Bars(
             x=[], y=[], scales={"x": self._x, "y": self._y}, orientation="horizontal", colors=[style.DOT], padding=0.3
@@ -214,16 +203,10 @@ class ImportancePlot(Following, ipywidgets.VBox):
             padding_y=0.0,
             layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
         )
-        super().__init__(**traits)
-        self._take_refresher(search, refresher)
-        self.children = [self.figure, self._said]
-        if self._owns_refresher:
-            view = FlowView()
-            self._refresher.flow.follow(view)
-            self.children = [*self.children, view]
-        for name in ("hpo-part", "hpo-plot-host"):
-            self.add_class(name)
-        self._refresher.add(self, hidden=hidden)
+
+    def _contents(self) -> list[ipywidgets.Widget]:
+        self.add_class("hpo-plot-host")
+        return [self.figure, self._said]
 
     def refresh(self, update: Update) -> None:
         """Draw what was reckoned, and have it reckoned again when there is more to go by."""

@@ -32,8 +32,11 @@ _MOST_RINGED = 500
 _REACH = 0.04
 
 
-class TrialPlot(Following, ipywidgets.VBox):
-    """A plot of trials; see its subclasses.
+class Plot(Following, ipywidgets.VBox):
+    """A live plot of one objective: what is common to all of them.
+
+    A subclass makes what is drawn in `_make`, says in `_contents` what is shown from top to bottom, and draws in
+    `refresh`.
 
     Parameters
     ----------
@@ -41,14 +44,7 @@ class TrialPlot(Following, ipywidgets.VBox):
         The search to show.
     """
 
-    _most_hot: int
-    """Points in the hot marks of all figures, before some are frozen."""
-    _size_name = "plot"
-    """As which the page tells the size of a figure."""
-
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
-    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
-    selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
 
     def __init__(
         self, search: Search, *, refresher: Refresher | None = None, hidden: bool = False, **traits: Any
@@ -59,11 +55,6 @@ class TrialPlot(Following, ipywidgets.VBox):
             msg = f"objective must be below {len(search.objectives)}, the number of objectives, got {objective}"
             raise ValueError(msg)
         self._shown_search = search
-        self._has_own_objective = "objective" in traits
-        self._axis = FittedAxis()
-        self._size: tuple[int, int] | None = None
-        self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
-        self._num_epochs = len(search.epochs)
         self._make(search, objective)
         super().__init__(**traits)
         self._take_refresher(search, refresher)
@@ -73,13 +64,8 @@ class TrialPlot(Following, ipywidgets.VBox):
             view = FlowView()
             self._refresher.flow.follow(view)
             self.children = [*self.children, view]
-        self._axis.log_scale = self.log_scale
         self.add_class("hpo-part")
         self._refresher.add(self, hidden=hidden)
-        self.observe(self._on_log_scale, "log_scale")
-        self.observe(self._on_selected, "selected")
-        if self.selected:
-            self._on_selected(None)
 
     @property
     def search(self) -> Search:
@@ -93,6 +79,39 @@ class TrialPlot(Following, ipywidgets.VBox):
     def _contents(self) -> list[ipywidgets.Widget]:
         """Return what is shown from top to bottom."""
         raise NotImplementedError
+
+
+class TrialPlot(Plot):
+    """A plot with a point for each trial; see its subclasses.
+
+    Parameters
+    ----------
+    search
+        The search to show.
+    """
+
+    _most_hot: int
+    """Points in the hot marks of all figures, before some are frozen."""
+    _size_name = "plot"
+    """As which the page tells the size of a figure."""
+
+    log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
+
+    def __init__(self, search: Search, **keywords: Any) -> None:
+        self._has_own_objective = "objective" in keywords
+        self._axis = FittedAxis()
+        self._axis.log_scale = keywords.get("log_scale")
+        self._size: tuple[int, int] | None = None
+        self._num_epochs = len(search.epochs)
+        super().__init__(search, **keywords)
+        self.observe(self._on_log_scale, "log_scale")
+        self.observe(self._on_selected, "selected")
+        if self.selected:
+            self._on_selected(None)
+
+    def _make(self, search: Search, objective: int) -> None:
+        self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:

@@ -54,6 +54,7 @@ class SlicesPlot(TrialPlot):
     parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
 
     def _make(self, search: Search, objective: int) -> None:
+        super()._make(search, objective)
         self._objective_name = text.axis(search.objectives[objective])
         self._figures: list[SliceFigure] = []
         self._grid = ipywidgets.Box()

@@ -24,16 +24,16 @@ def test_hidden_tabs_send_nothing(show, wire, search, refresh, acknowledge):
     search.command("start")
     search.add_trials([0.5, 0.25])
     refresh(panel)
-    assert panel._slices.figures == ()
+    assert panel.plots["Slices"].figures == ()
     panel._plots.selected_index = SLICES
-    assert len(panel._slices.figures) == 4
-    drawn = wire.comms_of(panel._history)
+    assert len(panel.plots["Slices"].figures) == 4
+    drawn = wire.comms_of(panel.plots["History"])
     wire.clear()
     search.add_trial(0.125)
     refresh(panel)
     assert not wire.touched() & drawn
     panel._plots.selected_index = 0
-    assert len(panel._history._drawing.cloud("inside")) == 3
+    assert len(panel.plots["History"]._drawing.cloud("inside")) == 3
 
 
 @pytest.mark.parametrize("end", ["stop", "save", "silence"])
@@ -50,7 +50,7 @@ def test_hidden_tabs_are_true_when_they_may_be_saved(show, search, refresh, ackn
     refresh(panel)
     if end == "silence":  # the first update has no answer by now
         refresh(panel)
-    assert [len(figure.cloud("inside")) for figure in panel._slices.figures] == [2] * 4
+    assert [len(figure.cloud("inside")) for figure in panel.plots["Slices"].figures] == [2] * 4
 
 
 def test_trials_outside_the_present_ranges_are_faded(show, search, refresh):
@@ -149,16 +149,16 @@ def test_a_click_selects_the_trial_in_all_plots(show, wire, search, refresh):
     search.add_trials([0.5, 0.25, 0.75])
     panel = show(OptimizerWidget, search)
     panel._plots.selected_index = SLICES
-    hot = panel._slices.figures[0].cloud("inside").hot
+    hot = panel.plots["Slices"].figures[0].cloud("inside").hot
     wire.browser_says(hot, event="element_click", data={"x": 0.01, "y": 0.75, "name": 2, "index": 2})
-    assert panel.selected == panel._history.selected == panel._slices.selected == [2]
-    assert panel._history._drawing._selected.x.tolist() == [2]
-    assert len(panel._slices.figures[0]._selected.x) == 1
-    choice = panel._slices.figures[3].cloud("inside").hot
+    assert panel.selected == panel.plots["History"].selected == panel.plots["Slices"].selected == [2]
+    assert panel.plots["History"]._drawing._selected.x.tolist() == [2]
+    assert len(panel.plots["Slices"].figures[0]._selected.x) == 1
+    choice = panel.plots["Slices"].figures[3].cloud("inside").hot
     wire.browser_says(choice, event="element_click", data={"x": 0.1, "y": 0.5, "name": "1 tanh"})
     assert panel.selected == [1]
     dot = {"x": 1, "y": 0.25, "index": 0, "name": 1, "unique_id": "Dot0"}
-    wire.browser_says(panel._history._drawing.cloud("inside").hot, event="element_click", data=dot)
+    wire.browser_says(panel.plots["History"]._drawing.cloud("inside").hot, event="element_click", data=dot)
     assert panel.selected == []
 
 
@@ -166,13 +166,13 @@ def test_a_click_on_the_picture_selects_the_nearest_trial(show, wire, search):
     search.add_trials([1.0 + index / 20_000 for index in range(20_000)])
     panel = show(OptimizerWidget, search)
     panel._plots.selected_index = SLICES
-    figure = panel._slices.figures[0]
-    x = float(panel._slices._series.x("lr", np.array([5]))[0])
+    figure = panel.plots["Slices"].figures[0]
+    x = float(panel.plots["Slices"]._series.x("lr", np.array([5]))[0])
     wire.browser_says(
         figure.cloud("inside").marks[0], event="element_click", data={"click_x": x, "click_y": 1.0 + 5 / 20_000}
     )
     assert panel.selected == [5]
-    picture = panel._history._drawing.cloud("inside").marks[0]
+    picture = panel.plots["History"]._drawing.cloud("inside").marks[0]
     wire.browser_says(picture, event="element_click", data={"click_x": 700.2, "click_y": 1.035})
     assert panel.selected == [700]
 
@@ -185,7 +185,7 @@ def test_nonsense_of_the_browser_is_ignored(show, wire, search):
         None, {}, {"name": -1}, {"name": 99}, {"name": "relu"}, {"name": 0.5}, {"name": [1]}, {"name": True},
         {"click_x": "a", "click_y": 1}, {"click_x": math.nan, "click_y": 1}, {"click_x": 1e9, "click_y": 1e9},
     ):  # fmt: skip
-        wire.browser_says(panel._slices.figures[0].cloud("inside").hot, event="element_click", data=data)
+        wire.browser_says(panel.plots["Slices"].figures[0].cloud("inside").hot, event="element_click", data=data)
         assert panel.selected == [1], data
 
 
@@ -202,7 +202,7 @@ def test_numpy_numbers_are_selected_once_each(show, search):
     search.add_trials([0.5, 0.25])
     panel = show(OptimizerWidget, search)
     panel.selected = np.array([1, 0, 1])
-    assert panel.selected == panel._slices.selected == [1, 0]
+    assert panel.selected == panel.plots["Slices"].selected == [1, 0]
 
 
 def test_closing_leaves_no_comm_open(wire, search):
