@@ -167,6 +167,43 @@ def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     expect(panel.get_by_role("button", name="trials in all: 200 of 300 done")).to_be_visible()
 
 
+REAL = """
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+
+def loss(x, y):
+    return (x - 0.3) ** 2 + y
+
+def tell(*_):
+    raise KeyError("no such metric")
+
+optimizer = HyperParameterOptimizer(
+    loss, [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)], "validation", "loss", "min",
+    RandomSearch,
+    max_number_of_concurrent_tasks=2, total_max_jobs=8, seed=1)
+widget = OptimizerWidget(optimizer)
+widget
+"""
+
+
+@pytest.mark.slow
+def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(notebook):
+    notebook.open(REAL)
+    notebook.run_all()
+    panel = notebook.panel()
+    notebook.kernel("[optimizer.start(tell)] and None")
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    notice = panel.locator(".hpo-notices li")
+    expect(notice).to_have_count(1)
+    expect(notice).to_contain_text("×8")
+    notebook.screenshot("controls-real-used-up", panel)
+    panel.get_by_role("button", name="Raise to 18 trials and continue").click()
+    expect(panel.get_by_role("button", name="18 completed")).to_be_visible()
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    notebook.screenshot("controls-real-raised", panel)
+    assert notebook.kernel("optimizer.counts[2]") == 18
+    assert notebook.complaints() == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):

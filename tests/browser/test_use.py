@@ -91,6 +91,89 @@ def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
     busy.get_by_role("tab", name="History").click()
 
 
+def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
+    busy.get_by_role("tab", name="Slices").click()
+    figure = busy.locator(".hpo-slices-grid .bqplot").nth(2)
+    dot = figure.locator("path.dot:visible").nth(4)
+    dot.click(force=True)
+    expect(busy.locator(".hpo-details")).to_be_visible()
+    # Two figures in a row are left beside the details, so this one goes below.
+    opened.page.wait_for_function(IS_IN_VIEW, arg=figure.element_handle())
+    assert opened.page.evaluate(IS_BELOW_THE_FIRST, figure.element_handle())
+    busy.get_by_role("tab", name="History").click()
+
+
+IS_IN_VIEW = """
+figure => {
+  const [box, host] = [figure, figure.closest('.hpo-slices-host')].map(node => node.getBoundingClientRect());
+  return host.width < 600 && box.top >= host.top - 1 && box.bottom <= host.bottom + 1;
+}
+"""
+IS_BELOW_THE_FIRST = """
+figure => figure.getBoundingClientRect().top >= figure.parentElement.firstElementChild.getBoundingClientRect().bottom
+"""
+
+
+def test_decimal_points_of_a_column_stand_below_each_other(opened, busy):
+    opened.kernel("[search.add_trial(value) for value in (1e-5, 3, 120.5, 0.123)] and None")
+    expect(busy.get_by_role("row", name="1e-5")).to_be_visible()
+    places = busy.locator(".hpo-table").evaluate(DECIMAL_POINTS)
+    assert len(places) >= 5
+    assert max(places) - min(places) < 2
+    # Each is one word to those who do not see it.
+    expect(busy.get_by_role("gridcell", name="0.123", exact=True)).to_be_visible()
+
+
+DECIMAL_POINTS = """
+table => [...table.querySelectorAll('tbody tr td:nth-child(2) span')].map(span => {
+  const text = span.firstChild, at = text.data.search(/[.e]|$/);
+  const range = document.createRange();
+  range.setStart(text, 0);
+  range.setEnd(text, at);
+  return range.getBoundingClientRect().right;
+})
+"""
+
+
+def test_the_focused_row_has_an_outline_all_round(busy):
+    row = busy.locator(".hpo-table tbody tr").first
+    row.focus()
+    row.press("ArrowDown")
+    row.press("ArrowUp")
+    for cell, side in (("th", "2px 0px"), ("td:last-child", "-2px 0px")):
+        assert side in row.locator(cell).evaluate("cell => getComputedStyle(cell).boxShadow")
+
+
+@pytest.mark.parametrize("width", [480, 820])
+def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy, width):
+    opened.kernel("[search.add_trial(0.4, state=TrialState.RUNNING) for _ in range(2)] and None")
+    busy.evaluate("(panel, width) => { panel.style.width = `${width}px`; }", width)
+    words = busy.locator(".hpo-budgets .hpo-row > *")
+    expect(words.filter(has_text="2 running")).to_be_visible()
+    boxes = [box for box in (one.bounding_box() for one in words.all()) if box]
+    for index, box in enumerate(boxes):
+        for other in boxes[:index]:
+            is_apart = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
+            assert (
+                is_apart or box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
+            )
+    buttons = [busy.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Wait", "Code")]
+    assert buttons[0]["y"] == pytest.approx(buttons[1]["y"], abs=2)
+    assert buttons[1]["x"] - buttons[0]["x"] - buttons[0]["width"] < 24
+    is_cut = busy.locator(".hpo-table-scroll").evaluate("node => node.scrollWidth > node.clientWidth + 1")
+    assert is_cut is (width == 480)
+    expect(busy.locator(".hpo-table-frame.hpo-more")).to_have_count(int(is_cut))
+
+
+def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
+    opened.kernel("search.set_ranges({'lr': (1e-3, 2e-3), 'layers': (5, 6)})")
+    expect(busy.locator(".hpo-rug path.hpo-earlier-range").first).to_be_attached()
+    widths = busy.locator(".hpo-rug path").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one).strokeWidth))"
+    )
+    assert min(widths) >= 3
+
+
 def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(opened, panel):
     handle = panel.get_by_role("slider", name="dropout, upper end")
     handle.focus()

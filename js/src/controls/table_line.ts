@@ -26,6 +26,7 @@ export function paintHeading(
     const direction = sorting?.name === column.name ? sorting : null;
     cell.className = RIGHT.has(column.kind) ? "hpo-right" : "";
     cell.dataset.name = column.name;
+    (word as HTMLElement).classList.toggle("hpo-long", column.label.length > LONG);
     setAttribute(cell, "title", column.name);
     setName(word as HTMLElement, column.label);
     setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
@@ -44,6 +45,9 @@ function setName(node: HTMLElement, name: string): void {
     node.replaceChildren(...words.flatMap((word) => [word, element("wbr")]));
   }
 }
+
+/** A heading of more characters has several lines. */
+const LONG = 17;
 
 /** How wide other signs than digits are, in digits. */
 const WIDTHS: Readonly<Record<string, number>> = { ".": 0.5, "-": 0.57 };
