@@ -28,6 +28,7 @@ from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot, TrialPlot
 from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
+from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
@@ -72,8 +73,8 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``, ``"Pareto"``, or
-        classes of plots.
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``, ``"Timeline"``,
+        ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
         First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
@@ -314,6 +315,7 @@ _PLOTS: Mapping[str, type[Plot]] = {
     "History": HistoryPlot,
     "Slices": SlicesPlot,
     "Importance": ImportancePlot,
+    "Timeline": TimelinePlot,
 }
 
 

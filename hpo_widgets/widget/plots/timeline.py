@@ -1,0 +1,220 @@
+"""The timeline: which worker ran which trial when, so that idle time and stragglers are seen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import ipywidgets
+import numpy as np
+from bqplot import Axis, Figure, LinearScale, Lines
+
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import even_ticks
+from hpo_widgets.widget.plots.plot import Plot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.sync.refresher import Update
+
+MOST_BARS = 1000
+"""So many places along the time tell bars apart: shorter gaps between bars alike are not drawn."""
+
+MOST_LANES = 64
+"""Workers that are drawn, the first ones."""
+
+_DRAWN = (
+    (TrialState.COMPLETED, style.DOT, 0.85),
+    (TrialState.PRUNED, style.DOT, 0.45),
+    (TrialState.ABORTED, style.TEXT, 0.6),
+    (TrialState.FAILED, style.BAD, 0.9),
+    (TrialState.RUNNING, style.ACCENT, 0.35),
+)
+"""State, colour and opacity of its bars."""
+
+_PAUSE_SECONDS = 1.0
+_HEIGHT, _THICKEST, _THINNEST = 260, 22, 2
+_GROWTH = 1.5
+_UNITS = ((3.0, "seconds", 60.0), (180.0, "minutes", 1.0), (np.inf, "hours", 1 / 60))
+"""The most minutes that are told in a unit, the unit, and how many make a minute."""
+
+
+class Bars(NamedTuple):
+    """Bars of trials of one state.
+
+    Attributes
+    ----------
+    start, end : ndarray, shape (n,)
+        Minutes from the start of the search.
+    lane : ndarray, shape (n,)
+        The worker.
+    """
+
+    start: Floats
+    end: Floats
+    lane: Floats
+
+
+def bars(rows: Rows, now: float) -> dict[TrialState, Bars]:
+    """Return when each worker ran trials, by the state that these are in.
+
+    Bars of one worker and one state that are closer together than a thousandth of the whole time become one, so that
+    what is drawn does not grow with the number of trials.
+
+    Parameters
+    ----------
+    rows
+        All trials of a search.
+    now
+        Unix seconds, to which the bars of running trials go.
+
+    Returns
+    -------
+    dict
+        One entry for each state that is drawn.
+    """
+    has_run = np.isfinite(rows.started) & (rows.worker >= 0) & (rows.worker < MOST_LANES)
+    started, state, worker = rows.started[has_run], rows.state[has_run], rows.worker[has_run]
+    ended = np.maximum(np.where(np.isfinite(rows.ended[has_run]), rows.ended[has_run], now), started)
+    first = started.min(initial=np.inf)
+    begin, end = (started - first) / SECONDS_A_MINUTE, (ended - first) / SECONDS_A_MINUTE
+    least_gap = end.max(initial=0.0) / MOST_BARS
+    return {one: _joined(begin, end, worker, state == one, least_gap) for one, *_ in _DRAWN}
+
+
+def _joined(begin: Floats, end: Floats, worker: np.ndarray, chosen: np.ndarray, least_gap: float) -> Bars:
+    """Join those of the chosen bars on one lane that have less than a gap between them."""
+    order = np.lexsort((begin[chosen], worker[chosen]))
+    start, stop, lane = begin[chosen][order], end[chosen][order], worker[chosen][order].astype(float)
+    if len(start) == 0:
+        return Bars(start, stop, lane)
+    is_new = np.append(np.True_, (lane[1:] != lane[:-1]) | (start[1:] - stop[:-1] >= least_gap))
+    first = np.flatnonzero(is_new)
+    return Bars(start[first], np.maximum.reduceat(stop, first), lane[first])
+
+
+def path(some: Bars) -> tuple[Floats, Floats]:
+    """Return bars as one broken line, which does not end in a gap: bqplot cannot draw that.
+
+    Returns
+    -------
+    tuple of array
+        Across and up, shape (3 n - 1,) each, with NaN between two bars.
+    """
+    gap = np.full(len(some.start), np.nan)
+    x = np.stack([some.start, some.end, gap], axis=1).ravel()
+    y = np.stack([some.lane, some.lane, gap], axis=1).ravel()
+    return x[:-1], y[:-1]
+
+
+class TimelinePlot(Plot):
+    """Draws each trial as a bar from its start to its end, on the row of its worker, live.
+
+    Completed trials are solid, pruned ones fainter, failed ones red, aborted ones grey; running ones grow. A gap is a
+    worker without work. Drawn at most once a second.
+
+    Parameters
+    ----------
+    search
+        The search to show.
+
+    Examples
+    --------
+    >>> TimelinePlot(optimizer)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        clock: Callable[[], float] = time.time,
+        **keywords: Any,
+    ) -> None:
+        self._clock = clock
+        self._drawn_at = -np.inf
+        self._last_end, self._per_minute, self._num_lanes = 0.0, 1.0, 0
+        super().__init__(search, **keywords)
+
+    def _make(self, search: Search, objective: int) -> None:  # noqa: ARG002 -- time has none
+        self._x, self._y = LinearScale(min=0.0, max=1.0), LinearScale(min=0.0, max=1.0)
+        self._lines = {
+            state: Lines(
+                x=style.NONE, y=style.NONE, scales={"x": self._x, "y": self._y}, colors=[colour], opacities=[opacity],
+                stroke_width=_THICKEST, preserve_domain=style.FIXED,
+            )
+            for state, colour, opacity in _DRAWN
+        }  # fmt: skip
+        look = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
+        self._axis_x = Axis(scale=self._x, label_offset="32px", **look)
+        self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **look)
+        self._axis_y.grid_lines = "none"
+        self.figure = Figure(
+            marks=list(self._lines.values()),
+            axes=[self._axis_x, self._axis_y],
+            # Not drawn: the page gives it to the figure as its name.
+            title="when each worker ran which trials",
+            animation_duration=0,
+            fig_margin={"top": 12, "bottom": 44, "left": 72, "right": 16},
+            background_style={"fill": "none"},
+            display_toolbar=False,
+            padding_y=0.0,
+            layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+        )
+        self._key = ipywidgets.HTML()
+
+    def _contents(self) -> list[ipywidgets.Widget]:
+        self.add_class("hpo-plot-host")
+        return [self.figure, self._key]
+
+    def refresh(self, update: Update) -> None:
+        """Draw all bars, when the last time is long enough ago or this may be what is saved."""
+        search, now = update.search, self._clock()
+        if search.status.is_alive and now < self._drawn_at + _PAUSE_SECONDS:
+            return
+        self._drawn_at = now
+        drawn = bars(search.snapshot(), now)
+        self._fit(drawn)
+        for state, some in drawn.items():
+            x, y = path(some)
+            style.put_changed(self._lines[state], x * self._per_minute, y)
+        self._key.value = _key(drawn)
+
+    def _fit(self, drawn: dict[TrialState, Bars]) -> None:
+        """Make room in steps, so that the axes are not laid out again each second."""
+        last = max((float(some.end.max(initial=0.0)) for some in drawn.values()), default=0.0)
+        if last > self._last_end or self._last_end == 0.0:
+            self._last_end = max(last * (_GROWTH if self.search.status.is_alive else 1.0), 0.1)
+        elif not self.search.status.is_alive:
+            self._last_end = max(last, 0.1)
+        word, self._per_minute = next((word, factor) for most, word, factor in _UNITS if self._last_end <= most)
+        end = self._last_end * self._per_minute
+        self._x.max = end * 1.005
+        with self._axis_x.hold_sync():
+            self._axis_x.label = f"{word} from the start"
+            self._axis_x.tick_values = np.array(even_ticks(0.0, end, 8))
+        lanes = 1 + int(max((some.lane.max(initial=0) for some in drawn.values()), default=0))
+        if lanes != self._num_lanes:
+            self._num_lanes = lanes
+            with self._y.hold_sync():
+                self._y.min, self._y.max = -0.6, lanes - 0.4
+            self._axis_y.tick_values = np.array(even_ticks(0, lanes - 1, 10, whole=True) if lanes > 1 else [0.0])
+            thickness = float(np.clip(0.6 * _HEIGHT / lanes, _THINNEST, _THICKEST))
+            for line in self._lines.values():
+                line.stroke_width = thickness
+
+
+def _key(drawn: dict[TrialState, Bars]) -> str:
+    """Return the legend as HTML; no word of it comes from a search."""
+    entries = " ".join(
+        f'<span><i style="color: {colour}; opacity: {opacity}">▬</i> {state.label}</span>'
+        for state, colour, opacity in _DRAWN
+        if len(drawn[state].start)
+    )
+    return f'<span class="hpo-key">{entries}</span>'

@@ -1,0 +1,112 @@
+"""The timeline: which bars there are, how many at most, and how its axes follow."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import TimelinePlot
+from hpo_widgets.widget.plots.timeline import MOST_BARS, MOST_LANES, bars, path
+
+DONE, FAILED, RUNNING = TrialState.COMPLETED, TrialState.FAILED, TrialState.RUNNING
+
+
+def trials(*each):
+    """Rows of trials, each given as worker, start, end and state."""
+    worker, started, ended, state = (
+        (np.array(column) for column in zip(*each, strict=True)) if each else [np.empty(0)] * 4
+    )
+    return SimpleNamespace(worker=worker, started=started.astype(float), ended=ended.astype(float), state=state)
+
+
+def as_lists(some):
+    return [column.tolist() for column in some]
+
+
+def test_each_trial_is_a_bar_on_the_row_of_its_worker_in_minutes_from_the_first_start():
+    drawn = bars(trials((0, 600, 660, DONE), (1, 660, 720, FAILED), (0, 720, 840, DONE)), now=900)
+    assert as_lists(drawn[DONE]) == [[0, 2], [1, 4], [0, 0]]
+    assert as_lists(drawn[FAILED]) == [[1], [2], [1]]
+    assert as_lists(drawn[RUNNING]) == [[], [], []]
+
+
+def test_the_bar_of_a_running_trial_goes_up_to_now():
+    drawn = bars(trials((0, 600, math.nan, RUNNING)), now=720)
+    assert as_lists(drawn[RUNNING]) == [[0], [2], [0]]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [(0, math.nan, math.nan, TrialState.QUEUED), (-1, 600, 660, DONE), (MOST_LANES, 600, 660, DONE)],
+    ids=["queued", "without a worker", "of a worker beyond the last row"],
+)
+def test_what_did_not_run_on_a_row_has_no_bar(odd):
+    drawn = bars(trials(odd, (0, 600, 660, DONE)), now=900)
+    assert sum(len(some.start) for some in drawn.values()) == 1
+
+
+def test_a_clock_that_was_set_back_gives_no_bar_to_the_left():
+    drawn = bars(trials((0, 600, 60, DONE), (0, 660, 720, DONE)), now=0)
+    assert all(np.all(some.end >= some.start) for some in drawn.values())
+
+
+def test_bars_that_touch_become_one_and_a_gap_that_can_be_seen_stays():
+    close = [(0, 60 * at, 60 * at + 59.99, DONE) for at in range(10)]
+    drawn = bars(trials(*close, (0, 900, 960, DONE), (1, 0, 60, DONE)), now=960)
+    assert as_lists(drawn[DONE])[0] == [0, 15, 0]
+    assert as_lists(drawn[DONE])[2] == [0, 0, 1]
+
+
+def test_what_is_drawn_does_not_grow_with_the_number_of_trials():
+    rng = np.random.default_rng(0)
+    starts = np.sort(rng.uniform(0, 3600, 20_000))
+    drawn = bars(trials(*((0, start, start + 0.01, DONE) for start in starts)), now=3600)
+    assert len(drawn[DONE].start) <= MOST_BARS
+
+
+def test_a_path_has_gaps_between_bars_and_does_not_end_in_one():
+    x, y = path(bars(trials((0, 0, 60, DONE), (1, 60, 120, DONE)), now=120)[DONE])
+    np.testing.assert_array_equal(x, [0, 1, math.nan, 1, 2])
+    np.testing.assert_array_equal(y, [0, 0, math.nan, 1, 1])
+    assert [part.tolist() for part in path(bars(trials(), now=0)[DONE])] == [[], []]
+
+
+def test_the_plot_follows_a_search_once_a_second(show, refresh):
+    search = ScriptedSearch(jobs=10)
+    search.command("start")
+    now = [search.now]
+    plot = show(TimelinePlot, search, clock=lambda: now[0])
+    search.add_trial(0.5)
+    refresh(plot)
+    assert len(plot._lines[DONE].x) == 0
+    now[0] += 1.0
+    refresh(plot)
+    assert len(plot._lines[DONE].x) == 2
+    assert "completed" in plot._key.value
+    assert "failed" not in plot._key.value
+    assert plot._x.max >= plot._lines[DONE].x[-1]
+
+
+@pytest.mark.parametrize("num_trials", [0, 1, 2])
+def test_few_trials_are_drawn(show, num_trials):
+    search = ScriptedSearch(jobs=10)
+    search.add_trials([0.5] * num_trials)
+    plot = show(TimelinePlot, search)
+    assert np.isfinite(plot._x.max)
+    assert plot._x.max > 0
+
+
+@pytest.mark.parametrize(("seconds", "word", "end"), [(60, "seconds", 60), (600, "minutes", 10), (36_000, "hours", 10)])
+def test_the_time_is_told_in_a_unit_that_fits(show, seconds, word, end):
+    search = ScriptedSearch(jobs=10)
+    search.command("start")
+    search.add_trial(0.5, seconds=seconds)
+    search.command("stop")
+    plot = show(TimelinePlot, search)
+    assert plot._axis_x.label == f"{word} from the start"
+    assert plot._lines[DONE].x[-1] == pytest.approx(end)
