@@ -8,6 +8,7 @@ from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
+from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
@@ -16,6 +17,7 @@ from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
+    "DistributionPlot",
     "HistoryPlot",
     "ImportancePlot",
     "OptimizerWidget",

@@ -23,6 +23,7 @@ from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
+from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
@@ -73,8 +74,8 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``, ``"Timeline"``,
-        ``"Pareto"``, or classes of plots.
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``,
+        ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
         First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
@@ -315,6 +316,7 @@ _PLOTS: Mapping[str, type[Plot]] = {
     "History": HistoryPlot,
     "Slices": SlicesPlot,
     "Importance": ImportancePlot,
+    "Distribution": DistributionPlot,
     "Timeline": TimelinePlot,
 }
 

@@ -135,8 +135,15 @@ def test_one_more_trial_touches_what_is_new_only(show, two, refresh, wire):
 
 
 def test_with_two_objectives_the_front_is_the_first_tab(show, two, search):
-    assert list(show(OptimizerWidget, two).plots) == ["Pareto", "History", "Slices", "Importance", "Timeline"]
-    assert list(show(OptimizerWidget, search).plots) == ["History", "Slices", "Importance", "Timeline"]
+    assert list(show(OptimizerWidget, two).plots) == [
+        "Pareto",
+        "History",
+        "Slices",
+        "Importance",
+        "Distribution",
+        "Timeline",
+    ]
+    assert list(show(OptimizerWidget, search).plots) == ["History", "Slices", "Importance", "Distribution", "Timeline"]
 
 
 def test_a_panel_shows_the_plots_that_were_asked_for_in_their_order(show, search):

@@ -1,0 +1,105 @@
+"""The distribution of values: shares by space epoch, a bounded number of points, an axis that holds them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import DistributionPlot
+from hpo_widgets.widget.plots.distribution import MOST_EPOCHS, MOST_POINTS, distributions
+
+
+@pytest.fixture
+def search():
+    """A search for two objectives of the same name."""
+    return ScriptedSearch(jobs=100)
+
+
+def found(search):
+    return distributions(search.snapshot(), 0)
+
+
+def test_the_share_of_a_value_is_that_of_the_trials_up_to_it(search):
+    search.add_trials([0.4, 0.1, 0.3, 0.2])
+    (one,) = found(search)
+    assert one.num_trials == 4
+    assert one.values.tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert one.shares.tolist() == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_only_completed_trials_with_a_finite_value_count(search):
+    search.add_trials([0.5, math.nan, math.inf])
+    search.add_trial(0.1, state=TrialState.PRUNED)
+    search.add_trial(0.1, state=TrialState.FAILED)
+    (one,) = found(search)
+    assert one.values.tolist() == [0.5]
+    assert found(ScriptedSearch(jobs=1)) == []
+
+
+def test_each_space_epoch_has_a_line_of_its_own(search):
+    search.add_trials([0.5, 0.4])
+    search.set_ranges({"lr": (0.001, 0.01)})
+    search.add_trials([0.2])
+    assert [(one.epoch, one.num_trials) for one in found(search)] == [(0, 2), (1, 1)]
+
+
+def test_of_many_epochs_the_newest_are_drawn(search):
+    for number in range(MOST_EPOCHS + 3):
+        search.set_ranges({"lr": (0.001, 0.01 + number / 1000)})
+        search.add_trial(0.5)
+    assert len(found(search)) == MOST_EPOCHS
+    assert found(search)[-1].epoch == len(search.epochs) - 1
+
+
+def test_a_line_has_a_limited_number_of_points_and_both_ends(search):
+    search.add_trials(np.random.default_rng(0).random(5000).tolist())
+    (one,) = found(search)
+    assert len(one.values) == MOST_POINTS
+    assert one.shares[-1] == 1.0
+    assert np.all(np.diff(one.values) >= 0)
+
+
+def drawn(plot):
+    return [line for line in plot._lines if len(line.x)]
+
+
+def test_the_present_epoch_stands_out_and_all_are_named(show, search, refresh):
+    search.add_trials([0.5, 0.4])
+    plot = show(DistributionPlot, search)
+    assert len(drawn(plot)) == 1
+    search.set_ranges({"lr": (0.001, 0.01)})
+    search.add_trials([0.2])
+    refresh(plot)
+    before, now = drawn(plot)
+    assert before.opacities[0] < now.opacities[0] == 1.0
+    assert before.colors != now.colors
+    assert "space 1: 2 completed" in plot._key.value
+    assert "space 2: 1 completed" in plot._key.value
+
+
+@pytest.mark.parametrize(
+    "values", [[], [0.5], [0.5] * 30, [1e-300, 1e300], [-1e300, 1e300], [5e-324, 1.7e308], [0.0, 1.0]], ids=str
+)
+def test_odd_values_have_an_axis_that_holds_them(show, search, refresh, values):
+    search.add_trials(values)
+    plot = show(DistributionPlot, search)
+    assert math.isfinite(plot._x.min)
+    assert plot._x.min < plot._x.max
+    for line in drawn(plot):
+        assert np.all((line.x >= plot._x.min) & (line.x <= plot._x.max))
+
+
+def test_the_axis_becomes_logarithmic_where_that_shows_more_and_linear_again(show, search, refresh):
+    search.add_trials([10.0**-number for number in range(12)])
+    plot = show(DistributionPlot, search)
+    assert plot._domain.is_log
+    assert plot._axis_x.label.endswith("(log)")
+    search.add_trial(-1.0)
+    refresh(plot)
+    assert not plot._domain.is_log
+    assert plot.figure.axes[0].scale is plot._x
+    assert all(line.scales["x"] is plot._x for line in plot._lines)
