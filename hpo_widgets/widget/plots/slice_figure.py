@@ -85,7 +85,7 @@ class SliceFigure(TrialFigure):
         )
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self.figure.marks = self.marks
-        self._set_domain_x(self.domain_x, self._ticks_x())
+        self._set_domain_x(self.domain_x, self._ticks_x(self.domain_x))
 
     @property
     def marks(self) -> list[Mark]:
@@ -121,7 +121,8 @@ class SliceFigure(TrialFigure):
         if len(x) == 0 or self._choices is not None or (place.min() >= 0 and place.max() <= 1):
             return
         low, high = min(self.domain_x.low, float(x.min())), max(self.domain_x.high, float(x.max()))
-        self._set_domain_x(domain_of_range(low, high, is_log=self.domain_x.is_log), self._ticks_x())
+        domain = domain_of_range(low, high, is_log=self.domain_x.is_log)
+        self._set_domain_x(domain, self._ticks_x(domain))
 
     def _first_domain_x(self, leaf: Any) -> Domain:
         if self._choices is not None:
@@ -129,9 +130,9 @@ class SliceFigure(TrialFigure):
         low, high = leaf.declared
         return domain_of_range(min(low, leaf.range[0]), max(high, leaf.range[1]), is_log=leaf.kind == "log")
 
-    def _ticks_x(self) -> dict[str, Any]:
+    def _ticks_x(self, domain: Domain) -> dict[str, Any]:
         if self._choices is None:
-            ticks = ticks_between(self.domain_x, _NUM_TICKS, whole=self._is_whole)
+            ticks = ticks_between(domain, _NUM_TICKS, whole=self._is_whole)
             return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
         count = len(self._choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))

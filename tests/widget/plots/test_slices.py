@@ -74,6 +74,24 @@ def test_axes_are_logarithmic_where_the_parameter_is_and_choices_are_named(show,
     assert plot.figures[3]._axis_x.tick_labels == {"0": "relu", "1": "tanh", "2": "logistic"}
 
 
+def test_a_wider_axis_has_ticks_all_along(show, search, refresh):
+    plot = show(SlicesPlot, search)
+    search.add_trial(0.5)
+    search.set_ranges({"lr": (1e-9, 1e-1)})
+    refresh(plot)
+    figure = plot.figures[0]
+    places = figure.domain_x.place(np.asarray(figure._axis_x.tick_values))
+    assert places.min() < 0.3
+    assert places.max() > 0.7
+    assert np.diff(places).min() > 0.15
+
+
+def test_a_slice_is_named_by_what_it_shows(show, search):
+    titles = [figure.figure.title for figure in show(SlicesPlot, search).figures]
+    assert titles[0] == "validation / loss of each trial against lr"
+    assert len(titles) == 4
+
+
 def test_choices_are_spread_round_their_place(show, search):
     search.add_trials([0.5] * 50)
     plot = show(SlicesPlot, search)
