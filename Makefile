@@ -30,8 +30,8 @@ PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
 PYTEST = HPO_WIDGETS_CHROMIUM="$$(tools/chromium)" $(BIN)/python -m pytest
 # Tests start hundreds of interpreters, each of which would compile the package anew where bytecode is not to be kept.
 unexport PYTHONDONTWRITEBYTECODE
-# More workers than two cores have: many tests wait for the processes that they start.
-WORKERS ?= 3
+# Twice as many workers as two cores: a test waits half of its time for a browser, a server or the processes that it starts.
+WORKERS ?= 4
 PYTEST_PARALLEL = $(PYTEST) --numprocesses $(WORKERS)
 # The front end's tools, run by the environment's own node.
 JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
