@@ -135,7 +135,13 @@ class GrowingPoints:
         return self._is_stale or self._share != self._drawn_share
 
     def set_size(self, width: int, height: int) -> None:
-        """Say how many pixels wide and high the plot is on the page, so that points in the picture are as large."""
+        """Say how large the plot is on the page, so that points in the picture are as large as those drawn one by one.
+
+        Parameters
+        ----------
+        width, height : int
+            In pixels.
+        """
         if self._size != (width, height):
             self._size = (width, height)
             self._is_stale = self._in_picture > 0

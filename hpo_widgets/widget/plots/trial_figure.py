@@ -137,7 +137,13 @@ class TrialFigure:
         self._tell_clouds()
 
     def set_size(self, width: int, height: int) -> None:
-        """Take the size of the figure on the page, in pixels: its pictures are drawn again when it is another one."""
+        """Take the size of the figure on the page: its pictures are drawn again when it is another one.
+
+        Parameters
+        ----------
+        width, height : int
+            In pixels, with the margins.
+        """
         margins = self._look.margins
         size = (width - margins["left"] - margins["right"], height - margins["top"] - margins["bottom"])
         for cloud in self.clouds:
