@@ -103,6 +103,17 @@ def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     busy.get_by_role("tab", name="History").click()
 
 
+def test_pictures_are_told_how_large_a_figure_is_also_in_a_tab_that_is_shown_later(opened, busy):
+    told = "widget._refresher.flow.view.plot_sizes"
+    opened.wait_kernel(f"{told}.get('plot', (0, 0))[0] > 500")
+    busy.evaluate("panel => { panel.style.width = '480px'; }")
+    opened.wait_kernel(f"{told}['plot'][0] < 500")
+    busy.get_by_role("tab", name="Slices").click()
+    expect(busy.locator(".hpo-slices-grid .bqplot").first).to_be_visible()
+    opened.wait_kernel(f"400 < {told}['slices'][0] < 500")
+    busy.get_by_role("tab", name="History").click()
+
+
 IS_IN_VIEW = """
 figure => {
   const [box, host] = [figure, figure.closest('.hpo-slices-host')].map(node => node.getBoundingClientRect());

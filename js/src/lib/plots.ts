@@ -85,6 +85,11 @@ export function followPlots(
         figure.setAttribute("role", "img");
         figure.setAttribute("aria-label", title);
         resized.observe(figure);
+        // A tab that is shown changes its height, its figures do not.
+        const host = figure.closest(".hpo-plot-host, .hpo-slices-host");
+        if (host) {
+          resized.observe(host);
+        }
       }
     }
   };
