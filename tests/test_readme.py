@@ -13,10 +13,13 @@ import pytest
 
 import hpo_widgets
 from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+PLOTS = (ROOT / "docs" / "plots.md").read_text(encoding="utf-8")
 MEMBERS = (ROOT / "docs" / "members.md").read_text(encoding="utf-8")
 MEMBER_TESTS = [ROOT / "tests" / "optimizer" / "test_members.py", *(ROOT / "tests" / "member_rows").glob("*.py")]
 
@@ -54,6 +57,33 @@ def run_as_cells(cells: list[str], folder: Path) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_a_plot_of_ones_own_is_thirty_lines_and_works():
+    (code,) = blocks(PLOTS)
+    (plot,) = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
+    assert plot.end_lineno - plot.lineno < 30
+    search = ScriptedSearch(jobs=10)
+    search.add_trials([0.5, 0.25])
+    names = {"optimizer": search}
+    exec(code.replace("\nOptimizerWidget(", "\nwidget = OptimizerWidget("), names)
+    widget = names["widget"]
+    try:
+        assert list(widget.plots) == ["History", "Durations"]
+        widget._plots.show("Durations")
+        assert widget.plots["Durations"].bars.y.sum() == 2
+    finally:
+        widget.close()
+
+
+def test_the_tabs_of_a_panel_are_told():
+    told = re.findall(r"^\| (\w+) \| ", PLOTS, re.MULTILINE)[1:]
+    search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "min"])
+    widget = OptimizerWidget(search)
+    try:
+        assert told == list(widget.plots)
+    finally:
+        widget.close()
 
 
 def test_the_first_code_is_seven_lines_at_most():

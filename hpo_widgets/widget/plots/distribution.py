@@ -101,8 +101,9 @@ class DistributionPlot(Plot):
     >>> DistributionPlot(optimizer)  # doctest: +SKIP
     """
 
-    def _make(self, search: Search, objective: int) -> None:
-        self._name = text.axis(search.objectives[objective])
+    def make(self, search: Search) -> None:
+        """Make the figure."""
+        self._name = text.axis(search.objectives[self.objective])
         self._domain = UNIT
         self._x, self._y = make_scale(UNIT), LinearScale(min=0.0, max=1.02)
         self._lines = [
@@ -156,7 +157,8 @@ class DistributionPlot(Plot):
             grid_color=style.LINE,
         )
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the figure and its legend."""
         self.add_class("hpo-plot-host")
         return [self.figure, self._key]
 

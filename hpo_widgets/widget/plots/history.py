@@ -69,12 +69,14 @@ class HistoryPlot(TrialPlot):
 
     _most_hot = MOST_HOT
 
-    def _make(self, search: Search, objective: int) -> None:
-        super()._make(search, objective)
-        self._drawing = HistoryFigure(text.axis(search.objectives[objective]), self._on_click, self._error_of)
+    def make(self, search: Search) -> None:
+        """Make the figure."""
+        super().make(search)
+        self._drawing = HistoryFigure(text.axis(search.objectives[self.objective]), self._on_click, self._error_of)
         self._errors: dict[int, str] = {}
 
-    def _contents(self) -> list[Widget]:
+    def contents(self) -> list[Widget]:
+        """Return the figure and its legend."""
         self.add_class("hpo-plot-host")
         self._legend = ipywidgets.HTML(_legend({}))
         return [self._drawing.figure, self._legend]

@@ -178,7 +178,8 @@ class ImportancePlot(Plot):
         self._names: dict[str, str] = {}
         super().__init__(search, **keywords)
 
-    def _make(self, search: Search, objective: int) -> None:
+    def make(self, search: Search) -> None:
+        """Make the figure."""
         self._x, self._y = OrdinalScale(domain=[]), LinearScale(min=0.0, max=1.0)
         self._bars = Bars(
             x=[], y=[], scales={"x": self._x, "y": self._y}, orientation="horizontal", colors=[style.DOT], padding=0.3
@@ -195,7 +196,7 @@ class ImportancePlot(Plot):
                 Axis(scale=self._x, side="left", grid_lines="none", **look),
             ],
             # Not drawn: the page gives it to the figure as its name.
-            title=f"importance of each parameter for {text.axis(search.objectives[objective])}",
+            title=f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
             animation_duration=0,
             fig_margin={"top": 12, "bottom": 44, "left": 190, "right": 24},
             background_style={"fill": "none"},
@@ -204,7 +205,8 @@ class ImportancePlot(Plot):
             layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
         )
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the figure and what it is about."""
         self.add_class("hpo-plot-host")
         return [self.figure, self._said]
 

@@ -261,7 +261,8 @@ class ParetoPlot(TrialPlot):
 
     _series: PairSeries
 
-    def _make(self, search: Search, objective: int) -> None:  # noqa: ARG002 -- there are two of them
+    def make(self, search: Search) -> None:
+        """Make the figure, or refuse a search with one objective."""
         if len(search.objectives) < 2:
             raise ValueError(
                 f"a Pareto front needs two objectives, and the search has one, {search.objectives[0].key!r}: "
@@ -287,7 +288,8 @@ class ParetoPlot(TrialPlot):
         self._host.children = [drawing.figure]
         return drawing
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the choice of objectives where there are more than two, the figure and its legend."""
         self.add_class("hpo-plot-host")
         self.observe(self._on_pair, "pair")
         if self.pair != (0, 1):
@@ -327,8 +329,9 @@ class ParetoPlot(TrialPlot):
     @t.validate("pair")
     def _check_pair(self, proposal: Mapping[str, Any]) -> tuple[int, int]:
         pair: tuple[int, int] = proposal["value"]
-        if max(pair) >= len(self._names) or pair[0] == pair[1]:
-            raise t.TraitError(f"pair names two of the {len(self._names)} objectives by index, from 0, got {pair}")
+        count = len(self.search.objectives)
+        if max(pair) >= count or pair[0] == pair[1]:
+            raise t.TraitError(f"pair names two of the {count} objectives by index, from 0, got {pair}")
         return pair
 
     def _on_pair(self, _change: object) -> None:

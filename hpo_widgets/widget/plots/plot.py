@@ -35,7 +35,7 @@ _REACH = 0.04
 class Plot(Following, ipywidgets.VBox):
     """A live plot of one objective: what is common to all of them.
 
-    A subclass makes what is drawn in `_make`, says in `_contents` what is shown from top to bottom, and draws in
+    A subclass makes what is drawn in `make`, says in `contents` what is shown from top to bottom, and draws in
     `refresh`.
 
     Parameters
@@ -55,10 +55,10 @@ class Plot(Following, ipywidgets.VBox):
             msg = f"objective must be below {len(search.objectives)}, the number of objectives, got {objective}"
             raise ValueError(msg)
         self._shown_search = search
-        self._make(search, objective)
         super().__init__(**traits)
+        self.make(search)
         self._take_refresher(search, refresher)
-        self.children = self._contents()
+        self.children = self.contents()
         if self._owns_refresher:
             # A figure of bqplot acknowledges nothing by itself.
             view = FlowView()
@@ -72,11 +72,11 @@ class Plot(Following, ipywidgets.VBox):
         """The search that is shown."""
         return self._shown_search
 
-    def _make(self, search: Search, objective: int) -> None:
-        """Make what is drawn; called before the widget exists."""
+    def make(self, search: Search) -> None:
+        """Make what is drawn, once; traits have their first values."""
         raise NotImplementedError
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
         """Return what is shown from top to bottom."""
         raise NotImplementedError
 
@@ -110,8 +110,10 @@ class TrialPlot(Plot):
         if self.selected:
             self._on_selected(None)
 
-    def _make(self, search: Search, objective: int) -> None:
-        self._series = TrialSeries(objective, minimise=search.objectives[objective].minimise, space=search.space)
+    def make(self, search: Search) -> None:
+        """Make the series of values; a subclass makes the figures."""
+        minimise = search.objectives[self.objective].minimise
+        self._series = TrialSeries(self.objective, minimise=minimise, space=search.space)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:

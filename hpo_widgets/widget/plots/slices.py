@@ -53,9 +53,10 @@ class SlicesPlot(TrialPlot):
 
     parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
 
-    def _make(self, search: Search, objective: int) -> None:
-        super()._make(search, objective)
-        self._objective_name = text.axis(search.objectives[objective])
+    def make(self, search: Search) -> None:
+        """Make what figures are put into; they are made when somebody looks."""
+        super().make(search)
+        self._objective_name = text.axis(search.objectives[self.objective])
         self._figures: list[SliceFigure] = []
         self._grid = ipywidgets.Box()
         self._grid.add_class("hpo-slices-grid")
@@ -65,7 +66,8 @@ class SlicesPlot(TrialPlot):
         if len(search.space.names) > MOST_FIGURES:
             self._chooser = _chooser(search.space.names)
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the caption, the choice of parameters where there are many, and the figures."""
         self.add_class("hpo-slices-host")
         if not self.parameters:
             self.parameters = self.search.space.names[:MOST_FIGURES]

@@ -142,7 +142,8 @@ class TimelinePlot(Plot):
         self._last_end, self._per_minute, self._num_lanes = 0.0, 1.0, 0
         super().__init__(search, **keywords)
 
-    def _make(self, search: Search, objective: int) -> None:  # noqa: ARG002 -- time has none
+    def make(self, search: Search) -> None:  # noqa: ARG002 -- time has no objective
+        """Make the figure."""
         self._x, self._y = LinearScale(min=0.0, max=1.0), LinearScale(min=0.0, max=1.0)
         self._lines = {
             state: Lines(
@@ -169,7 +170,8 @@ class TimelinePlot(Plot):
         )
         self._key = ipywidgets.HTML()
 
-    def _contents(self) -> list[ipywidgets.Widget]:
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the figure and its legend."""
         self.add_class("hpo-plot-host")
         return [self.figure, self._key]
 
