@@ -239,7 +239,7 @@ def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
     for panel in (side, notebook.panel()):
         expect(panel.locator(".hpo-pill")).to_have_text("●running")
         expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
-    space, plot = side.locator(".hpo-space").bounding_box(), side.locator(".hpo-plot-host").bounding_box()
+    space, plot = side.locator(".hpo-space").bounding_box(), side.locator(".hpo-plot-host").first.bounding_box()
     assert plot["y"] >= space["y"] + space["height"] - 1
     notebook.screenshot("panel-side-view")
     assert notebook.complaints() == []
@@ -430,7 +430,7 @@ def test_a_narrow_page_shows_one_column_and_cuts_nothing_off(opened, panel, widt
     )
     opened.page.set_viewport_size({"width": 1400, "height": 1400})
     expect(panel.locator(".hpo-plot-host .dot").first).to_be_visible()
-    space, plot = panel.locator(".hpo-space").bounding_box(), panel.locator(".hpo-plot-host").bounding_box()
+    space, plot = panel.locator(".hpo-space").bounding_box(), panel.locator(".hpo-plot-host").first.bounding_box()
     assert plot["y"] >= space["y"] + space["height"] - 1
     # bqplot lays out a figure some time after its size has changed.
     opened.page.wait_for_function(f"panel => ({CUT_OFF})(panel).length === 0", arg=panel.element_handle())

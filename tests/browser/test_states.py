@@ -124,7 +124,10 @@ def show(opened):
 def test_each_state_is_drawn_whole_in_both_themes(opened, show, name):
     state = STATES[name]
     panel = show(state.script, state.pill)
-    history, slices = panel.locator(".hpo-plot-host .bqplot"), panel.locator(".hpo-slices-grid .bqplot")
+    history, slices = (
+        panel.locator(".hpo-plot-host").first.locator(".bqplot"),
+        panel.locator(".hpo-slices-grid .bqplot"),
+    )
     expect(history.locator(".dot")).to_have_count(state.dots)
     # The theme of the state before first: to change it is what takes longest.
     is_dark = opened.page.locator("body[data-jp-theme-light=false]").count() == 1
@@ -211,7 +214,8 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
         "search.add_trial(0.5, state=TrialState.PRUNED); search.add_trial(state=TrialState.FAILED)"
     )
     panel.get_by_role("tab", name=tab).click()
-    plot = panel.locator(".hpo-plot-host .bqplot" if tab == "History" else ".hpo-slices-grid .bqplot").last
+    host = panel.locator(".hpo-plot-host" if tab == "History" else ".hpo-slices-grid").first
+    plot = host.locator(".bqplot").last
     expect(plot.locator(".dot")).to_have_count(7)
     plot.scroll_into_view_if_needed()
     tip = opened.page.locator(".bqplot_mark_tooltip:visible tr").first
@@ -241,7 +245,7 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
 @pytest.mark.slow
 def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     panel = show("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
-    plot = panel.locator(".hpo-plot-host .bqplot")
+    plot = panel.locator(".hpo-plot-host").first.locator(".bqplot")
     expect(panel.get_by_text("20000 completed")).to_be_visible()
     opened.wait_kernel("widget._refresher.flow.is_acknowledged")
     # The newest are points: they tell where on the screen any trial is.
