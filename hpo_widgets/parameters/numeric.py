@@ -123,7 +123,7 @@ class NumericParameter(LeafParameter):
         steps = self._steps
         if steps is None or not 0 <= index < steps.total:
             raise IndexError(f"{self.name!r} has no value with index {index}")
-        return steps.off_grid if index == steps.num_positions else self._from_scale(steps.grid.at(steps.first + index))
+        return steps.off_grid if index == steps.num_positions else self._at(steps.first + index)
 
     def index_of(self, value: Any) -> int | None:
         """Return the index of a value among the steps of the current range, None when it is none of them."""
@@ -177,7 +177,17 @@ class NumericParameter(LeafParameter):
     def _on_step(self, value: float) -> float:
         """Return the step that a bound means when it misses it by rounding noise only."""
         k = None if self._grid is None else self._grid.position(self._to_scale(value))
-        return value if self._grid is None or k is None else self._from_scale(self._grid.at(k))
+        return value if k is None else self._at(k)
+
+    def _at(self, k: int) -> Any:
+        """Return the value of a step."""
+        assert self._grid is not None  # noqa: S101 -- who asks has found the step on it
+        return self._declared[1] if k == self._last_step else self._from_scale(self._grid.at(k))
+
+    @functools.cached_property
+    def _last_step(self) -> int | None:
+        """The step that misses the declared maximum by rounding noise at most: it is the maximum itself."""
+        return None if self._grid is None or not self.include_max_value else self._grid.position(self.max_value)
 
     @functools.cached_property
     def _table(self) -> list[Any] | None:
@@ -196,6 +206,9 @@ class NumericParameter(LeafParameter):
         if steps.off_grid is not None:
             for place in np.flatnonzero(indices == steps.num_positions).tolist():
                 values[place] = steps.off_grid
+        elif self._last_step is not None:
+            for place in np.flatnonzero(steps.first + indices == self._last_step).tolist():
+                values[place] = self._declared[1]
         return values
 
     def _from_scale_all(self, positions: list[float]) -> list[float]:

@@ -34,6 +34,7 @@ from hpo_widgets import (
 )
 from hpo_widgets.controller import proposals
 from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.strategies.optuna.study import quiet
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -289,19 +290,19 @@ def simulated(name: str, num_workers: int, seed: int, **keywords: Any) -> list[t
 
 def optuna_simulated(name: str, num_workers: int, seed: int) -> list[tuple[dict[str, Any], float]]:
     """The same of Optuna's study, asked with W - 1 unfinished trials."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    rng = random.Random(seed)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    now, running, found = 0.0, [], []
-    for number in range(NUM_TRIALS):
-        if len(running) == num_workers:
-            now, _, trial, value = heapq.heappop(running)
-            study.tell(trial, value)
-        trial = study.ask()
-        point = suggest(name, trial)
-        value = FUNCTIONS[name](**point)
-        found.append((point, value))
-        heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, value))
+    with quiet():
+        rng = random.Random(seed)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        now, running, found = 0.0, [], []
+        for number in range(NUM_TRIALS):
+            if len(running) == num_workers:
+                now, _, trial, value = heapq.heappop(running)
+                study.tell(trial, value)
+            trial = study.ask()
+            point = suggest(name, trial)
+            value = FUNCTIONS[name](**point)
+            found.append((point, value))
+            heapq.heappush(running, (now + rng.uniform(0.5, 1.5), number, trial, value))
     return found
 
 

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpo_widgets.parameters import (
@@ -94,6 +94,8 @@ def test_get_value_repeats_with_an_equal_source(leaf, seed):
 
 
 @given(uniform() | log_uniform())
+@example(LogUniformParameterRange("x", 0, 1, base=2, step_size=0.5000000000002274))
+@example(UniformParameterRange("x", 0, 1, step_size=0.5000000000002274))
 def test_a_stepped_range_hits_its_maximum_and_nothing_above(leaf):
     if leaf.step is None:
         return
