@@ -441,8 +441,8 @@ class StrategyPatches:
             # Once more: Optuna is to see the last value, without which releases such as 2.1.0 fail.
             self._read_again.add(task_id)
             goes_on = True
-        # A Task that was taken out of its queue is a draft again, which Optuna's workers would watch for ever.
-        return goes_on and not self._is_refusing
+        # A Task that was taken out of its queue is a draft again, which the SDK would watch for ever.
+        return goes_on and not self._is_refusing and job.status() != "created"
 
 
 class _PatchedStrategy(SearchStrategy):
