@@ -101,6 +101,7 @@ def test_the_first_code_works_when_pasted(tmp_path):
     assert "ENDED: all 2 trials" in said
 
 
+@pytest.mark.slow
 def test_the_guide_works_from_top_to_bottom(tmp_path):
     cells = blocks(GUIDE)
     assert "time.sleep(0.4)" in cells[0]

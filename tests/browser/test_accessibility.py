@@ -38,7 +38,8 @@ async panel => {
 """
 
 
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     notebook.open(PANEL)
     notebook.use_theme(dark=dark)

@@ -141,6 +141,7 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
     assert all(USER_ABORTED in search.trial(number).error for number in range(2))
 
 
+@pytest.mark.slow
 def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, hand, until, monkeypatch):
     search = watched()
     search.command("start")
@@ -202,6 +203,7 @@ def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watche
     assert hand.num_waiting() == 0
 
 
+@pytest.mark.slow
 def test_a_start_in_a_cell_after_the_end_is_seen(watched, hand, until):
     search = watched(total_max_jobs=1)
     search.command("start")

@@ -263,6 +263,7 @@ def test_what_a_page_may_not_send_is_told_in_the_notices(panel, wire, refresh):
     assert (panel.top_k, panel._status_panel.status) == (10, "idle")
 
 
+@pytest.mark.slow
 def test_panels_of_a_search_share_one_thread(show, search):
     before = threading.active_count()
     for _ in range(20):

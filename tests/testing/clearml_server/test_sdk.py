@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import sys
 
@@ -53,6 +55,7 @@ print("WORKS")
 """
 
 
+@pytest.mark.slow
 def test_a_task_is_made_reported_cloned_queued_and_deleted_through_the_sdk(server, tmp_path):
     configuration = tmp_path / "clearml.conf"
     configuration.write_text("api {}\nsdk { development { report_use_subprocess: false } }\n")
