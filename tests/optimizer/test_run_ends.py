@@ -178,4 +178,3 @@ def test_people_are_told_that_a_journal_that_was_deleted_is_written_again(two_ru
     assert notice.sentence.endswith("was deleted or moved; all of it was written there again, nothing is lost")
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         assert viewer.counts[TrialState.COMPLETED] == 4
-        assert [notice.source for notice in viewer.errors] == ["journal"]
