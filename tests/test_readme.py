@@ -90,6 +90,7 @@ def test_the_first_code_is_seven_lines_at_most():
     assert len(blocks(README)[0].strip().splitlines()) <= 7
 
 
+@pytest.mark.slow
 def test_the_first_code_works_when_pasted(tmp_path):
     code = blocks(README)[0]
     assert "total_max_jobs=150" in code

@@ -379,7 +379,9 @@ def test_nothing_is_archived_by_minus_one(optimizer):
 # Top experiments of any optimizer Task ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize(
+    "sign", ["min", *(pytest.param(sign, marks=pytest.mark.slow) for sign in SIGNS if sign != "min")]
+)
 def test_the_best_children_of_an_optimizer_task_by_any_scalar_and_sign(optimizer, own_task, sign):
     made = finished(optimizer(auto_connect_task=own_task, total_max_jobs=4))
     top = HyperParameterOptimizer.get_optimizer_top_experiments("accuracy per class", "cat", sign, own_task.id, 3)
@@ -388,6 +390,7 @@ def test_the_best_children_of_an_optimizer_task_by_any_scalar_and_sign(optimizer
     assert [task.id for task in top] == [trial.id for trial in by_x[:3]]
 
 
+@pytest.mark.slow
 def test_the_best_children_for_several_objectives_are_the_fronts_one_after_the_other(optimizer, own_task):
     made = finished(optimizer(auto_connect_task=own_task, total_max_jobs=4))
     # x is to be small and large at once: all are on the first front.
