@@ -108,10 +108,10 @@ def run(chosen: argparse.Namespace) -> int:
         )  # fmt: skip
     except (TypeError, ValueError, OSError) as error:
         raise UsageError(str(error)) from None
-    search.start()
-    print(f"search {search.id}, kept in {search.journal_path}", file=sys.stderr)
     is_interrupted = False
     try:
+        search.start()
+        print(f"search {search.id}, kept in {search.journal_path}", file=sys.stderr)
         search.wait(progress=True)
     except KeyboardInterrupt:
         is_interrupted = True

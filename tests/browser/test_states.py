@@ -246,7 +246,7 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
 def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     panel = show("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     plot = panel.locator(".hpo-plot-host").first.locator(".bqplot")
-    expect(panel.get_by_text("20000 completed")).to_be_visible()
+    expect(panel.get_by_role("button", name="20000 completed")).to_be_visible()
     opened.wait_kernel("widget._refresher.flow.is_acknowledged")
     # The newest are points: they tell where on the screen any trial is.
     (x0, y0, *first), *_, (x1, y1, *last) = sorted(places(opened, plot).values())
