@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, Lines
+from bqplot import Axis, LinearScale, Lines
 
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -130,17 +130,8 @@ class DistributionPlot(Plot):
             tick_style={"font-size": "11px"},
             grid_color=style.LINE,
         )
-        self.figure = Figure(
-            marks=self._lines,
-            axes=[self._axis_x, axis_y],
-            # Not drawn: the page gives it to the figure as its name.
-            title=f"share of trials by {self._name}, one line a space epoch",
-            animation_duration=0,
-            fig_margin={"top": 12, "bottom": 44, "left": 72, "right": 16},
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+        self.figure = style.plain_figure(
+            self._lines, [self._axis_x, axis_y], f"share of trials by {self._name}, one line a space epoch"
         )
         self._key = ipywidgets.HTML()
 
@@ -175,7 +166,10 @@ class DistributionPlot(Plot):
             is_last = place == len(drawn) - 1
             line.colors, line.opacities = [style.BEST if is_last else style.DOT], [styles[place]]
             style.put_changed(line, drawn[place].values, drawn[place].shares)
-        self._key.value = _key(drawn)
+        self._key.value = style.legend(
+            ("▬", line.colors[0], 1.0, f"space {one.epoch + 1}: {one.num_trials} completed")
+            for one, line in zip(drawn, self._lines, strict=False)
+        )
 
     def _fit(self, values: Floats) -> None:
         """Have the axis hold all values; it grows in steps and is fitted again for another kind of axis only."""
@@ -202,14 +196,3 @@ class DistributionPlot(Plot):
         self.figure.axes = [self._axis_x, self.figure.axes[1]]
         old_axis.close()
         old.close()
-
-
-def _key(drawn: list[Distribution]) -> str:
-    """Return the legend as HTML; no word of it comes from a search."""
-    last = len(drawn) - 1
-    entries = " ".join(
-        f'<span><i style="color: {style.BEST if place == last else style.DOT}">▬</i> '
-        f"space {one.epoch + 1}: {one.num_trials} completed</span>"
-        for place, one in enumerate(drawn)
-    )
-    return f'<span class="hpo-key">{entries}</span>'

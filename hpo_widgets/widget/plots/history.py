@@ -132,9 +132,4 @@ class HistoryPlot(TrialPlot):
 
 def _legend(drawn: Mapping[str, bool]) -> str:
     """Return the legend as HTML; no word of it comes from a search."""
-    entries = " ".join(
-        f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
-        for word, sign, colour, opacity in _LEGEND
-        if drawn.get(word)
-    )
-    return f'<span class="hpo-key">{entries}</span>'
+    return style.legend((sign, colour, opacity, word) for word, sign, colour, opacity in _LEGEND if drawn.get(word))

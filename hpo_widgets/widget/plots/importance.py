@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ipywidgets
 import numpy as np
 import traitlets as t
-from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
+from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
@@ -189,20 +189,15 @@ class ImportancePlot(Plot):
         self._said = ipywidgets.Label()
         self._said.add_class("hpo-muted")
         look = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
-        self.figure = Figure(
-            marks=[self._bars],
-            axes=[
+        self.figure = style.plain_figure(
+            [self._bars],
+            [
                 Axis(scale=self._y, label="share of the importance", label_offset="32px", tick_format=".0%", **look),
                 Axis(scale=self._x, side="left", grid_lines="none", **look),
             ],
-            # Not drawn: the page gives it to the figure as its name.
-            title=f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
-            animation_duration=0,
-            fig_margin={"top": 12, "bottom": 44, "left": 190, "right": 24},
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+            f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
+            left=190,
+            right=24,
         )
 
     def contents(self) -> list[ipywidgets.Widget]:

@@ -314,17 +314,15 @@ class ParetoPlot(TrialPlot):
         drawing = self._drawing
         drawing.draw_front(self._series, self._series.front())
         clouds = {name: len(drawing.cloud(name)) for name in ("inside", "outside", "partial")}
-        entries = [
-            f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {word}</span>'
-            for word, sign, colour, opacity, is_drawn in (
-                ("not dominated", "●", style.BEST, 1, clouds["inside"] + clouds["outside"]),
-                ("completed", "●", style.DOT, 1, clouds["inside"]),
-                ("outside the ranges", "●", style.DOT, 0.5, clouds["outside"]),
-                ("pruned or aborted", "◇", style.DOT, 1, clouds["partial"]),
-            )
-            if is_drawn
-        ]
-        self._key.value = f'<span class="hpo-key">{" ".join(entries)}</span>'
+        drawn = (
+            ("●", style.BEST, 1, "not dominated", clouds["inside"] + clouds["outside"]),
+            ("●", style.DOT, 1, "completed", clouds["inside"]),
+            ("●", style.DOT, 0.5, "outside the ranges", clouds["outside"]),
+            ("◇", style.DOT, 1, "pruned or aborted", clouds["partial"]),
+        )
+        self._key.value = style.legend(
+            (sign, colour, opacity, words) for sign, colour, opacity, words, count in drawn if count
+        )
 
     @t.validate("pair")
     def _check_pair(self, proposal: Mapping[str, Any]) -> tuple[int, int]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from bqplot import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from bqplot import Mark
+    from bqplot import Axis, Mark
 
     from hpo_widgets.widget.plots.series import Floats
 
@@ -155,3 +156,53 @@ class FigureStyle:
     num_hot: int
     num_in_chunk: int
     num_frozen: Mapping[str, int]
+
+
+def plain_figure(marks: Sequence[Mark], axes: Sequence[Axis], title: str, *, left: int = 72, right: int = 16) -> Figure:
+    """Make a figure that fills its tab.
+
+    Parameters
+    ----------
+    marks, axes
+        What is drawn.
+    title
+        What the figure shows. Not drawn: the page gives it to the figure as its name.
+    left, right
+        Room beside the plot in pixels.
+
+    Returns
+    -------
+    bqplot.Figure
+        The figure.
+    """
+    return Figure(
+        marks=list(marks),
+        axes=list(axes),
+        title=title,
+        animation_duration=0,
+        fig_margin={"top": 12, "bottom": 44, "left": left, "right": right},
+        background_style={"fill": "none"},
+        display_toolbar=False,
+        padding_y=0.0,
+        layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+    )
+
+
+def legend(entries: Iterable[tuple[str, str, float, str]]) -> str:
+    """Return a legend as HTML; no word of it may come from a search.
+
+    Parameters
+    ----------
+    entries
+        Sign, colour, opacity and words of each entry.
+
+    Returns
+    -------
+    str
+        The HTML.
+    """
+    spans = " ".join(
+        f'<span><i style="color: {colour}; opacity: {opacity}">{sign}</i> {words}</span>'
+        for sign, colour, opacity, words in entries
+    )
+    return f'<span class="hpo-key">{spans}</span>'

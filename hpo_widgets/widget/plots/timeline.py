@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, Lines
+from bqplot import Axis, LinearScale, Lines
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
@@ -156,17 +156,8 @@ class TimelinePlot(Plot):
         self._axis_x = Axis(scale=self._x, label_offset="32px", **look)
         self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **look)
         self._axis_y.grid_lines = "none"
-        self.figure = Figure(
-            marks=list(self._lines.values()),
-            axes=[self._axis_x, self._axis_y],
-            # Not drawn: the page gives it to the figure as its name.
-            title="when each worker ran which trials",
-            animation_duration=0,
-            fig_margin={"top": 12, "bottom": 44, "left": 72, "right": 16},
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+        self.figure = style.plain_figure(
+            [*self._lines.values()], [self._axis_x, self._axis_y], "when each worker ran which trials"
         )
         self._key = ipywidgets.HTML()
 
@@ -186,7 +177,9 @@ class TimelinePlot(Plot):
         for state, some in drawn.items():
             x, y = path(some)
             style.put_changed(self._lines[state], x * self._per_minute, y)
-        self._key.value = _key(drawn)
+        self._key.value = style.legend(
+            ("▬", colour, opacity, state.label) for state, colour, opacity in _DRAWN if len(drawn[state].start)
+        )
 
     def _fit(self, drawn: dict[TrialState, Bars]) -> None:
         """Make room in steps, so that the axes are not laid out again each second."""
@@ -210,13 +203,3 @@ class TimelinePlot(Plot):
             thickness = float(np.clip(0.6 * _HEIGHT / lanes, _THINNEST, _THICKEST))
             for line in self._lines.values():
                 line.stroke_width = thickness
-
-
-def _key(drawn: dict[TrialState, Bars]) -> str:
-    """Return the legend as HTML; no word of it comes from a search."""
-    entries = " ".join(
-        f'<span><i style="color: {colour}; opacity: {opacity}">▬</i> {state.label}</span>'
-        for state, colour, opacity in _DRAWN
-        if len(drawn[state].start)
-    )
-    return f'<span class="hpo-key">{entries}</span>'
