@@ -86,6 +86,10 @@ class Domain:
         return _over_lane(floor, high, is_log=self.is_log)
 
 
+UNIT = Domain(0.0, 1.0)
+"""The ends of an axis before there is anything to draw, and those of the lane."""
+
+
 def first_domain(values: npt.NDArray[np.float64], *, is_log: bool) -> Domain:
     """Return the domain that holds ``values`` with a margin and the lane below.
 
@@ -214,7 +218,7 @@ class FittedAxis:
     """
 
     def __init__(self) -> None:
-        self.domain = Domain(0.0, 1.0)
+        self.domain = UNIT
         self.log_scale: bool | None = None
         self._num_values = self._num_fitted = 0
 
@@ -252,7 +256,7 @@ class FittedAxis:
     def fit_before_the_first(self, values: Floats) -> None:
         """Choose the ends for values so far of running trials, as long as no trial has ended."""
         if self._num_values == 0 and len(values):
-            is_first = self.domain in {Domain(0.0, 1.0), first_domain(np.empty(0), is_log=False)}
+            is_first = self.domain in {UNIT, first_domain(np.empty(0), is_log=False)}
             self.domain = first_domain(values, is_log=False) if is_first else self.domain.grown(values)
 
     def _is_log(self, values: Floats) -> bool:

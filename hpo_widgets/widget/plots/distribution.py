@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
 import numpy as np
-from bqplot import Axis, LinearScale, Lines
+from bqplot import Lines
 
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import (
+    UNIT,
+    Domain,
     clip_objective,
     even_ticks,
     first_domain,
-    tick_format,
     ticks_between,
     wants_log,
 )
+from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.plot import Plot
-from hpo_widgets.widget.plots.trial_figure import UNIT, make_scale
 
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
@@ -103,14 +104,17 @@ class DistributionPlot(Plot):
 
     def make(self, search: Search) -> None:
         """Make the figure."""
-        self._name = text.axis(search.objectives[self.objective])
-        self._domain = UNIT
-        self._x, self._y = make_scale(UNIT), LinearScale(min=0.0, max=1.02)
+        name = text.axis(search.objectives[self.objective])
+        self._x = FigureAxis(UNIT, lambda domain: tick_traits(ticks_between(domain, 6)), name, label_offset="32px")
+        shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
+        y = FigureAxis(
+            Domain(0.0, 1.02), lambda _: shares, "share of completed trials", side="left", label_offset="54px"
+        )
         self._lines = [
             Lines(
                 x=style.NONE,
                 y=style.NONE,
-                scales={"x": self._x, "y": self._y},
+                scales={"x": self._x.scale, "y": y.scale},
                 colors=[style.DOT],
                 stroke_width=2,
                 interpolation="step-after",
@@ -118,35 +122,10 @@ class DistributionPlot(Plot):
             )
             for _ in range(MOST_EPOCHS)
         ]
-        self._axis_x = self._make_axis_x()
-        axis_y = Axis(
-            scale=self._y,
-            side="left",
-            label="share of completed trials",
-            label_offset="54px",
-            tick_format=".0%",
-            tick_values=np.array(even_ticks(0.0, 1.0, 5)),
-            label_color=style.TEXT,
-            tick_style={"font-size": "11px"},
-            grid_color=style.LINE,
-        )
-        self.figure = style.plain_figure(
-            self._lines, [self._axis_x, axis_y], f"share of trials by {self._name}, one line a space epoch"
+        self.figure = plain_figure(
+            self._lines, [self._x.axis, y.axis], f"share of trials by {name}, one line a space epoch"
         )
         self._key = ipywidgets.HTML()
-
-    def _make_axis_x(self) -> Axis:
-        ticks = ticks_between(self._domain, 6)
-        return Axis(
-            scale=self._x,
-            label=f"{self._name}{' (log)' if self._domain.is_log else ''}",
-            label_offset="32px",
-            tick_values=np.array(ticks),
-            tick_format=tick_format(ticks),
-            label_color=style.TEXT,
-            tick_style={"font-size": "11px"},
-            grid_color=style.LINE,
-        )
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the figure and its legend."""
@@ -173,26 +152,7 @@ class DistributionPlot(Plot):
 
     def _fit(self, values: Floats) -> None:
         """Have the axis hold all values; it grows in steps and is fitted again for another kind of axis only."""
-        is_log = (self._domain.is_log and bool(np.all(values > 0))) or wants_log(values)
-        domain = first_domain(values, is_log=is_log)
-        is_same_kind = is_log == self._domain.is_log
-        if is_same_kind and self._domain is not UNIT:
-            domain = self._domain.grown(values)
-        if domain == self._domain:
-            return
-        self._domain = domain
-        if is_same_kind:
-            with self._x.hold_sync():
-                self._x.min, self._x.max = domain.low, domain.high
-            ticks = ticks_between(domain, 6)
-            with self._axis_x.hold_sync():
-                self._axis_x.tick_values, self._axis_x.tick_format = np.array(ticks), tick_format(ticks)
-            return
-        old, self._x = self._x, make_scale(domain)
-        for line in self._lines:
-            line.scales = {"x": self._x, "y": self._y}
-        # An axis that is given another scale goes on drawing ticks with the old one.
-        old_axis, self._axis_x = self._axis_x, self._make_axis_x()
-        self.figure.axes = [self._axis_x, self.figure.axes[1]]
-        old_axis.close()
-        old.close()
+        before = self._x.domain
+        is_log = (before.is_log and bool(np.all(values > 0))) or wants_log(values)
+        is_new = before is UNIT or is_log != before.is_log
+        self._x.set_domain(first_domain(values, is_log=is_log) if is_new else before.grown(values), self.figure)

@@ -8,13 +8,14 @@ import numpy as np
 from bqplot import Label, Tooltip
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import LANE, Domain, even_ticks, num_trials_shown
+from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
+from hpo_widgets.widget.plots.figure import FILLS_TAB
 from hpo_widgets.widget.plots.style import FigureStyle
-from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure
+from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from bqplot import Mark
@@ -26,9 +27,11 @@ MOST_HOT = 100
 """Points in hot marks, before some are frozen."""
 
 _NUM_TICKS = 6
+# The axis goes a little beyond the last trial.
+_BEYOND = 1.005
 STYLE = FigureStyle(
     margins={"top": 12, "bottom": 44, "left": 72, "right": 26},
-    layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
+    layout=FILLS_TAB,
     font_size="11px",
     num_ticks=_NUM_TICKS,
     label_offset="32px",
@@ -114,10 +117,6 @@ class HistoryFigure(TrialFigure):
             self._selected_failed,
         ]
 
-    @property
-    def _on_values(self) -> list[Mark]:
-        return [self._best_line, self._running, *super()._on_values]
-
     def draw_lane(self) -> None:
         """Write the number of failed trials at the end of their lane."""
         count = len(self.cloud("failed"))
@@ -154,8 +153,11 @@ class HistoryFigure(TrialFigure):
         end = float(num_trials_shown(num_trials, most))
         if end != self.end_x:
             self.end_x = end
-            ticks = np.array(even_ticks(0, end, _NUM_TICKS, whole=True))
-            self._set_domain_x(Domain(-0.015 * end, 1.005 * end), {"tick_values": ticks, "tick_format": "d"})
+            self.set_domain_x(Domain(-0.015 * end, _BEYOND * end))
+
+    def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
+        ticks = even_ticks(0, domain.high / _BEYOND, _NUM_TICKS, whole=True)
+        return {"tick_values": np.array(ticks), "tick_format": "d"}
 
     def draw_best_line(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.

@@ -14,6 +14,7 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.figure import AXIS, plain_figure
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -188,16 +189,14 @@ class ImportancePlot(Plot):
         self._bars.on_element_click(lambda _mark, content: self._on_click(content.get("data")))
         self._said = ipywidgets.Label()
         self._said.add_class("hpo-muted")
-        look = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
-        self.figure = style.plain_figure(
+        self.figure = plain_figure(
             [self._bars],
             [
-                Axis(scale=self._y, label="share of the importance", label_offset="32px", tick_format=".0%", **look),
-                Axis(scale=self._x, side="left", grid_lines="none", **look),
+                Axis(scale=self._y, label="share of the importance", label_offset="32px", tick_format=".0%", **AXIS),
+                Axis(scale=self._x, side="left", grid_lines="none", **AXIS),
             ],
             f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
-            left=190,
-            right=24,
+            margins={"left": 190, "right": 24},
         )
 
     def contents(self) -> list[ipywidgets.Widget]:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import traitlets as t
-from bqplot import Axis, Tooltip
+from bqplot import Tooltip
 
 from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, FittedAxis, clip_objective, tick_format, value_ticks
+from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, clip_objective
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.series import ObjectiveValues
-from hpo_widgets.widget.plots.trial_figure import UNIT, TrialFigure, make_scale
+from hpo_widgets.widget.plots.trial_figure import TrialFigure
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -139,7 +139,6 @@ class ParetoFigure(TrialFigure):
             on_click=on_click,
         )
         self.axis_x = FittedAxis()
-        self._name_x = names[0]
         self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
         self.figure.marks = self.marks
@@ -149,10 +148,6 @@ class ParetoFigure(TrialFigure):
         """All marks, from the bottom to the top; always the same ones."""
         clouds = [mark for name in ("outside", "partial", "inside") for mark in self.cloud(name).marks]
         return [self._strip, *clouds, self._steps, self._front, self._selected]
-
-    @property
-    def _on_values(self) -> list[Mark]:
-        return [self._steps, self._front, *super()._on_values]
 
     def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, Any]:
         clouds = super()._make_clouds(tip, lane_tip)
@@ -167,38 +162,8 @@ class ParetoFigure(TrialFigure):
             self.axis_x.fit(x)
         else:
             self.axis_x.extend(x, series.shown_across)
-        self._take_domain_x(self.axis_x.domain)
+        self.set_domain_x(self.axis_x.domain)
         super().draw(series, groups, is_new=is_new)
-
-    def _take_domain_x(self, domain: Domain) -> None:
-        if domain == self.domain_x:
-            return
-        ticks = value_ticks(domain, STYLE.num_ticks)
-        if domain.is_log != self.domain_x.is_log:
-            self._change_scale_x(domain)
-        self._set_domain_x(domain, {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)})
-
-    def _change_scale_x(self, domain: Domain) -> None:
-        old, self._x = self._x, make_scale(domain)
-        self._lane = {"x": self._x, "y": self._lane["y"]}
-        self._strip.scales = self._lane
-        for cloud in self.clouds:
-            cloud.set_scales(self._values)
-        for mark in self._on_values:
-            mark.scales = self._values
-        # An axis that is given another scale goes on drawing ticks with the old one.
-        old_axis = self._axis_x
-        kind = " (log)" if domain.is_log else ""
-        self._axis_x = Axis(
-            scale=self._x,
-            label=f"{self._name_x}{kind}",
-            label_offset=STYLE.label_offset,
-            grid_lines="none",
-            **self._axis_look,
-        )
-        self.figure.axes = [self._axis_x, self._axis_y]
-        old_axis.close()
-        old.close()
 
     def draw_front(self, series: PairSeries, numbers: Numbers) -> None:
         """Draw the front and its line.

@@ -155,16 +155,11 @@ class GrowingPoints:
         if len(self._x) == 0:
             self._redraw_marks()
 
-    def set_scales(self, scales: Mapping[str, Scale]) -> None:
-        """Draw all marks in other scales; a picture is no longer of use until the next `set_domain`."""
-        for mark in self.marks:
-            mark.scales = dict(scales)
-        self._domain = None
-
     def set_domain(self, x: Domain, y: Domain) -> None:
         """Say where the axes end.
 
-        A picture goes along, since it has its place in values; that it is stretched is for `redraw` to mend.
+        A picture goes along, since it has its place in values; that it is stretched is for `redraw` to mend. On another
+        kind of axis it would be wrong, and is drawn again.
 
         Parameters
         ----------
@@ -173,9 +168,8 @@ class GrowingPoints:
         """
         if self._domain == (x, y):
             return
-        was_drawn = self._domain is not None
-        self._domain = (x, y)
-        if was_drawn:
+        before, self._domain = self._domain, (x, y)
+        if before is not None and [one.is_log for one in before] == [x.is_log, y.is_log]:
             self._is_stale = self._in_picture > 0
         else:
             self._draw_picture()
@@ -285,7 +279,6 @@ class GrowingPoints:
         if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
             return
         domain_x, domain_y = self._domain
-        old = self._picture.image
         width, height = self._size
         value = points_picture(
             domain_x.place(self._x[: self._in_picture]),
@@ -298,13 +291,13 @@ class GrowingPoints:
             shape=self._hot.marker,
             most_bytes=self._picture_bytes,
         )
-        with self._picture.hold_sync():
-            # The browser redraws for a new image widget only.
-            self._picture.image = ipywidgets.Image(value=value, format="png", layout=old.layout)
-            self._picture.x = [domain_x.low, domain_x.high]
-            self._picture.y = [domain_y.low, domain_y.high]
-            self._picture.visible = self._in_picture > 0
-        old.close()
+        style.put_picture(
+            self._picture,
+            value,
+            x=[domain_x.low, domain_x.high],
+            y=[domain_y.low, domain_y.high],
+            visible=self._in_picture > 0,
+        )
 
 
 def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:

@@ -9,7 +9,8 @@ from bqplot import Tooltip
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, domain_of_range, tick_format, ticks_between
+from hpo_widgets.widget.plots.axes import Domain, domain_of_range, ticks_between
+from hpo_widgets.widget.plots.figure import tick_traits
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
@@ -79,13 +80,13 @@ class SliceFigure(TrialFigure):
             _tip({**place, "y": (objective, ".4~g")}),
             _tip(place),
             label_x=short,
-            label_y=None,
+            label_y="",
             title=f"{objective} of each trial against {label}",
             on_click=on_click,
         )
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self.figure.marks = self.marks
-        self._set_domain_x(self.domain_x, self._ticks_x(self.domain_x))
+        self.set_domain_x(self.domain_x)
 
     @property
     def marks(self) -> list[Mark]:
@@ -121,8 +122,7 @@ class SliceFigure(TrialFigure):
         if len(x) == 0 or self._choices is not None or (place.min() >= 0 and place.max() <= 1):
             return
         low, high = min(self.domain_x.low, float(x.min())), max(self.domain_x.high, float(x.max()))
-        domain = domain_of_range(low, high, is_log=self.domain_x.is_log)
-        self._set_domain_x(domain, self._ticks_x(domain))
+        self.set_domain_x(domain_of_range(low, high, is_log=self.domain_x.is_log))
 
     def _first_domain_x(self, leaf: Any) -> Domain:
         if self._choices is not None:
@@ -132,8 +132,7 @@ class SliceFigure(TrialFigure):
 
     def _ticks_x(self, domain: Domain) -> dict[str, Any]:
         if self._choices is None:
-            ticks = ticks_between(domain, _NUM_TICKS, whole=self._is_whole)
-            return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
+            return tick_traits(ticks_between(domain, _NUM_TICKS, whole=self._is_whole))
         count = len(self._choices)
         labelled = range(0, count, -(-count // _MOST_LABELS))
         room = max(3, _LABEL_ROOM // len(labelled))

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 import numpy as np
-from bqplot import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from bqplot import Axis, Mark
+    from bqplot import Image, Mark
 
     from hpo_widgets.widget.plots.series import Floats
 
@@ -107,8 +107,29 @@ def put_changed(mark: Mark, x: Floats, y: Floats) -> None:
     x, y
         Places of its points, of the same shape.
     """
-    if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
+    if not (np.array_equal(mark.x, x, equal_nan=True) and np.array_equal(mark.y, y, equal_nan=True)):
         put(mark, x, y)
+
+
+def put_picture(mark: Image, png: bytes, **traits: Any) -> None:
+    """Show another picture.
+
+    Parameters
+    ----------
+    mark
+        The mark.
+    png
+        The picture.
+    traits
+        Traits of the mark that change with it.
+    """
+    old = mark.image
+    with mark.hold_sync():
+        # The browser redraws for a new image widget only.
+        mark.image = ipywidgets.Image(value=png, format="png", layout=old.layout)
+        for name, value in traits.items():
+            setattr(mark, name, value)
+    old.close()
 
 
 @dataclass(frozen=True)
@@ -156,36 +177,6 @@ class FigureStyle:
     num_hot: int
     num_in_chunk: int
     num_frozen: Mapping[str, int]
-
-
-def plain_figure(marks: Sequence[Mark], axes: Sequence[Axis], title: str, *, left: int = 72, right: int = 16) -> Figure:
-    """Make a figure that fills its tab.
-
-    Parameters
-    ----------
-    marks, axes
-        What is drawn.
-    title
-        What the figure shows. Not drawn: the page gives it to the figure as its name.
-    left, right
-        Room beside the plot in pixels.
-
-    Returns
-    -------
-    bqplot.Figure
-        The figure.
-    """
-    return Figure(
-        marks=list(marks),
-        axes=list(axes),
-        title=title,
-        animation_duration=0,
-        fig_margin={"top": 12, "bottom": 44, "left": left, "right": right},
-        background_style={"fill": "none"},
-        display_toolbar=False,
-        padding_y=0.0,
-        layout={"width": "auto", "height": "100%", "min_height": "320px", "min_width": "0"},
-    )
 
 
 def legend(entries: Iterable[tuple[str, str, float, str]]) -> str:

@@ -13,6 +13,7 @@ from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import even_ticks
+from hpo_widgets.widget.plots.figure import AXIS, plain_figure
 from hpo_widgets.widget.plots.plot import Plot
 
 if TYPE_CHECKING:
@@ -152,11 +153,10 @@ class TimelinePlot(Plot):
             )
             for state, colour, opacity in _DRAWN
         }  # fmt: skip
-        look = {"label_color": style.TEXT, "tick_style": {"font-size": "11px"}, "grid_color": style.LINE}
-        self._axis_x = Axis(scale=self._x, label_offset="32px", **look)
-        self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **look)
+        self._axis_x = Axis(scale=self._x, label_offset="32px", **AXIS)
+        self._axis_y = Axis(scale=self._y, side="left", label="worker", label_offset="54px", tick_format="d", **AXIS)
         self._axis_y.grid_lines = "none"
-        self.figure = style.plain_figure(
+        self.figure = plain_figure(
             [*self._lines.values()], [self._axis_x, self._axis_y], "when each worker ran which trials"
         )
         self._key = ipywidgets.HTML()

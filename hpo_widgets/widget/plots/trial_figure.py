@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
+from bqplot import LinearScale, Lines, Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, tick_format, value_ticks
+from hpo_widgets.widget.plots.axes import UNIT, value_ticks
+from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bqplot import Mark, Tooltip
 
+    from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.style import FigureStyle
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
@@ -27,9 +28,6 @@ BACKGROUND = {"background": True}
 
 # Pixels of a plot's width and height that are believed.
 _LEAST_SIZE, _MOST_SIZE = 50, 2_000
-
-UNIT = Domain(0.0, 1.0)
-"""The ends of an axis before there is anything to draw, and those of the lane."""
 
 
 class TrialFigure:
@@ -48,7 +46,7 @@ class TrialFigure:
     label_x
         Name of the horizontal axis.
     label_y
-        Name of the axis of values, None for none.
+        Name of the axis of values, empty for none.
     title
         What the figure shows, for those who do not see it.
     on_click
@@ -63,18 +61,17 @@ class TrialFigure:
         lane_tip: Tooltip,
         *,
         label_x: str,
-        label_y: str | None,
+        label_y: str,
         title: str,
         on_click: Callable[[object, TrialFigure], None],
     ) -> None:
         self._look = look
-        self._label_y = label_y
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
-        self.domain = UNIT
-        self.domain_x = x
-        self._x = make_scale(x)
-        self._y = make_scale(UNIT)
-        self._lane = {"x": self._x, "y": make_scale(UNIT)}
+        font = {"tick_style": {"font-size": look.font_size}}
+        self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
+        self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
+        self._values = {"x": self.x.scale, "y": self.y.scale}
+        self._lane = {"x": self.x.scale, "y": LinearScale(min=0.0, max=1.0, allow_padding=False)}
         self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
@@ -86,26 +83,18 @@ class TrialFigure:
         # The background tells every mark that it was clicked; one of them is heard.
         act_while_cell_runs(self._strip)
         self._strip.on_background_click(lambda _mark, _content: self._on_click(BACKGROUND))
-        self._axis_x = Axis(
-            scale=self._x,
-            label=label_x,
-            label_offset=look.label_offset,
-            grid_lines="none",
-            tick_values=[],
-            **self._axis_look,
-        )
-        self._axis_y = self._make_axis_y(UNIT)
-        self.figure = Figure(
-            axes=[self._axis_x, self._axis_y],
-            # Not drawn: the page gives it to the figure as its name.
-            title=title,
-            animation_duration=0,
-            fig_margin=dict(look.margins),
-            background_style={"fill": "none"},
-            display_toolbar=False,
-            padding_y=0.0,
-            layout=ipywidgets.Layout(**look.layout),
-        )
+        axes = [self.x.axis, self.y.axis]
+        self.figure = plain_figure([], axes, title, margins=look.margins, layout=look.layout)
+
+    @property
+    def domain(self) -> Domain:
+        """Ends of the axis of values."""
+        return self.y.domain
+
+    @property
+    def domain_x(self) -> Domain:
+        """Ends of the horizontal axis."""
+        return self.x.domain
 
     @property
     def clouds(self) -> list[GrowingPoints]:
@@ -123,17 +112,14 @@ class TrialFigure:
 
     def set_domain(self, domain: Domain) -> None:
         """Move the ends of the axis of values, or make it another kind of axis."""
-        if domain == self.domain:
-            return
-        if domain.is_log == self.domain.is_log:
-            with self._y.hold_sync():
-                self._y.min, self._y.max = domain.low, domain.high
-            with self._axis_y.hold_sync():
-                ticks = value_ticks(domain, self._look.num_ticks)
-                self._axis_y.tick_values, self._axis_y.tick_format = np.array(ticks), tick_format(ticks)
-        else:
-            self._change_scale(domain)
-        self.domain = domain
+        self.y.set_domain(domain, self.figure)
+        self._tell_clouds()
+
+    def set_domain_x(self, domain: Domain) -> None:
+        """Move the ends of the horizontal axis, with the lane, or make it another kind of axis."""
+        self.x.set_domain(domain, self.figure)
+        lane_y = self._look.lane_y
+        style.put_changed(self._strip, np.array([domain.low, domain.high]), np.array([lane_y, lane_y]))
         self._tell_clouds()
 
     def set_size(self, width: int, height: int) -> None:
@@ -261,17 +247,12 @@ class TrialFigure:
         """Name failed trials, whose tooltips have no value to show."""
         return self._names(x, numbers)
 
-    def _set_domain_x(self, domain: Domain, ticks: Mapping[str, Any]) -> None:
-        """Move the ends of the horizontal axis, with the lane."""
-        self.domain_x = domain
-        with self._x.hold_sync():
-            self._x.min, self._x.max = domain.low, domain.high
-        with self._axis_x.hold_sync():
-            for name, value in ticks.items():
-                setattr(self._axis_x, name, value)
-        lane_y = self._look.lane_y
-        style.put(self._strip, np.array([domain.low, domain.high]), np.array([lane_y, lane_y]))
-        self._tell_clouds()
+    def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
+        """Return the traits of the horizontal axis that its ticks are."""
+        return self._ticks_y(domain)
+
+    def _ticks_y(self, domain: Domain) -> Mapping[str, Any]:
+        return tick_traits(value_ticks(domain, self._look.num_ticks))
 
     def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, GrowingPoints]:
         """Make a cloud for each group of trials: the failed ones on the lane, the others on the axis of values."""
@@ -308,15 +289,6 @@ class TrialFigure:
             **{"name_points": self._names, **traits},
         )
 
-    @property
-    def _values(self) -> dict[str, Any]:
-        return {"x": self._x, "y": self._y}
-
-    @property
-    def _on_values(self) -> list[Mark]:
-        """Marks on the axis of values beside the clouds."""
-        return [self._best, self._selected]
-
     def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
         scales = self._values if on_values else self._lane
         return Lines(x=style.NONE, y=style.NONE, scales=scales, preserve_domain=style.FIXED, **traits)
@@ -327,47 +299,6 @@ class TrialFigure:
         hear_clicks(mark, self._on_click)
         return mark
 
-    def _change_scale(self, domain: Domain) -> None:
-        old, self._y = self._y, make_scale(domain)
-        for cloud in self.clouds:
-            if cloud.hot.scales["y"] is old:
-                cloud.set_scales(self._values)
-        for mark in self._on_values:
-            mark.scales = self._values
-        # An axis that is given another scale goes on drawing ticks with the old one.
-        old_axis, self._axis_y = self._axis_y, self._make_axis_y(domain)
-        self.figure.axes = [self._axis_x, self._axis_y]
-        old_axis.close()
-        old.close()
-
-    def _make_axis_y(self, domain: Domain) -> Axis:
-        kind = " (log)" if domain.is_log else ""
-        named = {} if self._label_y is None else {"label": f"{self._label_y}{kind}", "label_offset": "54px"}
-        ticks = value_ticks(domain, self._look.num_ticks)
-        return Axis(
-            scale=self._y,
-            side="left",
-            tick_format=tick_format(ticks),
-            tick_values=np.array(ticks),
-            **named,
-            **self._axis_look,
-        )
-
-    @property
-    def _axis_look(self) -> dict[str, Any]:
-        return {
-            "label_color": style.TEXT,
-            "tick_style": {"font-size": self._look.font_size},
-            "grid_color": style.LINE,
-        }
-
     def _tell_clouds(self) -> None:
-        for cloud in self.clouds:
-            is_on_lane = cloud.hot.scales["y"] is self._lane["y"]
-            cloud.set_domain(self.domain_x, UNIT if is_on_lane else self.domain)
-
-
-def make_scale(domain: Domain) -> Any:
-    """Return bqplot's scale for an axis."""
-    make: Any = LogScale if domain.is_log else LinearScale
-    return make(min=domain.low, max=domain.high, allow_padding=False)
+        for name, cloud in self._clouds.items():
+            cloud.set_domain(self.domain_x, UNIT if name == "failed" else self.domain)

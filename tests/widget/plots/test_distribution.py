@@ -87,19 +87,19 @@ def test_the_present_epoch_stands_out_and_all_are_named(show, search, refresh):
 def test_odd_values_have_an_axis_that_holds_them(show, search, refresh, values):
     search.add_trials(values)
     plot = show(DistributionPlot, search)
-    assert math.isfinite(plot._x.min)
-    assert plot._x.min < plot._x.max
+    assert math.isfinite(plot._x.scale.min)
+    assert plot._x.scale.min < plot._x.scale.max
     for line in drawn(plot):
-        assert np.all((line.x >= plot._x.min) & (line.x <= plot._x.max))
+        assert np.all((line.x >= plot._x.scale.min) & (line.x <= plot._x.scale.max))
 
 
 def test_the_axis_becomes_logarithmic_where_that_shows_more_and_linear_again(show, search, refresh):
     search.add_trials([10.0**-number for number in range(12)])
     plot = show(DistributionPlot, search)
-    assert plot._domain.is_log
-    assert plot._axis_x.label.endswith("(log)")
+    assert plot._x.domain.is_log
+    assert plot._x.axis.label.endswith("(log)")
     search.add_trial(-1.0)
     refresh(plot)
-    assert not plot._domain.is_log
-    assert plot.figure.axes[0].scale is plot._x
-    assert all(line.scales["x"] is plot._x for line in plot._lines)
+    assert not plot._x.domain.is_log
+    assert plot.figure.axes[0].scale is plot._x.scale
+    assert all(line.scales["x"] is plot._x.scale for line in plot._lines)

@@ -114,7 +114,7 @@ def test_the_axis_of_values_is_logarithmic_where_it_shows_more_or_is_asked_to_be
     plot = show(HistoryPlot, search, log_scale=asked)
     (scale,) = scales_of_values(plot)
     assert type(scale) is (LogScale if is_log else LinearScale)
-    assert plot.figures[0]._axis_y.label == ("validation / loss (log)" if is_log else "validation / loss")
+    assert plot.figures[0].y.axis.label == ("validation / loss (log)" if is_log else "validation / loss")
 
 
 def test_another_kind_of_axis_can_be_asked_for_later_and_leaves_no_widget_behind(show, wire, search):

@@ -71,7 +71,7 @@ def sizes(plot, figure=0):
 def test_axes_are_logarithmic_where_the_parameter_is_and_choices_are_named(show, search):
     plot = show(SlicesPlot, search)
     assert [figure.domain_x.is_log for figure in plot.figures] == [True, False, False, False]
-    assert plot.figures[3]._axis_x.tick_labels == {"0": "relu", "1": "tanh", "2": "logistic"}
+    assert plot.figures[3].x.axis.tick_labels == {"0": "relu", "1": "tanh", "2": "logistic"}
 
 
 def test_a_wider_axis_has_ticks_all_along(show, search, refresh):
@@ -80,7 +80,7 @@ def test_a_wider_axis_has_ticks_all_along(show, search, refresh):
     search.set_ranges({"lr": (1e-9, 1e-1)})
     refresh(plot)
     figure = plot.figures[0]
-    places = figure.domain_x.place(np.asarray(figure._axis_x.tick_values))
+    places = figure.domain_x.place(np.asarray(figure.x.axis.tick_values))
     assert places.min() < 0.3
     assert places.max() > 0.7
     assert np.diff(places).min() > 0.15
@@ -139,8 +139,8 @@ def test_extreme_and_odd_parameters_are_drawn(show, refresh):
     search.add_trial(0.75)
     refresh(plot)
     assert all(sizes(plot, index)["inside"] == 4 for index in range(9))
-    assert list(plot.figures[2]._axis_x.tick_labels.values()) == ["xxxxx…", "<img …", "None", "True", "1"]
-    assert [figure._axis_x.label for figure in plot.figures[-2:]] == ["General/a", "Args/a"]
+    assert list(plot.figures[2].x.axis.tick_labels.values()) == ["xxxxx…", "<img …", "None", "True", "1"]
+    assert [figure.x.axis.label for figure in plot.figures[-2:]] == ["General/a", "Args/a"]
 
 
 def test_of_many_parameters_the_chosen_ones_are_drawn(show, wire):
