@@ -285,6 +285,50 @@ class _Fronts:
             numbers, table = numbers[~mask], table[~mask]
 
 
+def best_rows(values: np.ndarray, minimise: Sequence[bool], k: int) -> np.ndarray:
+    """Return the places of the best rows, in no particular order: those that `Ranking.top` begins with.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n, number of objectives)
+        The values of n trials; NaN for one that is missing. Such a trial is not ranked.
+    minimise : sequence of bool
+        The direction of each objective.
+    k : int
+        How many, at most.
+
+    Returns
+    -------
+    ndarray of int
+        Their places in ``values``.
+    """
+    losses = np.where(minimise, values, -values)
+    ranked = np.flatnonzero(~np.isnan(losses).any(axis=1))
+    if len(ranked) <= k:
+        return ranked
+    is_finite = np.isfinite(losses[ranked]).all(axis=1)
+    finite, infinite = ranked[is_finite], ranked[~is_finite]
+    if len(finite) < k:
+        order = np.lexsort(losses[infinite].T[::-1])
+        return np.concatenate([finite, infinite[order[: k - len(finite)]]])
+    if losses.shape[1] == 1:
+        column = losses[finite, 0]
+        # Of those that are as good as the last one the first come in.
+        candidates = finite[column <= np.partition(column, k - 1)[k - 1]]
+        order = np.argsort(losses[candidates, 0], kind="stable")
+        return np.asarray(candidates[order[:k]])
+    found: list[np.ndarray] = []
+    missing = k
+    while missing > 0:
+        is_front = pareto_front(losses[finite])
+        front, finite = finite[is_front], finite[~is_front]
+        if len(front) > missing:
+            front = np.array(_by_spread(front, losses[front])[:missing])
+        found.append(front)
+        missing -= len(front)
+    return np.concatenate(found)
+
+
 def _by_spread(numbers: Any, table: Any) -> list[int]:
     """Return the trials of one front, farthest from their neighbours first; equals in the order of their numbers."""
     order = np.argsort(-crowding_distance(table), kind="stable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -44,6 +44,16 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def where(self, chosen: np.ndarray) -> Rows:
+        """Return those of the trials that a mask, or an array of places, chooses."""
+        arrays = {
+            one.name: getattr(self, one.name)[chosen]
+            for one in fields(Rows)
+            if one.name not in {"version", "parameters"}
+        }
+        parameters = {name: column[chosen] for name, column in self.parameters.items()}
+        return Rows(version=self.version, parameters=parameters, **arrays)
 
 
 class Snapshot(Rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget.panel import OptimizerWidget
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
@@ -31,6 +32,7 @@ __all__ = [
     "StatusPanel",
     "TimelinePlot",
     "TrialDetails",
+    "TrialFilter",
     "TrialTable",
     "save_html",
 ]

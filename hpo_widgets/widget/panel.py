@@ -27,12 +27,12 @@ from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
-from hpo_widgets.widget.plots.plot import Plot, TrialPlot
+from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
-from hpo_widgets.widget.traits import PositiveInt, TrialNumbers, refuse_unknown
+from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +78,8 @@ class OptimizerWidget(ipywidgets.VBox):
         ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
-        First values of ``selected``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a ``VBox``.
+        First values of ``selected``, ``filter``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a
+        ``VBox``.
 
     Raises
     ------
@@ -114,7 +115,10 @@ class OptimizerWidget(ipywidgets.VBox):
     )
     max_number_of_concurrent_tasks = PositiveInt(1, help="Two-way. Trials that may run at the same time.")
     total_max_jobs = PositiveInt(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")
+    filter = FilterTrait(help="Two-way. The trials that plots and table show: a TrialFilter, or a dict of its fields.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials, shared by all plots.")
+    box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
+    point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
     top_k = PositiveInt(10, help="Two-way. How many trials count as the top.")
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search, which blocks nothing.")
     wait_timeout = TimeoutTrait(
@@ -177,9 +181,9 @@ class OptimizerWidget(ipywidgets.VBox):
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
         for plot in made.values():
-            if isinstance(plot, TrialPlot):
-                t.link((self, "selected"), (plot, "selected"))
-            elif isinstance(plot, ImportancePlot):
+            for name in ("filter", "selected", "box", "point"):
+                t.link((self, name), (plot, name))
+            if isinstance(plot, ImportancePlot):
                 plot.observe(self._on_parameter, "chosen")
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 

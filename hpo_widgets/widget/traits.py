@@ -1,19 +1,24 @@
-"""Traits of the widgets: numbers that count, numbers of trials; unknown keywords are refused."""
+"""Traits of the widgets: numbers that count, trials, filters, parts of a space; unknown keywords are refused."""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.search.limits import positive_int
+from hpo_widgets.trials.filter import TrialFilter, checked_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from traitlets import HasTraits
+
+    from hpo_widgets.search import Search
 
 
 class PositiveInt(t.Int[Any, Any]):
@@ -111,3 +116,112 @@ def _number(item: object) -> int:
             pass
     msg = f"selected is a list of trial numbers, such as [0, 4]; {item!r:.80} is none"
     raise t.TraitError(msg)
+
+
+class FilterTrait(t.TraitType[TrialFilter, Any]):
+    """A `TrialFilter` for the trials of ``obj.search``; a mapping of its fields, and None for none, are taken too."""
+
+    default_value = TrialFilter()
+    info_text = "a TrialFilter, or a dict of its fields"
+
+    def validate(self, obj: Any, value: Any) -> TrialFilter:
+        """Return the filter with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+
+        Parameters
+        ----------
+        obj
+            The widget, whose search has the trials.
+        value
+            What was assigned.
+
+        Returns
+        -------
+        TrialFilter
+            The filter.
+
+        Raises
+        ------
+        traitlets.TraitError
+            When it names what the search does not have.
+        """
+        if not isinstance(value, (TrialFilter, Mapping, type(None))):
+            msg = f"{self.name} is a TrialFilter or a dict of its fields, such as {{'top_k': 50}}, got {value!r:.80}"
+            raise t.TraitError(msg)
+        try:
+            chosen = value if isinstance(value, TrialFilter) else TrialFilter.from_dict(value or {})
+            # Nothing to look up, also where there is no search yet.
+            return chosen if chosen.is_empty else _checked_filter(chosen, obj.search)
+        except ValueError as error:
+            raise t.TraitError(str(error)) from None
+
+
+def _checked_filter(chosen: TrialFilter, search: Search) -> TrialFilter:
+    return chosen.checked(search.space, search.objectives, len(search.epochs))
+
+
+class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):
+    """A part of the space of ``obj.search``: full parameter name to (low, high), or to choices; empty for none."""
+
+    default_value: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    info_text = "a mapping of parameter names to ranges"
+
+    def validate(self, obj: Any, value: Any) -> Mapping[str, tuple[Any, ...]]:
+        """Return the part with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+
+        Parameters
+        ----------
+        obj
+            The widget, of whose search the space is.
+        value
+            What was assigned.
+
+        Returns
+        -------
+        mapping
+            Name to range, or choices.
+
+        Raises
+        ------
+        traitlets.TraitError
+            For a parameter that there is not, and a value that makes no sense for it.
+        """
+        try:
+            return MappingProxyType(checked_box(value or {}, obj.search.space) if value else {})
+        except ValueError as error:
+            raise t.TraitError(f"{self.name}: {error}") from None
+
+
+class PointTrait(t.TraitType[Mapping[str, Any], Any]):
+    """Values of some parameters of ``obj.search`` by full name; empty for none."""
+
+    default_value: Mapping[str, Any] = MappingProxyType({})
+    info_text = "a mapping of parameter names to values"
+
+    def validate(self, obj: Any, value: Any) -> Mapping[str, Any]:
+        """Return the point with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+
+        Parameters
+        ----------
+        obj
+            The widget, of whose search the space is.
+        value
+            What was assigned.
+
+        Returns
+        -------
+        mapping
+            Name to value.
+
+        Raises
+        ------
+        traitlets.TraitError
+            For a parameter that there is not, and a value that makes no sense for it.
+        """
+        if not isinstance(value, (Mapping, type(None))):
+            raise t.TraitError(f"{self.name} maps names of parameters to values, got {value!r:.80}")
+        try:
+            return MappingProxyType(
+                {name: obj.search.space.leaf(name).normalise(one) for name, one in (value or {}).items()}
+            )
+        except ValueError as error:
+            raise t.TraitError(f"{self.name}: {error}") from None

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts
-from hpo_widgets.objectives.ranking import Ranking
+from hpo_widgets.objectives.ranking import Ranking, best_rows
 
 SMALL, LARGE = Objective("a", "b", "min"), Objective("a", "b", "max")
 TWO = make_objectives(["a", "c"], ["b", "d"], ["min", "max"])
@@ -173,3 +173,15 @@ def test_the_first_of_many_are_found_without_looking_at_the_rest():
     looked_at = []
     top = ranking.top(10, accept=lambda number: looked_at.append(number) or True)
     assert top == looked_at == list(itertools.islice(range(99_999, 0, -1), 10))
+
+
+@given(st.sampled_from([(SMALL,), (LARGE,), TWO, THREE]), st.data(), st.integers(1, 12))
+def test_the_best_rows_of_columns_are_those_that_a_ranking_begins_with(objectives, data, k):
+    row = st.tuples(*[values] * len(objectives))
+    trials = data.draw(st.lists(row, max_size=12))
+    ranking = Ranking(objectives)
+    for number, one in enumerate(trials):
+        ranking.put(number, one)
+    table = np.array(trials).reshape(-1, len(objectives))
+    found = best_rows(table, [one.minimise for one in objectives], k)
+    assert sorted(found.tolist()) == sorted(ranking.top(k))

@@ -134,7 +134,7 @@ class DistributionPlot(Plot):
 
     def refresh(self, update: Update) -> None:
         """Draw the lines of all epochs again; each has a limited number of points."""
-        drawn = distributions(update.search.snapshot(), self.objective)
+        drawn = distributions(update.all_rows(self.filter), self.objective)
         if drawn:
             self._fit(np.concatenate([one.values for one in drawn]))
         styles = [*_OPACITIES[-(len(drawn) - 1) :], 1.0] if len(drawn) > 1 else [1.0] * len(drawn)

@@ -96,7 +96,7 @@ class HistoryPlot(TrialPlot):
         search, drawing = update.search, self._drawing
         drawing.set_num_trials(sum(search.counts.values()), search.total_max_jobs)
         super().refresh(update)
-        numbers, values = self._series.values.running()
+        numbers, values = self._series.running()
         self._axis.fit_before_the_first(values)
         drawing.set_domain(self._axis.domain)
         drawing.draw_running(numbers, values)

@@ -12,6 +12,7 @@ from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
@@ -173,8 +174,10 @@ class ImportancePlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._answer: Future[Importances | None] | None = None
-        """What is being reckoned for the `_num_asked` trials completed then, since `_asked_at` by the clock."""
+        """What is being reckoned for the `_num_asked` trials completed then, of those that pass `_asked_filter`, since
+        `_asked_at` by the clock."""
         self._num_asked = -1
+        self._asked_filter = TrialFilter()
         self._asked_at = self._not_before = -np.inf
         self._names: dict[str, str] = {}
         super().__init__(search, **keywords)
@@ -214,17 +217,19 @@ class ImportancePlot(Plot):
             self._not_before = now + max(_PAUSE_SECONDS, _PAUSE_FACTOR * (now - self._asked_at))
             self._draw(answer.result())
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
-        if self._answer is not None or num_completed == self._num_asked:
-            return
-        is_alive = search.status.is_alive
-        if is_alive and self._clock() < self._not_before:
+        chosen, is_alive = self.filter, search.status.is_alive
+        is_due = num_completed != self._num_asked and not (is_alive and self._clock() < self._not_before)
+        if self._answer is not None or not (is_due or chosen != self._asked_filter):
             return
         space, minimise = search.space, search.objectives[self.objective].minimise
 
         def ask() -> Importances | None:
-            return importances(search.snapshot(), space, self.objective, minimise=minimise)
+            rows: Rows = search.snapshot()
+            if not chosen.is_empty:
+                rows = rows.where(chosen.passing(rows, space, search.objectives))
+            return importances(rows, space, self.objective, minimise=minimise)
 
-        self._num_asked, self._asked_at = num_completed, self._clock()
+        self._num_asked, self._asked_filter, self._asked_at = num_completed, chosen, self._clock()
         if is_alive:
             self._answer = run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
         else:  # this may be what is saved
@@ -232,10 +237,14 @@ class ImportancePlot(Plot):
 
     def _draw(self, found: Importances | None) -> None:
         if found is None:
-            missing = LEAST_TRIALS - self._num_asked
+            missing = f"{LEAST_TRIALS - self._num_asked} are missing"
             self._said.value = (
-                f"The importance is shown from {LEAST_TRIALS} completed trials on; {missing} are missing."
+                f"The importance is shown from {LEAST_TRIALS} completed trials on; "
+                f"{missing if self._asked_filter.is_empty else 'fewer pass the filter'}."
             )
+            self._names, self._x.domain = {}, []
+            with self._bars.hold_sync():
+                self._bars.x, self._bars.y = [], style.NONE
             return
         labels = text.labels(self.search.space.names)
         shares = dict(list(found.shares.items())[:MOST_BARS])

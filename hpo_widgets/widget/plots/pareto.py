@@ -88,7 +88,7 @@ class PairSeries(TrialSeries):
         Numbers
             From the best by the objective across to the best by the one up.
         """
-        completed = self.values.completed(np.arange(self.values.num_trials))[0].astype(np.int64)
+        completed = self.values.completed(self.passing(np.arange(self.values.num_trials)))[0].astype(np.int64)
         minimise = [self._minimise[index] for index in self._pair]
         front: Numbers = completed[
             pareto_front(np.stack([self.across(completed), self.y(completed)], axis=1), minimise)

@@ -1,4 +1,4 @@
-"""What all plots of trials share: following a search, drawing what is new, the selection."""
+"""What all plots of trials share: following a search, drawing what is new, the filter, the selection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_figure import BACKGROUND
 from hpo_widgets.widget.plots.trial_series import TrialSeries
 from hpo_widgets.widget.sync.flow import FlowView
-from hpo_widgets.widget.traits import TrialNumbers, refuse_unknown
+from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,10 @@ class Plot(Following, ipywidgets.VBox):
     """
 
     objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
+    filter = FilterTrait(help="Two-way. The trials that are shown: a TrialFilter, or a dict of its fields.")
+    selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
+    box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
+    point = PointTrait(help="Two-way. Values, by parameter name, at an empty place that was clicked; empty: none.")
 
     def __init__(
         self, search: Search, *, refresher: Refresher | None = None, hidden: bool = False, **traits: Any
@@ -66,11 +70,16 @@ class Plot(Following, ipywidgets.VBox):
             self.children = [*self.children, view]
         self.add_class("hpo-part")
         self._refresher.add(self, hidden=hidden)
+        self.observe(self._on_filter, "filter")
 
     @property
     def search(self) -> Search:
         """The search that is shown."""
         return self._shown_search
+
+    def _on_filter(self, _change: object) -> None:
+        """Have `refresh` called, which looks at the filter."""
+        self._refresher.poke()
 
     def make(self, search: Search) -> None:
         """Make what is drawn, once; traits have their first values."""
@@ -96,7 +105,6 @@ class TrialPlot(Plot):
     """As which the page tells the size of a figure."""
 
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
-    selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
 
     def __init__(self, search: Search, **keywords: Any) -> None:
         self._has_own_objective = "objective" in keywords
@@ -128,12 +136,13 @@ class TrialPlot(Plot):
         if has_entered:
             self._num_epochs = len(search.epochs)
             series.enter(search.space)
-        if not self.figures or has_entered or series.values.has_rewritten:
+        has_passed = series.let_pass(update.passing(self.filter), fresh)
+        if not self.figures or has_entered or has_passed or series.values.has_rewritten:
             self._draw_everything()
             return
         self._take_size()
         before = self._axis.domain
-        self._axis.extend(series.values.shown_of(fresh), series.values.shown)
+        self._axis.extend(series.values.shown_of(series.passing(fresh)), series.shown)
         groups = series.groups(fresh)
         self._fade()
         for figure in self.figures:
@@ -148,7 +157,7 @@ class TrialPlot(Plot):
     def _draw_everything(self) -> None:
         """Fit the axes and draw all again."""
         series = self._series
-        self._axis.fit(series.values.shown())
+        self._axis.fit(series.shown())
         groups = series.groups(series.ended())
         self._fade()
         for figure in self.figures:
@@ -181,14 +190,14 @@ class TrialPlot(Plot):
         """Return the trial that all of the panel calls the best; that of an objective that was asked for, for it."""
         best = None if self._has_own_objective else self.search.best_trial
         known = self._series.values.known([] if best is None else [best.number])
-        return known if len(known) else self._series.best()
+        return self._series.passing(known) if len(known) else self._series.best()
 
     def _draw_selected(self) -> None:
         """Ring the selected trials."""
         values = self._series.values
-        chosen = self.selected[-_MOST_RINGED:]
-        numbers = values.known(chosen)
-        failed = values.failed(np.array([one for one in chosen if one < values.num_trials], dtype=np.int64))
+        drawn = [one for one in self.selected if one < values.num_trials]
+        chosen = self._series.passing(np.array(drawn, dtype=np.int64))[-_MOST_RINGED:]
+        numbers, failed = values.known(chosen.tolist()), values.failed(chosen)
         for figure in self.figures:
             figure.draw_selected(self._series, numbers, failed.astype(np.int64))
 
@@ -214,7 +223,7 @@ class TrialPlot(Plot):
             else:
                 number = _number_of(said.get("name"))
             if _is_trial(self.search, number):
-                self.selected = _clicked(self.selected, int(number or 0))
+                self.selected = _clicked(self.selected, int(number or 0), adds=self._refresher.flow.adds)
 
     def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
         """Return the trial that is drawn next to a point of a picture."""
@@ -224,7 +233,8 @@ class TrialPlot(Plot):
             return None
         if not (np.isfinite(x) and np.isfinite(y)):
             return None
-        numbers, places = figure.places(self._series, self._series.values.known(range(self._series.values.num_trials)))
+        drawn = self._series.values.known(range(self._series.values.num_trials))
+        numbers, places = figure.places(self._series, self._series.passing(drawn))
         return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
 
 
@@ -238,8 +248,26 @@ def _number_of(said: object) -> int | None:
     return said if isinstance(said, int) else None
 
 
-def _clicked(selected: list[int], number: int) -> list[int]:
-    """Return the selection after a click on a trial: it alone, or nothing when it was that already."""
+def _clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
+    """Return the selection after a click on a trial.
+
+    Parameters
+    ----------
+    selected
+        The selection before.
+    number
+        The trial.
+    adds
+        Whether it is added to the selection, or taken out of it when it was in. Else it alone is selected, or nothing
+        when it was that already.
+
+    Returns
+    -------
+    list of int
+        The selection.
+    """
+    if adds:
+        return [one for one in selected if one != number] if number in selected else [*selected, number]
     return [] if selected == [number] else [number]
 
 

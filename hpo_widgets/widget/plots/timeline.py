@@ -172,7 +172,7 @@ class TimelinePlot(Plot):
         if search.status.is_alive and now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
-        drawn = bars(search.snapshot(), now)
+        drawn = bars(update.all_rows(self.filter), now)
         self._fit(drawn)
         for state, some in drawn.items():
             x, y = path(some)
@@ -180,6 +180,10 @@ class TimelinePlot(Plot):
         self._key.value = style.legend(
             ("▬", colour, opacity, state.label) for state, colour, opacity in _DRAWN if len(drawn[state].start)
         )
+
+    def _on_filter(self, change: object) -> None:
+        self._drawn_at = -np.inf
+        super()._on_filter(change)
 
     def _fit(self, drawn: dict[TrialState, Bars]) -> None:
         """Make room in steps, so that the axes are not laid out again each second."""

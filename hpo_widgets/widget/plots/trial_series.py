@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hpo_widgets.trials.filter import Mask, lies_within
 from hpo_widgets.widget.plots.axes import clip, clip_objective
 from hpo_widgets.widget.plots.series import ObjectiveValues
 
@@ -44,7 +45,8 @@ class TrialSeries:
         self._space = space
         self._is_choice = {name: bool(leaf(space, name).kind == "choice") for name in space.names}
         self._columns: dict[str, Floats] = {name: np.empty(0) for name in space.names}
-        self._is_inside: npt.NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+        self._is_inside: Mask = np.empty(0, dtype=np.bool_)
+        self._passes: Mask | None = None
 
     def put(self, rows: Rows) -> Numbers:
         """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
@@ -67,16 +69,54 @@ class TrialSeries:
         self._space = space
         self._is_inside = self._inside(np.arange(self.values.num_trials))
 
+    def let_pass(self, passes: Mask | None, fresh: Numbers) -> bool:
+        """Leave out the trials that do not pass a filter.
+
+        Parameters
+        ----------
+        passes
+            Which trials pass, by number, of all of them or more; None: all.
+        fresh
+            Numbers of the trials that are to be drawn and were not.
+
+        Returns
+        -------
+        bool
+            Whether a trial that was drawn is to be left out now, or one that was left out is to be drawn.
+        """
+        before, self._passes = self._passes, passes
+        if before is None and passes is None:
+            return False
+        count = self.values.num_trials
+        masks = []
+        for mask in (before, passes):
+            padded = np.ones(count, dtype=np.bool_)
+            if mask is not None:
+                padded[: len(mask)] = mask[:count]
+            masks.append(padded)
+        has_changed = masks[0] != masks[1]
+        has_changed[fresh] = False
+        return bool((has_changed & self.values.has_ended(np.arange(count))).any())
+
+    def passing(self, numbers: Numbers) -> Numbers:
+        """Return those of the trials that pass the filter."""
+        return numbers if self._passes is None else numbers[self._passes[numbers]]
+
     def ended(self) -> Numbers:
         """Numbers of all trials that have ended."""
         numbers = np.arange(self.values.num_trials)
         return numbers[self.values.has_ended(numbers)]
 
+    def shown(self) -> Floats:
+        """Values of all trials that are drawn."""
+        return self.values.shown_of(self.passing(np.arange(self.values.num_trials)))
+
     def groups(self, numbers: Numbers) -> dict[str, Numbers]:
         """Sort trials into those drawn alike: completed inside and outside the ranges, ended early, failed.
 
-        Those without anything to draw are in none.
+        Those without anything to draw, and those that do not pass the filter, are in none.
         """
+        numbers = self.passing(numbers)
         completed = self.values.completed(numbers)[0].astype(np.int64)
         is_inside = self._is_inside[completed]
         return {
@@ -86,10 +126,18 @@ class TrialSeries:
             "failed": self.values.failed(numbers).astype(np.int64),
         }
 
+    def running(self) -> tuple[Floats, Floats]:
+        """Numbers of running trials that have reported a finite value, and the newest of it."""
+        x, y = self.values.running()
+        if self._passes is None:
+            return x, y
+        passes = self._passes[x.astype(np.int64)]
+        return x[passes], y[passes]
+
     def best(self) -> Numbers:
-        """Number of the best completed trial, or none."""
+        """Number of the best completed trial, where it passes the filter, or none."""
         x, _ = self.values.best_so_far()
-        return x[-1:].astype(np.int64)
+        return self.passing(x[-1:].astype(np.int64))
 
     def x(self, name: str, numbers: Numbers) -> Floats:
         """Values of a parameter; NaN where it does not apply. Choices are spread round their index.
@@ -116,18 +164,9 @@ class TrialSeries:
         """Values of the objective."""
         return clip_objective(self.values.values[numbers])
 
-    def _inside(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
-        inside = np.ones(len(numbers), dtype=np.bool_)
-        for name in self._space.names:
-            column = self._columns[name][numbers]
-            shown = leaf(self._space, name)
-            if self._is_choice[name]:
-                fits = np.isin(column, list(shown.allowed))
-            else:
-                low, high = shown.range
-                fits = (column >= low) & (column <= high)
-            inside &= fits | np.isnan(column)
-        return inside
+    def _inside(self, numbers: Numbers) -> Mask:
+        columns = {name: column[numbers] for name, column in self._columns.items()}
+        return lies_within(columns, self._space, self._space.ranges, absent=True)
 
 
 def leaf(space: Space, name: str) -> Any:

@@ -100,6 +100,8 @@ class Flow:
         self._on_resized = on_resized
         self._clock = clock
         self.view: Acknowledging | None = None
+        self.adds = False
+        """Whether a key was held at the last click on a figure that adds to a selection: Shift, Ctrl or Command."""
         self._num_sent = 0
         self._sent_at = self._due = float("-inf")
         self._num_unattended = 0
@@ -110,6 +112,7 @@ class Flow:
         view.sent = self._num_sent
         view.observe(lambda _change: self._on_acknowledged(), "seen")
         view.observe(lambda _change: self._on_resized(), "plot_sizes")
+        view.on_msg(self._on_clicked)  # type: ignore[attr-defined]  # which every widget has
 
     @property
     def is_acknowledged(self) -> bool:
@@ -155,9 +158,15 @@ class Flow:
         if self.view is not None:
             self.view.sent = self._num_sent
 
+    def _on_clicked(self, _view: object, content: object, _buffers: object) -> None:
+        """Take what the page says before each click on a figure: bqplot itself does not tell which keys were held."""
+        if isinstance(content, dict) and content.get("kind") == "click_on_figure":
+            self.adds = content.get("adds") is True
+
     def close(self) -> None:
         """Listen no more."""
         if self.view is not None:
             for name in ("seen", "plot_sizes"):
                 self.view.unobserve_all(name)
+            self.view.on_msg(self._on_clicked, remove=True)  # type: ignore[attr-defined]  # as above
             self.view = None

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from IPython import get_ipython
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.trials.filter import Mask, TrialFilter
 
 _log = logging.getLogger(__name__)
 _INTERVAL = 0.1
@@ -34,12 +35,60 @@ _LONGEST_WAIT = 60.0
 _MOST_NOTICES = 20
 
 
+class PassingTrials:
+    """Which trials pass a filter, worked out once for each version of a search, however many parts ask.
+
+    Used under the lock of its refresher only.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[TrialFilter, int, int] | None = None
+        self._rows: Rows | None = None
+        self._mask: Mask | None = None
+
+    def look(self, search: Search, version: int, chosen: TrialFilter) -> tuple[Rows, Mask]:
+        """Return all trials, and which of them pass.
+
+        Parameters
+        ----------
+        search
+            The search.
+        version
+            The version of its trials that is shown; they may be newer.
+        chosen
+            The filter.
+
+        Returns
+        -------
+        tuple of Rows, array of bool
+            All trials by number, and a mask of the same length.
+        """
+        asked = chosen, version, len(search.epochs)
+        if asked != self._asked or self._rows is None or self._mask is None:
+            self._rows = search.snapshot()
+            self._mask = chosen.passing(self._rows, search.space, search.objectives)
+            self._asked = asked
+        return self._rows, self._mask
+
+
 @dataclass(frozen=True)
 class Update:
     """What a part is told: the search, and the rows that changed since it was last told."""
 
     search: Search
     rows: Rows
+    known: PassingTrials = field(default_factory=PassingTrials)
+
+    def passing(self, chosen: TrialFilter) -> Mask | None:
+        """Which trials pass a filter, by number; None: all of them."""
+        return None if chosen.is_empty else self.known.look(self.search, self.rows.version, chosen)[1]
+
+    def all_rows(self, chosen: TrialFilter) -> Rows:
+        """All trials that pass a filter, not only the changed ones."""
+        if chosen.is_empty:
+            return self.search.snapshot()
+        rows, mask = self.known.look(self.search, self.rows.version, chosen)
+        return rows.where(mask)
 
 
 class _Part(Protocol):
@@ -172,6 +221,7 @@ class Refresher:
         self.notices: list[Notice] = []
         self.is_dirty = False
         self._parts: list[_Part] = []
+        self._known = PassingTrials()
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
         self._version = 0
@@ -212,7 +262,7 @@ class Refresher:
                 self._hidden[id(part)] = 0
             else:
                 with self._writing():
-                    part.refresh(Update(self.search, snapshot))
+                    part.refresh(Update(self.search, snapshot, self._known))
             self._parts.append(part)
 
     def hide(self, part: _Part) -> None:
@@ -226,7 +276,7 @@ class Refresher:
             version = self._hidden.pop(id(part), None)
             if version is not None and not self._is_closed:
                 with self._writing():
-                    part.refresh(Update(self.search, self.search.changes_since(version)))
+                    part.refresh(Update(self.search, self.search.changes_since(version), self._known))
 
     def refresh(self, *, everything: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
@@ -246,13 +296,14 @@ class Refresher:
             everything = everything or has_ended or not self.flow.is_acknowledged
             rows = self.search.changes_since(self._version)
             self._version = rows.version
-            update = Update(self.search, rows)
+            update = Update(self.search, rows, self._known)
             with self._writing():
                 for part in self._parts:
                     if id(part) not in self._hidden:
                         _refresh(part, update)
                     elif everything:
-                        _refresh(part, Update(self.search, self.search.changes_since(self._hidden[id(part)])))
+                        hidden = self.search.changes_since(self._hidden[id(part)])
+                        _refresh(part, Update(self.search, hidden, self._known))
                         self._hidden[id(part)] = rows.version
                 self.flow.mark_sent()
 

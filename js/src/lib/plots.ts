@@ -28,6 +28,32 @@ export function followPlots(
   findRoot: () => Element | null,
 ): () => void {
   const told = model as AnyModel<{ plot_sizes: Sizes }>;
+  // What bqplot says of a click does not tell which keys were held. Told before the click reaches its mark; a message
+  // and not a trait, which may wait for an answer.
+  const isOnFigure = (target: EventTarget | null): boolean => {
+    const figure = (target as Element | null)?.closest?.(".bqplot");
+    return figure !== null && figure !== undefined && findRoot()?.contains(figure) === true;
+  };
+  const adds = (event: MouseEvent): boolean => event.shiftKey || event.ctrlKey || event.metaKey;
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (isOnFigure(event.target)) {
+        told.send({ kind: "click_on_figure", adds: adds(event) });
+      }
+    },
+    { capture: true, signal: lifetime.signal },
+  );
+  document.addEventListener(
+    "mousedown",
+    (event) => {
+      if (adds(event) && isOnFigure(event.target)) {
+        // It would mark the text between here and the last click.
+        event.preventDefault();
+      }
+    },
+    { capture: true, signal: lifetime.signal },
+  );
   let cancel = (): void => {};
 
   const tellSizes = (): void => {
