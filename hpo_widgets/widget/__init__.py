@@ -12,6 +12,7 @@ from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
+from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import SlicesPlot
@@ -22,6 +23,7 @@ __all__ = [
     "DistributionPlot",
     "HistoryPlot",
     "ImportancePlot",
+    "MapPlot",
     "OptimizerWidget",
     "ParetoPlot",
     "Plot",

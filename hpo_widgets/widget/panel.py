@@ -26,6 +26,7 @@ from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
+from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
@@ -74,8 +75,8 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Importance"``,
-        ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Map"``,
+        ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
         First values of ``selected``, ``filter``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a
@@ -319,6 +320,7 @@ _PLOTS: Mapping[str, type[Plot]] = {
     "Pareto": ParetoPlot,
     "History": HistoryPlot,
     "Slices": SlicesPlot,
+    "Map": MapPlot,
     "Importance": ImportancePlot,
     "Distribution": DistributionPlot,
     "Timeline": TimelinePlot,
@@ -328,7 +330,8 @@ _PLOTS: Mapping[str, type[Plot]] = {
 def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> dict[str, type[Plot]]:
     """Return the plots of a panel by the titles of their tabs."""
     if plots is None:
-        return {title: plot for title, plot in _PLOTS.items() if title != "Pareto" or len(search.objectives) > 1}
+        has_two = {"Pareto": len(search.objectives) > 1, "Map": len(search.space.names) > 1}
+        return {title: plot for title, plot in _PLOTS.items() if has_two.get(title, True)}
     chosen: dict[str, type[Plot]] = {}
     for plot in plots:
         if isinstance(plot, str) and plot in _PLOTS:

@@ -48,6 +48,7 @@
       );
       return [...first].filter((number) => others.every((numbers) => numbers.has(number)));
     },
+    map: () => newest(document.querySelector(".hpo-map .bqplot")).map(({ name }) => Number.parseInt(name)),
     bqplot: () => newest(document.querySelector(".bqplot")).map(({ index }) => index + 1),
     plotly: () => {
       const plot = document.querySelector(".js-plotly-plot");

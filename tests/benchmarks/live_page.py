@@ -30,6 +30,7 @@ _LAST_DEADLINE = 4.0
 _SHOWN = {
     "history": ".hpo-plot-host .object_grp",
     "slices": ".hpo-slices-grid .object_grp",
+    "map": ".hpo-map .object_grp",
     "bqplot": ".bqplot .object_grp",
     "plotly": ".js-plotly-plot .gl-canvas, .js-plotly-plot .points path",
     "jscatter": ".jp-OutputArea canvas",
@@ -112,11 +113,12 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     trials
         How many trials there are before the first new one.
     look
-        ``history`` or ``slices`` of the panel, or one of the peers.
+        ``history`` or another tab of the panel in small letters, or one of the peers.
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    shown_as = look if look not in {"history", "slices"} else "panel"
+    is_tab = look in {"history", "slices", "map"}
+    shown_as = "panel" if is_tab else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"
         f"live = LiveSearch({str(folder)!r}, {trials}, {shown_as!r})\n"
@@ -124,8 +126,8 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     )
     try:
         notebook.run_all()
-        if look == "slices":
-            notebook.panel().get_by_role("tab", name="Slices").click()
+        if is_tab and look != "history":
+            notebook.panel().get_by_role("tab", name=look.capitalize()).click()
         page.wait_for_selector(_SHOWN[look], state="attached", timeout=1e3 * _FIRST_DEADLINE)
         page.evaluate("([look, trials]) => liveScatter.start(look, trials)", [look, trials])
         notebook.kernel("live.start()")

@@ -47,6 +47,12 @@ def test_live_slices(trials: int, watched: Any, record: Any) -> None:
     _record(record, f"live slices, {trials:,} trials, both cores busy with trials", watched("slices", trials), "–")
 
 
+@pytest.mark.parametrize("trials", _TRIALS)
+def test_live_map(trials: int, watched: Any, record: Any) -> None:
+    """The same with the map open instead of the history."""
+    _record(record, f"live map, {trials:,} trials, both cores busy with trials", watched("map", trials), "–")
+
+
 def _record(record: Any, what: str, figures: Watched | str, peers: str) -> None:
     is_live = (
         isinstance(figures, Watched)

@@ -1,6 +1,8 @@
-"""The Pareto front and the importance on a page: drawn, clicked, in both themes."""
+"""The Pareto front, the importance and the map on a page: drawn, clicked, in both themes."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -46,4 +48,60 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
     notebook.wait_kernel("widget.plots['Slices'].parameters[0] == 'dropout'")
+    assert notebook.console_errors == []
+
+
+MAP = """
+import numpy as np
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+random = np.random.default_rng(3)
+search = ScriptedSearch()
+search.command("start")
+at = {"layers": 2, "activation": "relu"}
+for number in range(90):
+    lr = float(np.clip(10 ** random.normal(-2.5, 0.5), 1e-4, 1e-1))
+    point = {"lr": lr, "dropout": float(random.random() / 2), **at}
+    value = 0.03 + (np.log10(point["lr"]) + 2.2) ** 2 * 0.1 + abs(point["dropout"] - 0.2) * 0.3
+    search.add_trial(float(value), point, state=TrialState.FAILED if number % 23 == 7 else TrialState.COMPLETED)
+for lr in (2e-3, 8e-3):
+    search.add_trial(None, {"lr": lr, "dropout": 0.1, **at}, state=TrialState.RUNNING)
+search.set_ranges({"lr": (1e-3, 1e-2), "dropout": (0.05, 0.4)})
+widget = OptimizerWidget(search)
+plot = widget.plots["Map"]
+widget
+"""
+
+
+def test_the_map_is_looked_at_chosen_and_clicked(notebook):
+    notebook.open(MAP)
+    notebook.run_all()
+    panel = notebook.panel()
+    panel.get_by_role("tab", name="Map").click()
+    notebook.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
+    expect(panel.get_by_text("lower is better")).to_be_visible()
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        notebook.screenshot(f"map-{'dark' if dark else 'light'}", panel)
+    notebook.use_theme(dark=False)
+
+    # The best trial lies on top, as a triangle.
+    panel.locator(".hpo-map .bqplot .dot[fill*='best'], .hpo-map .bqplot .dot[style*='best']").first.click(force=True)
+    notebook.wait_kernel("widget.selected == [search.best_trial.number]")
+
+    picture = panel.locator(".hpo-map .bqplot image").first
+    expect(picture).to_have_attribute("href", re.compile("blob|data"))
+    panel.get_by_role("checkbox", name="background").uncheck()
+    notebook.wait_kernel("plot.background is False")
+    notebook.wait_kernel("plot.figures[0]._background.visible is False")
+
+    panel.get_by_label("x", exact=True).select_option(label="layers")
+    notebook.wait_kernel("plot.x == 'layers'")
+    expect(panel.locator(".hpo-map .axislabel", has_text="layers")).to_be_visible()
+    panel.get_by_role("button", name="⇄").click()
+    notebook.wait_kernel("plot.y == 'layers'")
+    notebook.kernel("setattr(plot, 'x', 'activation')")
+    expect(panel.get_by_label("x", exact=True)).to_have_value("activation")
     assert notebook.console_errors == []

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from hpo_widgets.widget import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,8 @@ _LEAST_POSITIVE = 1e-305
 _LEAST_VALUE = 1e-250
 # Less than this apart is the same: shares of it would vanish.
 _LEAST_WIDTH = 1e-300
+# Labels of choices along an axis at most.
+_MOST_LABELS = 8
 # Room for the lane of failed trials under the values, as a share of the axis.
 LANE = 0.09
 _WIDE = 20.0
@@ -358,6 +362,87 @@ def ticks_between(domain: Domain, most: int, *, whole: bool = False) -> list[flo
     else:
         ticks = even_ticks(domain.low, domain.high, most, whole=whole)
     return [tick for tick in ticks if domain.low <= tick <= domain.high]
+
+
+class ParameterAxis:
+    """The axis of a parameter, in its own scale; choices are steps.
+
+    Parameters
+    ----------
+    parameter
+        The parameter.
+
+    Attributes
+    ----------
+    domain : Domain
+        The ends as they are now.
+    choices : sequence of str or None
+        The labels of its choices; None for a number.
+    """
+
+    def __init__(self, parameter: Any) -> None:
+        self.choices: Sequence[str] | None = parameter.labels if parameter.kind == "choice" else None
+        self._is_whole = parameter.kind == "int"
+        if self.choices is not None:
+            self.domain = Domain(-0.5, len(self.choices) - 0.5)
+        else:
+            (low, high), (now_low, now_high) = parameter.declared, parameter.range
+            self.domain = domain_of_range(min(low, now_low), max(high, now_high), is_log=parameter.kind == "log")
+
+    def make_room(self, values: Floats) -> Domain:
+        """Move the ends where values lie beyond them; returns the ends."""
+        place = self.domain.place(values)
+        if len(values) and self.choices is None and (place.min() < 0 or place.max() > 1):
+            low, high = min(self.domain.low, float(values.min())), max(self.domain.high, float(values.max()))
+            self.domain = domain_of_range(low, high, is_log=self.domain.is_log)
+        return self.domain
+
+    def ticks(self, domain: Domain, most: int, letters: int) -> dict[str, Any]:
+        """Return the traits of a bqplot axis that its ticks are.
+
+        Parameters
+        ----------
+        domain
+            The ends.
+        most
+            About how many ticks of a number.
+        letters
+            Letters of all labels of choices together.
+
+        Returns
+        -------
+        dict
+            The traits.
+        """
+        if self.choices is None:
+            ticks = ticks_between(domain, most, whole=self._is_whole)
+            return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
+        count = len(self.choices)
+        labelled = range(0, count, -(-count // _MOST_LABELS))
+        room = max(3, letters // len(labelled))
+        return {
+            "tick_values": np.array(labelled, dtype=float),
+            "tick_labels": {str(index): text.short(self.choices[index], room) for index in labelled},
+        }
+
+    def words(self, places: Floats, most: int) -> list[str]:
+        """Return the choices that points at some places have, cut after so many letters; of a number nothing.
+
+        Parameters
+        ----------
+        places
+            Places along the axis, spread round the index of each choice, shape (n,).
+        most
+            Letters at most.
+
+        Returns
+        -------
+        list of str
+            n words.
+        """
+        if self.choices is None:
+            return [""] * len(places)
+        return [text.short(self.choices[round(place)], most) for place in places.tolist()]
 
 
 def _log_ticks(domain: Domain, most: int) -> list[float]:

@@ -1,6 +1,7 @@
-"""A picture of many points as a PNG of one colour in some opacities: NumPy and zlib are all it takes.
+"""Pictures of many points as PNG: NumPy and zlib are all it takes.
 
-It looks as the points would one over the other: darker where there are more.
+Points of one colour look as they would one over the other: darker where there are more. Of coloured ones the one of
+the highest level is on top.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
 # Points one over the other for which there is an opacity; one half is the edge of a point.
 _LAYERS = np.array([0, 0.5, 1, 2, 3, 5, 8, 13, 21, 34])
-_BITS = 4
+# Opacity of the edge of a coloured point, as a share of that of its middle.
+_EDGE = 0.5
 
 SHAPES: dict[str, Callable[[Floats, Floats, float], Floats]] = {
     "circle": lambda x, y, radius: radius - np.hypot(x, y),
@@ -76,14 +78,101 @@ def points_picture(
     inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
     x, y = x[inside], 1 - y[inside]
     shares = np.where(_LAYERS < 1, opacity * _LAYERS, 1 - (1 - opacity) ** _LAYERS)
-    palette = np.round(255 * shares).astype(np.uint8)
-    for scale in _SCALES:
+    palette = _shades(rgb, shares)
+
+    def draw(scale: float) -> npt.NDArray[np.uint8]:
         layers = _layers(x, y, int(width * scale), int(height * scale), _stamp(shape, radius * scale))
-        level = np.searchsorted((_LAYERS[1:] + _LAYERS[:-1]) / 2, layers).astype(np.uint8)
-        picture = _encode(level, rgb, palette)
+        return np.searchsorted((_LAYERS[1:] + _LAYERS[:-1]) / 2, layers).astype(np.uint8)
+
+    return _first_that_fits(draw, palette, most_bytes)
+
+
+def coloured_points_picture(
+    x: Floats,
+    y: Floats,
+    levels: npt.NDArray[np.uint8],
+    ramp: npt.NDArray[np.uint8],
+    *,
+    width: int,
+    height: int,
+    radius: float,
+    opacity: float = 1.0,
+    most_bytes: int | None = None,
+) -> bytes:
+    """Draw points in the colours of their levels, those of high levels over those of low ones.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        Places from 0 to 1, from the left and from the bottom; others are cut off.
+    levels : ndarray, shape (n,)
+        Level of each point, an index of ``ramp``.
+    ramp : ndarray, shape (num_levels, 3)
+        Colour of each level.
+    width, height : int
+        Pixels.
+    radius : float
+        Size of a point, in the same pixels.
+    opacity : float
+        Opacity of the points, 0 to 1.
+    most_bytes : int, optional
+        As in `points_picture`.
+
+    Returns
+    -------
+    bytes
+        A PNG file, transparent where there is no point.
+    """
+    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+    # Of those in one place the last one that is written stays.
+    order = np.flatnonzero(inside)[np.argsort(levels[inside], kind="stable")]
+    x, y, marks = x[order], 1 - y[order], levels[order] + 1
+    # Nothing, the middles of all levels, their edges.
+    shares = np.repeat([0.0, opacity, _EDGE * opacity], [1, len(ramp), len(ramp)])
+    colours = np.concatenate([ramp[:1], ramp, ramp])
+    palette = np.column_stack([colours, np.round(255 * shares)]).astype(np.uint8)
+
+    def draw(scale: float) -> npt.NDArray[np.uint8]:
+        size = int(width * scale), int(height * scale)
+        row, column = _pixels(x, y, *size)
+        places = np.zeros((size[1], size[0]), dtype=np.uint8)
+        places[row, column] = marks
+        stamp = _stamp("circle", radius * scale)
+        middle, whole = _spread(places, stamp > _EDGE), _spread(places, stamp > 0)
+        return np.where(middle > 0, middle, np.where(whole > 0, whole + np.uint8(len(ramp)), whole))
+
+    return _first_that_fits(draw, palette, most_bytes)
+
+
+def _shades(rgb: tuple[int, int, int], shares: Floats) -> npt.NDArray[np.uint8]:
+    """Return the palette of one colour in some opacities."""
+    return np.column_stack([np.tile(rgb, (len(shares), 1)), np.round(255 * shares)]).astype(np.uint8)
+
+
+def _first_that_fits(
+    draw: Callable[[float], npt.NDArray[np.uint8]], palette: npt.NDArray[np.uint8], most_bytes: int | None
+) -> bytes:
+    """Draw with fewer pixels as long as the file is too long."""
+    for scale in _SCALES:
+        picture = indexed_picture(draw(scale), palette)
         if most_bytes is None or len(picture) <= most_bytes:
             break
     return picture
+
+
+def _spread(places: npt.NDArray[np.uint8], stamp: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Return the greatest mark within a stamp round each pixel; as costly for many points as for few."""
+    height, width = places.shape
+    padded = np.pad(places, len(stamp) // 2)
+    spread = np.zeros_like(places)
+    for down, right in np.argwhere(stamp).tolist():
+        np.maximum(spread, padded[down : down + height, right : right + width], out=spread)
+    return spread
+
+
+def _pixels(x: Floats, y: Floats, width: int, height: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return row and column of places from 0 to 1."""
+    return np.minimum((y * height).astype(np.int64), height - 1), np.minimum((x * width).astype(np.int64), width - 1)
 
 
 def _stamp(shape: str, radius: float) -> Floats:
@@ -96,8 +185,7 @@ def _stamp(shape: str, radius: float) -> Floats:
 
 def _layers(x: Floats, y: Floats, width: int, height: int, stamp: Floats) -> Floats:
     """Return how many points cover each pixel; as costly for many points as for few."""
-    column = np.minimum((x * width).astype(np.int64), width - 1)
-    row = np.minimum((y * height).astype(np.int64), height - 1)
+    row, column = _pixels(x, y, width, height)
     reach = len(stamp) // 2
     count = np.bincount(row * width + column, minlength=width * height).reshape(height, width).astype(np.float32)
     padded = np.pad(count, reach)
@@ -108,19 +196,35 @@ def _layers(x: Floats, y: Floats, width: int, height: int, stamp: Floats) -> Flo
     return layers.astype(float)
 
 
-def _encode(level: npt.NDArray[np.uint8], rgb: tuple[int, int, int], palette: npt.NDArray[np.uint8]) -> bytes:
-    height, width = level.shape
-    # Two pixels a byte; each line starts with its filter type, 0.
-    pairs = np.pad(level, ((0, 0), (0, width % 2))).reshape(height, -1, 2)
-    lines = np.zeros((height, pairs.shape[1] + 1), dtype=np.uint8)
-    lines[:, 1:] = pairs[:, :, 0] << _BITS | pairs[:, :, 1]
-    header = struct.pack(">IIBBBBB", width, height, _BITS, 3, 0, 0, 0)
+def indexed_picture(index: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
+    """Return a picture of few colours.
+
+    Parameters
+    ----------
+    index : ndarray, shape (height, width)
+        For each pixel, from the top, which entry of the palette it has.
+    palette : ndarray, shape (n, 4)
+        Red, green, blue and opacity of each entry, 256 at most.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    height, width = index.shape
+    bits = 4 if len(palette) <= 16 else 8
+    if bits == 4:  # two pixels a byte
+        pairs = np.pad(index, ((0, 0), (0, width % 2))).reshape(height, -1, 2)
+        index = (pairs[:, :, 0] << bits | pairs[:, :, 1]).astype(np.uint8)
+    # Each line starts with its filter type, 0.
+    lines = np.pad(index, ((0, 0), (1, 0)))
+    header = struct.pack(">IIBBBBB", width, height, bits, 3, 0, 0, 0)
     return b"".join(
         [
             _SIGNATURE,
             _chunk(b"IHDR", header),
-            _chunk(b"PLTE", bytes(rgb) * len(palette)),
-            _chunk(b"tRNS", palette.tobytes()),
+            _chunk(b"PLTE", palette[:, :3].tobytes()),
+            _chunk(b"tRNS", palette[:, 3].tobytes()),
             _chunk(b"IDAT", zlib.compress(lines.tobytes(), 6)),
             _chunk(b"IEND", b""),
         ]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from bqplot import Image, Scatter
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.png import points_picture
+from hpo_widgets.widget.plots.png import coloured_points_picture, points_picture
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _MOST_CHUNKS = 2
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
+Levels = npt.NDArray[np.uint8]
 
 
 class GrowingPoints:
@@ -44,11 +45,12 @@ class GrowingPoints:
     Parameters
     ----------
     scales
-        Scales of the marks, ``x`` and ``y``.
+        Scales of the marks, ``x`` and ``y``, and ``color`` for the levels of coloured points.
     num_frozen
         Number of frozen marks, before the picture takes over.
     rgb
-        Colour of the points in the picture: that of the marks in the light theme.
+        Colour of the points in the picture: that of the marks in the light theme. For coloured points one for each
+        level, shape (num_levels, 3).
     num_hot, num_in_chunk
         Points in the hot mark and in a frozen one at most.
     size
@@ -69,7 +71,7 @@ class GrowingPoints:
         scales: Mapping[str, Scale],
         *,
         num_frozen: int,
-        rgb: tuple[int, int, int],
+        rgb: tuple[int, int, int] | Levels,
         num_hot: int = HOT,
         num_in_chunk: int = CHUNK,
         size: tuple[int, int] = (900, 360),
@@ -83,6 +85,7 @@ class GrowingPoints:
         self._size, self._picture_bytes = size, picture_bytes
         self._name_points = name_points
         self._numbers: Numbers = np.empty(0, dtype=np.int64)
+        self._levels: Levels | None = None
         self._x = np.empty(0)
         self._y = np.empty(0)
         self._in_picture = 0
@@ -92,7 +95,7 @@ class GrowingPoints:
         self._newest = -1
         self._picture = Image(
             image=ipywidgets.Image(value=b"", format="png"),
-            scales=dict(scales),
+            scales={name: scales[name] for name in ("x", "y")},
             x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
             preserve_domain=style.FIXED,
@@ -174,7 +177,7 @@ class GrowingPoints:
         else:
             self._draw_picture()
 
-    def extend(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
+    def extend(self, x: Floats, y: Floats, numbers: Numbers | None = None, levels: Levels | None = None) -> None:
         """Add points, which must be finite, with the numbers of their trials where they have names.
 
         Parameters
@@ -183,24 +186,27 @@ class GrowingPoints:
             Places of the new points, shape (n,).
         numbers
             Numbers of their trials. Default: points without names.
+        levels
+            Levels of coloured points.
         """
         if len(x) == 0:
             return
         all_numbers = None if numbers is None else np.concatenate([self._numbers, numbers])
+        all_levels = levels if self._levels is None or levels is None else np.concatenate([self._levels, levels])
         all_x, all_y = np.concatenate([self._x, x]), np.concatenate([self._y, y])
         if len(x) > _MOST_CHUNKS * self._num_in_chunk:
             # Chunk by chunk the picture would be drawn again for each.
-            self.reset(all_x, all_y, all_numbers)
+            self.reset(all_x, all_y, all_numbers, all_levels)
             return
         if all_numbers is not None:
             self._numbers = all_numbers
-        self._x, self._y = all_x, all_y
+        self._x, self._y, self._levels = all_x, all_y, all_levels
         # When very many points come at once, the hot mark becomes small at once.
         while self.num_hot > self._num_hot:
             self._freeze()
         self._put_hot()
 
-    def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None) -> None:
+    def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None, levels: Levels | None = None) -> None:
         """Show other points.
 
         Parameters
@@ -209,8 +215,10 @@ class GrowingPoints:
             Places of all points, shape (n,), finite.
         numbers
             Numbers of their trials. Default: points without names.
+        levels
+            Levels of coloured points.
         """
-        self._x, self._y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        self._x, self._y, self._levels = np.asarray(x, dtype=float), np.asarray(y, dtype=float), levels
         self._numbers = self._numbers[:0] if numbers is None else numbers
         # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
         surplus = max(0, len(self._x) - self._num_in_chunk * len(self._frozen))
@@ -272,6 +280,8 @@ class GrowingPoints:
         with mark.hold_sync():
             if self._name_points is not None:
                 mark.names = self._name_points(self._x[start:end], self._numbers[start:end])
+            if self._levels is not None:
+                mark.color = self._levels[start:end].copy()
             style.put(mark, self._x[start:end].copy(), self._y[start:end].copy())
 
     def _draw_picture(self) -> None:
@@ -279,24 +289,26 @@ class GrowingPoints:
         if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
             return
         domain_x, domain_y = self._domain
-        width, height = self._size
-        value = points_picture(
-            domain_x.place(self._x[: self._in_picture]),
-            domain_y.place(self._y[: self._in_picture]),
-            width=width,
-            height=height,
-            radius=math.sqrt(self._hot.default_size / math.pi),
-            rgb=self._rgb,
-            opacity=self._opacity * self._drawn_share,
-            shape=self._hot.marker,
-            most_bytes=self._picture_bytes,
-        )
+        end = self._in_picture
+        x, y = domain_x.place(self._x[:end]), domain_y.place(self._y[:end])
+        sizes: dict[str, Any] = {
+            "width": self._size[0],
+            "height": self._size[1],
+            "radius": math.sqrt(self._hot.default_size / math.pi),
+            "opacity": self._opacity * self._drawn_share,
+            "most_bytes": self._picture_bytes,
+        }
+        if isinstance(self._rgb, tuple):
+            value = points_picture(x, y, rgb=self._rgb, shape=self._hot.marker, **sizes)
+        else:
+            levels = np.zeros(end, dtype=np.uint8) if self._levels is None else self._levels[:end]
+            value = coloured_points_picture(x, y, levels, self._rgb, **sizes)
         style.put_picture(
             self._picture,
             value,
             x=[domain_x.low, domain_x.high],
             y=[domain_y.low, domain_y.high],
-            visible=self._in_picture > 0,
+            visible=end > 0,
         )
 
 

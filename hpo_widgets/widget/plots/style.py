@@ -27,6 +27,16 @@ LINE = "var(--hpo-line, #88888833)"
 LANE = "var(--hpo-lane, #88888828)"
 SURFACE = "var(--hpo-surface, #ffffff)"
 
+RAMP = np.linspace((0xB4, 0xCB, 0xE9), (0x0A, 0x34, 0x78), 9).round().astype(np.uint8)
+"""From the worst to the best: red, green and blue of each level in a picture.
+
+The style sheet has the same colours as variables, and inverts pictures and variables for a dark theme, so that the best
+stands out there too.
+"""
+
+RAMP_NAMES = [f"var(--hpo-ramp-{level}, #{bytes(rgb).hex()})" for level, rgb in enumerate(RAMP)]
+"""The same for marks."""
+
 FIXED = {"x": True, "y": True}
 """Marks that leave the ends of the axes alone."""
 

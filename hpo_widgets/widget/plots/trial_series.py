@@ -20,6 +20,7 @@ Numbers = npt.NDArray[np.int64]
 
 _SPREAD = 0.6
 _GOLDEN = 0.6180339887498949
+_ROOT = 0.4142135623730951
 
 
 class TrialSeries:
@@ -139,7 +140,7 @@ class TrialSeries:
         x, _ = self.values.best_so_far()
         return self.passing(x[-1:].astype(np.int64))
 
-    def x(self, name: str, numbers: Numbers) -> Floats:
+    def x(self, name: str, numbers: Numbers, *, is_second: bool = False) -> Floats:
         """Values of a parameter; NaN where it does not apply. Choices are spread round their index.
 
         Parameters
@@ -148,6 +149,8 @@ class TrialSeries:
             The parameter's full name.
         numbers
             Trial numbers, shape (n,).
+        is_second
+            Whether another parameter is drawn against it, whose choices must not be spread alike. Default False.
 
         Returns
         -------
@@ -157,7 +160,7 @@ class TrialSeries:
         column = self._columns[name][numbers]
         if self._is_choice[name]:
             # Even over any run of trials, and the same at each drawing.
-            return column + _SPREAD * (numbers * _GOLDEN % 1.0 - 0.5)
+            return column + _SPREAD * (numbers * (_ROOT if is_second else _GOLDEN) % 1.0 - 0.5)
         return clip(column)
 
     def y(self, numbers: Numbers) -> Floats:

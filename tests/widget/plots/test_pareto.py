@@ -139,11 +139,19 @@ def test_with_two_objectives_the_front_is_the_first_tab(show, two, search):
         "Pareto",
         "History",
         "Slices",
+        "Map",
         "Importance",
         "Distribution",
         "Timeline",
     ]
-    assert list(show(OptimizerWidget, search).plots) == ["History", "Slices", "Importance", "Distribution", "Timeline"]
+    assert list(show(OptimizerWidget, search).plots) == [
+        "History",
+        "Slices",
+        "Map",
+        "Importance",
+        "Distribution",
+        "Timeline",
+    ]
 
 
 def test_a_panel_shows_the_plots_that_were_asked_for_in_their_order(show, search):

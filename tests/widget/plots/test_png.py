@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from hpo_widgets.widget.plots.png import points_picture
+from hpo_widgets.widget.plots.png import coloured_points_picture, indexed_picture, points_picture
 
 COLOUR = {"rgb": (1, 2, 3)}
 
@@ -82,3 +82,43 @@ def test_a_picture_that_would_be_long_has_fewer_pixels():
     assert np.all(opacities(short)[((1 - y) * height).astype(int), (x * width).astype(int)])
     assert opacities(short).mean() == pytest.approx(opacities(long).mean(), rel=0.1)
     assert opacities(short)[:, width // 2 + 4 :].sum() == 0
+
+
+RAMP = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200]], dtype=np.uint8)
+
+
+def coloured(x, y, levels, **keywords):
+    given = {"width": 40, "height": 20, "radius": 2, **keywords}
+    return coloured_points_picture(np.array(x), np.array(y), np.array(levels, dtype=np.uint8), RAMP, **given)
+
+
+def pixels(png):
+    """Red, green, blue and opacity of each pixel of a picture of up to 16 colours."""
+    width, height = size_of(png)
+    lines = np.frombuffer(zlib.decompress(chunk(png, b"IDAT")), dtype=np.uint8).reshape(height, -1)[:, 1:]
+    index = np.stack([lines >> 4, lines & 15], axis=2).reshape(height, -1)[:, :width]
+    colours = np.frombuffer(chunk(png, b"PLTE"), dtype=np.uint8).reshape(-1, 3)
+    return np.column_stack([colours, np.frombuffer(chunk(png, b"tRNS"), dtype=np.uint8)])[index]
+
+
+def test_coloured_points_have_the_colours_of_their_levels():
+    picture = pixels(coloured([0.26, 0.76], [0.09, 0.88], [0, 2], opacity=0.8))
+    assert picture[18, 10].tolist() == [200, 0, 0, 204]
+    assert picture[2, 30].tolist() == [0, 0, 200, 204]
+    assert picture[2, 10, 3] == 0
+
+
+def test_of_coloured_points_the_highest_level_is_on_top_whatever_comes_last():
+    for levels in ([2, 0, 1], [0, 1, 2]):
+        assert pixels(coloured([0.5] * 3, [0.5] * 3, levels))[10, 20].tolist() == [0, 0, 200, 255]
+
+
+def test_no_coloured_points_give_an_empty_picture_and_those_outside_are_cut_off():
+    assert not pixels(coloured([], [], []))[:, :, 3].any()
+    assert not pixels(coloured([1.5, np.nan], [0.5, 0.5], [0, 1]))[:, :, 3].any()
+
+
+def test_more_than_sixteen_colours_have_a_byte_each():
+    palette = np.column_stack([np.arange(20)] * 3 + [np.full(20, 255)]).astype(np.uint8)
+    png = indexed_picture(np.array([[0, 19, 7]], dtype=np.uint8), palette)
+    assert np.frombuffer(zlib.decompress(chunk(png, b"IDAT")), dtype=np.uint8).tolist() == [0, 0, 19, 7]

@@ -1,0 +1,300 @@
+"""The map: two parameters against each other, each trial in the colour of its value."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+
+from hpo_widgets._messages import near_match, run_in_thread
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
+from hpo_widgets.widget.plots.map_figure import COLOURED, MapFigure, colour_bar
+from hpo_widgets.widget.plots.map_series import MapSeries
+from hpo_widgets.widget.plots.plot import TrialPlot
+from hpo_widgets.widget.plots.trial_series import leaf
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.trial_series import Numbers
+    from hpo_widgets.widget.sync.refresher import Update
+
+_MOST_OPTION, _MOST_NAME, _MOST_CHOICE = 60, 40, 20
+_PAUSE_SECONDS = 1.0
+
+
+class MapPlot(TrialPlot):
+    """Draws two parameters of each trial against each other, live, in the colour of its value.
+
+    Completed trials are dots, small and faint where they are outside the present ranges, which are a dashed rectangle.
+    Pruned and aborted trials are hollow diamonds, failed ones red crosses, running ones hollow circles. Colours go from
+    the worst to the best value along the axis that `HistoryPlot` has. The background shows the mean of the trials that
+    are near and fades where none is. Trials without one of the two parameters are left out, and counted.
+
+    Parameters
+    ----------
+    search
+        The search to show; its space has two or more parameters.
+    objective, log_scale, selected
+        As in `HistoryPlot`.
+    x, y
+        Names of the parameters across and up. By default the first two, and from ten completed trials on the two most
+        important ones, unless somebody has chosen.
+    background
+        Whether there is a background.
+
+    Raises
+    ------
+    ValueError
+        For a space with one parameter.
+
+    Examples
+    --------
+    >>> MapPlot(optimizer, x="lr", y="dropout")  # doctest: +SKIP
+    """
+
+    _most_hot = 100
+
+    x = t.Unicode(help="Two-way. Name of the parameter across.")
+    y = t.Unicode(help="Two-way. Name of the parameter up.")
+    background = t.Bool(True, help="Two-way. Whether a smoothed background is drawn.")
+
+    _series: MapSeries
+
+    def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
+        self._clock = clock
+        self._background_at = -np.inf
+        self._is_background_stale = True
+        self._drawn_colours: Domain | None = None
+        self._answer: Future[Importances | None] | None = None
+        self._waits_for_importance = not {"x", "y"} & keywords.keys()
+        super().__init__(search, **keywords)
+
+    def make(self, search: Search) -> None:
+        """Make what the figure is put into; it is made when somebody looks."""
+        names = search.space.names
+        if len(names) < 2:
+            raise ValueError(f"a map needs two parameters, and the space has one, {names[0]!r}: look at its Slices")
+        objective = search.objectives[self.objective]
+        self._series = MapSeries(self.objective, minimise=objective.minimise, space=search.space)
+        self._labels = text.labels(names)
+        self._figure: MapFigure | None = None
+        self._is_narrow = False
+        self._host = ipywidgets.Box()
+        self._host.add_class("hpo-plot-host")
+        self._bar = ipywidgets.HTML()
+        self._key = ipywidgets.HTML()
+        self._said = ipywidgets.Label()
+        self._choosers = {
+            name: ipywidgets.Dropdown(
+                options=[(text.short(self._labels[one], _MOST_OPTION), one) for one in names], description=name,
+                style={"description_width": "initial"}, layout={"width": "auto", "max_width": "40%"},
+            )
+            for name in ("x", "y")
+        }  # fmt: skip
+        self._swap = ipywidgets.Button(description="⇄", tooltip="swap x and y", layout={"width": "auto"})
+        self._toggle = ipywidgets.Checkbox(description="background", indent=False, layout={"width": "auto"})
+
+    def contents(self) -> list[ipywidgets.Widget]:
+        """Return the choice of parameters, the figure with its colours, and the legend."""
+        self.add_class("hpo-plot-host")
+        names = self.search.space.names
+        self.x = self.x or next(name for name in names if name != self.y)
+        self.y = self.y or next(name for name in names if name != self.x)
+        self._show_choice()
+        self._toggle.value = self.background
+        for control in (*self._choosers.values(), self._swap, self._toggle):
+            act_while_cell_runs(control)
+        for name, chooser in self._choosers.items():
+            chooser.observe(lambda change, name=name: self.set_trait(name, change["new"]), "value")
+        self._swap.on_click(lambda _button: self.set_trait("x", self.y))
+        self._toggle.observe(lambda change: self.set_trait("background", change["new"]), "value")
+        self.observe(self._on_axis, ["x", "y"])
+        self.observe(self._on_background, "background")
+        controls = ipywidgets.HBox([*self._choosers.values(), self._swap, self._toggle])
+        controls.add_class("hpo-plot-controls")
+        name = ipywidgets.Label(text.axis(self.search.objectives[self.objective]))
+        name.add_class("hpo-muted")
+        colours = ipywidgets.VBox([name, self._bar])
+        colours.add_class("hpo-ramp-host")
+        shown = ipywidgets.HBox([self._host, colours])
+        shown.add_class("hpo-map")
+        self._said.add_class("hpo-muted")
+        return [controls, shown, self._key, self._said]
+
+    @property
+    def figures(self) -> tuple[MapFigure, ...]:
+        """What is drawn: one figure; none as long as nobody has looked."""
+        return () if self._figure is None else (self._figure,)
+
+    def refresh(self, update: Update) -> None:
+        """Draw the trials that have ended since the last time, those that run, and from time to time the background."""
+        self._take_importance(update)
+        super().refresh(update)
+        if self._axis.domain != self._drawn_colours:  # all trials have other colours now
+            self._draw_everything()
+        self._is_background_stale |= bool(len(update.rows))
+        self._draw_what_changes()
+
+    def _draw_everything(self) -> None:
+        if self._figure is None or self._figure.pair != (self.x, self.y):
+            self._make_figure()
+        assert self._figure is not None  # noqa: S101 -- it was just made
+        self._is_narrow = self._figure.draw_ranges(self.search.space)
+        super()._draw_everything()
+        self._drawn_colours, self._is_background_stale = self._axis.domain, True
+
+    def _make_figure(self) -> None:
+        old, pair = self._figure, (self.x, self.y)
+        self._series.show(pair)
+        space, objective = self.search.space, self.search.objectives[self.objective]
+        self._figure = MapFigure(
+            pair,
+            (leaf(space, self.x), leaf(space, self.y)),
+            (self._labels[self.x], self._labels[self.y]),
+            text.axis(objective),
+            objective.minimise,
+            self._names_of,
+            self._on_click,
+        )
+        self._size = None  # it has not been told
+        self._background_at = -np.inf
+        self._host.children = [self._figure.figure]
+        if old is not None:
+            close_tree(old.figure)
+
+    def _draw_what_changes(self) -> None:
+        """Draw what is about all trials: running ones, from time to time the background, colours and legend."""
+        figure, series, search = self._figure, self._series, self.search
+        assert figure is not None  # noqa: S101 -- called after all was drawn
+        running = series.under_way()
+        figure.draw_running(series, running)
+        counts = {name: len(figure.cloud(name)) for name in ("inside", "outside", "partial", "failed")}
+        now = self._clock()
+        is_due = now >= self._background_at + _PAUSE_SECONDS or not search.status.is_alive
+        if self._is_background_stale and is_due:
+            self._background_at, self._is_background_stale = now, False
+            groups = series.groups(series.ended())
+            completed = np.concatenate([groups[name] for name in COLOURED])
+            figure.draw_background(series, completed if self.background and len(completed) else None)
+            left_out = len(series.passing(series.ended())) - sum(map(len, groups.values()))
+            self._said.value = self._sentence(left_out)
+        best = self._best()
+        is_known = len(best) > 0
+        minimise = search.objectives[self.objective].minimise
+        value = float(series.objective(best)[0]) if is_known else None
+        self._bar.value = colour_bar(self._axis.domain, value, minimise=minimise) if sum(counts.values()) else ""
+        dot = style.RAMP_NAMES[-2]
+        drawn = (
+            ("●", dot, 1, "completed", counts["inside"]),
+            ("•", dot, 0.7, "outside the ranges", counts["outside"]),
+            ("○", style.DOT, 1, "running", len(running)),
+            ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
+            ("✕", style.BAD, 1, "failed", counts["failed"]),
+            ("▲", style.BEST, 1, "best", is_known),
+            ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
+        )
+        self._key.value = style.legend(entry[:4] for entry in drawn if entry[4])
+
+    def _sentence(self, num_left_out: int) -> str:
+        """Say which trials are not drawn."""
+        conditions = self.search.space.conditions
+        names = [name for name in (self.x, self.y) if conditions[name] != ((),)]
+        if not num_left_out or not names:
+            return ""
+        words = " or ".join(text.short(self._labels[name], _MOST_NAME) for name in names)
+        return f"{num_left_out} trials without {words} are left out."
+
+    def _names_of(self, numbers: Numbers) -> list[str]:
+        """Return the number of each trial, its value and what was chosen."""
+        figure, series = self._figure, self._series
+        assert figure is not None  # noqa: S101 -- its points are named
+        words = [
+            figure.across.words(series.across(numbers), _MOST_CHOICE),
+            figure.up.words(series.y(numbers), _MOST_CHOICE),
+        ]
+        values = map(text.number, series.values.values[numbers].tolist())
+        return [
+            " · ".join(filter(None, (str(number), *said)))
+            for number, *said in zip(numbers.tolist(), values, *words, strict=True)
+        ]
+
+    def _take_importance(self, update: Update) -> None:
+        """Show the two most important parameters, once, where nobody has chosen; they are reckoned on a thread."""
+        search = update.search
+        if self._answer is not None and self._answer.done():
+            answer, self._answer = self._answer, None
+            self._show_important(answer.result())
+        elif (
+            self._waits_for_importance
+            and self._answer is None
+            and search.counts.get(TrialState.COMPLETED, 0) >= LEAST_TRIALS
+        ):
+            space, minimise = search.space, search.objectives[self.objective].minimise
+
+            def ask() -> Importances | None:
+                return importances(search.snapshot(), space, self.objective, minimise=minimise)
+
+            if search.status.is_alive:
+                self._answer = run_in_thread("hpo_widgets map", ask, self._refresher.poke)
+            else:  # this may be what is saved
+                self._show_important(ask())
+
+    def _show_important(self, found: Importances | None) -> None:
+        if found is None or not self._waits_for_importance:  # somebody has chosen meanwhile
+            return
+        names = [name for name, share in found.shares.items() if share > 0]
+        if len(names) > 1:
+            self.x, self.y = names[:2]
+        self._waits_for_importance = False
+
+    @t.validate("x", "y")
+    def _check_name(self, proposal: Mapping[str, Any]) -> str:
+        name: str = proposal["value"]
+        names = self.search.space.names
+        if name not in names:
+            raise t.TraitError(f"the space has no parameter {name!r:.80}. {near_match(name, names)}")
+        return name
+
+    def _on_axis(self, change: Mapping[str, Any]) -> None:
+        """Show what was chosen; the same parameter twice swaps the two."""
+        with self._refresher.lock:
+            self._waits_for_importance = False
+            other = "y" if change["name"] == "x" else "x"
+            if getattr(self, other) == change["new"]:
+                self.set_trait(other, change["old"])  # which draws
+                return
+            self._show_choice()
+            if self._figure is not None and self._figure.pair != (self.x, self.y):
+                self._draw_everything()
+                self._draw_what_changes()
+
+    def _show_choice(self) -> None:
+        for name, chooser in self._choosers.items():
+            chooser.value = getattr(self, name)
+
+    def _on_log_scale(self, change: object) -> None:
+        with self._refresher.lock:
+            super()._on_log_scale(change)
+            self._draw_what_changes()
+
+    def _on_background(self, _change: object) -> None:
+        with self._refresher.lock:
+            self._toggle.value = self.background
+            self._background_at, self._is_background_stale = -np.inf, True
+            if self._figure is not None:
+                self._draw_what_changes()
+
+    def _fade(self) -> None:
+        """Leave all points as they are: faded over one another, their colours would say something else."""

@@ -1,0 +1,275 @@
+"""The bqplot figure of the map: two parameters, colours, the background."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from bqplot import Image, OrdinalColorScale, Tooltip
+
+from hpo_widgets.widget import text
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, value_ticks
+from hpo_widgets.widget.plots.history_figure import STYLE
+from hpo_widgets.widget.plots.map_series import PALETTE, MapSeries, goodness, intervals, levels, rectangles, smoothed
+from hpo_widgets.widget.plots.png import indexed_picture
+from hpo_widgets.widget.plots.trial_figure import TrialFigure
+from hpo_widgets.widget.plots.trial_series import leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bqplot import Mark
+
+    from hpo_widgets.space import Space
+    from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.points import GrowingPoints
+    from hpo_widgets.widget.plots.series import Floats
+    from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
+
+_LOOK = dataclasses.replace(
+    STYLE,
+    margins={**STYLE.margins, "right": 8},
+    picture_bytes=30_000,
+    num_frozen={"outside": 2, "partial": 1, "inside": 6},
+)
+COLOURED = ("outside", "inside")
+"""Groups of trials that have the colours of their values."""
+
+# Size of a trial outside the ranges.
+_SMALL = 18
+_NUM_TICKS, _LETTERS_X, _LETTERS_Y = 6, 80, 80
+_MOST_NAME = 40
+
+
+class MapFigure(TrialFigure):
+    """Everything that is drawn of two parameters.
+
+    Parameters
+    ----------
+    pair
+        Names of the parameters across and up.
+    parameters, labels
+        The parameters, and what is shown for each.
+    objective, minimise
+        Name of the objective, and its direction.
+    names_of
+        Gives what trials are called beside the pointer, from their numbers; a name begins with its number.
+    on_click
+        Called with what a click on a point says and this figure.
+    """
+
+    def __init__(
+        self,
+        pair: tuple[str, str],
+        parameters: tuple[Any, Any],
+        labels: tuple[str, str],
+        objective: str,
+        minimise: bool,
+        names_of: Callable[[Numbers], list[str]],
+        on_click: Callable[[object, TrialFigure], None],
+    ) -> None:
+        self.pair = pair
+        self.across, self.up = map(ParameterAxis, parameters)
+        self._names_of = names_of
+        self._minimise = minimise
+        self._colours = UNIT
+        short = [text.short(label, _MOST_NAME) for label in labels]
+        # A choice is in the name of its point: the place on the axis would say nothing.
+        shown = {
+            field: (label, ".4~g")
+            for field, label, axis in zip("xy", short, (self.across, self.up), strict=True)
+            if axis.choices is None
+        }
+        fields, said = ["name", *shown], [("trial", ""), *shown.values()]
+        tip = Tooltip(
+            fields=fields,
+            labels=[label for label, _ in said],
+            formats=[form for _, form in said],
+            show_labels=True,
+        )
+        super().__init__(
+            _LOOK,
+            self.across.domain,
+            tip,
+            tip,
+            label_x=short[0],
+            label_y=short[1],
+            title=f"{labels[1]} of each trial against {labels[0]}, in the colour of its {objective}",
+            on_click=on_click,
+        )
+        self._background = Image(
+            image=ipywidgets.Image(value=b"", format="png"),
+            scales=self._values,
+            x=[0.1, 1.0],
+            y=[0.1, 1.0],  # of use on a logarithmic axis too
+            preserve_domain=style.FIXED,
+            visible=False,
+        )
+        self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
+        self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
+        self.figure.marks = self.marks
+        self.y.set_domain(self.up.domain, self.figure)
+        self._tell_clouds()
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks, from the bottom to the top; always the same ones."""
+        clouds = [mark for cloud in self.clouds for mark in cloud.marks]
+        over = [self._running, self._best, self._selected, self._selected_failed]
+        return [self._background, self._strip, self._ranges, *clouds, *over]
+
+    def set_domain(self, domain: Domain) -> None:
+        """Take the ends of the ramp of colours."""
+        self._colours = domain
+
+    def _goodness(self, series: MapSeries, numbers: Numbers) -> Floats:
+        return goodness(series.objective(numbers), self._colours, minimise=self._minimise)
+
+    def draw(self, series: TrialSeries, groups: Mapping[str, Numbers], *, is_new: bool = False) -> None:
+        """Add trials of each group to its cloud; see `TrialFigure.draw`."""
+        series = _map_series(series)
+        for group, numbers in groups.items():
+            x, y = series.across(numbers), series.y(numbers)
+            self._make_room_for(x, y)
+            put = self.cloud(group).reset if is_new else self.cloud(group).extend
+            good = self._goodness(series, numbers)
+            put(x, y, numbers, levels(good) if group in COLOURED else None)
+
+    def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
+        """Ring the selected trials; the failed ones have a place here too."""
+        self._mark(self._selected, series, np.concatenate([numbers, failed]))
+
+    def draw_running(self, series: TrialSeries, numbers: Numbers) -> None:
+        """Mark the trials that run."""
+        self._mark(self._running, series, numbers)
+
+    def draw_ranges(self, space: Space) -> bool:
+        """Draw the present ranges as a rectangle where they are narrower than the axes; returns whether they are."""
+        axes = (self.across, self.up)
+        bounds = [intervals(leaf(space, name), axis) for name, axis in zip(self.pair, axes, strict=True)]
+        self._make_room_for(*(np.array(some).ravel() for some in bounds))
+        inner = [
+            bound
+            for some, axis in zip(bounds, axes, strict=True)
+            for bound in axis.domain.place(np.array(some)).ravel()
+        ]
+        is_narrow = any(0.08 < place < 0.92 for place in inner)
+        style.put_changed(self._ranges, *(rectangles(*bounds) if is_narrow else (style.NONE, style.NONE)))
+        return is_narrow
+
+    def draw_background(self, series: MapSeries, numbers: Numbers | None) -> None:
+        """Draw how good trials are in the mean of each neighbourhood.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            The completed trials that have a place; None for no background.
+        """
+        if numbers is None:
+            self._background.visible = False
+            return
+        picture = indexed_picture(
+            smoothed(
+                self.domain_x.place(series.across(numbers)),
+                self.domain.place(series.y(numbers)),
+                self._goodness(series, numbers),
+                choices=(len(self.across.choices or ()), len(self.up.choices or ())),
+            ),
+            PALETTE,
+        )
+        style.put_picture(
+            self._background,
+            picture,
+            x=[self.domain_x.low, self.domain_x.high],
+            y=[self.domain.low, self.domain.high],
+            visible=True,
+        )
+
+    def _make_room_for(self, x: Floats, y: Floats) -> None:
+        self.set_domain_x(self.across.make_room(x))
+        self.y.set_domain(self.up.make_room(y), self.figure)
+        self._tell_clouds()
+
+    def _make_clouds(self, tip: Tooltip, lane_tip: Tooltip) -> dict[str, GrowingPoints]:
+        shared: dict[str, Any] = {"tooltip": tip, "default_size": _LOOK.dot}
+        failed = shared | style.CROSS | {"tooltip": lane_tip, "default_size": _LOOK.cross}
+        colour = OrdinalColorScale(domain=list(range(len(style.RAMP))), colors=style.RAMP_NAMES)
+        scales = {**self._values, "color": colour}
+        coloured = shared | {
+            "rgb": style.RAMP,
+            "stroke": style.SURFACE,
+            "stroke_width": 0.5,
+            "preserve_domain": {**style.FIXED, "color": True},
+        }
+        faint = {"opacities": [0.6], "default_size": _SMALL}
+        frozen = _LOOK.num_frozen
+        return {
+            "outside": self._make_cloud(scales, frozen["outside"], coloured | faint),
+            "partial": self._make_cloud(self._values, frozen["partial"], shared | style.HOLLOW),
+            "inside": self._make_cloud(scales, frozen["inside"], coloured | {"opacities": [0.95]}),
+            "failed": self._make_cloud(self._values, 1, failed),
+        }
+
+    def _tell_clouds(self) -> None:
+        for cloud in self.clouds:
+            cloud.set_domain(self.domain_x, self.domain)
+
+    def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
+        series = _map_series(series)
+        kept = series.placed(numbers)
+        return kept, series.across(kept)
+
+    def _names(self, _x: Floats, numbers: Numbers) -> Any:
+        return np.array(self._names_of(numbers), dtype=str)
+
+    def _ticks_x(self, domain: Domain) -> Mapping[str, Any]:
+        return self.across.ticks(domain, _NUM_TICKS, _LETTERS_X)
+
+    def _ticks_y(self, domain: Domain) -> Mapping[str, Any]:
+        return self.up.ticks(domain, _NUM_TICKS, _LETTERS_Y)
+
+
+def _map_series(series: TrialSeries) -> MapSeries:
+    """Tell the type checker what `MapPlot` draws."""
+    assert isinstance(series, MapSeries)  # noqa: S101
+    return series
+
+
+def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:
+    """Return the ramp of colours with its ticks as HTML; nothing in it comes from a search but numbers.
+
+    Parameters
+    ----------
+    domain
+        The ends of the axis of values.
+    best
+        The best value, which is marked; None for none.
+    minimise
+        Whether small is good, which is then at the bottom.
+
+    Returns
+    -------
+    str
+        The HTML.
+    """
+    names = style.RAMP_NAMES[::-1] if minimise else style.RAMP_NAMES
+    share = 100 / len(names)
+    stops = ", ".join(f"{name} {place * share:.1f}% {(place + 1) * share:.1f}%" for place, name in enumerate(names))
+
+    def at(value: float) -> float:
+        place = (float(domain.place(np.array([value]))[0]) - LANE) / (1 - LANE)
+        return 100 * min(max(place, 0.0), 1.0)
+
+    ticks = "".join(
+        f'<span style="bottom: {at(tick):.1f}%">{text.number(tick)}</span>' for tick in value_ticks(domain, _NUM_TICKS)
+    )
+    mark = "" if best is None else f'<i style="bottom: {at(best):.1f}%; color: {style.BEST}">▶</i>'
+    return (
+        f'<div class="hpo-ramp"><div style="background: linear-gradient(to top, {stops})"></div>{mark}{ticks}</div>'
+        f"<div>{'lower' if minimise else 'higher'} is better</div>"
+    )
