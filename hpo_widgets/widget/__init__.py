@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget.panel import OptimizerWidget
+from hpo_widgets.widget.parts.advice import AdviceLine
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.space_panel import SpacePanel
@@ -20,6 +21,7 @@ from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
+    "AdviceLine",
     "DistributionPlot",
     "HistoryPlot",
     "ImportancePlot",

@@ -16,6 +16,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
+from hpo_widgets.widget.parts.advice import AdviceLine, Adviser
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
@@ -55,6 +56,7 @@ _FOLLOWING = frozenset(
         "progress",
         "best_trial",
         "best_objective",
+        "advice",
         "ranges",
         "max_number_of_concurrent_tasks",
         "total_max_jobs",
@@ -110,6 +112,12 @@ class OptimizerWidget(ipywidgets.VBox):
     best_objective = t.Any(
         None, read_only=True, help="Value of the best trial; a tuple when there are several objectives."
     )
+    advice = t.Dict(
+        None,
+        allow_none=True,
+        read_only=True,
+        help="What the panel advises: rule, sentence, evidence, trials, command, arguments, label; None: nothing.",
+    )
     ranges = t.Instance(
         "collections.abc.Mapping",
         help="Two-way. Name to (low, high) in values, or to the allowed choices. Assigning merges.",
@@ -146,14 +154,16 @@ class OptimizerWidget(ipywidgets.VBox):
             self._status_panel = StatusPanel(search, refresher=self._refresher)
             self._controls = SearchControls(search, refresher=self._refresher)
             self._code = SearchCode(search, refresher=self._refresher)
-            self._space_panel = SpacePanel(search, refresher=self._refresher)
+            adviser = Adviser()
+            self._advice_line = AdviceLine(search, adviser=adviser, refresher=self._refresher)
+            self._space_panel = SpacePanel(search, adviser=adviser, refresher=self._refresher)
             shown = _chosen_plots(plots, search)
             made = {
                 title: plot(search, refresher=self._refresher, hidden=place > 0)
                 for place, (title, plot) in enumerate(shown.items())
             }
             self._plots = PlotTabs(made, self._refresher)
-            parts = [self._status_panel, self._controls, self._code, self._space_panel, self._plots]
+            parts = [self._status_panel, self._controls, self._code, self._advice_line, self._space_panel, self._plots]
             self._table = TrialTable(search, refresher=self._refresher)
             self._details = TrialDetails(search, refresher=self._refresher)
             parts += [self._table, self._details]
@@ -175,6 +185,10 @@ class OptimizerWidget(ipywidgets.VBox):
         self._refresher.add(self)
         t.link((self, "selected"), (self._table, "selected"))
         t.link((self, "selected"), (self._status_panel, "selected"))
+        t.link((self, "selected"), (self._advice_line, "selected"))
+        t.dlink((self._advice_line, "advised"), (self._space_panel, "advised"))
+        self._on_advice(None)
+        self._advice_line.observe(self._on_advice, "advice")
         t.link((self, "top_k"), (self._table, "top_k"))
         t.dlink((self, "selected"), (self._details, "selected"))
         t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
@@ -279,6 +293,9 @@ class OptimizerWidget(ipywidgets.VBox):
             return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
         except OverflowError as error:
             raise t.TraitError(f"a bound of a range is too large for a number of this machine: {error}") from None
+
+    def _on_advice(self, _change: object) -> None:
+        self.set_trait("advice", self._advice_line.advice)
 
     # No link: a wait also ends on the refresher's thread, and a link is for one thread.
     def _on_waiting(self, _change: object) -> None:

@@ -93,8 +93,10 @@ HIGHER = re.compile(r"L(-?[\d.]+) ([\d.]+)")
 
 
 def test_a_best_trial_near_an_end_offers_a_wider_range_that_can_be_undone(opened, panel):
-    opened.kernel("search.add_trials([0.5] * 12)")
-    add(opened, 0.1, 0.09)
+    opened.kernel(
+        "[search.add_trial(1 - n * 37 % 80 / 80, {'lr': 10 ** (n * 37 % 80 / 80 * 3 - 4), 'dropout': n % 7 / 14,"
+        " 'layers': n % 5 + 1, 'activation': 'tanh'}) for n in range(80)] and None"
+    )
     note = panel.get_by_role("note").filter(has_text="best sits near the upper end of lr.")
     note.get_by_role("button", name="Widen to 0.3").click()
     ((name, ranges),) = wait_for_commands(opened)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.space.range_history import undo_and_redo
-from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.parts.advice import Adviser
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
-from hpo_widgets.widget.parts.widen_suggestions import LEAST_COMPLETED, WidenSuggestion, widen_suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.search import Notice, Search
+    from hpo_widgets.search.advice import Advice
     from hpo_widgets.space import Space
     from hpo_widgets.space.layout import Condition
     from hpo_widgets.space.range_history import EpochMark
@@ -40,14 +40,17 @@ class SpacePanel(ViewPart):
     handle is held nothing moves it but the hand.
 
     Under each track a rug shows what was tried and how good it was, with a triangle at the best trial;
-    choices tell how many trials had them. Where the best trial sits near the end of a range, a sentence
-    offers to widen it. An area over the track shows where values are sampled: anywhere in the range, or
-    where a sampler that learns has sampled most recently.
+    choices tell how many trials had them. Where the best trial sits near the end of a range and good ones crowd there,
+    a sentence offers to widen it (`advice.best_at_end`). What an advice would exclude is dashed (`advised`). An area
+    over the track shows where values are sampled: anywhere in the range, or where a sampler that learns has sampled
+    most recently.
 
     Parameters
     ----------
     search
         The search to steer.
+    adviser
+        Finds which ranges to widen. Default: one of its own.
 
     Examples
     --------
@@ -73,11 +76,17 @@ class SpacePanel(ViewPart):
         t.Unicode(), help="Where each parameter was drawn recently, a digit a bin of its range; empty: anywhere."
     ).tag(sync=True)
     widen_suggestions = t.List(
-        t.Dict(), help="Ranges that the best trial wants wider, each with what to widen it to."
+        t.Dict(), help="Ranges at an end of which good trials crowd: name, end, and what to widen it to."
+    ).tag(sync=True)
+    advised = t.Dict(
+        help="What an advice would leave of ranges: [low, high] in values, or indices of choices; shown dashed."
     ).tag(sync=True)
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `ranges` shows.").tag(sync=True)
 
-    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+    def __init__(
+        self, search: Search, *, adviser: Adviser | None = None, refresher: Refresher | None = None, **traits: object
+    ) -> None:
+        self._adviser = Adviser() if adviser is None else adviser
         self._pending = PendingRanges()
         self._tracks: dict[str, tuple[float, float]] = {}
         self._tried: TriedValues | None = None
@@ -107,6 +116,8 @@ class SpacePanel(ViewPart):
                 self._show_tried(update, epoch)
                 self._show_recent_samples(update, epoch)
                 self._show_best(search)
+            advised = self._adviser.look(search, self._refresher.poke)
+            self.widen_suggestions = [_widened(one) for one in advised if one.code == "widen"]
             if request is not None:
                 self.answered = request
 
@@ -148,18 +159,11 @@ class SpacePanel(ViewPart):
     def _show_best(self, search: Search) -> None:
         trial = search.best_trial
         if trial is None or trial.value is None or not math.isfinite(trial.value):
-            self.best, self.widen_suggestions = {}, []
+            self.best = {}
             return
         point = search.space.encode(trial.parameters)
         note = f" ({trial.status})" if trial.is_partial else ""
         self.best = {"name": f"{trial.name}{note}", "point": [_sent_value(one) for one in point]}
-        self.widen_suggestions = [dict(one) for one in self._suggestions(search, point)]
-
-    @staticmethod
-    def _suggestions(search: Search, point: Sequence[float | None]) -> list[WidenSuggestion]:
-        if search.counts.get(TrialState.COMPLETED, 0) < LEAST_COMPLETED or search.capabilities.get("set_ranges"):
-            return []
-        return widen_suggestions(search.space, point)
 
     def _describe(self, space: Space, name: str, label: str) -> dict[str, object]:
         leaf: Any = space.leaf(name)
@@ -205,6 +209,12 @@ class SpacePanel(ViewPart):
         epochs = self.search.epochs
         if epochs:
             self.search.command("set_ranges", dict(epochs[0].ranges))
+
+
+def _widened(advice: Advice) -> dict[str, object]:
+    """Return an advice to widen a range as a control shows it."""
+    ((name, (low, high)),) = advice.arguments[0].items()
+    return {"name": name, "end": advice.end, "range": [low, high]}
 
 
 def _sent_range(space: Space, name: str) -> list[float]:

@@ -1,7 +1,7 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
-import { parameterFrame } from "./parameter";
+import { adviceNote, parameterFrame } from "./parameter";
 
 export interface ChoiceSpec {
   name: string;
@@ -21,6 +21,7 @@ export class ChoiceControl {
   private readonly counts: HTMLElement[] = [];
   private readonly marks: HTMLElement[] = [];
   private readonly problem: HTMLElement;
+  private readonly advised = adviceNote();
   private reason: string | null = null;
 
   constructor(
@@ -47,7 +48,7 @@ export class ChoiceControl {
       return box;
     });
     this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.root.append(chips, this.problem);
+    this.root.append(chips, this.advised, this.problem);
     this.root.addEventListener("focusout", (event) => {
       if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
         setText(this.problem, "");
@@ -63,6 +64,15 @@ export class ChoiceControl {
     this.allowed = allowed;
     this.reason = reason;
     this.paint();
+  }
+
+  /** Shows which allowed choices an advice would exclude, given those that it would keep; null: none. */
+  setAdvised(kept: readonly number[] | null): void {
+    this.advised.hidden = kept === null;
+    for (const [index, box] of this.boxes.entries()) {
+      const isExcluded = kept !== null && this.allowed.includes(index) && !kept.includes(index);
+      (box.parentElement as HTMLElement).classList.toggle("hpo-advised", isExcluded);
+    }
   }
 
   /** Shows how many trials had each choice, and which one the best has. */

@@ -2,6 +2,14 @@
 
 import { element, setAttribute, setText } from "../lib/dom";
 
+/** Says in words what is dashed. */
+export function adviceNote(): HTMLElement {
+  const note = element("div", "hpo-advised-note");
+  setText(note, "dashed: what the advice would exclude");
+  note.hidden = true;
+  return note;
+}
+
 export interface ParameterFrame {
   root: HTMLElement;
   head: HTMLElement;

@@ -11,7 +11,7 @@ import {
   Scale,
 } from "../lib/scale";
 import { BoundFields } from "./bound_fields";
-import { parameterFrame } from "./parameter";
+import { adviceNote, parameterFrame } from "./parameter";
 import { type Tried, TriedValues } from "./tried_values";
 
 /** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
@@ -31,6 +31,10 @@ export class RangeControl {
   private readonly beyond: HTMLElement;
   private readonly beyondText: HTMLElement;
   private readonly back: HTMLElement;
+  /** The parts below and above what an advice would keep. */
+  private readonly excluded = ENDS.map(() => element("div", "hpo-advised-part"));
+  private readonly advised = adviceNote();
+  private kept: Bounds | null = null;
   private scale: Scale;
   private bounds: Bounds;
   private reason: string | null = null;
@@ -60,7 +64,7 @@ export class RangeControl {
     this.rail = element("div", "hpo-rail");
     this.fill = element("div", "hpo-fill");
     this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
-    this.rail.append(...this.tried.drawings, this.fill, ...this.handles);
+    this.rail.append(...this.tried.drawings, this.fill, ...this.excluded, ...this.handles);
     track.append(this.rail);
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
@@ -75,7 +79,7 @@ export class RangeControl {
     back.addEventListener("click", () => this.backIntoDeclared());
     this.back = back;
     this.beyond.append(this.beyondText, " ", back);
-    this.root.append(track, this.fields.problem, this.beyond, this.tried.note);
+    this.root.append(track, this.advised, this.fields.problem, this.beyond, this.tried.note);
     this.paint();
   }
 
@@ -98,6 +102,26 @@ export class RangeControl {
   setTried(tried: Tried): void {
     this.tried.set(tried);
     this.paintTried();
+  }
+
+  /** Shows what an advice would exclude, given what it would keep; null: nothing. */
+  setAdvised(kept: Bounds | null): void {
+    this.kept = kept;
+    this.paintAdvised();
+  }
+
+  private paintAdvised(): void {
+    const [low, high] = this.kept ?? this.bounds;
+    const edges = [this.bounds[0], low, high, this.bounds[1]].map((one) =>
+      this.scale.fraction(one),
+    ) as [number, number, number, number];
+    this.advised.hidden = this.kept === null;
+    for (const [end, part] of this.excluded.entries()) {
+      const [from, to] = end === 0 ? [edges[0], edges[1]] : [edges[2], edges[3]];
+      part.hidden = this.kept === null || to <= from;
+      part.style.left = `${100 * from}%`;
+      part.style.right = `${100 * (1 - to)}%`;
+    }
   }
 
   private paintTried(): void {
@@ -128,6 +152,7 @@ export class RangeControl {
         : null,
     );
     this.paintTried();
+    this.paintAdvised();
     this.fill.style.left = `${100 * shares[0]}%`;
     this.fill.style.right = `${100 * (1 - shares[1])}%`;
     for (const [index, handle] of this.handles.entries()) {

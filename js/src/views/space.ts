@@ -24,6 +24,8 @@ type Model = {
   undo_labels: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
   widen_suggestions: WidenSuggestion[];
+  /** What an advice would leave of ranges. */
+  advised: Record<string, Range>;
   /** Where each parameter was drawn recently; see `RecentSamples`. */
   recent_samples: string[];
   /** By the parameter's place: the text of its rug, or the trials of each choice. */
@@ -163,6 +165,7 @@ const render: Render<Model> = ({ model, el }) => {
       }
     }
     const reason = commands.set_ranges ?? null;
+    const advised = model.get("advised");
     for (const spec of specs) {
       const range =
         gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
@@ -181,8 +184,10 @@ const render: Render<Model> = ({ model, el }) => {
       controls.set(spec.name, { ...control, spec });
       if (spec.kind === "choice") {
         control.choice?.update(range, reason);
+        control.choice?.setAdvised(advised[spec.name] ?? null);
       } else {
         control.numeric?.update(spec, range as Bounds, reason);
+        control.numeric?.setAdvised((advised[spec.name] as Bounds | undefined) ?? null);
       }
     }
     applyFilter();

@@ -239,12 +239,22 @@ def test_a_trial_without_a_finite_value_is_not_marked_as_the_best(panel, search,
     assert (panel.best, panel.widen_suggestions) == ({}, [])
 
 
-def test_a_best_trial_near_an_end_is_told_once_there_are_enough_trials(panel, search, refresh):
-    best = {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"}
-    search.add_trial(0.1, best)
+def crowd_at_the_upper_end_of_lr(search):
+    """Add trials that are the better the larger their lr is."""
+    for number in range(80):
+        place = number * 37 % 80 / 80
+        search.add_trial(
+            1 - place,
+            {"lr": 10 ** (3 * place - 4), "dropout": number % 7 / 14, "layers": number % 5 + 1, "activation": "tanh"},
+        )
+
+
+def test_an_end_at_which_good_trials_crowd_is_told_and_a_single_one_is_not(panel, search, refresh):
+    search.add_trial(0.1, {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    search.add_trials([0.5] * 9)
     refresh(panel)
     assert panel.widen_suggestions == []
-    search.add_trials([0.5] * 9)
+    crowd_at_the_upper_end_of_lr(search)
     refresh(panel)
     assert panel.widen_suggestions == [{"name": "lr", "end": "upper", "range": [pytest.approx(1e-4), 0.3]}]
     search.set_ranges({"lr": (1e-4, 0.3)})
@@ -254,8 +264,7 @@ def test_a_best_trial_near_an_end_is_told_once_there_are_enough_trials(panel, se
 
 def test_a_search_that_cannot_be_steered_is_offered_no_wider_range(panel, search, refresh):
     search.refuse("set_ranges", "This search is only watched.")
-    search.add_trial(0.1, {"lr": 0.09, "dropout": 0.25, "layers": 3, "activation": "tanh"})
-    search.add_trials([0.5] * 9)
+    crowd_at_the_upper_end_of_lr(search)
     refresh(panel)
     assert panel.widen_suggestions == []
 

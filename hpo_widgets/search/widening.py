@@ -1,4 +1,4 @@
-"""Where the best trial sits near an end of its range: the better one may lie beyond."""
+"""Ranges that could be wider: where a point lies near an end, and a bound further out that a person would write."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ if TYPE_CHECKING:
 
     from hpo_widgets.space import Space
 
-LEAST_COMPLETED = 10
-"""With fewer completed trials the place of the best one says nothing yet."""
-
 MOST_SUGGESTIONS = 3
-"""So many are offered at most, the nearest: with many parameters some are near an end by chance."""
+"""So many are offered at most, the nearest."""
 
 _NEAR = 0.07
 _LEAST_FACTOR = 2.0
@@ -32,7 +29,7 @@ class WidenSuggestion(TypedDict):
 
 
 def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenSuggestion]:
-    """Find the ranges that the best trial wants wider.
+    """Find the ranges near an end of which the best trial lies; `advice.best_at_end` tells those that are no chance.
 
     Parameters
     ----------
@@ -67,7 +64,20 @@ def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenS
 
 
 def _place(leaf: Any, value: float) -> float | None:
-    """Return the share of the range at which a value is; None outside, and where the range is one value."""
+    """Return where in its range a value is.
+
+    Parameters
+    ----------
+    leaf
+        A numeric parameter with its present range.
+    value
+        The value.
+
+    Returns
+    -------
+    float or None
+        The share of the range below it, in the parameter's own scale; None outside, and where the range is one value.
+    """
     low, high = map(float, leaf.range)
     if not low <= value <= high or low == high:
         return None

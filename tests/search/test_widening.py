@@ -10,8 +10,8 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.search.widening import MOST_SUGGESTIONS, widen_suggestions
 from hpo_widgets.space import Space
-from hpo_widgets.widget.parts.widen_suggestions import MOST_SUGGESTIONS, widen_suggestions
 
 
 def offered(parameter, value, limits=None):
