@@ -317,9 +317,11 @@ class ThreadedProposals:
     """Asks a model on a thread of its own, for workers that are free; see `Proposals` for what its methods do.
 
     The strategy is touched by that thread only. The controller's thread owns everything else here, but for the
-    mailboxes between the two: questions and reports, which `_condition` guards, and the deques of answers and prunes.
-    Questions are answered in their order. Reports come after all questions; those of one trial that came in meanwhile
-    are one question to the pruner, so that a trial that reports often costs no more than the pruner has time for.
+    mailboxes between the two: news, asks and reports, which `_condition` guards, and the deques of answers and prunes.
+    News (a new space, launches, ends of trials) come first, in their order: a point that is asked later is then chosen
+    with all that is known, also where several workers wait for a slow model. Then come asks, then reports; those of
+    one trial that came in meanwhile are one question to the pruner, so that a trial that reports often costs no more
+    than the pruner has time for.
 
     Parameters
     ----------
@@ -350,7 +352,9 @@ class ThreadedProposals:
         self._lock = lock
         self._clock = clock
         self._condition = threading.Condition()
-        self._questions: deque[Callable[[], None] | None] = deque()
+        self._news: deque[Callable[[], None] | None] = deque()
+        self._asks: deque[int] = deque()
+        """The epochs of the points that are asked for."""
         self._reports: dict[int, list[tuple[int, float]]] = {}
         self._answers: deque[_Answer] = deque()
         self._prunes: deque[int] = deque()
@@ -397,7 +401,9 @@ class ThreadedProposals:
             wanted = 1
         while len(self._ready) + self._num_asked < wanted:
             self._num_asked += 1
-            self._put(partial(self._ask_strategy, self._epoch))
+            with self._condition:
+                self._asks.append(self._epoch)
+                self._condition.notify()
 
     def _is_time_to_hold(self) -> bool:
         """Whether a slow model has to be asked now, for its answer to come when the next worker is free."""
@@ -446,7 +452,8 @@ class ThreadedProposals:
     def close(self) -> None:
         """Let the thread end after the question it is at; it is a daemon and holds nothing open."""
         with self._condition:
-            self._questions.clear()
+            self._news.clear()
+            self._asks.clear()
             self._reports.clear()
         self._put(None)
 
@@ -462,9 +469,9 @@ class ThreadedProposals:
             else:
                 self._ready.append(sampled)
 
-    def _put(self, question: Callable[[], None] | None) -> None:
+    def _put(self, news: Callable[[], None] | None) -> None:
         with self._condition:
-            self._questions.append(question)
+            self._news.append(news)
             self._condition.notify()
 
     # The strategy's thread -----------------------------------------------------------------------
@@ -473,9 +480,12 @@ class ThreadedProposals:
         with self._lock:
             while True:
                 with self._condition:
-                    self._condition.wait_for(lambda: self._questions or self._reports)
-                    if self._questions:
-                        question = self._questions.popleft()
+                    self._condition.wait_for(lambda: self._news or self._asks or self._reports)
+                    question: Callable[[], None] | None
+                    if self._news:
+                        question = self._news.popleft()
+                    elif self._asks:
+                        question = partial(self._ask_strategy, self._asks.popleft())
                     else:
                         number = next(iter(self._reports))
                         question = partial(self._ask_pruner, number, self._reports.pop(number))

@@ -467,6 +467,18 @@ def test_a_slow_model_holds_no_point_for_a_trial_that_is_not_left(controller):
     assert timed.strategy.num_asked == 5
 
 
+def test_a_model_is_told_what_has_ended_before_it_is_asked_for_workers_that_wait(controller):
+    strategy = Thinking()
+    strategy.may_answer.clear()
+    proposals = controller.proposals(strategy)
+    proposals.ask(3, None)
+    assert strategy.is_asked.wait(DEADLINE)
+    proposals.tell(observation(9))
+    strategy.may_answer.set()
+    settled(proposals)
+    assert strategy.calls == [("begin", 0, 0), ("ask",), ("tell", 9), ("ask",), ("ask",)]
+
+
 def test_asks_and_ends_go_before_reports_of_which_the_pruner_is_asked_about_the_newest(controller):
     strategy = Thinking()
     strategy.may_answer.clear()
