@@ -359,6 +359,9 @@ class ScriptedSearch(ReadableSearch):
         elif name in {"undo", "redo"}:
             getattr(self._ranges, name)(len(self._trials))
             self.changed()
+        elif name == "enqueue_trial":
+            self._add(None, arguments[0], TrialState.QUEUED, None, 0.0, enqueued=True)
+            self.changed()
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]
             self.changed()
@@ -373,10 +376,13 @@ class ScriptedSearch(ReadableSearch):
         state: TrialState,
         error: str | None,
         seconds: float,
+        *,
+        enqueued: bool = False,
     ) -> int:
         drawn = self.space.points(self._random.random((1, self.space.num_dimensions)))[0]
         chosen = drawn if point is None else self.space.normalise(point)
         row = self._row(value, chosen, state, error, seconds, 0)
+        row.enqueued = enqueued
         self._trials.append(self._trial(row, chosen))
         self._show([row])
         return row.number

@@ -17,9 +17,12 @@ from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.advice import AdviceLine, Adviser
+from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
+from hpo_widgets.widget.parts.point_form import PointForm
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
@@ -163,7 +166,16 @@ class OptimizerWidget(ipywidgets.VBox):
                 for place, (title, plot) in enumerate(shown.items())
             }
             self._plots = PlotTabs(made, self._refresher)
-            parts = [self._status_panel, self._controls, self._code, self._advice_line, self._space_panel, self._plots]
+            self._filter_bar = FilterBar(search, refresher=self._refresher)
+            self._filter_bar.add_class("hpo-filter-host")
+            self._box_bar = BoxBar(search, refresher=self._refresher)
+            self._box_bar.add_class("hpo-box-host")
+            self._point_form = PointForm(search, refresher=self._refresher)
+            self._point_form.add_class("hpo-point-host")
+            parts = [
+                self._status_panel, self._controls, self._code, self._advice_line, self._space_panel,
+                self._filter_bar, self._plots, self._box_bar, self._point_form,
+            ]  # fmt: skip
             self._table = TrialTable(search, refresher=self._refresher)
             self._details = TrialDetails(search, refresher=self._refresher)
             parts += [self._table, self._details]
@@ -190,6 +202,11 @@ class OptimizerWidget(ipywidgets.VBox):
         self._on_advice(None)
         self._advice_line.observe(self._on_advice, "advice")
         t.link((self, "top_k"), (self._table, "top_k"))
+        t.link((self, "filter"), (self._filter_bar, "filter"))
+        t.link((self, "box"), (self._box_bar, "box"))
+        t.dlink((self, "box"), (self._space_panel, "box"))
+        for part in (self._point_form, self._filter_bar, self._details):
+            t.link((self, "point"), (part, "point"))
         t.dlink((self, "selected"), (self._details, "selected"))
         t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
         self._on_waiting(None)

@@ -7,6 +7,7 @@ import traitlets
 
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import OptimizerWidget
 
 
@@ -65,17 +66,29 @@ BY_THE_PAGE = {
         None,
         ("set_total_max_jobs", None),
     ),
+    "filter": (
+        "_filter_bar",
+        {"kind": "add", "id": "1", "condition": "top_k", "value": "2"},
+        TrialFilter(top_k=2),
+        None,
+    ),
     "selected": ("_table", {"kind": "select", "numbers": [2, 0]}, [2, 0], None),
     "top_k": ("_table", {"kind": "top", "value": 5}, 5, None),
     "waiting": ("_controls", {"kind": "wait", "on": True}, True, None),
     "wait_timeout": ("_controls", {"kind": "type", "name": "timeout", "text": "1.5", "id": "a"}, 1.5, None),
 }
 
+# What is dragged and clicked in figures: tests/widget/plots/test_brush.py.
+BY_FIGURES = {"box", "point"}
+
 # Name to what code sets, the part and its trait that carry it to the page, and what the page gets.
 TO_THE_PAGE = {
     "ranges": ({"layers": (2, 3)}, "_space_panel", "ranges", lambda sent: sent["layers"] == [2, 3]),
     "max_number_of_concurrent_tasks": (7, "_status_panel", "workers", lambda sent: sent == 7),
     "total_max_jobs": (300, "_status_panel", "jobs", lambda sent: sent == 300),
+    "filter": ({"top_k": 2}, "_filter_bar", "left", lambda sent: sent == [2, 3]),
+    "box": ({"lr": (1e-3, 1e-2)}, "_space_panel", "preview", lambda sent: sent["lr"]["range"] == [1e-3, 1e-2]),
+    "point": ({"lr": 0.01}, "_point_form", "fields", lambda sent: sent[0]["value"] == "0.01"),
     "selected": ([2, 0], "_table", "selected", lambda sent: sent == [2, 0]),
     "top_k": (5, "_table", "top_k", lambda sent: sent == 5),
     "waiting": (True, "_controls", "waiting", lambda sent: sent is True),
@@ -84,11 +97,10 @@ TO_THE_PAGE = {
 
 
 def test_no_trait_is_left_out():
-    # What the page has no part for yet is tested with the plots.
-    own = set(OptimizerWidget.class_own_traits()) - {"filter", "box", "point"}
-    assert set(BY_THE_SEARCH) | set(BY_THE_PAGE) == own
+    own = set(OptimizerWidget.class_own_traits())
+    assert set(BY_THE_SEARCH) | set(BY_THE_PAGE) | BY_FIGURES == own
     two_way = {name for name in own if OptimizerWidget.class_traits()[name].help.startswith("Two-way")}
-    assert set(BY_THE_PAGE) == set(TO_THE_PAGE) == two_way
+    assert set(BY_THE_PAGE) | BY_FIGURES == set(TO_THE_PAGE) == two_way
 
 
 @pytest.mark.parametrize("name", BY_THE_SEARCH)

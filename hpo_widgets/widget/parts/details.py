@@ -13,6 +13,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.traits import PointTrait
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -50,6 +51,7 @@ class TrialDetails(ViewPart):
     _css = asset("details.css")
 
     selected = t.List(t.Int(min=0), help="Numbers of the selected trials; the last one is shown.")
+    point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
     number = t.Int(None, allow_none=True, help="Number of the trial that is shown.").tag(sync=True)
     state = t.Unicode(help="Its state; empty when there is no such trial.").tag(sync=True)
     sentence = t.Unicode(help="Its error, or what a person should know instead.").tag(sync=True)
@@ -77,7 +79,7 @@ class TrialDetails(ViewPart):
         number = self.selected[-1] if self.selected else None
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
         with self.hold_sync():
-            self.commands = {"retry": search.capabilities.get("retry")}
+            self.commands = {name: search.capabilities.get(name) for name in ("retry", "enqueue_trial")}
             described: dict[str, Any] = {}
             if is_changed:
                 trial = _trial(search, number)
@@ -97,6 +99,12 @@ class TrialDetails(ViewPart):
     def _on_selected(self, _change: object) -> None:
         self._is_stale = True
         self._refresher.poke()
+
+    def _on_vary(self, _content: dict[str, object]) -> None:
+        """Offer the values of the trial, to be changed and tried."""
+        trial = _trial(self.search, self.number)
+        if trial is not None:
+            self.point = dict(trial.parameters)
 
     def _on_retry(self, _content: dict[str, object]) -> None:
         if self.number is not None and self.state:

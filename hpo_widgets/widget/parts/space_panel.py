@@ -16,6 +16,7 @@ from hpo_widgets.widget.parts.advice import Adviser
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
+from hpo_widgets.widget.traits import BoxTrait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +82,12 @@ class SpacePanel(ViewPart):
     advised = t.Dict(
         help="What an advice would leave of ranges: [low, high] in values, or indices of choices; shown dashed."
     ).tag(sync=True)
+    box = BoxTrait(
+        help="What was brushed in a plot, drawn over the controls: parameter name to (low, high), or choices."
+    )
+    preview = t.Dict(help="The box by name: [low, high], or the indices of choices; and what it says in words.").tag(
+        sync=True
+    )
     answered = t.Float(0.0, help="The newest request of the browser whose outcome `ranges` shows.").tag(sync=True)
 
     def __init__(
@@ -94,6 +101,7 @@ class SpacePanel(ViewPart):
         self._space: Space | None = None
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
+        self.observe(self._on_box, "box")
 
     def refresh(self, update: Update) -> None:
         """Show the ranges of the present space epoch, and what was tried."""
@@ -188,6 +196,10 @@ class SpacePanel(ViewPart):
             "base": float(getattr(leaf, "base", 10.0)),
         }
 
+    def _on_box(self, _change: object) -> None:
+        with self._refresher.lock:
+            self.preview = {name: _previewed(self.search.space, name, range_) for name, range_ in self.box.items()}
+
     def _on_set_ranges(self, content: dict[str, object]) -> None:
         asked = content.get("ranges")
         if not isinstance(asked, dict):
@@ -220,6 +232,16 @@ def _widened(advice: Advice) -> dict[str, object]:
 def _sent_range(space: Space, name: str) -> list[float]:
     leaf: Any = space.leaf(name)
     return list(leaf.allowed) if leaf.kind == "choice" else list(leaf.range)
+
+
+def _previewed(space: Space, name: str, range_: tuple[Any, ...]) -> dict[str, object]:
+    leaf: Any = space.leaf(name)
+    words = f"box: {text.short(text.range_in_words(range_, leaf.kind), _MOST_LETTERS)}"
+    if leaf.kind == "choice":
+        return {"range": [leaf.table.index_of(choice) for choice in range_], "words": words}
+    low, high = leaf.range
+    return {"range": [low if math.isinf(range_[0]) else range_[0], high if math.isinf(range_[1]) else range_[1]],
+            "words": words}  # fmt: skip
 
 
 def _sent_value(value: float | None) -> float | None:

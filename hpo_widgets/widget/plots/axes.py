@@ -206,6 +206,32 @@ def _backward(place: float, *, is_log: bool) -> float:
     return min(max(place, -_MOST_END), _MOST_END)
 
 
+def rounded_interval(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    """Return an interval with no more digits than its width deserves.
+
+    Parameters
+    ----------
+    low, high
+        The interval.
+    is_log
+        Whether it is on a logarithmic axis, where its ends lie above 0.
+
+    Returns
+    -------
+    tuple of float
+        (low, high), as wide to a thousandth or so.
+    """
+    if is_log and high > 2 * low:
+        return float(f"{low:.3g}"), float(f"{high:.3g}")
+    if not 0 < high - low < math.inf:
+        return low, high
+    share = (high - low) / 500
+    quantum = 10.0 ** math.floor(math.log10(share)) if share > 0 else 0.0
+    if quantum == 0:
+        return low, high
+    return float(f"{round(low / quantum) * quantum:.12g}"), float(f"{round(high / quantum) * quantum:.12g}")
+
+
 # Up to so many values the axis is fitted again when their number has doubled; later it only grows.
 _MOST_FITTED = 64
 

@@ -78,6 +78,7 @@ class HistoryPlot(TrialPlot):
     def contents(self) -> list[Widget]:
         """Return the figure and its legend."""
         self.add_class("hpo-plot-host")
+        self.add_class("hpo-history-host")
         self._legend = ipywidgets.HTML(_legend({}))
         return [self._drawing.figure, self._legend]
 

@@ -13,13 +13,13 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.points import settle_one
 from hpo_widgets.widget.plots.series import nearest
-from hpo_widgets.widget.plots.trial_figure import BACKGROUND
+from hpo_widgets.widget.plots.trial_figure import BACKGROUND, EMPTY_PLACE
 from hpo_widgets.widget.plots.trial_series import TrialSeries
-from hpo_widgets.widget.sync.flow import FlowView
+from hpo_widgets.widget.sync.flow import FlowView, act_while_cell_runs
 from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.trial_figure import TrialFigure
@@ -105,8 +105,12 @@ class TrialPlot(Plot):
     """As which the page tells the size of a figure."""
 
     log_scale = t.Bool(None, allow_none=True, help="Logarithmic axis of values; None: where it shows more.")
+    brushing = t.Bool(False, help="Two-way. Whether a drag in a figure selects the trials in its rectangle.")
 
     def __init__(self, search: Search, **keywords: Any) -> None:
+        self._brushed: TrialFigure | None = None
+        """The figure whose brush was moved since the last refresh."""
+        self._own_box: Mapping[str, tuple[Any, ...]] = {}
         self._has_own_objective = "objective" in keywords
         self._axis = FittedAxis()
         self._axis.log_scale = keywords.get("log_scale")
@@ -115,6 +119,8 @@ class TrialPlot(Plot):
         super().__init__(search, **keywords)
         self.observe(self._on_log_scale, "log_scale")
         self.observe(self._on_selected, "selected")
+        self.observe(self._on_brushing, "brushing")
+        self.observe(self._on_box, "box")
         if self.selected:
             self._on_selected(None)
 
@@ -132,6 +138,7 @@ class TrialPlot(Plot):
         """Draw the trials that have ended since the last time."""
         search, series = update.search, self._series
         fresh = series.put(update.rows)
+        self._take_brush()
         has_entered = len(search.epochs) != self._num_epochs
         if has_entered:
             self._num_epochs = len(search.epochs)
@@ -157,6 +164,7 @@ class TrialPlot(Plot):
     def _draw_everything(self) -> None:
         """Fit the axes and draw all again."""
         series = self._series
+        self._on_brushing(None)
         self._axis.fit(series.shown())
         groups = series.groups(series.ended())
         self._fade()
@@ -201,6 +209,50 @@ class TrialPlot(Plot):
         for figure in self.figures:
             figure.draw_selected(self._series, numbers, failed.astype(np.int64))
 
+    def make_select_button(self) -> ipywidgets.ToggleButton:
+        """Return a button that turns drags in the figures into a selection, and back."""
+        button = ipywidgets.ToggleButton(
+            description="▭ select",
+            tooltip="Drag in a figure: select the trials inside, and see what narrowing the ranges to it would leave",
+        )
+        button.add_class("hpo-select")
+        act_while_cell_runs(button)
+        t.link((self, "brushing"), (button, "value"))
+        return button
+
+    def _take_brush(self) -> None:
+        """Take what was brushed since the last time: its box, and, when the hand has let go, the trials inside."""
+        figure, self._brushed = self._brushed, None
+        if figure is None or figure.brush is None or figure not in self.figures:
+            return
+        for other in self.figures:
+            if other is not figure and other.brush is not None:
+                other.brush.clear()
+        extent = figure.brush.extent
+        self._own_box = {} if extent is None else figure.box_of(extent)
+        self.box = self._own_box
+        if extent is not None and not figure.brush.is_held:
+            drawn = self._series.passing(self._series.values.known(range(self._series.values.num_trials)))
+            self.selected = figure.brushed(self._series, drawn, extent).tolist()
+
+    def _on_brushed(self, figure: TrialFigure) -> None:
+        with self._refresher.lock:
+            self._brushed = figure
+        self._refresher.poke()
+
+    def _on_brushing(self, _change: object) -> None:
+        with self._refresher.lock:
+            for figure in self.figures:
+                figure.let_brush(on=self.brushing, on_brushed=self._on_brushed)
+
+    def _on_box(self, _change: object) -> None:
+        """Leave no rectangle over another box than its own."""
+        with self._refresher.lock:
+            if self.box != self._own_box:
+                for figure in self.figures:
+                    if figure.brush is not None:
+                        figure.brush.clear()
+
     def _on_log_scale(self, _change: object) -> None:
         with self._refresher.lock:
             self._axis.log_scale = self.log_scale
@@ -218,24 +270,47 @@ class TrialPlot(Plot):
             if said == BACKGROUND:
                 self.selected = []
                 return
+            if EMPTY_PLACE in said:
+                self._on_empty_place(said[EMPTY_PLACE], figure)
+                return
             if "click_x" in said:
                 number = self._clicked_in_picture(said, figure)
+                if number is None:
+                    self._on_empty_place(said, figure)
+                    return
             else:
                 number = _number_of(said.get("name"))
             if _is_trial(self.search, number):
                 self.selected = _clicked(self.selected, int(number or 0), adds=self._refresher.flow.adds)
 
+    def _on_empty_place(self, said: object, figure: TrialFigure) -> None:
+        """Take the selection away where there is one, else offer the point at that place."""
+        place = _place_of(said)
+        if place is None or np.any(np.abs(figure.place(*place) - 0.5) > 0.5):
+            return
+        if self.selected:
+            self.selected = []
+        elif point := figure.point_at(*place):
+            self.point = point
+
     def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
         """Return the trial that is drawn next to a point of a picture."""
-        try:
-            x, y = float(said["click_x"]), float(said["click_y"])
-        except (KeyError, TypeError, ValueError):
+        place = _place_of(said)
+        if place is None:
             return None
-        if not (np.isfinite(x) and np.isfinite(y)):
-            return None
+        x, y = place
         drawn = self._series.values.known(range(self._series.values.num_trials))
         numbers, places = figure.places(self._series, self._series.passing(drawn))
         return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
+
+
+def _place_of(said: object) -> tuple[float, float] | None:
+    """Return where a click was, in values; None for nonsense."""
+    try:
+        x, y = float(said["click_x"]), float(said["click_y"])  # type: ignore[index]  # what has no such item raises
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (x, y) if np.isfinite(x) and np.isfinite(y) else None
 
 
 def _number_of(said: object) -> int | None:

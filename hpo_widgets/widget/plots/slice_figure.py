@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,16 +10,18 @@ from bqplot import Tooltip
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import Domain, domain_of_range, ticks_between
+from hpo_widgets.widget.plots.axes import Domain, domain_of_range, rounded_interval, ticks_between
+from hpo_widgets.widget.plots.brush import ClickCatcher
 from hpo_widgets.widget.plots.figure import tick_traits
 from hpo_widgets.widget.plots.style import FigureStyle
-from hpo_widgets.widget.plots.trial_figure import TrialFigure
+from hpo_widgets.widget.plots.trial_figure import EMPTY_PLACE, TrialFigure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bqplot import Mark
 
+    from hpo_widgets.widget.plots.brush import Extent
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
@@ -84,7 +87,11 @@ class SliceFigure(TrialFigure):
             title=f"{objective} of each trial against {label}",
             on_click=on_click,
         )
+        self._leaf = leaf
+        self._ends = leaf.declared[0], leaf.declared[-1]
+        """Ends of what may be brushed and clicked of numbers: of the declared and the present range together."""
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
+        self._catcher = ClickCatcher(self._values, lambda said: self._on_click({EMPTY_PLACE: said}))
         self.figure.marks = self.marks
         self.set_domain_x(self.domain_x)
 
@@ -92,18 +99,59 @@ class SliceFigure(TrialFigure):
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top; always the same ones."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        return [self._strip, self._bounds, *clouds, self._best, self._selected, self._selected_failed]
+        return [
+            self._catcher.mark,
+            self._strip,
+            self._bounds,
+            *clouds,
+            self._best,
+            self._selected,
+            self._selected_failed,
+        ]
 
     def set_range(self, chosen: tuple[float, float] | None) -> None:
         """Show the present range where it is narrower than the axis; a wider one makes the axis wider."""
         if chosen is None:
             return
+        declared = self._leaf.declared
+        self._ends = min(declared[0], chosen[0]), max(declared[1], chosen[1])
         self._make_room(np.array(chosen, dtype=float))
         is_narrow = self.domain_x.place(np.array(chosen, dtype=float))
         inner = [bound for bound, at in zip(chosen, is_narrow, strict=True) if 0.08 < at < 0.92]
         x = np.repeat(np.array(inner, dtype=float)[:, None], 2, axis=1) if inner else style.NONE
         y = np.tile([0.0, 1.0], (len(inner), 1)) if inner else style.NONE
         style.put_changed(self._bounds, x, y)
+
+    def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
+        """Return the interval of the parameter that a brush covers, or the choices; empty where it covers none."""
+        low, high = extent.x
+        if self._choices is not None:
+            chosen = [choice for index, choice in enumerate(self._leaf.declared) if low <= index <= high]
+            return {self.name: tuple(chosen)} if chosen else {}
+        if self._is_whole:
+            low, high = math.ceil(low), math.floor(high)
+        else:
+            low, high = rounded_interval(low, high, is_log=self.domain_x.is_log)
+        low, high = max(low, self._ends[0]), min(high, self._ends[1])
+        return {self.name: (low, high)} if low < high or (low == high and self._is_whole) else {}
+
+    def point_at(self, x: float, y: float) -> Mapping[str, Any]:  # noqa: ARG002 -- the objective is what will be seen
+        """Return the value of the parameter at a place."""
+        if self._choices is not None:
+            return {self.name: self._leaf.declared[min(max(round(x), 0), len(self._choices) - 1)]}
+        low, high = self._ends
+        value = min(max(x, low), high)
+        if self._is_whole:
+            return {self.name: round(value)}
+        if self.domain_x.is_log:
+            value = float(f"{value:.3g}")
+        else:
+            value, _ = rounded_interval(value, value + high - low, is_log=False)
+        return {self.name: min(max(value, low), high)}
+
+    def _tell_clouds(self) -> None:
+        super()._tell_clouds()
+        self._catcher.fill(self.domain_x, self.domain)
 
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         x = series.x(self.name, numbers)

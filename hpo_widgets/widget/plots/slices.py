@@ -69,15 +69,17 @@ class SlicesPlot(TrialPlot):
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the caption, the choice of parameters where there are many, and the figures."""
         self.add_class("hpo-slices-host")
+        head = ipywidgets.HBox([self._caption, self.make_select_button()])
+        head.add_class("hpo-slices-head")
         if not self.parameters:
             self.parameters = self.search.space.names[:MOST_FIGURES]
         self.observe(self._on_parameters, "parameters")
         if self._chooser is None:
-            return [self._caption, self._grid]
+            return [head, self._grid]
         self._chooser.value = self.parameters
         act_while_cell_runs(self._chooser)
         self._chooser.observe(self._on_chosen, "value")
-        return [self._caption, self._chooser, self._grid]
+        return [head, self._chooser, self._grid]
 
     @property
     def figures(self) -> tuple[SliceFigure, ...]:

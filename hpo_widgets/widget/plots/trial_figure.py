@@ -9,6 +9,7 @@ from bqplot import LinearScale, Lines, Scatter
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, value_ticks
+from hpo_widgets.widget.plots.brush import Brush
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from bqplot import Mark, Tooltip
 
     from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.brush import Extent
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.style import FigureStyle
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
 BACKGROUND = {"background": True}
 """What a click on nothing says."""
+
+EMPTY_PLACE = "empty_place"
+"""The key under which a `ClickCatcher`'s click says where it was."""
 
 # Pixels of a plot's width and height that are believed.
 _LEAST_SIZE, _MOST_SIZE = 50, 2_000
@@ -67,6 +72,8 @@ class TrialFigure:
     ) -> None:
         self._look = look
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
+        self.brush: Brush | None = None
+        """Where a drag selects; None as long as it never did."""
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
         self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
@@ -95,6 +102,62 @@ class TrialFigure:
     def domain_x(self) -> Domain:
         """Ends of the horizontal axis."""
         return self.x.domain
+
+    def let_brush(self, *, on: bool, on_brushed: Callable[[TrialFigure], None]) -> None:
+        """Have a drag select what is in its rectangle, or clicks be heard again.
+
+        Parameters
+        ----------
+        on
+            Whether a drag selects.
+        on_brushed
+            Called with this figure when `brush` has changed.
+        """
+        if self.brush is None and on:
+            self.brush = Brush(self.figure, self._scales, lambda: on_brushed(self))
+        if self.brush is not None:
+            self.brush.switch(on=on)
+
+    def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:  # noqa: ARG002 -- for those with parameters
+        """Return the part of the space that a brush covers: parameter name to (low, high), or to choices."""
+        return {}
+
+    def point_at(self, x: float, y: float) -> Mapping[str, Any]:  # noqa: ARG002 -- for those with parameters
+        """Return the values of parameters at a place; empty where the figure has no axis of a parameter.
+
+        Parameters
+        ----------
+        x, y
+            The place, in values of the axes.
+
+        Returns
+        -------
+        mapping
+            Parameter name to value.
+        """
+        return {}
+
+    def brushed(self, series: TrialSeries, numbers: Numbers, extent: Extent) -> Numbers:
+        """Return those of the trials that are drawn in a rectangle.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            Trial numbers.
+        extent
+            The rectangle.
+
+        Returns
+        -------
+        Numbers
+            Numbers of the trials inside.
+        """
+        kept, x = self._placed(series, numbers)
+        y = series.y(kept)
+        inside: Numbers = kept[(x >= extent.x[0]) & (x <= extent.x[1]) & (y >= extent.y[0]) & (y <= extent.y[1])]
+        return inside
 
     @property
     def clouds(self) -> list[GrowingPoints]:
@@ -302,3 +365,10 @@ class TrialFigure:
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
             cloud.set_domain(self.domain_x, UNIT if name == "failed" else self.domain)
+        if self.brush is not None:
+            self.brush.follow(self._scales)
+
+    @property
+    def _scales(self) -> dict[str, Any]:
+        """The scales as they are now."""
+        return {"x": self.x.scale, "y": self.y.scale}

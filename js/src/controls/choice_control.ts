@@ -22,6 +22,7 @@ export class ChoiceControl {
   private readonly marks: HTMLElement[] = [];
   private readonly problem: HTMLElement;
   private readonly advised = adviceNote();
+  private readonly boxWords = element("div", "hpo-preview-words");
   private reason: string | null = null;
 
   constructor(
@@ -48,7 +49,7 @@ export class ChoiceControl {
       return box;
     });
     this.problem = element("div", "hpo-problem", { role: "alert" });
-    this.root.append(chips, this.advised, this.problem);
+    this.root.append(chips, this.advised, this.boxWords, this.problem);
     this.root.addEventListener("focusout", (event) => {
       if (!(event.relatedTarget instanceof Node && this.root.contains(event.relatedTarget))) {
         setText(this.problem, "");
@@ -85,6 +86,18 @@ export class ChoiceControl {
       const trials = `${count} trial${count === 1 ? "" : "s"}${isBest ? ", the best trial" : ""}`;
       setAttribute(box, "aria-label", `${this.spec.choices[index]}, ${trials}`);
       setAttribute(this.counts[index] as HTMLElement, "title", trials);
+    }
+  }
+
+  /** Shows which choices were brushed in a plot; null: nothing was. */
+  setPreview(preview: { indices: readonly number[]; words: string } | null): void {
+    setText(this.boxWords, preview?.words ?? "");
+    for (const [index, box] of this.boxes.entries()) {
+      const chip = box.parentElement as HTMLElement;
+      chip.classList.toggle(
+        "hpo-outside-box",
+        preview !== null && !preview.indices.includes(index),
+      );
     }
   }
 

@@ -27,6 +27,10 @@ export class RangeControl {
   private readonly badge: HTMLElement;
   private readonly fields: BoundFields;
   private readonly tried: TriedValues;
+  /** What was brushed in a plot: shown before it is a range. */
+  private readonly box: HTMLElement;
+  private readonly boxWords: HTMLElement;
+  private preview: Bounds | null = null;
   /** Says that the range reaches beyond what was declared, which a typed bound may do unnoticed. */
   private readonly beyond: HTMLElement;
   private readonly beyondText: HTMLElement;
@@ -64,7 +68,15 @@ export class RangeControl {
     this.rail = element("div", "hpo-rail");
     this.fill = element("div", "hpo-fill");
     this.handles = ENDS.map((end, index) => this.makeHandle(spec, end, index as Ending));
-    this.rail.append(...this.tried.drawings, this.fill, ...this.excluded, ...this.handles);
+    this.box = element("div", "hpo-preview", { "aria-hidden": "true" });
+    this.boxWords = element("div", "hpo-preview-words");
+    this.rail.append(
+      ...this.tried.drawings,
+      this.fill,
+      ...this.excluded,
+      this.box,
+      ...this.handles,
+    );
     track.append(this.rail);
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
@@ -79,7 +91,14 @@ export class RangeControl {
     back.addEventListener("click", () => this.backIntoDeclared());
     this.back = back;
     this.beyond.append(this.beyondText, " ", back);
-    this.root.append(track, this.advised, this.fields.problem, this.beyond, this.tried.note);
+    this.root.append(
+      track,
+      this.advised,
+      this.boxWords,
+      this.fields.problem,
+      this.beyond,
+      this.tried.note,
+    );
     this.paint();
   }
 
@@ -124,6 +143,25 @@ export class RangeControl {
     }
   }
 
+  /** Shows what was brushed in a plot; null: nothing. */
+  setPreview(preview: { bounds: Bounds; words: string } | null): void {
+    this.preview = preview?.bounds ?? null;
+    setText(this.boxWords, preview?.words ?? "");
+    this.paintPreview();
+  }
+
+  private paintPreview(): void {
+    this.box.hidden = this.preview === null;
+    if (this.preview !== null) {
+      const [low, high] = this.preview.map((bound) => this.scale.fraction(bound)) as [
+        number,
+        number,
+      ];
+      this.box.style.left = `${100 * low}%`;
+      this.box.style.right = `${100 * (1 - high)}%`;
+    }
+  }
+
   private paintTried(): void {
     this.tried.paint(this.scale, this.bounds, this.reason === null);
   }
@@ -153,6 +191,7 @@ export class RangeControl {
     );
     this.paintTried();
     this.paintAdvised();
+    this.paintPreview();
     this.fill.style.left = `${100 * shares[0]}%`;
     this.fill.style.right = `${100 * (1 - shares[1])}%`;
     for (const [index, handle] of this.handles.entries()) {

@@ -116,7 +116,9 @@ const render: Render<Model> = ({ model, el }) => {
   const state = element("span");
   const retry = element("button", "", { type: "button" });
   setText(retry, "Retry");
-  head.append(title, state, retry);
+  const vary = element("button", "", { type: "button" });
+  setText(vary, "Try a variation");
+  head.append(title, state, vary, retry);
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const sections = element("div", "hpo-details-sections");
   const parameters = makeTable("Parameters");
@@ -149,6 +151,12 @@ const render: Render<Model> = ({ model, el }) => {
     state.className = word === "failed" ? "hpo-bad" : "";
     retry.hidden = !ENDED.has(word);
     setReason(retry, model.get("commands").retry ?? null);
+    vary.hidden = word === "";
+    setReason(
+      vary,
+      model.get("commands").enqueue_trial ?? null,
+      "Open a form with these values, to be changed and queued next",
+    );
     setText(sentence, model.get("sentence"));
     sentence.className = `hpo-details-sentence ${word === "failed" ? "hpo-bad" : "hpo-muted"}`;
     paintTable(parameters, model.get("parameters"));
@@ -162,6 +170,12 @@ const render: Render<Model> = ({ model, el }) => {
   retry.addEventListener("click", () => {
     if (!isDisabled(retry)) {
       model.send({ kind: "retry" });
+    }
+  });
+
+  vary.addEventListener("click", () => {
+    if (!isDisabled(vary)) {
+      model.send({ kind: "vary" });
     }
   });
 

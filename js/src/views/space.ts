@@ -20,6 +20,8 @@ type Model = {
   commands: Record<string, string | null>;
   /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
   answered: number;
+  /** What was brushed in a plot, by name: a range, and what it says in words. */
+  preview: Record<string, { range: Range; words: string }>;
   /** What `undo`, `redo` and `reset` will do, in words. */
   undo_labels: Record<string, string>;
   best: { name: string; point: (number | null)[] } | Record<string, never>;
@@ -197,6 +199,15 @@ const render: Render<Model> = ({ model, el }) => {
     }
   }
 
+  function paintPreview(): void {
+    const preview = model.get("preview");
+    for (const [name, control] of controls) {
+      const box = preview[name] ?? null;
+      control.numeric?.setPreview(box && { bounds: box.range as Bounds, words: box.words });
+      control.choice?.setPreview(box && { indices: box.range, words: box.words });
+    }
+  }
+
   function paintTried(): void {
     const best = model.get("best");
     const suggestions = new Map(
@@ -255,6 +266,7 @@ const render: Render<Model> = ({ model, el }) => {
   lifetime.paintOnChange(model, () => {
     paint();
     paintTried();
+    paintPreview();
   });
   el.append(root);
   return lifetime.end;

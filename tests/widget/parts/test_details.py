@@ -114,7 +114,7 @@ def test_retry_is_a_command(details, wire, search, refresh):
 def test_retry_says_why_not(details, search, refresh):
     search.refuse("retry", "this is a view")
     refresh(details)
-    assert details.commands == {"retry": "this is a view"}
+    assert details.commands == {"retry": "this is a view", "enqueue_trial": None}
 
 
 @pytest.mark.parametrize("number", [0, 99, 10**30])

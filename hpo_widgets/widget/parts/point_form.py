@@ -1,0 +1,201 @@
+"""A form for a point that a person wants to have tried: its values are checked, then it is queued next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets as t
+
+from hpo_widgets.widget import text
+from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.traits import PointTrait
+
+if TYPE_CHECKING:
+    from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+_LONGEST_ID = 40
+_DIGITS = 6
+
+
+class PointForm(ViewPart):
+    """The values of a point in fields of their own kinds, with a button that queues it next; hidden without a point.
+
+    What the point does not say is that of the best trial, or of the middle of the ranges as long as there is none.
+
+    Parameters
+    ----------
+    search
+        The search to steer.
+
+    Examples
+    --------
+    >>> PointForm(optimizer, point={"lr": 0.01})  # doctest: +SKIP
+    """
+
+    _esm = asset("point.js")
+    _css = asset("point.css")
+
+    point = PointTrait(help="Two-way. Values, by parameter name, of a point that may be tried; empty: none.")
+    fields = t.List(
+        t.Dict(),
+        help="Name, label, kind, choices and value of each parameter, and whether it may be empty; none: no point.",
+    ).tag(sync=True)
+    sentence = t.Unicode(help="Where the values come from.").tag(sync=True)
+    commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
+        sync=True
+    )
+    answer = t.Dict(help="The newest point that was to be queued: its id, and what is wrong, by field and in all.").tag(
+        sync=True
+    )
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        super().__init__(search, refresher=refresher, **traits)
+        self.observe(self._on_point, "point")
+        if self.point:
+            self._on_point(None)
+
+    def refresh(self, update: Update) -> None:
+        """Say whether a point can be queued."""
+        self.commands = {"enqueue_trial": update.search.capabilities.get("enqueue_trial")}
+
+    def _on_point(self, _change: object) -> None:
+        with self._refresher.lock, self.hold_sync():
+            search = self.search
+            if not self.point:
+                self.fields, self.sentence = [], ""
+                return
+            best = search.best_trial
+            full = completed_point(self.point, search)
+            self.fields = _fields(full, search.space)
+            is_full = set(full) <= set(self.point)
+            origin = "the middle of the ranges" if best is None else f"trial {best.name}, the best"
+            self.sentence = "" if is_full else f"The other values are those of {origin}."
+
+    def _on_cancel(self, _content: dict[str, object]) -> None:
+        self.point = {}
+
+    def _on_queue(self, content: dict[str, object]) -> None:
+        """Queue the point next; what is wrong with it is told at its fields."""
+        typed, request = content.get("values"), content.get("id")
+        if not isinstance(typed, Mapping) or not isinstance(request, str):
+            self._refuse("a point was to be queued that has no values")
+            return
+        point, problems = _read(typed, self.search.space)
+        problem = ""
+        if not problems:
+            try:
+                point = self.search.space.normalise(point)
+            except ValueError as error:
+                problem = str(error)
+        if not problems and not problem:
+            self.search.command("enqueue_trial", point)
+            self.point = {}
+        self.answer = {"id": request[:_LONGEST_ID], "fields": problems, "problem": problem}
+
+
+def completed_point(point: Mapping[str, Any], search: Search) -> dict[str, Any]:
+    """Return a point with what it lacks from the best trial, else from the middle of the ranges.
+
+    Parameters
+    ----------
+    point
+        Values of some parameters by name.
+    search
+        The search.
+
+    Returns
+    -------
+    dict
+        Name to value; the given ones as they are.
+    """
+    space = search.space
+    try:
+        return dict(space.normalise(point))
+    except ValueError:
+        best = search.best_trial
+        middle = np.full((1, space.num_dimensions), 0.5)
+        return {**(space.points(middle)[0] if best is None else best.parameters), **point}
+
+
+def _fields(point: Mapping[str, Any], space: Space) -> list[dict[str, Any]]:
+    fields = []
+    conditions = space.conditions
+    for name, label in text.labels(space.names).items():
+        leaf: Any = space.leaf(name)
+        field: dict[str, Any] = {"name": name, "label": label, "kind": leaf.kind, "may_be_empty": all(conditions[name])}
+        if leaf.kind == "choice":
+            index = leaf.table.index_of(point[name]) if name in point else None
+            field |= {"choices": list(leaf.labels), "value": "" if index is None else str(index)}
+        else:
+            field |= {"choices": None, "value": _typed(point[name], leaf.kind) if name in point else ""}
+            low, high = leaf.range
+            field["range"] = f"{text.number(float(low))} … {text.number(float(high))}"
+        fields.append(field)
+    return fields
+
+
+def _typed(value: float, kind: str) -> str:
+    """Write a number as a person would type it."""
+    return str(int(value)) if kind == "int" else text.number(float(value), _DIGITS)
+
+
+def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read what was typed.
+
+    Returns
+    -------
+    tuple of dict
+        Name to value, and name to what is wrong with it.
+    """
+    point: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name in space.names:
+        leaf: Any = space.leaf(name)
+        words = str(typed.get(name, "")).strip()
+        if not words:
+            if not all(space.conditions[name]):
+                problems[name] = "Give a value."
+            continue
+        if leaf.kind == "choice":
+            if words.isdecimal() and int(words) < len(leaf.declared):
+                point[name] = leaf.declared[int(words)]
+            else:
+                problems[name] = "Choose a value."
+            continue
+        try:
+            number = float(words)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            problems[name] = "Type a number, such as 0.01 or 1e-3."
+        elif leaf.kind == "int" and not number.is_integer():
+            problems[name] = "Type a whole number."
+        else:
+            point[name] = int(words) if leaf.kind == "int" and words.lstrip("+-").isdecimal() else number
+            problem = _problem_of(name, point[name], space)
+            if problem is not None:
+                problems[name] = problem
+    return point, problems
+
+
+def _problem_of(name: str, value: Any, space: Space) -> str | None:
+    """Say what is wrong with a number of a parameter; None: nothing."""
+    leaf: Any = space.leaf(name)
+    low, high = space.limits.get(name) or (None, None)
+    if low is not None and value < low:
+        return f"The limit is {text.number(float(low))}."
+    if high is not None and value > high:
+        return f"The limit is {text.number(float(high))}."
+    if leaf.kind == "log" and value <= 0:
+        return "A logarithmic parameter lies above 0."
+    try:
+        leaf.normalise(value)
+    except (ValueError, OverflowError) as error:
+        return str(error)
+    return None

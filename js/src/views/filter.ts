@@ -1,0 +1,264 @@
+// The filter as chips, how many trials it leaves, and a form for one more condition.
+
+import type { Render } from "@anywidget/types";
+import { Announcer } from "../lib/announcer";
+import { element, keepKeys, setAttribute, setText } from "../lib/dom";
+import {
+  type Chip,
+  conditionOf,
+  type Fields,
+  fieldsOf,
+  keyOf,
+  leftInWords,
+  type Named,
+  topics,
+} from "../lib/filter_form";
+import { Lifetime } from "../lib/lifetime";
+import { SHAPES } from "../lib/trial_states";
+import "./filter.css";
+
+type Model = {
+  chips: Chip[];
+  /** How many trials pass, and of how many; empty: no filter. */
+  left: number[];
+  names: Named[];
+  num_epochs: number;
+  answer: { id?: string; problem?: string };
+};
+
+const STATES = Object.keys(SHAPES);
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-filter-host");
+  const lifetime = new Lifetime();
+  const root = element("section", "hpo-part hpo-filter-bar", { "aria-label": "Filter" });
+  const line = element("div", "hpo-filter-line");
+  const list = element("div", "hpo-filter-chips", { role: "list" });
+  const add = element("button", "hpo-filter-chip hpo-filter-add", {
+    type: "button",
+    "aria-expanded": "false",
+  });
+  setText(add, "+ filter");
+  const count = element("span", "hpo-filter-left hpo-number");
+  const clear = element("button", "hpo-link hpo-filter-clear", { type: "button" });
+  setText(clear, "clear all");
+  const announcer = new Announcer(lifetime, () =>
+    model.get("left").length > 0 ? `Filter: ${leftInWords(model.get("left"))}` : "No filter",
+  );
+  const point = element("button", "hpo-link hpo-try", { type: "button" });
+  setText(point, "try a point");
+  setAttribute(point, "title", "Open a form for a point of your own, to be queued next");
+  line.append(list, add, point, count, clear, announcer.root);
+
+  const form = element("form", "hpo-filter-form", { "aria-label": "Filter by", novalidate: "" });
+  form.hidden = true;
+  const topic = element("select", "", { "aria-label": "Filter by" });
+  const fields = element("span", "hpo-filter-fields");
+  const take = element("button", "hpo-main", { type: "submit" });
+  setText(take, "Add");
+  const cancel = element("button", "", { type: "button" });
+  setText(cancel, "Cancel");
+  const problem = element("div", "hpo-problem", { role: "alert" });
+  form.append(topic, fields, take, cancel, problem);
+  root.append(line, form);
+  keepKeys(root);
+
+  // Of this view alone: another view of the same kernel does not answer for it.
+  const owner = Math.random().toString(36).slice(2, 10);
+  let asked: string | null = null;
+  let numAsked = 0;
+  let shownFields: Fields = { kind: "none" };
+
+  const textField = (label: string, text: string, placeholder = ""): HTMLInputElement => {
+    const field = element("input", "hpo-number", {
+      type: "text",
+      inputmode: "decimal",
+      autocomplete: "off",
+      placeholder,
+      "aria-label": label,
+    });
+    field.value = text;
+    return field;
+  };
+
+  const paintFields = (): void => {
+    const key = topic.value;
+    const label = topic.selectedOptions[0]?.textContent ?? "";
+    shownFields = fieldsOf(
+      key,
+      model.get("names"),
+      STATES,
+      model.get("num_epochs"),
+      model.get("chips"),
+    );
+    setText(problem, "");
+    if (shownFields.kind === "number") {
+      fields.replaceChildren(textField("How many of the best trials", shownFields.text));
+    } else if (shownFields.kind === "bounds") {
+      const [low, high] = shownFields.texts;
+      fields.replaceChildren(
+        textField(`${label}, at least`, low, "any"),
+        "…",
+        textField(`${label}, at most`, high, "any"),
+      );
+    } else if (shownFields.kind === "boxes") {
+      const { labels, values, checked } = shownFields;
+      fields.replaceChildren(
+        ...labels.map((word, index) => {
+          const chip = element("label", "hpo-filter-box");
+          const box = element("input", "", { type: "checkbox" });
+          box.checked = checked.includes(values[index] as never);
+          const name = element("span", "", { dir: "auto" });
+          setText(name, word);
+          chip.append(box, name);
+          return chip;
+        }),
+      );
+    } else {
+      fields.replaceChildren();
+    }
+  };
+
+  const valueOfFields = (): unknown => {
+    const inputs = [...fields.querySelectorAll("input")];
+    switch (shownFields.kind) {
+      case "number":
+        return inputs[0]?.value ?? "";
+      case "bounds":
+        return inputs.map((field) => field.value);
+      case "boxes": {
+        const { values } = shownFields;
+        return values.filter((_, index) => inputs[index]?.checked);
+      }
+      default:
+        return true;
+    }
+  };
+
+  const close = (): void => {
+    asked = null;
+    const hadFocus = form.contains(document.activeElement);
+    form.hidden = true;
+    setAttribute(add, "aria-expanded", "false");
+    if (hadFocus) {
+      add.focus();
+    }
+  };
+
+  const open = (key: string): void => {
+    const options = topics(model.get("names")).map(({ key: value, label }) => {
+      const option = element("option", "", { value });
+      setText(option, label);
+      return option;
+    });
+    topic.replaceChildren(...options);
+    topic.value = key;
+    paintFields();
+    form.hidden = false;
+    setAttribute(add, "aria-expanded", "true");
+  };
+
+  const paintChips = (): void => {
+    const chips = model.get("chips");
+    const focused = document.activeElement;
+    const at = [...list.children].findIndex((item) => item.contains(focused));
+    const before = [...list.children].map((item) => (item as HTMLElement).dataset.shown).join();
+    const shown = chips.map((chip) => `${keyOf(chip)}=${chip.text}`);
+    if (before === shown.join()) {
+      return;
+    }
+    list.replaceChildren(
+      ...chips.map((chip, index) => {
+        const item = element("span", "hpo-filter-chip", { role: "listitem" });
+        item.dataset.shown = shown[index];
+        const edit = element("button", "hpo-filter-edit", {
+          type: "button",
+          dir: "auto",
+          title: "Change this condition",
+        });
+        setText(edit, chip.text);
+        edit.addEventListener("click", () => {
+          open(keyOf(chip));
+          (fields.querySelector("input") ?? topic).focus();
+        });
+        const remove = element("button", "hpo-filter-remove", {
+          type: "button",
+          "aria-label": `Remove the filter ${chip.text}`,
+        });
+        setText(remove, "✕");
+        remove.addEventListener("click", () =>
+          model.send({ kind: "remove", condition: chip.condition, name: chip.name }),
+        );
+        item.append(edit, remove);
+        return item;
+      }),
+    );
+    if (at >= 0) {
+      // The chip under the focus is gone: its neighbour has it now, else what adds one.
+      const next = list.children[Math.min(at, chips.length - 1)];
+      (next?.querySelector<HTMLElement>(".hpo-filter-remove") ?? add).focus();
+    }
+  };
+
+  const paint = (): void => {
+    paintChips();
+    const words = leftInWords(model.get("left"));
+    const wasFiltered = count.textContent !== "";
+    if (words !== count.textContent) {
+      setText(count, words);
+      if (words !== "" || wasFiltered) {
+        announcer.announce();
+      }
+    }
+    if (clear.contains(document.activeElement) && words === "") {
+      add.focus();
+    }
+    clear.hidden = words === "";
+    const answer = model.get("answer");
+    if (asked !== null && answer.id === asked) {
+      asked = null;
+      if (answer.problem) {
+        setText(problem, answer.problem);
+        fields.querySelector("input")?.focus();
+      } else {
+        close();
+      }
+    }
+  };
+
+  add.addEventListener("click", () => {
+    if (form.hidden) {
+      open("top_k");
+      topic.focus();
+    } else {
+      close();
+    }
+  });
+  topic.addEventListener("change", paintFields);
+  cancel.addEventListener("click", close);
+  clear.addEventListener("click", () => model.send({ kind: "clear" }));
+  point.addEventListener("click", () => model.send({ kind: "try" }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (asked === null) {
+      numAsked += 1;
+      asked = `${owner}-${numAsked}`;
+      model.send({ kind: "add", id: asked, ...conditionOf(topic.value), value: valueOfFields() });
+    }
+  });
+  form.addEventListener("input", () => {
+    asked = null;
+    setText(problem, "");
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      close();
+    }
+  });
+  lifetime.paintOnChange(model, paint);
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,179 @@
+// A form for a point to be tried: the value of each parameter, checked by the kernel, then queued next.
+
+import type { Render } from "@anywidget/types";
+import { Announcer } from "../lib/announcer";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+import "./point.css";
+
+interface Field {
+  name: string;
+  label: string;
+  kind: string;
+  /** Of a choice: the label of each; its value is an index. */
+  choices: string[] | null;
+  value: string;
+  may_be_empty: boolean;
+  /** The present range in words. */
+  range?: string;
+}
+
+type Model = {
+  fields: Field[];
+  sentence: string;
+  commands: Record<string, string | null>;
+  answer: { id?: string; problem?: string; fields?: Record<string, string> };
+};
+
+type Input = HTMLInputElement | HTMLSelectElement;
+
+let count = 0;
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-point-host");
+  const lifetime = new Lifetime();
+  const root = element("form", "hpo-part hpo-point", {
+    "aria-label": "Try this point",
+    novalidate: "",
+  });
+  const head = element("div", "hpo-point-head");
+  const title = element("b");
+  setText(title, "Try this point");
+  const sentence = element("span", "hpo-muted");
+  head.append(title, sentence);
+  const body = element("div", "hpo-point-fields");
+  const foot = element("div", "hpo-point-foot");
+  const queue = element("button", "hpo-main", { type: "submit" });
+  setText(queue, "Queue next");
+  const cancel = element("button", "", { type: "button" });
+  setText(cancel, "Cancel");
+  const problem = element("span", "hpo-bad", { role: "alert" });
+  foot.append(queue, cancel, problem);
+  root.append(head, body, foot);
+  const frame = element("div", "hpo-part");
+  let said = "";
+  const announcer = new Announcer(lifetime, () => said);
+  frame.append(root, announcer.root);
+  keepKeys(root);
+
+  // Of this view alone: another view of the same kernel does not answer for it.
+  const owner = Math.random().toString(36).slice(2, 10);
+  let asked: string | null = null;
+  let numAsked = 0;
+  let shown = "";
+  let opener: HTMLElement | null = null;
+  const inputs = new Map<string, { input: Input; problem: HTMLElement }>();
+
+  const complain = (name: string, words: string): void => {
+    const field = inputs.get(name);
+    if (field) {
+      setText(field.problem, words);
+      setAttribute(field.input, "aria-invalid", words ? "true" : null);
+    }
+  };
+
+  const make = (field: Field): HTMLElement => {
+    count += 1;
+    const row = element("div", "hpo-point-field");
+    const id = `hpo-point-${count}`;
+    const label = element("label", "", { for: id, dir: "auto", title: field.name });
+    setText(label, field.label);
+    let input: Input;
+    if (field.choices) {
+      input = element("select", "", { id });
+      const options = field.choices.map((word, index) => ({ word, value: String(index) }));
+      for (const { word, value } of field.may_be_empty
+        ? [{ word: "–", value: "" }, ...options]
+        : options) {
+        const option = element("option", "", { value });
+        setText(option, word);
+        input.append(option);
+      }
+    } else {
+      input = element("input", "hpo-number", {
+        id,
+        type: "text",
+        inputmode: "decimal",
+        autocomplete: "off",
+        spellcheck: "false",
+        placeholder: field.may_be_empty ? "–" : "",
+        title: `now ${field.range ?? ""}`,
+      });
+    }
+    input.value = field.value;
+    const words = element("div", "hpo-problem", { role: "alert", id: `${id}-problem` });
+    input.setAttribute("aria-describedby", words.id);
+    inputs.set(field.name, { input, problem: words });
+    row.append(label, input, words);
+    return row;
+  };
+
+  const paint = (): void => {
+    const fields = model.get("fields");
+    const text = JSON.stringify(fields);
+    if (text !== shown) {
+      const wasOpen = shown !== "" && shown !== "[]";
+      const isFirst = shown === "";
+      shown = text;
+      inputs.clear();
+      const hadFocus = root.contains(document.activeElement);
+      body.replaceChildren(...fields.map(make));
+      setText(problem, "");
+      root.hidden = fields.length === 0;
+      if (!root.hidden && !isFirst) {
+        if (!wasOpen) {
+          opener = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+        }
+        body.querySelector<HTMLElement>("input, select")?.focus();
+        root.scrollIntoView({ block: "nearest" });
+      } else if (root.hidden && hadFocus) {
+        (opener?.isConnected ? opener : root.closest<HTMLElement>(".hpo-layout"))?.focus();
+      }
+    }
+    setText(sentence, model.get("sentence"));
+    setReason(queue, model.get("commands").enqueue_trial ?? null);
+    const answer = model.get("answer");
+    if (asked !== null && answer.id === asked) {
+      asked = null;
+      const wrong = answer.fields ?? {};
+      for (const name of inputs.keys()) {
+        complain(name, wrong[name] ?? "");
+      }
+      setText(problem, answer.problem ?? "");
+      const first = Object.keys(wrong)[0];
+      if (first !== undefined) {
+        inputs.get(first)?.input.focus();
+      } else if (!answer.problem) {
+        said = "The point is queued next.";
+        announcer.announce();
+      }
+    }
+  };
+
+  root.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (asked === null && !isDisabled(queue)) {
+      numAsked += 1;
+      asked = `${owner}-${numAsked}`;
+      const values = Object.fromEntries(
+        [...inputs].map(([name, { input }]) => [name, input.value]),
+      );
+      model.send({ kind: "queue", id: asked, values });
+    }
+  });
+  root.addEventListener("input", () => {
+    asked = null;
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      model.send({ kind: "cancel" });
+    }
+  });
+  cancel.addEventListener("click", () => model.send({ kind: "cancel" }));
+  lifetime.paintOnChange(model, paint);
+  el.append(frame);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,256 @@
+"""Gestures that filter, select and steer, by mouse and by keyboard: chips, keys held, brush, a point to be tried."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button
+from tests.browser.notebook import VIEWPORT, WHEN_AT_REST
+from tests.browser.scripted import commands, wait_for_commands
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+import math
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+search.command("start")
+for number in range(30):
+    lr = 10 ** (-4 + 3 * number / 29)
+    point = {"lr": lr, "dropout": (number * 7 % 30) / 60, "layers": 1 + number % 6, "activation": "tanh"}
+    search.add_trial(0.1 + abs(math.log10(lr) + 2.5) / 3, point)
+search.add_trial(None, {**point, "lr": 1e-4}, state=TrialState.FAILED, error="ValueError: no")
+search.commands.clear()
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+@pytest.fixture
+def panel(run_anew):
+    """A new panel of a running search, in the page that the tests of this module share."""
+    shown = run_anew.panel()
+    expect(shown.locator(".hpo-pill")).to_have_text("●running")
+    expect(shown.locator(".hpo-plot-host .dot").first).to_be_visible()
+    return shown
+
+
+@pytest.fixture
+def slices(panel):
+    """The figures of the slices, in front."""
+    panel.get_by_role("tab", name="Slices").click()
+    figures = panel.locator(".hpo-slices-grid .bqplot")
+    expect(figures).to_have_count(4)
+    expect(figures.first.locator(".dot").first).to_be_visible()
+    return figures
+
+
+def dot(figure, index):
+    return figure.locator(".dot").nth(index)
+
+
+def plot_area(figure):
+    """Left, top, width and height on the page of what lies inside the axes."""
+    box = figure.locator(".plotarea_events").bounding_box()
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def test_chips_filter_all_plots_by_keyboard(opened, panel):
+    history = panel.locator(".hpo-plot-host .bqplot:visible").first
+    bar = panel.get_by_role("region", name="Filter")
+    # 30 completed, one failed, the best.
+    expect(history.locator(".dot")).to_have_count(32)
+    button(bar, "+ filter").press("Enter")
+    form = bar.get_by_role("form", name="Filter by")
+    expect(form.get_by_role("combobox")).to_be_focused()
+    field = form.get_by_role("textbox", name="How many of the best trials")
+    field.fill("none")
+    field.press("Enter")
+    expect(form.get_by_role("alert")).to_have_text("Type a whole number from 1 on.")
+    field.fill("12")
+    field.press("Enter")
+    expect(form).to_be_hidden()
+    expect(button(bar, "+ filter")).to_be_focused()
+    expect(bar.get_by_text("12 of 31 left").first).to_be_visible()
+    expect(history.locator(".dot")).to_have_count(13)
+    opened.wait_kernel("widget.filter.top_k == 12 and widget.plots['History'].filter == widget.filter")
+
+    button(bar, "+ filter").press("Enter")
+    form.get_by_role("combobox").select_option(label="layers")
+    form.get_by_role("textbox", name="layers, at most").fill("3")
+    form.get_by_role("textbox", name="layers, at most").press("Enter")
+    expect(bar.get_by_role("listitem")).to_have_text(["top 12✕", "layers ≤ 3✕"])
+    opened.wait_kernel("dict(widget.filter.within) == {'layers': (float('-inf'), 3.0)}")
+    left = opened.kernel("widget._filter_bar.left[0]")
+    assert 0 < left < 12
+    expect(bar.get_by_text(f"{left} of 31 left").first).to_be_visible()
+
+    bar.get_by_role("button", name="Remove the filter top 12").press("Enter")
+    expect(bar.get_by_role("listitem")).to_have_text(["layers ≤ 3✕"])
+    expect(bar.get_by_role("button", name="Remove the filter layers ≤ 3")).to_be_focused()
+    # What code assigns is a chip, too.
+    opened.kernel("setattr(widget, 'filter', {'states': ['failed']})")
+    expect(bar.get_by_role("listitem")).to_have_text(["failed✕"])
+    expect(history.locator(".dot")).to_have_count(1)
+    button(bar, "clear all").press("Enter")
+    opened.wait_kernel("widget.filter.is_empty")
+    expect(history.locator(".dot")).to_have_count(32)
+    expect(button(bar, "+ filter")).to_be_focused()
+    assert opened.complaints() == []
+
+
+def test_a_click_with_a_key_held_adds_to_the_selection(opened, panel):
+    history = panel.locator(".hpo-plot-host .bqplot:visible").first
+    # So narrow that details open below, and nothing moves under the pointer.
+    opened.kernel("setattr(widget.layout, 'width', '900px')")
+    history.evaluate(WHEN_AT_REST)
+    # On the line of the best so far, which hears no clicks.
+    dot(history, 5).click(force=True)
+    opened.wait_kernel("len(widget.selected) == 1")
+    (first,) = opened.kernel("widget.selected")
+    dot(history, 24).click(force=True, modifiers=["Shift"])
+    opened.wait_kernel("len(widget.selected) == 2")
+    dot(history, 28).click(force=True, modifiers=["Control"])
+    opened.wait_kernel("len(widget.selected) == 3")
+    expect(panel.get_by_role("row", selected=True)).to_have_count(3)
+    dot(history, 24).click(force=True, modifiers=["Shift"])
+    opened.wait_kernel("len(widget.selected) == 2")
+    assert opened.kernel("widget.selected")[0] == first
+    dot(history, 28).click(force=True)
+    opened.wait_kernel("len(widget.selected) == 1")
+    assert opened.page.evaluate("() => getSelection().toString()") == ""
+    assert opened.complaints() == []
+
+
+def test_a_brush_selects_and_narrows_and_is_undone(opened, panel, slices):
+    button(panel, "▭ select").click()
+    expect(slices.first.locator(".brushintsel .overlay")).to_be_attached()
+    x, y, width, height = plot_area(slices.first)
+    mouse = opened.page.mouse
+    mouse.move(x + 0.35 * width, y + 2)
+    mouse.down()
+    mouse.move(x + 0.65 * width, y + 0.9 * height, steps=5)
+    bar = panel.get_by_role("region", name="Brushed box")
+    expect(bar).to_contain_text("narrow lr to")
+    opened.wait_kernel("'lr' in widget.box")
+    # Shown before anything is steered, and selected when the hand lets go.
+    assert opened.kernel("widget.selected") == []
+    lr = panel.get_by_role("group", name="lr")
+    expect(lr.get_by_text("box: ")).to_be_visible()
+    expect(lr.locator(".hpo-preview")).to_be_visible()
+    mouse.up()
+    opened.wait_kernel("len(widget.selected) > 3")
+    inside = opened.kernel("list(widget.box['lr'])")
+    within = f"[n for n in range(30) if {inside[0]} <= search.trial(n).parameters['lr'] <= {inside[1]}]"
+    assert opened.kernel("sorted(widget.selected)") == opened.kernel(within)
+    expect(bar).to_contain_text(f"{len(opened.kernel(within))} of 31 trials inside, best inside")
+    assert commands(opened) == []
+    opened.screenshot("brush-box", panel)
+
+    button(bar, "Narrow ranges").click()
+    assert wait_for_commands(opened) == [["set_ranges", {"lr": inside}]]
+    expect(bar).to_be_hidden()
+    expect(lr.locator(".hpo-preview")).to_be_hidden()
+    expect(slices.first.locator(".brushintsel .selection")).to_be_hidden()
+    assert opened.kernel("[len(search.epochs), list(search.space.ranges['lr'])]") == [2, inside]
+    panel.get_by_role("button", name="Undo the last change of ranges").click()
+    opened.wait_kernel("search.space.ranges['lr'] == (1e-4, 1e-1)")
+    assert opened.complaints() == []
+
+
+def empty_place(slices, index=0, across=0.8, up=0.93):
+    """A place high up in a slice, where no trial is."""
+    x, y, width, height = plot_area(slices.nth(index))
+    return x + across * width, y + (1 - up) * height
+
+
+def test_a_click_on_an_empty_place_offers_a_point_that_is_queued_next(opened, panel, slices):
+    page = opened.page
+    opened.kernel("setattr(widget.layout, 'width', '900px')")
+    panel.evaluate(WHEN_AT_REST)
+    dot(slices.first, 12).click(force=True)
+    opened.wait_kernel("len(widget.selected) == 1")
+    page.mouse.click(*empty_place(slices, across=0.5))
+    opened.wait_kernel("widget.selected == []")
+    expect(panel.locator(".hpo-details")).to_be_hidden()
+    form = panel.get_by_role("form", name="Try this point")
+    expect(form).to_be_hidden()
+    panel.evaluate(WHEN_AT_REST)
+    page.mouse.click(*empty_place(slices, across=0.5))
+    expect(form).to_be_visible()
+    opened.wait_kernel("list(widget.point) == ['lr']")
+    clicked = opened.kernel("widget.point['lr']")
+    assert 1e-3 < clicked < 1e-2
+    expect(form.get_by_role("textbox", name="lr")).to_have_value(str(clicked))
+    expect(form.get_by_role("combobox", name="activation")).to_have_value("1")
+    opened.screenshot("point-form", panel)
+
+    layers = form.get_by_role("textbox", name="layers")
+    layers.fill("2.5")
+    layers.press("Enter")
+    expect(form.get_by_role("alert").filter(has_text="Type a whole number.")).to_be_visible()
+    expect(layers).to_be_focused()
+    assert commands(opened) == []
+    layers.fill("5")
+    form.get_by_role("combobox", name="activation").select_option("relu")
+    button(form, "Queue next").click()
+    ((name, point),) = wait_for_commands(opened)
+    assert (name, point["lr"], point["layers"], point["activation"]) == ("enqueue_trial", clicked, 5, "relu")
+    expect(form).to_be_hidden()
+    assert opened.kernel("[search.trial(31).enqueued, search.trial(31).parameters['layers']]") == [True, 5]
+    assert opened.complaints() == []
+
+
+@pytest.mark.slow
+def test_a_variation_of_a_trial_and_a_point_of_ones_own(opened, panel):
+    opened.kernel("setattr(widget, 'selected', [4])")
+    details = panel.get_by_role("region", name="Details of trial 4")
+    button(details, "Try a variation").click()
+    form = panel.get_by_role("form", name="Try this point")
+    expect(form.get_by_role("textbox", name="lr")).to_be_focused()
+    values = opened.kernel("search.trial(4).parameters")
+    expect(form.get_by_role("textbox", name="lr")).to_have_value("2.59294e-4")
+    form.get_by_role("textbox", name="dropout").fill("0.4")
+    form.get_by_role("textbox", name="dropout").press("Enter")
+    ((name, point),) = wait_for_commands(opened)
+    assert (name, point) == ("enqueue_trial", point | {"lr": pytest.approx(values["lr"], rel=1e-5), "dropout": 0.4})
+    expect(form).to_be_hidden()
+    expect(button(details, "Try a variation")).to_be_focused()
+
+    button(panel, "try a point").press("Enter")
+    expect(form.get_by_role("textbox", name="lr")).to_be_focused()
+    opened.wait_kernel("dict(widget.point) == dict(search.best_trial.parameters)")
+    opened.page.keyboard.press("Escape")
+    expect(form).to_be_hidden()
+    expect(button(panel, "try a point")).to_be_focused()
+    button(details, "Retry").click()
+    assert wait_for_commands(opened, 2)[1] == ["retry", 4]
+    assert opened.complaints() == []
+
+
+@pytest.mark.slow
+def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, slices):
+    opened.kernel(
+        "setattr(widget, 'filter', {'top_k': 20, 'states': ['completed'], 'within': {'dropout': (0.04, 0.4)}})"
+    )
+    opened.kernel("setattr(widget, 'box', {'lr': (0.001, 0.01), 'activation': ('tanh',)})")
+    opened.kernel("setattr(widget, 'point', {'lr': 0.01})")
+    expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
+    for width in (1400, 600):
+        opened.page.set_viewport_size({"width": 1400 + 350, "height": 1400})
+        opened.kernel(f"setattr(widget.layout, 'width', '{width}px')")
+        for dark in (False, True):
+            opened.use_theme(dark=dark)
+            opened.screenshot(f"gestures-{width}-{'dark' if dark else 'light'}", panel)
+        wide = panel.evaluate(
+            """panel => [...panel.querySelectorAll('.hpo-filter-bar, .hpo-box, .hpo-point')]
+                 .filter(node => node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).length"""
+        )
+        assert wide == 0
+    opened.page.set_viewport_size(VIEWPORT)
+    opened.use_theme(dark=False)
+    assert opened.complaints() == []

@@ -1,0 +1,120 @@
+"""The form for a point to be tried: where its values come from, what is checked, what is queued."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.parameters import ParameterSet, UniformParameterRange
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.parts.point_form import PointForm
+
+BEST = {"lr": 0.003739, "dropout": 0.125, "layers": 3, "activation": "tanh"}
+
+
+@pytest.fixture
+def filled(search):
+    search.add_trial(0.25, BEST)
+    search.add_trial(0.5)
+    return search
+
+
+def values(form):
+    return {field["name"]: field["value"] for field in form.fields}
+
+
+def test_what_was_clicked_is_completed_from_the_best_trial(show, filled):
+    form = show(PointForm, filled, point={"lr": 0.01})
+    assert values(form) == {"lr": "0.01", "dropout": "0.125", "layers": "3", "activation": "1"}
+    assert form.sentence == "The other values are those of trial #0, the best."
+
+
+def test_without_a_trial_it_is_completed_from_the_middle(show, search):
+    form = show(PointForm, search, point={"lr": 0.01})
+    assert values(form) == {"lr": "0.01", "dropout": "0.25", "layers": "4", "activation": "1"}
+    assert "middle of the ranges" in form.sentence
+
+
+def test_a_variation_has_all_values_of_the_trial(show, filled, wire, refresh):
+    panel = show(OptimizerWidget, filled, selected=[0])
+    refresh(panel)
+    wire.browser_says(panel._details, kind="vary")
+    assert panel.point == BEST
+    form = panel._point_form
+    assert (values(form)["lr"], form.sentence) == ("0.003739", "")
+
+
+def test_a_point_is_queued_next_and_the_form_closes(show, filled, wire, refresh):
+    panel = show(OptimizerWidget, filled, point={"lr": 0.01})
+    form = panel._point_form
+    typed = values(form) | {"dropout": " 2e-1 ", "layers": "5"}
+    wire.browser_says(form, kind="queue", id="1", values=typed)
+    wanted = {"lr": 0.01, "dropout": 0.2, "layers": 5, "activation": "tanh"}
+    assert filled.commands == [("enqueue_trial", wanted)]
+    assert form.answer == {"id": "1", "fields": {}, "problem": ""}
+    assert (panel.point, form.fields) == ({}, [])
+    queued = filled.trial(2)
+    assert (queued.enqueued, queued.state, queued.parameters) == (True, TrialState.QUEUED, wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "problem"),
+    [
+        ("lr", "small", "Type a number"),
+        ("lr", "", "Give a value."),
+        ("lr", "1e999", "Type a number"),
+        ("lr", "nan", "Type a number"),
+        ("lr", "-1", "above 0"),
+        ("layers", "2.5", "Type a whole number."),
+        ("dropout", "0.9", "The limit is 0.8."),
+        ("dropout", "-0.1", "The limit is 0."),
+        ("activation", "7", "Choose a value."),
+        ("activation", "relu", "Choose a value."),
+        ("activation", "", "Give a value."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_not_queued(show, wire, name, typed, problem):
+    search = ScriptedSearch(limits={"dropout": (0.0, 0.8)})
+    form = show(PointForm, search, point=BEST)
+    wire.browser_says(form, kind="queue", id="1", values=values(form) | {name: typed})
+    assert list(form.answer["fields"]) == [name]
+    assert problem in form.answer["fields"][name]
+    assert search.commands == []
+    assert form.point == BEST
+
+
+def test_parameters_of_other_combinations_may_be_empty_and_what_does_not_fit_together_is_said(show, wire):
+    search = ScriptedSearch(
+        [ParameterSet([{"solver": "adam", "beta": UniformParameterRange("beta", 0.0, 1.0)}, {"solver": "sgd"}])]
+    )
+    search.add_trial(0.5, {"solver": "sgd"})
+    form = show(PointForm, search, point={"solver": "sgd"})
+    given = values(form)
+    assert given["beta"] == ""
+    wire.browser_says(form, kind="queue", id="1", values=given)
+    assert search.commands == [("enqueue_trial", {"solver": "sgd"})]
+    form.point = {"solver": "sgd"}
+    wire.browser_says(form, kind="queue", id="2", values=given | {"beta": "0.5"})
+    assert "no combination" in form.answer["problem"]
+    assert len(search.commands) == 1
+
+
+def test_cancel_closes_the_form(show, filled, wire):
+    panel = show(OptimizerWidget, filled, point={"lr": 0.01})
+    wire.browser_says(panel._point_form, kind="cancel")
+    assert (panel.point, panel._point_form.fields, filled.commands) == ({}, [], [])
+
+
+@pytest.mark.parametrize("content", [{}, {"values": 3, "id": "1"}, {"values": {"lr": 1}, "id": 2}], ids=str)
+def test_nonsense_of_a_page_queues_nothing(show, filled, wire, content):
+    form = show(PointForm, filled, point={"lr": 0.01})
+    wire.browser_says(form, kind="queue", **content)
+    assert filled.commands == []
+
+
+def test_a_search_that_takes_no_points_says_why(show, filled, refresh):
+    filled.refuse("enqueue_trial", "The search has ended.")
+    form = show(PointForm, filled, point={"lr": 0.01})
+    refresh(form)
+    assert form.commands == {"enqueue_trial": "The search has ended."}

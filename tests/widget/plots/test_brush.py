@@ -1,0 +1,158 @@
+"""Brushing in a slice: the box, the trials inside, what the rectangle does when axes change; clicks on empty places."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget, SlicesPlot
+from hpo_widgets.widget.plots.axes import rounded_interval
+
+
+@pytest.fixture
+def slices(show, search):
+    for number, lr in enumerate((1e-4, 1e-3, 1e-2, 1e-1)):
+        search.add_trial(0.1 * (number + 1), {"lr": lr, "dropout": 0.1, "layers": number + 1, "activation": "relu"})
+    search.add_trial(None, state=TrialState.FAILED)
+    return show(SlicesPlot, search, brushing=True)
+
+
+def brush(wire, plot, x, y, *, figure=0, held=False):
+    """Drag a rectangle, as a page does; `held`: the hand is still on it."""
+    selector = plot.figures[figure].figure.interaction
+    wire.browser_sets(selector, brushing=held, selected_x=x and list(x), selected_y=list(y))
+    plot._refresher.refresh()
+
+
+def test_a_brush_gives_a_box_and_selects_when_the_hand_lets_go(slices, wire):
+    brush(wire, slices, (5e-4, 2e-2), (0.0, 0.25), held=True)
+    assert slices.box == {"lr": (5e-4, 2e-2)}
+    assert slices.selected == []
+    brush(wire, slices, (5e-4, 2e-2), (0.0, 0.25))
+    assert slices.selected == [1]
+    brush(wire, slices, (5e-4, 2e-2), (0.0, 1.0))
+    assert slices.selected == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("figure", "x", "box"),
+    [
+        (0, (1e-9, 1e-3), {"lr": (1e-4, 1e-3)}),
+        (0, (1.23456e-3, 0.0123456), {"lr": (1.23e-3, 0.0123)}),
+        (1, (-0.1, 0.123456789), {"dropout": (0.0, 0.1235)}),
+        (2, (1.6, 3.4), {"layers": (2, 3)}),
+        (2, (1.8, 2.2), {"layers": (2, 2)}),
+        (2, (2.2, 2.4), {}),
+        (3, (-0.3, 1.2), {"activation": ("relu", "tanh")}),
+        (3, (0.2, 0.4), {}),
+        (0, (0.5, 1.0), {}),
+    ],
+    ids=str,
+)
+def test_a_box_has_values_of_its_parameter(slices, wire, figure, x, box):
+    brush(wire, slices, x, (0.0, 1.0), figure=figure)
+    assert slices.box == box
+
+
+@pytest.mark.parametrize("nonsense", [None, (math.nan, 1.0), (0.0, math.inf)], ids=str)
+def test_a_rectangle_that_is_gone_or_makes_no_sense_is_no_box(slices, wire, nonsense):
+    brush(wire, slices, (1e-3, 1e-2), (0.0, 1.0))
+    brush(wire, slices, nonsense, (0.0, 1.0))
+    assert slices.box == {}
+
+
+def test_one_rectangle_is_there_at_a_time_and_goes_with_its_box(slices, wire):
+    brush(wire, slices, (1e-3, 1e-2), (0.0, 1.0))
+    brush(wire, slices, (0.1, 0.2), (0.0, 1.0), figure=1)
+    assert slices.figures[0].brush.extent is None
+    assert slices.box == {"dropout": (0.1, 0.2)}
+    slices.box = {}
+    assert slices.figures[1].brush.extent is None
+
+
+def test_a_rectangle_stays_at_its_values_when_axes_change(slices, wire, search, refresh):
+    brush(wire, slices, (1e-3, 1e-2), (0.05, 0.25))
+    selector = slices.figures[0].figure.interaction
+    wire.clear()
+    search.add_trial(5.0)
+    refresh(slices)
+    # Taken away and put back: without that it stays at its pixels.
+    sent = [update["selected_x"] for update in wire.updates(selector) if "selected_x" in update]
+    assert [one is None for one in sent] == [True, False]
+    slices.log_scale = True
+    assert slices.figures[0].figure.interaction is not selector
+    assert slices.figures[0].figure.interaction.y_scale is slices.figures[0].y.scale
+    assert slices.figures[0].brush.extent.x == (1e-3, 1e-2)
+    assert slices.box == {"lr": (1e-3, 1e-2)}
+
+
+def test_without_the_toggle_clicks_are_heard_again(slices, wire):
+    num_open = wire.num_open()
+    slices.brushing = False
+    assert [figure.figure.interaction for figure in slices.figures] == [None] * 4
+    assert wire.num_open() == num_open - 4
+
+
+def test_a_page_that_is_closed_in_mid_drag_steers_nothing(show, search, wire):
+    search.add_trials([0.5, 0.25])
+    panel = show(OptimizerWidget, search)
+    panel._plots.show("Slices")
+    plot = panel.plots["Slices"]
+    plot.brushing = True
+    brush(wire, plot, (1e-3, 1e-2), (0.0, 1.0), held=True)
+    assert (panel.box, panel.selected, search.commands) == ({"lr": (1e-3, 1e-2)}, [], [])
+
+
+def click_empty(wire, plot, x, y, figure=0):
+    catcher = plot.figures[figure].marks[0]
+    wire.browser_says(catcher, event="element_click", data={"click_x": x, "click_y": y})
+
+
+def test_a_click_on_an_empty_place_clears_the_selection_first_and_then_offers_the_point(slices, wire):
+    slices.selected = [1]
+    click_empty(wire, slices, 0.012345, 0.3)
+    assert (slices.selected, slices.point) == ([], {})
+    click_empty(wire, slices, 0.012345, 0.3)
+    assert slices.point == {"lr": 0.0123}
+    click_empty(wire, slices, 2.4, 0.3, figure=2)
+    assert slices.point == {"layers": 2}
+    click_empty(wire, slices, 1.2, 0.3, figure=3)
+    assert slices.point == {"activation": "tanh"}
+    click_empty(wire, slices, 0.1234567, 0.3, figure=1)
+    assert slices.point == {"dropout": 0.123}
+
+
+def test_the_catcher_fills_the_figure_and_lies_below_all_points(slices, search, refresh):
+    search.add_trial(5.0)
+    refresh(slices)
+    for figure in slices.figures:
+        catcher = figure.figure.marks[0]
+        assert list(catcher.x) == [figure.domain_x.low, figure.domain_x.high]
+        assert list(catcher.y) == [figure.domain.low, figure.domain.high]
+        assert catcher.scales == {"x": figure.x.scale, "y": figure.y.scale}
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"click_x": "a", "click_y": 0.2}, {"click_x": 1e9, "click_y": 0.2}], ids=str
+)
+def test_nonsense_of_the_page_offers_nothing(slices, wire, data):
+    slices.selected = [1]
+    wire.browser_says(slices.figures[0].marks[0], event="element_click", data=data)
+    assert (slices.selected, slices.point) == ([1], {})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_log", "rounded"),
+    [
+        (0.0402771, 0.2500321, False, (0.0403, 0.25)),
+        (1.000123, 1.000456, False, (1.0001230, 1.0004560)),
+        (12345.678, 23456.789, False, (12350.0, 23460.0)),
+        (1.2345e-4, 0.98765, True, (1.23e-4, 0.988)),
+        (0.5, 0.5, False, (0.5, 0.5)),
+        (-1e308, 1e308, False, (-1e308, 1e308)),
+    ],
+)
+def test_an_interval_has_no_more_digits_than_its_width_deserves(low, high, is_log, rounded):
+    assert rounded_interval(low, high, is_log=is_log) == pytest.approx(rounded, rel=1e-7)
