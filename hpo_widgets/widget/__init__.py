@@ -14,6 +14,7 @@ from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.map import MapPlot
+from hpo_widgets.widget.plots.parallel import ParallelPlot
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import SlicesPlot
@@ -27,6 +28,7 @@ __all__ = [
     "ImportancePlot",
     "MapPlot",
     "OptimizerWidget",
+    "ParallelPlot",
     "ParetoPlot",
     "Plot",
     "SearchCode",

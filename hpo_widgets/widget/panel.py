@@ -31,9 +31,11 @@ from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
 from hpo_widgets.widget.plots.map import MapPlot
+from hpo_widgets.widget.plots.parallel import ParallelPlot
+from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
-from hpo_widgets.widget.plots.slices import MOST_FIGURES, SlicesPlot
+from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -80,7 +82,7 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Map"``,
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``,
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
@@ -332,7 +334,7 @@ class OptimizerWidget(ipywidgets.VBox):
         """Show the slice of a parameter whose bar was clicked, as the first one."""
         slices = self._plots.plots.get("Slices")
         if change["new"] is not None and isinstance(slices, SlicesPlot):
-            slices.parameters = (change["new"], *slices.parameters)[:MOST_FIGURES]
+            slices.parameters = (change["new"], *slices.parameters)[:MOST_PARAMETERS]
             self._plots.show("Slices")
 
     def _on_steering(self, change: dict[str, Any]) -> None:
@@ -354,6 +356,7 @@ _PLOTS: Mapping[str, type[Plot]] = {
     "Pareto": ParetoPlot,
     "History": HistoryPlot,
     "Slices": SlicesPlot,
+    "Parallel": ParallelPlot,
     "Map": MapPlot,
     "Importance": ImportancePlot,
     "Distribution": DistributionPlot,

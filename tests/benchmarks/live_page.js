@@ -48,6 +48,13 @@
       );
       return [...first].filter((number) => others.every((numbers) => numbers.has(number)));
     },
+    // Lines have no numbers: how many there are in the picture, as the legend says, and in the mark of the newest ones.
+    parallel: () => {
+      const host = document.querySelector(".hpo-parallel-host");
+      const fresh = host.querySelectorAll("path.line")[1].getAttribute("d") ?? "";
+      const told = host.parentElement.querySelector(".hpo-key").textContent;
+      return [Number.parseInt(/\d+/.exec(told)[0]) + (fresh.match(/M/g) ?? []).length];
+    },
     map: () => newest(document.querySelector(".hpo-map .bqplot")).map(({ name }) => Number.parseInt(name)),
     bqplot: () => newest(document.querySelector(".bqplot")).map(({ index }) => index + 1),
     plotly: () => {

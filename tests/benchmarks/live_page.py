@@ -30,11 +30,15 @@ _LAST_DEADLINE = 4.0
 _SHOWN = {
     "history": ".hpo-plot-host .object_grp",
     "slices": ".hpo-slices-grid .object_grp",
+    "parallel": ".hpo-parallel-host path.line",
     "map": ".hpo-map .object_grp",
     "bqplot": ".bqplot .object_grp",
     "plotly": ".js-plotly-plot .gl-canvas, .js-plotly-plot .points path",
     "jscatter": ".jp-OutputArea canvas",
 }
+
+_COUNTED = {"parallel"}
+"""Tabs of which is seen how many trials they show, and not which."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    is_tab = look in {"history", "slices", "map"}
-    shown_as = "panel" if is_tab else look
+    is_tab = look in {"history", "slices", "parallel", "map"}
+    shown_as = "panel" if is_tab and look not in _COUNTED else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"
         f"live = LiveSearch({str(folder)!r}, {trials}, {shown_as!r})\n"

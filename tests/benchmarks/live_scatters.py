@@ -28,6 +28,13 @@ def _panel(search: HyperParameterOptimizer, _x: Floats, _y: Floats) -> Made:
     return OptimizerWidget(search), None
 
 
+def _counted_tab(search: HyperParameterOptimizer, _x: Floats, _y: Floats) -> Made:
+    """Give a tab that shows how many trials there are: the order of their ends is noted, nothing else is done."""
+    from hpo_widgets import OptimizerWidget
+
+    return OptimizerWidget(search), lambda _x, _y: None
+
+
 def _bqplot(_search: HyperParameterOptimizer, x: Floats, y: Floats) -> Made:
     import bqplot
 
@@ -80,6 +87,7 @@ def _frame(pd: Any, x: Floats, y: Floats) -> Any:
 
 SCATTERS: dict[str, Callable[[HyperParameterOptimizer, Floats, Floats], Made]] = {
     "panel": _panel,
+    "parallel": _counted_tab,
     "bqplot": _bqplot,
     "plotly": _plotly,
     "jscatter": _jscatter,

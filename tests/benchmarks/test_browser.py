@@ -48,6 +48,12 @@ def test_live_slices(trials: int, watched: Any, record: Any) -> None:
 
 
 @pytest.mark.parametrize("trials", _TRIALS)
+def test_live_parallel(trials: int, watched: Any, record: Any) -> None:
+    """The same with parallel coordinates open instead of the history."""
+    _record(record, f"live parallel, {trials:,} trials, both cores busy with trials", watched("parallel", trials), "–")
+
+
+@pytest.mark.parametrize("trials", _TRIALS)
 def test_live_map(trials: int, watched: Any, record: Any) -> None:
     """The same with the map open instead of the history."""
     _record(record, f"live map, {trials:,} trials, both cores busy with trials", watched("map", trials), "–")

@@ -281,7 +281,7 @@ class TrialPlot(Plot):
             else:
                 number = _number_of(said.get("name"))
             if _is_trial(self.search, number):
-                self.selected = _clicked(self.selected, int(number or 0), adds=self._refresher.flow.adds)
+                self.selected = clicked(self.selected, int(number or 0), adds=self._refresher.flow.adds)
 
     def _on_empty_place(self, said: object, figure: TrialFigure) -> None:
         """Take the selection away where there is one, else offer the point at that place."""
@@ -323,7 +323,7 @@ def _number_of(said: object) -> int | None:
     return said if isinstance(said, int) else None
 
 
-def _clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
+def clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
     """Return the selection after a click on a trial.
 
     Parameters

@@ -26,6 +26,9 @@ _SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
 _LAYERS = np.array([0, 0.5, 1, 2, 3, 5, 8, 13, 21, 34])
 # Opacity of the edge of a coloured point, as a share of that of its middle.
 _EDGE = 0.5
+# Of a picture of lines: shades, and the opacities of the least and of the most lines through a pixel.
+_SHADES, _LEAST_OPACITY, _MOST_OPACITY = 9, 0.1, 0.75
+_FEW = 16
 
 SHAPES: dict[str, Callable[[Floats, Floats, float], Floats]] = {
     "circle": lambda x, y, radius: radius - np.hypot(x, y),
@@ -142,6 +145,28 @@ def coloured_points_picture(
         return np.where(middle > 0, middle, np.where(whole > 0, whole + np.uint8(len(ramp)), whole))
 
     return _first_that_fits(draw, palette, most_bytes)
+
+
+def density_picture(counts: npt.NDArray[np.int32], rgb: tuple[int, int, int]) -> bytes:
+    """Draw how many lines run through each pixel: darker where there are more.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (height, width)
+        The lines through each pixel, the upper ones first.
+    rgb : tuple of int
+        Colour, 0 to 255.
+
+    Returns
+    -------
+    bytes
+        A PNG file, transparent where there is none.
+    """
+    drawn = counts[counts > 0]
+    most = max(_FEW, float(np.quantile(drawn, 0.995))) if len(drawn) else _FEW
+    level = np.searchsorted(np.geomspace(1, most, _SHADES), counts, side="right").astype(np.uint8)
+    shares = np.array([0.0, *np.linspace(_LEAST_OPACITY, _MOST_OPACITY, _SHADES)])
+    return indexed_picture(level, _shades(rgb, shares))
 
 
 def _shades(rgb: tuple[int, int, int], shares: Floats) -> npt.NDArray[np.uint8]:

@@ -107,7 +107,7 @@ def put(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
         mark.x, mark.y = x, y
 
 
-def put_changed(mark: Mark, x: Floats, y: Floats) -> None:
+def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
     """Set both coordinates when they are other ones.
 
     Parameters
@@ -130,7 +130,7 @@ def put_picture(mark: Image, png: bytes, **traits: Any) -> None:
         The mark.
     png
         The picture.
-    traits
+    **traits
         Traits of the mark that change with it.
     """
     old = mark.image

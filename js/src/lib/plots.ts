@@ -87,6 +87,21 @@ export function followPlots(
     },
     { capture: true, passive: true, signal: lifetime.signal },
   );
+  // A brush takes all clicks, and bqplot tells of none of them where it was. The pictures below it do.
+  for (const [index, kind] of ["click", "dblclick"].entries()) {
+    document.addEventListener(
+      kind,
+      (event) => {
+        const figure = (event.target as Element).closest(".hpo-parallel-host .bqplot");
+        if (event.isTrusted && figure && findRoot()?.contains(figure)) {
+          figure
+            .querySelectorAll("image")
+            [index]?.dispatchEvent(new MouseEvent("click", event as MouseEvent));
+        }
+      },
+      { signal: lifetime.signal },
+    );
+  }
   const resized = new ResizeObserver(() => {
     // Details that open beside it leave room for fewer figures in a row.
     held?.scrollIntoView({ block: "nearest" });

@@ -139,6 +139,7 @@ def test_with_two_objectives_the_front_is_the_first_tab(show, two, search):
         "Pareto",
         "History",
         "Slices",
+        "Parallel",
         "Map",
         "Importance",
         "Distribution",
@@ -147,6 +148,7 @@ def test_with_two_objectives_the_front_is_the_first_tab(show, two, search):
     assert list(show(OptimizerWidget, search).plots) == [
         "History",
         "Slices",
+        "Parallel",
         "Map",
         "Importance",
         "Distribution",

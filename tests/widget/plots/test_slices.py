@@ -12,7 +12,7 @@ from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRa
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, SlicesPlot
-from hpo_widgets.widget.plots.slices import MOST_FIGURES
+from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 
 MARKUP = "<img src=x onerror=alert(1)>"
 SLICES = 1
@@ -156,7 +156,7 @@ def test_of_many_parameters_the_chosen_ones_are_drawn(show, wire):
     wire.browser_sets(plot._chooser, index=[])
     assert len(plot.figures) == 2
     wire.browser_sets(plot._chooser, index=list(range(20)))
-    assert len(plot.figures) == MOST_FIGURES
+    assert len(plot.figures) == MOST_PARAMETERS
     with pytest.raises(t.TraitError, match="Did you mean 'p63'"):
         plot.parameters = ["p633"]
     with pytest.raises(t.TraitError, match="at most 12"):

@@ -1,0 +1,239 @@
+"""The bqplot figure of parallel coordinates: axes, lines one by one and as a picture, intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from bqplot import Image, Label, LinearScale, Lines, Scatter
+
+from hpo_widgets.widget import text
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.brush import Brush
+from hpo_widgets.widget.plots.figure import FILLS_TAB, plain_figure
+from hpo_widgets.widget.plots.parallel_lines import lines
+from hpo_widgets.widget.plots.png import density_picture
+from hpo_widgets.widget.plots.points import hear_clicks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hpo_widgets.widget.plots.parallel_lines import LineDensity, ParallelAxis
+    from hpo_widgets.widget.plots.series import Floats
+
+# Pixels that an axis needs, letters that have room in them, and pixels of a letter.
+_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 92, 12, 8
+_MARGINS = {"top": 46, "bottom": 26, "left": 30, "right": 66}
+# Of the distance of two axes, and of an axis: where a brush may begin beyond the outermost axes and their ends.
+_BESIDE, _BEYOND = 0.2, 0.03
+_FLAT = 0.005
+
+# From the bottom to the top.
+_LINES: dict[str, dict[str, Any]] = {
+    "failed": {"colors": [style.BAD], "opacities": [0.45], "stroke_width": 1, "line_style": "dashed"},
+    "fresh": {"colors": [style.DOT], "opacities": [0.45], "stroke_width": 1},
+    "strong": {"colors": [style.DOT], "opacities": [0.5], "stroke_width": 1.5},
+    "selected": {"colors": [style.ACCENT], "stroke_width": 3},
+    "best": {"colors": [style.BEST], "stroke_width": 3},
+}
+_LABELS: dict[str, dict[str, Any]] = {
+    "ticks": {"align": "start", "x_offset": 6, "y_offset": 4},
+    "failed": {"align": "end", "colors": [style.BAD], "x_offset": -6, "y_offset": 4},
+    "ends": {"align": "end", "colors": [style.ACCENT], "x_offset": -10, "y_offset": 4, "font_weight": "bold"},
+    "names": {"align": "middle", "y_offset": -26, "default_size": 12, "font_weight": "bold"},
+    "kinds": {"align": "middle", "y_offset": -12},
+    "best": {"align": "start", "x_offset": 9, "y_offset": 4, "font_weight": "bold"},
+}
+
+
+class ParallelFigure:
+    """Everything that is drawn; knows axes and places on them, but no search.
+
+    Parameters
+    ----------
+    axes
+        The axes, at least two.
+    title
+        What the figure shows, for those who do not see it.
+    on_click
+        Called with the place of a click, in axes across and in shares of an axis up.
+    on_clear
+        Called with the index of an axis that was double-clicked.
+    on_brush
+        Called with the index of an axis and the ends of what was brushed, as shares of it.
+    """
+
+    def __init__(
+        self,
+        axes: Sequence[ParallelAxis],
+        title: str,
+        *,
+        on_click: Callable[[float, float], None],
+        on_clear: Callable[[int], None],
+        on_brush: Callable[[int, float, float], None],
+    ) -> None:
+        self._count = len(axes)
+        self._on_brush = on_brush
+        self._scales = {
+            "x": LinearScale(min=-_BESIDE, max=self._count - 1 + _BESIDE, allow_padding=False),
+            "y": LinearScale(min=-_BEYOND, max=1 + _BEYOND, allow_padding=False),
+        }
+        self._frame = self._mark(Lines, colors=[style.TEXT], stroke_width=1)
+        self._intervals = self._mark(Lines, colors=[style.ACCENT], stroke_width=7)
+        ends = {"colors": [style.SURFACE], "stroke": style.ACCENT, "stroke_width": 2, "default_size": 110}
+        self._ends = self._mark(Scatter, **ends)
+        self._best = self._mark(Scatter, colors=[style.BEST], marker="triangle-up", default_size=90, stroke_width=0)
+        self.lines = {name: self._mark(Lines, **look) for name, look in _LINES.items()}
+        look = {"colors": [style.TEXT], "default_size": 11, "font_weight": "normal", "apply_clip": False}
+        self.labels = {name: self._mark(Label, text=[], **{**look, **own}) for name, own in _LABELS.items()}
+        self._drawn_axes: tuple[tuple[ParallelAxis, ...], int] = (), 0
+        # The page passes clicks, which a brush would keep to itself, on to the first picture, and double clicks to
+        # the second: pictures tell where they were.
+        self.pictures = {name: self._picture() for name in ("others", "passing")}
+        hear_clicks(self.pictures["others"], lambda said: _at(said, on_click))
+        hear_clicks(self.pictures["passing"], lambda said: _at(said, lambda x, _y: on_clear(self._axis_at(x))))
+        marks = [
+            *self.pictures.values(),
+            self.lines["failed"],
+            self.lines["fresh"],
+            self._frame,
+            self.lines["strong"],
+            self.lines["selected"],
+            self.lines["best"],
+            self._intervals,
+            self._ends,
+            self._best,
+            *self.labels.values(),
+        ]
+        width = _LEAST_PITCH * self._count
+        self.figure = plain_figure(marks, [], title, margins=_MARGINS, layout={**FILLS_TAB, "min_width": f"{width}px"})
+        self._brush = Brush(self.figure, self._scales, self._on_brushed)
+        self._brush.switch(on=True)
+
+    def set_axes(self, axes: Sequence[ParallelAxis], width: int) -> None:
+        """Draw the names and ticks of all axes.
+
+        Parameters
+        ----------
+        axes
+            The axes.
+        width
+            Width of the figure on the page in pixels, which tells how long names may be; 0 as long as nobody has said.
+        """
+        if (tuple(axes), width) == self._drawn_axes:
+            return
+        self._drawn_axes = tuple(axes), width
+        room = int((width - _MARGINS["left"] - _MARGINS["right"]) / (len(axes) - 1 + 2 * _BESIDE) / _LETTER_WIDTH)
+        most = max(_LETTERS, room)
+        names, kinds, ticks = [], [], []
+        for at, axis in enumerate(axes):
+            names.append((at, 1.0, text.short(axis.label, most)))
+            kinds.append((at, 1.0, axis.kind_in_words))
+            ticks += [(at, place, text.short(words, most)) for place, words in axis.ticks()]
+        for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
+            self._put_labels(name, labels)
+        x = np.array([[index, index, np.nan] for index in range(len(axes))]).ravel()[:-1]
+        style.put_changed(self._frame, x, np.tile([0.0, 1.0, np.nan], len(axes))[:-1])
+
+    def draw(self, name: str, places: Floats) -> None:
+        """Draw lines one by one.
+
+        Parameters
+        ----------
+        name
+            Which: ``"failed"``, ``"fresh"``, ``"strong"``, ``"selected"`` or ``"best"``.
+        places
+            Where they cross the axes, shape (n, number of axes).
+        """
+        style.put_changed(self.lines[name], *lines(places))
+
+    def draw_density(self, name: str, density: LineDensity, rgb: tuple[int, int, int]) -> None:
+        """Draw a picture of lines.
+
+        Parameters
+        ----------
+        name
+            ``"others"`` or ``"passing"``.
+        density
+            The lines.
+        rgb
+            Their colour.
+        """
+        style.put_picture(self.pictures[name], density_picture(density.counts, rgb))
+
+    def draw_failed(self, counts: Sequence[tuple[int, float, int]]) -> None:
+        """Write how many failed trials end at which place of which axis."""
+        self._put_labels("failed", [(index, place, f"{count} failed ✕") for index, place, count in counts])
+
+    def draw_best(self, number: int | None, place: float) -> None:
+        """Mark the best trial on the last axis.
+
+        Parameters
+        ----------
+        number
+            Its number; None for none.
+        place
+            Its place on the axis.
+        """
+        at = [] if number is None else [(self._count - 1, place, f"#{number}")]
+        self._put_labels("best", at)
+        style.put_changed(self._best, np.array([float(one) for one, *_ in at]), np.array([one for _, one, _ in at]))
+
+    def draw_intervals(self, spans: Sequence[tuple[int, float, float, tuple[str, str]]]) -> None:
+        """Draw intervals, and their ends in words.
+
+        Parameters
+        ----------
+        spans
+            Index of the axis, low and high as shares of it, and the words of both.
+        """
+        ends = [(index, at, word) for index, *span, words in spans for at, word in zip(span, words, strict=True)]
+        x, y = np.array([float(index) for index, *_ in ends]), np.array([at for _, at, _ in ends])
+        style.put_changed(self._ends, x, y)
+        pairs = np.full((2, len(spans), 3), np.nan)
+        pairs[0, :, :2], pairs[1, :, :2] = x.reshape(-1, 2), y.reshape(-1, 2)
+        style.put_changed(self._intervals, pairs[0].ravel()[:-1], pairs[1].ravel()[:-1])
+        self._put_labels("ends", [(index, at, text.short(word, _LETTERS)) for index, at, word in ends if word])
+
+    def _put_labels(self, name: str, labels: Sequence[tuple[float, float, str]]) -> None:
+        mark = self.labels[name]
+        words = [one for *_, one in labels]
+        x, y = (np.array([label[index] for label in labels], dtype=float) for index in range(2))
+        if mark.text.tolist() != words or not np.array_equal(mark.x, x) or not np.array_equal(mark.y, y):
+            with mark.hold_sync():
+                mark.x, mark.y, mark.text = x, y, np.array(words, dtype=str)
+
+    def _mark(self, kind: Callable[..., Any], **traits: Any) -> Any:
+        return kind(x=style.NONE, y=style.NONE, scales=self._scales, preserve_domain=style.FIXED, **traits)
+
+    def _picture(self) -> Image:
+        return Image(
+            image=ipywidgets.Image(value=b"", format="png"),
+            scales=self._scales,
+            x=[0.0, self._count - 1.0],
+            y=[0.0, 1.0],
+            preserve_domain=style.FIXED,
+        )
+
+    def _axis_at(self, x: float) -> int:
+        return min(max(round(x), 0), self._count - 1)
+
+    def _on_brushed(self) -> None:
+        """Tell what was brushed when the hand is off it, and make room for the next one."""
+        extent = self._brush.extent
+        if extent is None or self._brush.is_held:
+            return
+        self._brush.clear()
+        if extent.y[1] - extent.y[0] > _FLAT:
+            self._on_brush(self._axis_at(sum(extent.x) / 2), *extent.y)
+
+
+def _at(said: Any, act: Callable[[float, float], None]) -> None:
+    """Act at the place that a picture tells of a click; nonsense is ignored."""
+    try:
+        x, y = float(said["click_x"]), float(said["click_y"])
+    except (KeyError, TypeError, ValueError):
+        return
+    if np.isfinite(x) and np.isfinite(y):
+        act(x, y)

@@ -1,0 +1,136 @@
+"""Parallel coordinates under a person's hand: dragged along an axis, double-clicked, clicked, in both themes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.notebook import VIEWPORT, WHEN_AT_REST
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+import random
+from hpo_widgets.parameters import (
+    DiscreteParameterRange, LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
+)
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+random.seed(1)
+search = ScriptedSearch(
+    [
+        LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5),
+        UniformIntegerParameterRange("layers", 1, 6), DiscreteParameterRange("batch", [32, 64, 128, 256, 512]),
+        DiscreteParameterRange("activation", ["relu", "tanh", "<b>logistic</b>" * 10]),
+    ],
+    name="digits", jobs=400, wall_minutes=5,
+)
+search.command("start")
+for number in range(300):
+    point = {
+        "lr": 10 ** random.uniform(-4, -1), "dropout": random.random() / 2, "layers": random.randint(1, 6),
+        "batch": random.choice([32, 64, 128, 256, 512]), "activation": random.choice(["relu", "tanh"]),
+    }
+    failed = point["batch"] > 128 and random.random() < 0.1
+    value = 0.03 + (point["dropout"] - 0.15) ** 2 + point["lr"] * random.uniform(1, 2)
+    search.add_trial(None if failed else value, point, state=TrialState.FAILED if failed else TrialState.COMPLETED)
+widget = OptimizerWidget(search, plots=["History", "Slices", "Parallel"])
+plot = widget.plots["Parallel"]
+widget
+"""
+
+
+@pytest.fixture
+def panel(run_anew):
+    """A new panel of a running search, in the page that the tests of this module share."""
+    shown = run_anew.panel()
+    expect(shown.locator(".hpo-pill")).to_have_text("●running")
+    return shown
+
+
+@pytest.fixture
+def parallel(panel):
+    """The figure of a new panel, in front."""
+    panel.get_by_role("tab", name="Parallel").click()
+    figure = panel.locator(".hpo-parallel-host .bqplot")
+    expect(figure.locator("text.label", has_text="dropout")).to_be_visible()
+    figure.scroll_into_view_if_needed()
+    figure.evaluate(WHEN_AT_REST)
+    return figure
+
+
+def spot(figure, axis, share):
+    """Where on the page a place of one of the six axes is."""
+    area = figure.locator(".plotarea_events").bounding_box()
+    across, up = (axis + 0.2) / 5.4, (share + 0.03) / 1.06
+    return area["x"] + across * area["width"], area["y"] + (1 - up) * area["height"]
+
+
+def drag_along(figure, axis, low, high):
+    mouse = figure.page.mouse
+    x, y = spot(figure, axis, low)
+    mouse.move(x - 4, y)
+    mouse.down()
+    mouse.move(*spot(figure, axis, high), steps=6)
+    mouse.up()
+
+
+def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel, parallel):
+    notebook, legend = run_anew, panel.locator(".hpo-parallel-host ~ * .hpo-key")
+    expect(legend).to_contain_text("completed")
+    drag_along(parallel, 1, 0.2, 0.6)
+    notebook.wait_kernel("'dropout' in widget.filter.within")
+    low, high = notebook.kernel("list(widget.filter.within['dropout'])")
+    assert abs(low - 0.081) < 0.02, low
+    assert abs(high - 0.305) < 0.02, high
+    assert notebook.kernel("dict(widget.box) == {'dropout': tuple(widget.filter.within['dropout'])}")
+    expect(legend).to_contain_text("pass the filter")
+    ends = parallel.locator('text.label[style*="--hpo-accent"]')
+    expect(ends).to_have_count(2)
+    expect(ends.nth(1)).to_have_text(
+        notebook.kernel(f"__import__('hpo_widgets.widget.text').widget.text.number({high})")
+    )
+    # An axis of choices, and then the first one is cleared again.
+    drag_along(parallel, 3, 0.05, 0.55)
+    notebook.wait_kernel("dict(widget.filter.within).get('batch') == (32, 64, 128)")
+    parallel.page.mouse.dblclick(*spot(parallel, 1, 0.9))
+    notebook.wait_kernel("set(widget.filter.within) == {'batch'} and set(widget.box) == {'batch'}")
+    expect(ends).to_have_count(0)
+    parallel.page.mouse.dblclick(*spot(parallel, 3, 0.3))
+    notebook.wait_kernel("widget.filter.is_empty and not widget.box")
+    expect(legend).not_to_contain_text("pass the filter")
+    assert notebook.complaints() == []
+
+
+def test_a_click_on_a_line_selects_its_trial_everywhere(run_anew, panel, parallel):
+    place = run_anew.kernel("plot._drawing._best.y.tolist()[0]")
+    parallel.page.mouse.click(*spot(parallel, 5, place))
+    run_anew.wait_kernel("widget.selected == [search.best_trial.number] == widget.plots['History'].selected")
+    parallel.page.mouse.click(*spot(parallel, 0, -0.02))
+    run_anew.wait_kernel("widget.selected == []")
+    assert run_anew.complaints() == []
+
+
+def test_a_new_trial_is_drawn_and_markup_of_names_stays_text(run_anew, parallel):
+    run_anew.kernel("search.add_trial(0.01)")
+    expect(parallel.locator("text.label", has_text="#300")).to_be_visible()
+    expect(parallel.locator("text.label", has_text="<b>")).to_have_count(1)
+    expect(parallel.locator("b")).to_have_count(0)
+    assert run_anew.complaints() == []
+
+
+@pytest.mark.slow
+def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_anew, panel, parallel):
+    drag_along(parallel, 1, 0.2, 0.6)
+    run_anew.wait_kernel("'dropout' in widget.filter.within")
+    run_anew.page.set_viewport_size({"width": 1900, "height": 1400})
+    for width in (1400, 600):
+        run_anew.kernel(f"setattr(widget.layout, 'width', '{width}px')")
+        for dark in (False, True):
+            run_anew.use_theme(dark=dark)
+            run_anew.screenshot(f"parallel-{'dark' if dark else 'light'}-{width}", panel)
+    run_anew.use_theme(dark=False)
+    run_anew.page.set_viewport_size(VIEWPORT)
+    assert run_anew.complaints() == []
