@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,6 +91,32 @@ def non_dominated_fronts(
         rows, inverse = _distinct(table[known])
         fronts[known] = _fronts(rows)[inverse]
     return fronts
+
+
+def fronts_in_turn(table: Floats) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the places of the rows of each front, the Pareto front first, as far as they are asked for.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n, k)
+        Finite values, lower is better.
+
+    Yields
+    ------
+    ndarray of int
+        Places in ``table``, rising.
+    """
+    values = table + 0.0  # -0.0 and 0.0 are one value
+    order = np.lexsort(values.T[::-1])
+    ordered = values[order]
+    is_first = np.append(np.True_, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(ordered)]
+    rows, row_of = ordered[is_first], np.cumsum(is_first) - 1
+    rest = np.arange(len(rows))
+    while len(rest):
+        is_front = np.zeros(len(rows), dtype=bool)
+        is_front[rest[_front(rows[rest])]] = True
+        yield np.sort(order[is_front[row_of]])
+        rest = rest[~is_front[rest]]
 
 
 def crowding_distance(table: Floats) -> Floats:

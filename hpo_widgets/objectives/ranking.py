@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sortedcontainers import SortedList
 
-from hpo_widgets.objectives.pareto import crowding_distance, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, pareto_front
 
 if TYPE_CHECKING:
     from hpo_widgets.objectives.objective import Objective
@@ -319,13 +319,14 @@ def best_rows(values: np.ndarray, minimise: Sequence[bool], k: int) -> np.ndarra
         return np.asarray(candidates[order[:k]])
     found: list[np.ndarray] = []
     missing = k
-    while missing > 0:
-        is_front = pareto_front(losses[finite])
-        front, finite = finite[is_front], finite[~is_front]
+    for places in fronts_in_turn(losses[finite]):
+        front = finite[places]
         if len(front) > missing:
             front = np.array(_by_spread(front, losses[front])[:missing])
         found.append(front)
         missing -= len(front)
+        if missing == 0:
+            break
     return np.concatenate(found)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_widgets.objectives import objective as objectives
-from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, non_dominated_fronts, pareto_front
 
 # Few distinct numbers, so that ties and equal rows are frequent.
 numbers = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.5, -1.0, np.inf, -np.inf, np.nan]) | st.integers(-3, 3).map(float)
@@ -88,3 +88,15 @@ def test_the_ends_of_a_front_stand_alone():
 def test_fronts_are_part_of_the_objectives_module():
     assert objectives.pareto_front is pareto_front
     assert objectives.non_dominated_fronts is non_dominated_fronts
+
+
+@given(st.integers(1, 3), st.data())
+def test_fronts_come_in_turn_as_they_are_numbered(columns, data):
+    row = st.tuples(*[st.sampled_from([0.0, -0.0, 1.0, 2.0, 2.5])] * columns)
+    table = np.array(data.draw(st.lists(row, max_size=15)), dtype=float).reshape(-1, columns)
+    numbered = non_dominated_fronts(table)
+    fronts = list(fronts_in_turn(table))
+    assert [front.tolist() for front in fronts] == [
+        np.flatnonzero(numbered == number).tolist() for number in range(len(fronts))
+    ]
+    assert sum(map(len, fronts)) == len(table)
