@@ -254,3 +254,37 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
     opened.page.set_viewport_size(VIEWPORT)
     opened.use_theme(dark=False)
     assert opened.complaints() == []
+
+
+@pytest.mark.slow
+def test_the_map_is_brushed_and_clicked_on_an_empty_place(opened, panel):
+    opened.kernel("[setattr(widget.plots['Map'], 'x', 'lr'), setattr(widget.plots['Map'], 'y', 'dropout')] and None")
+    panel.get_by_role("tab", name="Map").click()
+    figure = panel.locator(".hpo-map .bqplot")
+    expect(figure.locator(".dot").first).to_be_visible()
+    panel.evaluate(WHEN_AT_REST)
+    button(panel.locator(".hpo-plot-controls:visible"), "▭ select").click()
+    expect(figure.locator(".brushintsel .overlay")).to_be_attached()
+    x, y, width, height = plot_area(figure)
+    mouse = opened.page.mouse
+    mouse.move(x + 0.3 * width, y + 0.2 * height)
+    mouse.down()
+    mouse.move(x + 0.7 * width, y + 0.7 * height, steps=5)
+    mouse.up()
+    opened.wait_kernel("sorted(widget.box) == ['dropout', 'lr'] and len(widget.selected) > 1")
+    bar = panel.get_by_role("region", name="Brushed box")
+    expect(bar).to_contain_text("narrow to this box: ")
+    opened.screenshot("brush-map", panel)
+    button(bar, "Clear").click()
+    opened.wait_kernel("len(widget.box) == 0")
+    expect(figure.locator(".brushintsel .selection")).to_be_hidden()
+    button(panel.locator(".hpo-plot-controls:visible"), "▭ select").click()
+    expect(figure.locator(".brushintsel")).to_have_count(0)
+    opened.kernel("setattr(widget, 'selected', [])")
+    expect(panel.locator(".hpo-details")).to_be_hidden()
+    panel.evaluate(WHEN_AT_REST)
+    x, y, width, height = plot_area(figure)
+    mouse.click(x + 0.03 * width, y + 0.03 * height)
+    expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
+    assert opened.kernel("sorted(widget.point)") == ["dropout", "lr"]
+    assert opened.complaints() == []

@@ -407,18 +407,23 @@ class ParameterAxis:
     """
 
     def __init__(self, parameter: Any) -> None:
+        self._parameter = parameter
         self.choices: Sequence[str] | None = parameter.labels if parameter.kind == "choice" else None
         self._is_whole = parameter.kind == "int"
         if self.choices is not None:
             self.domain = Domain(-0.5, len(self.choices) - 0.5)
         else:
             (low, high), (now_low, now_high) = parameter.declared, parameter.range
-            self.domain = domain_of_range(min(low, now_low), max(high, now_high), is_log=parameter.kind == "log")
+            self._ends = min(low, now_low), max(high, now_high)
+            self.domain = domain_of_range(*self._ends, is_log=parameter.kind == "log")
 
     def make_room(self, values: Floats) -> Domain:
         """Move the ends where values lie beyond them; returns the ends."""
+        if len(values) == 0 or self.choices is not None:
+            return self.domain
+        self._ends = min(self._ends[0], float(values.min())), max(self._ends[1], float(values.max()))
         place = self.domain.place(values)
-        if len(values) and self.choices is None and (place.min() < 0 or place.max() > 1):
+        if place.min() < 0 or place.max() > 1:
             low, high = min(self.domain.low, float(values.min())), max(self.domain.high, float(values.max()))
             self.domain = domain_of_range(low, high, is_log=self.domain.is_log)
         return self.domain
@@ -450,6 +455,44 @@ class ParameterAxis:
             "tick_values": np.array(labelled, dtype=float),
             "tick_labels": {str(index): text.short(self.choices[index], room) for index in labelled},
         }
+
+    def box(self, low: float, high: float) -> dict[str, tuple[Any, ...]]:
+        """Return what a stretch of the axis covers: the parameter's name to (low, high), or to choices.
+
+        Parameters
+        ----------
+        low, high
+            Ends of the stretch, in values.
+
+        Returns
+        -------
+        dict
+            Empty where it covers no value; without the margins of the axis, where there are no values.
+        """
+        parameter, chosen = self._parameter, tuple[Any, ...]()
+        if self.choices is not None:
+            chosen = tuple(choice for index, choice in enumerate(parameter.declared) if low <= index <= high)
+            return {parameter.name: chosen} if chosen else {}
+        if self._is_whole:
+            low, high = math.ceil(low), math.floor(high)
+        else:
+            low, high = rounded_interval(low, high, is_log=self.domain.is_log)
+        low, high = max(low, self._ends[0]), min(high, self._ends[1])
+        return {parameter.name: (low, high)} if low < high or (low == high and self._is_whole) else {}
+
+    def value_at(self, place: float) -> Any:
+        """Return the value at a place, given in values of the axis: a choice there, a number with few digits."""
+        if self.choices is not None:
+            return self._parameter.declared[min(max(round(place), 0), len(self.choices) - 1)]
+        low, high = self._ends
+        value = min(max(place, low), high)
+        if self._is_whole:
+            return round(value)
+        if self.domain.is_log:
+            value = float(f"{value:.3g}")
+        else:
+            value, _ = rounded_interval(value, value + high - low, is_log=False)
+        return min(max(value, low), high)
 
     def words(self, places: Floats, most: int) -> list[str]:
         """Return the choices that points at some places have, cut after so many letters; of a number nothing.

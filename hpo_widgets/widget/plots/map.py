@@ -122,7 +122,7 @@ class MapPlot(TrialPlot):
         self._toggle.observe(lambda change: self.set_trait("background", change["new"]), "value")
         self.observe(self._on_axis, ["x", "y"])
         self.observe(self._on_background, "background")
-        controls = ipywidgets.HBox([*self._choosers.values(), self._swap, self._toggle])
+        controls = ipywidgets.HBox([*self._choosers.values(), self._swap, self._toggle, self.make_select_button()])
         controls.add_class("hpo-plot-controls")
         name = ipywidgets.Label(text.axis(self.search.objectives[self.objective]))
         name.add_class("hpo-muted")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.brush import Extent
     from hpo_widgets.widget.plots.points import GrowingPoints
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
@@ -110,6 +111,7 @@ class MapFigure(TrialFigure):
         )
         self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
+        self.catcher = self._make_catcher()
         self.figure.marks = self.marks
         self.y.set_domain(self.up.domain, self.figure)
         self._tell_clouds()
@@ -119,7 +121,16 @@ class MapFigure(TrialFigure):
         """All marks, from the bottom to the top; always the same ones."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
         over = [self._running, self._best, self._selected, self._selected_failed]
-        return [self._background, self._strip, self._ranges, *clouds, *over]
+        return [self._background, *self._catching, self._strip, self._ranges, *clouds, *over]
+
+    def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:
+        """Return what a brush covers of both parameters; empty where it covers no value of one of them."""
+        across, up = self.across.box(*extent.x), self.up.box(*extent.y)
+        return {**across, **up} if across and up else {}
+
+    def point_at(self, x: float, y: float) -> Mapping[str, Any]:
+        """Return the values of both parameters at a place."""
+        return {self.pair[0]: self.across.value_at(x), self.pair[1]: self.up.value_at(y)}
 
     def set_domain(self, domain: Domain) -> None:
         """Take the ends of the ramp of colours."""
@@ -218,6 +229,7 @@ class MapFigure(TrialFigure):
     def _tell_clouds(self) -> None:
         for cloud in self.clouds:
             cloud.set_domain(self.domain_x, self.domain)
+        self._tell_gestures()
 
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         series = _map_series(series)

@@ -9,7 +9,7 @@ from bqplot import LinearScale, Lines, Scatter
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, value_ticks
-from hpo_widgets.widget.plots.brush import Brush
+from hpo_widgets.widget.plots.brush import Brush, ClickCatcher
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.points import GrowingPoints, hear_clicks
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
@@ -74,6 +74,8 @@ class TrialFigure:
         self._on_click: Callable[[object], None] = lambda said: on_click(said, self)
         self.brush: Brush | None = None
         """Where a drag selects; None as long as it never did."""
+        self.catcher: ClickCatcher | None = None
+        """What says where an empty place was clicked; None where that means nothing."""
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
         self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
@@ -365,8 +367,21 @@ class TrialFigure:
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
             cloud.set_domain(self.domain_x, UNIT if name == "failed" else self.domain)
+        self._tell_gestures()
+
+    def _tell_gestures(self) -> None:
         if self.brush is not None:
             self.brush.follow(self._scales)
+        if self.catcher is not None:
+            self.catcher.fill(self.domain_x, self.domain)
+
+    @property
+    def _catching(self) -> list[Mark]:
+        """What lies below all points, where clicks on empty places mean something."""
+        return [] if self.catcher is None else [self.catcher.mark]
+
+    def _make_catcher(self) -> ClickCatcher:
+        return ClickCatcher(self._values, lambda said: self._on_click({EMPTY_PLACE: said}))
 
     @property
     def _scales(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget, SlicesPlot
+from hpo_widgets.widget import MapPlot, OptimizerWidget, SlicesPlot
 from hpo_widgets.widget.plots.axes import rounded_interval
 
 
@@ -156,3 +156,20 @@ def test_nonsense_of_the_page_offers_nothing(slices, wire, data):
 )
 def test_an_interval_has_no_more_digits_than_its_width_deserves(low, high, is_log, rounded):
     assert rounded_interval(low, high, is_log=is_log) == pytest.approx(rounded, rel=1e-7)
+
+
+def test_a_map_gives_a_box_and_a_point_of_both_parameters(show, search, wire):
+    for number, lr in enumerate((1e-4, 1e-3, 1e-2, 1e-1)):
+        search.add_trial(0.1, {"lr": lr, "dropout": 0.1 * number, "layers": 2, "activation": "relu"})
+    plot = show(MapPlot, search, x="lr", y="dropout", brushing=True)
+    brush(wire, plot, (5e-4, 1e3), (-1.0, 0.2500321))
+    assert plot.box == {"lr": (5e-4, 1e-1), "dropout": (0.0, 0.25)}
+    assert plot.selected == [1, 2]
+    plot.selected = []
+    wire.browser_says(plot.figures[0].catcher.mark, event="element_click", data={"click_x": 0.0123, "click_y": 0.4})
+    assert plot.point == {"lr": 0.0123, "dropout": 0.4}
+    plot.x = "activation"
+    brush(wire, plot, (0.1, 0.4), (0.0, 0.5))
+    assert plot.box == {}
+    brush(wire, plot, (-0.1, 1.4), (0.1, 0.5))
+    assert plot.box == {"activation": ("relu", "tanh"), "dropout": (0.1, 0.5)}
