@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.trials.filter import Mask
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers
 
@@ -55,6 +56,13 @@ class PairSeries(TrialSeries):
         """Show these objectives: the first one across, the second one up."""
         self._pair = pair
         self.values = self._all[pair[1]]
+        self._forget_front()
+
+    def _forget_front(self) -> None:
+        """Have the front found again among all trials."""
+        self._front: Numbers = np.empty(0, dtype=np.int64)
+        self._unseen = self.ended()
+        """Trials that have ended since the front was found."""
 
     def put(self, rows: Rows) -> Numbers:
         """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
@@ -63,7 +71,17 @@ class PairSeries(TrialSeries):
             one.put(rows)
         fresh = super().put(rows)
         self.values.has_rewritten |= any(one.has_rewritten for one in others)
+        self._unseen = np.concatenate([self._unseen, fresh])
+        if self.values.has_rewritten:
+            self._forget_front()
         return fresh
+
+    def let_pass(self, passes: Mask | None, fresh: Numbers) -> bool:
+        """Leave out the trials that do not pass a filter; see `TrialSeries.let_pass`."""
+        has_changed = super().let_pass(passes, fresh)
+        if has_changed:
+            self._forget_front()
+        return has_changed
 
     def across(self, numbers: Numbers) -> Floats:
         """Values of the objective that is shown across; NaN where there is none."""
@@ -88,13 +106,14 @@ class PairSeries(TrialSeries):
         Numbers
             From the best by the objective across to the best by the one up.
         """
-        completed = self.values.completed(self.passing(np.arange(self.values.num_trials)))[0].astype(np.int64)
+        # What one of the front dominates stays dominated.
+        candidates = np.union1d(self._front, self._unseen)
+        completed = self.values.completed(self.passing(candidates))[0].astype(np.int64)
         minimise = [self._minimise[index] for index in self._pair]
-        front: Numbers = completed[
-            pareto_front(np.stack([self.across(completed), self.y(completed)], axis=1), minimise)
-        ]
-        across = self.across(front)
-        return front[np.argsort(across if minimise[0] else -across, kind="stable")]
+        is_front = pareto_front(np.stack([self.across(completed), self.y(completed)], axis=1), minimise)
+        self._front, self._unseen = completed[is_front], self._unseen[:0]
+        across = self.across(self._front)
+        return self._front[np.argsort(across if minimise[0] else -across, kind="stable")]
 
 
 def front_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:

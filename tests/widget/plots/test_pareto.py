@@ -45,6 +45,29 @@ def test_the_front_holds_the_trials_that_no_other_dominates_from_one_end_to_the_
     assert steps.y.tolist() == [90.0, 90.0, 15.0, 15.0, 10.0]
 
 
+def test_the_front_is_what_it_would_be_among_all_trials_at_once(show, two, refresh):
+    rng = np.random.default_rng(0)
+    plot = show(ParetoPlot, two)
+
+    def check():
+        refresh(plot)
+        assert front(plot) == front(show(ParetoPlot, two, filter=plot.filter))
+
+    for _ in range(5):
+        for values in rng.integers(0, 20, (8, 2)).tolist():
+            two.add_trial(values)
+        check()
+    running = two.add_trial(state=TrialState.RUNNING)
+    check()
+    plot.filter = {"within": {"error/error": (5, 20)}}
+    check()
+    two.end_trial(running, (-1.0, -1.0))
+    check()
+    plot.filter = None
+    check()
+    assert front(plot) == [running]
+
+
 def test_the_line_goes_along_the_level_of_each_trial_to_the_next():
     x, y = front_steps(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
     assert (x.tolist(), y.tolist()) == ([1.0, 2.0, 2.0], [5.0, 5.0, 3.0])
