@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -24,6 +25,8 @@ from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_trait
 from hpo_widgets.widget.plots.plot import Plot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.plots.series import Floats
@@ -34,6 +37,9 @@ MOST_EPOCHS = 6
 
 MOST_POINTS = 200
 """Points of one line at most."""
+
+# So many times as long as a drawing of many trials took, none follows while the search goes on.
+_PAUSE_FACTOR = 20
 
 _OPACITIES = (0.25, 0.3, 0.4, 0.5, 0.65)
 """Of the lines of earlier epochs, the oldest first."""
@@ -102,6 +108,11 @@ class DistributionPlot(Plot):
     >>> DistributionPlot(optimizer)  # doctest: +SKIP
     """
 
+    def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
+        self._clock = clock
+        self._not_before = -np.inf
+        super().__init__(search, **keywords)
+
     def make(self, search: Search) -> None:
         """Make the figure."""
         name = text.axis(search.objectives[self.objective])
@@ -133,7 +144,10 @@ class DistributionPlot(Plot):
         return [self.figure, self._key]
 
     def refresh(self, update: Update) -> None:
-        """Draw the lines of all epochs again; each has a limited number of points."""
+        """Draw the lines of all epochs again, unless the last time took so long that a pause is due."""
+        begun = self._clock()
+        if update.search.status.is_alive and begun < self._not_before:
+            return
         drawn = distributions(update.all_rows(self.filter), self.objective)
         if drawn:
             self._fit(np.concatenate([one.values for one in drawn]))
@@ -149,6 +163,12 @@ class DistributionPlot(Plot):
             ("▬", line.colors[0], 1.0, f"space {one.epoch + 1}: {one.num_trials} completed")
             for one, line in zip(drawn, self._lines, strict=False)
         )
+        ended = self._clock()
+        self._not_before = ended + _PAUSE_FACTOR * (ended - begun)
+
+    def _on_filter(self, change: object) -> None:
+        self._not_before = -np.inf
+        super()._on_filter(change)
 
     def _fit(self, values: Floats) -> None:
         """Have the axis hold all values; it grows in steps and is fitted again for another kind of axis only."""

@@ -103,3 +103,33 @@ def test_the_axis_becomes_logarithmic_where_that_shows_more_and_linear_again(sho
     assert not plot._x.domain.is_log
     assert plot.figure.axes[0].scale is plot._x.scale
     assert all(line.scales["x"] is plot._x.scale for line in plot._lines)
+
+
+def test_a_drawing_that_took_long_is_followed_by_a_pause_but_for_the_end_and_a_filter(
+    show, search, refresh, monkeypatch
+):
+    now = [0.0]
+
+    def slow(*given):
+        now[0] += 0.05
+        return distributions(*given)
+
+    monkeypatch.setattr("hpo_widgets.widget.plots.distribution.distributions", slow)
+    search.command("start")
+    search.add_trials([0.5, 0.4])
+    plot = show(DistributionPlot, search, clock=lambda: now[0])
+
+    def num_drawn():
+        refresh(plot)
+        return len(plot._lines[0].x)
+
+    search.add_trial(0.3)
+    assert num_drawn() == 2
+    now[0] += 1.1
+    assert num_drawn() == 3
+    search.add_trial(0.2)
+    plot.filter = {"states": ["completed"]}
+    assert num_drawn() == 4
+    search.add_trial(0.1)
+    search.command("stop")
+    assert num_drawn() == 5
