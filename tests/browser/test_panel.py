@@ -174,7 +174,7 @@ def test_keys_pressed_in_the_panel_are_none_of_the_notebooks(opened, panel):
 
 @pytest.mark.slow
 def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, panel):
-    announced = panel.locator("[aria-live=polite]")
+    announced = panel.locator(".hpo-status [aria-live=polite]")
     opened.kernel("search.add_trial(0.5)")
     expect(announced).to_have_text("new best 0.5 at #0")
     for value in (0.4, 0.3, 0.2):

@@ -94,6 +94,7 @@ def test_a_page_offers_no_way_to_go_on(tmp_path, open_saved):
 
 
 def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
+    panel.filter, panel.box, panel.point = {"states": ["completed"]}, {"lr": (1e-3, 1e-2)}, {"lr": 1e-2}
     row = ipywidgets.VBox([ipywidgets.Button(description="Go"), ipywidgets.FloatRangeSlider(), panel])
     shown = open_saved(save_html(row, tmp_path / "page.html").path)
 

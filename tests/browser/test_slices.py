@@ -71,7 +71,7 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
 
     history.click()
     # It was hidden meanwhile, and is up to date: 97 completed, one pruned, one failed, the best, the selected.
-    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(101)
-    expect(panel.locator(".hpo-plot-host .dot").first).to_be_visible()
+    expect(panel.locator(".hpo-history-host .dot")).to_have_count(101)
+    expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
     notebook.screenshot("slices-history-again", panel)
     assert notebook.complaints() == []

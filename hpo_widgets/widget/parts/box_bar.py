@@ -63,7 +63,8 @@ class BoxBar(ViewPart):
             is_part = _is_part(self.box, search.space)
             self.sentence = sentence(self.box, search)
             self.action = "Narrow ranges" if is_part else "Set ranges"
-            self.commands = {"set_ranges": search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)}
+            reason = search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)
+            self.commands = {"set_ranges": reason, "clear": None}
 
     def _on_box(self, _change: object) -> None:
         self._refresher.poke()

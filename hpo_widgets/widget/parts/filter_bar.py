@@ -51,6 +51,7 @@ class FilterBar(ViewPart):
     left = t.List(t.Int(), help="How many trials pass, and of how many; empty: no filter.").tag(sync=True)
     names = t.List(t.Dict(), help="Parameters and objectives: name, label, and choices or None.").tag(sync=True)
     num_epochs = t.Int(1, help="Versions of the space so far.").tag(sync=True)
+    commands = t.Dict(help="What can be done now to None, else to the sentence that says why not.").tag(sync=True)
     answer = t.Dict(help="The newest condition that was asked for: its id, and what is wrong with it or nothing.").tag(
         sync=True
     )
@@ -67,6 +68,7 @@ class FilterBar(ViewPart):
         with self.hold_sync():
             if not self.names:
                 self.names = _names(search.space, search.objectives)
+            self.commands = {"filter": None, "try": search.capabilities.get("enqueue_trial")}
             self.num_epochs = max(1, len(search.epochs))
             if self._told != (chosen, self.num_epochs):
                 self._told = chosen, self.num_epochs

@@ -62,7 +62,7 @@ class PointForm(ViewPart):
 
     def refresh(self, update: Update) -> None:
         """Say whether a point can be queued."""
-        self.commands = {"enqueue_trial": update.search.capabilities.get("enqueue_trial")}
+        self.commands = {"enqueue_trial": update.search.capabilities.get("enqueue_trial"), "edit": None}
 
     def _on_point(self, _change: object) -> None:
         with self._refresher.lock, self.hold_sync():

@@ -44,6 +44,7 @@ const render: Render<Model> = ({ model, el }) => {
       model.get("commands").set_ranges ?? null,
       "From here on sample inside the box only; undo takes it back",
     );
+    setReason(clear, model.get("commands").clear ?? null);
   };
 
   narrow.addEventListener("click", () => {
@@ -51,9 +52,13 @@ const render: Render<Model> = ({ model, el }) => {
       model.send({ kind: "narrow" });
     }
   });
-  clear.addEventListener("click", () => model.send({ kind: "clear" }));
+  clear.addEventListener("click", () => {
+    if (!isDisabled(clear)) {
+      model.send({ kind: "clear" });
+    }
+  });
   root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
+    if (event.key === "Escape" && !isDisabled(clear)) {
       event.preventDefault();
       model.send({ kind: "clear" });
     }

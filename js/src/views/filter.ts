@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
-import { element, keepKeys, setAttribute, setText } from "../lib/dom";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import {
   type Chip,
   conditionOf,
@@ -24,8 +24,12 @@ type Model = {
   names: Named[];
   num_epochs: number;
   answer: { id?: string; problem?: string };
+  /** What can be done to null, else to the sentence that says why not. */
+  commands: Record<string, string | null>;
 };
 
+const EDIT_MEANING = "Change this condition";
+const TRY_MEANING = "Open a form for a point of your own, to be queued next";
 const STATES = Object.keys(SHAPES);
 
 const render: Render<Model> = ({ model, el }) => {
@@ -47,7 +51,6 @@ const render: Render<Model> = ({ model, el }) => {
   );
   const point = element("button", "hpo-link hpo-try", { type: "button" });
   setText(point, "try a point");
-  setAttribute(point, "title", "Open a form for a point of your own, to be queued next");
   line.append(list, add, point, count, clear, announcer.root);
 
   const form = element("form", "hpo-filter-form", { "aria-label": "Filter by", novalidate: "" });
@@ -174,7 +177,6 @@ const render: Render<Model> = ({ model, el }) => {
         const edit = element("button", "hpo-filter-edit", {
           type: "button",
           dir: "auto",
-          title: "Change this condition",
         });
         setText(edit, chip.text);
         edit.addEventListener("click", () => {
@@ -210,6 +212,13 @@ const render: Render<Model> = ({ model, el }) => {
         announcer.announce();
       }
     }
+    const reason = model.get("commands").filter ?? null;
+    setReason(add, reason);
+    setReason(clear, reason);
+    setReason(point, model.get("commands").try ?? null, TRY_MEANING);
+    for (const button of list.querySelectorAll("button")) {
+      setReason(button, reason, button.className === "hpo-filter-edit" ? EDIT_MEANING : null);
+    }
     if (clear.contains(document.activeElement) && words === "") {
       add.focus();
     }
@@ -236,6 +245,17 @@ const render: Render<Model> = ({ model, el }) => {
   });
   topic.addEventListener("change", paintFields);
   cancel.addEventListener("click", close);
+  // What is off does nothing, whichever button it is.
+  line.addEventListener(
+    "click",
+    (event) => {
+      const button = (event.target as Element).closest("button");
+      if (button && isDisabled(button)) {
+        event.stopPropagation();
+      }
+    },
+    { capture: true },
+  );
   clear.addEventListener("click", () => model.send({ kind: "clear" }));
   point.addEventListener("click", () => model.send({ kind: "try" }));
   form.addEventListener("submit", (event) => {

@@ -119,7 +119,8 @@ const render: Render<Model> = ({ model, el }) => {
       const hadFocus = root.contains(document.activeElement);
       body.replaceChildren(...fields.map(make));
       setText(problem, "");
-      root.hidden = fields.length === 0;
+      // On a saved page nothing can be queued.
+      root.hidden = fields.length === 0 || (model.get("commands").edit ?? null) !== null;
       if (!root.hidden && !isFirst) {
         if (!wasOpen) {
           opener = document.activeElement instanceof HTMLElement ? document.activeElement : null;

@@ -91,7 +91,7 @@ def test_a_search_that_takes_no_ranges_says_why(show, filled, refresh):
     filled.refuse("set_ranges", "The search has ended.")
     bar = show(BoxBar, filled, box={"lr": (1e-3, 1e-2)})
     refresh(bar)
-    assert bar.commands == {"set_ranges": "The search has ended."}
+    assert bar.commands == {"set_ranges": "The search has ended.", "clear": None}
 
 
 def test_an_open_end_stays_where_it_is(show, filled, wire):

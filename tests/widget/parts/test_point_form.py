@@ -117,4 +117,4 @@ def test_a_search_that_takes_no_points_says_why(show, filled, refresh):
     filled.refuse("enqueue_trial", "The search has ended.")
     form = show(PointForm, filled, point={"lr": 0.01})
     refresh(form)
-    assert form.commands == {"enqueue_trial": "The search has ended."}
+    assert form.commands == {"enqueue_trial": "The search has ended.", "edit": None}
