@@ -76,11 +76,11 @@ class HistoryPlot(TrialPlot):
         self._errors: dict[int, str] = {}
 
     def contents(self) -> list[Widget]:
-        """Return the figure and its legend."""
+        """Return the figure, and its legend beside the button for selecting."""
         self.add_class("hpo-plot-host")
         self.add_class("hpo-history-host")
         self._legend = ipywidgets.HTML(_legend({}))
-        return [self._drawing.figure, self._legend]
+        return [self._drawing.figure, self.make_foot(self._legend)]
 
     @property
     def figure(self) -> Figure:

@@ -279,11 +279,11 @@ class ParetoPlot(TrialPlot):
         if self.pair != (0, 1):
             self._on_pair(None)
         if len(self._names) == 2:
-            return [self._host, self._key]
+            return [self._host, self.make_foot(self._key)]
         for place, chooser in enumerate(self._choosers):
             act_while_cell_runs(chooser)
             chooser.observe(lambda change, place=place: self._on_chosen(place, change["new"]), "value")
-        return [ipywidgets.HBox(self._choosers), self._host, self._key]
+        return [ipywidgets.HBox(self._choosers), self._host, self.make_foot(self._key)]
 
     @property
     def figures(self) -> tuple[ParetoFigure]:

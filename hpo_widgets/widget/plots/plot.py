@@ -121,6 +121,7 @@ class TrialPlot(Plot):
         self.observe(self._on_selected, "selected")
         self.observe(self._on_brushing, "brushing")
         self.observe(self._on_box, "box")
+        self._on_brushing(None)
         if self.selected:
             self._on_selected(None)
 
@@ -219,6 +220,12 @@ class TrialPlot(Plot):
         act_while_cell_runs(button)
         t.link((self, "brushing"), (button, "value"))
         return button
+
+    def make_foot(self, legend: ipywidgets.HTML) -> ipywidgets.HBox:
+        """Return the line below a figure: its legend, and the button for selecting."""
+        foot = ipywidgets.HBox([legend, self.make_select_button()])
+        foot.add_class("hpo-plot-foot")
+        return foot
 
     def _take_brush(self) -> None:
         """Take what was brushed since the last time: its box, and, when the hand has let go, the trials inside."""

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import MapPlot, OptimizerWidget, SlicesPlot
+from hpo_widgets.widget import HistoryPlot, MapPlot, OptimizerWidget, ParetoPlot, SlicesPlot
 from hpo_widgets.widget.plots.axes import rounded_interval
 
 
@@ -173,3 +174,13 @@ def test_a_map_gives_a_box_and_a_point_of_both_parameters(show, search, wire):
     assert plot.box == {}
     brush(wire, plot, (-0.1, 1.4), (0.1, 0.5))
     assert plot.box == {"activation": ("relu", "tanh"), "dropout": (0.1, 0.5)}
+
+
+@pytest.mark.parametrize("kind", [HistoryPlot, ParetoPlot])
+def test_a_brush_over_objectives_selects_and_is_no_box(show, wire, kind):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "min"])
+    for values in ((1.0, 0.5), (2.0, 0.75), (3.0, 1.0), (4.0, 0.25)):
+        search.add_trial(values)
+    plot = show(kind, search, brushing=True)
+    brush(wire, plot, (1.5, 3.5), (0.6, 3.5) if kind is HistoryPlot else (0.6, 0.9))
+    assert (plot.selected, plot.box) == ([2] if kind is HistoryPlot else [1], {})
