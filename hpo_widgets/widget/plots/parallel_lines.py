@@ -39,6 +39,8 @@ _MOST_CHOICES = 14
 # Trials with the same choice or whole number are spread over so much of the axis, and of the distance to the next.
 _SPREAD, _SPREAD_OF_STEP = 0.03, 0.4
 _GOLDEN = 0.6180339887498949
+# Beyond these shares of the axis of a parameter, at both ends, there are no values.
+_EDGE = 0.05
 # An interval of choices goes so far beyond the outermost ones.
 _HALF = 0.4
 
@@ -128,7 +130,8 @@ class ParallelAxis:
         Returns
         -------
         tuple
-            Choices, or (low, high) in values; empty where no value lies between them.
+            Choices, or (low, high) in values, of which one beyond all values is open; empty where no value lies between
+            them, or all do.
         """
         bounds = self.domain.at(min(max(low, 0.0), 1.0)), self.domain.at(min(max(high, 0.0), 1.0))
         if self.choices:
@@ -137,7 +140,9 @@ class ParallelAxis:
             bounds = float(np.ceil(bounds[0])), float(np.floor(bounds[1]))
         else:
             bounds = rounded_interval(*bounds, is_log=self.domain.is_log)
-        return bounds if bounds[0] <= bounds[1] else ()
+        first, last = (LANE, 1.0) if self.is_objective else (_EDGE, 1 - _EDGE)
+        bounds = -np.inf if low <= first else bounds[0], np.inf if high >= last else bounds[1]
+        return bounds if bounds[0] <= bounds[1] and bounds != (-np.inf, np.inf) else ()
 
     def spans(self, within: Sequence[Any]) -> list[tuple[float, float]]:
         """Return the places that an interval covers: one span, or one for choices that stand side by side.

@@ -80,6 +80,9 @@ def test_what_is_brushed_is_an_interval_in_values():
     assert (low, high) == pytest.approx((1e-3, 1e-2))
     assert axis(LAYERS).within(axis(LAYERS)._place(1.6), axis(LAYERS)._place(3.3)) == (2, 3)
     assert axis(LAYERS).within(axis(LAYERS)._place(1.6), axis(LAYERS)._place(1.8)) == ()
+    assert axis(DROPOUT).within(0.5, 1.0) == (0.25, math.inf)
+    assert axis(DROPOUT).within(0.0, 0.5) == (-math.inf, 0.25)
+    assert axis(DROPOUT).within(0.0, 1.0) == ()
     assert axis(ACTIVATION).within(0.05, 0.35) == ("relu", "tanh")
     assert axis(ACTIVATION).within(0.15, 0.25) == ()
 
