@@ -55,6 +55,11 @@
       const told = host.parentElement.querySelector(".hpo-key").textContent;
       return [Number.parseInt(/\d+/.exec(told)[0]) + (fresh.match(/M/g) ?? []).length];
     },
+    distribution: () => {
+      const told = [...document.querySelectorAll(".hpo-key")].map((key) => key.textContent);
+      const counts = told.flatMap((words) => [...words.matchAll(/space \d+: (\d+) completed/g)]);
+      return [counts.reduce((sum, [, count]) => sum + Number(count), 0)];
+    },
     map: () => newest(document.querySelector(".hpo-map .bqplot")).map(({ name }) => Number.parseInt(name)),
     bqplot: () => newest(document.querySelector(".bqplot")).map(({ index }) => index + 1),
     plotly: () => {

@@ -31,13 +31,14 @@ _SHOWN = {
     "history": ".hpo-plot-host .object_grp",
     "slices": ".hpo-slices-grid .object_grp",
     "parallel": ".hpo-parallel-host path.line",
+    "distribution": ".hpo-plot-host path.line",
     "map": ".hpo-map .object_grp",
     "bqplot": ".bqplot .object_grp",
     "plotly": ".js-plotly-plot .gl-canvas, .js-plotly-plot .points path",
     "jscatter": ".jp-OutputArea canvas",
 }
 
-_COUNTED = {"parallel"}
+_COUNTED = {"parallel", "distribution"}
 """Tabs of which is seen how many trials they show, and not which."""
 
 
@@ -121,7 +122,7 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    is_tab = look in {"history", "slices", "parallel", "map"}
+    is_tab = look in {"history", "slices", "parallel", "distribution", "map"}
     shown_as = "panel" if is_tab and look not in _COUNTED else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"

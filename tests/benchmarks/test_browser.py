@@ -53,6 +53,13 @@ def test_live_parallel(trials: int, watched: Any, record: Any) -> None:
     _record(record, f"live parallel, {trials:,} trials, both cores busy with trials", watched("parallel", trials), "–")
 
 
+def test_live_distribution(watched: Any, record: Any) -> None:
+    """The same with the distribution open instead of the history."""
+    _record(
+        record, "live distribution, 20,000 trials, both cores busy with trials", watched("distribution", 20_000), "–"
+    )
+
+
 @pytest.mark.parametrize("trials", _TRIALS)
 def test_live_map(trials: int, watched: Any, record: Any) -> None:
     """The same with the map open instead of the history."""

@@ -87,6 +87,7 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
     assert abs(high - 0.305) < 0.02, high
     assert notebook.kernel("dict(widget.box) == {'dropout': tuple(widget.filter.within['dropout'])}")
     expect(legend).to_contain_text("pass the filter")
+    assert notebook.kernel("widget.selected") == []
     ends = parallel.locator('text.label[style*="--hpo-accent"]')
     expect(ends).to_have_count(2)
     expect(ends.nth(1)).to_have_text(

@@ -31,6 +31,7 @@ from hpo_widgets.widget.plots.parallel_lines import (
 )
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
 from hpo_widgets.widget.plots.plot import Plot, clicked
+from hpo_widgets.widget.plots.png import density_picture
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_series import leaf
 
@@ -184,7 +185,7 @@ class ParallelPlot(ParameterChoice, Plot):
             for times, chosen in ((1, wanted == code), (-1, counted == code)):
                 self._densities[name].add(self._places(np.flatnonzero(has_changed & chosen)), times)
             if has_changed.any() or not len(self._counted):
-                drawing.draw_density(name, self._densities[name], rgb)
+                style.put_picture(drawing.pictures[name], density_picture(self._densities[name].counts, rgb))
         self._counted = wanted
         passing = np.flatnonzero(is_passing)
         objectives = trials.values[passing, len(self.parameters) :]

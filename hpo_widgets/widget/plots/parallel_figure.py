@@ -13,13 +13,12 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.brush import Brush
 from hpo_widgets.widget.plots.figure import FILLS_TAB, plain_figure
 from hpo_widgets.widget.plots.parallel_lines import lines
-from hpo_widgets.widget.plots.png import density_picture
 from hpo_widgets.widget.plots.points import hear_clicks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hpo_widgets.widget.plots.parallel_lines import LineDensity, ParallelAxis
+    from hpo_widgets.widget.plots.parallel_lines import ParallelAxis
     from hpo_widgets.widget.plots.series import Floats
 
 # Pixels that an axis needs, letters that have room in them, and pixels of a letter.
@@ -147,20 +146,6 @@ class ParallelFigure:
             Where they cross the axes, shape (n, number of axes).
         """
         style.put_changed(self.lines[name], *lines(places))
-
-    def draw_density(self, name: str, density: LineDensity, rgb: tuple[int, int, int]) -> None:
-        """Draw a picture of lines.
-
-        Parameters
-        ----------
-        name
-            ``"others"`` or ``"passing"``.
-        density
-            The lines.
-        rgb
-            Their colour.
-        """
-        style.put_picture(self.pictures[name], density_picture(density.counts, rgb))
 
     def draw_failed(self, counts: Sequence[tuple[int, float, int]]) -> None:
         """Write how many failed trials end at which place of which axis."""

@@ -310,7 +310,7 @@ class ParallelTrials:
 
 
 def failed_counts(places: Floats, axes: Sequence[ParallelAxis]) -> list[tuple[int, float, int]]:
-    """Count failed trials by the last axis that they reach, and there by choice.
+    """Count failed trials by the last axis that they reach, and there by choice, where there are few.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def failed_counts(places: Floats, axes: Sequence[ParallelAxis]) -> list[tuple[in
     for index in np.unique(last[reached]).tolist():
         at = places[reached & (last == index), index]
         count = len(axes[index].choices)
-        if not count:
+        if not 0 < count <= _MOST_CHOICES:
             found.append((index, 0.0, len(at)))
             continue
         choice, counts = np.unique(np.minimum((at * count).astype(int), count - 1), return_counts=True)
