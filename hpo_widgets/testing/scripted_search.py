@@ -126,6 +126,7 @@ class ScriptedSearch(ReadableSearch):
         self._random = np.random.default_rng(seed)
         self._trials_shown = TrialStore(space, self._objectives)
         self._trials: list[Trial] = []
+        self._reports = _Reports()
 
     # -- the script --------------------------------------------------------------------------
 
@@ -202,6 +203,24 @@ class ScriptedSearch(ReadableSearch):
         row.number = number
         self._trials[number] = self._trial(row, dict(trial.parameters))
         self._show([row])
+        self.changed()
+
+    def report(self, number: int, values: Sequence[float], scalar: tuple[str, str] | None = None) -> None:
+        """Have a trial report values at the iterations that follow those it has reported, from 0.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        values
+            The values.
+        scalar
+            Title and series. Default: those of the first objective.
+        """
+        title, series = (self.objectives[0].title, self.objectives[0].series) if scalar is None else scalar
+        reports = self._reports.of_trials.setdefault(number, [])
+        first = sum(one[:2] == (title, series) for one in reports)
+        reports.extend((title, series, value, first + at) for at, value in enumerate(values))
         self.changed()
 
     def set_status(self, status: SearchStatus | str, reason: StopReason | None = None) -> None:
@@ -414,4 +433,19 @@ class ScriptedSearch(ReadableSearch):
         )
 
     def _trial(self, row: TrialRow, point: Mapping[str, Any]) -> Trial:
-        return Trial.from_row(row, f"{self.id}/{row.number}", dict(point), self.objectives, None)
+        return Trial.from_row(row, f"{self.id}/{row.number}", dict(point), self.objectives, self._reports)
+
+
+class _Reports:
+    """What trials have reported, by number."""
+
+    def __init__(self) -> None:
+        self.of_trials: dict[int, list[tuple[str, str, float, int]]] = {}
+
+    def scalars(self, number: int) -> Sequence[tuple[str, str, float, int]]:
+        """All reports of a trial: (title, series, value, iteration)."""
+        return self.of_trials.get(number, [])
+
+    def output(self, _number: int) -> tuple[str, str, str]:
+        """Nothing: a scripted trial prints nothing."""
+        return "", "", ""

@@ -10,6 +10,7 @@ from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
+from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
@@ -23,6 +24,7 @@ from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
     "AdviceLine",
+    "CurvesPlot",
     "DistributionPlot",
     "HistoryPlot",
     "ImportancePlot",

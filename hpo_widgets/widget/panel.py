@@ -27,6 +27,7 @@ from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
+from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
 from hpo_widgets.widget.plots.importance import ImportancePlot
@@ -82,7 +83,7 @@ class OptimizerWidget(ipywidgets.VBox):
     search
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``,
+        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``, ``"Curves"``,
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that the search has something for; with several objectives the Pareto front comes first.
     **traits
@@ -358,6 +359,7 @@ _PLOTS: Mapping[str, type[Plot]] = {
     "Slices": SlicesPlot,
     "Parallel": ParallelPlot,
     "Map": MapPlot,
+    "Curves": CurvesPlot,
     "Importance": ImportancePlot,
     "Distribution": DistributionPlot,
     "Timeline": TimelinePlot,

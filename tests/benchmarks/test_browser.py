@@ -48,9 +48,10 @@ def test_live_slices(trials: int, watched: Any, record: Any) -> None:
 
 
 @pytest.mark.parametrize("trials", _TRIALS)
-def test_live_parallel(trials: int, watched: Any, record: Any) -> None:
-    """The same with parallel coordinates open instead of the history."""
-    _record(record, f"live parallel, {trials:,} trials, both cores busy with trials", watched("parallel", trials), "–")
+@pytest.mark.parametrize("look", ["parallel", "map", "curves"])
+def test_live_tab(look: str, trials: int, watched: Any, record: Any) -> None:
+    """The same with another tab open; each trial has reported one value, which is a curve of one point."""
+    _record(record, f"live {look}, {trials:,} trials, both cores busy with trials", watched(look, trials), "–")
 
 
 def test_live_distribution(watched: Any, record: Any) -> None:
@@ -58,12 +59,6 @@ def test_live_distribution(watched: Any, record: Any) -> None:
     _record(
         record, "live distribution, 20,000 trials, both cores busy with trials", watched("distribution", 20_000), "–"
     )
-
-
-@pytest.mark.parametrize("trials", _TRIALS)
-def test_live_map(trials: int, watched: Any, record: Any) -> None:
-    """The same with the map open instead of the history."""
-    _record(record, f"live map, {trials:,} trials, both cores busy with trials", watched("map", trials), "–")
 
 
 def _record(record: Any, what: str, figures: Watched | str, peers: str) -> None:

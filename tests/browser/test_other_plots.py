@@ -1,4 +1,4 @@
-"""The Pareto front, the importance and the map on a page: drawn, clicked, in both themes."""
+"""The Pareto front, the importance, the map and the curves on a page: drawn, clicked, in both themes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     notebook.use_theme(dark=False)
 
     # The best trial lies on top, as a triangle.
-    panel.locator(".hpo-map .bqplot .dot[fill*='best'], .hpo-map .bqplot .dot[style*='best']").first.click(force=True)
+    panel.locator(".hpo-map .bqplot .dot[fill*='best'], .hpo-map .bqplot .dot[style*='best']").first.dispatch_event(
+        "click"
+    )
     notebook.wait_kernel("widget.selected == [search.best_trial.number]")
 
     picture = panel.locator(".hpo-map .bqplot image").first
@@ -104,4 +106,65 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     notebook.wait_kernel("plot.y == 'layers'")
     notebook.kernel("setattr(plot, 'x', 'activation')")
     expect(panel.get_by_label("x", exact=True)).to_have_value("activation")
+    assert notebook.console_errors == []
+
+
+CURVES = """
+import numpy as np
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+random = np.random.default_rng(4)
+search = ScriptedSearch()
+search.command("start")
+for number in range(72):
+    floor = float(10 ** random.uniform(-1.5, 0))
+    losses = floor + 2 * np.exp(-np.arange(41) / random.uniform(3, 8)) + random.normal(0, 0.02 * floor, 41)
+    early = int(random.choice([5, 10, 19])) if floor > 0.3 and number % 2 else 40
+    state = TrialState.COMPLETED if early == 40 else TrialState.PRUNED
+    losses, state = (losses[:7], TrialState.FAILED) if number == 40 else (losses[:early + 1], state)
+    search.add_trial(None if state is TrialState.FAILED else float(losses[-1]), state=state)
+    search.report(number, losses.tolist())
+    search.report(number, (1 - losses / 4).tolist(), ("train", "accuracy"))
+for length in (8, 15):
+    number = search.add_trial(None, state=TrialState.RUNNING)
+    search.report(number, (0.2 + 2 * np.exp(-np.arange(length) / 5)).tolist())
+widget = OptimizerWidget(search)
+plot = widget.plots["Curves"]
+widget
+"""
+
+
+def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
+    notebook.open(CURVES)
+    notebook.run_all()
+    panel = notebook.panel()
+    panel.get_by_role("tab", name="Curves").click()
+    expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
+    best = notebook.kernel("search.best_trial.number")
+    expect(panel.locator(".hpo-curves text.label", has_text=f"▲ #{best}")).to_be_visible()
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        notebook.screenshot(f"curves-{'dark' if dark else 'light'}", panel)
+    notebook.use_theme(dark=False)
+
+    # The failed one ends with a cross, which is in nobody's way.
+    panel.locator(".hpo-curves .bqplot .dot[style*='cross'], .hpo-curves .bqplot .dot[fill*='cross']").dispatch_event(
+        "click"
+    )
+    notebook.wait_kernel("widget.selected == [40]")
+    expect(panel.locator(".hpo-curves text.label", has_text="#40")).to_be_visible()
+
+    is_log = notebook.kernel("plot._y.domain.is_log")
+    panel.get_by_role("checkbox", name="log", exact=True).set_checked(not is_log)
+    notebook.wait_kernel(f"plot._y.domain.is_log is {not is_log} and plot.log_scale is {not is_log}")
+
+    panel.get_by_label("scalar", exact=True).select_option(label="train / accuracy")
+    notebook.wait_kernel("plot.scalar == 'train/accuracy'")
+    notebook.wait_kernel("plot._y.domain.high < 2")
+    expect(panel.get_by_text("72 of 74 trials")).to_be_visible()
+    notebook.kernel("setattr(plot, 'scalar', 'validation/loss')")
+    expect(panel.get_by_label("scalar", exact=True)).to_have_value("validation / loss")
+    expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
     assert notebook.console_errors == []

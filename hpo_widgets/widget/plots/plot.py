@@ -286,13 +286,13 @@ class TrialPlot(Plot):
                     self._on_empty_place(said, figure)
                     return
             else:
-                number = _number_of(said.get("name"))
+                number = number_of(said.get("name"))
             if _is_trial(self.search, number):
                 self.selected = clicked(self.selected, int(number or 0), adds=self._refresher.flow.adds)
 
     def _on_empty_place(self, said: object, figure: TrialFigure) -> None:
         """Take the selection away where there is one, else offer the point at that place."""
-        place = _place_of(said)
+        place = place_of(said)
         if place is None or np.any(np.abs(figure.place(*place) - 0.5) > 0.5):
             return
         if self.selected:
@@ -302,7 +302,7 @@ class TrialPlot(Plot):
 
     def _clicked_in_picture(self, said: dict[str, Any], figure: TrialFigure) -> int | None:
         """Return the trial that is drawn next to a point of a picture."""
-        place = _place_of(said)
+        place = place_of(said)
         if place is None:
             return None
         x, y = place
@@ -311,7 +311,7 @@ class TrialPlot(Plot):
         return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
 
 
-def _place_of(said: object) -> tuple[float, float] | None:
+def place_of(said: object) -> tuple[float, float] | None:
     """Return where a click was, in values; None for nonsense."""
     try:
         x, y = float(said["click_x"]), float(said["click_y"])  # type: ignore[index]  # what has no such item raises
@@ -320,7 +320,7 @@ def _place_of(said: object) -> tuple[float, float] | None:
     return (x, y) if np.isfinite(x) and np.isfinite(y) else None
 
 
-def _number_of(said: object) -> int | None:
+def number_of(said: object) -> int | None:
     """Return the trial's number that a point carries: as a number, or as the first word of its name."""
     if isinstance(said, str):
         word = said.partition(" ")[0]

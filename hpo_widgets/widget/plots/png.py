@@ -147,7 +147,9 @@ def coloured_points_picture(
     return _first_that_fits(draw, palette, most_bytes)
 
 
-def density_picture(counts: npt.NDArray[np.int32], rgb: tuple[int, int, int]) -> bytes:
+def density_picture(
+    counts: npt.NDArray[np.int32], rgb: tuple[int, int, int], *, least_opacity: float = _LEAST_OPACITY
+) -> bytes:
     """Draw how many lines run through each pixel: darker where there are more.
 
     Parameters
@@ -156,6 +158,8 @@ def density_picture(counts: npt.NDArray[np.int32], rgb: tuple[int, int, int]) ->
         The lines through each pixel, the upper ones first.
     rgb : tuple of int
         Colour, 0 to 255.
+    least_opacity : float
+        The opacity where one line runs.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def density_picture(counts: npt.NDArray[np.int32], rgb: tuple[int, int, int]) ->
     drawn = counts[counts > 0]
     most = max(_FEW, float(np.quantile(drawn, 0.995))) if len(drawn) else _FEW
     level = np.searchsorted(np.geomspace(1, most, _SHADES), counts, side="right").astype(np.uint8)
-    shares = np.array([0.0, *np.linspace(_LEAST_OPACITY, _MOST_OPACITY, _SHADES)])
+    shares = np.array([0.0, *np.linspace(least_opacity, _MOST_OPACITY, _SHADES)])
     return indexed_picture(level, _shades(rgb, shares))
 
 

@@ -1,0 +1,322 @@
+"""The curves: how they are sampled and read, which are strong, what is said where there are none."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import CurvesPlot
+from hpo_widgets.widget.plots import curve_reading
+from hpo_widgets.widget.plots.axes import Domain
+from hpo_widgets.widget.plots.curve_reading import (
+    MOST_CURVES,
+    MOST_POINTS,
+    Curve,
+    grid_places,
+    look,
+    nearest_curve,
+    path,
+    sampled,
+    spread,
+)
+
+DONE = TrialState.COMPLETED
+LOSS = "validation/loss"
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+def curve(x, y, state=DONE):
+    return Curve(np.array(x, dtype=float), np.array(y, dtype=float), state)
+
+
+def ended(*curves, states=()):
+    """An ended search whose trials have reported these values."""
+    search = ScriptedSearch()
+    for number, values in enumerate(curves):
+        state = states[number] if number < len(states) else DONE
+        search.add_trial(values[-1] if len(values) else None, state=state)
+        search.report(number, values)
+    search.command("start")
+    search.command("stop")
+    return search
+
+
+def drawn(plot, name):
+    """The points of a line, without its gaps."""
+    x = plot._lines[name].x
+    return x[~np.isnan(x)].tolist() if len(x) else []
+
+
+def test_a_long_curve_keeps_its_ends_and_its_extremes():
+    values = np.ones(50_000)
+    values[[12_345, 23_456]] = 9.0, -9.0
+    x, y = sampled(range(50_000), values)
+    assert len(x) <= MOST_POINTS
+    assert (x[0], x[-1]) == (0, 49_999)
+    assert (y.max(), y.min()) == (9.0, -9.0)
+    assert (np.diff(x) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("iterations", "values", "kept"),
+    [
+        ([], [], []),
+        ([3], [0.5], [3]),
+        ([2, 1, 3], [0.2, 0.1, 0.3], [1, 2, 3]),
+        ([0, 1, 2, 3], [math.nan, math.inf, -math.inf, 1e300], [3]),
+        ([None, 1], [0.5, 0.4], [1]),
+        (range(MOST_POINTS), [0.5] * MOST_POINTS, range(MOST_POINTS)),
+    ],
+    ids=["none", "one", "unordered", "odd", "no iteration", "as many as fit"],
+)
+def test_a_short_curve_keeps_its_finite_values_in_the_order_of_iterations(iterations, values, kept):
+    x, y = sampled(iterations, values)
+    assert x.tolist() == list(kept)
+    assert np.isfinite(y).all()
+
+
+def test_curves_are_one_line_that_does_not_end_in_a_gap():
+    x, y = path([curve([0, 1], [5, 6]), curve([], []), curve([2], [7])])
+    np.testing.assert_array_equal(x, [0, 1, np.nan, 2])
+    np.testing.assert_array_equal(y, [5, 6, np.nan, 7])
+    assert [len(part) for part in path([])] == [0, 0]
+
+
+def test_a_curve_is_nowhere_before_its_first_and_after_its_last_report():
+    places = grid_places([curve([25, 50], [0.0, 1.0]), curve([], [])], Domain(0, 100), Domain(0, 1))
+    known = np.flatnonzero(np.isfinite(places[0]))
+    assert (known[0], known[-1]) == (30, 60)
+    assert places[0][60] == 1.0
+    assert np.isnan(places[1]).all()
+
+
+def test_labels_stand_apart_in_the_order_of_their_places_and_inside():
+    places = np.array([0.5, 0.5, 0.99, 0.98, 0.1])
+    found = spread(places, 0.05)
+    assert np.diff(np.sort(found)).min() >= 0.05 - 1e-9
+    assert found.max() <= 1.0
+    assert found[4] == 0.1
+    assert np.argsort(found, kind="stable").tolist() == np.argsort(places, kind="stable").tolist()
+    assert len(spread(np.empty(0))) == 0
+
+
+def test_the_curve_next_to_a_place_is_found():
+    curves = {3: curve([0, 10], [0.0, 1.0]), 4: curve([0, 5], [1.0, 0.0]), 5: curve([], [])}
+    assert nearest_curve(curves, 8, 0.79, Domain(0, 1), 0.04) == 3
+    assert nearest_curve(curves, 1, 0.8, Domain(0, 1), 0.04) == 4
+    assert nearest_curve(curves, 8, 0.2, Domain(0, 1), 0.04) is None
+    assert nearest_curve({}, 8, 0.2, Domain(0, 1), 0.04) is None
+
+
+def test_a_look_ends_when_its_time_is_over_and_goes_on_next_time(monkeypatch):
+    search = ended([0.5], [0.4], [0.3])
+    assert list(look(search, [2, 0, 1], LOSS, (), seconds=-1).curves) == [2]
+    assert list(look(search, [2, 0, 1], LOSS, (), seconds=60).curves) == [2, 0, 1]
+    monkeypatch.setattr(curve_reading, "_MOST_REPORTS", 1)
+    assert list(look(search, [0, 1, 2], LOSS, (), seconds=60).curves) == [0, 1]
+
+
+def test_of_trials_at_a_server_only_those_that_are_asked_for_are_read(monkeypatch):
+    search = ended([0.5], [0.4])
+    monkeypatch.setattr("hpo_widgets.trials.Trial.is_elsewhere", property(lambda trial: trial.number < 2))
+    found = look(search, [0, 1], LOSS, [1])
+    assert list(found.curves) == [1]
+    assert found.elsewhere == {0}
+
+
+def test_the_best_the_top_and_the_selected_are_strong_and_labelled(show):
+    search = ended(*[[1.0, 0.9 - 0.1 * number] for number in range(8)])
+    plot = show(CurvesPlot, search, top_k=3, selected=[0])
+    assert drawn(plot, "best") == [0, 1]
+    assert len(drawn(plot, "top")) == 4
+    assert drawn(plot, "selected") == [0, 1]
+    assert [word.split()[0] for word in plot._labels.text.tolist()] == ["▲", "#6", "#5", "#0"]
+    assert "8 of 8 trials" in plot._said.value
+    for word in ("best", "top 3", "selected", "others"):
+        assert word in plot._key.value
+
+
+def test_the_others_are_a_picture(show):
+    empty = show(CurvesPlot, ended([0.5, 0.4]), top_k=1)._faint.image.value
+    assert show(CurvesPlot, ended([0.5, 0.4], [0.9, 0.8]), top_k=1)._faint.image.value != empty
+
+
+def test_the_picture_is_of_the_scalar_and_the_trials_that_are_shown(show, refresh):
+    search = ended([0.5, 0.4], [0.9, 0.8])
+    plot = show(CurvesPlot, search, top_k=1)
+    both = plot._faint.image.value
+    plot.filter = {"top_k": 1}
+    refresh(plot)
+    assert not plot._density.counts.any()
+    plot.filter = {}
+    refresh(plot)
+    assert plot._faint.image.value == both
+    plot.scalar = "nobody/reports"
+    refresh(plot)
+    assert not plot._density.counts.any()
+    assert plot._faint.image.value != both
+
+
+def test_how_a_trial_ended_is_marked_at_the_end_of_its_curve(show):
+    states = [DONE, TrialState.PRUNED, TrialState.ABORTED, TrialState.FAILED, TrialState.RUNNING]
+    search = ended([1, 0.5, 0.4], [1, 0.9], [1, 0.8], [1.0], [1, 0.7], states=states)
+    ends = show(CurvesPlot, search)._ends
+    assert ends["ended early"].x.tolist() == [1, 1]
+    assert set(ends["ended early"].names.tolist()) == {1, 2}
+    assert ends["failed"].names.tolist() == ends["single"].names.tolist() == [3]
+    assert ends["running"].y.tolist() == [0.7]
+
+
+def test_another_scalar_is_chosen_on_the_page_or_by_code(show, refresh):
+    search = ended([0.5, 0.4])
+    search.report(0, [0.1, 0.2, 0.3], ("train", "accuracy"))
+    plot = show(CurvesPlot, search)
+    refresh(plot)
+    assert plot.scalar == LOSS
+    assert plot._chooser.options == (("validation / loss", LOSS), ("train / accuracy", "train/accuracy"))
+    plot._chooser.value = "train/accuracy"
+    assert plot.scalar == "train/accuracy"
+    refresh(plot)
+    assert drawn(plot, "best") == [0, 1, 2]
+    plot.scalar = "nobody/reports"
+    refresh(plot)
+    assert "has reported nobody/reports" in plot._said.value
+    assert plot._chooser.value == "nobody/reports"
+
+
+def test_a_search_without_reports_is_told_how_to_report(show):
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    search.command("start")
+    search.command("stop")
+    assert "trial.report_scalar" in show(CurvesPlot, search)._said.value
+    assert show(CurvesPlot, ScriptedSearch())._said.value == ""
+
+
+def test_a_running_trial_grows_and_its_curve_is_read_on_a_thread(show, refresh, monkeypatch):
+    may_read, readers = threading.Event(), []
+
+    def wait(*arguments):
+        readers.append(threading.current_thread().name)
+        assert may_read.wait(60)
+        return look(*arguments)
+
+    monkeypatch.setattr("hpo_widgets.widget.plots.curves.look", wait)
+    search = ScriptedSearch()
+    search.command("start")
+    search.add_trial(None, state=TrialState.RUNNING)
+    search.report(0, [0.9, 0.8])
+    now = [0.0]
+    plot = show(CurvesPlot, search, clock=lambda: now[0])
+    assert plot._answer is not None  # and the plot is there, while nothing could be read
+    answer = plot._answer
+    may_read.set()
+    answer.result(60)
+    for seconds, longer in ((10, []), (20, [0.7]), (30, [])):
+        search.report(0, longer)
+        now[0] = seconds
+        refresh(plot)
+        if plot._answer is not None:
+            plot._answer.result(60)
+    now[0] = 40
+    refresh(plot)
+    assert len(drawn(plot, "running")) == 3
+    assert set(readers) == {"hpo_widgets curves"}
+
+
+def test_what_cannot_be_read_is_told_and_tried_again_later(show, refresh, monkeypatch):
+    def fail(*_arguments):
+        raise OSError("no such server")
+
+    monkeypatch.setattr("hpo_widgets.widget.plots.curves.look", fail)
+    search = ScriptedSearch()
+    search.command("start")
+    search.add_trial(0.5)
+    now = [0.0]
+    plot = show(CurvesPlot, search, clock=lambda: now[0])
+    while not plot._problem:
+        refresh(plot)
+        now[0] += 0.1
+    assert plot._answer is None
+    now[0] += 60
+    refresh(plot)
+    assert "no such server" in plot._said.value
+
+
+def test_only_the_newest_and_the_strong_of_very_many_are_read(show):
+    search = ScriptedSearch()
+    search.add_trials([0.1] + [0.5] * (MOST_CURVES + 100))
+    plot = show(CurvesPlot, search, top_k=1)
+    assert len(plot._shown) == MOST_CURVES
+    assert plot._shown[0] == 0
+    assert plot._shown[1] == MOST_CURVES + 100
+
+
+def test_the_axis_is_logarithmic_where_that_shows_more_or_as_asked(show):
+    plot = show(CurvesPlot, ended([100.0, 10.0, 1.0, 0.1] * 5))
+    assert plot._y.domain.is_log
+    assert plot._toggle.value
+    plot._toggle.value = False
+    assert plot.log_scale is False
+    assert not plot._y.domain.is_log
+    negative = show(CurvesPlot, ended([1.0, -1.0]))
+    negative._toggle.value = True
+    assert not negative._y.domain.is_log
+    assert not negative._toggle.value
+
+
+def test_a_click_selects_the_curve_that_is_near(show):
+    plot = show(CurvesPlot, ended([1.0, 0.0], [0.0, 1.0]))
+
+    def click(iteration, value):
+        places = [plot._x.domain.place(np.array([iteration])), plot._y.domain.place(np.array([value]))]
+        plot._on_click(dict(zip(("click_x", "click_y"), map(float, np.concatenate(places)), strict=True)))
+
+    click(0.1, 0.88)
+    assert plot.selected == [0]
+    click(0.9, 0.5)
+    assert plot.selected == []
+    plot._on_click({"name": 1})
+    assert plot.selected == [1]
+    for nonsense in (None, {}, {"name": 99}, {"click_x": "a", "click_y": None}, {"click_x": math.nan, "click_y": 0}):
+        plot._on_click(nonsense)
+        assert plot.selected == [1]
+
+
+def test_a_filter_leaves_curves_out(show, refresh):
+    plot = show(CurvesPlot, ended([1.0, 0.5], [1.0, 0.4], states=[TrialState.PRUNED]))
+    plot.filter = {"states": ("completed",)}
+    refresh(plot)
+    assert "1 of 1 trials" in plot._said.value
+    assert len(plot._ends["ended early"].x) == 0
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [[], [[]], [[0.5]], [[0.5], [0.4, 0.3]], [[math.nan, math.inf]] * 3, [[0.5] * 20] * 3, [[1e300, -1e300, 1e-300]]],
+    ids=["none", "no report", "one", "two", "no value", "equal", "odd"],
+)
+def test_odd_curves_are_drawn_with_finite_numbers(show, curves):
+    plot = show(CurvesPlot, ended(*curves))
+    for mark in plot.figure.marks:
+        x, y = np.asarray(mark.x, dtype=float), np.asarray(mark.y, dtype=float)
+        assert not np.isinf(x).any()
+        assert not np.isinf(y).any()
+        assert len(x) == 0 or not np.isnan([x[-1], y[-1]]).any()
+    for axis in (plot._x, plot._y):
+        assert math.isfinite(axis.domain.high - axis.domain.low)
+
+
+def test_names_of_scalars_are_text_and_short(show):
+    search = ended([0.5])
+    search.report(0, [0.1], (MARKUP, "s" * 300))
+    search.report(0, [0.1], ("", "alone"))
+    plot = show(CurvesPlot, search)
+    assert [len(label) <= 60 for label, _ in plot._chooser.options] == [True] * 3
+    assert plot._chooser.options[2] == ("alone", "/alone")
+    assert MARKUP not in plot._key.value
