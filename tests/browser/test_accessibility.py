@@ -28,6 +28,10 @@ search.add_trial(0.3, state=TrialState.PRUNED)
 search.add_trial(0.2, state=TrialState.RUNNING)
 search.notify("callback", "the callback raised KeyError")
 """
+ASKED = """
+widget.filter = {"states": ["completed"], "within": {"dropout": (0.04, 0.4)}}
+widget.box, widget.point = {"lr": (1e-4, 1e-3), "activation": ("relu",)}, {"lr": 0.001}
+"""
 FOUND = """
 async panel => {
   const {violations} = await axe.run(panel, {resultTypes: ['violations']});
@@ -67,6 +71,12 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     panel.get_by_role("button", name="Wait").click()
     expect(panel.get_by_role("button", name="Stop waiting")).to_be_visible()
     assert panel.evaluate(FOUND) == [], "details, and waiting"
+
+    notebook.kernel(f"exec({ASKED!r})")
+    expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
+    panel.get_by_role("button", name="+ filter").click()
+    expect(panel.get_by_role("form", name="Filter by")).to_be_visible()
+    assert panel.evaluate(FOUND) == [], "filter, box and point"
 
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(panel.get_by_text("Not connected any more")).to_be_visible()

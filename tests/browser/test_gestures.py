@@ -288,3 +288,50 @@ def test_the_map_is_brushed_and_clicked_on_an_empty_place(opened, panel):
     expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
     assert opened.kernel("sorted(widget.point)") == ["dropout", "lr"]
     assert opened.complaints() == []
+
+
+REAL = """
+import time
+from pathlib import Path
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, UniformParameterRange
+
+def train(lr, dropout):
+    while Path("held").exists():
+        time.sleep(0.01)
+    return lr + dropout
+
+optimizer = HyperParameterOptimizer(
+    train, [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
+    objective_metric_title="validation", objective_metric_series="loss", objective_metric_sign="min",
+    max_number_of_concurrent_tasks=1, total_max_jobs=4, name="queued", seed=3,
+)
+widget = OptimizerWidget(optimizer)
+Path("held").touch()
+widget
+"""
+
+
+@pytest.mark.slow
+def test_a_queued_point_is_the_next_trial_and_is_marked(notebook):
+    notebook.open(REAL)
+    notebook.run_all()
+    panel = notebook.panel()
+    button(panel, "Start").click()
+    notebook.wait_kernel("widget.num_active > 0")
+    button(panel, "try a point").click()
+    form = panel.get_by_role("form", name="Try this point")
+    form.get_by_role("textbox", name="lr").fill("0.0123")
+    form.get_by_role("textbox", name="dropout").fill("0.25")
+    button(form, "Queue next").click()
+    expect(form).to_be_hidden()
+    notebook.kernel("Path('held').unlink()")
+    notebook.wait_kernel("widget.status == 'completed'")
+    queued = "[one.number for one in map(optimizer.trial, range(4)) if one.enqueued]"
+    ((number,),) = [notebook.kernel(queued)]
+    # A trial that was proposed before may have been on its way.
+    assert number <= 2
+    assert notebook.kernel(f"optimizer.trial({number}).parameters") == {"lr": 0.0123, "dropout": 0.25}
+    notebook.kernel(f"setattr(widget, 'selected', [{number}])")
+    details = panel.get_by_role("region", name=f"Details of trial {number}")
+    expect(details.get_by_role("row", name="point enqueued")).to_be_visible()
+    assert notebook.complaints() == []
