@@ -51,7 +51,8 @@
     // Lines have no numbers: how many there are in the picture, as the legend says, and in the mark of the newest ones.
     parallel: () => {
       const host = document.querySelector(".hpo-parallel-host");
-      const fresh = host.querySelectorAll("path.line")[1].getAttribute("d") ?? "";
+      const isFresh = ({ style }) => style.stroke.includes("--hpo-dot") && style.strokeWidth === "1px";
+      const fresh = [...host.querySelectorAll("path.line")].find(isFresh)?.getAttribute("d") ?? "";
       const told = host.parentElement.querySelector(".hpo-key").textContent;
       return [Number.parseInt(/\d+/.exec(told)[0]) + (fresh.match(/M/g) ?? []).length];
     },

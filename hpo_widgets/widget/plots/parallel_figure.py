@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
 
 # Pixels that an axis needs, letters that have room in them, and pixels of a letter.
-_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 92, 12, 8
+_LEAST_PITCH, _LETTERS, _LETTER_WIDTH = 96, 12, 8
 _MARGINS = {"top": 46, "bottom": 26, "left": 30, "right": 66}
 # Of the distance of two axes, and of an axis: where a brush may begin beyond the outermost axes and their ends.
 _BESIDE, _BEYOND = 0.2, 0.03
 _FLAT = 0.005
+_BEST_WIDTH, _FRONT_WIDTH = 3.0, 1.5
 
 # From the bottom to the top.
 _LINES: dict[str, dict[str, Any]] = {
@@ -34,7 +35,7 @@ _LINES: dict[str, dict[str, Any]] = {
     "fresh": {"colors": [style.DOT], "opacities": [0.45], "stroke_width": 1},
     "strong": {"colors": [style.DOT], "opacities": [0.5], "stroke_width": 1.5},
     "selected": {"colors": [style.ACCENT], "stroke_width": 3},
-    "best": {"colors": [style.BEST], "stroke_width": 3},
+    "best": {"colors": [style.BEST]},
 }
 _LABELS: dict[str, dict[str, Any]] = {
     "ticks": {"align": "start", "x_offset": 6, "y_offset": 4},
@@ -127,7 +128,7 @@ class ParallelFigure:
         most = max(_LETTERS, room)
         names, kinds, ticks = [], [], []
         for at, axis in enumerate(axes):
-            names.append((at, 1.0, text.short(axis.label, most)))
+            names.append((at, 1.0, _without_middle(axis.label, most)))
             kinds.append((at, 1.0, axis.kind_in_words))
             ticks += [(at, place, text.short(words, most)) for place, words in axis.ticks()]
         for name, labels in (("names", names), ("kinds", kinds), ("ticks", ticks)):
@@ -145,6 +146,8 @@ class ParallelFigure:
         places
             Where they cross the axes, shape (n, number of axes).
         """
+        if name == "best":
+            self.lines[name].stroke_width = _BEST_WIDTH if len(places) == 1 else _FRONT_WIDTH
         style.put_changed(self.lines[name], *lines(places))
 
     def draw_failed(self, counts: Sequence[tuple[int, float, int]]) -> None:
@@ -212,6 +215,12 @@ class ParallelFigure:
         self._brush.clear()
         if extent.y[1] - extent.y[0] > _FLAT:
             self._on_brush(self._axis_at(sum(extent.x) / 2), *extent.y)
+
+
+def _without_middle(name: str, most: int) -> str:
+    """Return a name that fits: those of one space often begin alike and differ at their ends."""
+    half = most // 2
+    return name if len(name) <= most else f"{name[: most - half - 1]}…{name[-half:]}"
 
 
 def _at(said: Any, act: Callable[[float, float], None]) -> None:

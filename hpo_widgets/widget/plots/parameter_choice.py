@@ -51,7 +51,7 @@ class ParameterChoice(t.HasTraits):
             style={"description_width": "initial"},
             layout={"width": "auto", "max_width": "560px"},
         )
-        self._chooser.add_class("hpo-slices-chooser")
+        self._chooser.add_class("hpo-parameter-chooser")
         act_while_cell_runs(self._chooser)
         self._chooser.observe(self._on_chosen, "value")
         return [self._chooser]

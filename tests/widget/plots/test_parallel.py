@@ -236,6 +236,12 @@ def test_long_names_are_cut_and_never_html(show):
     assert all(len(words) <= 12 for words in plot._drawing.labels["ticks"].text.tolist())
 
 
+def test_long_names_that_begin_alike_stay_apart(show):
+    search = ScriptedSearch([UniformParameterRange(f"the_same_beginning_{index}", 0, 1) for index in range(3)])
+    plot = show(ParallelPlot, search)
+    assert plot._drawing.labels["names"].text.tolist()[:3] == ["the_s…ning_0", "the_s…ning_1", "the_s…ning_2"]
+
+
 def test_of_many_parameters_twelve_are_shown_and_others_can_be_chosen(show, refresh):
     search = ScriptedSearch([UniformParameterRange(f"p{index}", 0, 1) for index in range(64)])
     search.add_trials([0.5, 0.4, 0.3])
