@@ -225,12 +225,31 @@ class JournalReader:
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """Read a trial's reports in report order: (title, series, value, iteration)."""
+        return self.scalars_after(number, 0)[1]
+
+    def scalars_after(self, number: int, after: int) -> tuple[int, list[tuple[str, str, float, int]]]:
+        """Read what a trial has reported since it was read last.
+
+        Parameters
+        ----------
+        number : int
+            The trial's number.
+        after : int
+            The key that was returned then; 0: everything.
+
+        Returns
+        -------
+        key : int
+            Up to where this is complete: the ``after`` of the next call.
+        reports : list of tuple
+            The reports, in report order.
+        """
         with self._snapshot() as connection:
             found = self._stored(connection, number)
-            if found is None or not found.curve:
-                return []
+            if found is None or found.curve <= after:
+                return after, []
             metrics = read_metrics(connection, read_state(connection, self.path).totals, self.path)
-            return _read_curve(connection, found.curve, metrics, self.path)
+            return found.curve, _read_curve(connection, found.curve, metrics, self.path, after)
 
     def output(self, number: int) -> tuple[str, str, str]:
         """Read what a trial printed and its traceback: (stdout, stderr, traceback), empty when there is none."""
@@ -640,11 +659,11 @@ def _event(sequence: int, at: Any, kind: Any, data: Any) -> dict[str, Any]:
 
 
 def _read_curve(
-    connection: sqlite3.Connection, key: int, metrics: Sequence[tuple[str, str]], path: Path
+    connection: sqlite3.Connection, key: int, metrics: Sequence[tuple[str, str]], path: Path, after: int
 ) -> list[tuple[str, str, float, int]]:
-    """Read a trial's reports, from the newest row back to the first, and return them in report order."""
+    """Read a trial's reports, from the newest row back to the one that is known, and return them in report order."""
     parts: list[list[Any]] = []
-    while key:
+    while key > after:
         row = connection.execute("SELECT * FROM scalars WHERE key = ?", (key,)).fetchone()
         part = decode_row(schema.SCALARS, row, path, f"row {key} of reports")
         if not isinstance(part, list) or len(part) % 3 != 1 or type(part[0]) is not int or not 0 <= part[0] < key:

@@ -446,6 +446,11 @@ class _Reports:
         """All reports of a trial: (title, series, value, iteration)."""
         return self.of_trials.get(number, [])
 
+    def scalars_after(self, number: int, after: int) -> tuple[int, Sequence[tuple[str, str, float, int]]]:
+        """What a trial has reported since a key, which is the number of its reports."""
+        reports = self.scalars(number)
+        return len(reports), reports[after:]
+
     def output(self, _number: int) -> tuple[str, str, str]:
         """Nothing: a scripted trial prints nothing."""
         return "", "", ""

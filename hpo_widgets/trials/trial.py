@@ -96,6 +96,23 @@ class _TrialSource(Protocol):
         """All reports of a trial in report order: (title, series, value, iteration)."""
         ...
 
+    def scalars_after(self, number: int, after: int) -> tuple[int, Sequence[tuple[str, str, float, int]]]:
+        """What a trial has reported since this was asked last.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        after
+            The key that was returned then; 0: everything.
+
+        Returns
+        -------
+        tuple
+            The key to ask with next time, and the reports. The key 0 says that these are all there are.
+        """
+        ...
+
     def output(self, number: int) -> tuple[str, str, str]:
         """What a trial printed and its traceback: (stdout, stderr, traceback)."""
         ...

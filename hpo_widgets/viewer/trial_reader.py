@@ -54,11 +54,15 @@ class TrialReader:
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""
+        return self.scalars_after(number, 0)[1]
+
+    def scalars_after(self, number: int, after: int) -> tuple[int, list[tuple[str, str, float, int]]]:
+        """What a trial has reported since a key; of a server everything, with the key 0."""
         job = self._job(number)
         if job is not None and self._remote is not None:
-            return list(self._remote.scalars(job))
+            return 0, list(self._remote.scalars(job))
         with self._lock:
-            return self._open().scalars(number)
+            return self._open().scalars_after(number, after)
 
     def output(self, number: int) -> tuple[str, str, str]:
         """What a trial printed, and its traceback."""

@@ -61,7 +61,7 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     for name in ("lr", "dropout", "layers", "activation"):
         expect(panel.get_by_role("img", name=f"validation / loss of each trial against {name}")).to_be_attached()
     assert panel.evaluate(FOUND) == [], "slices"
-    for tab in ("Parallel", "Importance", "Distribution", "Timeline"):
+    for tab in ("Parallel", "Map", "Curves", "Importance", "Distribution", "Timeline"):
         panel.get_by_role("tab", name=tab).click()
         expect(panel.locator(".bqplot:visible")).to_have_count(1)
         assert panel.evaluate(FOUND) == [], tab

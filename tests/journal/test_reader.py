@@ -41,6 +41,19 @@ def test_an_unknown_trial_is_an_index_error_and_has_no_curve_and_no_log(journal)
     assert journal.reader.output(7) == ("", "", "")
 
 
+def test_of_a_trials_reports_only_those_after_a_key_are_read(journal, make_row):
+    journal.write([make_row(0, state=1), make_row(1, state=1)], scalars=[(0, "t", "s", 0.5, 0), (1, "t", "s", 9.0, 0)])
+    key, reports = journal.reader.scalars_after(0, 0)
+    assert reports == [("t", "s", 0.5, 0)]
+    assert journal.reader.scalars_after(0, key) == (key, [])
+    journal.write(scalars=[(1, "t", "s", 8.0, 1), (0, "t", "s", 0.4, 1)])
+    journal.write(scalars=[(0, "t", "s", 0.3, 2)])
+    newest, reports = journal.reader.scalars_after(0, key)
+    assert reports == [("t", "s", 0.4, 1), ("t", "s", 0.3, 2)]
+    assert newest > key
+    assert journal.reader.scalars_after(0, 0) == (newest, journal.reader.scalars(0))
+
+
 def test_events_can_be_followed_too(journal, make_row):
     first = journal.write([make_row(0)], events=[{"kind": "start"}, {"kind": "begin"}])
     journal.write([make_row(1)])

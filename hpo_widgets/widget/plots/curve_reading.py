@@ -46,11 +46,14 @@ class Curve(NamedTuple):
         Iterations, rising, and values; all finite.
     state : TrialState
         That of the trial when it was read.
+    key : int
+        Up to where its reports were read, as `Trial.source` tells it.
     """
 
     x: Floats
     y: Floats
     state: TrialState
+    key: int = 0
 
 
 def sampled(
@@ -76,14 +79,16 @@ def sampled(
     x, y = x[is_known], clip_objective(y[is_known])
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    if len(x) <= most:
-        return x, y
+    if len(x) <= most or x[0] == x[-1]:
+        return x[-most:], y[-most:]
+    # Stretches of the axis, not of the reports: a curve that is sampled again as it grows stays as fine everywhere.
+    num_stretches = most // 2 - 1
+    stretch = np.minimum((x - x[0]) / (x[-1] - x[0]) * num_stretches, num_stretches - 1).astype(np.int64)
+    order = np.lexsort((y, stretch))
+    starts = np.flatnonzero(np.append(np.True_, np.diff(stretch[order])))
+    ends = np.append(starts[1:], len(x)) - 1
     # The first and the last point stay.
-    edges = np.linspace(1, len(x) - 1, most // 2).astype(np.int64)
-    kept = [0, len(x) - 1]
-    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        kept += [start + int(np.argmin(y[start:end])), start + int(np.argmax(y[start:end]))]
-    at = np.unique(kept)
+    at = np.unique([0, len(x) - 1, *order[starts].tolist(), *order[ends].tolist()])
     return x[at], y[at]
 
 
@@ -171,16 +176,20 @@ class Look(NamedTuple):
 
 
 def look(
-    search: Search, wanted: Sequence[int], scalar: str, remote: Iterable[int], seconds: float = LOOK_SECONDS
+    search: Search,
+    wanted: Mapping[int, Curve | None],
+    scalar: str,
+    remote: Iterable[int],
+    seconds: float = LOOK_SECONDS,
 ) -> Look:
-    """Read the curves of some trials, one after the other, for a limited time.
+    """Read the curves of some trials, one after the other, for a limited time; of a curve that is known what is new.
 
     Parameters
     ----------
     search
         The search.
     wanted
-        Numbers of the trials, the most wanted first.
+        Numbers of the trials, the most wanted first, and what is known of their curves.
     scalar
         Key of the scalar: title/series.
     remote
@@ -196,21 +205,24 @@ def look(
     found = Look({}, {}, set())
     from_server = set(remote)
     num_reports, began = 0, time.monotonic()
-    for place, number in enumerate(wanted):
+    for place, (number, known) in enumerate(wanted.items()):
         if place and (time.monotonic() - began > seconds or num_reports > _MOST_REPORTS):
             break
         trial = search.trial(number)
         if trial.is_elsewhere and number not in from_server:
             found.elsewhere.add(number)
             continue
-        reports = trial.source.scalars(number) if trial.source is not None else ()
+        after = 0 if known is None else known.key
+        key, reports = (0, ()) if trial.source is None else trial.source.scalars_after(number, after)
         num_reports += len(reports)
         for title, series in dict.fromkeys((title, series) for title, series, *_ in reports):
             if len(found.scalars) < MOST_SCALARS:
                 found.scalars[f"{title}/{series}"] = title, series
         of_scalar = [report for report in reports if f"{report[0]}/{report[1]}" == scalar]
         iterations, values = [report[3] for report in of_scalar], [report[2] for report in of_scalar]
-        found.curves[number] = Curve(*sampled(iterations, values), trial.state)
+        if known is not None and key:
+            iterations, values = [*known.x.tolist(), *iterations], [*known.y.tolist(), *values]
+        found.curves[number] = Curve(*sampled(iterations, values), trial.state, key)
     return found._replace(seconds=time.monotonic() - began)
 
 

@@ -239,15 +239,15 @@ class CurvesPlot(Plot):
         if len(self._curves) > 4 * MOST_CURVES:
             self._curves = {one: self._curves[one] for one in self._shown if one in self._curves}
 
-    def _missing(self) -> list[int]:
-        """Return the trials whose curves are not known yet, or may have grown."""
+    def _missing(self) -> dict[int, Curve | None]:
+        """Return the trials whose curves are not known yet, or may have grown, with what is known."""
         strong = set(self._strong)
-        return [
-            number
+        return {
+            number: self._curves.get(number)
             for number in self._shown
             if (number not in self._curves or not self._curves[number].state.has_ended)
             and (number not in self._elsewhere or number in strong)
-        ]
+        }
 
     def _take(self, answer: Future[Look]) -> None:
         error = answer.exception()

@@ -62,6 +62,19 @@ def test_a_long_curve_keeps_its_ends_and_its_extremes():
     assert (np.diff(x) > 0).all()
 
 
+def test_a_curve_that_is_sampled_as_it_grows_stays_as_fine_everywhere():
+    x = y = np.empty(0)
+    for iteration in range(3000):
+        x, y = sampled([*x, iteration], [*y, math.sin(iteration)])
+    assert len(x) <= MOST_POINTS
+    assert np.diff(x).max() < 3000 / 20
+
+
+def test_many_reports_of_one_iteration_are_cut():
+    x, _ = sampled([5] * 1000, [0.5] * 1000)
+    assert len(x) == MOST_POINTS
+
+
 @pytest.mark.parametrize(
     ("iterations", "values", "kept"),
     [
@@ -115,16 +128,35 @@ def test_the_curve_next_to_a_place_is_found():
 
 def test_a_look_ends_when_its_time_is_over_and_goes_on_next_time(monkeypatch):
     search = ended([0.5], [0.4], [0.3])
-    assert list(look(search, [2, 0, 1], LOSS, (), seconds=-1).curves) == [2]
-    assert list(look(search, [2, 0, 1], LOSS, (), seconds=60).curves) == [2, 0, 1]
+    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, (), seconds=-1).curves) == [2]
+    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, (), seconds=60).curves) == [2, 0, 1]
     monkeypatch.setattr(curve_reading, "_MOST_REPORTS", 1)
-    assert list(look(search, [0, 1, 2], LOSS, (), seconds=60).curves) == [0, 1]
+    assert list(look(search, dict.fromkeys([0, 1, 2]), LOSS, (), seconds=60).curves) == [0, 1]
+
+
+def test_of_a_known_curve_what_is_new_is_read():
+    search = ended([0.5] * 1000)
+    known = look(search, {0: None}, LOSS, ()).curves[0]
+    assert known.key == 1000
+    assert len(known.x) <= MOST_POINTS
+    search.report(0, [0.1])
+    search.report(0, [9.0], ("train", "loss"))
+    asked = []
+    search._reports.scalars_after = lambda number, after: (
+        asked.append(after) or type(search._reports).scalars_after(search._reports, number, after)
+    )
+    found = look(search, {0: known}, LOSS, ())
+    assert asked == [1000]
+    assert (found.curves[0].x[-1], found.curves[0].y[-1]) == (1000, 0.1)
+    assert set(found.scalars) == {LOSS, "train/loss"}
+    again = look(search, {0: found.curves[0]}, LOSS, ()).curves[0]
+    assert again.x.tolist() == found.curves[0].x.tolist()
 
 
 def test_of_trials_at_a_server_only_those_that_are_asked_for_are_read(monkeypatch):
     search = ended([0.5], [0.4])
     monkeypatch.setattr("hpo_widgets.trials.Trial.is_elsewhere", property(lambda trial: trial.number < 2))
-    found = look(search, [0, 1], LOSS, [1])
+    found = look(search, dict.fromkeys([0, 1]), LOSS, [1])
     assert list(found.curves) == [1]
     assert found.elsewhere == {0}
 
