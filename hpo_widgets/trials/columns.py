@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials.trial import NAN, TrialRow, TrialState
 
@@ -279,6 +280,61 @@ def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
     grown = np.full((capacity, *array.shape[1:]), empty, dtype=array.dtype)
     grown[: len(array)] = array
     return grown
+
+
+class Front:
+    """The completed trials that no other completed one dominates, kept by the changed rows.
+
+    Owned by whoever keeps it, and used on one thread at a time.
+
+    Parameters
+    ----------
+    objectives
+        What is optimised.
+
+    Attributes
+    ----------
+    numbers : list of int
+        Their numbers, in order.
+    """
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self._minimise = [objective.minimise for objective in objectives]
+        self._values = np.empty((0, len(objectives)))
+        self.numbers: list[int] = []
+
+    def put(self, rows: Rows, everything: Callable[[], Rows]) -> bool:
+        """Take changed rows in.
+
+        Parameters
+        ----------
+        rows
+            The changed trials.
+        everything
+            Gives all trials; asked for when one has left the front, as those that it dominated may step forward.
+
+        Returns
+        -------
+        bool
+            Whether other trials are on the front than before.
+        """
+        before = self.numbers
+        known = np.array(before, dtype=np.int64)
+        stays = ~np.isin(known, rows.numbers)
+        numbers, values = self._join(known[stays], self._values[stays], rows)
+        if not np.isin(known, numbers).all():
+            numbers, values = self._join(known[:0], self._values[:0], everything())
+        order = np.argsort(numbers)
+        self.numbers, self._values = numbers[order].tolist(), values[order]
+        return self.numbers != before
+
+    def _join(self, numbers: np.ndarray, values: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers and values of the front of these and the completed ones of some rows."""
+        completed = (rows.state == TrialState.COMPLETED) & ~np.isnan(rows.values).any(axis=1)
+        numbers = np.concatenate([numbers, rows.numbers[completed]])
+        values = np.concatenate([values, rows.values[completed]])
+        is_front = pareto_front(values, self._minimise)
+        return numbers[is_front], values[is_front]
 
 
 class TrialStore:

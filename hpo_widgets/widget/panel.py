@@ -210,6 +210,7 @@ class OptimizerWidget(ipywidgets.VBox):
         t.dlink((self, "box"), (self._space_panel, "box"))
         for part in (self._point_form, self._filter_bar, self._details):
             t.link((self, "point"), (part, "point"))
+        t.link((self, "filter"), (self._table, "filter"))
         t.dlink((self, "selected"), (self._details, "selected"))
         t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
         self._on_waiting(None)

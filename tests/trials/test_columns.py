@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.trials.columns import TrialColumns
+from hpo_widgets.trials.columns import Front, TrialColumns
 
 
 class Column(NamedTuple):
@@ -159,3 +161,23 @@ def test_a_trial_that_is_not_there_is_an_index_error(columns):
     for number in (-1, 1):
         with pytest.raises(IndexError, match=f"no trial {number}: the search has 1"):
             columns.state_of(number)
+
+
+def test_a_front_that_is_kept_by_changes_is_that_of_all_completed_trials():
+    columns = TrialColumns(COLUMNS, 2)
+    front = Front(make_objectives(["a", "b"], ["x", "y"], ["min", "max"]))
+    random, version = np.random.default_rng(0), 0
+    states = [TrialState.COMPLETED, TrialState.RUNNING, TrialState.FAILED]
+    for _ in range(20):
+        rows = [
+            row(int(number), random.choice(states, p=[0.8, 0.1, 0.1]), values=random.integers(0, 30, 2).tolist())
+            for number in random.integers(0, 200, 20)
+        ]
+        columns.put(rows[:5] if not version else rows)
+        changes = columns.changes_since(version)
+        version = changes.version
+        front.put(changes, columns.snapshot)
+    everything = columns.snapshot()
+    completed = np.flatnonzero((everything.state == TrialState.COMPLETED) & ~np.isnan(everything.values).any(axis=1))
+    assert len(front.numbers) > 1
+    assert front.numbers == completed[pareto_front(everything.values[completed], [True, False])].tolist()

@@ -117,7 +117,7 @@ def test_nonsense_of_a_page_is_told_and_changes_nothing(panel, wire, refresh, na
         elif name == "selected":
             wire.browser_says(panel._table, kind="select", numbers=value)
         else:
-            wire.browser_says(panel._table, kind="top", value=value)
+            wire.browser_says(panel._table, kind="set", name="top_k", value=value)
         refresh(panel)
         assert state(panel) == before, value
         assert len(panel._refresher.notices) == 1, value

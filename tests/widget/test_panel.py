@@ -306,7 +306,7 @@ def test_a_panel_that_is_shown_no_more_is_hardly_refreshed(show, search, acknowl
     assert num_refreshed[forgotten] < 40
 
 
-def test_with_two_objectives_all_of_the_panel_calls_the_same_trial_the_best(show, refresh, monkeypatch):
+def test_with_two_objectives_the_panel_tells_of_the_front_and_calls_no_trial_the_best(show, refresh, monkeypatch):
     search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
     for values in ([0.5, 1.0], [0.1, 0.2], [0.3, 0.9]):
         search.add_trial(values)
@@ -316,6 +316,6 @@ def test_with_two_objectives_all_of_the_panel_calls_the_same_trial_the_best(show
     refresh(panel)
     in_table = [panel._table.trait_values()[f"row_{slot}"] for slot in panel._table.order]
     assert panel.best_trial == 2
-    assert panel._status_panel.best["trial"] == "#2"
-    assert [row["number"] for row in in_table if row["is_best"]] == [2]
+    assert panel._status_panel.best == {"value": "3 trials on the front", "trial": "#2", "note": ""}
+    assert {row["number"]: row["mark"] for row in in_table} == dict.fromkeys(range(3), "front")
     assert panel.plots["History"]._drawing._best.x.tolist() == [2.0]

@@ -9,6 +9,7 @@ import traitlets as t
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.part import NumberFieldPart
@@ -57,7 +58,10 @@ class StatusPanel(NumberFieldPart):
     strategy = t.Unicode(help="Class of the strategy, of which `facts` has the title.").tag(sync=True)
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
-    best = t.Dict(None, allow_none=True, help="Value and number of the best trial.").tag(sync=True)
+    best = t.Dict(
+        None, allow_none=True, help="Value and number of the best trial; of several objectives, what the front is."
+    ).tag(sync=True)
+    has_front = t.Bool(False, help="Several objectives: there is a front, and no best trial.").tag(sync=True)
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)
     next_poll = t.Unicode(help="When the server of the trials is looked at again; empty without one.").tag(sync=True)
     sentence = t.Unicode(help="Why the search ended, in words.").tag(sync=True)
@@ -75,12 +79,17 @@ class StatusPanel(NumberFieldPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._dismissed: dict[str, float] = {}
         """Sentence of each notice that was dismissed, and when."""
+        self._front = Front(search.objectives)
         super().__init__(search, refresher=refresher, **traits)
 
     def refresh(self, update: Update) -> None:
         """Show the search as it is now."""
         search = update.search
-        reason, best = search.stop_reason, summary.best(search)
+        reason = search.stop_reason
+        self.has_front = len(search.objectives) > 1
+        if self.has_front:
+            self._front.put(update.rows, search.snapshot)
+        best = summary.front(self._front.numbers) if self.has_front else summary.best(search)
         with self.hold_sync():
             self.title = search.name
             self.status = str(search.status)

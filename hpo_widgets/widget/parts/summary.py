@@ -46,7 +46,7 @@ class _Pill(TypedDict):
 
 
 class Best(TypedDict):
-    """The best trial so far."""
+    """The best trial so far; of several objectives the size of the front, and its newest trial."""
 
     value: str
     trial: str
@@ -158,6 +158,18 @@ def best(search: Search) -> Best | None:
         "value": ", ".join(text.number(value) for value in trial.values),
         "trial": f"#{trial.number}",
         "note": f" ({trial.state.label})" if trial.is_partial else "",
+    }
+
+
+def front(numbers: Sequence[int]) -> Best | None:
+    """Return how many trials are on the Pareto front, of several objectives in the place of the best; None: none."""
+    if not numbers:
+        return None
+    count = len(numbers)
+    return {
+        "value": f"{count} trial{'' if count == 1 else 's'} on the front",
+        "trial": f"#{max(numbers)}",
+        "note": "",
     }
 
 

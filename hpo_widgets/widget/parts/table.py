@@ -1,27 +1,34 @@
-"""The table of the top trials and the newest failed ones, sortable, with rows to select.
+"""The table of trials, the top ones or all, sortable, with rows to select.
 
 It is a real ``<table>`` in a small browser module of its own; why none of the well-kept table widgets is used, and
 what they cost, is told in ``docs/architecture.md``. Each row is a trait of its own and a trial keeps its trait as long
 as it is shown: a trial that enters the top sends its own row and the new order, and a trial that does not enter it
-sends nothing.
+sends nothing. Of all trials one page is sent: they are sorted in the kernel, from columns.
 """
 
 from __future__ import annotations
 
 import math
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
 
+from hpo_widgets._messages import near_match
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
-from hpo_widgets.widget.traits import PositiveInt, TrialNumbers
+from hpo_widgets.widget.traits import FilterTrait, PositiveInt, TrialNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
 
     from hpo_widgets.search import Search
     from hpo_widgets.space import Space
@@ -29,25 +36,34 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
+    Numbers = npt.NDArray[np.int64]
+
 MOST_ROWS = 100
 """Rows of the top that are shown at most, however large ``top_k`` is."""
+PAGE_ROWS = 25
+"""Rows of a page of all trials."""
 _NUM_FAILED = 3
 _NUM_SCALARS = 4
+_CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting", "page", "hidden"})
+_PAUSE_FACTOR = 10
+"""Trials are not sorted again before so many times as long as it took has passed."""
 
 
 class TrialTable(ViewPart):
-    """The ``top_k`` best trials of a search, best first, and below them its three newest failed ones.
+    """The ``top_k`` best trials of a search, best first, and below them its three newest failed ones; or all trials.
 
-    A selected trial that is neither has a row between the two, which says so: what plots show as selected is
-    found here. Columns: trial, objectives, up to four other scalars (last value), parameters, time, state. A click on a
-    heading sorts, a click on a row selects its trial.
+    Of the top, a selected trial that is neither has a row between the two, which says so: what plots show as selected
+    is found here. All trials come page by page, sorted by any column but the scalars beside the objectives, which only
+    the rows that are shown have; without an order the newest come first. Columns: trial, objectives, up to four other
+    scalars (last value), parameters, time, state; some can be hidden. A click on a heading sorts, a click on a row
+    selects its trial. With several objectives no trial is called the best: those on the Pareto front are marked.
 
     Parameters
     ----------
     search
         The search to show.
     **traits
-        First values of ``selected`` and ``top_k``.
+        First values of ``selected``, ``top_k``, ``filter``, ``shows_all``, ``sorting``, ``page`` and ``hidden``.
 
     Examples
     --------
@@ -61,6 +77,16 @@ class TrialTable(ViewPart):
     top_k = PositiveInt(10, help="Two-way. How many trials count as the top; the table shows 100 at most.").tag(
         sync=True, two_way=True
     )
+    filter = FilterTrait(help="Two-way. The trials that have a row: a TrialFilter, or a dict of its fields.")
+    is_filtered = t.Bool(False, help="Whether the filter leaves trials out.").tag(sync=True)
+    shows_all = t.Bool(False, help="Two-way. All trials page by page, not the top alone.").tag(sync=True, two_way=True)
+    sorting = t.Dict(
+        help="Two-way. Name of the column by which all trials are sorted, and `is_descending`; empty: newest first."
+    ).tag(sync=True, two_way=True)
+    page = t.Int(0, min=0, help="Two-way. The page of all trials, from 0.").tag(sync=True, two_way=True)
+    num_rows = t.Int(0, help="Rows that all pages have together.").tag(sync=True)
+    page_rows = t.Int(PAGE_ROWS, help="Rows of a page.").tag(sync=True)
+    hidden = t.List(t.Unicode(), help="Two-way. Names of the columns that are not shown.").tag(sync=True, two_way=True)
     columns = t.List(t.Dict(), help="Heading and kind of each column.").tag(sync=True)
     order = t.List(t.Int(), help="The rows from top to bottom: n is the trait `row_n`.").tag(sync=True)
     note = t.Unicode(help="What a person should know of the rows that are not there.").tag(sync=True)
@@ -74,9 +100,12 @@ class TrialTable(ViewPart):
         self._failed: list[int] = []
         self._beyond: list[int] = []
         self._worst = math.nan
+        self._front = Front(search.objectives)
+        self._not_before = -math.inf
+        """When all trials may be sorted again, by `time.monotonic`."""
         self._is_stale = True
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_top_k, "top_k")
+        self.observe(self._on_view, ["top_k", "filter", "shows_all", "sorting", "page"])
         self.observe(self._on_selected, "selected")
 
     def refresh(self, update: Update) -> None:
@@ -84,9 +113,22 @@ class TrialTable(ViewPart):
         search = update.search
         with self.hold_sync():
             self.commands = {"select": None, "retry": search.capabilities.get("retry")}
-            if self._may_change(search, update.rows):
-                self._is_stale = False
-                self._show(search)
+            if len(search.objectives) > 1 and self._front.put(update.rows, search.snapshot):
+                self._is_stale = True
+            if not self._may_change(search, update.rows):
+                return
+            began = time.monotonic()
+            self._is_stale = began < self._not_before and search.status.is_alive
+            if self._is_stale:
+                return
+            self.is_filtered = not self.filter.is_empty
+            if self.shows_all:
+                self._show_page(search, update.all_rows(self.filter))
+            else:
+                self._show_top(search, update.all_rows(self.filter) if self.is_filtered else None)
+            if self.shows_all or self.is_filtered:
+                ended = time.monotonic()
+                self._not_before = ended + _PAUSE_FACTOR * (ended - began)
 
     def _may_change(self, search: Search, rows: Rows) -> bool:
         """Whether these rows can change what is shown; keeps the newest failed ones."""
@@ -97,6 +139,8 @@ class TrialTable(ViewPart):
             self._failed, self._is_stale = newest, True
         if self._is_stale or len(rows) == 0:
             return self._is_stale
+        if self.shows_all or not self.filter.is_empty:
+            return True
         shown = [number for number in self._slots if number is not None]
         if np.isin(rows.numbers, shown).any():
             return True
@@ -107,28 +151,75 @@ class TrialTable(ViewPart):
         better = values <= self._worst if search.objectives[0].minimise else values >= self._worst
         return bool(better.any())
 
-    def _show(self, search: Search) -> None:
+    def _show_top(self, search: Search, passing: Rows | None) -> None:
+        """Show the best of all trials, or of those that pass the filter."""
         wanted = min(self.top_k, MOST_ROWS)
-        top = list(search.top(wanted))
         failed = [search.trial(number) for number in reversed(self._failed)]
+        if passing is None:
+            top = list(search.top(wanted))
+        else:
+            ranking, ended = Ranking(search.objectives), passing.state != TrialState.FAILED
+            ranking.load(passing.numbers[ended], passing.values[ended])
+            top = [search.trial(number) for number in ranking.top(wanted)]
+            failed = [trial for trial in failed if trial.number in passing.numbers]
         self._worst = math.nan if len(top) < wanted or top[-1].value is None else top[-1].value
         shown = {trial.number for trial in top}
-        self._beyond, num_left_out = self._selected_beyond(shown | set(self._failed))
+        self._beyond, num_left_out = self._selected_beyond(shown | {trial.number for trial in failed})
         beyond = [search.trial(number) for number in self._beyond]
-        trials = top + beyond + [trial for trial in failed if trial.number not in shown]
-        best = search.best_trial
+        self._put(search, top + beyond + [trial for trial in failed if trial.number not in shown], f"top {wanted}")
+        self.num_rows = len(self.order)
+        self.note = self._note(num_left_out)
+
+    def _show_page(self, search: Search, rows: Rows) -> None:
+        order = self._sorted(search, rows)
+        last = max(0, (len(order) - 1) // PAGE_ROWS)
+        self.page = min(self.page, last)
+        numbers = rows.numbers[order[self.page * PAGE_ROWS : (self.page + 1) * PAGE_ROWS]].tolist()
+        self._beyond = []
+        self._put(search, [search.trial(number) for number in numbers])
+        self.num_rows, self.note = len(order), ""
+
+    def _sorted(self, search: Search, rows: Rows) -> Numbers:
+        """The places of all trials in the order of a column: what has no value last, of equals the newest first."""
+        newest_first: Numbers = np.arange(len(rows))[::-1]
+        if not self.sorting:
+            return newest_first
+        key = self._keys(search)[self.sorting["name"]](rows).astype(float)[newest_first]
+        if self.sorting["is_descending"]:
+            key = -key
+        return newest_first[np.argsort(key, kind="stable")]
+
+    @staticmethod
+    def _keys(search: Search) -> dict[str, Callable[[Rows], np.ndarray]]:
+        """What all trials are sorted by, for each column that can be."""
+        keys: dict[str, Callable[[Rows], np.ndarray]] = {
+            "trial": lambda rows: rows.numbers,
+            "time": lambda rows: rows.ended - rows.started,
+            "state": lambda rows: rows.state,
+        }
+        for place, objective in enumerate(search.objectives):
+            keys[text.axis(objective)] = partial(_value_key, place)
+        for name in search.space.names:
+            keys[name] = partial(_parameter_key, search.space, name)
+        return keys
+
+    def _put(self, search: Search, trials: Sequence[Trial], among: str = "") -> None:
+        """Show trials in this order; those beyond a place ``among`` others are marked."""
+        has_front = len(search.objectives) > 1
+        front = set(self._front.numbers) if has_front else set()
+        best = None if has_front else search.best_trial
         self._find_scalars(search, trials)
         names = tuple(search.space.names)
         self.columns = self._columns(search, names)
         self._assign([trial.number for trial in trials])
         for trial in trials:
             is_best = best is not None and best.number == trial.number
-            row = {"number": trial.number, **self._row(search, trial, names), "is_best": is_best}
+            mark = "best" if is_best else "front" if trial.number in front else ""
+            row = {"number": trial.number, **self._row(search, trial, names), "mark": mark}
             if trial.number in self._beyond and trial.state is not TrialState.FAILED:
-                row["note"] = f"not among the top {wanted}"
+                row["note"] = f"not among the {among}"
             self.set_trait(f"row_{self._slots.index(trial.number)}", row)
         self.order = [self._slots.index(trial.number) for trial in trials]
-        self.note = self._note(num_left_out)
 
     def _selected_beyond(self, shown: set[int]) -> tuple[list[int], int]:
         """Selected trials without a row, the last ones where there are too many, and the number of the others."""
@@ -170,6 +261,8 @@ class TrialTable(ViewPart):
             self.add_traits(**{name: t.Dict(help="One row.").tag(sync=True) for name in new})
 
     def _columns(self, search: Search, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Describe all columns; those that are hidden too, so that they can be shown."""
+        sortable = self._keys(search)
         columns = [_column("trial", "trial")]
         columns += [_column("number", text.axis(one)) for one in search.objectives]
         labels = text.labels(self._scalars).values()
@@ -177,7 +270,8 @@ class TrialTable(ViewPart):
         for name, label in text.labels(names).items():
             kind = "number" if _is_numeric(search.space, name) else "text"
             columns.append(_column(kind, label, name))
-        return [*columns, _column("seconds", "time"), _column("state", "state")]
+        columns += [_column("seconds", "time"), _column("state", "state")]
+        return [{**column, "is_sortable": column["name"] in sortable} for column in columns]
 
     def _row(self, search: Search, trial: Trial, names: tuple[str, ...]) -> dict[str, Any]:
         return {
@@ -193,11 +287,28 @@ class TrialTable(ViewPart):
             "error": text.tail(trial.error or "", 300) if trial.state is TrialState.FAILED else "",
         }
 
-    def _on_top_k(self, _change: object) -> None:
-        self._is_stale = True
+    @t.validate("sorting")
+    def _check_sorting(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what is no column to sort by."""
+        given: dict[str, Any] = proposal["value"]
+        if not given:
+            return {}
+        known = self._keys(self.search)
+        if set(given) != {"name", "is_descending"} or type(given["is_descending"]) is not bool:
+            raise t.TraitError(f"sorting is {{'name': ..., 'is_descending': True or False}}, got {given!r:.200}")
+        if given["name"] not in known:
+            raise t.TraitError(
+                f"all trials cannot be sorted by {given['name']!r:.80}. {near_match(str(given['name']), known)}"
+            )
+        return dict(given)
+
+    def _on_view(self, _change: object) -> None:
+        self._is_stale, self._not_before = True, -math.inf
         self._refresher.poke()
 
     def _on_selected(self, _change: object) -> None:
+        if self.shows_all:
+            return
         shown = {number for number in self._slots if number is not None}
         beyond, _ = self._selected_beyond(shown - set(self._beyond))
         if set(beyond) != set(self._beyond):
@@ -207,8 +318,15 @@ class TrialTable(ViewPart):
     def _on_select(self, content: dict[str, object]) -> None:
         self._set("selected", content.get("numbers"))
 
-    def _on_top(self, content: dict[str, object]) -> None:
-        self._set("top_k", content.get("value"))
+    def _on_set(self, content: dict[str, object]) -> None:
+        """Set what a page may choose of what the table shows."""
+        name = content.get("name")
+        if not isinstance(name, str) or name not in _CHOSEN_BY_A_PAGE:
+            self._refuse("a page wants to set what is none of its choices")
+            return
+        self._set(name, content.get("value"))
+        if name in {"sorting", "shows_all"} and self.page:
+            self.page = 0
 
     def _set(self, name: str, value: Any) -> None:
         """Set a trait to what a page has sent, or say why it stays as it is."""
@@ -229,6 +347,27 @@ def _is_numeric(space: Space, name: str) -> bool:
     return leaf.kind != "choice" or all(
         isinstance(choice, (int, float)) and not isinstance(choice, bool) for choice in leaf.declared
     )
+
+
+def _value_key(place: int, rows: Rows) -> np.ndarray:
+    """Return an objective."""
+    key: np.ndarray = rows.values[:, place]
+    return key
+
+
+def _parameter_key(space: Space, name: str, rows: Rows) -> np.ndarray:
+    """Return the numbers by which a parameter is sorted: choices that are no numbers by their labels."""
+    leaf: Any = space.leaf(name)
+    column = rows.parameters[name]
+    if leaf.kind != "choice":
+        return column
+    if _is_numeric(space, name):
+        places = np.array([float(choice) for choice in leaf.declared] + [math.nan])
+    else:
+        ranks = {index: rank for rank, index in enumerate(sorted(range(len(leaf.labels)), key=leaf.labels.__getitem__))}
+        places = np.array([float(ranks[index]) for index in range(len(leaf.labels))] + [math.nan])
+    key: np.ndarray = places[column]
+    return key
 
 
 def _column(kind: str, label: str, name: str = "") -> dict[str, str]:

@@ -4,12 +4,14 @@ import { element, setAttribute, setCount, setReason, setText } from "../lib/dom"
 import type { Column, Row, Sorting } from "../lib/table_order";
 import { SHAPES } from "../lib/trial_states";
 
+const MARKS = { best: "▲", front: "■" } as const;
 const RIGHT = new Set(["number", "seconds"]);
 
 export function paintHeading(
   heading: HTMLElement,
   columns: readonly Column[],
   sorting: Sorting,
+  showsAll: boolean,
 ): void {
   const cells = setCount(heading, columns.length, () => {
     const cell = element("th", "", { scope: "col" });
@@ -28,6 +30,10 @@ export function paintHeading(
     cell.dataset.name = column.name;
     (word as HTMLElement).classList.toggle("hpo-long", column.label.length > LONG);
     setAttribute(cell, "title", column.name);
+    setReason(
+      cell.firstElementChild as HTMLElement,
+      showsAll && !column.is_sortable ? "All trials cannot be sorted by this column" : null,
+    );
     setName(word as HTMLElement, column.label);
     setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
     setAttribute(
@@ -91,9 +97,10 @@ export function paintLine(
       paintState(cell, row, text, noRetry);
     } else if (column.kind === "trial") {
       const [mark, name] = [...cell.children] as [HTMLElement, HTMLElement];
-      setText(mark, row.is_best ? "▲" : "");
-      setAttribute(mark, "aria-label", row.is_best ? "best" : null);
-      setAttribute(mark, "role", row.is_best ? "img" : null);
+      setText(mark, row.mark === "" ? "" : MARKS[row.mark]);
+      setAttribute(mark, "aria-label", row.mark || null);
+      setAttribute(mark, "title", row.mark === "front" ? "on the Pareto front" : row.mark || null);
+      setAttribute(mark, "role", row.mark === "" ? null : "img");
       setText(name, text);
     } else {
       setText(cell.firstElementChild as HTMLElement, text);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextSorting, sortedRows } from "./table_order";
+import { nextSorting, rowsOfPage, sortedRows, withoutColumns } from "./table_order";
 
 const columns = [
   { kind: "trial", label: "trial", name: "trial" },
@@ -13,7 +13,7 @@ const row = (number, loss, solver, seconds) => ({
   cells: [`#${number}`, loss, solver, "?"],
   seconds,
   error: "",
-  is_best: false,
+  mark: "",
 });
 const rows = () => [
   row(10, "0.5", "adam", 60),
@@ -56,4 +56,19 @@ test("what a row does not have comes last in both directions", () => {
 
 test("rows that look alike keep their rank", () => {
   assert.deepEqual(order("solver"), [10, 1, 2, 7]);
+});
+
+test("hidden columns take their cells with them, and the trial's own stays", () => {
+  const seen = withoutColumns(rows(), columns, ["trial", "loss"]);
+  assert.deepEqual(
+    seen.columns.map((column) => column.name),
+    ["trial", "solver", "time"],
+  );
+  assert.deepEqual(seen.rows[0].cells, ["#10", "adam", "?"]);
+});
+
+test("a page tells its rows from 1 on", () => {
+  assert.equal(rowsOfPage(0, 25, 37), "rows 1–25 of 37");
+  assert.equal(rowsOfPage(1, 25, 37), "rows 26–37 of 37");
+  assert.equal(rowsOfPage(0, 25, 0), "no rows");
 });

@@ -4,6 +4,8 @@ export interface Column {
   kind: "trial" | "number" | "text" | "seconds" | "state";
   label: string;
   name: string;
+  /** Whether all trials can be sorted by it; the top can by any column. */
+  is_sortable: boolean;
 }
 
 export interface Row {
@@ -11,7 +13,8 @@ export interface Row {
   cells: string[];
   seconds: number | null;
   error: string;
-  is_best: boolean;
+  /** Of several objectives none is the best: trials may be on the front. */
+  mark: "best" | "front" | "";
   /** Why a trial that is not of the top has a row. */
   note?: string;
 }
@@ -27,6 +30,28 @@ export function nextSorting(before: Sorting, name: string): Sorting {
     return { name, isDescending: false };
   }
   return before.isDescending ? null : { name, isDescending: true };
+}
+
+/** Leaves out the columns of these names, and their cells; the trial's own stays. */
+export function withoutColumns(
+  rows: readonly Row[],
+  columns: readonly Column[],
+  hidden: readonly string[],
+): { rows: Row[]; columns: Column[] } {
+  const places = columns
+    .map((_, place) => place)
+    .filter((place) => place === 0 || !hidden.includes((columns[place] as Column).name));
+  return {
+    rows: rows.map((row) => ({ ...row, cells: places.map((place) => row.cells[place] ?? "") })),
+    columns: places.map((place) => columns[place] as Column),
+  };
+}
+
+/** Which rows a page holds, counted from 1: "1–25 of 1203"; an empty table has none. */
+export function rowsOfPage(page: number, pageRows: number, numRows: number): string {
+  const first = page * pageRows;
+  const last = Math.min(first + pageRows, numRows);
+  return numRows === 0 ? "no rows" : `rows ${first + 1}–${last} of ${numRows}`;
 }
 
 /** Puts `rows`, which come by their rank, into the order of a column. */

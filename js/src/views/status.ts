@@ -36,6 +36,8 @@ type Model = {
   budgets: Budget[];
   counts: Count[];
   best: Best | null;
+  /** Several objectives: `best` is about the front. */
+  has_front: boolean;
   forecast: string;
   next_poll: string;
   sentence: string;
@@ -101,7 +103,10 @@ const render: Render<Model> = ({ model, el }) => {
   ending.append(sentence, raise);
   const notices = element("ul", "hpo-notices", { "aria-label": "Notices" });
   // A new best is read out.
-  const announcer = new Announcer(lifetime, () => `new ${bestText.textContent}`);
+  const announcer = new Announcer(
+    lifetime,
+    () => `${model.get("has_front") ? "" : "new "}${bestText.textContent}`,
+  );
   body.append(budgets, jobs.problem, ending, notices, announcer.root);
   root.append(head, body);
   keepKeys(root);
@@ -172,8 +177,13 @@ const render: Render<Model> = ({ model, el }) => {
     paintCounts(counts, model.get("counts"), (state) => model.send({ kind: "look", state }));
 
     const best = model.get("best");
-    setText(bestMark, best ? "▲ " : "");
-    const text = best ? `best ${best.value} at ${best.trial}${best.note}` : "no result yet";
+    const hasFront = model.get("has_front");
+    setText(bestMark, best ? (hasFront ? "■ " : "▲ ") : "");
+    const text = !best
+      ? "no result yet"
+      : hasFront
+        ? `${best.value}, the newest ${best.trial}`
+        : `best ${best.value} at ${best.trial}${best.note}`;
     if (best && bestText.textContent && text !== bestText.textContent) {
       announcer.announce();
     }

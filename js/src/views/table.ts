@@ -1,10 +1,27 @@
-// The table of the top trials: a real table, sorted here, with rows to select by mouse and keyboard.
+// The table of trials: a real table with rows to select by mouse and keyboard. The top is sorted here, all trials, of
+// which one page is here, in the kernel.
 
 import type { Render } from "@anywidget/types";
 import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isDisabled,
+  keepKeys,
+  setAttribute,
+  setCount,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
-import { type Column, nextSorting, type Row, type Sorting, sortedRows } from "../lib/table_order";
+import {
+  type Column,
+  nextSorting,
+  type Row,
+  rowsOfPage,
+  type Sorting,
+  sortedRows,
+  withoutColumns,
+} from "../lib/table_order";
 import "./table.css";
 
 type Model = {
@@ -12,6 +29,13 @@ type Model = {
   order: number[];
   selected: number[];
   top_k: number;
+  shows_all: boolean;
+  is_filtered: boolean;
+  sorting: { name: string; is_descending: boolean } | Record<string, never>;
+  page: number;
+  page_rows: number;
+  num_rows: number;
+  hidden: string[];
   note: string;
   commands: Record<string, string | null>;
   [row: `row_${number}`]: Row | undefined;
@@ -23,7 +47,6 @@ const render: Render<Model> = ({ model, el }) => {
   const scroll = element("div", "hpo-table-scroll");
   const table = element("table", "", {
     role: "grid",
-    "aria-label": "Top trials",
     "aria-multiselectable": "true",
   });
   const heading = element("tr");
@@ -40,10 +63,33 @@ const render: Render<Model> = ({ model, el }) => {
   const labelText = element("span");
   setText(labelText, "top ");
   label.append(labelText, field);
+  const all = element("button", "hpo-link", { type: "button" });
   const note = element("span");
-  foot.append(label, note);
+  const choice = element("details", "hpo-table-columns");
+  const summary = element("summary");
+  setText(summary, "columns");
+  const boxes = element("div", "hpo-table-boxes", { role: "group", "aria-label": "Columns" });
+  choice.append(summary, boxes);
+  const pager = element("span", "hpo-table-pager");
+  const makeTurn = (text: string, word: string, step: number): HTMLButtonElement => {
+    const button = element("button", "hpo-link", { type: "button", "aria-label": word });
+    setText(button, text);
+    button.addEventListener("click", () => {
+      if (!isDisabled(button)) {
+        put("page", model.get("page") + step);
+      }
+    });
+    return button;
+  };
+  const back = makeTurn("‹", "Page before", -1);
+  const on = makeTurn("›", "Next page", 1);
+  const where = element("span", "hpo-number", { role: "status" });
+  pager.append(back, where, on);
+  foot.append(label, all, note, pager, choice);
   root.append(frame, foot);
   keepKeys(root);
+
+  const put = (name: string, value: unknown): void => model.send({ kind: "set", name, value });
 
   const lines = new Map<number, HTMLTableRowElement>();
   let sorted: Sorting = null;
@@ -56,7 +102,62 @@ const render: Render<Model> = ({ model, el }) => {
       .get("order")
       .map((slot) => model.get(`row_${slot}`))
       .filter((row): row is Row => row !== undefined && row.cells !== undefined);
-    return sortedRows(rows, model.get("columns"), sorted);
+    return model.get("shows_all") ? rows : sortedRows(rows, model.get("columns"), sorted);
+  };
+
+  /** By which column the rows are sorted, wherever that was done. */
+  const sorting = (): Sorting => {
+    const chosen = model.get("sorting");
+    return !model.get("shows_all")
+      ? sorted
+      : chosen.name === undefined
+        ? null
+        : { name: chosen.name, isDescending: chosen.is_descending };
+  };
+
+  const paintFoot = (): void => {
+    const showsAll = model.get("shows_all");
+    const off = model.get("commands").select ?? null;
+    setAttribute(table, "aria-label", showsAll ? "All trials" : "Top trials");
+    label.hidden = showsAll;
+    setText(all, showsAll ? "top trials only" : "all trials");
+    setReason(all, off);
+    const filtered = model.get("is_filtered") ? ", same filter as the plots" : "";
+    const [page, rows, total] = [model.get("page"), model.get("page_rows"), model.get("num_rows")];
+    pager.hidden = !showsAll && filtered === "";
+    back.hidden = on.hidden = !showsAll;
+    setText(
+      where,
+      (showsAll ? rowsOfPage(page, rows, total) : `top ${model.get("top_k")}`) + filtered,
+    );
+    setReason(back, off ?? (page === 0 ? "This is the first page" : null));
+    setReason(on, off ?? ((page + 1) * rows >= total ? "This is the last page" : null));
+    const columns = model.get("columns").slice(1);
+    const hidden = model.get("hidden");
+    const labels = setCount(boxes, columns.length, () => {
+      const line = element("label");
+      const box = element("input", "", { type: "checkbox" });
+      line.append(box, element("span", "", { dir: "auto" }));
+      box.addEventListener("click", (event) => {
+        if (isDisabled(box)) {
+          event.preventDefault();
+          return;
+        }
+        const name = box.value;
+        const others = model.get("hidden").filter((one) => one !== name);
+        put("hidden", box.checked ? others : [...others, name]);
+      });
+      return line;
+    });
+    for (const [place, line] of labels.entries()) {
+      const column = columns[place] as Column;
+      const [box, word] = [...line.children] as [HTMLInputElement, HTMLElement];
+      box.value = column.name;
+      box.checked = !hidden.includes(column.name);
+      setReason(box, off);
+      setText(word, column.label);
+      setAttribute(word, "title", column.name);
+    }
   };
 
   const paintSelection = (): void => {
@@ -76,10 +177,11 @@ const render: Render<Model> = ({ model, el }) => {
   const paint = (): void => {
     const focused = document.activeElement;
     const hasFocus = focused instanceof HTMLElement && body.contains(focused);
-    shown = rowsInOrder();
-    const columns = model.get("columns");
+    const seen = withoutColumns(rowsInOrder(), model.get("columns"), model.get("hidden"));
+    const columns = seen.columns;
+    shown = seen.rows;
     const commands = model.get("commands");
-    paintHeading(heading, columns, sorted);
+    paintHeading(heading, columns, sorting(), model.get("shows_all"));
     const rooms = roomForDecimals(shown, columns);
     const numbers = new Set(shown.map((row) => row.number));
     for (const [number, line] of lines) {
@@ -107,6 +209,7 @@ const render: Render<Model> = ({ model, el }) => {
     const off = commands.select ?? null;
     field.readOnly = off !== null;
     setReason(field, off);
+    paintFoot();
     setText(note, shown.length === 0 ? "no trial has a result yet" : model.get("note"));
   };
 
@@ -143,8 +246,13 @@ const render: Render<Model> = ({ model, el }) => {
     const target = event.target as Element;
     const name = target.closest<HTMLElement>("thead th")?.dataset.name;
     if (name !== undefined) {
-      sorted = nextSorting(sorted, name);
-      paint();
+      const next = nextSorting(sorting(), name);
+      if (!model.get("shows_all")) {
+        sorted = next;
+        paint();
+      } else if (!isDisabled(target.closest<HTMLElement>("thead th button") ?? heading)) {
+        put("sorting", next === null ? {} : { name: next.name, is_descending: next.isDescending });
+      }
       return;
     }
     const number = numberOf(target);
@@ -206,12 +314,17 @@ const render: Render<Model> = ({ model, el }) => {
     }
     const value = Number(field.value);
     if (Number.isSafeInteger(value) && value >= 1) {
-      model.send({ kind: "top", value });
+      put("top_k", value);
     } else {
       field.value = String(model.get("top_k"));
     }
   };
 
+  all.addEventListener("click", () => {
+    if (!isDisabled(all)) {
+      put("shows_all", !model.get("shows_all"));
+    }
+  });
   table.addEventListener("click", press);
   table.addEventListener("keydown", type);
   field.addEventListener("change", enter);

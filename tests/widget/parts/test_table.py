@@ -15,6 +15,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.table import MOST_ROWS, TrialTable
 
+SORTED_BY_NOTHING = {"name": "<b>nothing</b>", "is_descending": False}
 MARKUP = "<img src=x onerror=alert(1)>"
 POINT = {"lr": 0.00856, "dropout": 0.195, "layers": 3, "activation": "relu"}
 
@@ -56,7 +57,7 @@ def test_rows_are_best_first_and_the_best_is_marked(table, search, refresh):
         search.add_trial(value)
     refresh(table)
     assert numbers(table) == [1, 0, 2]
-    assert [row["is_best"] for row in rows(table)] == [True, False, False]
+    assert [row["mark"] for row in rows(table)] == ["best", "", ""]
 
 
 def test_a_row_says_what_is_known_of_its_trial(table, search, refresh):
@@ -123,9 +124,12 @@ def test_nonsense_from_code_is_refused(table, name, value):
 @pytest.mark.parametrize(
     "content",
     [{"kind": "select", "numbers": value} for value in (None, "all", [-1], [0.5], [None], [True], [10**30], {"0": 1})]
-    + [{"kind": "top", "value": value} for value in (0, -3, "all", None, 1.5, True, [])]
+    + [{"kind": "set", "name": "top_k", "value": value} for value in (0, -3, "all", None, 1.5, True, [])]
+    + [{"kind": "set", "name": "page", "value": value} for value in (-1, "1", None, 0.5)]
+    + [{"kind": "set", "name": "sorting", "value": value} for value in ([], {"name": "x"}, SORTED_BY_NOTHING, None)]
+    + [{"kind": "set", "name": name, "value": 1} for name in ("columns", "nonsense", None, ["page"])]
     + [{"kind": "retry", "number": value} for value in (-1, 99, "0", None, True)]
-    + [{"kind": "select"}, {"kind": "top"}, {"kind": "retry"}, {"kind": 3}, {}],
+    + [{"kind": "select"}, {"kind": "set"}, {"kind": "retry"}, {"kind": 3}, {}],
     ids=str,
 )
 def test_nonsense_from_the_browser_is_not_acted_on(table, wire, search, refresh, content):
@@ -133,7 +137,7 @@ def test_nonsense_from_the_browser_is_not_acted_on(table, wire, search, refresh,
     refresh(table)
     wire.browser_says(table, **content)
     assert (table.selected, table.top_k, search.commands) == ([], 10, [])
-    assert len(table._refresher.notices) == (content.get("kind") in {"select", "top"})
+    assert len(table._refresher.notices) == (content.get("kind") in {"select", "set"})
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,7 @@ def test_a_search_of_failures_only_shows_the_newest(table, search, refresh):
         search.add_trial(math.nan, state=TrialState.FAILED, error="NaN")
     refresh(table)
     assert numbers(table) == [4, 3, 2]
-    assert not any(row["is_best"] for row in rows(table))
+    assert not any(row["mark"] for row in rows(table))
 
 
 @pytest.mark.parametrize("name", [MARKUP, "a/b/c", 'say "so"', "🙂🙂", "\u202eright to left", "שלום"], ids=ascii)
@@ -360,3 +364,107 @@ def test_choices_that_are_numbers_stand_and_sort_as_numbers(show):
     search.add_trial(0.5)
     kinds = {column["label"]: column["kind"] for column in show(TrialTable, search).columns}
     assert (kinds["width"], kinds["mixed"], kinds["flag"]) == ("number", "text", "text")
+
+
+@pytest.fixture
+def all_trials(table, search, refresh):
+    """The table of all of 60 trials, three of which failed."""
+    for number in range(60):
+        is_failed = number % 20 == 19
+        search.add_trial(
+            None if is_failed else (number * 37 % 60) / 60,
+            {**POINT, "layers": number % 6 + 1, "activation": ["tanh", "relu", "logistic"][number % 3]},
+            state=TrialState.FAILED if is_failed else TrialState.COMPLETED,
+        )
+    table.shows_all = True
+    refresh(table)
+    return table
+
+
+def sort(table, refresh, name, *, is_descending=False):
+    table.sorting = {"name": name, "is_descending": is_descending}
+    refresh(table)
+    return numbers(table)
+
+
+def test_all_trials_come_page_by_page_the_newest_first(all_trials, refresh):
+    assert numbers(all_trials) == list(range(59, 34, -1))
+    assert all_trials.num_rows == 60
+    all_trials.page = 2
+    refresh(all_trials)
+    assert numbers(all_trials) == list(range(9, -1, -1))
+    all_trials.page = 99
+    refresh(all_trials)
+    assert (all_trials.page, numbers(all_trials)) == (2, list(range(9, -1, -1)))
+
+
+def test_all_trials_are_sorted_by_any_column_with_what_is_missing_last(all_trials, search, refresh):
+    values = search.snapshot().values[:, 0]
+    assert sort(all_trials, refresh, "validation / loss") == np.argsort(values)[:25].tolist()
+    all_trials.page = 2
+    refresh(all_trials)
+    assert sorted(numbers(all_trials)[-3:]) == [19, 39, 59]
+    assert sort(all_trials, refresh, "validation / loss", is_descending=True)[-3:] == [59, 39, 19]
+    all_trials.page = 0
+    assert sort(all_trials, refresh, "layers")[:11] == [54, 48, 42, 36, 30, 24, 18, 12, 6, 0, 55]
+    # Choices by their labels.
+    assert {number % 3 for number in sort(all_trials, refresh, "activation")[:20]} == {2}
+    assert sort(all_trials, refresh, "trial")[:3] == [0, 1, 2]
+    assert sort(all_trials, refresh, "state")[0] == 58
+    assert len(sort(all_trials, refresh, "time")) == 25
+
+
+def test_a_column_that_only_shown_rows_have_cannot_sort_all_trials(all_trials, search, refresh):
+    summarise(search, 59, validation__accuracy=0.9)
+    all_trials.page = 1
+    refresh(all_trials)
+    all_trials.page = 0
+    refresh(all_trials)
+    sortable = {column["name"]: column["is_sortable"] for column in all_trials.columns}
+    assert sortable["validation/accuracy"] is False
+    assert all(is_sortable for name, is_sortable in sortable.items() if name != "validation/accuracy")
+    with pytest.raises(traitlets.TraitError, match="cannot be sorted by 'validation/accuracy'"):
+        all_trials.sorting = {"name": "validation/accuracy", "is_descending": False}
+
+
+def test_the_filter_of_the_plots_holds_for_the_top_and_for_all(all_trials, refresh):
+    all_trials.filter = {"within": {"layers": (5, 6)}}
+    refresh(all_trials)
+    assert (all_trials.num_rows, all_trials.is_filtered) == (20, True)
+    assert {number % 6 for number in numbers(all_trials)} == {4, 5}
+    all_trials.shows_all = False
+    refresh(all_trials)
+    values = [float(row["cells"][1]) for row in rows(all_trials)[:10]]
+    assert values == sorted(values)
+    assert {number % 6 for number in numbers(all_trials)} <= {4, 5}
+    all_trials.filter = None
+    refresh(all_trials)
+    assert all_trials.is_filtered is False
+
+
+def test_a_hundred_thousand_trials_send_one_page(show, search, wire, refresh):
+    search.add_trials(np.random.default_rng(0).random(100_000).tolist())
+    table = show(TrialTable, search, shows_all=True)
+    wire.clear()
+    table.page = 3999
+    refresh(table)
+    assert numbers(table) == list(range(24, -1, -1))
+    assert sent_bytes(wire, table) < 10_000
+
+
+def test_with_several_objectives_the_front_is_marked_and_nothing_is_the_best(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    table = show(TrialTable, search)
+    for values in ([0.5, 1.0], [0.1, 0.2], [0.3, 0.1]):
+        search.add_trial(values)
+    refresh(table)
+    assert {row["number"]: row["mark"] for row in rows(table)} == {0: "front", 1: "front", 2: ""}
+    search.add_trial([0.05, 2.0])
+    refresh(table)
+    assert {row["number"]: row["mark"] for row in rows(table)} == {0: "", 1: "", 2: "", 3: "front"}
+
+
+def test_columns_are_hidden_by_name(table, wire):
+    wire.browser_says(table, kind="set", name="hidden", value=["lr"])
+    assert table.hidden == ["lr"]
+    assert "lr" in headings(table)

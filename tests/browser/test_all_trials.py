@@ -1,0 +1,90 @@
+"""All trials in a real JupyterLab: pages, order, columns, the filter of the plots; a hundred thousand of them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+import numpy as np
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200_000)
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+@pytest.fixture
+def panel(run_anew):
+    """The panel of a search of 60 trials, shown with all of them."""
+    run_anew.kernel("search.add_trials([number * 37 % 60 / 60 for number in range(60)])")
+    shown = run_anew.panel()
+    shown.get_by_role("button", name="all trials").click()
+    expect(shown.get_by_role("grid", name="All trials").locator("tbody tr")).to_have_count(25)
+    return shown
+
+
+def names(panel):
+    return panel.get_by_role("grid", name="All trials").locator("tbody th span:nth-child(2)")
+
+
+def test_pages_are_turned_and_sorted_in_the_kernel(opened, panel):
+    expect(panel.locator(".hpo-table-pager")).to_contain_text("rows 1–25 of 60")
+    expect(names(panel).first).to_have_text("#59")
+    panel.get_by_role("button", name="Next page").focus()
+    opened.page.keyboard.press("Enter")
+    expect(panel.locator(".hpo-table-pager")).to_contain_text("rows 26–50 of 60")
+    assert opened.kernel("widget._table.page") == 1
+    heading = panel.get_by_role("columnheader", name="validation / loss")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect(names(panel).first).to_have_text("#0")
+    opened.wait_kernel("widget._table.sorting == {'name': 'validation / loss', 'is_descending': False}")
+    assert opened.kernel("widget._table.page") == 0
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    best = opened.kernel("int(np.argmax(search.snapshot().values[:, 0]))")
+    expect(names(panel).first).to_have_text(f"#{best}")
+    assert opened.complaints() == []
+
+
+def test_columns_are_chosen(opened, panel):
+    panel.locator(".hpo-table-columns > summary").click()
+    panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").uncheck()
+    expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(0)
+    opened.wait_kernel("widget._table.hidden == ['dropout']")
+    panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").check()
+    expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(1)
+
+
+def test_the_filter_of_the_plots_holds_here_too(opened, panel):
+    inside = opened.kernel("int((search.snapshot().parameters['layers'] >= 5).sum())")
+    opened.kernel("setattr(widget, 'filter', {'within': {'layers': (5, 6)}})")
+    expect(panel.locator(".hpo-table-pager")).to_contain_text(f"of {inside}, same filter as the plots")
+
+
+def test_a_hundred_thousand_trials_are_one_page(opened, run_anew):
+    opened.kernel("search.add_trials(np.random.default_rng(0).random(100_000).tolist())")
+    opened.kernel("setattr(widget._table, 'shows_all', True)")
+    panel = opened.panel()
+    expect(panel.locator(".hpo-table-pager")).to_contain_text("rows 1–25 of 100000")
+    opened.kernel("setattr(widget._table, 'page', 3999)")
+    expect(names(panel).last).to_have_text("#0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 600])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_both_themes_and_widths(opened, panel, dark, width, request):
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.page.set_viewport_size({"width": width + 330, "height": 1500})
+    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+    panel.locator(".hpo-table-columns > summary").click()
+    opened.screenshot(f"all-trials-{'dark' if dark else 'light'}-{width}", panel)
+    assert opened.complaints() == []
