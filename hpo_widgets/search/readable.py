@@ -6,18 +6,20 @@ them is the same, and is written here once.
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import SearchStatus
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.export import experiment_details, more_parameters, to_dataframe
+from hpo_widgets.trials.export import experiment_details, more_parameters, to_csv, to_dataframe, to_records
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from hpo_widgets.search.protocol import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.columns import Changes, Snapshot, TrialStore
+    from hpo_widgets.trials.columns import Changes, Rows, Snapshot, TrialStore
+    from hpo_widgets.trials.filter import TrialFilter
 
 
 class ReadableSearch(ABC):
@@ -54,6 +57,11 @@ class ReadableSearch(ABC):
     @abstractmethod
     def elapsed_minutes(self) -> float:
         """Minutes the search has run; 0 before its start."""
+
+    @property
+    @abstractmethod
+    def space(self) -> Space:
+        """The present space epoch."""
 
     @property
     @abstractmethod
@@ -232,6 +240,45 @@ class ReadableSearch(ABC):
         """All trials with typed values, one row a trial."""
         return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
 
+    def to_csv(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002
+        """Trials as comma-separated values, the columns of `to_dataframe`.
+
+        Parameters
+        ----------
+        path
+            The file to write; an existing one is replaced. Default: none.
+        filter
+            Which trials. Default: all.
+
+        Returns
+        -------
+        str
+            The text.
+        """
+        return _written(path, to_csv(self._passing(filter), self._declared_space, self.objectives))
+
+    def to_json(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002
+        """Trials as a JSON list of objects, as `hpo_widgets.trials.export.to_records` has them.
+
+        Parameters
+        ----------
+        path
+            The file to write; an existing one is replaced. Default: none.
+        filter
+            Which trials. Default: all.
+
+        Returns
+        -------
+        str
+            The text.
+        """
+        records = to_records(self._passing(filter), self._declared_space, self.objectives)
+        return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
+
+    def _passing(self, chosen: TrialFilter | None) -> Rows:
+        rows = self.snapshot()
+        return rows if chosen is None else rows.where(chosen.passing(rows, self.space, self.objectives))
+
     # What a kind of search may give otherwise -----------------------------------------------------
 
     def _experiments(self, trials: Sequence[Trial]) -> Sequence[Any]:
@@ -245,6 +292,12 @@ class ReadableSearch(ABC):
     def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
         return [more_parameters(trial) for trial in trials]
+
+
+def _written(path: str | Path | None, text: str) -> str:
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8", newline="")
+    return text
 
 
 def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, *, progress: bool = False) -> bool:

@@ -1,7 +1,9 @@
-"""The shapes in which a search's results leave it: ClearML's dictionaries and a DataFrame."""
+"""The shapes in which a search's results leave it: ClearML's dictionaries, a DataFrame, CSV and JSON."""
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.trials.trial import TrialState, split_key
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.trials.columns import Snapshot
+    from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.trial import Trial
 
 
@@ -59,7 +61,7 @@ def more_parameters(trial: Trial) -> dict[str, str]:
     }
 
 
-def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:
+def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
@@ -109,3 +111,100 @@ def to_dataframe(snapshot: Snapshot, space: Space, objectives: Iterable[Objectiv
         "archived": snapshot.archived,
     }
     return pd.DataFrame(columns, index=numbers)
+
+
+def to_csv(rows: Rows, space: Space, objectives: Iterable[Objective]) -> str:
+    """Trials as comma-separated values, the columns of `to_dataframe` with the trial's number first.
+
+    Parameters
+    ----------
+    rows
+        Trials as columns.
+    space
+        The declared space, for the types of parameters.
+    objectives
+        What is optimised.
+
+    Returns
+    -------
+    str
+        A heading and one line a trial, each ending in a line feed.
+    """
+    return to_dataframe(rows, space, objectives).to_csv(lineterminator="\n")
+
+
+def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> list[dict[str, Any]]:
+    """Trials as dictionaries of JSON values.
+
+    Parameters
+    ----------
+    rows
+        Trials as columns.
+    space
+        The declared space, for the types of parameters.
+    objectives
+        What is optimised.
+
+    Returns
+    -------
+    list of dict
+        ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
+        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``. None for what is
+        not known, ``"Infinity"`` and ``"-Infinity"`` for a value without an end, which JSON has no number for; a choice
+        that is no JSON value is its label.
+    """
+    leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
+    columns = {name: column.tolist() for name, column in rows.parameters.items()}
+    keys = [objective.key for objective in objectives]
+    started, ended = rows.started.tolist(), rows.ended.tolist()
+    records = []
+    for place, number in enumerate(rows.numbers.tolist()):
+        point = {name: _json_parameter(leaf, columns[name][place]) for name, leaf in leaves.items()}
+        records.append(
+            {
+                "number": number,
+                "state": TrialState(int(rows.state[place])).label,
+                "values": {
+                    key: _json_number(value) for key, value in zip(keys, rows.values[place].tolist(), strict=True)
+                },
+                "parameters": {name: value for name, value in point.items() if value is not _ABSENT},
+                "epoch": int(rows.epoch[place]),
+                "started": _json_number(started[place]),
+                "seconds": _json_number(ended[place] - started[place]),
+                "worker": int(rows.worker[place]),
+                "enqueued": bool(rows.enqueued[place]),
+                "archived": bool(rows.archived[place]),
+            }
+        )
+    return records
+
+
+_ABSENT = object()
+
+
+def _json_parameter(leaf: Any, encoded: float) -> Any:
+    """Return the value of a parameter as JSON has it."""
+    if leaf.kind == "choice":
+        if encoded < 0:
+            return _ABSENT
+        choice = leaf.declared[int(encoded)]
+        return choice if _is_json(choice) else leaf.labels[int(encoded)]
+    if encoded != encoded:  # noqa: PLR0124 -- NaN
+        return _ABSENT
+    return int(encoded) if leaf.kind == "int" else float(encoded)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _json_number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value

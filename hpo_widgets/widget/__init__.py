@@ -10,6 +10,7 @@ from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.space_panel import SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
+from hpo_widgets.widget.pictures import picture
 from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
@@ -42,5 +43,6 @@ __all__ = [
     "TrialDetails",
     "TrialFilter",
     "TrialTable",
+    "picture",
     "save_html",
 ]

@@ -20,6 +20,7 @@ from hpo_widgets.widget.parts.advice import AdviceLine, Adviser
 from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
@@ -27,6 +28,7 @@ from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
+from hpo_widgets.widget.pictures import picture
 from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
@@ -179,6 +181,10 @@ class OptimizerWidget(ipywidgets.VBox):
                 self._status_panel, self._controls, self._code, self._advice_line, self._space_panel,
                 self._filter_bar, self._plots, self._box_bar, self._point_form,
             ]  # fmt: skip
+            self._export = ExportMenu(
+                search, plot=lambda: self._plots.shown, panel=lambda: self, refresher=self._refresher
+            )
+            parts.append(self._export)
             self._table = TrialTable(search, refresher=self._refresher)
             self._details = TrialDetails(search, refresher=self._refresher)
             parts += [self._table, self._details]
@@ -210,7 +216,8 @@ class OptimizerWidget(ipywidgets.VBox):
         t.dlink((self, "box"), (self._space_panel, "box"))
         for part in (self._point_form, self._filter_bar, self._details):
             t.link((self, "point"), (part, "point"))
-        t.link((self, "filter"), (self._table, "filter"))
+        for part in (self._table, self._export):
+            t.link((self, "filter"), (part, "filter"))
         t.dlink((self, "selected"), (self._details, "selected"))
         t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
         self._on_waiting(None)
@@ -232,6 +239,28 @@ class OptimizerWidget(ipywidgets.VBox):
     def plots(self) -> Mapping[str, Plot]:
         """The plots by the titles of their tabs."""
         return self._plots.plots
+
+    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
+        """Draw the plot that is seen as it is now, without a browser.
+
+        Parameters
+        ----------
+        format
+            ``"png"`` or ``"svg"``.
+
+        Returns
+        -------
+        bytes
+            The file.
+
+        Raises
+        ------
+        ValueError
+            For another format.
+        """
+        with self._refresher.lock:
+            self._refresher.refresh()
+            return picture(self._plots.shown, format)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block this cell until the search has ended; the panel is shown, and steers, meanwhile.
@@ -408,6 +437,12 @@ class PlotTabs(ipywidgets.Tab):
         self.add_class("hpo-tabs-host")
         act_while_cell_runs(self)
         self.observe(self._on_shown, "selected_index")
+
+    @property
+    def shown(self) -> Plot:
+        """The plot that is seen."""
+        plot: Plot = self.children[self.selected_index or 0]
+        return plot
 
     def show(self, title: str) -> None:
         """Bring a plot to the front."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from hpo_widgets import DiscreteParameterRange, GridSearch, UniformIntegerParame
 from hpo_widgets.journal import JournalError, find
 from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.viewer import SearchViewer
 from tests.member_rows.table import Table, finished
 
@@ -132,6 +134,16 @@ class RowsBeyondTheReference(Table):
             assert frame.loc[number, "Args/free"] is trial.parameters["Args/free"]
             assert frame.loc[number, "validation/loss"] == trial.value
         assert str(frame["units"].dtype) == "Int64"
+
+    def test_to_csv_and_to_json_write_the_trials_that_pass_a_filter(self, optimizer, tmp_path):
+        made = finished(optimizer())
+        assert len(made.to_csv(tmp_path / "trials.csv").splitlines()) == 4
+        assert (tmp_path / "trials.csv").read_text() == made.to_csv()
+        trials = json.loads(made.to_json(tmp_path / "trials.json"))
+        assert json.loads((tmp_path / "trials.json").read_text()) == trials
+        assert [trial["parameters"] for trial in trials] == [dict(made.trial(number).parameters) for number in range(3)]
+        (best,) = json.loads(made.to_json(filter=TrialFilter(top_k=1)))
+        assert best["number"] == made.best_trial.number
 
     def test_to_optuna_is_a_study_of_the_search(self, optimizer):
         made = finished(optimizer())

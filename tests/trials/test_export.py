@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
+
 import numpy as np
 import pytest
 
@@ -16,7 +21,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
-from hpo_widgets.trials.export import experiment_details, to_dataframe
+from hpo_widgets.trials.export import experiment_details, to_csv, to_dataframe, to_records
 from hpo_widgets.viewer.trial_reader import make_trial
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
@@ -99,7 +104,7 @@ def test_a_trial_without_reports_has_no_metrics():
 
 
 @pytest.fixture
-def frame():
+def rows():
     shown = TrialStore(SPACE, OBJECTIVES)
     shown.put(
         [
@@ -108,7 +113,51 @@ def frame():
             row(2, {**SGD, "kind": True}, TrialState.FAILED, values=[0.25, None], iteration=[1, None], archived=True),
         ]
     )
-    return to_dataframe(shown.columns.snapshot(), SPACE, OBJECTIVES)
+    return shown.columns.snapshot()
+
+
+@pytest.fixture
+def frame(rows):
+    return to_dataframe(rows, SPACE, OBJECTIVES)
+
+
+def test_csv_has_the_columns_and_values_of_the_frame(rows, frame):
+    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES))))
+    assert lines[0] == ["number", *frame.columns]
+    assert [line[:3] for line in lines[1:]] == [
+        ["0", "completed", "0.5"],
+        ["1", "running", ""],
+        ["2", "failed", "0.25"],
+    ]
+
+
+def test_records_are_json_with_the_values_that_a_trial_has(rows):
+    records = to_records(rows, SPACE, OBJECTIVES)
+    assert json.loads(json.dumps(records, allow_nan=False))[0] == {
+        "number": 0,
+        "state": "completed",
+        "values": {"validation/loss": 0.5, "a/b/c": 1.0},
+        "parameters": {"Args/lr": 0.5, "layers": 3, "kind": [2, 3], "solver": "adam", "beta": 0.25},
+        "epoch": 0,
+        "started": 100.0,
+        "seconds": 2.5,
+        "worker": 1,
+        "enqueued": False,
+        "archived": False,
+    }
+    assert records[1]["parameters"] == SGD
+    assert (records[1]["seconds"], records[1]["values"]["a/b/c"], records[1]["enqueued"]) == (None, None, True)
+    assert records[2]["parameters"]["kind"] is True
+
+
+def test_values_that_json_does_not_have_are_words():
+    space = Space([DiscreteParameterRange("kind", [math.inf, frozenset({1})])])
+    shown = TrialStore(space, OBJECTIVES)
+    shown.put([TrialRow(0, 2, 0, space.encode({"kind": frozenset({1})}), values=[math.inf, -math.inf])])
+    (record,) = to_records(shown.columns.snapshot(), space, OBJECTIVES)
+    assert record["values"] == {"validation/loss": "Infinity", "a/b/c": "-Infinity"}
+    assert record["parameters"] == {"kind": space.leaf("kind").labels[1]}
+    json.dumps(record, allow_nan=False)
 
 
 def test_a_dataframe_has_a_row_a_trial_and_a_column_a_word(frame):

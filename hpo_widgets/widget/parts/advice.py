@@ -110,6 +110,7 @@ class AdviceLine(ViewPart):
     shown = t.Dict(
         None, allow_none=True, help="The advice in words: key, rule, sentence, evidence, trials, label; None: none."
     ).tag(sync=True)
+    commands = t.Dict({"act": None}, help="`act` to None when it can be done now, else to why not.").tag(sync=True)
     advice = t.Dict(
         None,
         allow_none=True,

@@ -22,17 +22,23 @@ if TYPE_CHECKING:
 
 def close_tree(root: Widget) -> None:
     """Close ``root`` and every widget that its state leads to, so that no comm is left open."""
-    seen: set[int] = set()
+    for widget in widgets_of(root):
+        Widget.close(widget)
+
+
+def widgets_of(root: Widget) -> list[Widget]:
+    """Return ``root`` and every widget that its state leads to, each once, in the order of a tree."""
+    seen: dict[int, Widget] = {}
     waiting = [root]
     while waiting:
         widget = waiting.pop()
         if id(widget) in seen:
             continue
-        seen.add(id(widget))
+        seen[id(widget)] = widget
         # Only what exists: reading a trait would make its default, a new widget.
-        for name in widget.keys:
-            waiting.extend(_widgets_in(widget._trait_values.get(name)))  # noqa: SLF001
-        Widget.close(widget)
+        found = [one for name in widget.keys for one in _widgets_in(widget._trait_values.get(name))]  # noqa: SLF001
+        waiting.extend(reversed(found))
+    return list(seen.values())
 
 
 def _widgets_in(value: object) -> Iterator[Widget]:

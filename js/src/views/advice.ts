@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
-import { element, keepKeys, setAttribute, setText } from "../lib/dom";
+import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import "./advice.css";
 
@@ -15,6 +15,7 @@ type Model = {
     trials: number[];
     label: string;
   } | null;
+  commands: Record<string, string | null>;
 };
 
 const render: Render<Model> = ({ model, el }) => {
@@ -30,7 +31,7 @@ const render: Render<Model> = ({ model, el }) => {
     const button = element("button", className, { type: "button" });
     button.addEventListener("click", () => {
       const shown = model.get("shown");
-      if (shown) {
+      if (shown && !isDisabled(button)) {
         model.send({ kind, key: shown.key });
       }
     });
@@ -40,7 +41,6 @@ const render: Render<Model> = ({ model, el }) => {
   const act = makeButton("act", "hpo-advice-act");
   const putOff = makeButton("put_off", "");
   setText(putOff, "Not now");
-  setAttribute(putOff, "title", "Hide this until there is half as much evidence again");
   words.append(sentence, " ", evidence, " ", show);
   root.append(sign, words, act, putOff);
   keepKeys(root);
@@ -63,6 +63,14 @@ const render: Render<Model> = ({ model, el }) => {
     setText(show, `show the ${count}`);
     setAttribute(show, "aria-label", `Select the ${count} trial${count === 1 ? "" : "s"}`);
     setText(act, shown.label);
+    for (const button of [show, act]) {
+      setReason(button, model.get("commands").act ?? null);
+    }
+    setReason(
+      putOff,
+      model.get("commands").act ?? null,
+      "Hide this until there is half as much evidence again",
+    );
     // More evidence for the same advice is no news.
     if (shown.key !== announced) {
       announced = shown.key;

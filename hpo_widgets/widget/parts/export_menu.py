@@ -1,0 +1,144 @@
+"""The Export menu: trials, the plot that is seen and the whole panel as files that the page downloads."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from hpo_widgets.trials.export import to_csv, to_records
+from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.saved_page import save_html
+from hpo_widgets.widget.traits import FilterTrait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ipywidgets import Widget
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.widget.sync.refresher import Refresher, Update
+
+_SEVERAL = "With several objectives no trial is the best: select one, its details have its parameters."
+_NONE_YET = "No trial has a result yet."
+_KINDS = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "html": "text/html",
+}
+
+
+class ExportMenu(ViewPart):
+    """A menu that makes files in the kernel and hands them to the page, which needs no server to save them.
+
+    Trials come as CSV or JSON, those that pass the filter; the plot that is seen as PNG or SVG, drawn without a
+    browser; the panel as a page that stands alone; the parameters of the best trial as a dict, for the clipboard.
+
+    Parameters
+    ----------
+    search
+        The search.
+    plot
+        Gives the plot that is seen.
+    panel
+        Gives what is saved as a page.
+    **traits
+        First value of ``filter``.
+    """
+
+    _esm = asset("export.js")
+    _css = asset("export.css")
+
+    filter = FilterTrait(help="Two-way. The trials that are exported: a TrialFilter, or a dict of its fields.")
+    best = t.Unicode(help="The parameters of the best trial as a dict in Python.").tag(sync=True)
+    trials = t.Unicode(help="Which trials are exported, in words.").tag(sync=True)
+    commands = t.Dict(help="`best` to None when there is one, else to the sentence that says why not.").tag(sync=True)
+    problem = t.Unicode(help="Why the last file could not be made; empty when it could.").tag(sync=True)
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        plot: Callable[[], Widget],
+        panel: Callable[[], Widget],
+        refresher: Refresher | None = None,
+        **traits: object,
+    ) -> None:
+        self._plot, self._panel = plot, panel
+        super().__init__(search, refresher=refresher, **traits)
+        self.observe(self._on_filter, "filter")
+
+    def refresh(self, update: Update) -> None:
+        """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
+        search = update.search
+        best = None if len(search.objectives) > 1 else search.best_trial
+        num_trials = sum(search.counts.values())
+        passing = update.passing(self.filter)
+        with self.hold_sync():
+            self.best = "" if best is None else as_dict(best.parameters)
+            why_not = None if best is not None else _SEVERAL if len(search.objectives) > 1 else _NONE_YET
+            self.commands = {"best": why_not, "export": None}
+            few = "" if passing is None else f"{int(passing.sum())} of "
+            self.trials = (
+                f"{few}{num_trials} trial{'' if num_trials == 1 else 's'}{'' if passing is None else ', by the filter'}"
+            )
+
+    def file(self, kind: str) -> tuple[str, bytes]:
+        """Make a file.
+
+        Parameters
+        ----------
+        kind
+            ``"csv"`` and ``"json"`` for the trials, ``"png"`` and ``"svg"`` for the plot, ``"html"`` for the page.
+
+        Returns
+        -------
+        tuple
+            Its name, and what is in it.
+        """
+        name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.search.name)[:60]
+        return f"{name or 'search'}.{kind}", self._made(kind)
+
+    def _made(self, kind: str) -> bytes:
+        search = self.search
+        if kind in {"csv", "json"}:
+            rows = search.snapshot()
+            if not self.filter.is_empty:
+                rows = rows.where(self.filter.passing(rows, search.space, search.objectives))  # type: ignore[assignment]
+            if kind == "csv":
+                return to_csv(rows, search.space, search.objectives).encode()
+            return json.dumps(to_records(rows, search.space, search.objectives), ensure_ascii=False).encode()
+        if kind in {"png", "svg"}:
+            with self._refresher.lock:
+                return picture(self._plot(), kind)
+        with tempfile.TemporaryDirectory() as folder:
+            return save_html(self._panel(), Path(folder) / "page.html", title=search.name).path.read_bytes()
+
+    def _on_filter(self, _change: object) -> None:
+        self._refresher.poke()
+
+    def _on_export(self, content: dict[str, object]) -> None:
+        kind = content.get("what")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            self._refuse("a page wants a file of no known kind")
+            return
+        try:
+            name, data = self.file(kind)
+        except (OSError, TypeError, ValueError) as error:
+            self.problem = f"{kind}: {error}"[:300]
+            return
+        self.problem = ""
+        self.send({"kind": "file", "name": name, "type": _KINDS[kind]}, buffers=[data])
+
+
+def as_dict(parameters: Any) -> str:
+    """Write parameters as a dict in Python, a line each."""
+    lines = [f"    {name!r}: {value!r}," for name, value in parameters.items()]
+    return "\n".join(["{", *lines, "}"])

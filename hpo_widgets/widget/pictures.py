@@ -1,0 +1,364 @@
+"""Pictures of plots without a browser: the marks and axes of bqplot figures, drawn by matplotlib as PNG or SVG.
+
+A mark is drawn in shares of the plot, from 0 to 1, as its own scales have it: so a picture lies on a logarithmic axis
+as it does in the browser. Colours are those of the light theme. No text is taken for a formula.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_widgets.widget.parts.part import widgets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ipywidgets import Widget
+
+FORMATS = ("png", "svg")
+
+_DPI = 96
+_DENSITY = 2
+"""Pixels of a PNG for each pixel of a page, as on most screens now."""
+_WIDTH, _HEIGHT, _SMALL_HEIGHT = 760, 420, 260
+_NUM_COLUMNS = 3
+_MUTED, _LINE = "#5f6368", "#d9dce0"
+_DASHES = {"solid": "-", "dashed": (0, (5, 4)), "dotted": (0, (1, 3)), "dash_dotted": "-."}
+_MARKERS = {
+    "circle": "o", "cross": "P", "diamond": "D", "square": "s", "triangle-down": "v", "triangle-up": "^",
+    "arrow": "^", "rectangle": "s", "ellipse": "o", "crosshair": "x",
+}  # fmt: skip
+_ALIGN = {"start": "left", "middle": "center", "end": "right"}
+_VARIABLE = re.compile(r"var\(\s*--[\w-]+\s*,\s*([^)]+)\)")
+
+
+def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
+    """Draw all figures of a widget as they are now.
+
+    Parameters
+    ----------
+    shown
+        A plot, or any other widget with figures of bqplot in it.
+    format
+        ``"png"`` or ``"svg"``.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    ValueError
+        For another format, or a widget without a figure.
+    TypeError
+        For a figure with a mark of a kind that cannot be drawn.
+    """
+    import bqplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if format not in FORMATS:
+        raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
+    figures = [one for one in widgets_of(shown) if isinstance(one, bqplot.Figure)]
+    if not figures:
+        raise ValueError(f"a {type(shown).__name__} has no figure to draw")
+    columns = min(_NUM_COLUMNS, len(figures))
+    rows = math.ceil(len(figures) / columns)
+    height = (_HEIGHT if len(figures) == 1 else _SMALL_HEIGHT) * rows
+    drawn = Figure(figsize=(_WIDTH / _DPI, height / _DPI), dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(drawn)
+    for place, figure in enumerate(figures):
+        # Side by side there is no room for more than what is written along the axes.
+        _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # A letter that the font does not have is drawn as a box.
+        warnings.simplefilter("ignore", UserWarning)
+        drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
+    return file.getvalue()
+
+
+class _Place:
+    """Where values of one scale lie along a plot, as shares from 0 to 1.
+
+    Parameters
+    ----------
+    scale
+        A scale of bqplot.
+    values
+        All values that marks have on it, for the ends that it does not say.
+    """
+
+    def __init__(self, scale: Any, values: np.ndarray) -> None:
+        import bqplot
+
+        self.scale = scale
+        self.is_log = isinstance(scale, bqplot.LogScale)
+        self.domain = None
+        if isinstance(scale, bqplot.OrdinalScale):
+            self.domain = [str(one) for one in (scale.domain or dict.fromkeys(map(str, values)))]
+            self.low, self.high = -0.5, max(len(self.domain), 1) - 0.5
+            return
+        known = values[np.isfinite(values.astype(float))].astype(float) if len(values) else np.empty(0)
+        if self.is_log:
+            known = known[known > 0]
+        low, high = (known.min(), known.max()) if len(known) else (0.1 if self.is_log else 0.0, 1.0)
+        low, high = (given if given is not None else found for given, found in ((scale.min, low), (scale.max, high)))
+        self.low, self.high = self._even(float(low)), self._even(float(high))
+        if scale.reverse:
+            self.low, self.high = self.high, self.low
+
+    def _even(self, value: float) -> float:
+        """Return a value in units in which the scale is even."""
+        if not self.is_log:
+            return value
+        return math.log10(value) if value > 0 else -math.inf
+
+    def share(self, values: Any) -> np.ndarray:
+        """Return where values lie; NaN where they cannot be drawn."""
+        if self.domain is not None:
+            places = {name: place for place, name in enumerate(self.domain)}
+            even = np.array([places.get(str(one), math.nan) for one in np.atleast_1d(values)], dtype=float)
+        else:
+            even = np.atleast_1d(np.asarray(values, dtype=float))
+            if self.is_log:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    even = np.log10(even)
+        # By halves: the width of a scale may be more than a number holds.
+        width = self.high / 2 - self.low / 2
+        shares: np.ndarray = (even / 2 - self.low / 2) / width if width else np.full(len(even), 0.5)
+        return np.where(np.isfinite(shares), shares, math.nan)
+
+
+def _draw_figure(axes: Any, figure: Any, title: str) -> None:
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=9, color="#202124", parse_math=False)
+    values: dict[str, list[np.ndarray]] = {}
+    for mark in figure.marks:
+        for name, scale in mark.scales.items():
+            data = getattr(mark, name, None)
+            if data is not None and not mark.preserve_domain.get(name, False):
+                values.setdefault(scale.model_id, []).append(np.ravel(np.asarray(data)))
+    places: dict[str, _Place] = {}
+
+    def place_of(scale: Any) -> _Place:
+        if scale.model_id not in places:
+            known = values.get(scale.model_id, [])
+            places[scale.model_id] = _Place(scale, np.concatenate(known) if known else np.empty(0))
+        return places[scale.model_id]
+
+    for axis in figure.axes:
+        _draw_axis(axes, axis, place_of)
+    for order, mark in enumerate(figure.marks):
+        if mark.visible:
+            draw = _DRAW.get(type(mark).__name__)
+            if draw is None:
+                msg = f"a picture cannot show a mark of the kind {type(mark).__name__}, only {', '.join(_DRAW)}"
+                raise TypeError(msg)
+            draw(axes, mark, place_of, 3 + order)
+
+
+def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place]) -> None:
+    """Draw ticks, grid and label; an axis that stands at a value of another one has a line of its own."""
+    if not axis.visible:
+        return
+    is_vertical = axis.orientation == "vertical" or axis.side in {"left", "right"}
+    place = place_of(axis.scale)
+    ticks = _ticks(axis, place)
+    shares = place.share(ticks) if len(ticks) else np.empty(0)
+    at = 1.0 if axis.side in {"right", "top"} else 0.0
+    offset = axis.offset or {}
+    if "value" in offset:
+        scale = offset.get("scale")
+        at = float(place_of(scale).share(offset["value"])[0]) if scale is not None else at
+        axes.plot(*(([at, at], [0, 1]) if is_vertical else ([0, 1], [at, at])), color=_MUTED, lw=0.8, zorder=1)
+    sign = 1 if axis.side in {"right", "top"} else -1
+    text = {
+        "fontsize": 8,
+        "color": _MUTED,
+        "parse_math": False,
+        "textcoords": "offset points",
+        "annotation_clip": False,
+    }
+    for tick, share in zip(ticks, shares.tolist(), strict=True):
+        if not -1e-6 <= share <= 1 + 1e-6:
+            continue
+        words = _tick_words(axis, tick)
+        if is_vertical:
+            if axis.grid_lines != "none" and "value" not in offset:
+                axes.plot([0, 1], [share, share], color=_LINE, lw=0.7, zorder=0)
+            align = "left" if sign > 0 else "right"
+            axes.annotate(words, (at, share), (5 * sign, 0), ha=align, va="center", **text)
+        else:
+            if axis.grid_lines != "none" and "value" not in offset:
+                axes.plot([share, share], [0, 1], color=_LINE, lw=0.7, zorder=0)
+            axes.annotate(words, (share, at), (0, 5 * sign), ha="center", va="bottom" if sign > 0 else "top", **text)
+    if axis.label:
+        label = {**text, "fontsize": 9}
+        if "value" in offset:
+            axes.annotate(axis.label, (at, 1), (0, 8), ha="center", va="bottom", **label)
+        elif is_vertical:
+            axes.annotate(axis.label, (at, 0.5), (46 * sign, 0), ha="center", va="center", rotation=90, **label)
+        else:
+            axes.annotate(axis.label, (0.5, at), (0, 22 * sign), ha="center", va="center", **label)
+
+
+def _ticks(axis: Any, place: _Place) -> Sequence[Any]:
+    if axis.tick_values is not None and len(axis.tick_values):
+        return list(np.asarray(axis.tick_values).tolist())
+    if place.domain is not None:
+        return place.domain
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    low, high = sorted((place.low, place.high))
+    if place.is_log:
+        return [float(one) for one in LogLocator(numticks=6).tick_values(10**low, 10**high)]
+    return [float(one) for one in MaxNLocator(6).tick_values(low, high)]
+
+
+def _tick_words(axis: Any, tick: Any) -> str:
+    """Write a number as an axis does, in the formats of d3 that plots use."""
+    labels = {str(key): str(words) for key, words in (axis.tick_labels or {}).items()}
+    if isinstance(tick, str):
+        return labels.get(tick, tick)
+    if f"{tick:g}" in labels:
+        return labels[f"{tick:g}"]
+    wanted = axis.tick_format or ""
+    if wanted == "d":
+        return f"{tick:.0f}"
+    if found := re.fullmatch(r"\.(\d+)([%ef])", wanted):
+        return f"{tick:.{found[1]}{found[2]}}"
+    return f"{tick:.6g}"
+
+
+def _colour(given: Any, default: str = "#3b78c4", opacity: float = 1.0) -> tuple[float, ...]:
+    """Return a colour as matplotlib has it: of a variable of the style sheet what serves without it."""
+    from matplotlib.colors import to_rgba
+
+    found = _VARIABLE.search(str(given))
+    *rgb, alpha = to_rgba(found[1].strip() if found else given or default)
+    return (*rgb, alpha * opacity)
+
+
+def _of_each(given: Iterable[Any], count: int, default: Any) -> list[Any]:
+    """Return an entry for each of so many points or lines: bqplot begins again where a list ends."""
+    entries = list(given) or [default]
+    return [entries[index % len(entries)] for index in range(count)]
+
+
+def _points(mark: Any, place_of: Callable[[Any], _Place]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = place_of(mark.scales["x"]).share(mark.x), place_of(mark.scales["y"]).share(mark.y)
+    count = min(len(x), len(y))
+    return x[:count], y[:count]
+
+
+def _draw_scatter(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
+    x, y = _points(mark, place_of)
+    if not len(x):
+        return
+    given = list(zip(_of_each(mark.colors, len(x), None), _of_each(mark.opacities, len(x), 1.0), strict=True))
+    colours = [_colour(colour, opacity=opacity) for colour, opacity in given]
+    if mark.color is not None and len(mark.color) and "color" in mark.scales:
+        colours = _ramp(mark.scales["color"], np.asarray(mark.color, dtype=float)[: len(x)])
+    marker = _MARKERS.get(mark.marker, "o")
+    strokes: Any = [_colour(mark.stroke, opacity=opacity) for _, opacity in given] if mark.stroke else "none"
+    sizes = {"s": float(mark.default_size) * 4 / math.pi * (72 / _DPI) ** 2, "zorder": order, "clip_on": False}
+    width = float(mark.stroke_width or 0) * 72 / _DPI
+    if marker == "x":
+        axes.scatter(x, y, c=colours, marker=marker, linewidths=max(width, 1.2), **sizes)
+    else:
+        looks = {"facecolors": colours if mark.fill else "none", "edgecolors": strokes, "linewidths": width}
+        axes.scatter(x, y, c=None, marker=marker, **looks, **sizes)
+
+
+def _ramp(scale: Any, values: np.ndarray) -> list[tuple[float, ...]]:
+    """Return the colour of each value on a colour scale."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    place = _Place(scale, values)
+    ramp = LinearSegmentedColormap.from_list("ramp", [_colour(one) for one in scale.colors or ["#b4cbe9", "#0a3478"]])
+    shares = np.nan_to_num(np.clip(place.share(values), 0.0, 1.0))
+    return [tuple(colour) for colour in ramp(shares).tolist()]
+
+
+def _draw_lines(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
+    across, up = np.atleast_2d(np.asarray(mark.x)), np.atleast_2d(np.asarray(mark.y, dtype=float))
+    style = {"step-after": "steps-post", "step-before": "steps-pre"}.get(mark.interpolation, "default")
+    colours = _of_each(mark.colors, len(up), None)
+    opacities = _of_each(mark.opacities, len(up), 1.0)
+    for index, row in enumerate(up):
+        x = place_of(mark.scales["x"]).share(across[index % len(across)])
+        y = place_of(mark.scales["y"]).share(row)
+        count = min(len(x), len(y))
+        axes.plot(
+            x[:count], y[:count], color=_colour(colours[index], opacity=opacities[index]), drawstyle=style,
+            lw=float(mark.stroke_width) * 72 / _DPI, ls=_DASHES.get(mark.line_style, "-"), zorder=order, clip_on=True,
+            solid_capstyle="butt",
+        )  # fmt: skip
+        if mark.fill == "bottom":
+            axes.fill_between(x[:count], y[:count], 0, color=_colour(colours[index]), alpha=0.3, lw=0, zorder=order)
+
+
+def _draw_bars(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
+    is_lying = mark.orientation == "horizontal"
+    along, up = place_of(mark.scales["x"]), place_of(mark.scales["y"])
+    at = along.share(mark.x)
+    base, ends = float(up.share(mark.base)[0]), np.atleast_2d(np.asarray(mark.y, dtype=float))
+    if not len(at):
+        return
+    step = 1 / len(along.domain) if along.domain else float(np.min(np.diff(np.sort(at)))) if len(at) > 1 else 0.1
+    width = step * (1 - float(mark.padding))
+    colours = _of_each(mark.colors, max(len(ends), len(at)), None)
+    for index, row in enumerate(ends):
+        tops = up.share(row)
+        count = min(len(at), len(tops))
+        colour: Any = [_colour(one) for one in colours[:count]] if len(ends) == 1 else _colour(colours[index])
+        draw = axes.barh if is_lying else axes.bar
+        draw(at[:count], tops[:count] - base, width, base, color=colour, zorder=order)
+
+
+def _draw_image(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
+    if not mark.image.value:
+        return
+    from matplotlib.image import imread
+
+    corners = [*place_of(mark.scales["x"]).share(mark.x)[:2], *place_of(mark.scales["y"]).share(mark.y)[:2]]
+    if len(corners) == 4 and np.isfinite(corners).all() and corners[0] != corners[1] and corners[2] != corners[3]:
+        pixels = imread(io.BytesIO(mark.image.value), format="png")
+        opacity = float(_of_each(getattr(mark, "opacities", ()), 1, 1.0)[0])
+        axes.imshow(pixels, extent=corners, aspect="auto", zorder=order, alpha=opacity, interpolation="bilinear")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+
+
+def _draw_label(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: int) -> None:
+    x, y = _points(mark, place_of)
+    words = [str(one) for one in (mark.text if mark.text is not None else ())]
+    colours = _of_each(mark.colors, len(words), None)
+    for index, (across, up, text) in enumerate(zip(x.tolist(), y.tolist(), words, strict=False)):
+        if math.isnan(across) or math.isnan(up):
+            continue
+        axes.annotate(
+            text, (across, up), (mark.x_offset * 72 / _DPI, -mark.y_offset * 72 / _DPI), textcoords="offset points",
+            ha=_ALIGN.get(mark.align, "left"), va="center", color=_colour(colours[index], "#202124"),
+            fontsize=float(mark.default_size) * 72 / _DPI, fontweight=mark.font_weight, zorder=order, parse_math=False,
+        )  # fmt: skip
+
+
+_DRAW: dict[str, Callable[[Any, Any, Callable[[Any], _Place], int], None]] = {
+    "Scatter": _draw_scatter,
+    "Lines": _draw_lines,
+    "Bars": _draw_bars,
+    "Image": _draw_image,
+    "Label": _draw_label,
+}

@@ -1,0 +1,115 @@
+// The Export menu. Files are made in the kernel and saved by the page itself, without a server.
+
+import type { Render } from "@anywidget/types";
+import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { Lifetime } from "../lib/lifetime";
+import "./export.css";
+
+type Model = {
+  /** The parameters of the best trial, ready to be copied. */
+  best: string;
+  /** Which trials are exported, in words. */
+  trials: string;
+  commands: Record<string, string | null>;
+  problem: string;
+};
+
+const FILES = [
+  { what: "csv", text: "Trials as CSV" },
+  { what: "json", text: "Trials as JSON" },
+  { what: "png", text: "Plot as PNG" },
+  { what: "svg", text: "Plot as SVG" },
+  { what: "html", text: "Panel as a page" },
+] as const;
+
+function save(name: string, type: string, data: DataView): void {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  const address = URL.createObjectURL(new Blob([bytes], { type }));
+  const link = element("a", "", { href: address, download: name });
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+const render: Render<Model> = ({ model, el }) => {
+  el.classList.add("hpo-export-host");
+  const lifetime = new Lifetime();
+  const root = element("details", "hpo-part hpo-export");
+  const summary = element("summary", "hpo-export-summary");
+  setText(summary, "Export");
+  const list = element("div", "hpo-export-list", { role: "group", "aria-label": "Export" });
+  const trials = element("div", "hpo-muted");
+  const outcome = element("div", "hpo-muted", { role: "status" });
+  const buttons = FILES.map(({ what, text }) => {
+    const button = element("button", "", { type: "button" });
+    setText(button, text);
+    button.addEventListener("click", () => {
+      if (!isDisabled(button)) {
+        setText(outcome, "Making the file …");
+        model.send({ kind: "export", what });
+      }
+    });
+    return button;
+  });
+  const copy = element("button", "", { type: "button" });
+  setText(copy, "Copy best parameters");
+  copy.addEventListener("click", async () => {
+    if (isDisabled(copy)) {
+      return;
+    }
+    try {
+      await navigator.clipboard.writeText(model.get("best"));
+      setText(outcome, "Copied");
+    } catch {
+      // Not allowed, or no clipboard in a page that does not come over https.
+      setText(outcome, model.get("best"));
+    }
+  });
+  list.append(trials, ...buttons, copy, outcome);
+  root.append(summary, list);
+  keepKeys(root);
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && root.open) {
+      event.stopPropagation();
+      root.open = false;
+      summary.focus();
+    }
+  });
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      if (event.target instanceof Node && !root.contains(event.target)) {
+        root.open = false;
+      }
+    },
+    { signal: lifetime.signal },
+  );
+
+  const receive = (message: unknown, buffers: DataView[]): void => {
+    const { kind, name, type } = message as { kind?: string; name?: string; type?: string };
+    const data = buffers[0];
+    if (kind === "file" && name !== undefined && type !== undefined && data) {
+      save(name, type, data);
+      setText(outcome, `Saved ${name}`);
+    }
+  };
+  model.on("msg:custom", receive);
+  lifetime.atEnd(() => model.off("msg:custom", receive));
+
+  const paint = (): void => {
+    const commands = model.get("commands");
+    setText(trials, model.get("trials"));
+    for (const button of buttons) {
+      setReason(button, commands.export ?? null);
+    }
+    setReason(copy, commands.best ?? commands.export ?? null);
+    if (model.get("problem")) {
+      setText(outcome, model.get("problem"));
+    }
+  };
+  lifetime.paintOnChange(model, paint);
+  el.append(root);
+  return lifetime.end;
+};
+
+export default { render };

@@ -1,0 +1,80 @@
+"""The Export menu in a real JupyterLab: what is downloaded is what the kernel has; the best parameters are copied."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import pathlib
+import xml.etree.ElementTree as ET
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200)
+search.add_trials([number * 37 % 60 / 60 for number in range(60)])
+widget = OptimizerWidget(search)
+widget
+"""
+
+
+@pytest.fixture
+def menu(run_anew):
+    """The open menu of a search of 60 trials."""
+    run_anew.panel().locator(".hpo-export-summary").click()
+    shown = run_anew.panel().get_by_role("group", name="Export")
+    expect(shown).to_contain_text("60 trials")
+    return shown
+
+
+def downloaded(opened, menu, name):
+    with opened.page.expect_download() as waiting:
+        menu.get_by_role("button", name=name).click()
+    return waiting.value.suggested_filename, pathlib.Path(waiting.value.path()).read_bytes()
+
+
+def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu):
+    name, data = downloaded(opened, menu, "Trials as CSV")
+    assert name == "digits.csv"
+    assert len(list(csv.DictReader(data.decode().splitlines()))) == 60
+    opened.kernel("setattr(widget, 'filter', {'top_k': 5})")
+    expect(menu).to_contain_text("5 of 60 trials, by the filter")
+    _, data = downloaded(opened, menu, "Trials as JSON")
+    assert sorted(trial["number"] for trial in json.loads(data)) == opened.kernel(
+        "sorted(trial.number for trial in search.top(5))"
+    )
+    name, data = downloaded(opened, menu, "Plot as PNG")
+    assert (name, data[:4]) == ("digits.png", b"\x89PNG")
+    _, data = downloaded(opened, menu, "Plot as SVG")
+    assert ET.fromstring(data).tag.endswith("svg")
+    expect(menu.get_by_role("status")).to_have_text("Saved digits.svg")
+    assert opened.complaints() == []
+
+
+def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu):
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    menu.get_by_role("button", name="Copy best parameters").click()
+    expect(menu.get_by_role("status")).to_have_text("Copied")
+    copied = ast.literal_eval(opened.page.evaluate("() => navigator.clipboard.readText()"))
+    assert copied == opened.kernel("dict(search.best_trial.parameters)")
+    opened.page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 600])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_both_themes_and_widths(opened, menu, dark, width, request):
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.page.set_viewport_size({"width": width + 330, "height": 1300})
+    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+    expect(menu).to_be_visible()
+    opened.screenshot(f"export-{'dark' if dark else 'light'}-{width}", opened.panel())
+    assert opened.complaints() == []

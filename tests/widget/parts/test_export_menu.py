@@ -1,0 +1,93 @@
+"""The Export menu: files that hold what is seen, sent as bytes; what cannot be made says why."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+
+import pytest
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+POINT = {"lr": 0.00856, "dropout": 0.195, "layers": 3, "activation": "relu"}
+
+
+@pytest.fixture
+def panel(show, search):
+    for number in range(6):
+        search.add_trial(0.5 - number / 10, {**POINT, "layers": number + 1})
+    return show(OptimizerWidget, search)
+
+
+def downloads(wire, panel):
+    return [
+        (message["content"], message["buffers"])
+        for one, message in wire.messages()
+        if one is panel._export.comm and message.get("method") == "custom"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "begin"),
+    [
+        ("csv", "text/csv", b"number,state,validation/loss,lr"),
+        ("json", "application/json", b'[{"number": 0, "state": "completed"'),
+        ("png", "image/png", b"\x89PNG"),
+        ("svg", "image/svg+xml", b"<?xml"),
+        ("html", "text/html", b"<!DOCTYPE html>"),
+    ],
+)
+def test_each_kind_of_file_is_sent_with_its_name_and_type(panel, wire, kind, media_type, begin):
+    wire.clear()
+    wire.browser_says(panel._export, kind="export", what=kind)
+    ((content, (data,)),) = downloads(wire, panel)
+    assert content == {"kind": "file", "name": f"scripted.{kind}", "type": media_type}
+    assert bytes(data).startswith(begin)
+
+
+def test_trials_are_those_that_pass_the_filter_and_it_is_said(panel, refresh):
+    panel.filter = {"within": {"layers": (3, 4)}}
+    refresh(panel)
+    assert panel._export.trials == "2 of 6 trials, by the filter"
+    _, data = panel._export.file("csv")
+    assert [line["layers"] for line in csv.DictReader(io.StringIO(data.decode()))] == ["3", "4"]
+    _, data = panel._export.file("json")
+    assert [trial["parameters"]["layers"] for trial in json.loads(data)] == [3, 4]
+
+
+def test_the_best_parameters_are_a_dict_in_python(panel):
+    assert ast.literal_eval(panel._export.best) == {**POINT, "layers": 6}
+
+
+def test_several_objectives_have_no_best_parameters(show):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    search.add_trial([0.5, 1.0])
+    panel = show(OptimizerWidget, search)
+    assert panel._export.best == ""
+    assert "no trial is the best" in panel._export.commands["best"]
+
+
+@pytest.mark.parametrize("what", ["pdf", None, 3, ["csv"]], ids=str)
+def test_a_file_of_no_known_kind_is_refused(panel, wire, what):
+    wire.clear()
+    wire.browser_says(panel._export, kind="export", what=what)
+    assert downloads(wire, panel) == []
+    assert len(panel._refresher.notices) == 1
+
+
+def test_a_file_that_cannot_be_made_says_why(panel, wire, monkeypatch):
+    monkeypatch.setattr(
+        "hpo_widgets.widget.parts.export_menu.picture", lambda *_: (_ for _ in ()).throw(ValueError("no figure"))
+    )
+    wire.browser_says(panel._export, kind="export", what="png")
+    assert panel._export.problem == "png: no figure"
+
+
+def test_the_name_of_a_file_is_safe(show):
+    search = ScriptedSearch(name="../../etc/<b>passwd")
+    search.add_trial(0.5)
+    name, _ = show(OptimizerWidget, search)._export.file("csv")
+    assert name == "------etc--b-passwd.csv"

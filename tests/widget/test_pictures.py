@@ -1,0 +1,145 @@
+"""Pictures of plots: both formats, axes as the scales have them, colours, odd text, marks that cannot be drawn."""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import bqplot
+import ipywidgets
+import numpy as np
+import pytest
+from matplotlib.image import imread, imsave
+
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import OptimizerWidget, picture
+
+
+def figure(*marks, x=None, y=None, **axis):
+    x, y = x or bqplot.LinearScale(min=0.0, max=1.0), y or bqplot.LinearScale(min=0.0, max=1.0)
+    made = [kind(scales={"x": x, "y": y}, **traits) for kind, traits in marks]
+    axes = [bqplot.Axis(scale=x, label="across", **axis), bqplot.Axis(scale=y, side="left", label="up")]
+    return bqplot.Figure(marks=made, axes=axes)
+
+
+def texts(shown):
+    root = ET.fromstring(picture(shown, "svg"))
+    # matplotlib draws letters as paths and says in a comment what they are.
+    svg = picture(shown, "svg").decode()
+    assert root.tag.endswith("svg")
+    return re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
+
+
+def pixels(shown):
+    return (imread(io.BytesIO(picture(shown)), format="png")[..., :3] * 255).round().astype(int)
+
+
+def share_of(shown, rgb):
+    return (np.abs(pixels(shown) - rgb).max(axis=-1) < 8).mean()
+
+
+@pytest.mark.parametrize("title", ["History", "Slices", "Importance", "Distribution", "Timeline"])
+def test_every_plot_of_a_panel_is_drawn_in_both_formats(show, search, title, refresh):
+    for number in range(30):
+        search.add_trial(0.1 + number / 30)
+    search.add_trial(state=TrialState.FAILED, error="no")
+    panel = show(OptimizerWidget, search, plots=[title])
+    refresh(panel)
+    assert panel.picture().startswith(b"\x89PNG")
+    assert b"<svg" in panel.picture("svg")
+
+
+def test_the_front_is_drawn(show, refresh):
+    search = ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"])
+    search.add_trial([0.5, 1.0])
+    panel = show(OptimizerWidget, search)
+    refresh(panel)
+    assert len(panel.picture()) > 1000
+
+
+def test_an_empty_search_has_a_picture(show, search):
+    assert show(OptimizerWidget, search).picture().startswith(b"\x89PNG")
+
+
+def test_colours_are_those_that_serve_without_a_style_sheet():
+    bar = (bqplot.Bars, {"x": [0.5], "y": [1.0], "colors": ["var(--hpo-bad, #b3261e)"]})
+    assert share_of(figure(bar), (0xB3, 0x26, 0x1E)) > 0.02
+
+
+def test_a_point_lies_where_its_scales_have_it():
+    point = {"x": [10.0], "y": [0.5], "colors": ["#ff0000"], "default_size": 2000, "stroke_width": 0}
+    shown = figure((bqplot.Scatter, point), x=bqplot.LogScale(min=1.0, max=1000.0))
+    rows, columns = np.nonzero(np.abs(pixels(shown) - (255, 0, 0)).max(axis=-1) < 8)
+    grid = figure((bqplot.Lines, {"x": [1.0, 1000.0], "y": [0.5, 0.5], "colors": ["#00ff00"]}),
+                  x=bqplot.LogScale(min=1.0, max=1000.0))  # fmt: skip
+    line_rows, line_columns = np.nonzero(np.abs(pixels(grid) - (0, 255, 0)).max(axis=-1) < 60)
+    width = np.ptp(line_columns)
+    assert (columns.mean() - line_columns.min()) / width == pytest.approx(1 / 3, abs=0.01)
+    assert rows.mean() == pytest.approx(line_rows.mean(), abs=2)
+
+
+def test_an_image_fills_its_corners_on_a_logarithmic_axis():
+    file = io.BytesIO()
+    imsave(file, np.full((2, 2, 3), (255, 0, 0), dtype=np.uint8), format="png")
+    red = file.getvalue()
+    image = {"image": ipywidgets.Image(value=red, format="png"), "x": [1.0, 10.0], "y": [0.0, 1.0]}
+    shown = figure((bqplot.Image, image), x=bqplot.LogScale(min=1.0, max=100.0))
+    whole = figure((bqplot.Image, {**image, "x": [1.0, 100.0]}), x=bqplot.LogScale(min=1.0, max=100.0))
+    assert share_of(shown, (255, 0, 0)) == pytest.approx(share_of(whole, (255, 0, 0)) / 2, rel=0.05)
+
+
+def test_ticks_are_written_in_the_format_of_the_axis():
+    line = (bqplot.Lines, {"x": [0.0, 1.0], "y": [0.0, 1.0]})
+    assert "50%" in texts(figure(line, tick_values=[0.5], tick_format=".0%"))
+    assert "relu" in texts(figure(line, tick_values=[0.0, 1.0], tick_labels={"0": "relu", "1": "tanh"}))
+    assert {"across", "up"} <= set(texts(figure(line)))
+
+
+@pytest.mark.parametrize(
+    "words", ["$x_1$ \\frac", "<img src=x>", "a\nb", "شبكة", "\N{GRINNING FACE}", "x" * 300, "-->"]
+)
+def test_text_is_no_formula_and_no_markup(words):
+    label = {"x": [0.5], "y": [0.5], "text": [words]}
+    svg = picture(figure((bqplot.Label, label)), "svg")
+    root = ET.fromstring(svg)
+    assert not [node for node in root.iter() if node.tag.endswith("img")]
+    assert picture(figure((bqplot.Label, label))).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"x": [], "y": []},
+        {"x": [0.5], "y": [np.nan]},
+        {"x": [1e300, -1e300, np.inf], "y": [0.1, 0.2, 0.3]},
+        {"x": [0.1, 0.2, 0.3], "y": [0.5]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [bqplot.Scatter, bqplot.Lines])
+def test_odd_data_is_no_fault(kind, traits):
+    assert picture(figure((kind, {**traits, "preserve_domain": {"x": True, "y": True}}))).startswith(b"\x89PNG")
+    assert picture(figure((kind, traits), x=bqplot.LinearScale(), y=bqplot.LogScale())).startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_drawn_is_said():
+    shown = bqplot.Figure(marks=[bqplot.Pie(sizes=[1, 2])])
+    with pytest.raises(TypeError, match="cannot show a mark of the kind Pie, only Scatter"):
+        picture(shown)
+    with pytest.raises(ValueError, match="a picture is png or svg, got 'pdf'"):
+        picture(shown, "pdf")
+    with pytest.raises(ValueError, match="a Label has no figure to draw"):
+        picture(ipywidgets.Label("x"))
+
+
+def test_axes_that_stand_at_values_of_another_have_lines_of_their_own():
+    across, up = bqplot.LinearScale(min=0.0, max=2.0), bqplot.LinearScale(min=0.0, max=1.0)
+    own = bqplot.LogScale(min=1e-4, max=0.1)
+    axes = [
+        bqplot.Axis(scale=up, side="left", offset={"scale": across, "value": 1}, label="dropout"),
+        bqplot.Axis(scale=own, side="left", offset={"scale": across, "value": 2}, label="lr"),
+    ]
+    shown = bqplot.Figure(marks=[bqplot.Lines(x=[0, 1, 2], y=[0, 1, 0.5], scales={"x": across, "y": up})], axes=axes)
+    assert {"dropout", "lr", "0.001"} <= set(texts(shown))
