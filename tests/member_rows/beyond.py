@@ -135,10 +135,13 @@ class RowsBeyondTheReference(Table):
             assert frame.loc[number, "validation/loss"] == trial.value
         assert str(frame["units"].dtype) == "Int64"
 
-    def test_to_csv_and_to_json_write_the_trials_that_pass_a_filter(self, optimizer, tmp_path):
+    def test_to_csv_has_a_line_a_trial_and_writes_a_file(self, optimizer, tmp_path):
         made = finished(optimizer())
         assert len(made.to_csv(tmp_path / "trials.csv").splitlines()) == 4
         assert (tmp_path / "trials.csv").read_text() == made.to_csv()
+
+    def test_to_json_has_the_trials_that_pass_a_filter(self, optimizer, tmp_path):
+        made = finished(optimizer())
         trials = json.loads(made.to_json(tmp_path / "trials.json"))
         assert json.loads((tmp_path / "trials.json").read_text()) == trials
         assert [trial["parameters"] for trial in trials] == [dict(made.trial(number).parameters) for number in range(3)]
