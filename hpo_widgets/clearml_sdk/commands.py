@@ -44,6 +44,9 @@ class SdkCommands:
         possible["undo"] = why_no_ranges or (None if self._history.can_undo else "no range was changed")
         possible["redo"] = why_no_ranges or (None if self._history.can_redo else "no change of a range was undone")
         possible["enqueue_trial"] = possible["retry"] = self._why_no_enqueued_point()
+        possible["set_note"] = possible["set_tags"] = (
+            "a search of ClearML's own controller has no journal for notes and tags: write them at the Task"
+        )
         if patches.is_optuna and self._live.was_started:
             fixed = "ClearML's Optuna strategy fixes the number of its {} when it starts"
             possible["set_max_number_of_concurrent_tasks"] = fixed.format("workers")

@@ -189,6 +189,10 @@ class TaskTrials:
         except ClearmlError as error:
             return f"The console of this trial cannot be read now: {error}", "", ""
 
+    def page(self, number: int) -> str | None:
+        """Address of the page of a trial's Task."""
+        return self.records.page(self.all[number].task_id)
+
     def log_so_far(self, number: int) -> Future[str | None]:
         """Ask for the end of a trial's console on a thread; subscribers are notified when it is there."""
 

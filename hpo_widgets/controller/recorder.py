@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import Trial, TrialRow
+    from hpo_widgets.trials import Remark, Trial, TrialRow
 
 _FLUSH_SECONDS = 0.005
 """Changes wait at most so long, so that one commit serves several."""
@@ -78,7 +78,7 @@ class Recorder:
         self.path = path
         self.header = header
         self.shown = TrialStore(space, objectives)
-        self.reader = TrialReader(path, search_id, space, objectives, remote)
+        self.reader = TrialReader(path, search_id, space, objectives, remote, self.shown.columns.remark)
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
         self._journal: Journal | None = None
@@ -95,6 +95,8 @@ class Recorder:
         self._scalars: list[tuple[int, str, str, float, int]] = []
         self._outputs: list[tuple[int, str, str, str]] = []
         self._events: list[dict[str, Any]] = []
+        self._remarks: dict[int, Remark] = {}
+        """What people have written about trials and is not durable yet."""
         self.due: float | None = None
         """When the next flush is due (``time.monotonic``); None: nothing waits."""
         self.locked_since: float | None = None
@@ -175,6 +177,31 @@ class Recorder:
         if self.due is None:
             self.due = time.monotonic() + _FLUSH_SECONDS
 
+    def remark_of(self, number: int) -> Remark:
+        """What people say of a trial, durable or not."""
+        return self._remarks.get(number, self.shown.columns.remark(number))
+
+    def remark(self, number: int, **changes: Any) -> Remark:
+        """Have something written that people say of a trial.
+
+        Parameters
+        ----------
+        number
+            The trial's number.
+        **changes
+            ``note`` or ``tags``.
+
+        Returns
+        -------
+        Remark
+            What was said before.
+        """
+        before = self.remark_of(number)
+        self._remarks[number] = replace(before, **changes)
+        for name, value in changes.items():
+            self.event(f"set_{name}", number=number, **{name: value})
+        return before
+
     def flush(self) -> None:
         """Make durable, then show. After a `JournalError` everything waits for the next flush.
 
@@ -228,6 +255,8 @@ class Recorder:
         self._ended, self._scalars, self._outputs, self._events = [], [], [], []
         shown = self.shown
         shown.put(rows)
+        shown.columns.set_remarks(self._remarks)
+        self._remarks = {}
         if not ended:
             shown.rank_all(row for row in rows if row.values is not None)
             return
@@ -283,7 +312,9 @@ class Recorder:
         self._has_owned = True
         return journal
 
-    def load(self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str]) -> None:
+    def load(
+        self, bulk: Mapping[str, Any], sequence: int, jobs: Mapping[int, str], remarks: Mapping[int, Remark]
+    ) -> None:
         """Show all trials of a journal that is continued (`JournalReader.columns` and ``jobs``).
 
         Parameters
@@ -294,10 +325,13 @@ class Recorder:
             The journal's sequence number.
         jobs
             Trial number to the id of its job on a server, where it has one.
+        remarks
+            What people have written about trials.
         """
         self._sequence = sequence
         self._jobs.update(jobs)
         self.shown.load(bulk)
+        self.shown.columns.set_remarks(remarks)
         if self._save_top_k > 0:
             self._kept = set(self.shown.top(self._save_top_k, self.shown.has_ended))
 

@@ -12,6 +12,7 @@ from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, optional_positive_int, positive_int, positive_minutes
 from hpo_widgets.trials import Trial
+from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -302,6 +303,51 @@ class SearchCommands:
         number = trial.number if isinstance(trial, Trial) else trial
         point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
         self._enqueue("retry", dict(point))
+
+    def set_note(self, trial: Trial | int, note: str) -> None:
+        """Keep a text about a trial.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+        note
+            The text; empty takes it away.
+        """
+        self._remark("set_note", trial, note=checked_note(note))
+
+    def set_tags(self, trial: Trial | int, tags: Sequence[str]) -> None:
+        """Give a trial tags.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+        tags
+            All of its tags.
+        """
+        self._remark("set_tags", trial, tags=checked_tags(tags))
+
+    def _remark(self, name: str, trial: Trial | int, **changes: Any) -> None:
+        number = trial.number if isinstance(trial, Trial) else trial
+        self._recorder.shown.columns.state_of(number)  # raises where there is none
+
+        def remark() -> None:
+            before = self._recorder.remark(number, **changes)
+            job, remote = self._recorder.job_of(number), self._definition.template.remote
+            if job is not None and remote is not None:
+                self._tell_server(name, remote.remark(job, before, lambda: self._recorder.remark_of(number)))
+
+        self._do(name, remark)
+
+    def _tell_server(self, name: str, tell: Callable[[], None]) -> None:
+        """Have a server told on a thread of its own. People are told where that fails; the journal has it anyway."""
+
+        def run() -> None:
+            with self._telling(name):
+                tell()
+
+        threading.Thread(target=run, name=f"hpo_widgets {name}", daemon=True).start()
 
     def _enqueue(self, name: str, point: dict[str, object]) -> None:
         def enqueue() -> None:

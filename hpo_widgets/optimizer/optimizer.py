@@ -164,7 +164,7 @@ class HyperParameterOptimizer(ReadableSearch):
             self._controller.notice("template", sentence)
         if definition.past is not None:
             past, definition.past = definition.past, None  # its columns are large
-            self._recorder.load(past.columns, past.sequence, past.jobs)
+            self._recorder.load(past.columns, past.sequence, past.jobs, past.journal_state.remarks)
             self._controller.restore(past.journal_state, past.columns, past.interrupted)
 
     def _make_engine(self, workers: int) -> JobEngine:
@@ -471,6 +471,44 @@ class HyperParameterOptimizer(ReadableSearch):
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget."""
         self._commands.retry(trial)
+
+    def set_note(self, trial: Trial | int, note: str) -> None:
+        """Keep a text about a trial, in the journal and, where it is a Task on ClearML, below the Task's comment.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+        note
+            The text, up to 4000 letters; empty takes it away.
+
+        Raises
+        ------
+        IndexError
+            For a trial that there is not.
+        TypeError, ValueError
+            For what is no text, or too long.
+        """
+        self._commands.set_note(trial, note)
+
+    def set_tags(self, trial: Trial | int, tags: Sequence[str]) -> None:
+        """Give a trial tags, in the journal and, where it is a Task on ClearML, at the Task, whose other tags stay.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+        tags
+            All of its tags: up to 20 words; empty takes them away.
+
+        Raises
+        ------
+        IndexError
+            For a trial that there is not.
+        TypeError, ValueError
+            For what is no list of words, and too many or too long ones.
+        """
+        self._commands.set_tags(trial, tags)
 
     # What the search is ---------------------------------------------------------------------------
 

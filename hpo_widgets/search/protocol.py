@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.space.range_history import EpochMark
-    from hpo_widgets.trials import Trial, TrialState
+    from hpo_widgets.trials import Remark, Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot
 
 
@@ -77,6 +77,8 @@ COMMANDS = (
     "redo",
     "enqueue_trial",
     "retry",
+    "set_note",
+    "set_tags",
     "set_max_number_of_concurrent_tasks",
     "set_total_max_jobs",
     "set_compute_time_limit",
@@ -303,5 +305,23 @@ class RemoteSource(Protocol):
             The job's id at the server.
         fresh
             True asks the server whatever is remembered. Default False.
+        """
+        ...
+
+    def page(self, job: str) -> str | None:
+        """Address of the server's page for a job; None where that is not known."""
+        ...
+
+    def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
+        """Return what has the server keep what people have written about a job, and returns when it has.
+
+        Parameters
+        ----------
+        job
+            The job's id at the server.
+        before
+            What was written so far; other tags of the job stay.
+        newest
+            Gives what is written when the server is told, so that it does not matter who tells it first.
         """
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +26,9 @@ from hpo_widgets.search.limits import optional_positive_int, positive_minutes
 from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
-from hpo_widgets.trials import Trial, TrialRow, TrialState
+from hpo_widgets.trials import Remark, Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
+from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -384,6 +386,13 @@ class ScriptedSearch(ReadableSearch):
         elif name == "set_total_max_jobs":
             self.budget.jobs.limit = arguments[0]
             self.changed()
+        elif name in {"set_note", "set_tags"}:
+            number, value = arguments
+            field, checked = ("note", checked_note) if name == "set_note" else ("tags", checked_tags)
+            self._trials[number] = replace(self._trials[number], **{field: checked(value)})
+            trial = self._trials[number]
+            self._trials_shown.columns.set_remarks({number: Remark(trial.note, trial.tags)})
+            self.changed()
         elif name == "set_max_number_of_concurrent_tasks":
             self.max_number_of_concurrent_tasks = arguments[0]
             self.changed()
@@ -445,6 +454,10 @@ class _Reports:
     def scalars(self, number: int) -> Sequence[tuple[str, str, float, int]]:
         """All reports of a trial: (title, series, value, iteration)."""
         return self.of_trials.get(number, [])
+
+    def page(self, _number: int) -> None:
+        """None: there is no server."""
+        return
 
     def scalars_after(self, number: int, after: int) -> tuple[int, Sequence[tuple[str, str, float, int]]]:
         """What a trial has reported since a key, which is the number of its reports."""

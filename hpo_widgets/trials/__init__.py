@@ -2,6 +2,7 @@
 
 from hpo_widgets.trials.trial import (
     NAN,
+    Remark,
     Trial,
     TrialRow,
     TrialState,
@@ -10,6 +11,7 @@ from hpo_widgets.trials.trial import (
 
 __all__ = [
     "NAN",
+    "Remark",
     "Trial",
     "TrialRow",
     "TrialState",

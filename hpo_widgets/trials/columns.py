@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.trials.trial import NAN, TrialRow, TrialState
+from hpo_widgets.trials.trial import NAN, Remark, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +42,8 @@ class Rows:
     archived: np.ndarray
     enqueued: np.ndarray
     parameters: Mapping[str, np.ndarray]
+    remarks: Mapping[int, Remark] = field(default_factory=dict)
+    """What people have written about trials, by number; of all trials, also of those that are not here."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -51,10 +53,10 @@ class Rows:
         arrays = {
             one.name: getattr(self, one.name)[chosen]
             for one in fields(Rows)
-            if one.name not in {"version", "parameters"}
+            if one.name not in {"version", "parameters", "remarks"}
         }
         parameters = {name: column[chosen] for name, column in self.parameters.items()}
-        return Rows(version=self.version, parameters=parameters, **arrays)
+        return Rows(version=self.version, parameters=parameters, remarks=self.remarks, **arrays)
 
 
 class Snapshot(Rows):
@@ -114,6 +116,8 @@ class TrialColumns:
         """How long each trial ran; NaN while it has not ended."""
         self._last_iteration = np.full(_FIRST_CAPACITY, -1, dtype=np.int64)
         self._counts = [0] * len(TrialState)
+        self._remarks: Mapping[int, Remark] = {}
+        """Replaced by another mapping at each change, so that readers may keep it."""
 
     def __len__(self) -> int:
         return self._num_rows
@@ -236,6 +240,19 @@ class TrialColumns:
             self._arrays["archived"][rows] = archived
             self._changed(rows, self._version)
 
+    def remark(self, number: int) -> Remark:
+        """What people have written about a trial; nothing about one that there is not."""
+        return self._remarks.get(number, Remark())
+
+    def set_remarks(self, remarks: Mapping[int, Remark]) -> None:
+        """Show what people have written about some trials; the others keep what they have."""
+        with self._lock:
+            known = {number: remark for number, remark in remarks.items() if 0 <= number < self._num_rows}
+            if known:
+                self._version += len(known)
+                self._remarks = {**self._remarks, **known}
+                self._changed(np.array(sorted(known), dtype=np.int64), self._version)
+
     def snapshot(self) -> Snapshot:
         """Copies of all columns at the present version."""
         with self._lock:
@@ -255,7 +272,7 @@ class TrialColumns:
     def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
         copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
         copies["parameters"] = {name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)}
-        return {"version": version, "numbers": rows, **copies}
+        return {"version": version, "numbers": rows, "remarks": self._remarks, **copies}
 
     def _reserve(self, num_rows: int) -> None:
         """Grow by doubling, so that a row costs the same however many there are."""

@@ -65,7 +65,7 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
-    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``.
+    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between).
 
     Parameters
     ----------
@@ -102,6 +102,7 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
             )
         else:
             columns[name] = values
+    remarks = snapshot.remarks
     columns |= {
         "epoch": snapshot.epoch,
         "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
@@ -109,6 +110,8 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
         "worker": snapshot.worker,
         "enqueued": snapshot.enqueued,
         "archived": snapshot.archived,
+        "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
+        "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
     return pd.DataFrame(columns, index=numbers)
 
@@ -149,9 +152,9 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
     -------
     list of dict
         ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
-        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``. None for what is
-        not known, ``"Infinity"`` and ``"-Infinity"`` for a value without an end, which JSON has no number for; a choice
-        that is no JSON value is its label.
+        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``.
+        None for what is not known, ``"Infinity"`` and ``"-Infinity"`` for a value without an end, which JSON has no
+        number for; a choice that is no JSON value is its label.
     """
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
@@ -174,6 +177,8 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
                 "worker": int(rows.worker[place]),
                 "enqueued": bool(rows.enqueued[place]),
                 "archived": bool(rows.archived[place]),
+                "note": rows.remarks[number].note if number in rows.remarks else "",
+                "tags": list(rows.remarks[number].tags) if number in rows.remarks else [],
             }
         )
     return records

@@ -38,6 +38,44 @@ class TrialState(enum.IntEnum):
         return self >= TrialState.COMPLETED
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What people have written about a trial.
+
+    Attributes
+    ----------
+    note : str
+        A text.
+    tags : tuple of str
+        Words, each once.
+    """
+
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+
+_MOST_NOTE, _MOST_TAG, _MOST_TAGS = 4000, 60, 20
+
+
+def checked_note(note: object) -> str:
+    """Return a note without blank ends; raises a ``TypeError`` or ``ValueError`` that says what is wrong."""
+    if not isinstance(note, str):
+        raise TypeError(f"a note is a text, got {note!r:.80}")
+    if len(note) > _MOST_NOTE:
+        raise ValueError(f"a note has at most {_MOST_NOTE} letters, got {len(note)}")
+    return note.strip()
+
+
+def checked_tags(tags: object) -> tuple[str, ...]:
+    """Return tags, each once; raises a ``TypeError`` or ``ValueError`` that says what is wrong."""
+    if isinstance(tags, str) or not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
+        raise TypeError(f"tags are a list of words, such as ['baseline'], got {tags!r:.80}")
+    found = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(found) > _MOST_TAGS or any(len(tag) > _MOST_TAG for tag in found):
+        raise ValueError(f"a trial has at most {_MOST_TAGS} tags of at most {_MOST_TAG} letters")
+    return found
+
+
 @dataclass(slots=True)
 class TrialRow:
     """Everything durable about one trial but its curves and logs; the unit of journal and columns.
@@ -117,6 +155,10 @@ class _TrialSource(Protocol):
         """What a trial printed and its traceback: (stdout, stderr, traceback)."""
         ...
 
+    def page(self, number: int) -> str | None:
+        """Address of the page that a server has for a trial; None without one."""
+        ...
+
 
 @dataclass(frozen=True, repr=False)
 class Trial:
@@ -145,6 +187,10 @@ class Trial:
     error: str | None
     objectives: tuple[Objective, ...]
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    note: str = ""
+    """What people have written about it (`HyperParameterOptimizer.set_note`)."""
+    tags: tuple[str, ...] = ()
+    """Words that people have given it (`HyperParameterOptimizer.set_tags`)."""
     source: _TrialSource | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -254,6 +300,10 @@ class Trial:
     def get_output(self) -> tuple[str, str, str]:
         """What it printed and its traceback, bounded: (stdout, stderr, traceback)."""
         return self.source.output(self.number) if self.source else ("", "", "")
+
+    def get_page(self) -> str | None:
+        """Address of the page that its server has for it, such as a Task's on ClearML; None for one of this machine."""
+        return self.source.page(self.number) if self.source and self.is_elsewhere else None
 
 
 def split_key(key: str, objectives: Sequence[Objective]) -> tuple[str, str]:

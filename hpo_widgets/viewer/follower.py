@@ -59,7 +59,7 @@ class JournalFollower:
         self._state = JournalState.of(self._reader)
         space, objectives = self._state.declared_space, self._state.objectives
         self._shown = TrialStore(space, objectives)
-        self._trials = TrialReader(self.path, self.id, space, objectives)
+        self._trials = TrialReader(self.path, self.id, space, objectives, remark=self._shown.columns.remark)
         # Trials come by columns; of the events those up to the same moment, so that none comes twice.
         self._sequence = self._reader.sequence
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
@@ -70,6 +70,7 @@ class JournalFollower:
             self._load()
         else:
             self._show(self._reader.newest(NEWEST_FIRST))
+            self._shown.columns.set_remarks(self._state.remarks)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +88,7 @@ class JournalFollower:
         with reported_as_damage(self.path, "a trial"):
             self._state.check_columns(columns)
             self._shown.load(columns)
+        self._shown.columns.set_remarks(self._state.remarks)
         self._is_whole = True
 
     def _show(self, rows: Sequence[TrialRow]) -> None:
@@ -112,6 +114,8 @@ class JournalFollower:
             if changes.trials:
                 self._show(changes.trials)
             self._state.follow(changes.events)
+            if any(event["kind"] in {"set_note", "set_tags"} for event in changes.events):
+                self._shown.columns.set_remarks(self._state.remarks)
             self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()
         self._tell_of_unknown_events()

@@ -17,6 +17,8 @@ from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, S
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, positive_int
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
+from hpo_widgets.trials import Remark
+from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,6 +60,8 @@ class JournalState:
     """Events that are not understood, such as those of a later release; they are skipped."""
     enqueued: list[list[Any]] = field(default_factory=list)
     """Encoded points that people want to be tried, launched ones included."""
+    remarks: dict[int, Remark] = field(default_factory=dict)
+    """What people have written about trials, by number."""
 
     @classmethod
     def of(cls, reader: JournalReader) -> JournalState:
@@ -186,6 +190,17 @@ class JournalState:
         self.declared_space.decode(point)
         self.enqueued.append(point)
 
+    def _set_note(self, event: Mapping[str, Any]) -> None:
+        _check_types(event, number=int)
+        self._remark(event["number"], note=checked_note(event["note"]))
+
+    def _set_tags(self, event: Mapping[str, Any]) -> None:
+        _check_types(event, number=int)
+        self._remark(event["number"], tags=checked_tags(event["tags"]))
+
+    def _remark(self, number: int, **changes: Any) -> None:
+        self.remarks[number] = replace(self.remarks.get(number, Remark()), **changes)
+
     def _notice(self, event: Mapping[str, Any]) -> None:
         _check_types(event, source=str, sentence=str)
         self.notices = [*self.notices, Notice(event["source"], event["sentence"], event["at"])][-MOST_NOTICES:]
@@ -229,6 +244,8 @@ _HANDLERS = {
     "settings": JournalState._settings,  # noqa: SLF001
     "set_time_limit": JournalState._set_time_limit,  # noqa: SLF001
     "enqueue_trial": JournalState._enqueue_trial,  # noqa: SLF001
+    "set_note": JournalState._set_note,  # noqa: SLF001
+    "set_tags": JournalState._set_tags,  # noqa: SLF001
     "notice": JournalState._notice,  # noqa: SLF001
 }
 _WITHOUT_EFFECT = {"report"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpo_widgets.journal import Journal, reported_as_damage
-from hpo_widgets.trials import Trial
+from hpo_widgets.trials import Remark, Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hpo_widgets.journal import JournalReader
@@ -27,6 +29,8 @@ class TrialReader:
     ----------
     remote
         Where curves and logs of trials are that have a job at a server; None: in the journal alone.
+    remark
+        Gives what people have written about a trial. Default: nothing.
     """
 
     def __init__(
@@ -36,8 +40,10 @@ class TrialReader:
         space: Space,
         objectives: tuple[Objective, ...],
         remote: RemoteSource | None = None,
+        remark: Callable[[int], Remark] | None = None,
     ) -> None:
         self._remote = remote
+        self._remark = remark
         self.path = path
         self._search_id = search_id
         self._space = space
@@ -50,7 +56,9 @@ class TrialReader:
         with self._lock:
             row = self._open().row(number)
         with reported_as_damage(self.path, f"trial {number}"):
-            return make_trial(row, self._search_id, self._space, self._objectives, self)
+            trial = make_trial(row, self._search_id, self._space, self._objectives, self)
+        remark = Remark() if self._remark is None else self._remark(number)
+        return replace(trial, note=remark.note, tags=remark.tags)
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""
@@ -71,6 +79,11 @@ class TrialReader:
             return self._remote.output(job)
         with self._lock:
             return self._open().output(number)
+
+    def page(self, number: int) -> str | None:
+        """Address of the page that a trial's server has for it."""
+        job = self._job(number)
+        return None if job is None or self._remote is None else self._remote.page(job)
 
     def _job(self, number: int) -> str | None:
         if self._remote is None:

@@ -165,6 +165,11 @@ def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
     return NO_VALUE if index is None else str(leaf.labels[index])
 
 
+def as_dict(parameters: Mapping[str, object]) -> str:
+    """Parameters as a dict in Python, a line each."""
+    return "\n".join(["{", *(f"    {name!r}: {value!r}," for name, value in parameters.items()), "}"])
+
+
 def seconds(length: float) -> str:
     """How long something took: ``12 ms``, ``1.6 s``, ``1:12``."""
     if not math.isfinite(length):

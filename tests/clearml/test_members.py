@@ -16,6 +16,7 @@ from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimi
 from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
+from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import close_current_task, print_lines
 from tests.member_rows.arguments import RowsOfArguments
 from tests.member_rows.beyond import RowsBeyondTheReference
@@ -283,3 +284,23 @@ def test_open_continues_by_the_id_of_the_optimizer_task(optimizer, project):
     finished(again)
     assert again.id == made.id
     assert again.counts[TrialState.COMPLETED] == 4
+
+
+def test_a_note_and_tags_are_kept_at_the_task_beside_its_own(optimizer):
+    made = finished(optimizer())
+    trial = made.trial(0)
+    before = Task.get_task(task_id=trial.id)
+    comment, tags = before.comment, before.get_tags()
+    made.set_note(0, "stable")
+    made.set_tags(0, ["baseline"])
+    wait_for(lambda: "baseline" in Task.get_task(task_id=trial.id).get_tags(), "the server was not told")
+    wait_for(lambda: Task.get_task(task_id=trial.id).comment == f"{comment}\n\nstable", "the server was not told")
+    made.set_note(0, "stable over three seeds")
+    made.set_tags(0, [])
+    wait_for(
+        lambda: Task.get_task(task_id=trial.id).comment == f"{comment}\n\nstable over three seeds",
+        "the server was not told",
+    )
+    wait_for(lambda: sorted(Task.get_task(task_id=trial.id).get_tags()) == sorted(tags), "the server was not told")
+    assert made.trial(0).get_page().endswith(f"/projects/*/experiments/{trial.id}/output/log")
+    assert made.errors == []

@@ -135,6 +135,31 @@ class RowsBeyondTheReference(Table):
             assert frame.loc[number, "validation/loss"] == trial.value
         assert str(frame["units"].dtype) == "Int64"
 
+    def test_set_note_keeps_a_text_about_a_trial(self, optimizer):
+        made = finished(optimizer())
+        made.set_note(made.trial(1), " stable over three seeds ")
+        made.set_note(0, "x")
+        made.set_note(0, "")
+        assert [made.trial(number).note for number in range(3)] == ["", "stable over three seeds", ""]
+        assert made.to_dataframe()["note"].tolist() == ["", "stable over three seeds", ""]
+        with SearchViewer(made.journal_path) as viewer:
+            assert viewer.trial(1).note == "stable over three seeds"
+        with pytest.raises(IndexError, match="no trial 9"):
+            made.set_note(9, "x")
+        with pytest.raises(TypeError, match="a note is a text"):
+            made.set_note(0, 5)
+
+    def test_set_tags_gives_a_trial_words(self, optimizer):
+        made = finished(optimizer())
+        made.set_tags(0, ["baseline", "3 seeds", "baseline", " "])
+        assert made.trial(0).tags == ("baseline", "3 seeds")
+        made.command("set_tags", 1, ["other"])
+        with SearchViewer(made.journal_path) as viewer:
+            assert viewer.trial(0).tags == ("baseline", "3 seeds")
+        assert made.to_dataframe()["tags"].tolist()[0] == "baseline, 3 seeds"
+        with pytest.raises(ValueError, match="at most 20 tags"):
+            made.set_tags(0, [str(number) for number in range(21)])
+
     def test_to_csv_has_a_line_a_trial_and_writes_a_file(self, optimizer, tmp_path):
         made = finished(optimizer())
         assert len(made.to_csv(tmp_path / "trials.csv").splitlines()) == 4

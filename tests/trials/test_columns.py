@@ -10,7 +10,7 @@ import pytest
 
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.objectives.pareto import pareto_front
-from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials import Remark, TrialRow, TrialState
 from hpo_widgets.trials.columns import Front, TrialColumns
 
 
@@ -181,3 +181,14 @@ def test_a_front_that_is_kept_by_changes_is_that_of_all_completed_trials():
     completed = np.flatnonzero((everything.state == TrialState.COMPLETED) & ~np.isnan(everything.values).any(axis=1))
     assert len(front.numbers) > 1
     assert front.numbers == completed[pareto_front(everything.values[completed], [True, False])].tolist()
+
+
+def test_a_remark_changes_its_row_and_readers_keep_what_they_have(columns):
+    columns.put([row(number) for number in range(3)])
+    before = columns.snapshot()
+    columns.set_remarks({1: Remark("stable", ("baseline",)), 9: Remark("of no trial")})
+    changes = columns.changes_since(before.version)
+    assert changes.numbers.tolist() == [1]
+    assert changes.remarks == {1: Remark("stable", ("baseline",))}
+    assert before.remarks == {}
+    assert columns.snapshot().where(np.array([0])).remarks == changes.remarks

@@ -144,6 +144,8 @@ def test_records_are_json_with_the_values_that_a_trial_has(rows):
         "worker": 1,
         "enqueued": False,
         "archived": False,
+        "note": "",
+        "tags": [],
     }
     assert records[1]["parameters"] == SGD
     assert (records[1]["seconds"], records[1]["values"]["a/b/c"], records[1]["enqueued"]) == (None, None, True)
@@ -164,6 +166,7 @@ def test_a_dataframe_has_a_row_a_trial_and_a_column_a_word(frame):
     assert frame.index.name == "number"
     assert frame.index.tolist() == [0, 1, 2]
     objectives, run = ("validation/loss", "a/b/c"), ("epoch", "started", "seconds", "worker", "enqueued", "archived")
+    run += ("note", "tags")
     assert list(frame.columns) == ["state", *objectives, *SPACE.names, *run]
     assert frame["state"].tolist() == ["completed", "running", "failed"]
 

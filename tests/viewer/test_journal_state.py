@@ -11,6 +11,7 @@ from hpo_widgets.search import MOST_NOTICES, STOP_CODES, SearchStatus
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import undo_and_redo
+from hpo_widgets.trials import Remark
 from hpo_widgets.viewer.journal_state import JournalState
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b"])])
@@ -201,3 +202,31 @@ def test_events_that_are_not_understood_are_skipped_and_counted(journal_state):
 def test_a_deadline_that_was_taken_away_is_no_limit_of_the_constructor_again(journal_state):
     journal_state.follow([{"kind": "set_time_limit", "at": 2.0, "deadline": None}])
     assert (journal_state.deadline, journal_state.has_own_deadline) == (None, True)
+
+
+def test_notes_and_tags_are_the_newest_of_each_trial(journal_state):
+    events = [
+        {"kind": "set_note", "number": 3, "note": "first"},
+        {"kind": "set_tags", "number": 3, "tags": ["a"]},
+        {"kind": "set_note", "number": 3, "note": "second"},
+    ]
+    journal_state.follow([{"at": 1.0, **event} for event in events])
+    assert journal_state.remarks == {3: Remark("second", ("a",))}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": "set_note", "number": "3", "note": "x"},
+        {"kind": "set_note", "number": 3, "note": 5},
+        {"kind": "set_note", "number": 3, "note": "x" * 5000},
+        {"kind": "set_note", "number": 3},
+        {"kind": "set_tags", "number": 3, "tags": "abc"},
+        {"kind": "set_tags", "number": True, "tags": []},
+        {"kind": "set_tags", "number": 3, "tags": [["a"]]},
+    ],
+    ids=str,
+)
+def test_a_note_or_tag_that_makes_no_sense_is_skipped(journal_state, event):
+    journal_state.follow([{"at": 1.0, **event}])
+    assert (journal_state.remarks, journal_state.num_unknown_events) == ({}, 1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.engines.clearml.server import Server
+    from hpo_widgets.trials import Remark
 
 POLL_FIELDS = [
     "id",
@@ -167,6 +168,9 @@ class TaskRecords:
         self._server = server
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[float, object]] = {}
+        self._remark_lock = threading.Lock()
+        self._remarks: dict[str, Remark] = {}
+        """What a Task is known to have of what people have written, by its id; guarded by the lock above."""
 
     def scalars(self, job: str) -> list[tuple[str, str, float, int]]:
         """All reports of a Task, curve by curve: (title, series, value, iteration).
@@ -184,6 +188,41 @@ class TaskRecords:
             return self._remembered("output", job, lambda: (self._console(job), "", ""))
         except ClearmlError as error:
             return f"The console of this trial cannot be read now: {error}", "", ""
+
+    def page(self, job: str) -> str | None:
+        """Address of a Task's page in ClearML's web application; None where the configuration does not name it."""
+        from clearml.backend_api import Session
+
+        try:
+            host = str(Session.get_app_server_host())
+        except ValueError:
+            return None
+        return f"{host}/projects/*/experiments/{job}/output/log" if host.startswith("http") else None
+
+    def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
+        """Keep a note below the Task's own comment, and tags among its own; see `RemoteSource.remark`."""
+        with self._remark_lock:
+            self._remarks.setdefault(job, before)
+
+        def tell() -> None:
+            with self._remark_lock:
+                after = newest()
+                self._edit_remark(job, self._remarks[job], after)
+                self._remarks[job] = after
+
+        return tell
+
+    def _edit_remark(self, job: str, before: Remark, after: Remark) -> None:
+        (task,) = self._server.call("tasks.get_all", id=[job], only_fields=["tags", "comment"])["tasks"]
+        changes: dict[str, Any] = {}
+        if after.note != before.note:
+            own = str(task.get("comment") or "").removesuffix(before.note).rstrip()
+            changes["comment"] = "\n\n".join(filter(None, (own, after.note)))
+        if after.tags != before.tags:
+            others = [tag for tag in task.get("tags") or () if tag not in before.tags]
+            changes["tags"] = list(dict.fromkeys([*others, *after.tags]))
+        if changes:
+            self._server.call("tasks.edit", task=job, force=True, **changes)
 
     def _scalars(self, job: str) -> list[tuple[str, str, float, int]]:
         curves = self._server.call("events.scalar_metrics_iter_histogram", task=job, key="iter")

@@ -9,28 +9,34 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets.search import TellsLogs
-from hpo_widgets.trials import TrialState
+from hpo_widgets.trials import TrialState, split_key
+from hpo_widgets.trials.trial import checked_note, checked_tags
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.traits import PointTrait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials import Trial
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
+_COMMANDS = ("retry", "enqueue_trial", "set_note", "set_tags")
 # Together with everything else below what one update may cost.
 _LOG_BYTES = 5_000
 _VALUE_BYTES = 1_000
 _MOST_SCALARS = 100
+_CURVE_POINTS = 60
+_MOST_REPORTS = 50_000
+"""Curves of a trial with more reports are not read for a small drawing."""
 _DIGITS = 8
 
 
 class TrialDetails(ViewPart):
-    """Parameters, scalars, times, error, output and traceback of the trial selected last, with a Retry button.
+    """Parameters, scalars with their curves, times, error, output, traceback, note and tags of the trial selected last.
 
     Nothing is read or sent of trials that are not selected. The output of a running trial grows as it prints, where
     the search can tell it; else it is there once the trial has ended.
@@ -60,6 +66,13 @@ class TrialDetails(ViewPart):
     scalars = t.List(
         t.List(t.Unicode()), help="Name, last, least, greatest value and number of reports of each scalar."
     ).tag(sync=True)
+    curves = t.List(
+        t.Unicode(), help="Curve of each scalar as an SVG path in a box of 100 by 100; empty: none is drawn."
+    ).tag(sync=True)
+    as_dict = t.Unicode(help="The parameters as a dict in Python.").tag(sync=True)
+    page = t.Unicode(help="Address of the page that a server has for it; empty without one.").tag(sync=True)
+    note = t.Unicode(help="What people have written about it.").tag(sync=True)
+    tags = t.List(t.Unicode(), help="Words that people have given it.").tag(sync=True)
     log = t.Unicode(help="The end of what it printed.").tag(sync=True)
     traceback = t.Unicode(help="The end of its traceback.").tag(sync=True)
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
@@ -79,7 +92,7 @@ class TrialDetails(ViewPart):
         number = self.selected[-1] if self.selected else None
         is_changed = self._is_stale or (number is not None and number in update.rows.numbers)
         with self.hold_sync():
-            self.commands = {name: search.capabilities.get(name) for name in ("retry", "enqueue_trial")}
+            self.commands = {name: search.capabilities.get(name) for name in _COMMANDS}
             described: dict[str, Any] = {}
             if is_changed:
                 trial = _trial(search, number)
@@ -106,6 +119,24 @@ class TrialDetails(ViewPart):
         if trial is not None:
             self.point = dict(trial.parameters)
 
+    def _on_note(self, content: dict[str, object]) -> None:
+        self._remark("set_note", content.get("number"), content.get("note"))
+
+    def _on_tags(self, content: dict[str, object]) -> None:
+        self._remark("set_tags", content.get("number"), content.get("tags"))
+
+    def _remark(self, name: str, number: object, value: object) -> None:
+        """Ask for another note or other tags of the trial that a page meant, or say why they stay."""
+        if type(number) is not int or _trial(self.search, number) is None:
+            self._refuse("a note or tag is of no trial of this search")
+            return
+        try:
+            checked: object = checked_note(value) if name == "set_note" else list(checked_tags(value))
+        except (TypeError, ValueError) as error:
+            self._refuse(str(error))
+            return
+        self.search.command(name, number, checked)
+
     def _on_retry(self, _content: dict[str, object]) -> None:
         if self.number is not None and self.state:
             self.search.command("retry", self.number)
@@ -122,7 +153,7 @@ def _described(search: Search, number: int | None, trial: Trial | None, *, with_
     """Everything that is shown of a trial, by the name of its trait."""
     nothing: dict[str, Any] = {
         "number": number, "state": "", "sentence": "", "times": [], "parameters": [], "scalars": [],
-        "log": "", "traceback": "",
+        "log": "", "traceback": "", "curves": [], "as_dict": "", "page": "", "note": "", "tags": [],
     }  # fmt: skip
     if number is None:
         return nothing
@@ -134,7 +165,12 @@ def _described(search: Search, number: int | None, trial: Trial | None, *, with_
         "sentence": _sentence(trial),
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
-        "scalars": _scalars(trial),
+        "scalars": (lines := _scalars(trial)),
+        "curves": _curves(trial, len(lines)),
+        "as_dict": text.as_dict(trial.parameters),
+        "page": trial.get_page() or "",
+        "note": trial.note,
+        "tags": list(trial.tags),
         "log": text.tail("\n".join(filter(None, (stdout.rstrip(), stderr.rstrip()))), _LOG_BYTES),
         "traceback": text.tail(traceback, _LOG_BYTES),
     }
@@ -174,6 +210,48 @@ def _scalars(trial: Trial) -> list[list[str]]:
         name = f"{title} / {series}" if title and title != series else series
         lines.append([name, *(text.number(value, _DIGITS) for value in (last, low, high, count))])
     return lines
+
+
+def _curves(trial: Trial, count: int) -> list[str]:
+    """Return the curve of each line of `_scalars`; of a trial of a server none, which would have to be waited for."""
+    keys = sorted(trial.summary, key=lambda key: key not in {one.key for one in trial.objectives})[:_MOST_SCALARS]
+    # Objectives without a summary come first, and have no curve.
+    missing = [""] * (count - len(keys))
+    num_reports = sum(summary[-1] for summary in trial.summary.values())
+    if trial.is_elsewhere or not keys or num_reports > _MOST_REPORTS:
+        return missing + [""] * len(keys)
+    reported = trial.get_reported_scalars()
+    shapes = []
+    for key in keys:
+        title, series = split_key(key, trial.objectives)
+        curve: Any = reported.get(title, {}).get(series, {"x": [], "y": []})
+        shapes.append(sparkline(curve["x"], curve["y"]))
+    return missing + shapes
+
+
+def sparkline(x: Sequence[float], y: Sequence[float]) -> str:
+    """Draw a curve as an SVG path, 100 wide and 100 high.
+
+    Parameters
+    ----------
+    x, y
+        Iterations and values, of the same length. Values that are no finite number are left out.
+
+    Returns
+    -------
+    str
+        The path, through 60 points at most, the last one among them; empty for fewer than two points.
+    """
+    known = [(float(a), float(b)) for a, b in zip(x, y, strict=True) if math.isfinite(b)]
+    if len(known) < 2:
+        return ""
+    places = {round(place * (len(known) - 1) / (_CURVE_POINTS - 1)) for place in range(_CURVE_POINTS)}
+    points = [known[place] for place in sorted(places)]
+    (left, right), (low, high) = [(min(part), max(part)) for part in zip(*points, strict=True)]
+    # By halves: the difference of two values may be more than a number holds.
+    width, height = (right - left) or 1.0, (high / 2 - low / 2) or 1.0
+    drawn = [f"{100 * ((a - left) / width):.0f} {100 - 100 * ((b / 2 - low / 2) / height):.0f}" for a, b in points]
+    return f"M{'L'.join(drawn)}"
 
 
 def _times(trial: Trial) -> list[list[str]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import traitlets as t
 
 from hpo_widgets.trials.export import to_csv, to_records
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.pictures import picture
@@ -82,7 +83,7 @@ class ExportMenu(ViewPart):
         num_trials = sum(search.counts.values())
         passing = update.passing(self.filter)
         with self.hold_sync():
-            self.best = "" if best is None else as_dict(best.parameters)
+            self.best = "" if best is None else text.as_dict(best.parameters)
             why_not = None if best is not None else _SEVERAL if len(search.objectives) > 1 else _NONE_YET
             self.commands = {"best": why_not, "export": None}
             few = "" if passing is None else f"{int(passing.sum())} of "
@@ -136,9 +137,3 @@ class ExportMenu(ViewPart):
             return
         self.problem = ""
         self.send({"kind": "file", "name": name, "type": _KINDS[kind]}, buffers=[data])
-
-
-def as_dict(parameters: Any) -> str:
-    """Write parameters as a dict in Python, a line each."""
-    lines = [f"    {name!r}: {value!r}," for name, value in parameters.items()]
-    return "\n".join(["{", *lines, "}"])

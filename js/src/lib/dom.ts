@@ -73,7 +73,9 @@ export function setCount(
  */
 export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
   const keep = (event: KeyboardEvent): void => {
-    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    const isTyped =
+      event.target instanceof HTMLTextAreaElement ||
+      (event.target instanceof HTMLInputElement && event.target.type !== "checkbox");
     const isCombined = event.ctrlKey || event.metaKey || event.altKey;
     const isRun = event.key === "Enter" && event.shiftKey;
     if (isTyped || !(isCombined || isRun)) {

@@ -12,6 +12,7 @@ import {
   setText,
 } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
+import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 import { SHAPES } from "../lib/trial_states";
 
 type Model = {
@@ -21,6 +22,12 @@ type Model = {
   times: string[][];
   parameters: string[][];
   scalars: string[][];
+  /** Of each scalar an SVG path in a box of 100 by 100. */
+  curves: string[];
+  as_dict: string;
+  page: string;
+  note: string;
+  tags: string[];
   log: string;
   traceback: string;
   commands: Record<string, string | null>;
@@ -82,8 +89,26 @@ function paintTable({ root, body }: Section, rows: string[][]): void {
       );
     }
     for (const [place, cell] of [...line.children].entries()) {
-      setText(cell as HTMLElement, row[place] ?? "");
+      if (!cell.classList.contains("hpo-curve")) {
+        setText(cell as HTMLElement, row[place] ?? "");
+      }
     }
+  }
+}
+
+/** Draws the curve of each scalar at the end of its line. */
+function paintCurves({ body }: Section, curves: readonly string[]): void {
+  for (const [index, line] of [...body.children].entries()) {
+    let cell = line.querySelector(".hpo-curve");
+    if (cell === null) {
+      cell = element("td", "hpo-curve");
+      const drawing = stretchedDrawing();
+      drawing.setAttribute("viewBox", "-2 -6 104 112");
+      drawing.append(svgElement("path"));
+      cell.append(drawing);
+      line.append(cell);
+    }
+    setShape(cell.querySelector("path") as SVGPathElement, curves[index] ?? "");
   }
 }
 
@@ -118,7 +143,11 @@ const render: Render<Model> = ({ model, el }) => {
   setText(retry, "Retry");
   const vary = element("button", "", { type: "button" });
   setText(vary, "Try a variation");
-  head.append(title, state, vary, retry);
+  const copy = element("button", "", { type: "button" });
+  setText(copy, "Copy as dict");
+  const page = element("a", "hpo-details-page", { target: "_blank", rel: "noopener noreferrer" });
+  setText(page, "Task ↗");
+  head.append(title, state, vary, retry, copy, page);
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const sections = element("div", "hpo-details-sections");
   const parameters = makeTable("Parameters");
@@ -128,14 +157,103 @@ const render: Render<Model> = ({ model, el }) => {
     "min",
     "max",
     "reports",
+    "curve",
   ]);
   const times = makeTable("Times");
   const traceback = makeText("Traceback");
   const log = makeText("Output");
-  const all = [parameters, times, scalars, traceback, log];
+  const remarks = makeSection("Note and tags", "hpo-remarks");
+  const note = element("textarea", "", { "aria-label": "Note", rows: "2", dir: "auto" });
+  const chips = element("div", "hpo-tags");
+  const added = element("input", "", {
+    "aria-label": "Add a tag",
+    placeholder: "+ tag",
+    dir: "auto",
+  });
+  remarks.root.append(note, chips);
+  const all = [parameters, remarks, times, scalars, traceback, log];
   sections.append(...all.map((section) => section.root));
   root.append(head, sentence, sections);
   keepKeys(root);
+
+  /** The trial whose note is in the field: what is typed belongs to it, whatever is selected meanwhile. */
+  let noted: number | null = null;
+
+  const saveNote = (): void => {
+    if (noted !== null && !note.readOnly && note.value !== note.defaultValue) {
+      model.send({ kind: "note", number: noted, note: note.value });
+      note.defaultValue = note.value;
+    }
+  };
+
+  const sendTags = (tags: readonly string[]): void =>
+    model.send({ kind: "tags", number: model.get("number"), tags });
+
+  const paintRemarks = (): void => {
+    const commands = model.get("commands");
+    const number = model.get("number");
+    remarks.root.hidden = number === null || model.get("state") === "";
+    if (noted !== number) {
+      saveNote();
+    }
+    // Never under a hand.
+    if (noted !== number || document.activeElement !== note) {
+      noted = number;
+      note.defaultValue = model.get("note");
+      note.value = model.get("note");
+    }
+    note.readOnly = (commands.set_note ?? null) !== null;
+    setReason(note, commands.set_note ?? null);
+    const off = commands.set_tags ?? null;
+    added.readOnly = off !== null;
+    setReason(added, off);
+    const tags = model.get("tags");
+    const words = [...chips.querySelectorAll<HTMLElement>(".hpo-tag")];
+    if (words.map((word) => word.dataset.tag).join("\n") !== tags.join("\n")) {
+      for (const word of words) {
+        word.remove();
+      }
+      for (const tag of tags) {
+        const chip = element("button", "hpo-tag", {
+          type: "button",
+          "aria-label": `Remove the tag ${tag}`,
+        });
+        chip.dataset.tag = tag;
+        setText(chip, `${tag} ✕`);
+        chip.addEventListener("click", () => {
+          if (!isDisabled(chip)) {
+            sendTags(model.get("tags").filter((one) => one !== tag));
+          }
+        });
+        added.before(chip);
+      }
+    }
+    for (const chip of chips.querySelectorAll<HTMLElement>(".hpo-tag")) {
+      setReason(chip, off);
+    }
+  };
+
+  chips.append(added);
+  note.addEventListener("change", saveNote);
+  lifetime.atEnd(saveNote);
+  added.addEventListener("keydown", (event) => {
+    const tag = added.value.trim();
+    if (event.key === "Enter" && tag !== "" && !added.readOnly) {
+      event.preventDefault();
+      sendTags([...model.get("tags"), tag]);
+      added.value = "";
+    }
+  });
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(model.get("as_dict"));
+      setText(copy, "Copied");
+    } catch {
+      // Not allowed, or no clipboard in a page that does not come over https.
+      setText(copy, "This page may not copy");
+    }
+    lifetime.after(2000, () => setText(copy, "Copy as dict"));
+  });
 
   const paint = (): void => {
     const number = model.get("number");
@@ -161,6 +279,11 @@ const render: Render<Model> = ({ model, el }) => {
     sentence.className = `hpo-details-sentence ${word === "failed" ? "hpo-bad" : "hpo-muted"}`;
     paintTable(parameters, model.get("parameters"));
     paintTable(scalars, model.get("scalars"));
+    paintCurves(scalars, model.get("curves"));
+    paintRemarks();
+    copy.hidden = model.get("as_dict") === "";
+    page.hidden = !/^https?:/.test(model.get("page"));
+    setAttribute(page, "href", page.hidden ? null : model.get("page"));
     paintTable(times, model.get("times"));
     paintText(traceback, model.get("traceback"));
     setText(log.heading, word === "running" ? "Output so far" : "Output");

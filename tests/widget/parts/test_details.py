@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ import traitlets
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.details import TrialDetails, sparkline
 
 MARKUP = "<img src=x onerror=alert(1)>"
 POINT = {"lr": 0.00856123456, "dropout": 0.195, "layers": 3, "activation": "relu"}
@@ -30,6 +31,9 @@ class Output:
 
     def output(self, _number):
         return self.kept
+
+    def page(self, _number):
+        return None
 
 
 @pytest.fixture
@@ -114,7 +118,7 @@ def test_retry_is_a_command(details, wire, search, refresh):
 def test_retry_says_why_not(details, search, refresh):
     search.refuse("retry", "this is a view")
     refresh(details)
-    assert details.commands == {"retry": "this is a view", "enqueue_trial": None}
+    assert details.commands == {"retry": "this is a view", "enqueue_trial": None, "set_note": None, "set_tags": None}
 
 
 @pytest.mark.parametrize("number", [0, 99, 10**30])
@@ -352,3 +356,88 @@ def test_a_long_log_is_cut_at_its_beginning_and_is_text(talking, wire, refresh):
     refresh(talking.details)
     assert talking.details.log.endswith(MARKUP)
     assert sum(len(json.dumps(state, ensure_ascii=False).encode()) for state in wire.updates(talking.details)) < 16_000
+
+
+class Curves(Output):
+    """A source with one curve, of 1000 reports."""
+
+    def scalars(self, _number):
+        return [("validation", "loss", math.nan if at == 5 else 1000.0 - at, at) for at in range(1000)]
+
+
+def test_each_scalar_has_a_small_curve(details, search, refresh):
+    search.add_trial(0.5, POINT)
+    search._trials[0] = replace(
+        search._trials[0],
+        summary={"validation/loss": [1.0, 999, 1.0, 999, 1000.0, 0, 1000]},
+        source=Curves(),
+    )
+    select(details, refresh, 0)
+    (shape,) = details.curves
+    assert shape.startswith("M0 0L")
+    assert shape.endswith("L100 100")
+    assert shape.count("L") == 59
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "shape"),
+    [
+        ([], [], ""),
+        ([1], [2.0], ""),
+        ([1, 2], [math.nan, 2.0], ""),
+        ([1, 3], [2.0, 2.0], "M0 100L100 100"),
+        ([1, 1], [-1e308, 1e308], "M0 100L0 0"),
+        ([0, 1, 4], [0.0, 1.0, 0.5], "M0 100L25 0L100 50"),
+    ],
+)
+def test_a_curve_fills_its_box(x, y, shape):
+    assert sparkline(x, y) == shape
+
+
+def test_curves_of_very_many_reports_and_of_a_server_are_not_read(details, search, refresh):
+    search.add_trials([0.5, 0.25])
+    summary = {"validation/loss": [1.0, 9, 1.0, 9, 2.0, 0, 60_000]}
+    search._trials[0] = replace(search._trials[0], summary=summary, source=Curves())
+    few = {"validation/loss": [1.0, 9, 1.0, 9, 2.0, 0, 60]}
+    search._trials[1] = replace(search._trials[1], summary=few, source=Curves(), id="a-task")
+    for number in (0, 1):
+        select(details, refresh, number)
+        assert details.curves == [""]
+
+
+def test_the_parameters_are_there_as_a_dict(details, search, refresh):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    assert ast.literal_eval(details.as_dict) == POINT
+
+
+def test_a_note_and_tags_are_commands_and_shown(details, search, refresh, wire):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    wire.browser_says(details, kind="note", number=0, note=f" {MARKUP} ")
+    wire.browser_says(details, kind="tags", number=0, tags=["baseline", "baseline"])
+    assert search.commands == [("set_note", 0, MARKUP), ("set_tags", 0, ["baseline"])]
+    refresh(details)
+    assert (details.note, details.tags) == (MARKUP, ["baseline"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "note", "number": 0, "note": 5},
+        {"kind": "note", "number": 7, "note": "x"},
+        {"kind": "note", "number": True, "note": "x"},
+        {"kind": "note", "note": "x"},
+        {"kind": "note", "number": 0, "note": "x" * 5000},
+        {"kind": "tags", "number": 0, "tags": "abc"},
+        {"kind": "tags", "number": 0, "tags": [1]},
+        {"kind": "tags", "number": 0, "tags": ["x" * 100]},
+    ],
+    ids=lambda content: str(content)[:60],
+)
+def test_a_note_or_tag_that_makes_no_sense_is_refused(details, search, refresh, wire, content):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    wire.browser_says(details, **content)
+    assert search.commands == []
+    assert len(details._refresher.notices) == 1

@@ -1,0 +1,90 @@
+"""The details in a real JupyterLab: note and tags reach the kernel, curves are drawn, parameters are copied."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.scripted import wait_for_commands
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from dataclasses import replace
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+class Curves:
+    def scalars(self, number):
+        return [("validation", "loss", 1 / (1 + at), at) for at in range(30)]
+    def output(self, number):
+        return "epoch 1", "", ""
+    def page(self, number):
+        return None
+
+search = ScriptedSearch(name="digits", jobs=200)
+search.add_trials([0.5, 0.25, 0.75])
+summary = {"validation/loss": [0.03, 29, 0.03, 29, 1.0, 0, 30]}
+search._trials[:] = [replace(trial, source=Curves(), summary=summary) for trial in search._trials]
+widget = OptimizerWidget(search, selected=[1])
+widget
+"""
+MARKUP = "<img src=x onerror=window.hit=1>"
+
+
+@pytest.fixture
+def details(run_anew):
+    """The details of trial 1."""
+    shown = run_anew.panel().get_by_role("region", name="Details of trial 1")
+    expect(shown).to_contain_text("completed")
+    return shown
+
+
+def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details):
+    note = details.get_by_role("textbox", name="Note")
+    note.fill(f"stable {MARKUP}")
+    tag = details.get_by_role("textbox", name="Add a tag")
+    tag.click()
+    wait_for_commands(opened, 1)
+    assert opened.kernel("search.trial(1).note") == f"stable {MARKUP}"
+    for word in ("baseline", MARKUP):
+        tag.fill(word)
+        tag.press("Enter")
+        expect(details.get_by_role("button", name=f"Remove the tag {word}")).to_be_visible()
+    assert opened.kernel("list(search.trial(1).tags)") == ["baseline", MARKUP]
+    details.get_by_role("button", name=f"Remove the tag {MARKUP}").click()
+    opened.wait_kernel("search.trial(1).tags == ('baseline',)")
+    assert opened.page.evaluate("() => window.hit") is None
+    # What is typed belongs to its trial, whatever is selected meanwhile.
+    note.fill("of trial 1")
+    opened.kernel("setattr(widget, 'selected', [2])")
+    opened.wait_kernel("search.trial(1).note == 'of trial 1'")
+    assert opened.kernel("search.trial(2).note") == ""
+    assert opened.complaints() == []
+
+
+def test_curves_are_drawn_and_parameters_copied(opened, details):
+    expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
+        "widget._details.curves[0].removeprefix('M0 0')"
+    ))  # fmt: skip
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    details.get_by_role("button", name="Copy as dict").click()
+    expect(details.get_by_role("button", name="Copied")).to_be_visible()
+    copied = ast.literal_eval(opened.page.evaluate("() => navigator.clipboard.readText()"))
+    assert copied == opened.kernel("dict(search.trial(1).parameters)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 600])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_both_themes_and_widths(opened, details, dark, width, request):
+    opened.kernel("[search.command('set_tags', 1, ['baseline', '3 seeds']), search.command('set_note', 1, 'Stable.')]")
+    opened.use_theme(dark=dark)
+    request.addfinalizer(lambda: opened.use_theme(dark=False))
+    opened.page.set_viewport_size({"width": width + 330, "height": 1800})
+    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+    expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
+    opened.screenshot(f"details-{'dark' if dark else 'light'}-{width}", opened.panel())
+    assert opened.complaints() == []
