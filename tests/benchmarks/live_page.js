@@ -51,7 +51,7 @@
     // Lines have no numbers: how many there are in the picture, as the legend says, and in the mark of the newest ones.
     parallel: () => {
       const host = document.querySelector(".hpo-parallel-host");
-      const isFresh = ({ style }) => style.stroke.includes("--hpo-dot") && style.strokeWidth === "1px";
+      const isFresh = ({ style }) => style.stroke.includes("--hpo-dot") && Number.parseFloat(style.strokeWidth) === 1;
       const fresh = [...host.querySelectorAll("path.line")].find(isFresh)?.getAttribute("d") ?? "";
       const told = host.parentElement.querySelector(".hpo-key").textContent;
       return [Number.parseInt(/\d+/.exec(told)[0]) + (fresh.match(/M/g) ?? []).length];

@@ -125,7 +125,7 @@ def test_a_drawing_that_took_long_is_followed_by_a_pause_but_for_the_end_and_a_f
 
     search.add_trial(0.3)
     assert num_drawn() == 2
-    now[0] += 1.1
+    now[0] += 0.6
     assert num_drawn() == 3
     search.add_trial(0.2)
     plot.filter = {"states": ["completed"]}
