@@ -9,7 +9,7 @@ import pytest
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, MapPlot, OptimizerWidget, ParetoPlot, SlicesPlot
-from hpo_widgets.widget.plots.axes import rounded_interval
+from hpo_widgets.widget.plots.axes import Domain, rounded_interval
 
 
 @pytest.fixture
@@ -133,6 +133,16 @@ def test_the_catcher_fills_the_figure_and_lies_below_all_points(slices, search, 
         assert list(catcher.x) == [figure.domain_x.low, figure.domain_x.high]
         assert list(catcher.y) == [figure.domain.low, figure.domain.high]
         assert catcher.scales == {"x": figure.x.scale, "y": figure.y.scale}
+
+
+def test_the_catcher_is_never_below_0_on_an_axis_that_becomes_logarithmic(slices, wire):
+    figure = slices.figures[1]
+    figure.set_domain(Domain(-1.0, 1.0))
+    wire.clear()
+    figure.set_domain(Domain(0.1, 1.0, is_log=True))
+    sent = [set(update) & {"x", "y", "scales"} for update in wire.updates(figure.catcher.mark)]
+    assert sent[:2] == [{"x", "y"}, {"scales"}]
+    assert min(figure.catcher.mark.y) > 0
 
 
 @pytest.mark.parametrize(
