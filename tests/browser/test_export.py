@@ -29,7 +29,7 @@ def menu(run_anew):
     """The open menu of a search of 60 trials."""
     run_anew.panel().locator(".hpo-export-summary").click()
     shown = run_anew.panel().get_by_role("group", name="Export")
-    expect(shown).to_contain_text("60 trials")
+    expect(shown).to_contain_text("all trials")
     return shown
 
 
@@ -44,11 +44,12 @@ def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu)
     assert name == "digits.csv"
     assert len(list(csv.DictReader(data.decode().splitlines()))) == 60
     opened.kernel("setattr(widget, 'filter', {'top_k': 5})")
-    expect(menu).to_contain_text("5 of 60 trials, by the filter")
+    expect(menu).to_contain_text("trials that pass the filter")
     _, data = downloaded(opened, menu, "Trials as JSON")
     assert sorted(trial["number"] for trial in json.loads(data)) == opened.kernel(
         "sorted(trial.number for trial in search.top(5))"
     )
+    expect(menu.get_by_role("status")).to_have_text("Saved digits.json: 5 of 60 trials, by the filter")
     name, data = downloaded(opened, menu, "Plot as PNG")
     assert (name, data[:4]) == ("digits.png", b"\x89PNG")
     _, data = downloaded(opened, menu, "Plot as SVG")

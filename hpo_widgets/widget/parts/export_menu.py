@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
 
     from hpo_widgets.search import Search
+    from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 _SEVERAL = "With several objectives no trial is the best: select one, its details have its parameters."
@@ -80,18 +81,14 @@ class ExportMenu(ViewPart):
         """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
         search = update.search
         best = None if len(search.objectives) > 1 else search.best_trial
-        num_trials = sum(search.counts.values())
-        passing = update.passing(self.filter)
         with self.hold_sync():
             self.best = "" if best is None else text.as_dict(best.parameters)
             why_not = None if best is not None else _SEVERAL if len(search.objectives) > 1 else _NONE_YET
             self.commands = {"best": why_not, "export": None}
-            few = "" if passing is None else f"{int(passing.sum())} of "
-            self.trials = (
-                f"{few}{num_trials} trial{'' if num_trials == 1 else 's'}{'' if passing is None else ', by the filter'}"
-            )
+            # The numbers are told with the file: here they would be sent with each trial.
+            self.trials = "all trials" if self.filter.is_empty else "trials that pass the filter"
 
-    def file(self, kind: str) -> tuple[str, bytes]:
+    def file(self, kind: str) -> tuple[str, bytes, str]:
         """Make a file.
 
         Parameters
@@ -102,25 +99,26 @@ class ExportMenu(ViewPart):
         Returns
         -------
         tuple
-            Its name, and what is in it.
+            Its name, what is in it, and in words which trials these are; no words for other files.
         """
         name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.search.name)[:60]
-        return f"{name or 'search'}.{kind}", self._made(kind)
-
-    def _made(self, kind: str) -> bytes:
+        name = f"{name or 'search'}.{kind}"
         search = self.search
         if kind in {"csv", "json"}:
-            rows = search.snapshot()
+            everything: Rows = search.snapshot()
+            passing, words = everything, f"{len(everything)} trials"
             if not self.filter.is_empty:
-                rows = rows.where(self.filter.passing(rows, search.space, search.objectives))  # type: ignore[assignment]
+                passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
+                words = f"{len(passing)} of {len(everything)} trials, by the filter"
             if kind == "csv":
-                return to_csv(rows, search.space, search.objectives).encode()
-            return json.dumps(to_records(rows, search.space, search.objectives), ensure_ascii=False).encode()
+                return name, to_csv(passing, search.space, search.objectives).encode(), words
+            records = to_records(passing, search.space, search.objectives)
+            return name, json.dumps(records, ensure_ascii=False).encode(), words
         if kind in {"png", "svg"}:
             with self._refresher.lock:
-                return picture(self._plot(), kind)
+                return name, picture(self._plot(), kind), ""
         with tempfile.TemporaryDirectory() as folder:
-            return save_html(self._panel(), Path(folder) / "page.html", title=search.name).path.read_bytes()
+            return name, save_html(self._panel(), Path(folder) / "page.html", title=search.name).path.read_bytes(), ""
 
     def _on_filter(self, _change: object) -> None:
         self._refresher.poke()
@@ -131,9 +129,9 @@ class ExportMenu(ViewPart):
             self._refuse("a page wants a file of no known kind")
             return
         try:
-            name, data = self.file(kind)
+            name, data, words = self.file(kind)
         except (OSError, TypeError, ValueError) as error:
             self.problem = f"{kind}: {error}"[:300]
             return
         self.problem = ""
-        self.send({"kind": "file", "name": name, "type": _KINDS[kind]}, buffers=[data])
+        self.send({"kind": "file", "name": name, "type": _KINDS[kind], "words": words}, buffers=[data])

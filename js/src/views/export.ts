@@ -86,11 +86,11 @@ const render: Render<Model> = ({ model, el }) => {
   );
 
   const receive = (message: unknown, buffers: DataView[]): void => {
-    const { kind, name, type } = message as { kind?: string; name?: string; type?: string };
+    const { kind, name, type, words } = message as Partial<Record<string, string>>;
     const data = buffers[0];
     if (kind === "file" && name !== undefined && type !== undefined && data) {
       save(name, type, data);
-      setText(outcome, `Saved ${name}`);
+      setText(outcome, `Saved ${name}${words ? `: ${words}` : ""}`);
     }
   };
   model.on("msg:custom", receive);

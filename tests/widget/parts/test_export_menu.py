@@ -44,17 +44,19 @@ def test_each_kind_of_file_is_sent_with_its_name_and_type(panel, wire, kind, med
     wire.clear()
     wire.browser_says(panel._export, kind="export", what=kind)
     ((content, (data,)),) = downloads(wire, panel)
-    assert content == {"kind": "file", "name": f"scripted.{kind}", "type": media_type}
+    assert content == {"kind": "file", "name": f"scripted.{kind}", "type": media_type, "words": content["words"]}
+    assert content["words"] == ("6 trials" if kind in {"csv", "json"} else "")
     assert bytes(data).startswith(begin)
 
 
 def test_trials_are_those_that_pass_the_filter_and_it_is_said(panel, refresh):
     panel.filter = {"within": {"layers": (3, 4)}}
     refresh(panel)
-    assert panel._export.trials == "2 of 6 trials, by the filter"
-    _, data = panel._export.file("csv")
+    assert panel._export.trials == "trials that pass the filter"
+    _, data, words = panel._export.file("csv")
+    assert words == "2 of 6 trials, by the filter"
     assert [line["layers"] for line in csv.DictReader(io.StringIO(data.decode()))] == ["3", "4"]
-    _, data = panel._export.file("json")
+    _, data, _ = panel._export.file("json")
     assert [trial["parameters"]["layers"] for trial in json.loads(data)] == [3, 4]
 
 
@@ -89,5 +91,5 @@ def test_a_file_that_cannot_be_made_says_why(panel, wire, monkeypatch):
 def test_the_name_of_a_file_is_safe(show):
     search = ScriptedSearch(name="../../etc/<b>passwd")
     search.add_trial(0.5)
-    name, _ = show(OptimizerWidget, search)._export.file("csv")
+    name, _, _ = show(OptimizerWidget, search)._export.file("csv")
     assert name == "------etc--b-passwd.csv"
