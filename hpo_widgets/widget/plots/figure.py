@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bqplot import Axis, Figure, LinearScale, LogScale
+from bqplot import Axis, Figure, Image, LinearScale, LogScale
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import tick_format
@@ -131,6 +131,11 @@ class FigureAxis:
         self._make(domain)
         for mark in figure.marks:
             if old_scale in mark.scales.values():
+                if domain.is_log and isinstance(mark, Image):
+                    # A picture that begins at 0 or below has no place on such a scale, not even for a moment.
+                    for name in ("x", "y"):
+                        if mark.scales[name] is old_scale:
+                            setattr(mark, name, [domain.low, domain.high])
                 mark.scales = {name: self.scale if scale is old_scale else scale for name, scale in mark.scales.items()}
         # An axis that is given another scale goes on drawing ticks with the old one.
         figure.axes = [self.axis if axis is old_axis else axis for axis in figure.axes]

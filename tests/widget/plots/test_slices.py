@@ -228,3 +228,16 @@ def test_closing_leaves_no_comm_open(wire, search):
     panel._plots.selected_index = SLICES
     panel.close()
     assert wire.num_open() == 0
+
+
+def test_no_picture_lies_below_0_at_the_moment_at_which_an_axis_turns_logarithmic(show, search):
+    search.add_trials([0.01, 1.0])
+    plot = show(SlicesPlot, search)
+    catcher = plot.figures[0].catcher.mark
+    assert catcher.y[0] < 0
+    lowest = []
+    catcher.observe(lambda _change: lowest.append(catcher.y[0]), "scales")
+    plot.log_scale = True
+    assert plot.figures[0].domain.is_log
+    assert len(lowest) == 1
+    assert lowest[0] > 0
