@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.objectives.ranking import best_rows
-from hpo_widgets.trials.trial import TrialState
+from hpo_widgets.trials.trial import TrialState, checked_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ class TrialFilter:
         Its point was chosen in one of these versions of the space, from 0. Empty: any.
     inside
         Its point lies inside the present ranges.
+    tags
+        It has one of these tags. Empty: whatever its tags.
     within
         Full parameter name, or key of an objective (``"title/series"``), to ``(low, high)`` in values, None for an end
         that is open, or to the allowed choices. A trial without that parameter or value does not pass.
@@ -61,6 +63,7 @@ class TrialFilter:
     states: tuple[str, ...] = ()
     epochs: tuple[int, ...] = ()
     inside: bool = False
+    tags: tuple[str, ...] = ()
     within: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class TrialFilter:
             "states": tuple(sorted(set(map(_state, _items("states", self.states))), key=_STATES.__getitem__)),
             "epochs": tuple(sorted({_whole("an entry of epochs", one, 0) for one in _items("epochs", self.epochs)})),
             "inside": bool(self.inside),
+            "tags": _tags(_items("tags", self.tags)),
             "within": _ranges("within", self.within),
         }
         for name, value in checks.items():
@@ -178,6 +182,9 @@ class TrialFilter:
             passes &= np.isin(rows.epoch, self.epochs)
         if self.inside:
             passes &= lies_within(rows.parameters, space, space.ranges, absent=True)
+        if self.tags:
+            wanted = set(self.tags)
+            passes &= np.isin(rows.numbers, [n for n, remark in rows.remarks.items() if wanted & set(remark.tags)])
         of_parameters = {name: range_ for name, range_ in self.within.items() if name in space.names}
         if of_parameters:
             passes &= lies_within(rows.parameters, space, of_parameters, absent=False)
@@ -271,7 +278,7 @@ def _items(what: str, given: Any) -> Iterable[Any]:
     return given
 
 
-_EXAMPLES = {"states": '("completed",)', "epochs": "(0, 1)"}
+_EXAMPLES = {"states": '("completed",)', "epochs": "(0, 1)", "tags": '("baseline",)'}
 
 
 def _state(given: Any) -> str:
@@ -280,6 +287,13 @@ def _state(given: Any) -> str:
     if not isinstance(given, str) or given not in _STATES:
         raise ValueError(f"{given!r:.80} is no state of a trial. {near_match(str(given), _STATES)}")
     return given
+
+
+def _tags(given: Iterable[Any]) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(checked_tags(list(given))))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _whole(what: str, given: Any, least: int) -> int:

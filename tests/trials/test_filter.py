@@ -21,6 +21,8 @@ def search():
     for number, lr in enumerate((1e-4, 1e-3, 1e-2, 1e-1)):
         point = {"lr": lr, "dropout": 0.1 * number, "layers": number + 1, "activation": ("relu", "tanh")[number % 2]}
         made.add_trial(1.0 - 0.1 * number, point)
+    made.command("set_tags", 1, ["baseline"])
+    made.command("set_tags", 3, ["talk", "3 seeds"])
     made.set_ranges({"lr": (1e-3, 1e-2)})
     made.add_trial(0.05, {"lr": 2e-3, "dropout": 0.5, "layers": 6, "activation": "logistic"})
     made.add_trial(None, {"lr": 2e-3, "dropout": 0.5, "layers": 6, "activation": "relu"}, state=TrialState.FAILED)
@@ -42,6 +44,8 @@ def passing(search, **fields):
         ({"states": (TrialState.COMPLETED, "failed")}, [0, 1, 2, 3, 4, 5]),
         ({"epochs": (1,)}, [4, 5]),
         ({"inside": True}, [1, 2, 4, 5]),
+        ({"tags": ["baseline", "3 seeds"]}, [1, 3]),
+        ({"tags": ("nobody",)}, []),
         ({"within": {"lr": (1e-3, 2e-3)}}, [1, 4, 5]),
         ({"within": {"lr": (None, 1e-3)}}, [0, 1]),
         ({"within": {"layers": (2, 3)}}, [1, 2]),
@@ -68,6 +72,8 @@ def test_a_trial_passes_when_it_meets_all_conditions(search, fields, numbers):
         ({"epochs": 1}, "epochs is a tuple"),
         ({"epochs": [-1]}, "an entry of epochs is a whole number from 0 on"),
         ({"epochs": [7]}, "versions of the space that do not exist: 7; the search has had 2"),
+        ({"tags": "talk"}, "tags is a tuple"),
+        ({"tags": [3]}, "tags are a list of words"),
         ({"within": ["lr"]}, "within maps names to ranges"),
         ({"within": {"Lr": (0, 1)}}, r"no parameter and no objective 'Lr'\. Did you mean 'lr'\?"),
         ({"within": {"validation/los": (0, 1)}}, "Did you mean 'validation/loss'"),

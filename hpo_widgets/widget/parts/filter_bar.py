@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_LETTERS = 60
 _LONGEST_ID = 40
+_MOST_TAGS = 100
 
 
 class FilterBar(ViewPart):
@@ -50,6 +51,7 @@ class FilterBar(ViewPart):
     chips = t.List(t.Dict(), help="Each condition: field, name of what it is on, text, value.").tag(sync=True)
     left = t.List(t.Int(), help="How many trials pass, and of how many; empty: no filter.").tag(sync=True)
     names = t.List(t.Dict(), help="Parameters and objectives: name, label, and choices or None.").tag(sync=True)
+    tags = t.List(t.Unicode(), help="Tags that trials have.").tag(sync=True)
     num_epochs = t.Int(1, help="Versions of the space so far.").tag(sync=True)
     commands = t.Dict(help="What can be done now to None, else to the sentence that says why not.").tag(sync=True)
     answer = t.Dict(help="The newest condition that was asked for: its id, and what is wrong with it or nothing.").tag(
@@ -69,6 +71,7 @@ class FilterBar(ViewPart):
             if not self.names:
                 self.names = _names(search.space, search.objectives)
             self.commands = {"filter": None, "try": search.capabilities.get("enqueue_trial")}
+            self.tags = sorted({tag for remark in update.rows.remarks.values() for tag in remark.tags})[:_MOST_TAGS]
             self.num_epochs = max(1, len(search.epochs))
             if self._told != (chosen, self.num_epochs):
                 self._told = chosen, self.num_epochs
@@ -135,6 +138,9 @@ def chips(chosen: TrialFilter, space: Space, objectives: Sequence[Objective]) ->
         found.append(("epochs", "", words, list(chosen.epochs)))
     if chosen.inside:
         found.append(("inside", "", "in range", True))
+    if chosen.tags:
+        words = text.short(" or ".join(chosen.tags), _MOST_LETTERS)
+        found.append(("tags", "", f"tag {words}", list(chosen.tags)))
     labels = text.labels(space.names) | {one.key: text.axis(one) for one in objectives if one.key not in space.names}
     for name, range_ in chosen.within.items():
         leaf: Any = space.leaf(name) if name in space.names else None
@@ -185,6 +191,10 @@ def _with_inside(chosen: TrialFilter, _name: object, _value: Any, _space: Space)
     return replace(chosen, inside=True)
 
 
+def _with_tags(chosen: TrialFilter, _name: object, value: Any, _space: Space) -> TrialFilter:
+    return replace(chosen, tags=_listed(value, "Choose a tag."))
+
+
 def _with_range(chosen: TrialFilter, name: Any, value: Any, space: Space) -> TrialFilter:
     given = _listed(value, "Choose a value.")
     if name in space.names:
@@ -223,6 +233,7 @@ _FIELDS: Mapping[str, Callable[[TrialFilter, Any, Any, Space], TrialFilter]] = {
     "states": _with_states,
     "epochs": _with_epochs,
     "inside": _with_inside,
+    "tags": _with_tags,
     "within": _with_range,
 }
 """Field to what takes the value of a form for it."""

@@ -8,10 +8,10 @@ const NAMES = [
   { name: "c", label: "c", choices: ["relu", "tanh"] },
 ];
 const STATES = ["completed", "failed"];
-const fields = (key, chips = []) => fieldsOf(key, NAMES, STATES, 3, chips);
+const fields = (key, chips = []) => fieldsOf(key, NAMES, STATES, ["a", "b"], 3, chips);
 
 test("a parameter of any name has a key of its own", () => {
-  const keys = topics(NAMES).map(({ key }) => key);
+  const keys = topics(NAMES, ["a"]).map(({ key }) => key);
   assert.equal(new Set(keys).size, keys.length);
   for (const key of keys) {
     assert.equal(keyOf(conditionOf(key)), key);
@@ -24,6 +24,7 @@ test("each condition has its fields", () => {
   assert.deepEqual(fields("top_k"), { kind: "number", text: "10" });
   assert.deepEqual(fields("inside"), { kind: "none" });
   assert.deepEqual(fields("states").values, STATES);
+  assert.deepEqual(fields("tags").values, ["a", "b"]);
   assert.deepEqual(fields("epochs").labels, ["1", "2", "3"]);
   assert.deepEqual(fields("epochs").values, [0, 1, 2]);
   assert.deepEqual(fields("within:c").values, [0, 1]);
@@ -42,4 +43,10 @@ test("a condition that is there fills its fields", () => {
 test("the number left is told only where there is a filter", () => {
   assert.equal(leftInWords([37, 120]), "37 of 120 left");
   assert.equal(leftInWords([]), "");
+});
+
+test("tags are offered where trials have some", () => {
+  const keys = (tags) => topics([], tags).map(({ key }) => key);
+  assert.equal(keys([]).includes("tags"), false);
+  assert.equal(keys(["a"]).includes("tags"), true);
 });

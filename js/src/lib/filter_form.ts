@@ -26,12 +26,16 @@ export type Fields =
 const WITHIN = "within:";
 
 /** The choices of the form's list: the key of each and its label. */
-export function topics(names: readonly Named[]): { key: string; label: string }[] {
+export function topics(
+  names: readonly Named[],
+  tags: readonly string[],
+): { key: string; label: string }[] {
   return [
     { key: "top_k", label: "top trials" },
     { key: "states", label: "state" },
     { key: "epochs", label: "space version" },
     { key: "inside", label: "in range" },
+    ...(tags.length > 0 ? [{ key: "tags", label: "tag" }] : []),
     ...names.map(({ name, label }) => ({ key: WITHIN + name, label })),
   ];
 }
@@ -53,6 +57,7 @@ export function fieldsOf(
   key: string,
   names: readonly Named[],
   states: readonly string[],
+  tags: readonly string[],
   numEpochs: number,
   chips: readonly Chip[],
 ): Fields {
@@ -63,6 +68,8 @@ export function fieldsOf(
       return { kind: "number", text: value === undefined ? "10" : String(value) };
     case "states":
       return { kind: "boxes", labels: [...states], values: [...states], checked: list };
+    case "tags":
+      return { kind: "boxes", labels: [...tags], values: [...tags], checked: list };
     case "epochs": {
       const numbers = Array.from({ length: numEpochs }, (_, index) => index);
       return {

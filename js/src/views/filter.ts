@@ -22,6 +22,7 @@ type Model = {
   /** How many trials pass, and of how many; empty: no filter. */
   left: number[];
   names: Named[];
+  tags: string[];
   num_epochs: number;
   answer: { id?: string; problem?: string };
   /** What can be done to null, else to the sentence that says why not. */
@@ -91,6 +92,7 @@ const render: Render<Model> = ({ model, el }) => {
       key,
       model.get("names"),
       STATES,
+      model.get("tags"),
       model.get("num_epochs"),
       model.get("chips"),
     );
@@ -149,7 +151,7 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const open = (key: string): void => {
-    const options = topics(model.get("names")).map(({ key: value, label }) => {
+    const options = topics(model.get("names"), model.get("tags")).map(({ key: value, label }) => {
       const option = element("option", "", { value });
       setText(option, label);
       return option;

@@ -60,6 +60,7 @@ ASKED = [
     ("states", "", ["failed"], TrialFilter(states=("failed",))),
     ("epochs", "", [1], TrialFilter(epochs=(1,))),
     ("inside", "", True, TrialFilter(inside=True)),
+    ("tags", "", ["talk"], TrialFilter(tags=("talk",))),
     ("within", "lr", ["1e-3", ""], TrialFilter(within={"lr": (1e-3, float("inf"))})),
     ("within", "activation", [2], TrialFilter(within={"activation": ("logistic",)})),
     ("within", "validation/loss", ["", "0.3"], TrialFilter(within={"validation/loss": (float("-inf"), 0.3)})),
@@ -80,6 +81,7 @@ REFUSED = [
     ("top_k", "", "0", "Type a whole number from 1 on."),
     ("top_k", "", "many", "Type a whole number"),
     ("states", "", [], "Choose a state."),
+    ("tags", "", [], "Choose a tag."),
     ("states", "", ["done"], "'done' is no state of a trial"),
     ("epochs", "", [7], "do not exist: 7"),
     ("within", "lr", ["", ""], "Type a lower or an upper bound."),
@@ -135,3 +137,12 @@ def test_a_trial_sends_nothing_to_the_bar_without_a_filter(bar, search, refresh,
     search.add_trial(0.5)
     refresh(bar)
     assert wire.updates(bar) == []
+
+
+def test_tags_that_trials_have_are_offered_and_are_a_chip(bar, search, refresh):
+    assert bar.tags == []
+    search.command("set_tags", 1, ["talk", "3 seeds"])
+    bar.filter = {"tags": ["talk"]}
+    refresh(bar)
+    assert bar.tags == ["3 seeds", "talk"]
+    assert (texts(bar), bar.left) == (["tag talk"], [1, 4])
