@@ -28,6 +28,8 @@ _DENSITY = 2
 """Pixels of a PNG for each pixel of a page, as on most screens now."""
 _WIDTH, _HEIGHT, _SMALL_HEIGHT = 760, 420, 260
 _NUM_COLUMNS = 3
+_TOP = 12
+"""Margin over a plot above which nothing is written, in pixels."""
 _MUTED, _LINE = "#5f6368", "#d9dce0"
 _DASHES = {"solid": "-", "dashed": (0, (5, 4)), "dotted": (0, (1, 3)), "dash_dotted": "-."}
 _MARKERS = {
@@ -142,7 +144,9 @@ def _draw_figure(axes: Any, figure: Any, title: str) -> None:
     axes.set_ylim(0, 1)
     axes.set_axis_off()
     if title:
-        axes.set_title(title, fontsize=9, color="#202124", parse_math=False)
+        # Above what a figure writes over the plot itself.
+        over = max(0.0, float(figure.fig_margin.get("top", 0)) - _TOP)
+        axes.set_title(title, pad=6 + over * 72 / _DPI, fontsize=9, color="#202124", parse_math=False)
     values: dict[str, list[np.ndarray]] = {}
     for mark in figure.marks:
         for name, scale in mark.scales.items():
@@ -189,6 +193,7 @@ def _draw_axis(axes: Any, axis: Any, place_of: Callable[[Any], _Place]) -> None:
         "parse_math": False,
         "textcoords": "offset points",
         "annotation_clip": False,
+        "zorder": 99,
     }
     for tick, share in zip(ticks, shares.tolist(), strict=True):
         if not -1e-6 <= share <= 1 + 1e-6:

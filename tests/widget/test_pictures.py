@@ -40,7 +40,9 @@ def share_of(shown, rgb):
     return (np.abs(pixels(shown) - rgb).max(axis=-1) < 8).mean()
 
 
-@pytest.mark.parametrize("title", ["History", "Slices", "Importance", "Distribution", "Timeline"])
+@pytest.mark.parametrize(
+    "title", ["History", "Slices", "Parallel", "Map", "Curves", "Importance", "Distribution", "Timeline"]
+)
 def test_every_plot_of_a_panel_is_drawn_in_both_formats(show, search, title, refresh):
     for number in range(30):
         search.add_trial(0.1 + number / 30)
