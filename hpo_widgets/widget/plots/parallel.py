@@ -170,6 +170,7 @@ class ParallelPlot(ParameterChoice, Plot):
     def _clear_pictures(self) -> None:
         self._densities = {name: LineDensity() for name in _PICTURES}
         self._counted = np.zeros(0, dtype=np.int8)
+        self._are_pictures_stale = True
 
     def _settle(self, drawing: ParallelFigure) -> None:
         """Draw everything but the best and the selected trials again."""
@@ -184,9 +185,9 @@ class ParallelPlot(ParameterChoice, Plot):
             has_changed = (wanted == code) != (counted == code)
             for times, chosen in ((1, wanted == code), (-1, counted == code)):
                 self._densities[name].add(self._places(np.flatnonzero(has_changed & chosen)), times)
-            if has_changed.any() or not len(self._counted):
+            if has_changed.any() or self._are_pictures_stale:
                 style.put_picture(drawing.pictures[name], density_picture(self._densities[name].counts, rgb))
-        self._counted = wanted
+        self._counted, self._are_pictures_stale = wanted, False
         passing = np.flatnonzero(is_passing)
         objectives = trials.values[passing, len(self.parameters) :]
         is_front = pareto_front(objectives, self._minimise) if len(self._minimise) > 1 else np.zeros(len(passing), bool)
