@@ -154,7 +154,15 @@ class MapFigure(TrialFigure):
         self._mark(self._selected, series, np.concatenate([numbers, failed]))
 
     def draw_running(self, series: TrialSeries, numbers: Numbers) -> None:
-        """Mark the trials that run."""
+        """Mark the trials that run.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            Numbers of the trials that run.
+        """
         self._mark(self._running, series, numbers)
 
     def draw_ranges(self, space: Space) -> bool:
