@@ -133,8 +133,6 @@ class Brush:
             self._on_brushed()
 
 
-_ANYWHERE = [0.1, 1.0]
-
 # One transparent pixel.
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR4nGNgAAIAAAUAAXpeqz8AAAAASUVORK5CYII="
@@ -156,16 +154,11 @@ class ClickCatcher:
         self.mark = Image(
             image=ipywidgets.Image(value=_PIXEL, format="png"),
             scales=dict(scales),
-            x=_ANYWHERE,
-            y=_ANYWHERE,
+            x=[0.1, 1.0],
+            y=[0.1, 1.0],  # of use on a logarithmic axis too
             preserve_domain=style.FIXED,
         )
         hear_clicks(self.mark, on_click)
-
-    def withdraw(self) -> None:
-        """Go to where every kind of axis has a place, before one of them becomes logarithmic."""
-        with self.mark.hold_sync():
-            self.mark.x, self.mark.y = _ANYWHERE, _ANYWHERE
 
     def fill(self, x: Domain, y: Domain) -> None:
         """Fill the figure.

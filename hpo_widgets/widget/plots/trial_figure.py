@@ -177,8 +177,6 @@ class TrialFigure:
 
     def set_domain(self, domain: Domain) -> None:
         """Move the ends of the axis of values, or make it another kind of axis."""
-        if self.catcher is not None and domain.is_log != self.domain.is_log:
-            self.catcher.withdraw()
         self.y.set_domain(domain, self.figure)
         self._tell_clouds()
 
