@@ -37,6 +37,17 @@ def numbers_in(message):
     return found
 
 
+def not_finite(wire):
+    """Numbers that were sent and are not finite, but for the gaps of broken lines, which are NaN."""
+    lines = {one for one, message in wire.messages() if message.get("state", {}).get("_model_name") == "LinesModel"}
+    return [
+        number
+        for one, message in wire.messages()
+        for number in numbers_in(message)
+        if math.isinf(number) or (math.isnan(number) and one not in lines)
+    ]
+
+
 LIMIT = 16_000
 NUM_ENDED = 130
 ORDINARY = {"value": 0.75}
@@ -243,8 +254,7 @@ def test_only_finite_numbers_are_sent(show, wire, refresh, values, sign):
         refresh(panel)
     search.add_trials(values)
     refresh(panel)
-    sent = [number for _, message in wire.messages() for number in numbers_in(message)]
-    assert all(math.isfinite(number) for number in sent)
+    assert not not_finite(wire)
 
 
 def test_a_search_of_failures_only_is_shown(show, wire, search, refresh):
@@ -255,7 +265,7 @@ def test_a_search_of_failures_only_is_shown(show, wire, search, refresh):
     refresh(panel)
     assert len(panel.plots["History"]._drawing.cloud("failed")) == 10
     assert panel.best_trial is None
-    assert all(math.isfinite(number) for _, message in wire.messages() for number in numbers_in(message))
+    assert not not_finite(wire)
 
 
 def test_markup_in_names_and_errors_is_sent_as_it_is_and_to_no_html_widget(show, wire, refresh):

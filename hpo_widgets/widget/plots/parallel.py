@@ -243,7 +243,9 @@ class ParallelPlot(ParameterChoice, Plot):
         self._draw("best", numbers)
         # One of several of a front is not called the best.
         is_one = len(self._minimise) == 1 and len(numbers) == 1
-        drawing.draw_best(int(numbers[0]) if is_one else None, float(self._places(numbers)[0, -1]) if is_one else 0.0)
+        place = float(self._places(numbers)[0, -1]) if is_one else np.nan
+        # One without a finite value has no place.
+        drawing.draw_best(int(numbers[0]) if np.isfinite(place) else None, place)
 
     def _draw_selected(self) -> None:
         known = np.array([one for one in self.selected if one < len(self._passes)], dtype=np.int64)
