@@ -62,7 +62,6 @@
       return [counts.reduce((sum, [, count]) => sum + Number(count), 0)];
     },
     map: () => newest(document.querySelector(".hpo-map .bqplot")).map(({ name }) => Number.parseInt(name)),
-    curves: () => newest(document.querySelector(".hpo-curves .bqplot")).map(({ name }) => name),
     bqplot: () => newest(document.querySelector(".bqplot")).map(({ index }) => index + 1),
     plotly: () => {
       const plot = document.querySelector(".js-plotly-plot");

@@ -33,7 +33,6 @@ _SHOWN = {
     "parallel": ".hpo-parallel-host path.line",
     "distribution": ".hpo-plot-host path.line",
     "map": ".hpo-map .object_grp",
-    "curves": ".hpo-curves .bqplot",
     "bqplot": ".bqplot .object_grp",
     "plotly": ".js-plotly-plot .gl-canvas, .js-plotly-plot .points path",
     "jscatter": ".jp-OutputArea canvas",
@@ -123,7 +122,7 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    is_tab = look in {"history", "slices", "parallel", "distribution", "map", "curves"}
+    is_tab = look in {"history", "slices", "parallel", "distribution", "map"}
     shown_as = "panel" if is_tab and look not in _COUNTED else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"

@@ -48,9 +48,9 @@ def test_live_slices(trials: int, watched: Any, record: Any) -> None:
 
 
 @pytest.mark.parametrize("trials", _TRIALS)
-@pytest.mark.parametrize("look", ["parallel", "map", "curves"])
+@pytest.mark.parametrize("look", ["parallel", "map"])
 def test_live_tab(look: str, trials: int, watched: Any, record: Any) -> None:
-    """The same with another tab open; each trial has reported one value, which is a curve of one point."""
+    """The same with another tab open."""
     _record(record, f"live {look}, {trials:,} trials, both cores busy with trials", watched(look, trials), "–")
 
 
