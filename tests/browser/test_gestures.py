@@ -112,14 +112,18 @@ def test_a_click_with_a_key_held_adds_to_the_selection(opened, panel):
     dot(history, 5).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
     (first,) = opened.kernel("widget.selected")
+    panel.evaluate(WHEN_AT_REST)
     dot(history, 24).click(force=True, modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
+    panel.evaluate(WHEN_AT_REST)
     dot(history, 28).click(force=True, modifiers=["Control"])
     opened.wait_kernel("len(widget.selected) == 3")
     expect(panel.get_by_role("row", selected=True)).to_have_count(3)
+    panel.evaluate(WHEN_AT_REST)
     dot(history, 24).click(force=True, modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
     assert opened.kernel("widget.selected")[0] == first
+    panel.evaluate(WHEN_AT_REST)
     dot(history, 28).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
     assert opened.page.evaluate("() => getSelection().toString()") == ""
