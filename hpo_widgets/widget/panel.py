@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, PositiveInt, TrialNumbers, refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Update
@@ -158,44 +159,41 @@ class OptimizerWidget(ipywidgets.VBox):
         self._earlier: EarlierSearch | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._refresher = Refresher(search)
+        self._layout_of_parts = ipywidgets.Layout()
+        """One for all parts, which the style sheet lays out: each widget of its own costs a page as much as a part."""
+        shared: dict[str, Any] = {"refresher": self._refresher, "layout": self._layout_of_parts}
         try:
-            self._status_panel = StatusPanel(search, refresher=self._refresher)
-            self._controls = SearchControls(search, refresher=self._refresher)
-            self._code = SearchCode(search, refresher=self._refresher)
+            self._status_panel = StatusPanel(search, **shared)
+            self._controls = SearchControls(search, **shared)
+            self._code = SearchCode(search, **shared)
             adviser = Adviser()
-            self._advice_line = AdviceLine(search, adviser=adviser, refresher=self._refresher)
-            self._space_panel = SpacePanel(search, adviser=adviser, refresher=self._refresher)
-            shown = _chosen_plots(plots, search)
-            made = {
-                title: plot(search, refresher=self._refresher, hidden=place > 0)
-                for place, (title, plot) in enumerate(shown.items())
-            }
-            self._plots = PlotTabs(made, self._refresher)
-            self._filter_bar = FilterBar(search, refresher=self._refresher)
+            self._advice_line = AdviceLine(search, adviser=adviser, **shared)
+            self._space_panel = SpacePanel(search, adviser=adviser, **shared)
+            chosen = _chosen_plots(plots, search)
+            self._plots = PlotTabs({title: partial(self._make_plot, plot) for title, plot in chosen.items()}, **shared)
+            self._filter_bar = FilterBar(search, **shared)
             self._filter_bar.add_class("hpo-filter-host")
-            self._box_bar = BoxBar(search, refresher=self._refresher)
+            self._box_bar = BoxBar(search, **shared)
             self._box_bar.add_class("hpo-box-host")
-            self._point_form = PointForm(search, refresher=self._refresher)
+            self._point_form = PointForm(search, **shared)
             self._point_form.add_class("hpo-point-host")
             parts = [
                 self._status_panel, self._controls, self._code, self._advice_line, self._space_panel,
                 self._filter_bar, self._plots, self._box_bar, self._point_form,
             ]  # fmt: skip
-            self._export = ExportMenu(
-                search, plot=lambda: self._plots.shown, panel=lambda: self, refresher=self._refresher
-            )
+            self._export = ExportMenu(search, plot=lambda: self._plots.shown, panel=lambda: self, **shared)
             parts.append(self._export)
-            self._table = TrialTable(search, refresher=self._refresher)
-            self._details = TrialDetails(search, refresher=self._refresher)
+            self._table = TrialTable(search, **shared)
+            self._details = TrialDetails(search, **shared)
             parts += [self._table, self._details]
             if (earlier := earlier_than(search)) is not None:
-                self._earlier = EarlierSearch(earlier, show=self._show_earlier, refresher=self._refresher)
+                self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.append(self._earlier)
             self._space_panel.add_class("hpo-space-host")
             self._controls.add_class("hpo-controls-host")
             self._code.add_class("hpo-code-host")
-            self._parts = ipywidgets.Box(parts)
+            self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
             super().__init__(children=[self._parts], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
         except BaseException:
@@ -223,11 +221,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self._on_waiting(None)
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
-        for plot in made.values():
-            for name in ("filter", "selected", "box", "point"):
-                t.link((self, name), (plot, name))
-            if isinstance(plot, ImportancePlot):
-                plot.observe(self._on_parameter, "chosen")
+        self._plots.show_selected()
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
     @property
@@ -347,6 +341,15 @@ class OptimizerWidget(ipywidgets.VBox):
     def _on_advice(self, _change: object) -> None:
         self.set_trait("advice", self._advice_line.advice)
 
+    def _make_plot(self, plot_class: type[Plot]) -> Plot:
+        """Make the plot of a tab that somebody looks at."""
+        plot = plot_class(self._search, refresher=self._refresher, hidden=True, layout=self._layout_of_parts)
+        for name in ("filter", "selected", "box", "point"):
+            t.link((self, name), (plot, name))
+        if isinstance(plot, ImportancePlot):
+            plot.observe(self._on_parameter, "chosen")
+        return plot
+
     # No link: a wait also ends on the refresher's thread, and a link is for one thread.
     def _on_waiting(self, _change: object) -> None:
         with self._refresher.lock:
@@ -363,8 +366,10 @@ class OptimizerWidget(ipywidgets.VBox):
 
     def _on_parameter(self, change: dict[str, Any]) -> None:
         """Show the slice of a parameter whose bar was clicked, as the first one."""
-        slices = self._plots.plots.get("Slices")
-        if change["new"] is not None and isinstance(slices, SlicesPlot):
+        if change["new"] is None or "Slices" not in self.plots:
+            return
+        slices = self.plots["Slices"]
+        if isinstance(slices, SlicesPlot):
             slices.parameters = (change["new"], *slices.parameters)[:MOST_PARAMETERS]
             self._plots.show("Slices")
 
@@ -412,49 +417,110 @@ def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> d
             raise ValueError(f"there is no plot {plot!r}. {near_match(str(plot), _PLOTS)}")
         if title in chosen:
             raise ValueError(f"the plot {title!r} is given twice")
+        made.check(search)
         chosen[title] = made
     if not chosen:
         raise ValueError(f"a panel shows at least one plot: {', '.join(_PLOTS)}")
     return chosen
 
 
+class PlotTab(ipywidgets.Box):
+    """The place of a plot, which is made when somebody looks at it, or when the panel may be what is saved.
+
+    Parameters
+    ----------
+    make
+        Makes the plot, hidden as yet.
+    refresher
+        The refresher that the plot follows.
+    layout
+        That of all parts of the panel.
+    """
+
+    def __init__(self, make: Callable[[], Plot], refresher: Refresher, layout: ipywidgets.Layout) -> None:
+        super().__init__(layout=layout)
+        self._make = make
+        self._refresher = refresher
+        self.add_class("hpo-tab")
+        refresher.add(self, hidden=True)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a plot already."""
+        return bool(self.children)
+
+    def make_plot(self) -> Plot:
+        """Return the plot, which the first call makes."""
+        with self._refresher.lock:
+            if not self.is_made:
+                self.children = [self._make()]
+            plot: Plot = self.children[0]
+            return plot
+
+    def refresh(self, _update: Update) -> None:
+        """Have the plot made: the refresher asks when all of the panel has to be there, hidden or not."""
+        self.make_plot()
+
+
 class PlotTabs(ipywidgets.Tab):
-    """Shows one of several plots; nothing is sent for the others until they are looked at.
+    """Shows one of several plots; nothing is made or sent for the others until they are looked at.
 
     Parameters
     ----------
     plots
-        Title to plot. All but the first were added to the refresher as hidden ones.
+        Title to what makes the plot.
     refresher
         The refresher that the plots follow.
+    layout
+        That of all parts of the panel.
     """
 
-    def __init__(self, plots: Mapping[str, Plot], refresher: Refresher) -> None:
+    def __init__(
+        self, plots: Mapping[str, Callable[[], Plot]], refresher: Refresher, layout: ipywidgets.Layout
+    ) -> None:
         self._refresher = refresher
-        self.plots = plots
-        super().__init__(children=list(plots.values()), titles=list(plots), selected_index=0)
+        tabs = [PlotTab(make, refresher, layout) for make in plots.values()]
+        super().__init__(children=tabs, titles=list(plots), selected_index=0, layout=layout)
+        self.plots = PlotsByTitle(dict(zip(plots, tabs, strict=True)))
         self.add_class("hpo-part")
         self.add_class("hpo-tabs-host")
         act_while_cell_runs(self)
-        self.observe(self._on_shown, "selected_index")
+        self.observe(lambda _change: self.show_selected(), "selected_index")
 
     @property
     def shown(self) -> Plot:
         """The plot that is seen."""
-        plot: Plot = self.children[self.selected_index or 0]
-        return plot
+        tab: PlotTab = self.children[self.selected_index or 0]
+        return tab.make_plot()
 
     def show(self, title: str) -> None:
         """Bring a plot to the front."""
         self.selected_index = self.titles.index(title)
 
-    def _on_shown(self, _change: object) -> None:
+    def show_selected(self) -> None:
+        """Keep the plot that is looked at up to date, and no other."""
         with self._refresher.lock:
-            for index, plot in enumerate(self.children):
+            for index, tab in enumerate(self.children):
                 if index == self.selected_index:
-                    self._refresher.show(plot)
-                else:
-                    self._refresher.hide(plot)
+                    self._refresher.show(tab.make_plot())
+                elif tab.is_made:
+                    self._refresher.hide(tab.make_plot())
+
+
+class PlotsByTitle(Mapping[str, Plot]):
+    """The plots of a panel; one that nobody has looked at yet is made when it is asked for."""
+
+    def __init__(self, tabs: Mapping[str, PlotTab]) -> None:
+        self._tabs = tabs
+
+    def __getitem__(self, title: str) -> Plot:
+        return self._tabs[title].make_plot()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tabs)
+
+    def __len__(self) -> int:
+        return len(self._tabs)
 
 
 # Every search that a panel of this process has shown, in the order in which they were first shown.
@@ -490,11 +556,11 @@ class EarlierSearch(ViewPart):
 
     sentence = t.Unicode(help="What is said; nothing when the earlier search has ended.").tag(sync=True)
 
-    def __init__(self, earlier: Search, *, show: Callable[[], None], refresher: Refresher) -> None:
+    def __init__(self, earlier: Search, *, show: Callable[[], None], refresher: Refresher, **traits: Any) -> None:
         self.earlier = earlier
         self._show = show
         self._unsubscribe: Callable[[], None] | None = earlier.subscribe(refresher.poke)
-        super().__init__(refresher.search, refresher=refresher)
+        super().__init__(refresher.search, refresher=refresher, **traits)
 
     def refresh(self, _update: Update) -> None:
         """Say how far the earlier search is."""

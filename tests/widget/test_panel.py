@@ -170,6 +170,19 @@ def test_repr_is_short_however_many_trials_there_are(panel, search, refresh):
     assert repr(panel) == "<OptimizerWidget 'scripted': idle, 1000 trials>"
 
 
+def test_a_panel_is_few_widgets_until_its_tabs_are_looked_at(show, search, refresh, acknowledge, wire):
+    search.command("start")
+    search.add_trials([0.5] * 20)
+    panel = show(OptimizerWidget, search)
+    acknowledge(panel)
+    refresh(panel)
+    num_widgets = wire.num_open()
+    assert num_widgets < 60
+    panel._plots.show("Timeline")
+    assert wire.num_open() > num_widgets
+    assert not panel._plots.children[list(panel.plots).index("Slices")].is_made
+
+
 def test_two_panels_show_one_search(show, search, refresh):
     first, second = show(OptimizerWidget, search), show(OptimizerWidget, search)
     first.ranges = {"lr": (0.001, 0.01)}

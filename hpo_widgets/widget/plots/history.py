@@ -79,7 +79,7 @@ class HistoryPlot(TrialPlot):
         """Return the figure, and its legend beside the button for selecting."""
         self.add_class("hpo-plot-host")
         self.add_class("hpo-history-host")
-        self._legend = ipywidgets.HTML(_legend({}))
+        self._legend = ipywidgets.HTML(_legend({}), layout=self.layout_of_parts)
         return [self._drawing.figure, self.make_foot(self._legend)]
 
     @property

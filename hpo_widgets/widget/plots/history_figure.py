@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ipywidgets
 import numpy as np
 from bqplot import Label, Tooltip
 
@@ -65,10 +66,11 @@ class HistoryFigure(TrialFigure):
         self, name: str, on_click: Callable[[object, TrialFigure], None], error_of: Callable[[int], str]
     ) -> None:
         self._error_of = error_of
-        tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], show_labels=True)
-        lane_tip = Tooltip(fields=["name"], labels=["failed trial"], formats=[""], show_labels=True)
+        shared: dict[str, Any] = {"show_labels": True, "layout": ipywidgets.Layout()}
+        tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], **shared)
+        lane_tip = Tooltip(fields=["name"], labels=["failed trial"], formats=[""], **shared)
         running_tip = Tooltip(
-            fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], show_labels=True
+            fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], **shared
         )
         super().__init__(
             STYLE,
@@ -97,11 +99,11 @@ class HistoryFigure(TrialFigure):
         )
         self._running = self._over(**style.RUNNING, default_size=STYLE.dot, tooltip=running_tip)
         self.epochs = EpochMarks(self._lane)
-        self.figure.marks = self.marks
+        self._show_marks()
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top; always the same ones."""
+        """All marks, from the bottom to the top."""
         return [
             self._strip,
             self._lane_label,

@@ -81,11 +81,16 @@ class MapPlot(TrialPlot):
         self._waits_for_importance = not {"x", "y"} & keywords.keys()
         super().__init__(search, **keywords)
 
-    def make(self, search: Search) -> None:
-        """Make what the figure is put into; it is made when somebody looks."""
+    @classmethod
+    def check(cls, search: Search) -> None:
+        """Refuse a space with one parameter."""
         names = search.space.names
         if len(names) < 2:
             raise ValueError(f"a map needs two parameters, and the space has one, {names[0]!r}: look at its Slices")
+
+    def make(self, search: Search) -> None:
+        """Make what the figure is put into; it is made when somebody looks."""
+        names = search.space.names
         objective = search.objectives[self.objective]
         self._series = MapSeries(self.objective, minimise=objective.minimise, space=search.space)
         self._labels = text.labels(names)

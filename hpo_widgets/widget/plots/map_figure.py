@@ -112,13 +112,13 @@ class MapFigure(TrialFigure):
         self._ranges = self._lines(on_values=True, colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self._running = self._over(**style.RUNNING, default_size=_LOOK.dot, tooltip=tip)
         self.catcher = self._make_catcher()
-        self.figure.marks = self.marks
+        self._show_marks()
         self.y.set_domain(self.up.domain, self.figure)
         self._tell_clouds()
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top; always the same ones."""
+        """All marks, from the bottom to the top."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
         over = [self._running, self._best, self._selected, self._selected_failed]
         return [self._background, *self._catching, self._strip, self._ranges, *clouds, *over]

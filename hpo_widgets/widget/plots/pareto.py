@@ -160,11 +160,11 @@ class ParetoFigure(TrialFigure):
         self.axis_x = FittedAxis()
         self._steps = self._lines(on_values=True, colors=[style.BEST], stroke_width=2)
         self._front = self._over(colors=[style.BEST], default_size=STYLE.dot, stroke_width=0, tooltip=tip)
-        self.figure.marks = self.marks
+        self._show_marks()
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top; always the same ones."""
+        """All marks, from the bottom to the top."""
         clouds = [mark for name in ("outside", "partial", "inside") for mark in self.cloud(name).marks]
         return [self._strip, *clouds, self._steps, self._front, self._selected]
 
@@ -245,13 +245,17 @@ class ParetoPlot(TrialPlot):
 
     _series: PairSeries
 
-    def make(self, search: Search) -> None:
-        """Make the figure, or refuse a search with one objective."""
+    @classmethod
+    def check(cls, search: Search) -> None:
+        """Refuse a search with one objective."""
         if len(search.objectives) < 2:
             raise ValueError(
                 f"a Pareto front needs two objectives, and the search has one, {search.objectives[0].key!r}: "
                 "look at its History"
             )
+
+    def make(self, search: Search) -> None:
+        """Make the figure."""
         self._series = PairSeries(search.objectives, search.space)
         self._names = [text.axis(one) for one in search.objectives]
         self._key = ipywidgets.HTML()

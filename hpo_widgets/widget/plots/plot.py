@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -58,6 +59,7 @@ class Plot(Following, ipywidgets.VBox):
         if not 0 <= objective < len(search.objectives):
             msg = f"objective must be below {len(search.objectives)}, the number of objectives, got {objective}"
             raise ValueError(msg)
+        self.check(search)
         self._shown_search = search
         super().__init__(**traits)
         self.make(search)
@@ -77,9 +79,18 @@ class Plot(Following, ipywidgets.VBox):
         """The search that is shown."""
         return self._shown_search
 
+    @cached_property
+    def layout_of_parts(self) -> ipywidgets.Layout:
+        """One for all that the style sheet lays out: each widget costs a page time, and a layout is one."""
+        return ipywidgets.Layout()
+
     def _on_filter(self, _change: object) -> None:
         """Have `refresh` called, which looks at the filter."""
         self._refresher.poke()
+
+    @classmethod
+    def check(cls, search: Search) -> None:
+        """Raise a ``ValueError`` for a search of which the plot has nothing to show."""
 
     def make(self, search: Search) -> None:
         """Make what is drawn, once; traits have their first values."""
@@ -214,6 +225,7 @@ class TrialPlot(Plot):
         """Return a button that turns drags in the figures into a selection, and back."""
         button = ipywidgets.ToggleButton(
             description="▭ select",
+            layout=self.layout_of_parts,
             tooltip="Drag in a figure: select the trials inside, and see what narrowing the ranges to it would leave",
         )
         button.add_class("hpo-select")
@@ -223,7 +235,7 @@ class TrialPlot(Plot):
 
     def make_foot(self, legend: ipywidgets.HTML) -> ipywidgets.HBox:
         """Return the line below a figure: its legend, and the button for selecting."""
-        foot = ipywidgets.HBox([legend, self.make_select_button()])
+        foot = ipywidgets.HBox([legend, self.make_select_button()], layout=self.layout_of_parts)
         foot.add_class("hpo-plot-foot")
         return foot
 

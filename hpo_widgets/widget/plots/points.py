@@ -62,6 +62,8 @@ class GrowingPoints:
     on_click
         Called with what a click on a point says: a dictionary with ``x``, ``y`` and, for points that
         have names, ``name``; or with ``click_x`` and ``click_y`` for a click on the picture.
+    on_marks
+        Called when there are more `marks` than before, once.
     traits
         Further traits of the Scatter marks.
     """
@@ -78,6 +80,7 @@ class GrowingPoints:
         picture_bytes: int = _PICTURE_BYTES,
         name_points: Callable[[Floats, Numbers], npt.NDArray[Any]] | None = None,
         on_click: Callable[[Any], None] | None = None,
+        on_marks: Callable[[], None] | None = None,
         **traits: Any,
     ) -> None:
         self._rgb = rgb
@@ -93,6 +96,29 @@ class GrowingPoints:
         # Of each frozen mark in use, the oldest first, its first point; and which mark is the newest.
         self._starts: list[int] = []
         self._newest = -1
+        # Most searches are shown before they have many points: the marks for those are made when they are needed.
+        self._num_frozen, self._on_marks = num_frozen, on_marks
+        self._picture: Image | None = None
+        self._frozen: list[Scatter] = []
+        self._traits = {"x": np.empty(0), "y": np.empty(0), "preserve_domain": style.FIXED, **traits}
+        self._hot = Scatter(scales=dict(scales), **self._traits)
+        self._on_click = on_click
+        self._domain: tuple[Domain, Domain] | None = None
+        self._is_stale = False
+        # Of the marks as they were made; fading is a share of it.
+        self._opacity: float = self._hot.opacities[0] if self._hot.opacities else 1.0
+        self._drawn_share = self._share = 1.0
+        if on_click is not None:
+            hear_clicks(self._hot, on_click)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks, from the bottom to the top: at first the hot one alone."""
+        return [*([] if self._picture is None else [self._picture]), *self._frozen, self._hot]
+
+    def _make_marks(self) -> None:
+        """Make the frozen marks and the picture, all at once, as a figure begins anew with each other set of marks."""
+        scales = dict(self._hot.scales)
         self._picture = Image(
             image=ipywidgets.Image(value=b"", format="png"),
             scales={name: scales[name] for name in ("x", "y")},
@@ -101,23 +127,13 @@ class GrowingPoints:
             preserve_domain=style.FIXED,
             visible=False,
         )
-        empty = {"x": np.empty(0), "y": np.empty(0)}
-        traits = {"preserve_domain": style.FIXED, **traits}
-        self._frozen = [Scatter(**empty, scales=dict(scales), **traits) for _ in range(num_frozen)]
-        self._hot = Scatter(**empty, scales=dict(scales), **traits)
-        self._domain: tuple[Domain, Domain] | None = None
-        self._is_stale = False
-        # Of the marks as they were made; fading is a share of it.
-        self._opacity: float = self._hot.opacities[0] if self._hot.opacities else 1.0
-        self._drawn_share = self._share = 1.0
-        if on_click is not None:
-            for mark in self.marks:
-                hear_clicks(mark, on_click)
-
-    @property
-    def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top; always the same ones."""
-        return [self._picture, *self._frozen, self._hot]
+        traits = {**self._traits, "opacities": self._hot.opacities}
+        self._frozen = [Scatter(scales=scales, **traits) for _ in range(self._num_frozen)]
+        if self._on_click is not None:
+            for mark in (self._picture, *self._frozen):
+                hear_clicks(mark, self._on_click)
+        if self._on_marks is not None:
+            self._on_marks()
 
     @property
     def hot(self) -> Scatter:
@@ -221,12 +237,12 @@ class GrowingPoints:
         self._x, self._y, self._levels = np.asarray(x, dtype=float), np.asarray(y, dtype=float), levels
         self._numbers = self._numbers[:0] if numbers is None else numbers
         # The frozen marks begin with whole chunks; what they have no room for goes into the picture.
-        surplus = max(0, len(self._x) - self._num_in_chunk * len(self._frozen))
+        surplus = max(0, len(self._x) - self._num_in_chunk * self._num_frozen)
         self._starts.clear()
         self._frozen_to = -(-surplus // self._num_in_chunk) * self._num_in_chunk
         for mark in self._frozen:
             self._put(mark, 0, 0)
-        while self._frozen_to < len(self._x):
+        while self.num_hot > (0 if self._frozen else self._num_hot):
             self._freeze_chunk()
         self._in_picture = self._starts[-1] if surplus else 0
         self.redraw()
@@ -253,13 +269,15 @@ class GrowingPoints:
 
     def _freeze(self) -> None:
         """Move hot points into the newest frozen mark; when that is another one, all before it into the picture."""
-        is_full = len(self._starts) == len(self._frozen)
+        is_full = len(self._starts) == self._num_frozen
         if self._freeze_chunk() and (is_full or self._in_picture):
             self._in_picture = self._starts[-1]
             self.redraw()
 
     def _freeze_chunk(self) -> bool:
         """Move hot points into the newest frozen mark, or into the next one when they do not all fit: then True."""
+        if not self._frozen:
+            self._make_marks()
         is_next = not self._starts or len(self._x) - self._starts[-1] > self._num_in_chunk
         if is_next:
             self._starts.append(self._frozen_to)
@@ -286,7 +304,7 @@ class GrowingPoints:
 
     def _draw_picture(self) -> None:
         self._is_stale = False
-        if self._domain is None or (self._in_picture == 0 and not self._picture.visible):
+        if self._domain is None or self._picture is None or (self._in_picture == 0 and not self._picture.visible):
             return
         domain_x, domain_y = self._domain
         end = self._in_picture

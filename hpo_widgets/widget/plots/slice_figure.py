@@ -85,12 +85,12 @@ class SliceFigure(TrialFigure):
         )
         self._bounds = self._lines(colors=[style.ACCENT], line_style="dashed", stroke_width=1)
         self.catcher = self._make_catcher()
-        self.figure.marks = self.marks
+        self._show_marks()
         self.set_domain_x(self.domain_x)
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top; always the same ones."""
+        """All marks, from the bottom to the top."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
         return [
             *self._catching,

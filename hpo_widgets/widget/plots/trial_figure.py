@@ -350,9 +350,19 @@ class TrialFigure:
             size=look.picture,
             picture_bytes=look.picture_bytes,
             on_click=self._on_click,
+            on_marks=self._show_marks,
             display_names=False,
             **{"name_points": self._names, **traits},
         )
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks, from the bottom to the top."""
+        raise NotImplementedError
+
+    def _show_marks(self) -> None:
+        """Have all marks drawn, after some were added."""
+        self.figure.marks = self.marks
 
     def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
         scales = self._values if on_values else self._lane

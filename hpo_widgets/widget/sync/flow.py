@@ -120,6 +120,11 @@ class Flow:
         return self._num_seen >= self._num_sent
 
     @property
+    def is_unattended(self) -> bool:
+        """True when no browser has answered two updates: what is sent now may be what is saved."""
+        return self._num_unattended > 0
+
+    @property
     def was_ever_seen(self) -> bool:
         """True when a browser has acknowledged an update: what is saved is what it shows."""
         return self._num_seen > 0

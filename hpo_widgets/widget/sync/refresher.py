@@ -293,12 +293,12 @@ class Refresher:
             self._status = self.search.status
             self._refreshed_at = self._clock()
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            everything = everything or has_ended or not self.flow.is_acknowledged
+            everything = everything or has_ended or self.flow.is_unattended
             rows = self.search.changes_since(self._version)
             self._version = rows.version
             update = Update(self.search, rows, self._known)
             with self._writing():
-                for part in self._parts:
+                for part in self._parts:  # which may add one, whose turn then comes too
                     if id(part) not in self._hidden:
                         _refresh(part, update)
                     elif everything:

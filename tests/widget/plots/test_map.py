@@ -346,7 +346,7 @@ def test_many_long_names_and_choices_are_shown_as_text(show):
     plot = show(MapPlot, search)
     assert len(plot._choosers["x"].options) == 64
     assert all(len(label) <= 60 for label, _ in plot._choosers["x"].options)
-    names = plot.figures[0].cloud("inside")._frozen[0].names.tolist()
+    names = plot.figures[0].cloud("inside").hot.names.tolist()
     assert all(len(name) < 60 for name in names)
     assert names[1].split()[0] == "1"
     assert MARKUP not in plot._key.value + plot._bar.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bqplot import LinearScale
+from bqplot import LinearScale, Scatter
 
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import points as points_module
@@ -28,7 +28,7 @@ def points(wire):
 
 
 def in_marks(points):
-    return np.concatenate([np.asarray(mark.x) for mark in points.marks[1:]])
+    return np.concatenate([np.asarray(mark.x) for mark in points.marks if isinstance(mark, Scatter)])
 
 
 @pytest.mark.parametrize("num_points", [0, 1, HOT, HOT + 1, CHUNK, 2 * CHUNK, 2 * CHUNK + HOT, 5000, 6123])
@@ -43,10 +43,11 @@ def test_every_point_is_in_a_mark_or_in_the_picture(points, num_points, at_once)
     drawn = in_marks(points)
     assert len(points) == num_points
     assert len(points.hot.x) <= HOT
-    assert all(len(mark.x) <= CHUNK for mark in points.marks[1:])
+    assert all(len(mark.x) <= CHUNK for mark in points.marks if isinstance(mark, Scatter))
     # What is not in a mark are the oldest, and they are in the picture.
     assert sorted(drawn.tolist()) == x[num_points - len(drawn) :].tolist()
-    assert points.marks[0].visible == (len(drawn) < num_points)
+    is_picture_seen = len(points.marks) > 1 and points.marks[0].visible
+    assert is_picture_seen == (len(drawn) < num_points)
 
 
 def test_one_more_point_touches_the_hot_mark_alone(points, wire):
@@ -84,10 +85,19 @@ def test_of_several_clouds_the_fullest_is_settled_and_only_one(wire):
     settle_one([], most_hot=20)
 
 
-def test_the_marks_stay_the_same_objects(points):
-    before = points.marks
-    points.reset(np.arange(5000.0), np.full(5000, 0.5))
-    assert points.marks == before
+def test_marks_for_many_points_are_made_once_when_there_are_many(wire):
+    told = []
+    scales = {"x": LinearScale(min=0, max=1), "y": LinearScale(min=0, max=1)}
+    points = GrowingPoints(scales, num_frozen=2, rgb=(1, 2, 3), on_marks=lambda: told.append(points.marks))
+    points.reset(np.arange(float(HOT)), np.full(HOT, 0.5))
+    assert points.marks == [points.hot]
+    assert not told
+    for number in range(HOT, 5000, 500):
+        points.extend(np.arange(number, number + 500.0), np.full(500, 0.5))
+    points.reset(np.arange(7.0), np.full(7, 0.5))
+    assert told == [points.marks]
+    assert len(points.marks) == 4
+    assert points.marks[-1] is points.hot
 
 
 def test_a_picture_goes_along_with_the_axes_and_is_drawn_again_later(points, wire):
@@ -136,7 +146,7 @@ def test_marks_whose_points_are_in_the_picture_are_there_for_the_pointer_alone(p
     seen = []
     for number in range(0, 4 * CHUNK, 10):
         points.extend(np.arange(number, number + 10.0), np.full(10, 0.5))
-        shown = [mark for mark in points.marks[1:] if mark.opacities == [1.0]]
+        shown = [mark for mark in points.marks if isinstance(mark, Scatter) and mark.opacities == [1.0]]
         in_picture = points._in_picture
         # What is seen in a mark is not in the picture, and what is in neither is nowhere.
         seen.append(sorted(x for mark in shown for x in mark.x))
