@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskRecords, moment_of, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskRecords, moment_of, page_of, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.search import END_STATUS, SearchStatus
@@ -191,7 +191,7 @@ class TaskTrials:
 
     def page(self, number: int) -> str | None:
         """Address of the page of a trial's Task."""
-        return self.records.page(self.all[number].task_id)
+        return page_of(self.all[number].task_id)
 
     def log_so_far(self, number: int) -> Future[str | None]:
         """Ask for the end of a trial's console on a thread; subscribers are notified when it is there."""

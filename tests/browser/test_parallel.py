@@ -51,12 +51,15 @@ def panel(run_anew):
 
 
 @pytest.fixture
-def parallel(panel):
+def parallel(run_anew, panel):
     """The figure of a new panel, in front."""
     panel.get_by_role("tab", name="Parallel").click()
     figure = panel.locator(".hpo-parallel-host .bqplot")
     expect(figure.locator("text.label", has_text="dropout")).to_be_visible()
     figure.scroll_into_view_if_needed()
+    figure.evaluate(WHEN_AT_REST)
+    # The size of the figure is told then, for which it is drawn once more.
+    run_anew.wait_kernel("plot._refresher.flow.plot_size('plot') is not None and plot._refresher.flow.is_acknowledged")
     figure.evaluate(WHEN_AT_REST)
     return figure
 

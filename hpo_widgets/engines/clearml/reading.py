@@ -191,13 +191,7 @@ class TaskRecords:
 
     def page(self, job: str) -> str | None:
         """Address of a Task's page in ClearML's web application; None where the configuration does not name it."""
-        from clearml.backend_api import Session
-
-        try:
-            host = str(Session.get_app_server_host())
-        except ValueError:
-            return None
-        return f"{host}/projects/*/experiments/{job}/output/log" if host.startswith("http") else None
+        return page_of(job)
 
     def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
         """Keep a note below the Task's own comment, and tags among its own; see `RemoteSource.remark`."""
@@ -250,3 +244,25 @@ class TaskRecords:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[kind, job] = (now, answer)
         return answer
+
+
+def page_of(task_id: str) -> str | None:
+    """Address of a Task's page in ClearML's web application, for which no server is asked.
+
+    Parameters
+    ----------
+    task_id
+        The Task's id.
+
+    Returns
+    -------
+    str or None
+        None where the configuration does not name the application.
+    """
+    from clearml.backend_api import Session
+
+    try:
+        host = str(Session.get_app_server_host())
+    except ValueError:
+        return None
+    return f"{host}/projects/*/experiments/{task_id}/output/log" if host.startswith("http") else None

@@ -241,6 +241,8 @@ class CurvesPlot(Plot):
 
     def _missing(self) -> dict[int, Curve | None]:
         """Return the trials whose curves are not known yet, or may have grown, with what is known."""
+        if self._shown and self._refresher.is_hidden(self) and self.search.trial(self._shown[0]).is_elsewhere:
+            return {}  # a server is asked for what somebody looks at
         strong = set(self._strong)
         return {
             number: self._curves.get(number)

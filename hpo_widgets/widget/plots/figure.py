@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bqplot import Axis, Figure, Image, LinearScale, LogScale
+from bqplot import Axis, Figure, Image, LinearScale, LogScale, Tooltip
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import tick_format
@@ -141,3 +141,24 @@ class FigureAxis:
         figure.axes = [self.axis if axis is old_axis else axis for axis in figure.axes]
         old_axis.close()
         old_scale.close()
+
+
+def tooltip(said: Mapping[str, tuple[str, str]], **traits: Any) -> Tooltip:
+    """Return what is shown beside the trial under the pointer.
+
+    Parameters
+    ----------
+    said
+        Field of the point to its label and format.
+    **traits
+        Further traits of the tooltip.
+
+    Returns
+    -------
+    Tooltip
+        The pointer goes through it: a trial that it covers can be clicked.
+    """
+    labels, formats = zip(*said.values(), strict=True)
+    tip = Tooltip(fields=list(said), labels=list(labels), formats=list(formats), show_labels=True, **traits)
+    tip.add_class("hpo-tip")
+    return tip

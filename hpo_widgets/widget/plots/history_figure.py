@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
-from bqplot import Label, Tooltip
+from bqplot import Label
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE, UNIT, Domain, even_ticks, num_trials_shown
 from hpo_widgets.widget.plots.epochs import EpochMarks
-from hpo_widgets.widget.plots.figure import FILLS_TAB
+from hpo_widgets.widget.plots.figure import FILLS_TAB, tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
@@ -66,12 +66,10 @@ class HistoryFigure(TrialFigure):
         self, name: str, on_click: Callable[[object, TrialFigure], None], error_of: Callable[[int], str]
     ) -> None:
         self._error_of = error_of
-        shared: dict[str, Any] = {"show_labels": True, "layout": ipywidgets.Layout()}
-        tip = Tooltip(fields=["x", "y"], labels=["trial", name], formats=["d", ".4~g"], **shared)
-        lane_tip = Tooltip(fields=["name"], labels=["failed trial"], formats=[""], **shared)
-        running_tip = Tooltip(
-            fields=["x", "y"], labels=["running trial", f"{name} so far"], formats=["d", ".4~g"], **shared
-        )
+        layout = ipywidgets.Layout()
+        tip = tooltip({"x": ("trial", "d"), "y": (name, ".4~g")}, layout=layout)
+        lane_tip = tooltip({"name": ("failed trial", "")}, layout=layout)
+        running_tip = tooltip({"x": ("running trial", "d"), "y": (f"{name} so far", ".4~g")}, layout=layout)
         super().__init__(
             STYLE,
             UNIT,

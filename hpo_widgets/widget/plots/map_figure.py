@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
-from bqplot import Image, OrdinalColorScale, Tooltip
+from bqplot import Image, OrdinalColorScale
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, value_ticks
+from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.map_series import PALETTE, MapSeries, goodness, intervals, levels, rectangles, smoothed
 from hpo_widgets.widget.plots.png import indexed_picture
@@ -21,7 +22,7 @@ from hpo_widgets.widget.plots.trial_series import leaf
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bqplot import Mark
+    from bqplot import Mark, Tooltip
 
     from hpo_widgets.space import Space
     from hpo_widgets.widget.plots.axes import Domain
@@ -84,13 +85,7 @@ class MapFigure(TrialFigure):
             for field, label, axis in zip("xy", short, (self.across, self.up), strict=True)
             if axis.choices is None
         }
-        fields, said = ["name", *shown], [("trial", ""), *shown.values()]
-        tip = Tooltip(
-            fields=fields,
-            labels=[label for label, _ in said],
-            formats=[form for _, form in said],
-            show_labels=True,
-        )
+        tip = tooltip({"name": ("trial", ""), **shown})
         super().__init__(
             _LOOK,
             self.across.domain,

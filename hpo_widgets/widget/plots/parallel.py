@@ -47,6 +47,8 @@ _PAUSE_SECONDS = 1.0
 _MOST_MARKED = 50
 # How far from a line a click may be, as a share of an axis.
 _REACH = 0.03
+# The best is on top of the others, a thick line with a triangle.
+_REACH_OF_BEST = 0.01
 _PICTURES = {"others": (0x75, 0x75, 0x75), "passing": (0x3B, 0x78, 0xC4)}
 _OTHERS, _PASSING = 1, 2
 _NOBODY = np.empty(0, dtype=np.int64)
@@ -275,11 +277,12 @@ class ParallelPlot(ParameterChoice, Plot):
             self._offer()
 
     def _on_click(self, x: float, y: float) -> None:
-        """Select the trial whose line was clicked: first of those that are drawn one by one."""
+        """Select the trial whose line was clicked: the best first, then one of those that are drawn one by one."""
         with self._refresher.lock:
             shown = np.concatenate([self._strong, self._fresh, self._failed])
-            for numbers in (shown, np.flatnonzero(self._counted)):
-                number = nearest(distances(self._places(numbers), x, y), numbers, _REACH)
+            counted = np.flatnonzero(self._counted)
+            for numbers, reach in ((self._best(), _REACH_OF_BEST), (shown, _REACH), (counted, _REACH)):
+                number = nearest(distances(self._places(numbers), x, y), numbers, reach)
                 if number is not None:
                     self.selected = clicked(self.selected, number, adds=self._refresher.flow.adds)
                     return

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import traitlets as t
-from bqplot import Tooltip
 
 from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, clip_objective
+from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.series import ObjectiveValues
@@ -24,7 +24,7 @@ from hpo_widgets.widget.sync.flow import act_while_cell_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bqplot import Mark
+    from bqplot import Mark, Tooltip
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import Search
@@ -144,9 +144,7 @@ class ParetoFigure(TrialFigure):
     """
 
     def __init__(self, names: tuple[str, str], on_click: Callable[[object, TrialFigure], None]) -> None:
-        tip = Tooltip(
-            fields=["name", "x", "y"], labels=["trial", *names], formats=["", ".4~g", ".4~g"], show_labels=True
-        )
+        tip = tooltip({"name": ("trial", ""), "x": (names[0], ".4~g"), "y": (names[1], ".4~g")})
         super().__init__(
             STYLE,
             UNIT,

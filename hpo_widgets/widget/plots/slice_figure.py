@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bqplot import Tooltip
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.style import FigureStyle
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
 
@@ -72,12 +72,14 @@ class SliceFigure(TrialFigure):
         self.across = ParameterAxis(leaf)
         short = text.short(label, _MOST_NAME)
         # A choice is in the name of its point: the place on the axis would say nothing.
-        place = {"x": (short, ".4~g")} if self.across.choices is None else {}
+        place = {"name": ("trial", "")}
+        if self.across.choices is None:
+            place["x"] = (short, ".4~g")
         super().__init__(
             _STYLE,
             self.across.domain,
-            _tip({**place, "y": (objective, ".4~g")}),
-            _tip(place),
+            tooltip({**place, "y": (objective, ".4~g")}),
+            tooltip(place),
             label_x=short,
             label_y="",
             title=f"{objective} of each trial against {label}",
@@ -138,9 +140,3 @@ class SliceFigure(TrialFigure):
 
     def _ticks_x(self, domain: Domain) -> dict[str, Any]:
         return self.across.ticks(domain, _NUM_TICKS, _LABEL_ROOM)
-
-
-def _tip(shown: Mapping[str, tuple[str, str]]) -> Tooltip:
-    """Return what names the trial under the pointer: field to label and format, after its number."""
-    labels, formats = zip(("trial", ""), *shown.values(), strict=True)
-    return Tooltip(fields=["name", *shown], labels=list(labels), formats=list(formats), show_labels=True)

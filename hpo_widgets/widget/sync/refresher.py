@@ -270,6 +270,10 @@ class Refresher:
         with self.lock:
             self._hidden.setdefault(id(part), self._version)
 
+    def is_hidden(self, part: _Part) -> bool:
+        """Whether nobody sees the part now."""
+        return id(part) in self._hidden
+
     def show(self, part: _Part) -> None:
         """Bring a hidden part up to date, and keep it so."""
         with self.lock:
