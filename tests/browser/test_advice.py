@@ -66,6 +66,7 @@ def test_acting_narrows_the_range_as_one_change_that_can_be_undone(opened, advic
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_its_trials_are_shown_and_it_is_announced_and_put_off(opened, advice):
     expect(opened.panel().locator(".hpo-advice-host [aria-live=polite]")).to_contain_text("Advice: 30 of 30 failures")
     advice.get_by_role("button", name="Select the 30 trials").click()
@@ -77,6 +78,7 @@ def test_its_trials_are_shown_and_it_is_announced_and_put_off(opened, advice):
     assert opened.kernel("len(search.epochs)") == 1
 
 
+@pytest.mark.slow
 def test_what_a_choice_is_called_is_text(opened, run_anew):
     run_anew.kernel(OF_MARKUP)
     line = opened.panel().get_by_role("region", name="Advice")

@@ -53,6 +53,7 @@ def test_pages_are_turned_and_sorted_in_the_kernel(opened, panel):
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_columns_are_chosen(opened, panel):
     panel.locator(".hpo-table-columns > summary").click()
     panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").uncheck()
@@ -62,12 +63,14 @@ def test_columns_are_chosen(opened, panel):
     expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_the_filter_of_the_plots_holds_here_too(opened, panel):
     inside = opened.kernel("int((search.snapshot().parameters['layers'] >= 5).sum())")
     opened.kernel("setattr(widget, 'filter', {'within': {'layers': (5, 6)}})")
     expect(panel.locator(".hpo-table-pager")).to_contain_text(f"of {inside}, same filter as the plots")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_trials_are_one_page(opened, run_anew):
     opened.kernel("search.add_trials(np.random.default_rng(0).random(100_000).tolist())")
     opened.kernel("setattr(widget._table, 'shows_all', True)")

@@ -65,6 +65,7 @@ def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details)
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_and_parameters_copied(opened, details):
     expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
         "widget._details.curves[0].removeprefix('M0 0')"

@@ -58,6 +58,7 @@ def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu)
     assert opened.complaints() == []
 
 
+@pytest.mark.slow
 def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu):
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     menu.get_by_role("button", name="Copy best parameters").click()

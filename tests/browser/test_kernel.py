@@ -22,12 +22,12 @@ widget
 """
 
 
-def test_stop_and_a_drag_act_while_a_cell_runs(notebook):
+def test_stop_pause_and_a_range_act_while_a_cell_computes(notebook):
     busy = """
 import time
 busy_until = time.monotonic() + 60
 while time.monotonic() < busy_until and ("stop",) not in search.commands:
-    time.sleep(0.05)
+    sum(range(100_000))  # a cell that computes, and lets go of nothing by itself
 acted = [command[0] for command in search.commands], time.monotonic() < busy_until
 """
     notebook.open(
@@ -44,9 +44,11 @@ acted = [command[0] for command in search.commands], time.monotonic() < busy_unt
     field.press("Enter")
     # What the search makes of it is shown while the cell still runs.
     expect(panel.locator(".hpo-plot-host text", has_text="space 2: dropout 0.2")).to_be_visible()
+    panel.get_by_role("button", name="Pause").click()
+    expect(panel.locator(".hpo-pill")).to_contain_text("paused")
     panel.get_by_role("button", name="Stop").click()
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
-    assert notebook.kernel("acted") == [["set_ranges", "stop"], True]
+    assert notebook.kernel("acted") == [["set_ranges", "pause", "stop"], True]
 
 
 @pytest.mark.slow

@@ -108,6 +108,7 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
     assert notebook.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_click_on_a_line_selects_its_trial_everywhere(run_anew, panel, parallel):
     place = run_anew.kernel("plot._drawing._best.y.tolist()[0]")
     parallel.page.mouse.click(*spot(parallel, 5, place))
@@ -117,6 +118,7 @@ def test_a_click_on_a_line_selects_its_trial_everywhere(run_anew, panel, paralle
     assert run_anew.complaints() == []
 
 
+@pytest.mark.slow
 def test_a_new_trial_is_drawn_and_markup_of_names_stays_text(run_anew, parallel):
     run_anew.kernel("search.add_trial(0.01)")
     expect(parallel.locator("text.label", has_text="#300")).to_be_visible()

@@ -42,6 +42,7 @@ print(json.dumps([optimizer.counts[state] for state in optimizer.counts]))
 """
 
 
+@pytest.mark.slow
 def test_a_trial_on_this_machine_is_launched_by_no_more_than_eight(asked, api_client, base_task, script):
     # A script that asks the server nothing: whatever is asked, the search asks.
     api_client.tasks.edit(task=base_task, script={"diff": "print(1)", "entry_point": "train.py"}, force=True)

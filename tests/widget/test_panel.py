@@ -293,6 +293,7 @@ def test_a_closed_panel_is_freed(search):
     assert freed() is None
 
 
+@pytest.mark.slow
 def test_a_panel_that_is_shown_no_more_is_hardly_refreshed(show, search, acknowledge, monkeypatch):
     """As when its cell is run again: the view is gone, the widget is still there."""
     forgotten, shown = show(OptimizerWidget, search), show(OptimizerWidget, search)

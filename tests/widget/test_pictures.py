@@ -41,7 +41,14 @@ def share_of(shown, rgb):
 
 
 @pytest.mark.parametrize(
-    "title", ["History", "Slices", "Parallel", "Map", "Curves", "Importance", "Distribution", "Timeline"]
+    "title",
+    [
+        "Map",
+        *(
+            pytest.param(title, marks=pytest.mark.slow)
+            for title in ("History", "Slices", "Parallel", "Curves", "Importance", "Distribution", "Timeline")
+        ),
+    ],
 )
 def test_every_plot_of_a_panel_is_drawn_in_both_formats(show, search, title, refresh):
     for number in range(30):

@@ -442,6 +442,7 @@ def test_the_filter_of_the_plots_holds_for_the_top_and_for_all(all_trials, refre
     assert all_trials.is_filtered is False
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_trials_send_one_page(show, search, wire, refresh):
     search.add_trials(np.random.default_rng(0).random(100_000).tolist())
     table = show(TrialTable, search, shows_all=True)
