@@ -93,7 +93,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     expect(panel.get_by_role("button", name="0 running", exact=True)).to_have_count(0)
     assert notebook.kernel("widget.best_trial") == best
     # A dot a trial, those of the aborted ones too, and the mark of the best.
-    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(done + 3)
+    expect(panel.locator(".hpo-history-host .dot")).to_have_count(done + 3)
     panel.get_by_role("button", name="2 aborted").click()
     details = panel.locator(".hpo-details")
     expect(details).to_contain_text("Aborted by a restart: the process that ran the search ended while")
