@@ -334,7 +334,6 @@ widget
         box.click()
     notebook.wait_kernel(f"len(search.commands) > {len(NAMES)}")
     assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {"c": [NAMES[0]]}]
-    expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("space-names", notebook.panel())
     cut = space.evaluate(
