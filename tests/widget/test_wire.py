@@ -83,8 +83,8 @@ def marks_of(cloud):
 
 
 def others_of(panel):
-    """What an ended trial touches beside the plot: counts, the rug, and that an update was sent."""
-    return {panel._status_panel.comm, panel._space_panel.comm, panel._export.comm}
+    """What an ended trial touches beside the plot: counts, the rug, advice, and that there was an update."""
+    return {one.comm for one in (panel._status_panel, panel._space_panel, panel._export, panel._advice_line)}
 
 
 def frozen_clouds(wire, clouds):
