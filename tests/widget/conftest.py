@@ -7,6 +7,7 @@ import pytest
 from comm.base_comm import BaseComm
 
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget.sync.refresher import Refresher
 
 
 class RecordingComm(BaseComm):
@@ -135,8 +136,9 @@ def show(wire):
 
 
 @pytest.fixture
-def refresh():
+def refresh(monkeypatch):
     """Bring a widget up to date now, and let nothing but this fixture do so."""
+    monkeypatch.setattr(Refresher, "seconds_to_wait", lambda *_: None)  # the thread waits until something is due
 
     def now(widget):
         widget._refresher.refresh()

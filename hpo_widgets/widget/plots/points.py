@@ -104,7 +104,7 @@ class GrowingPoints:
         self._hot = Scatter(scales=dict(scales), **self._traits)
         self._on_click = on_click
         self._domain: tuple[Domain, Domain] | None = None
-        self._is_stale = False
+        self._is_stale = self._has_frozen = False
         # Of the marks as they were made; fading is a share of it.
         self._opacity: float = self._hot.opacities[0] if self._hot.opacities else 1.0
         self._drawn_share = self._share = 1.0
@@ -220,6 +220,7 @@ class GrowingPoints:
         # When very many points come at once, the hot mark becomes small at once.
         while self.num_hot > self._num_hot:
             self._freeze()
+            self._has_frozen = True
         self._put_hot()
 
     def reset(self, x: Floats, y: Floats, numbers: Numbers | None = None, levels: Levels | None = None) -> None:
@@ -247,6 +248,11 @@ class GrowingPoints:
         self._in_picture = self._starts[-1] if surplus else 0
         self.redraw()
         self._put_hot()
+
+    def take_work(self) -> bool:
+        """Whether points have been frozen by `extend` since this was asked last."""
+        worked, self._has_frozen = self._has_frozen, False
+        return worked
 
     def freeze(self) -> None:
         """Empty the hot mark into a frozen one; where the oldest of those has to make room, into the picture."""
@@ -331,7 +337,7 @@ class GrowingPoints:
 
 
 def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
-    """Do at most one piece of work, where it is needed most.
+    """Do at most one piece of work, where it is needed most; none where a cloud has done one by itself.
 
     Parameters
     ----------
@@ -340,7 +346,7 @@ def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
     most_hot
         Number of points that may be in their hot marks together.
     """
-    if not clouds:
+    if not clouds or any([cloud.take_work() for cloud in clouds]):
         return
     stale = next((cloud for cloud in clouds if cloud.is_stale), None)
     fullest = max(clouds, key=lambda cloud: cloud.num_hot)
