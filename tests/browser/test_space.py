@@ -312,8 +312,10 @@ search = ScriptedSearch(
     [*(UniformParameterRange(name, 0.0, 10.0) for name in names), DiscreteParameterRange("c", choices)]
 )
 widget = OptimizerWidget(search)
-search.add_trials([0.5] * 12)
-search.add_trial(0.1, {{**dict.fromkeys(names, 10.0), "c": choices[0]}})
+# The objective falls towards the upper end of every parameter; enough trials lie in what is left of the ranges below.
+for number in range(400):
+    place = number * 37 % 400 / 399
+    search.add_trial(1.0 - place / 2, {{**dict.fromkeys(names, 10.0 * place), "c": choices[0]}})
 widget
 """
     )
@@ -334,6 +336,7 @@ widget
         box.click()
     notebook.wait_kernel(f"len(search.commands) > {len(NAMES)}")
     assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {"c": [NAMES[0]]}]
+    expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("space-names", notebook.panel())
     cut = space.evaluate(
