@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets
 import numpy as np
-from bqplot import Image
+from bqplot import Image, LinearScale
 from bqplot.interacts import BrushSelector
 
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.points import hear_clicks
+from hpo_widgets.widget.plots.points import hear_clicks, place_of
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bqplot import Figure
-
-    from hpo_widgets.widget.plots.axes import Domain
 
 
 class Extent(NamedTuple):
@@ -142,33 +140,26 @@ _PIXEL = base64.b64decode(
 class ClickCatcher:
     """A transparent picture below all marks: a click on an empty place says where, which a background does not.
 
+    It has scales of its own, so that it fills the figure whatever the axes do.
+
     Parameters
     ----------
-    scales
-        Scales of the figure, ``x`` and ``y``.
     on_click
-        Called with what the page says: a dictionary with ``click_x`` and ``click_y`` in values.
+        Called with where a click was, as shares of the figure: ``x`` from the left, ``y`` from below. What the page
+        says is checked; nonsense is ignored.
     """
 
-    def __init__(self, scales: Mapping[str, Any], on_click: Callable[[Any], None]) -> None:
+    def __init__(self, on_click: Callable[[float, float], None]) -> None:
         self.mark = Image(
             image=ipywidgets.Image(value=_PIXEL, format="png"),
-            scales=dict(scales),
-            x=[0.1, 1.0],
-            y=[0.1, 1.0],  # of use on a logarithmic axis too
-            preserve_domain=style.FIXED,
+            scales={name: LinearScale(min=0.0, max=1.0, allow_padding=False) for name in ("x", "y")},
+            x=[0.0, 1.0],
+            y=[0.0, 1.0],
         )
-        hear_clicks(self.mark, on_click)
 
-    def fill(self, x: Domain, y: Domain) -> None:
-        """Fill the figure.
+        def hear(said: object) -> None:
+            place = place_of(said)
+            if place is not None and all(0 <= share <= 1 for share in place):
+                on_click(*place)
 
-        Parameters
-        ----------
-        x, y
-            Ends of its axes.
-        """
-        place = [x.low, x.high], [y.low, y.high]
-        if (list(self.mark.x), list(self.mark.y)) != place:
-            with self.mark.hold_sync():
-                self.mark.x, self.mark.y = place
+        hear_clicks(self.mark, hear)

@@ -27,9 +27,9 @@ from hpo_widgets.widget.plots.curve_reading import (
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.parallel_lines import LineDensity
-from hpo_widgets.widget.plots.plot import Plot, clicked, number_of, place_of
+from hpo_widgets.widget.plots.plot import Plot, clicked, number_of
 from hpo_widgets.widget.plots.png import density_picture
-from hpo_widgets.widget.plots.points import hear_clicks
+from hpo_widgets.widget.plots.points import hear_clicks, place_of
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.traits import PositiveInt
 

@@ -232,7 +232,7 @@ class MapFigure(TrialFigure):
     def _tell_clouds(self) -> None:
         for cloud in self.clouds:
             cloud.set_domain(self.domain_x, self.domain)
-        self._tell_gestures()
+        self._move_brush()
 
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         series = _map_series(series)

@@ -13,7 +13,7 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.brush import Brush
 from hpo_widgets.widget.plots.figure import FILLS_TAB, plain_figure
 from hpo_widgets.widget.plots.parallel_lines import lines
-from hpo_widgets.widget.plots.points import hear_clicks
+from hpo_widgets.widget.plots.points import hear_clicks, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -225,9 +225,5 @@ def _without_middle(name: str, most: int) -> str:
 
 def _at(said: Any, act: Callable[[float, float], None]) -> None:
     """Act at the place that a picture tells of a click; nonsense is ignored."""
-    try:
-        x, y = float(said["click_x"]), float(said["click_y"])
-    except (KeyError, TypeError, ValueError):
-        return
-    if np.isfinite(x) and np.isfinite(y):
-        act(x, y)
+    if (place := place_of(said)) is not None:
+        act(*place)

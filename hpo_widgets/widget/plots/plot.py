@@ -12,7 +12,7 @@ import traitlets as t
 from hpo_widgets.widget.parts.part import Following
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
-from hpo_widgets.widget.plots.points import settle_one
+from hpo_widgets.widget.plots.points import place_of, settle_one
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_figure import BACKGROUND, EMPTY_PLACE
 from hpo_widgets.widget.plots.trial_series import TrialSeries
@@ -321,15 +321,6 @@ class TrialPlot(Plot):
         drawn = self._series.values.known(range(self._series.values.num_trials))
         numbers, places = figure.places(self._series, self._series.passing(drawn))
         return nearest(np.hypot(*(places - figure.place(x, y))), numbers, _REACH)
-
-
-def place_of(said: object) -> tuple[float, float] | None:
-    """Return where a click was, in values; None for nonsense."""
-    try:
-        x, y = float(said["click_x"]), float(said["click_y"])  # type: ignore[index]  # what has no such item raises
-    except (KeyError, TypeError, ValueError):
-        return None
-    return (x, y) if np.isfinite(x) and np.isfinite(y) else None
 
 
 def number_of(said: object) -> int | None:

@@ -346,7 +346,8 @@ def settle_one(clouds: Sequence[GrowingPoints], most_hot: int) -> None:
     most_hot
         Number of points that may be in their hot marks together.
     """
-    if not clouds or any([cloud.take_work() for cloud in clouds]):
+    have_worked = [cloud.take_work() for cloud in clouds]
+    if not clouds or any(have_worked):
         return
     stale = next((cloud for cloud in clouds if cloud.is_stale), None)
     fullest = max(clouds, key=lambda cloud: cloud.num_hot)
@@ -369,3 +370,12 @@ def hear_clicks(mark: Mark, on_click: Callable[[Any], None]) -> None:
     """
     act_while_cell_runs(mark)
     mark.on_element_click(lambda _mark, content: on_click(content.get("data")))
+
+
+def place_of(said: object) -> tuple[float, float] | None:
+    """Return where a click on a picture was, in values of its scales, as the page says it; None for nonsense."""
+    try:
+        x, y = float(said["click_x"]), float(said["click_y"])  # type: ignore[index]  # what has no such item raises
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (x, y) if np.isfinite(x) and np.isfinite(y) else None

@@ -377,13 +377,11 @@ class TrialFigure:
     def _tell_clouds(self) -> None:
         for name, cloud in self._clouds.items():
             cloud.set_domain(self.domain_x, UNIT if name == "failed" else self.domain)
-        self._tell_gestures()
+        self._move_brush()
 
-    def _tell_gestures(self) -> None:
+    def _move_brush(self) -> None:
         if self.brush is not None:
             self.brush.follow(self._scales)
-        if self.catcher is not None:
-            self.catcher.fill(self.domain_x, self.domain)
 
     @property
     def _catching(self) -> list[Mark]:
@@ -391,7 +389,11 @@ class TrialFigure:
         return [] if self.catcher is None else [self.catcher.mark]
 
     def _make_catcher(self) -> ClickCatcher:
-        return ClickCatcher(self._values, lambda said: self._on_click({EMPTY_PLACE: said}))
+        return ClickCatcher(self._on_catch)
+
+    def _on_catch(self, across: float, up: float) -> None:
+        """Say in values of the axes where an empty place was clicked."""
+        self._on_click({EMPTY_PLACE: {"click_x": self.domain_x.at(across), "click_y": self.domain.at(up)}})
 
     @property
     def _scales(self) -> dict[str, Any]:

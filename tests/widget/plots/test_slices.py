@@ -232,12 +232,13 @@ def test_closing_leaves_no_comm_open(wire, search):
 
 
 def test_no_picture_lies_below_0_at_the_moment_at_which_an_axis_turns_logarithmic(show, search):
-    search.add_trials([0.01, 1.0])
-    plot = show(SlicesPlot, search)
-    catcher = plot.figures[0].catcher.mark
-    assert catcher.y[0] < 0
+    search.add_trials([0.01, *np.linspace(0.02, 1.0, 5_000)])
+    plot = show(SlicesPlot, search, log_scale=False)
+    picture = plot.figures[0].cloud("inside").marks[0]
+    assert picture.visible
+    assert picture.y[0] < 0
     lowest = []
-    catcher.observe(lambda _change: lowest.append(catcher.y[0]), "scales")
+    picture.observe(lambda _change: lowest.append(picture.y[0]), "scales")
     plot.log_scale = True
     assert plot.figures[0].domain.is_log
     assert len(lowest) == 1
