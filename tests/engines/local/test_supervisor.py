@@ -164,7 +164,8 @@ def test_nothing_is_left_when_processes_are_killed(child_python, read_pids, gone
     kernel = child_python(OWNER.format(text=START_CHILDREN, engine=ENGINES[kind]))
     worker, supervisor, plain, *others = read_pids()
     for name in order:
-        os.kill({"kernel": kernel.pid, "worker": worker, "supervisor": supervisor}[name], signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the first death may have ended the second by now
+            os.kill({"kernel": kernel.pid, "worker": worker, "supervisor": supervisor}[name], signal.SIGKILL)
     if order == ["supervisor"]:
         gone(worker, plain)  # those that have left its group are beyond reach
         for pid in others:
