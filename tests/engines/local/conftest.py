@@ -139,10 +139,26 @@ def read_pid(tmp_path):
 
 @pytest.fixture
 def counts():
-    """``counts()`` gives the number of open descriptors and of child processes, this process's zombies included."""
+    """``counts()`` gives how many descriptors and child processes, zombies included, there are that the test opened.
+
+    What was there before the test is not counted: a browser that other tests share starts and ends processes.
+    """
+
+    def descriptors():
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+    def children():
+        return set(psutil.Process().children())
+
+    known = descriptors(), children()
 
     def count():
-        return len(list(Path("/proc/self/fd").iterdir())), len(psutil.Process().children(recursive=True))
+        new = children() - known[1]
+        num_processes = 0
+        for child in new:
+            with suppress(psutil.NoSuchProcess):
+                num_processes += 1 + len(child.children(recursive=True))
+        return len(descriptors() - known[0]), num_processes
 
     return count
 
