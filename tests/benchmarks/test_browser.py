@@ -41,6 +41,14 @@ def test_live_scatter(trials: int, watched: Any, record: Any) -> None:
     _record(record, f"live history, {trials:,} trials, both cores busy with trials", watched("history", trials), peers)
 
 
+def test_live_history_of_very_many(watched: Any, record: Any) -> None:
+    """The same with five times as many trials as a person is expected to watch."""
+    figures = watched("history", 100_000)
+    reached = isinstance(figures, Watched) and figures.updates_per_second >= 5 and not figures.is_queueing
+    what = "live history, 100,000 trials, both cores busy with trials"
+    record(what, str(figures), bar="5 updates/s, no queue", reached=reached, peers="–")
+
+
 @pytest.mark.parametrize("trials", _TRIALS)
 def test_live_slices(trials: int, watched: Any, record: Any) -> None:
     """The same with five slices open instead of the history: a trial is seen when it is in all of them."""
