@@ -7,7 +7,7 @@
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
 #   make test-js the tests of the front end alone, in node
-#   make lint    ruff, mypy, tsc, biome
+#   make lint    ruff, mypy, basedpyright, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
 #   make js      build the front end again after a change in js/
@@ -73,6 +73,8 @@ lint-ruff: $(STAMPS)/lint
 
 lint-mypy: $(STAMPS)/lint
 	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/consumer.py
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python tests/consumer.py
 
 lint-js: js/node_modules/.yarn-state.yml
 	$(JLPM) run typecheck
