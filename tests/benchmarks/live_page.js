@@ -23,7 +23,7 @@
 
   // Data of the newest points of each mark of a bqplot figure. Marks stay; they are looked up once a second.
   const marks = new WeakMap();
-  const newest = (figure) => {
+  const newest = (figure, counts = () => true) => {
     const found = [];
     const known = marks.get(figure);
     const isOld = !known || performance.now() > known.until;
@@ -32,7 +32,7 @@
     for (const mark of all) {
       let point = mark.lastElementChild;
       for (let back = 0; back < 16 && point?.classList.contains("object_grp"); back++) {
-        found.push(point.__data__);
+        if (counts(point)) found.push(point.__data__);
         point = point.previousElementSibling;
       }
     }
@@ -61,7 +61,12 @@
       const counts = told.flatMap((words) => [...words.matchAll(/space \d+: (\d+) completed/g)]);
       return [counts.reduce((sum, [, count]) => sum + Number(count), 0)];
     },
-    map: () => newest(document.querySelector(".hpo-map .bqplot")).map(({ name }) => Number.parseInt(name)),
+    // Running trials are drawn, too: as rings, filled with the colour of the ground.
+    map: () =>
+      newest(
+        document.querySelector(".hpo-map .bqplot"),
+        (point) => !point.firstElementChild?.style.fill.includes("--hpo-surface"),
+      ).map(({ name }) => Number.parseInt(name)),
     bqplot: () => newest(document.querySelector(".bqplot")).map(({ index }) => index + 1),
     plotly: () => {
       const plot = document.querySelector(".js-plotly-plot");

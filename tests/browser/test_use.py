@@ -54,6 +54,18 @@ def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
     page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 0")
 
 
+@pytest.mark.slow
+def test_a_point_that_is_in_the_picture_too_is_not_painted_and_still_has_a_tooltip(opened, panel):
+    opened.kernel("search.add_trials([0.5 + 0.4 * (number * 37 % 100) / 100 for number in range(3_000)])")
+    expect(panel.locator(".hpo-counts")).to_contain_text("3000 completed")
+    points = panel.locator(".hpo-plot-host .bqplot path.dot[style*='opacity: 0;']")
+    expect(points.nth(900)).to_be_attached()
+    assert points.nth(900).evaluate("point => getComputedStyle(point).visibility") == "hidden"
+    box = points.nth(900).bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    opened.page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
+
+
 def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_selects_nothing(opened, busy):
     opened.kernel("setattr(widget, 'selected', [7])")
     expect(busy.locator(".hpo-details")).to_contain_text("Trial #7")

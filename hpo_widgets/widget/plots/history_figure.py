@@ -45,7 +45,7 @@ STYLE = FigureStyle(
     picture_bytes=10_500,
     num_hot=200,
     num_in_chunk=400,
-    num_frozen={"outside": 4, "partial": 2, "inside": 8},
+    num_frozen={"outside": 3, "partial": 2, "inside": 5},
 )
 
 

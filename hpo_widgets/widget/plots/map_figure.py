@@ -35,7 +35,7 @@ _LOOK = dataclasses.replace(
     STYLE,
     margins={**STYLE.margins, "right": 8},
     picture_bytes=30_000,
-    num_frozen={"outside": 2, "partial": 1, "inside": 6},
+    num_frozen={"outside": 2, "partial": 1, "inside": 4},
 )
 COLOURED = ("outside", "inside")
 """Groups of trials that have the colours of their values."""

@@ -46,7 +46,7 @@ _STYLE = FigureStyle(
     picture_bytes=5_000,
     num_hot=64,
     num_in_chunk=120,
-    num_frozen={"outside": 2, "partial": 1, "inside": 4},
+    num_frozen={"outside": 2, "partial": 1, "inside": 3},
 )
 
 
