@@ -22,7 +22,7 @@ from hpo_widgets import (
     UniformParameterRange,
     report_scalar,
 )
-from hpo_widgets.search import Search
+from hpo_widgets.search import Search  # noqa: TC001 -- as people write it
 from hpo_widgets.trials import TrialState
 
 
