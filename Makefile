@@ -89,7 +89,7 @@ js: js/node_modules/.yarn-state.yml
 	$(JLPM) run build
 
 clean:
-	rm -rf build dist demo hpo_widgets/static js/node_modules js/lib .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist demo hpo_widgets/static hpo_widgets/labextension js/node_modules js/lib .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf $(STAMPS)
 
 distclean: clean

@@ -87,3 +87,8 @@ if not TYPE_CHECKING:  # a type checker must not take every name for a public on
 def __dir__() -> list[str]:
     """List the public names beside what the module holds already."""
     return sorted({*globals(), *__all__})
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Say where the JupyterLab extension is built, and the name under which JupyterLab knows it."""
+    return [{"src": "labextension", "dest": "hpo-widgets"}]

@@ -2,6 +2,9 @@
 // ../hpo_widgets/static/<name>.js, with <name>.css beside it. The styles of a view are what it imports
 // or, when it imports none, src/views/<name>.css. A new view needs no entry here.
 //
+// The JupyterLab extension, src/panel/index.ts, becomes lib/index.js and lib/index.css, of which `jupyter-builder build .`
+// makes ../hpo_widgets/labextension; what JupyterLab itself provides stays outside.
+//
 //   node build.mjs [--minify] [--watch]
 //   node build.mjs --test     runs src/**/*.test.mjs by the test runner of node
 
@@ -17,6 +20,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
 const views = join(source, "views");
 const target = join(here, "..", "hpo_widgets", "static");
+const extension = join(here, "lib");
 const TEST = ".test.mjs";
 
 const options = (entries) => ({
@@ -59,9 +63,18 @@ async function build() {
   }
   console.log([...made].sort().join("\n"));
 
+  rmSync(extension, { recursive: true, force: true });
+  const plugins = {
+    ...options([{ in: join(source, "panel", "index.ts"), out: "index" }]),
+    outdir: extension,
+    packages: "external",
+    minify: false,
+  };
+  await esbuild.build(plugins);
+
   if (process.argv.includes("--watch")) {
-    for (const entries of [scripts, styles]) {
-      const context = await esbuild.context({ ...options(entries), logLevel: "info" });
+    for (const wanted of [options(scripts), options(styles), plugins]) {
+      const context = await esbuild.context({ ...wanted, logLevel: "info" });
       await context.watch();
     }
   }

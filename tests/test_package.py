@@ -114,7 +114,8 @@ def test_the_sdist_holds_the_sources_and_what_was_built_of_them(sdist, repositor
     built = {f"hpo_widgets/static/{view}.js" for view in views(repository)}
     sources = {f"js/src/views/{view}.ts" for view in views(repository)}
     others = {"pyproject.toml", "README.md", "LICENSE", "js/package.json", "js/yarn.lock", "js/build.mjs", "PKG-INFO"}
-    assert built | sources | others <= names
+    extension = {"js/src/panel/index.ts", "js/install.json", "hpo_widgets/labextension/package.json"}
+    assert built | sources | others | extension <= names
     assert [name for name in names if re.search(r"node_modules|__pycache__|\.venv|\.hpo_widgets", name)] == []
 
 
@@ -129,11 +130,39 @@ def test_the_wheel_holds_the_package_and_its_built_views_and_nothing_else(wheel,
     assert "hpo_widgets/py.typed" in names
     modules = {str(path.relative_to(repository)) for path in (repository / "hpo_widgets").rglob("*.py")}
     assert modules <= names
-    assert {name.split("/")[0] for name in names} == {
-        "hpo_widgets",
-        next(n for n in names if "dist-info" in n).split("/")[0],
-    }
+    # The JupyterLab extension lies where JupyterLab looks for it, and nowhere else.
+    metadata = next(name for name in names if "dist-info" in name).split("/")[0]
+    shared = metadata.replace("dist-info", "data")
+    folder = f"{shared}/data/share/jupyter/labextensions/hpo-widgets"
+    assert {f"{folder}/package.json", f"{folder}/install.json"} <= names
+    assert any(re.fullmatch(rf"{re.escape(folder)}/static/remoteEntry\.\w+\.js", name) for name in names)
+    assert [name for name in names if name.startswith(shared) and not name.startswith(f"{folder}/")] == []
+    assert {name.split("/")[0] for name in names} == {"hpo_widgets", metadata, shared}
+    assert [name for name in names if name.startswith("hpo_widgets/labextension")] == []
     assert [name for name in names if re.search(r"node_modules|__pycache__|\.ts$|(^|/)tests?/", name)] == []
+
+
+@pytest.mark.slow
+def test_jupyterlab_takes_the_extension_of_a_wheel_that_was_installed_without_node(wheel, tmp_path):
+    nothing = tmp_path / "no-node"
+    nothing.mkdir()
+    environment = {**os.environ, "PATH": str(nothing), "JUPYTER_PATH": str(tmp_path / "share" / "jupyter")}
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-index"]
+    run(*pip, "--ignore-installed", "--prefix", tmp_path, wheel, env=environment)
+    said = run(sys.executable, "-m", "jupyterlab.labextensions", "list", env=environment, cwd=tmp_path)
+    said = re.sub(r"\x1b\[\d*m", "", said)
+    folder = str(tmp_path / "share" / "jupyter" / "labextensions")
+    ours = said[said.index(folder) :].splitlines()[1]
+    assert re.search(rf"hpo-widgets v{re.escape(hpo_widgets.__version__)} enabled OK \(python, hpo_widgets\)", ours)
+
+
+def test_the_extension_has_one_name_in_python_and_in_the_front_end(repository):
+    (path,) = hpo_widgets._jupyter_labextension_paths()
+    package = json.loads((repository / "js" / "package.json").read_text(encoding="utf-8"))
+    assert path["dest"] == package["name"]
+    assert (repository / "js" / package["jupyterlab"]["outputDir"]).resolve() == repository / "hpo_widgets" / path[
+        "src"
+    ]
 
 
 def test_no_view_is_left_out_of_what_a_build_must_have_made(repository):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -25,6 +26,7 @@ from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
+from hpo_widgets.widget.parts.snapshot import SnapshotPart, StoredOutput
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Update
 
+_log = logging.getLogger(__name__)
 
 # Traits that have no first value of their own.
 _FOLLOWING = frozenset(
@@ -186,10 +189,16 @@ class OptimizerWidget(ipywidgets.VBox):
             self._table = TrialTable(search, **shared)
             self._details = TrialDetails(search, **shared)
             parts += [self._table, self._details]
+            self._snapshot = SnapshotPart(
+                search, status=self._status_panel, table=self._table, plot=lambda: self._plots.titled, **shared
+            )
+            self._stored: StoredOutput | None = None
             if (earlier := earlier_than(search)) is not None:
                 self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.append(self._earlier)
+            # The last one: when it says that the search has ended, the others have shown it.
+            parts.append(self._snapshot)
             self._space_panel.add_class("hpo-space-host")
             self._controls.add_class("hpo-controls-host")
             self._code.add_class("hpo-code-host")
@@ -308,12 +317,35 @@ class OptimizerWidget(ipywidgets.VBox):
                 self._earlier.end()
             if self._earlier_panel is not None:
                 self._earlier_panel.close()
+            if self._stored is not None:
+                self._stored.close()
             if self._opened is not None:
                 release(self._opened)
         close_tree(self)
 
     def __repr__(self) -> str:
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
+
+    def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:
+        """Give the live view, and what is seen of it without a kernel: a picture, a table, a line."""
+        data: dict[str, Any] = super()._repr_mimebundle_(**keywords) or {}
+        try:
+            return data | self._snapshot.data()
+        except Exception:  # noqa: BLE001 -- the panel is shown though it cannot be pictured
+            _log.exception("the notebook keeps no picture of the panel")
+            return data
+
+    def _ipython_display_(self, **_keywords: Any) -> None:
+        """Show the panel where no page does, so that what is kept of it can be brought up to date."""
+        if not StoredOutput.is_due():
+            raise NotImplementedError  # by which IPython shows what `_repr_mimebundle_` gives
+        if self._stored is None:
+            self._stored = StoredOutput(self.model_id, weakref.WeakMethod(self._unseen_output))
+        self._stored.show(self._repr_mimebundle_())
+
+    def _unseen_output(self) -> dict[str, Any] | None:
+        """Give the output anew; None where a page shows it live, which would begin again."""
+        return None if self._refresher.flow.was_ever_seen else self._repr_mimebundle_()
 
     def _show_earlier(self) -> None:
         """Show the panel of the earlier search below this one, once."""
@@ -492,6 +524,11 @@ class PlotTabs(ipywidgets.Tab):
         """The plot that is seen."""
         tab: PlotTab = self.children[self.selected_index or 0]
         return tab.make_plot()
+
+    @property
+    def titled(self) -> tuple[str, Plot]:
+        """The plot that is seen, with its title."""
+        return self.titles[self.selected_index or 0], self.shown
 
     def show(self, title: str) -> None:
         """Bring a plot to the front."""

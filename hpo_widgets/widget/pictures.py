@@ -6,6 +6,7 @@ as it does in the browser. Colours are those of the light theme. No text is take
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import re
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets.widget.parts.part import widgets_of
+from hpo_widgets.widget.plots.png import few_colours_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ipywidgets import Widget
 
@@ -26,6 +28,8 @@ FORMATS = ("png", "svg")
 _DPI = 96
 _DENSITY = 2
 """Pixels of a PNG for each pixel of a page, as on most screens now."""
+_MOST_SMALL = 95_000
+"""Bytes of a small picture: in a notebook it is there twice, each time a third longer."""
 _WIDTH, _HEIGHT, _SMALL_HEIGHT = 760, 420, 260
 _NUM_COLUMNS = 3
 _TOP = 12
@@ -62,12 +66,72 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     TypeError
         For a figure with a mark of a kind that cannot be drawn.
     """
+    if format not in FORMATS:
+        raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
+    file = io.BytesIO()
+    drawn = _drawing(shown)
+    with _quiet():
+        drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
+    return file.getvalue()
+
+
+def small_picture(shown: Widget, most_bytes: int = _MOST_SMALL) -> bytes:
+    """Draw all figures of a widget as they are now, in few colours, for a notebook that keeps it with each save.
+
+    Parameters
+    ----------
+    shown
+        As in `picture`.
+    most_bytes
+        Length of the file, where it can be kept: a longer picture has half of the width, then fewer colours.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `picture`.
+    """
+    drawn = _drawing(shown)
+    drawn.set_dpi(_DPI * _DENSITY)
+    with _quiet():
+        drawn.canvas.draw()
+    pixels = np.asarray(drawn.canvas.buffer_rgba())[..., :3]
+    file = few_colours_picture(pixels)
+    if len(file) > most_bytes:
+        halved = _halved(pixels)
+        for most_colours in (256, 64, 16):
+            file = few_colours_picture(halved, most_colours)
+            if len(file) <= most_bytes:
+                break
+    return file
+
+
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    """Return a drawing of half the width and height: the mean of each four pixels."""
+    height, width = (size // 2 * 2 for size in pixels.shape[:2])
+    corners = [pixels[down:height:2, right:width:2].astype(np.uint16) for down in (0, 1) for right in (0, 1)]
+    halved: np.ndarray = (sum(corners[1:], corners[0]) // 4).astype(np.uint8)
+    return halved
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """A letter that the font does not have is drawn as a box, without a word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _drawing(shown: Widget) -> Any:
+    """Draw all figures of a widget as one of matplotlib."""
     import bqplot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if format not in FORMATS:
-        raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
     figures = [one for one in widgets_of(shown) if isinstance(one, bqplot.Figure)]
     if not figures:
         raise ValueError(f"a {type(shown).__name__} has no figure to draw")
@@ -79,12 +143,7 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     for place, figure in enumerate(figures):
         # Side by side there is no room for more than what is written along the axes.
         _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # A letter that the font does not have is drawn as a box.
-        warnings.simplefilter("ignore", UserWarning)
-        drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
-    return file.getvalue()
+    return drawn
 
 
 class _Place:

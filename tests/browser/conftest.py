@@ -6,20 +6,15 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
-import hpo_widgets
 from tests.browser.notebook import Lab, Notebook, open_page
 from tests.browser.saved import SavedPage
+from tests.browser.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +31,6 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SERVER_DEADLINE = 120
 # What is expected of a page is there in an instant, but on a machine that has other things to do.
 expect.set_options(timeout=30_000)
 
@@ -56,57 +50,9 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One JupyterLab for all browser tests, with settings of its own and no news box over the page."""
-    scratch = tmp_path_factory.mktemp("lab")
-    root = scratch / "notebooks"
-    root.mkdir()
-    quiet = scratch / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    package = str(pathlib.Path(hpo_widgets.__file__).parents[1])
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(scratch / "config"),
-        "JUPYTER_DATA_DIR": str(scratch / "data"),
-        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces"),
-        "IPYTHONDIR": str(scratch / "ipython"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-    }
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
-        f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True",
-    ]  # fmt: skip
-    base = f"http://127.0.0.1:{port}"
-    log = scratch / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            _await_answer(server, base, log)
-            yield Lab(base, root)
-        finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-
-
-def _await_answer(server: subprocess.Popen[bytes], base: str, log: pathlib.Path) -> None:
-    deadline = time.monotonic() + SERVER_DEADLINE
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            pytest.fail(f"JupyterLab ended at its start:\n{log.read_text()}", pytrace=False)
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{base}/api", timeout=2):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not answer within {SERVER_DEADLINE} s:\n{log.read_text()}", pytrace=False)
+    """One JupyterLab for all browser tests."""
+    with serve("lab", tmp_path_factory.mktemp("lab")) as running:
+        yield running
 
 
 @pytest.fixture(scope="package")

@@ -32,10 +32,13 @@ class Lab:
         Its address.
     root
         The folder that it serves.
+    opens
+        The path under which a notebook is opened.
     """
 
     base: str
     root: pathlib.Path
+    opens: str = "lab/tree"
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Notebook:
             self.page.evaluate(OPEN_INSTEAD, name)
             self.console_errors.clear()  # a kernel that is shut down leaves requests without an answer
         else:
-            self.page.goto(f"{self.lab.base}/lab/tree/{name}?reset")
+            self.page.goto(f"{self.lab.base}/{self.lab.opens}/{name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.evaluate(
             """async () => {

@@ -15,6 +15,7 @@ from matplotlib.image import imread, imsave
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, picture
+from hpo_widgets.widget.pictures import small_picture
 
 
 def figure(*marks, x=None, y=None, **axis):
@@ -152,3 +153,23 @@ def test_axes_that_stand_at_values_of_another_have_lines_of_their_own():
     ]
     shown = bqplot.Figure(marks=[bqplot.Lines(x=[0, 1, 2], y=[0, 1, 0.5], scales={"x": across, "y": up})], axes=axes)
     assert {"dropout", "lr", "0.001"} <= set(texts(shown))
+
+
+def small_pixels(shown, **keywords):
+    return (imread(io.BytesIO(small_picture(shown, **keywords)), format="png")[..., :3] * 255).round().astype(int)
+
+
+def test_a_small_picture_shows_the_same_in_fewer_bytes():
+    marks = [(bqplot.Scatter, {"x": np.linspace(0, 1, 9), "y": np.linspace(0, 1, 9), "colors": ["#d97706"]})]
+    shown = figure(*marks)
+    assert np.abs(small_pixels(shown) - pixels(shown)).max() < 40
+    assert len(small_picture(shown)) < 0.8 * len(picture(shown))
+
+
+def test_a_small_picture_that_would_be_long_has_half_of_the_width():
+    many = np.random.default_rng(0).random((2, 3000))
+    shown = figure((bqplot.Scatter, {"x": many[0], "y": many[1], "colors": ["#3b78c4"], "opacities": [0.2]}))
+    full, half = small_pixels(shown, most_bytes=10**9), small_pixels(shown, most_bytes=60_000)
+    assert (full.shape[0] // 2, full.shape[1] // 2) == half.shape[:2]
+    assert len(small_picture(shown, most_bytes=60_000)) <= 60_000
+    assert half.mean() == pytest.approx(full.mean(), abs=2)

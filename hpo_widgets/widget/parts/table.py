@@ -130,6 +130,25 @@ class TrialTable(ViewPart):
                 ended = time.monotonic()
                 self._not_before = ended + _PAUSE_FACTOR * (ended - began)
 
+    def shown_rows(self, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return what is seen of the table, from its top, in words.
+
+        Parameters
+        ----------
+        most
+            So many rows at most.
+
+        Returns
+        -------
+        tuple of two lists of dict
+            The columns, those that are hidden left out, and the rows, each with a cell for each of these.
+        """
+        shown = [place for place, column in enumerate(self.columns) if column["name"] not in self.hidden]
+        rows = [getattr(self, f"row_{slot}") for slot in self.order[:most]]
+        return [self.columns[place] for place in shown], [
+            {**row, "cells": [row["cells"][place] for place in shown]} for row in rows
+        ]
+
     def _may_change(self, search: Search, rows: Rows) -> bool:
         """Whether these rows can change what is shown; keeps the newest failed ones."""
         failed = rows.state == TrialState.FAILED

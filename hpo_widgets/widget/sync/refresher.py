@@ -118,7 +118,7 @@ class _RefreshThread:
         self._is_dirty = False
         self._wake = threading.Event()
         self._unsubscribe = search.subscribe(self._poke)
-        self._end_settling = _after_each_cell(self._settle)
+        self._end_settling = after_each_cell(self._settle)
         self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
 
     @staticmethod
@@ -311,6 +311,14 @@ class Refresher:
                         self._hidden[id(part)] = rows.version
                 self.flow.mark_sent()
 
+    def catch_up(self) -> None:
+        """Bring all parts up to date now, where the search has changed since they were."""
+        with self.lock:
+            if self._thread is not None:
+                self._thread.pass_on_changes()
+            if self.is_dirty or self.search.status is not self._status:
+                self.refresh()
+
     def close(self) -> None:
         """Refresh no more. The search goes on."""
         if self._is_closed:
@@ -401,8 +409,8 @@ def _refresh(part: _Part, update: Update) -> None:
 _EVENT = "post_run_cell"
 
 
-def _after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
-    """Call ``function`` at the end of each cell, on the thread that runs cells.
+def after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
+    """Call ``function`` at the end of each cell, on the thread that runs cells, until the answer is called.
 
     What runs a notebook without a page (nbconvert, nbclient) keeps what a kernel sends while a cell runs, and drops
     what comes between cells and after the last one.

@@ -84,3 +84,22 @@ export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
   };
   root.addEventListener("keydown", keep, { signal });
 }
+
+const COPIED = "Copied";
+const SELECTED = "Selected: press Ctrl+C or ⌘C, this page may not copy by itself";
+
+/** Copies what `node` shows; where the page may not, it is selected. Returns what became of it, in words. */
+export async function copyText(text: string, node: Node): Promise<string> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return COPIED;
+  } catch {
+    // Not allowed, or no clipboard in a page that does not come over https.
+    const selection = window.getSelection();
+    selection?.removeAllRanges();
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    selection?.addRange(range);
+    return SELECTED;
+  }
+}

@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import "./code.css";
-import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { copyText, element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 
 type Model = {
@@ -13,16 +13,6 @@ type Model = {
 };
 
 const MEANING = "Show this search as Python: the constructor call for the controls as they are now";
-const COPIED = "Copied";
-const SELECTED = "Selected: press Ctrl+C or ⌘C, this page may not copy by itself";
-
-function select(node: Node): void {
-  const selection = window.getSelection();
-  selection?.removeAllRanges();
-  const range = document.createRange();
-  range.selectNodeContents(node);
-  selection?.addRange(range);
-}
 
 const render: Render<Model> = ({ model, el }) => {
   const root = element("div", "hpo-part hpo-code-root");
@@ -72,14 +62,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(model.get("code"));
-      setText(outcome, COPIED);
-    } catch {
-      // Not allowed, or no clipboard in a page that does not come over https.
-      select(text);
-      setText(outcome, SELECTED);
-    }
+    setText(outcome, await copyText(model.get("code"), text));
   });
   close.addEventListener("click", hide);
   box.addEventListener("keydown", (event) => {

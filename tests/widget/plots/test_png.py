@@ -7,7 +7,12 @@ import zlib
 import numpy as np
 import pytest
 
-from hpo_widgets.widget.plots.png import coloured_points_picture, indexed_picture, points_picture
+from hpo_widgets.widget.plots.png import (
+    coloured_points_picture,
+    few_colours_picture,
+    indexed_picture,
+    points_picture,
+)
 
 COLOUR = {"rgb": (1, 2, 3)}
 
@@ -122,3 +127,33 @@ def test_more_than_sixteen_colours_have_a_byte_each():
     palette = np.column_stack([np.arange(20)] * 3 + [np.full(20, 255)]).astype(np.uint8)
     png = indexed_picture(np.array([[0, 19, 7]], dtype=np.uint8), palette)
     assert np.frombuffer(zlib.decompress(chunk(png, b"IDAT")), dtype=np.uint8).tolist() == [0, 0, 19, 7]
+
+
+def drawing(*spots):
+    """A white drawing, with spots of (rows, columns, colour)."""
+    pixels = np.full((40, 60, 3), 255, dtype=np.uint8)
+    for rows, columns, colour in spots:
+        pixels[rows, columns] = colour
+    return pixels
+
+
+def colours(png):
+    """The colour of each pixel of a picture of one byte a pixel."""
+    width, height = size_of(png)
+    lines = np.frombuffer(zlib.decompress(chunk(png, b"IDAT")), dtype=np.uint8).reshape(height, width + 1)[:, 1:]
+    return np.frombuffer(chunk(png, b"PLTE"), dtype=np.uint8).reshape(-1, 3)[lines]
+
+
+def test_a_drawing_of_few_colours_keeps_each_however_rare():
+    shades = [(slice(place, place + 1), slice(0, 50), (8 * place, 40, 200)) for place in range(30)]
+    given = drawing(*shades, (slice(35, 36), slice(7, 8), (217, 119, 6)))
+    assert np.array_equal(colours(few_colours_picture(given)), given)
+
+
+def test_a_drawing_of_many_colours_keeps_what_is_alike_together():
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    for most in (256, 16):
+        png = few_colours_picture(noise, most)
+        assert len(chunk(png, b"PLTE")) <= 3 * most
+    shown = colours(few_colours_picture(noise)).astype(int)
+    assert np.abs(shown - noise).max() < 64

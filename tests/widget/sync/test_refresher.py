@@ -254,3 +254,13 @@ def test_a_refresher_that_nobody_holds_is_freed(search, refresher):
     forgotten = weakref.ref(Refresher(search))
     gc.collect()
     assert forgotten() is None
+
+
+def test_catching_up_sends_nothing_unless_the_search_has_changed(refresh, refresher, search, part):
+    refresher.refresh()
+    so_far = len(part.updates)
+    refresher.catch_up()
+    assert len(part.updates) == so_far
+    search.add_trial(0.5)
+    refresher.catch_up()
+    assert 0 in part.numbers

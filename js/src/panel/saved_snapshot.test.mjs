@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MIME, moment, readSnapshot } from "./saved_snapshot";
+
+test("a snapshot is what its version says, else nothing", () => {
+  assert.equal(readSnapshot({}), null);
+  assert.equal(readSnapshot({ [MIME]: null }), null);
+  assert.equal(readSnapshot({ [MIME]: { version: 2, name: "digits" } }), null);
+  assert.equal(readSnapshot({ [MIME]: { version: 1, name: "digits" } }).name, "digits");
+});
+
+test("what does not fit is left out", () => {
+  const odd = {
+    version: 1,
+    name: 3,
+    facts: "none",
+    budgets: [null, { fraction: 7 }],
+    table: { rows: [{}] },
+  };
+  const read = readSnapshot({ [MIME]: odd, "image/png": 'x" onerror="alert(1)' });
+  assert.equal(read.name, "");
+  assert.deepEqual(read.facts, []);
+  assert.deepEqual(
+    read.budgets.map(({ fraction }) => fraction),
+    [null, 1],
+  );
+  assert.deepEqual(read.rows, [{ mark: "", cells: [] }]);
+  assert.equal(read.png, "");
+});
+
+test("a picture may be written in several lines", () => {
+  assert.equal(readSnapshot({ [MIME]: { version: 1 }, "image/png": "aGk=\n" }).png, "aGk=");
+});
+
+test("the date is said of another day only", () => {
+  const now = new Date(2026, 10, 28, 18, 0);
+  const at = (...parts) => new Date(...parts).getTime() / 1000;
+  assert.equal(moment(at(2026, 10, 28, 9, 5), now), "09:05");
+  assert.equal(moment(at(2026, 10, 27, 14, 32), now), "2026-11-27 14:32");
+});

@@ -1,0 +1,283 @@
+// Shows a panel in the output of a cell: live while the kernel has its widgets, else the picture that the notebook keeps,
+// in the place of "model not found". It also has the picture renewed: before each save, and at the end of a search.
+
+import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { type IRenderMime, IRenderMimeRegistry, MimeModel } from "@jupyterlab/rendermime";
+import type { Message } from "@lumino/messaging";
+import { Panel, Widget } from "@lumino/widgets";
+import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
+import { onNotebookOpened } from "./open_notebooks";
+import { drawSnapshot, MIME, readSnapshot } from "./saved_snapshot";
+
+const VIEW = "application/vnd.jupyter.widget-view+json";
+/** Before the widgets' own view, which has -10: what comes first in an output is shown. */
+const RANK = -20;
+/** A save waits so long for a picture of a kernel that does not answer; then the file keeps the one that it has. */
+const PATIENCE_MS = 3000;
+/** How often, and at which intervals, the view of a notebook's own widget manager is looked for. */
+const TRIES = 50;
+const INTERVAL_MS = 100;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What is needed of the outputs of a cell. */
+type OutputArea = {
+  rendermime: IRenderMimeRegistry;
+  model: {
+    readonly length: number;
+    get(index: number): { toJSON(): Json };
+    set(index: number, output: Json): void;
+  };
+};
+
+/** What is needed of the session of a notebook or console. */
+type Session = {
+  ready: Promise<void>;
+  kernelChanged: { connect(slot: () => void, receiver: object): boolean };
+};
+
+function* ancestors(widget: Widget): Generator<object> {
+  for (let one = widget.parent; one !== null; one = one.parent) {
+    yield one;
+  }
+}
+
+function outputAreaOf(widget: Widget): OutputArea | null {
+  for (const one of ancestors(widget)) {
+    const { rendermime, model } = one as Partial<OutputArea>;
+    if (rendermime && typeof model?.set === "function") {
+      return one as OutputArea;
+    }
+  }
+  return null;
+}
+
+function sessionOf(widget: Widget): Session | null {
+  for (const one of ancestors(widget)) {
+    const { sessionContext } = one as { sessionContext?: Session };
+    if (sessionContext?.ready) {
+      return sessionContext;
+    }
+  }
+  return null;
+}
+
+/** The id of the widget that an output shows; empty where it shows none. */
+function modelOf(data: unknown): string {
+  const view = (data as Json | undefined)?.[VIEW] as Json | undefined;
+  return typeof view?.model_id === "string" ? view.model_id : "";
+}
+
+class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
+  private readonly picture = new Widget();
+  private live: Widget | null = null;
+  private renewing: Promise<void> | null = null;
+  private isLooking = false;
+  private isFollowing = false;
+  private numRequests = 0;
+  modelId = "";
+
+  constructor(
+    private readonly registry: IRenderMimeRegistry,
+    /** What tells the notebook, of whose outputs this is one. */
+    readonly resolver: IRenderMime.IResolver | null,
+  ) {
+    super();
+    this.addClass("hpo-snapshot");
+    this.addWidget(this.picture);
+    this.node.addEventListener(ENDED, () => void this.renew());
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const snapshot = readSnapshot(model.data);
+    if (snapshot) {
+      drawSnapshot(this.picture.node, snapshot);
+    } else {
+      this.picture.node.textContent = String(model.data["text/plain"] ?? "");
+    }
+    const modelId = modelOf(model.data);
+    // Voilà hands over plain data, which says nothing of trust. A picture that was renewed leaves the live view alone.
+    if (model.trusted === false || modelId === this.modelId) {
+      return;
+    }
+    this.modelId = modelId;
+    this.live?.dispose();
+    this.live = null;
+    if (this.isAttached) {
+      void this.lookForModel();
+    }
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    void this.lookForModel();
+  }
+
+  /** Whether the panel itself is seen, which alone can give a picture. */
+  get isLive(): boolean {
+    return this.live !== null && !this.live.isDisposed && !this.live.children().next().done;
+  }
+
+  /** Has a picture of this moment written into the notebook; of a panel that is not live there is none. */
+  renew(): Promise<void> {
+    this.renewing ??= this.askForPicture().finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
+  }
+
+  private async lookForModel(): Promise<void> {
+    if (this.isLooking || this.live || !this.modelId) {
+      return;
+    }
+    this.isLooking = true;
+    try {
+      const registry = await this.widgetsOfNotebook();
+      if (registry && !this.isDisposed) {
+        await this.showLive(registry);
+      }
+    } finally {
+      this.isLooking = false;
+    }
+  }
+
+  /**
+   * What renders widgets here; null where there is no kernel. ipywidgets gives each notebook and console a widget manager
+   * of its own when its session is ready, and puts a view that knows it in the place of the one that is there for all,
+   * which would wait for ever. No event tells of that, so it is looked for.
+   */
+  private async widgetsOfNotebook(): Promise<IRenderMimeRegistry | null> {
+    const registry = outputAreaOf(this)?.rendermime ?? this.registry;
+    if (registry === this.registry) {
+      return registry.getFactory(VIEW) ? registry : null;
+    }
+    const session = sessionOf(this);
+    if (session && !this.isFollowing) {
+      this.isFollowing = true;
+      session.kernelChanged.connect(this.onKernelChanged, this);
+    }
+    await session?.ready;
+    for (let tries = 0; tries < TRIES && !this.isDisposed; tries++) {
+      const factory = registry.getFactory(VIEW);
+      if (factory && factory !== this.registry.getFactory(VIEW)) {
+        return registry;
+      }
+      await new Promise((done) => setTimeout(done, INTERVAL_MS));
+    }
+    return null;
+  }
+
+  private onKernelChanged(): void {
+    void this.lookForModel();
+  }
+
+  /** Has the widgets' own renderer show the panel; it is seen as soon as there is something to see. */
+  private async showLive(registry: IRenderMimeRegistry): Promise<void> {
+    const { modelId } = this;
+    const live = registry.createRenderer(VIEW);
+    this.live = live;
+    live.addClass("hpo-snapshot-waiting");
+    this.insertWidget(0, live);
+    const see = (): void => {
+      const { isLive } = this;
+      live.toggleClass("hpo-snapshot-waiting", !isLive);
+      this.picture.setHidden(isLive);
+    };
+    // The model may be there later, and gone again.
+    const changes = new MutationObserver(see);
+    changes.observe(live.node, { childList: true });
+    live.disposed.connect(() => changes.disconnect());
+    const view = { version_major: 2, version_minor: 0, model_id: modelId };
+    await live.renderModel(new MimeModel({ trusted: true, data: { [VIEW]: view } }));
+    see();
+  }
+
+  private askForPicture(): Promise<void> {
+    const host = this.node.querySelector(`.${HOST}`);
+    if (host === null || host.closest(".jupyter-widgets-disconnected")) {
+      return Promise.resolve();
+    }
+    const id = `${this.modelId}-${this.numRequests++}`;
+    return new Promise((done) => {
+      const take = (event: Event): void => {
+        const renewed = event instanceof CustomEvent ? (event.detail as Renewed) : null;
+        if (renewed?.id === id) {
+          if (renewed.data) {
+            this.write(renewed.data);
+          }
+          end();
+        }
+      };
+      const end = (): void => {
+        clearTimeout(timer);
+        this.node.removeEventListener(RENEWED, take);
+        done();
+      };
+      const timer = setTimeout(end, PATIENCE_MS);
+      this.node.addEventListener(RENEWED, take);
+      host.dispatchEvent(new CustomEvent(RENEW, { detail: id }));
+    });
+  }
+
+  /** Puts all types of the picture into the output, so that none of them shows an older one. */
+  private write(fresh: Json): void {
+    const model = outputAreaOf(this)?.model;
+    for (let index = 0; model && index < model.length; index++) {
+      const output = model.get(index).toJSON();
+      const data = output.data as Json | undefined;
+      if (data && modelOf(data) === this.modelId) {
+        model.set(index, { ...output, data: { ...fresh, [VIEW]: data[VIEW] } });
+      }
+    }
+  }
+}
+
+/**
+ * Renews the pictures of a notebook before it is saved. The document's own `save` is followed, as the signal of a save
+ * (`saveState`) comes when it is too late to ask the kernel: the file is made of what the notebook holds at that moment.
+ */
+function renewBeforeSaving(
+  context: { save(): Promise<void> },
+  renew: () => Promise<unknown>,
+): void {
+  const save = context.save.bind(context);
+  context.save = async () => {
+    await renew();
+    await save();
+  };
+}
+
+export const snapshotPlugin: JupyterFrontEndPlugin<void> = {
+  id: "hpo-widgets:snapshot",
+  description:
+    "Shows the last picture of a search where its kernel has gone, and renews it at each save.",
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  activate: (app, registry: IRenderMimeRegistry) => {
+    const shown = new Set<SnapshotRenderer>();
+    const factory: IRenderMime.IRendererFactory = {
+      safe: true,
+      mimeTypes: [MIME],
+      createRenderer: ({ resolver }) => {
+        const renderer = new SnapshotRenderer(registry, resolver);
+        shown.add(renderer);
+        renderer.disposed.connect(() => shown.delete(renderer));
+        return renderer;
+      },
+    };
+    registry.addFactory(factory, RANK);
+    onNotebookOpened(app, ({ panel, context }) => {
+      const { rendermime } = panel.content as { rendermime?: IRenderMimeRegistry };
+      renewBeforeSaving(context, () => {
+        // A panel may be seen twice, in its cell and in a view of the output.
+        const views = new Map<string, SnapshotRenderer>();
+        for (const renderer of shown) {
+          if (rendermime && renderer.resolver === rendermime.resolver && renderer.isLive) {
+            views.set(renderer.modelId, renderer);
+          }
+        }
+        return Promise.all([...views.values()].map((renderer) => renderer.renew()));
+      });
+    });
+  },
+};

@@ -1,0 +1,98 @@
+"""A Jupyter server of the tests' own, with the settings that everybody begins with and no news box over the page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import hpo_widgets
+from tests.browser.notebook import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE = 120
+
+
+class _App(NamedTuple):
+    """The module that is run, the class that its options are those of, and where a notebook is opened."""
+
+    module: str
+    name: str
+    opens: str
+
+
+_APPS = {
+    "lab": _App("jupyterlab", "LabApp", "lab/tree"),
+    "notebook": _App("notebook", "JupyterNotebookApp", "notebooks"),
+}
+
+
+@contextlib.contextmanager
+def serve(kind: str, scratch: Path) -> Iterator[Lab]:
+    """Run JupyterLab (``"lab"``) or Notebook 7 (``"notebook"``) for as long as the context lasts.
+
+    The JupyterLab extension is the one that the checkout has built: what an editable installation brought is a copy.
+    """
+    app = _APPS[kind]
+    root = scratch / "notebooks"
+    root.mkdir()
+    quiet = scratch / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    package = Path(hpo_widgets.__file__).parent
+    (scratch / "labextensions").mkdir()
+    (scratch / "labextensions" / "hpo-widgets").symlink_to(package / "labextension")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(scratch / "config"),
+        "JUPYTER_DATA_DIR": str(scratch / "data"),
+        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces"),
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH")])),
+    }
+    command = [
+        sys.executable, "-m", app.module, "--no-browser", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
+        f"--ServerApp.root_dir={root}", f"--{app.name}.expose_app_in_browser=True",
+        f"--{app.name}.extra_labextensions_path={scratch / 'labextensions'}",
+    ]  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    log = scratch / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _await_answer(server, base, log)
+            yield Lab(base, root, app.opens)
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _await_answer(server: subprocess.Popen[bytes], base: str, log: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            pytest.fail(f"the server ended at its start:\n{log.read_text()}", pytrace=False)
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{base}/api", timeout=2):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the server did not answer within {DEADLINE} s:\n{log.read_text()}", pytrace=False)

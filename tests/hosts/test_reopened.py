@@ -1,0 +1,158 @@
+"""A notebook that is opened without its kernel shows its last picture, with the settings that everybody begins with."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from hpo_widgets.widget.parts.snapshot import MIME
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+PANEL = """
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+
+def train(x, y):
+    return (x - 0.3) ** 2 + y
+
+optimizer = HyperParameterOptimizer(
+    train,
+    [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)],
+    optimizer_class=RandomSearch, max_number_of_concurrent_tasks=1, total_max_jobs=12, seed=1,
+)
+widget = OptimizerWidget(optimizer)
+widget
+"""
+RUN = "optimizer.start(); _ = optimizer.wait()"
+
+
+def output_in_file(page, name):
+    """The data of the one output of a panel in the file."""
+    notebook = json.loads((page.lab.root / name).read_text(encoding="utf-8"))
+    (data,) = [
+        output["data"] for cell in notebook["cells"] for output in cell["outputs"] if MIME in output.get("data", {})
+    ]
+    return {kind: "".join(value) if isinstance(value, list) else value for kind, value in data.items()}
+
+
+def state_of_document(page):
+    return page.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty")
+
+
+def expect_live(page):
+    expect(page.panel().locator(".hpo-pill")).to_be_visible()
+    expect(page.page.locator(".hpo-saved")).not_to_be_visible()
+
+
+def expect_picture(page):
+    saved = page.page.locator(".hpo-saved")
+    expect(saved).to_be_visible()
+    expect(page.page.get_by_text("Error displaying widget").filter(visible=True)).to_have_count(0)
+    return saved
+
+
+def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
+    page.open(PANEL, RUN)
+    page.run_all()
+    expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
+    expect_live(page)
+    name = page.save()
+
+    # Of that very save, though the panel was shown before the first trial; and nothing is left to be saved.
+    data = output_in_file(page, name)
+    assert "12 completed" in data["text/plain"]
+    assert "12 completed" in data["text/html"]
+    assert data["image/png"].strip() in data["text/html"]
+    assert data[MIME]["counts"] == [{"text": "12 completed", "is_bad": False}]
+    assert len(json.dumps(data)) < 300_000
+    assert not state_of_document(page)
+
+    page.command("kernelmenu:shutdown")
+    page.page.goto("about:blank")
+    page.open_file(name)
+    saved = expect_picture(page)
+    expect(saved).to_contain_text(re.compile(r"Saved picture from \d\d:\d\d. To go on:"))
+    expect(saved.locator("code")).to_have_text(re.compile(r"OptimizerWidget.open\('.*', base_task_id=train\)"))
+    expect(saved.get_by_role("button")).to_have_count(1)
+    expect(saved).to_contain_text("was complete")
+    expect(saved.get_by_role("img")).to_have_js_property("naturalWidth", 1520)
+    expect(saved.locator("tbody tr")).to_have_count(5)
+    kind = page.lab.opens.split("/", maxsplit=1)[0]
+    page.screenshot(f"reopened-{kind}", page.page.locator(".jp-Notebook"))
+    page.use_theme(dark=True)
+    page.screenshot(f"reopened-{kind}-dark", page.page.locator(".jp-Notebook"))
+    page.use_theme(dark=False)
+    page.page.set_viewport_size({"width": 640, "height": 1000})
+    page.screenshot(f"reopened-{kind}-narrow", page.page.locator(".jp-Notebook"))
+
+    # The line that the picture shows opens the search live, once the cell has said what `train` is.
+    code = saved.locator("code").inner_text()
+    page.run_cell(0)
+    expect_live(page)
+    assert page.kernel(f"len({code}.search.snapshot())") == 12
+
+
+def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_again(page):
+    page.open(PANEL, RUN)
+    page.run_all()
+    expect_live(page)
+    page.load_again()
+    expect_live(page)
+    expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
+    # What is shown after the page was loaded again can be renewed, too.
+    page.kernel("[optimizer.set_total_max_jobs(14), optimizer.start(), optimizer.wait()] and None")
+    expect(page.panel().locator(".hpo-status-body")).to_contain_text("14 completed")
+    assert "14 completed" in output_in_file(page, page.save())["text/plain"]
+
+
+def test_the_end_of_a_search_is_kept_without_a_save(page):
+    page.open(PANEL, RUN)
+    page.run_cell(0)
+    expect_live(page)
+    page.save()
+    page.run_cell(1)
+    page.page.wait_for_function(
+        """() => {
+          const { context } = window.jupyterapp.shell.currentWidget;
+          return JSON.stringify(context.model.toJSON()).includes('12 completed');
+        }"""
+    )
+    expect_live(page)
+
+
+NASTY = "<img src=x onerror='window.wasHit = true'><script>window.wasHit = true</script>"
+
+
+def test_what_a_file_says_is_text_and_not_trusted(page):
+    kept = {
+        "version": 1, "at": 1.0, "name": NASTY, "did": NASTY, "facts": [NASTY, 3], "best": NASTY, "reason": NASTY,
+        "budgets": [{"name": NASTY, "text": NASTY, "fraction": 7}, None], "counts": [{"text": NASTY}], "plot": NASTY,
+        "space": [{"name": NASTY, "range": NASTY}], "code": NASTY,
+        "table": {"columns": [{"label": NASTY}], "rows": [{"mark": "best", "cells": [NASTY, NASTY]}]},
+    }  # fmt: skip
+    view = {"version_major": 2, "version_minor": 0, "model_id": "0" * 32}
+    data = {
+        "application/vnd.jupyter.widget-view+json": view,
+        "text/plain": NASTY,
+        "image/png": f'x" onerror="window.wasHit = true" {NASTY}',
+        MIME: kept,
+    }
+    page.open("1")
+    path = page.lab.root / page.save()
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"][0]["outputs"] = [
+        {"output_type": "display_data", "metadata": {}, "data": data},
+        {"output_type": "display_data", "metadata": {}, "data": {**data, MIME: {"version": 2}}},
+    ]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    page.page.goto("about:blank")
+    page.open_file(path.name)
+    saved = expect_picture(page)
+    expect(saved).to_contain_text(NASTY)
+    expect(saved.locator("img, script")).to_have_count(0)
+    # Of a version to come: its plain text.
+    expect(page.page.locator(".hpo-snapshot").nth(1)).to_have_text(NASTY)
+    assert page.page.evaluate("() => window.wasHit") is None

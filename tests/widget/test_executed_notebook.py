@@ -1,0 +1,60 @@
+"""Notebooks that run without a page (nbclient, as papermill and nbconvert do) hold the panel as it was at their end."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets.widget.parts.snapshot import MIME
+from hpo_widgets.widget.saved_page import VIEW_MIME
+
+PANEL = """
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+
+optimizer = HyperParameterOptimizer(
+    lambda x: x, [UniformParameterRange("x", 0, 1)],
+    optimizer_class=RandomSearch, max_number_of_concurrent_tasks=1, total_max_jobs=3,
+)
+OptimizerWidget(optimizer)
+"""
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """A notebook that shows a panel in its first cell, and runs the search in its last one."""
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    notebook = new_notebook(cells=[new_code_cell(PANEL), new_code_cell("optimizer.start(); _ = optimizer.wait()")])
+    folder = tmp_path_factory.mktemp("executed")
+    package = str(Path(__file__).parents[2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
+        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def test_the_output_is_the_panel_at_the_end_of_the_last_cell(executed):
+    (output,) = executed.cells[0].outputs
+    assert executed.cells[1].outputs == []
+    assert output.output_type == "display_data"
+    assert set(output.data) == {VIEW_MIME, "text/plain", "text/html", "image/png", MIME}
+    assert output.data[MIME]["did"] == "was complete"
+    for kind in ("text/plain", "text/html"):
+        assert "3 completed" in output.data[kind]
+    assert output.data["image/png"] in output.data["text/html"]
+    assert len(json.dumps(output.data)) < 300_000
+
+
+def test_nbconvert_makes_a_page_with_picture_and_table_where_no_widget_states_are_stored(executed):
+    from nbconvert import HTMLExporter
+
+    without_states = executed.copy()
+    without_states["metadata"] = {key: value for key, value in executed.metadata.items() if key != "widgets"}
+    page, _ = HTMLExporter().from_notebook_node(without_states)
+    assert f'src="data:image/png;base64,{executed.cells[0].outputs[0].data["image/png"]}"' in page
+    assert "3 completed" in page
+    assert "<th>state</th>" in page
