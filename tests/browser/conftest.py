@@ -131,7 +131,11 @@ def opened(request: pytest.FixtureRequest, shared_notebook: Notebook) -> Noteboo
 def run_anew(opened: Notebook) -> Iterator[Notebook]:
     """The shared page with its cell run anew, which makes a `ScriptedSearch` ``search`` and shows its ``widget``."""
     opened.console_errors.clear()
+    page = opened.page
+    # The page clears a cell's former output some time after the cell has run: no click may go there.
+    page.evaluate("() => document.querySelectorAll('.hpo-panel').forEach(panel => panel.classList.add('former'))")
     opened.run_all()
+    page.wait_for_function("() => document.querySelector('.hpo-panel') && !document.querySelector('.hpo-panel.former')")
     yield opened
     # Nothing of this test is running when the next one begins.
     opened.kernel("[widget.close(), search.set_status('stopped')] and None")
