@@ -124,7 +124,8 @@ def save_html(
     shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
     roots = [widget.model_id for widget in shown]
     _bring_up_to_date(dependency_state(shown))
-    return _write(dependency_state(shown, drop_defaults=False), roots, Path(path), title, note)
+    states = _with_numbers(dependency_state(shown, drop_defaults=False))
+    return _write(states, roots, Path(path), title, note)
 
 
 def widget_states() -> dict[str, Any]:
@@ -142,17 +143,30 @@ def widget_states() -> dict[str, Any]:
 
     _bring_up_to_date(Widget.get_manager_state()["state"])
     states: dict[str, Any] = Widget.get_manager_state(drop_defaults=False)
+    return {**states, "state": _with_numbers(states["state"])}
+
+
+def _widget(model_id: str) -> Any:
+    from ipywidgets import widget_serialization
+
+    return widget_serialization["from_json"](f"{_REFERENCE}{model_id}", None)
+
+
+def _with_numbers(states: dict[str, Any]) -> dict[str, Any]:
+    """Give the plots of a page their numbers, for which nobody can be asked there."""
+    from hpo_widgets.widget.plots.numbers import NumbersTable
+
+    for model_id, model in states.items():
+        if isinstance(table := _widget(model_id), NumbersTable):
+            model["state"].update(table.made())
     return states
 
 
 def _bring_up_to_date(model_ids: Iterable[str]) -> None:
     """Have those of the widgets that show a search show it as it is now, not as it was a moment ago."""
-    from ipywidgets import widget_serialization
-
     from hpo_widgets.widget.sync.refresher import Refresher
 
-    widgets = [widget_serialization["from_json"](f"{_REFERENCE}{model_id}", None) for model_id in model_ids]
-    refreshers = {getattr(widget, "_refresher", None) for widget in widgets}
+    refreshers = {getattr(_widget(model_id), "_refresher", None) for model_id in model_ids}
     for refresher in refreshers:
         if isinstance(refresher, Refresher):
             refresher.refresh(everything=True)

@@ -26,6 +26,7 @@ search.set_ranges({"lr": (1e-8, 0.01), "activation": ("relu", "tanh")})
 search.add_trial(state=TrialState.FAILED, error="ValueError: loss is NaN")
 search.add_trial(0.3, state=TrialState.PRUNED)
 search.add_trial(0.2, state=TrialState.RUNNING)
+search.report(0, [0.5, 0.4])
 search.notify("callback", "the callback raised KeyError")
 """
 ASKED = """
@@ -65,6 +66,14 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
         panel.get_by_role("tab", name=tab).click()
         expect(panel.locator(".bqplot:visible")).to_have_count(1)
         assert panel.evaluate(FOUND) == [], tab
+        numbers = panel.get_by_role("button", name="numbers", expanded=False).filter(visible=True)
+        numbers.click()
+        table = panel.get_by_role("table", name=f"Numbers of {tab}")
+        expect(table.get_by_role("rowheader").first).to_be_visible()
+        assert panel.evaluate(FOUND) == [], f"numbers of {tab}"
+        notebook.screenshot(f"numbers-{tab.lower()}-{'dark' if dark else 'light'}", panel)
+        table.press("Escape")
+        expect(table).to_be_hidden()
 
     notebook.kernel("setattr(widget, 'selected', [30])")
     expect(panel.get_by_role("region", name="Details of trial 30")).to_be_visible()

@@ -66,6 +66,22 @@ def test_a_page_holds_the_models_of_what_it_shows_and_no_others(tmp_path):
     assert other.model_id not in ids
 
 
+def test_the_plots_of_a_page_have_their_numbers_and_those_of_the_kernel_stay_without(tmp_path):
+    search = ScriptedSearch()
+    search.add_trial(0.5)
+    panel = OptimizerWidget(search, plots=["History", "Timeline"])
+
+    saved = save_html(panel, tmp_path / "page.html")
+
+    tables = {title: plot._numbers_table for title, plot in panel.plots.items()}
+    for table in tables.values():
+        state = state_in(saved.path)[table.model_id]["state"]
+        assert [row[0] for row in state["rows"]] == ["#0"]
+        assert state["is_open"] is False
+        assert table.rows == []
+    panel.close()
+
+
 def test_nothing_in_the_states_ends_their_script_element(tmp_path):
     widget = ipywidgets.Text(value=NASTY, description="\u2028")
 

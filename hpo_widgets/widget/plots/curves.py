@@ -26,6 +26,7 @@ from hpo_widgets.widget.plots.curve_reading import (
     spread,
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
+from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
 from hpo_widgets.widget.plots.parallel_lines import LineDensity
 from hpo_widgets.widget.plots.plot import Plot, clicked, number_of
 from hpo_widgets.widget.plots.png import density_picture
@@ -220,6 +221,22 @@ class CurvesPlot(Plot):
         self._draw()
         pause = max(_LEAST_PAUSE, _PAUSE_FACTOR * (self._clock() - now + self._look_seconds))
         self._not_before = max(self._not_before, self._clock() + pause)
+
+    def numbers(self) -> PlotNumbers:
+        """Return what is drawn of each curve: its first, last, least and greatest value, the strong ones first."""
+        with self._refresher.lock:
+            drawn = {number: self._curves[number] for number in self._shown if number in self._curves}
+            drawn = {number: curve for number, curve in drawn.items() if len(curve.x)}
+            rows: list[tuple[Any, ...]] = [
+                (
+                    f"#{number}", int(curve.x[0]), float(curve.y[0]), int(curve.x[-1]), float(curve.y[-1]),
+                    float(curve.y.min()), float(curve.y.max()), curve.state.label,
+                )
+                for number, curve in list(drawn.items())[:MOST_ROWS]
+            ]  # fmt: skip
+        columns = ("trial", "first iteration", "value", "last iteration", "last value", "least", "greatest", "state")
+        words = f"curves of {self.scalar}, the best and the selected first"
+        return PlotNumbers(columns, rows, len(drawn), words, "search.trial(number).get_reported_scalars()")
 
     def _choose(self, update: Update) -> None:
         """Choose the trials that are shown, and those that are strong."""

@@ -22,6 +22,7 @@ from hpo_widgets.widget.plots.axes import (
     wants_log,
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
+from hpo_widgets.widget.plots.numbers import PlotNumbers, passing_rows
 from hpo_widgets.widget.plots.plot import Plot
 
 if TYPE_CHECKING:
@@ -165,6 +166,19 @@ class DistributionPlot(Plot):
         )
         ended = self._clock()
         self._not_before = ended + _PAUSE_FACTOR * (ended - begun)
+
+    def numbers(self) -> PlotNumbers:
+        """Return the value that each tenth of the completed trials does not exceed, a column for each space epoch."""
+        drawn = distributions(passing_rows(self.search, self.filter), self.objective)
+        shares = np.arange(1, 11) / 10
+        values = [one.values[np.searchsorted(one.shares, shares - 1e-9)].tolist() for one in drawn]
+        rows: list[tuple[Any, ...]] = [
+            (f"{share:.0%} at or below", *(column[place] for column in values)) for place, share in enumerate(shares)
+        ]
+        headings = (f"space {one.epoch + 1}: {one.num_trials} completed" for one in drawn)
+        columns = (f"share of trials by {text.axis(self.search.objectives[self.objective])}", *headings)
+        rows = rows if drawn else []
+        return PlotNumbers(columns, rows, len(rows), "tenths of the completed trials of each space")
 
     def _on_filter(self, change: object) -> None:
         self._not_before = -np.inf

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import ipywidgets
+import numpy as np
 
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import MOST_HOT, HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
+from hpo_widgets.widget.plots.series import best_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.sync.refresher import Update
 
 # The level of the best so far follows the trials in steps of this share of the axis.
@@ -116,6 +119,15 @@ class HistoryPlot(TrialPlot):
             }
         )
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)
+
+    def numbers(self) -> PlotNumbers:
+        """Return the newest trials with the best so far, which is that of all trials, and their space epochs."""
+        rows, objective = self.search.snapshot(), self.objective
+        minimise = self.search.objectives[objective].minimise
+        levels = best_levels(rows.state, rows.values[:, objective], minimise=minimise)
+        best = dict(zip(rows.numbers.tolist(), np.where(np.isfinite(levels), levels, np.nan).tolist(), strict=True))
+        more = {"best so far": lambda trial: best.get(trial.number), "space": lambda trial: trial.epoch + 1}
+        return self._newest_numbers(more=more)
 
     def _error_of(self, number: int) -> str:
         """Why a trial failed, in the words that a tooltip has room for."""

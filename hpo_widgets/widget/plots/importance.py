@@ -16,6 +16,7 @@ from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
+from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 
@@ -180,6 +181,7 @@ class ImportancePlot(Plot):
         self._asked_filter = TrialFilter()
         self._asked_at = self._not_before = -np.inf
         self._names: dict[str, str] = {}
+        self._found: Importances | None = None
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:
@@ -235,7 +237,18 @@ class ImportancePlot(Plot):
         else:  # this may be what is saved
             self._draw(ask())
 
+    def numbers(self) -> PlotNumbers:
+        """Return the share of each parameter, the greatest first."""
+        labels = text.labels(self.search.space.names)
+        shares = {} if self._found is None else self._found.shares
+        rows: list[tuple[Any, ...]] = [(labels[name], f"{share:.1%}") for name, share in shares.items()]
+        columns = ("parameter", "share of the importance")
+        return PlotNumbers(
+            columns, rows[:MOST_ROWS], len(rows), "parameters, the most important first", "importances()"
+        )
+
     def _draw(self, found: Importances | None) -> None:
+        self._found = found
         if found is None:
             missing = f"{LEAST_TRIALS - self._num_asked} are missing"
             self._said.value = (

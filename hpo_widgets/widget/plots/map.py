@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.widget.plots.axes import Domain
+    from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Update
 
@@ -151,6 +152,10 @@ class MapPlot(TrialPlot):
             self._draw_everything()
         self._is_background_stale |= bool(len(update.rows))
         self._draw_what_changes()
+
+    def numbers(self) -> PlotNumbers:
+        """Return the newest trials with both parameters."""
+        return self._newest_numbers(parameters=(self.x, self.y))
 
     def _draw_everything(self) -> None:
         if self._figure is None or self._figure.pair != (self.x, self.y):

@@ -11,12 +11,14 @@ import ipywidgets
 import numpy as np
 
 from hpo_widgets.objectives.pareto import pareto_front
+from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis, clip_objective
+from hpo_widgets.widget.plots.numbers import MOST_ROWS, passing_rows, trial_numbers
 from hpo_widgets.widget.plots.parallel_figure import ParallelFigure
 from hpo_widgets.widget.plots.parallel_lines import (
     MOST_STRONG,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Update
@@ -126,6 +129,23 @@ class ParallelPlot(ParameterChoice, Plot):
             self._draw("fresh", self._fresh[is_drawn][-MOST_STRONG:])
         self._draw_best(drawing)
         self._draw_selected()
+
+    def numbers(self) -> PlotNumbers:
+        """Return the trials that pass the filter, the best first, and behind them those without a value."""
+        search, rows = self.search, passing_rows(self.search, self.filter)
+        completed = rows.state == TrialState.COMPLETED
+        ranking = Ranking(search.objectives)
+        ranking.load(rows.numbers[completed], rows.values[completed])
+        best = ranking.top(MOST_ROWS)
+        numbers = [*best, *np.setdiff1d(rows.numbers, best)[::-1].tolist()]
+        return trial_numbers(
+            search,
+            numbers,
+            len(numbers),
+            "trials, the best first",
+            objectives=range(len(search.objectives)),
+            parameters=self.parameters,
+        )
 
     def _begin(self, search: Search) -> ParallelFigure:
         """Make the figure, and what goes with it, for the parameters that are shown."""

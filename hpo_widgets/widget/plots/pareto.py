@@ -9,12 +9,14 @@ import numpy as np
 import traitlets as t
 
 from hpo_widgets.objectives.pareto import pareto_front
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, clip_objective
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
+from hpo_widgets.widget.plots.numbers import passing_rows, trial_numbers
 from hpo_widgets.widget.plots.plot import TrialPlot
 from hpo_widgets.widget.plots.series import ObjectiveValues
 from hpo_widgets.widget.plots.trial_figure import TrialFigure
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.filter import Mask
+    from hpo_widgets.widget.plots.numbers import PlotNumbers
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers
 
@@ -291,6 +294,24 @@ class ParetoPlot(TrialPlot):
     def figures(self) -> tuple[ParetoFigure]:
         """What is drawn: one figure."""
         return (self._drawing,)
+
+    def numbers(self) -> PlotNumbers:
+        """Return the front of both objectives, then the other trials, the newest first."""
+        rows = passing_rows(self.search, self.filter)
+        completed = np.flatnonzero(rows.state == TrialState.COMPLETED)
+        minimise = [self.search.objectives[index].minimise for index in self.pair]
+        is_front = pareto_front(rows.values[np.ix_(completed, self.pair)], minimise)
+        front = rows.numbers[completed[is_front]].tolist()
+        numbers = [*front, *np.setdiff1d(rows.numbers, front)[::-1].tolist()]
+        on_front = set(front)
+        return trial_numbers(
+            self.search,
+            numbers,
+            len(numbers),
+            "trials, the front first, then the newest",
+            objectives=self.pair,
+            more={"front": lambda trial: "on the front" if trial.number in on_front else ""},
+        )
 
     def _draw_everything(self) -> None:
         self._drawing.axis_x.log_scale = self.log_scale

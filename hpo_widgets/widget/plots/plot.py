@@ -12,6 +12,7 @@ import traitlets as t
 from hpo_widgets.widget.parts.part import Following
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
+from hpo_widgets.widget.plots.numbers import NumbersTable, PlotNumbers, mark_numbers, passing_rows, trial_numbers
 from hpo_widgets.widget.plots.points import place_of, settle_one
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_figure import BACKGROUND, EMPTY_PLACE
@@ -37,7 +38,7 @@ class Plot(Following, ipywidgets.VBox):
     """A live plot of one objective: what is common to all of them.
 
     A subclass makes what is drawn in `make`, says in `contents` what is shown from top to bottom, and draws in
-    `refresh`.
+    `refresh`; what it says in `numbers` is shown as a table when somebody asks for it.
 
     Parameters
     ----------
@@ -64,13 +65,21 @@ class Plot(Following, ipywidgets.VBox):
         super().__init__(**traits)
         self.make(search)
         self._take_refresher(search, refresher)
-        self.children = self.contents()
+        self._numbers_table = NumbersTable(
+            search,
+            make=self.numbers,
+            title=type(self).__name__.removesuffix("Plot"),
+            refresher=self._refresher,
+            layout=self.layout_of_parts,
+        )
+        self.children = [*self.contents(), self._numbers_table]
         if self._owns_refresher:
             # A figure of bqplot acknowledges nothing by itself.
             view = FlowView()
             self._refresher.flow.follow(view)
             self.children = [*self.children, view]
         self.add_class("hpo-part")
+        self.add_class("hpo-plot")
         self._refresher.add(self, hidden=hidden)
         self.observe(self._on_filter, "filter")
 
@@ -87,6 +96,8 @@ class Plot(Following, ipywidgets.VBox):
     def _on_filter(self, _change: object) -> None:
         """Have `refresh` called, which looks at the filter."""
         self._refresher.poke()
+        if self._numbers_table.is_open:
+            self._numbers_table.make_again()
 
     @classmethod
     def check(cls, search: Search) -> None:
@@ -99,6 +110,10 @@ class Plot(Following, ipywidgets.VBox):
     def contents(self) -> list[ipywidgets.Widget]:
         """Return what is shown from top to bottom."""
         raise NotImplementedError
+
+    def numbers(self) -> PlotNumbers:
+        """Return what is drawn as a table, for who cannot see it: by default the coordinates of all marks."""
+        return mark_numbers(self)
 
 
 class TrialPlot(Plot):
@@ -145,6 +160,15 @@ class TrialPlot(Plot):
     def figures(self) -> Sequence[TrialFigure]:
         """What is drawn; empty as long as nobody has looked."""
         raise NotImplementedError
+
+    def numbers(self) -> PlotNumbers:
+        """Return the newest trials that pass the filter."""
+        return self._newest_numbers()
+
+    def _newest_numbers(self, **columns: Any) -> PlotNumbers:
+        newest = passing_rows(self.search, self.filter).numbers[::-1].tolist()
+        columns = {"objectives": (self.objective,), **columns}
+        return trial_numbers(self.search, newest, len(newest), "trials, the newest first", **columns)
 
     def refresh(self, update: Update) -> None:
         """Draw the trials that have ended since the last time."""

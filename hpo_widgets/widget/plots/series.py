@@ -136,10 +136,8 @@ class ObjectiveValues:
         least_step
             Where there are very many steps, those within so many trials become one.
         """
-        completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
-        completed[~np.isfinite(completed)] = np.nan
         sign = 1.0 if self._minimise else -1.0
-        best = np.minimum.accumulate(np.where(np.isnan(completed), np.inf, sign * completed))
+        best = sign * best_levels(self.states, self.values, minimise=self._minimise)
         improved = np.flatnonzero(best < np.concatenate([[np.inf], best[:-1]]))
         if len(improved) > _MOST_STEPS and least_step > 0:
             stretch = improved // least_step
@@ -161,6 +159,27 @@ class ObjectiveValues:
 
     def _xy(self, numbers: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         return numbers.astype(float), clip_objective(self.values[numbers])
+
+
+def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool) -> Floats:
+    """Return the best finite value of completed trials up to each trial.
+
+    Parameters
+    ----------
+    states, values
+        Of all trials in order, shape (n,).
+    minimise
+        Whether a lesser value is better.
+
+    Returns
+    -------
+    array of float
+        Shape (n,); infinite, of the sign that is worse than any value, before the first.
+    """
+    sign = 1.0 if minimise else -1.0
+    is_known = (states == TrialState.COMPLETED) & np.isfinite(values)
+    levels: Floats = sign * np.minimum.accumulate(np.where(is_known, sign * values, np.inf))
+    return levels
 
 
 def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:

@@ -15,6 +15,7 @@ from hpo_widgets.widget.plots.trial_series import leaf
 
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.plots.numbers import PlotNumbers
 
 
 class SlicesPlot(ParameterChoice, TrialPlot):
@@ -62,6 +63,10 @@ class SlicesPlot(ParameterChoice, TrialPlot):
     def figures(self) -> tuple[SliceFigure, ...]:
         """What is drawn of each parameter shown; empty as long as nobody has looked."""
         return tuple(self._figures)
+
+    def numbers(self) -> PlotNumbers:
+        """Return the newest trials with the parameters that are shown."""
+        return self._newest_numbers(parameters=self.parameters)
 
     def _draw_everything(self) -> None:
         if [figure.name for figure in self._figures] != list(self.parameters):

@@ -11,9 +11,11 @@ from bqplot import Axis, LinearScale, Lines
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import even_ticks
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
+from hpo_widgets.widget.plots.numbers import PlotNumbers, passing_rows, trial_numbers
 from hpo_widgets.widget.plots.plot import Plot
 
 if TYPE_CHECKING:
@@ -179,6 +181,25 @@ class TimelinePlot(Plot):
             style.put_changed(self._lines[state], x * self._per_minute, y)
         self._key.value = style.legend(
             ("▬", colour, opacity, state.label) for state, colour, opacity in _DRAWN if len(drawn[state].start)
+        )
+
+    def numbers(self) -> PlotNumbers:
+        """Return the trials that ran, the newest first: the worker, and when since the first start."""
+        rows = passing_rows(self.search, self.filter)
+        has_run = np.isfinite(rows.started) & (rows.worker >= 0)
+        first = float(rows.started[has_run].min(initial=np.inf))
+        return trial_numbers(
+            self.search,
+            rows.numbers[has_run][::-1].tolist(),
+            int(has_run.sum()),
+            "trials that ran, the newest first",
+            objectives=(),
+            more={
+                "worker": lambda trial: trial.worker,
+                "start after": lambda trial: text.seconds(trial.started - first),
+                "end after": lambda trial: text.seconds(trial.ended - first),
+                "ran for": lambda trial: text.seconds(trial.duration),
+            },
         )
 
     def _on_filter(self, change: object) -> None:
