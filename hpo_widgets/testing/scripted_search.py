@@ -202,7 +202,7 @@ class ScriptedSearch(ReadableSearch):
         """
         trial = self._trials[number]
         row = self._row(value, dict(trial.parameters), state, error, self.now - trial.started, 0)
-        row.number = number
+        row.number, row.enqueued = number, trial.enqueued
         self._trials[number] = self._trial(row, dict(trial.parameters))
         self._show([row])
         self.changed()

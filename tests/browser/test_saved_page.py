@@ -101,7 +101,8 @@ def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
     shown.page.locator(".hpo-panel button").first.wait_for()
     for control in shown.page.locator(
         # Headings sort, and numbers are shown, in the page itself, without a kernel.
-        "button:visible:not(thead button, .hpo-numbers button), .hpo-panel [role=slider]:visible, .hpo-panel input:visible"
+        "button:visible:not(thead button, .hpo-numbers button), "
+        ".hpo-panel [role=slider]:visible, .hpo-panel input:visible"
     ).all():
         assert control.is_disabled() or control.get_attribute("aria-disabled") == "true", control.inner_html()
     assert "controls are off" in shown.page.locator("header").inner_text()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets as t
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, run_in_thread
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -26,7 +26,8 @@ from hpo_widgets.widget.parts.part import ViewPart
 from hpo_widgets.widget.traits import FilterTrait, PositiveInt, TrialNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     import numpy.typing as npt
 
@@ -44,6 +45,8 @@ PAGE_ROWS = 25
 """Rows of a page of all trials."""
 _NUM_FAILED = 3
 _NUM_SCALARS = 4
+_MOST_AT_ONCE = 200
+"""The other scalars of so many trials are read at once, of more on a thread."""
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting", "page", "hidden"})
 _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
@@ -53,10 +56,10 @@ class TrialTable(ViewPart):
     """The ``top_k`` best trials of a search, best first, and below them its three newest failed ones; or all trials.
 
     Of the top, a selected trial that is neither has a row between the two, which says so: what plots show as selected
-    is found here. All trials come page by page, sorted by any column but the scalars beside the objectives, which only
-    the rows that are shown have; without an order the newest come first. Columns: trial, objectives, up to four other
-    scalars (last value), parameters, time, state; some can be hidden. A click on a heading sorts, a click on a row
-    selects its trial. With several objectives no trial is called the best: those on the Pareto front are marked.
+    is found here. All trials come page by page, sorted by any column; without an order the newest come first. Columns:
+    trial, objectives, up to four other scalars (last value), parameters, time, state; some can be hidden. A click on a
+    heading sorts, a click on a row selects its trial. With several objectives no trial is called the best: those on the
+    Pareto front are marked.
 
     Parameters
     ----------
@@ -97,6 +100,7 @@ class TrialTable(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._slots: list[int | None] = []
         self._scalars: list[str] = []
+        self._last_scalars = LastScalars()
         self._failed: list[int] = []
         self._beyond: list[int] = []
         self._worst = math.nan
@@ -152,6 +156,7 @@ class TrialTable(ViewPart):
     def _may_change(self, search: Search, rows: Rows) -> bool:
         """Whether these rows can change what is shown; keeps the newest failed ones."""
         failed = rows.state == TrialState.FAILED
+        self._is_stale |= self._last_scalars.has_answer
         known = set(self._failed) - set(rows.numbers.tolist())
         newest = sorted(known | set(rows.numbers[failed][-_NUM_FAILED:].tolist()))[-_NUM_FAILED:]
         if newest != self._failed:
@@ -197,6 +202,8 @@ class TrialTable(ViewPart):
         self._beyond = []
         self._put(search, [search.trial(number) for number in numbers])
         self.num_rows, self.note = len(order), ""
+        if self._last_scalars.is_reading:
+            self.note = "The scalars of all trials are being read: not all are in order yet."
 
     def _sorted(self, search: Search, rows: Rows) -> Numbers:
         """The places of all trials in the order of a column: what has no value last, of equals the newest first."""
@@ -208,8 +215,7 @@ class TrialTable(ViewPart):
             key = -key
         return newest_first[np.argsort(key, kind="stable")]
 
-    @staticmethod
-    def _keys(search: Search) -> dict[str, Callable[[Rows], np.ndarray]]:
+    def _keys(self, search: Search) -> dict[str, Callable[[Rows], np.ndarray]]:
         """What all trials are sorted by, for each column that can be."""
         keys: dict[str, Callable[[Rows], np.ndarray]] = {
             "trial": lambda rows: rows.numbers,
@@ -218,6 +224,8 @@ class TrialTable(ViewPart):
         }
         for place, objective in enumerate(search.objectives):
             keys[text.axis(objective)] = partial(_value_key, place)
+        for key in self._scalars:
+            keys[key] = partial(self._last_scalars.column, search, tuple(self._scalars), key, self._refresher.poke)
         for name in search.space.names:
             keys[name] = partial(_parameter_key, search.space, name)
         return keys
@@ -235,8 +243,10 @@ class TrialTable(ViewPart):
             is_best = best is not None and best.number == trial.number
             mark = "best" if is_best else "front" if trial.number in front else ""
             row = {"number": trial.number, **self._row(search, trial, names), "mark": mark}
-            if trial.number in self._beyond and trial.state is not TrialState.FAILED:
-                row["note"] = f"not among the {among}"
+            is_beyond = trial.number in self._beyond and trial.state is not TrialState.FAILED
+            notes = ["enqueued"] * trial.enqueued + [f"not among the {among}"] * is_beyond
+            if notes:
+                row["note"] = " · ".join(notes)
             self.set_trait(f"row_{self._slots.index(trial.number)}", row)
         self.order = [self._slots.index(trial.number) for trial in trials]
 
@@ -281,7 +291,6 @@ class TrialTable(ViewPart):
 
     def _columns(self, search: Search, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """Describe all columns; those that are hidden too, so that they can be shown."""
-        sortable = self._keys(search)
         columns = [_column("trial", "trial")]
         columns += [_column("number", text.axis(one)) for one in search.objectives]
         labels = text.labels(self._scalars).values()
@@ -290,7 +299,7 @@ class TrialTable(ViewPart):
             kind = "number" if _is_numeric(search.space, name) else "text"
             columns.append(_column(kind, label, name))
         columns += [_column("seconds", "time"), _column("state", "state")]
-        return [{**column, "is_sortable": column["name"] in sortable} for column in columns]
+        return columns
 
     def _row(self, search: Search, trial: Trial, names: tuple[str, ...]) -> dict[str, Any]:
         return {
@@ -358,6 +367,75 @@ class TrialTable(ViewPart):
         number = content.get("number")
         if type(number) is int and number in self._slots:
             self.search.command("retry", number)
+
+
+class LastScalars:
+    """The last values of other scalars than the objectives, which columns of trials do not have.
+
+    They are read when somebody sorts by one, and those of ended trials once. Used by the refresher's thread only.
+    """
+
+    def __init__(self) -> None:
+        self._keys: tuple[str, ...] = ()
+        self._known: dict[int, Mapping[str, float]] = {}
+        self._settled: set[int] = set()
+        """Trials that had ended when they were read."""
+        self._answer: Future[list[Trial]] | None = None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether trials are being read on a thread."""
+        return self._answer is not None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether trials that were read on a thread are there."""
+        return self._answer is not None and self._answer.done()
+
+    def column(
+        self, search: Search, keys: tuple[str, ...], key: str, poke: Callable[[], None], rows: Rows
+    ) -> np.ndarray:
+        """Return the last value of a scalar of each trial, as far as it was read, and have the others read.
+
+        Parameters
+        ----------
+        search
+            The search.
+        keys
+            The scalars that are kept of what is read.
+        key
+            One of them.
+        poke
+            Called on another thread when more was read.
+        rows
+            The trials.
+
+        Returns
+        -------
+        array of float
+            Shape (n,); NaN where there is no value, or none yet.
+        """
+        if keys != self._keys:
+            self._keys, self._known, self._settled, self._answer = keys, {}, set(), None
+        if self._answer is not None and self._answer.done():
+            answer, self._answer = self._answer, None
+            self._keep(answer.result())
+        numbers = rows.numbers.tolist()
+        missing = [one for one in numbers if one not in self._settled]
+        if len(missing) <= _MOST_AT_ONCE:
+            self._keep(map(search.trial, missing))
+        elif self._answer is None:
+            self._answer = run_in_thread("hpo_widgets table", lambda: [*map(search.trial, missing)], poke)
+        nothing: Mapping[str, float] = {}
+        return np.array([self._known.get(one, nothing).get(key, math.nan) for one in numbers], dtype=float)
+
+    def _keep(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            self._known[trial.number] = {
+                key: float(trial.summary[key][0]) for key in self._keys if key in trial.summary
+            }
+            if trial.state.has_ended:
+                self._settled.add(trial.number)
 
 
 def _is_numeric(space: Space, name: str) -> bool:

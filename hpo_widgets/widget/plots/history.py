@@ -37,6 +37,7 @@ _LEGEND = (
     ("aborted", "◇", style.DOT, 1),
     ("failed", "✕", style.BAD, 1),
     ("best so far", "▲", style.BEST, 1),
+    ("enqueued", "□", style.TEXT, 1),
 )
 """Word, sign, colour and opacity of each entry; only what is drawn has one."""
 
@@ -116,6 +117,7 @@ class HistoryPlot(TrialPlot):
                 "aborted": is_partial and search.counts.get(TrialState.ABORTED, 0) > 0,
                 "failed": clouds["failed"] > 0,
                 "best so far": len(self._series.best()) > 0,
+                "enqueued": len(self._series.enqueued()) > 0,
             }
         )
         drawing.epochs.draw(search.epochs, search.space, drawing.end_x)

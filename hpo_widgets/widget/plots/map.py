@@ -14,6 +14,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.plots.map_figure import COLOURED, MapFigure, colour_bar
 from hpo_widgets.widget.plots.map_series import MapSeries
@@ -47,7 +48,9 @@ class MapPlot(TrialPlot):
     ----------
     search
         The search to show; its space has two or more parameters.
-    objective, log_scale, selected
+    objective
+        Index of the objective that gives the colours, from 0; with several it can be chosen. Default: the first one.
+    log_scale, selected
         As in `HistoryPlot`.
     x, y
         Names of the parameters across and up. By default the first two, and from ten completed trials on the two most
@@ -67,6 +70,7 @@ class MapPlot(TrialPlot):
 
     _most_hot = 100
 
+    objective = t.Int(0, min=0, help="Two-way. Index of the objective that gives the colours.")
     x = t.Unicode(help="Two-way. Name of the parameter across.")
     y = t.Unicode(help="Two-way. Name of the parameter up.")
     background = t.Bool(True, help="Two-way. Whether a smoothed background is drawn.")
@@ -92,10 +96,11 @@ class MapPlot(TrialPlot):
     def make(self, search: Search) -> None:
         """Make what the figure is put into; it is made when somebody looks."""
         names = search.space.names
-        objective = search.objectives[self.objective]
-        self._series = MapSeries(self.objective, minimise=objective.minimise, space=search.space)
+        self._series = self._make_series(search)
         self._labels = text.labels(names)
         self._figure: MapFigure | None = None
+        self._shown = ("", "", -1)
+        """What the figure is of: both parameters and the objective."""
         self._is_narrow = False
         self._host = ipywidgets.Box()
         self._host.add_class("hpo-plot-host")
@@ -109,8 +114,17 @@ class MapPlot(TrialPlot):
             )
             for name in ("x", "y")
         }  # fmt: skip
+        self._colours = ipywidgets.Dropdown(
+            options=[(text.short(text.axis(one), _MOST_OPTION), index) for index, one in enumerate(search.objectives)],
+            value=self.objective, description="colour", style={"description_width": "initial"},
+            layout={"width": "auto", "max_width": "40%"},
+        ) if len(search.objectives) > 1 else None  # fmt: skip
         self._swap = ipywidgets.Button(description="⇄", tooltip="swap x and y", layout={"width": "auto"})
         self._toggle = ipywidgets.Checkbox(description="background", indent=False, layout={"width": "auto"})
+
+    def _make_series(self, search: Search) -> MapSeries:
+        minimise = search.objectives[self.objective].minimise
+        return MapSeries(self.objective, minimise=minimise, space=search.space)
 
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of parameters, the figure with its colours, and the legend."""
@@ -128,11 +142,17 @@ class MapPlot(TrialPlot):
         self._toggle.observe(lambda change: self.set_trait("background", change["new"]), "value")
         self.observe(self._on_axis, ["x", "y"])
         self.observe(self._on_background, "background")
-        controls = ipywidgets.HBox([*self._choosers.values(), self._swap, self._toggle, self.make_select_button()])
+        chosen = [*self._choosers.values(), self._swap]
+        if self._colours is not None:
+            act_while_cell_runs(self._colours)
+            self._colours.observe(lambda change: self.set_trait("objective", change["new"]), "value")
+            chosen.append(self._colours)
+        self.observe(self._on_objective, "objective")
+        controls = ipywidgets.HBox([*chosen, self._toggle, self.make_select_button()])
         controls.add_class("hpo-plot-controls")
-        name = ipywidgets.Label(text.axis(self.search.objectives[self.objective]))
-        name.add_class("hpo-muted")
-        colours = ipywidgets.VBox([name, self._bar])
+        self._name = ipywidgets.Label(text.axis(self.search.objectives[self.objective]))
+        self._name.add_class("hpo-muted")
+        colours = ipywidgets.VBox([self._name, self._bar])
         colours.add_class("hpo-ramp-host")
         shown = ipywidgets.HBox([self._host, colours])
         shown.add_class("hpo-map")
@@ -158,7 +178,9 @@ class MapPlot(TrialPlot):
         return self._newest_numbers(parameters=(self.x, self.y))
 
     def _draw_everything(self) -> None:
-        if self._figure is None or self._figure.pair != (self.x, self.y):
+        shown = (self.x, self.y, self.objective)
+        if self._figure is None or self._shown != shown:
+            self._shown = shown
             self._make_figure()
         assert self._figure is not None  # noqa: S101 -- it was just made
         self._is_narrow = self._figure.draw_ranges(self.search.space)
@@ -213,6 +235,7 @@ class MapPlot(TrialPlot):
             ("◇", style.DOT, 1, "pruned or aborted", counts["partial"]),
             ("✕", style.BAD, 1, "failed", counts["failed"]),
             ("▲", style.BEST, 1, "best", is_known),
+            ("□", style.TEXT, 1, "enqueued", len(series.enqueued())),
             ("┄", style.ACCENT, 1, "present ranges", self._is_narrow),
         )
         self._key.value = style.legend(entry[:4] for entry in drawn if entry[4])
@@ -268,6 +291,32 @@ class MapPlot(TrialPlot):
         if len(names) > 1:
             self.x, self.y = names[:2]
         self._waits_for_importance = False
+
+    @t.validate("objective")
+    def _check_objective(self, proposal: Mapping[str, Any]) -> int:
+        index: int = proposal["value"]
+        if index >= (count := len(self.search.objectives)):
+            raise t.TraitError(f"objective must be below {count}, the number of objectives, got {index}")
+        return index
+
+    def _on_objective(self, _change: object) -> None:
+        """Colour all trials by another objective."""
+        with self._refresher.lock:
+            search = self.search
+            self._has_own_objective = True
+            self._series = self._make_series(search)
+            rows = search.snapshot()
+            fresh = self._series.put(rows)
+            if not self.filter.is_empty:
+                self._series.let_pass(self.filter.passing(rows, search.space, search.objectives), fresh)
+            self._axis = FittedAxis()
+            self._axis.log_scale = self.log_scale
+            self._name.value = text.axis(search.objectives[self.objective])
+            if self._colours is not None:
+                self._colours.value = self.objective
+            if self._figure is not None:
+                self._draw_everything()
+                self._draw_what_changes()
 
     @t.validate("x", "y")
     def _check_name(self, proposal: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ def trial_numbers(
             *(trial.values[index] for index in objectives),
             *(_parameter(search.space, trial, name) for name in parameters),
             *(cell_of(trial) for cell_of in more.values()),
-            trial.state.label,
+            f"{trial.state.label}, enqueued" if trial.enqueued else trial.state.label,
         )
         for trial in trials
     ]

@@ -326,6 +326,7 @@ class ParetoPlot(TrialPlot):
             ("●", style.DOT, 1, "completed", clouds["inside"]),
             ("●", style.DOT, 0.5, "outside the ranges", clouds["outside"]),
             ("◇", style.DOT, 1, "pruned or aborted", clouds["partial"]),
+            ("□", style.TEXT, 1, "enqueued", len(self._series.enqueued())),
         )
         self._key.value = style.legend(
             (sign, colour, opacity, words) for sign, colour, opacity, words, count in drawn if count

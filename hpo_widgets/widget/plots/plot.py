@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.trial_series import Numbers
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-# So many of the selected trials are ringed at most, the last ones.
-_MOST_RINGED = 500
+# So many of the selected and of the enqueued trials are marked at most, the last ones.
+_MOST_MARKED = 500
 # How far from a trial in a picture a click may be, as a share of the plot.
 _REACH = 0.04
 
@@ -192,6 +192,7 @@ class TrialPlot(Plot):
             figure.set_domain(self._axis.domain)
             figure.draw(series, groups)
         self._draw_best()
+        self._draw_enqueued()
         if self._axis.domain == before:  # that all axes move is enough for one update
             settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
         if self.selected:
@@ -208,6 +209,7 @@ class TrialPlot(Plot):
             figure.set_domain(self._axis.domain)
             figure.draw(series, groups, is_new=True)
         self._draw_best()
+        self._draw_enqueued()
         self._draw_selected()
 
     def _take_size(self) -> None:
@@ -230,6 +232,12 @@ class TrialPlot(Plot):
         for figure in self.figures:
             figure.draw_best(self._series, best)
 
+    def _draw_enqueued(self) -> None:
+        """Mark the trials that a person has enqueued."""
+        numbers = self._series.enqueued()[-_MOST_MARKED:]
+        for figure in self.figures:
+            figure.draw_enqueued(self._series, numbers)
+
     def _best(self) -> Numbers:
         """Return the trial that all of the panel calls the best; that of an objective that was asked for, for it."""
         best = None if self._has_own_objective else self.search.best_trial
@@ -240,7 +248,7 @@ class TrialPlot(Plot):
         """Ring the selected trials."""
         values = self._series.values
         drawn = [one for one in self.selected if one < values.num_trials]
-        chosen = self._series.passing(np.array(drawn, dtype=np.int64))[-_MOST_RINGED:]
+        chosen = self._series.passing(np.array(drawn, dtype=np.int64))[-_MOST_MARKED:]
         numbers, failed = values.known(chosen.tolist()), values.failed(chosen)
         for figure in self.figures:
             figure.draw_selected(self._series, numbers, failed.astype(np.int64))

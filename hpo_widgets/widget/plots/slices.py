@@ -76,6 +76,11 @@ class SlicesPlot(ParameterChoice, TrialPlot):
             figure.set_range(None if shown.kind == "choice" else shown.range)
         super()._draw_everything()
 
+    def _draw_enqueued(self) -> None:
+        super()._draw_enqueued()
+        more = "; □ enqueued" if len(self._series.enqueued()) else ""
+        self._caption.value = f"{self._objective_name} against each parameter; faint: outside the ranges{more}"
+
     def _make_figures(self) -> None:
         old = {figure.name: figure for figure in self._figures}
         labels = text.labels(self.search.space.names)

@@ -51,6 +51,15 @@ RING = {
 }
 """How a selected trial is marked."""
 
+ENQUEUED = {
+    "marker": "square",
+    "colors": [TEXT],
+    "fill": False,
+    "stroke": TEXT,
+    "stroke_width": 1,
+}
+"""How a trial that a person has enqueued is marked."""
+
 SOLID: dict[str, Any] = {"opacities": [0.8], "stroke_width": 0, "rgb": (0x3B, 0x78, 0xC4)}
 """How a completed trial is drawn; ``rgb`` is that colour in a picture; the style sheet changes it for a dark theme."""
 

@@ -89,6 +89,8 @@ class TrialFigure:
         )
         self._selected = self._over(**style.RING, tooltip=tip)
         self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=lane_tip)
+        self._enqueued: Scatter | None = None
+        """Made with the first enqueued trial: most searches have none."""
         # The background tells every mark that it was clicked; one of them is heard.
         act_while_cell_runs(self._strip)
         self._strip.on_background_click(lambda _mark, _content: self._on_click(BACKGROUND))
@@ -236,6 +238,24 @@ class TrialFigure:
         """
         self._mark(self._best, series, numbers)
 
+    def draw_enqueued(self, series: TrialSeries, numbers: Numbers) -> None:
+        """Mark the trials that a person has enqueued.
+
+        Parameters
+        ----------
+        series
+            Coordinates of all trials.
+        numbers
+            Their numbers.
+        """
+        if self._enqueued is None and len(numbers):
+            self._enqueued = self._over(
+                **style.ENQUEUED, default_size=2 * self._look.dot, tooltip=self._selected.tooltip
+            )
+            self._show_marks()
+        if self._enqueued is not None:
+            self._mark(self._enqueued, series, numbers)
+
     def draw_selected(self, series: TrialSeries, numbers: Numbers, failed: Numbers) -> None:
         """Ring the selected trials, those with a value and the failed ones on their lane.
 
@@ -362,7 +382,7 @@ class TrialFigure:
 
     def _show_marks(self) -> None:
         """Have all marks drawn, after some were added."""
-        self.figure.marks = self.marks
+        self.figure.marks = [*self.marks, *([] if self._enqueued is None else [self._enqueued])]
 
     def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
         scales = self._values if on_values else self._lane

@@ -48,6 +48,7 @@ class TrialSeries:
         self._columns: dict[str, Floats] = {name: np.empty(0) for name in space.names}
         self._is_inside: Mask = np.empty(0, dtype=np.bool_)
         self._passes: Mask | None = None
+        self._enqueued: set[int] = set()
 
     def put(self, rows: Rows) -> Numbers:
         """Take changed rows; returns the numbers of the trials that are to be drawn and were not."""
@@ -63,6 +64,7 @@ class TrialSeries:
                 if self._is_choice[name]:
                     column[rows.numbers[rows.parameters[name] < 0]] = np.nan
             self._is_inside[rows.numbers] = self._inside(rows.numbers)
+            self._enqueued.update(rows.numbers[rows.enqueued].tolist())
         return fresh
 
     def enter(self, space: Space) -> None:
@@ -102,6 +104,10 @@ class TrialSeries:
     def passing(self, numbers: Numbers) -> Numbers:
         """Return those of the trials that pass the filter."""
         return numbers if self._passes is None else numbers[self._passes[numbers]]
+
+    def enqueued(self) -> Numbers:
+        """Numbers of the trials that a person has enqueued and that are drawn with a value."""
+        return self.passing(self.values.known(sorted(self._enqueued)))
 
     def ended(self) -> Numbers:
         """Numbers of all trials that have ended."""

@@ -11,7 +11,6 @@ export function paintHeading(
   heading: HTMLElement,
   columns: readonly Column[],
   sorting: Sorting,
-  showsAll: boolean,
 ): void {
   const cells = setCount(heading, columns.length, () => {
     const cell = element("th", "", { scope: "col" });
@@ -30,10 +29,6 @@ export function paintHeading(
     cell.dataset.name = column.name;
     (word as HTMLElement).classList.toggle("hpo-long", column.label.length > LONG);
     setAttribute(cell, "title", column.name);
-    setReason(
-      cell.firstElementChild as HTMLElement,
-      showsAll && !column.is_sortable ? "All trials cannot be sorted by this column" : null,
-    );
     setName(word as HTMLElement, column.label);
     setText(arrow as HTMLElement, direction ? (direction.isDescending ? " ▾" : " ▴") : "");
     setAttribute(
@@ -136,7 +131,7 @@ function paintState(cell: HTMLElement, row: Row, state: string, noRetry: string 
   const [word, retry] = [...line.children] as [HTMLElement, HTMLElement];
   const isFailed = state === "failed";
   word.className = isFailed ? "hpo-bad" : "";
-  const more = row.error ? `: ${row.error}` : row.note ? ` · ${row.note}` : "";
+  const more = (row.note ? ` · ${row.note}` : "") + (row.error ? `: ${row.error}` : "");
   setText(word, `${SHAPES[state] ?? ""} ${state}${more}`);
   setAttribute(cell, "title", row.error || null);
   retry.hidden = !isFailed;

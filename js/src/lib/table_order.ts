@@ -4,8 +4,6 @@ export interface Column {
   kind: "trial" | "number" | "text" | "seconds" | "state";
   label: string;
   name: string;
-  /** Whether all trials can be sorted by it; the top can by any column. */
-  is_sortable: boolean;
 }
 
 export interface Row {
@@ -15,7 +13,7 @@ export interface Row {
   error: string;
   /** Of several objectives none is the best: trials may be on the front. */
   mark: "best" | "front" | "";
-  /** Why a trial that is not of the top has a row. */
+  /** What is to be known of a trial beside its state. */
   note?: string;
 }
 

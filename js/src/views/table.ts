@@ -181,7 +181,7 @@ const render: Render<Model> = ({ model, el }) => {
     const columns = seen.columns;
     shown = seen.rows;
     const commands = model.get("commands");
-    paintHeading(heading, columns, sorting(), model.get("shows_all"));
+    paintHeading(heading, columns, sorting());
     const rooms = roomForDecimals(shown, columns);
     const numbers = new Set(shown.map((row) => row.number));
     for (const [number, line] of lines) {
@@ -250,7 +250,7 @@ const render: Render<Model> = ({ model, el }) => {
       if (!model.get("shows_all")) {
         sorted = next;
         paint();
-      } else if (!isDisabled(target.closest<HTMLElement>("thead th button") ?? heading)) {
+      } else if (!model.get("commands").select) {
         put("sorting", next === null ? {} : { name: next.name, is_descending: next.isDescending });
       }
       return;

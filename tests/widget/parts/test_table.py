@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -414,17 +415,63 @@ def test_all_trials_are_sorted_by_any_column_with_what_is_missing_last(all_trial
     assert len(sort(all_trials, refresh, "time")) == 25
 
 
-def test_a_column_that_only_shown_rows_have_cannot_sort_all_trials(all_trials, search, refresh):
-    summarise(search, 59, validation__accuracy=0.9)
+def test_all_trials_are_sorted_by_a_scalar_beside_the_objectives(all_trials, search, refresh):
+    for number in range(0, 60, 2):
+        summarise(search, number, validation__accuracy=number / 100)
+    summarise(search, 1, validation__accuracy=0.995)
     all_trials.page = 1
     refresh(all_trials)
     all_trials.page = 0
+    best_first = sort(all_trials, refresh, "validation/accuracy", is_descending=True)
+    assert best_first[:4] == [1, 58, 56, 54]
+    all_trials.page = 2
     refresh(all_trials)
-    sortable = {column["name"]: column["is_sortable"] for column in all_trials.columns}
-    assert sortable["validation/accuracy"] is False
-    assert all(is_sortable for name, is_sortable in sortable.items() if name != "validation/accuracy")
-    with pytest.raises(traitlets.TraitError, match="cannot be sorted by 'validation/accuracy'"):
-        all_trials.sorting = {"name": "validation/accuracy", "is_descending": False}
+    assert all(number % 2 for number in numbers(all_trials)[-10:]), "those without a value are the last"
+    with pytest.raises(traitlets.TraitError, match="cannot be sorted by 'validation/accurcy'"):
+        all_trials.sorting = {"name": "validation/accurcy", "is_descending": False}
+
+
+def test_the_scalars_of_many_trials_are_read_on_a_thread_and_those_of_ended_ones_once(show, refresh, monkeypatch):
+    search = ScriptedSearch()
+    search.add_trials([0.5] * 1000)
+    for number in range(1000):
+        summarise(search, number, validation__accuracy=number % 100)
+    table = show(TrialTable, search, shows_all=True)
+    asked, answers = [], []
+    trial = ScriptedSearch.trial
+
+    def counted(self, number):
+        asked.append(number)
+        return trial(self, number)
+
+    def later(_name, act, _tell):
+        answers.append((Future(), act))
+        return answers[-1][0]
+
+    monkeypatch.setattr(ScriptedSearch, "trial", counted)
+    monkeypatch.setattr("hpo_widgets.widget.parts.table.run_in_thread", later)
+    sort(table, refresh, "validation/accuracy", is_descending=True)
+    assert table.note.startswith("The scalars of all trials are being read")
+    assert len(asked) < 50, "the rows of the page and the best"
+    ((answer, act),) = answers
+    answer.set_result(act())
+    refresh(table)
+    assert numbers(table)[:2] == [999, 899]
+    assert table.note == ""
+    del asked[:]
+    search.add_trial(0.5)
+    refresh(table)
+    assert set(asked) - set(numbers(table)) <= {1000, search.best_trial.number}, "what ended was read before"
+    assert len(answers) == 1
+
+
+def test_a_trial_that_a_person_has_enqueued_says_so(show, search, refresh):
+    table = show(TrialTable, search)
+    search.command("enqueue_trial", {"lr": 0.001, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    search.end_trial(0, 0.25)
+    search.add_trial(0.5)
+    refresh(table)
+    assert {row["number"]: row.get("note") for row in rows(table)} == {0: "enqueued", 1: None}
 
 
 def test_the_filter_of_the_plots_holds_for_the_top_and_for_all(all_trials, refresh):

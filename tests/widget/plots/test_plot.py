@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipywidgets
 import numpy as np
 import pytest
 import traitlets as t
@@ -9,7 +10,8 @@ import traitlets as t
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
-from hpo_widgets.widget import HistoryPlot, OptimizerWidget, ParetoPlot, SlicesPlot
+from hpo_widgets.widget import HistoryPlot, MapPlot, OptimizerWidget, ParetoPlot, SlicesPlot
+from hpo_widgets.widget.parts.part import widgets_of
 
 
 @pytest.fixture
@@ -171,3 +173,24 @@ def test_a_filter_of_a_search_without_results_shows_nothing(show, search, refres
     search.add_trial(np.nan, state=TrialState.FAILED)
     refresh(panel)
     assert drawn(panel.plots["History"]) == {"inside": [], "outside": [], "partial": [], "failed": []}
+
+
+@pytest.mark.parametrize("kind", [HistoryPlot, SlicesPlot, MapPlot])
+def test_trials_that_a_person_has_enqueued_are_marked_and_told_of(show, filled, refresh, kind):
+    plot = show(kind, filled)
+    figure = plot.figures[0]
+    assert figure._enqueued is None, "most searches have none, and each mark costs a page time"
+    filled.command("enqueue_trial", {"lr": 0.001, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    filled.end_trial(6, 0.3)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert [int(str(name).split()[0]) for name in figure._enqueued.names] == [6]
+    assert figure.figure.marks[-1] is figure._enqueued
+    assert any("enqueued" in one.value for one in (*widgets_with_words(plot),))
+    plot.filter = {"states": ["failed"]}
+    refresh(plot)
+    assert len(figure._enqueued.x) == 0
+
+
+def widgets_with_words(plot):
+    return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
