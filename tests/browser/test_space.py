@@ -259,6 +259,44 @@ def test_each_view_keeps_the_end_that_the_other_has_moved(opened, views):
     assert ranges["lr"][1] == 0.05
 
 
+@pytest.mark.slow
+def test_two_hands_that_let_go_at_once_lose_neither_end(opened, views):
+    """Before the search has answered the first of them."""
+    page = opened.page
+    page.set_viewport_size({"width": 1400, "height": 1400})
+    first, second = views
+    page.evaluate(KEEP_POINTERS)
+    drag(first.get_by_role("slider", name="lr, lower end"), 60)
+    touch = page.context.new_cdp_session(page)
+    x, y = middle(second.get_by_role("slider", name="lr, upper end"))
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y, "id": 1}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x - 50, "y": y, "id": 1}]})
+    expect(page.locator("[data-dragged]")).to_have_count(2)
+    page.evaluate(LET_GO)
+    by_mouse, by_finger = (ranges["lr"] for _, ranges in wait_for_commands(opened, 2))
+    page.mouse.up()
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert 1e-4 < by_mouse[0] < by_finger[1] < by_mouse[1] == 0.1
+    assert by_finger[0] == by_mouse[0]
+    opened.wait_kernel(f"list(search.space.ranges['lr']) == {by_finger}")
+    for view in views:
+        for end, bound in zip(("lower", "upper"), by_finger, strict=True):
+            handle = view.get_by_role("slider", name=f"lr, {end} end")
+            expect(handle).to_have_attribute("aria-valuenow", str(bound))
+    assert len(commands(opened)) == 2
+    assert opened.complaints() == []
+
+
+KEEP_POINTERS = """
+() => {
+  window.pressed = [];
+  document.addEventListener('pointerdown', event => window.pressed.push([event.pointerId, event.target]), true);
+}
+"""
+LET_GO = """
+() => window.pressed.forEach(([pointerId, target]) =>
+  target.dispatchEvent(new PointerEvent('pointerup', { pointerId, bubbles: true })))
+"""
 IMPORTS = """
 from hpo_widgets.parameters import *
 from hpo_widgets.testing import ScriptedSearch

@@ -50,7 +50,32 @@ const BUTTONS = [
   { kind: "reset", text: "reset", label: "Reset all ranges to those of the start" },
 ] as const;
 
-const render: Render<Model> = ({ model, el }) => {
+/** What was sent by any view of one panel and not yet answered: shown by all, instead of the kernel's older ranges. */
+class Sent {
+  readonly ranges = new Map<string, { id: number; range: Range }>();
+  /** Called when a view has sent something. */
+  readonly listeners = new Set<() => void>();
+  private newest = 0;
+
+  add(ranges: ReadonlyMap<string, Range>, answered: number): number {
+    // Later than all that was answered, also where another page's clock is ahead of this one's.
+    this.newest = Math.max(Date.now(), answered + 1, this.newest + 1);
+    for (const [name, range] of ranges) {
+      this.ranges.set(name, { id: this.newest, range });
+    }
+    return this.newest;
+  }
+
+  forgetUpTo(answered: number): void {
+    for (const [name, { id }] of this.ranges) {
+      if (id <= answered) {
+        this.ranges.delete(name);
+      }
+    }
+  }
+}
+
+const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   const lifetime = new Lifetime();
   const root = element("section", "hpo-part hpo-space", { "aria-label": "Space" });
   const head = element("div", "hpo-space-head");
@@ -85,8 +110,6 @@ const render: Render<Model> = ({ model, el }) => {
   const controls = new Map<string, Control>();
   /** What the gesture under way has set and the kernel does not know yet. */
   const gathered = new Map<string, Range>();
-  /** What was sent and not yet answered: shown instead of the kernel's older ranges. */
-  const sent = new Map<string, { id: number; range: Range }>();
   let cancelFlush = (): void => {};
   let cancelRevert = (): void => {};
 
@@ -95,18 +118,22 @@ const render: Render<Model> = ({ model, el }) => {
     if (gathered.size === 0) {
       return;
     }
-    // Later than all that was answered, also where another page's clock is ahead of this one's.
-    const id = Math.max(Date.now(), model.get("answered") + 1);
-    for (const [name, range] of gathered) {
-      sent.set(name, { id, range });
-    }
+    const id = sent.add(gathered, model.get("answered"));
     model.send({ kind: "set_ranges", id, ranges: Object.fromEntries(gathered) });
     gathered.clear();
+    for (const hear of sent.listeners) {
+      hear();
+    }
+  }
+
+  /** A view has sent something: a hand that lets go in another one before the answer keeps it. */
+  function onSent(): void {
     cancelRevert();
     cancelRevert = lifetime.after(PATIENCE_MS, () => {
-      sent.clear();
+      sent.ranges.clear();
       paint();
     });
+    paint();
   }
 
   function gather(name: string, range: Range): void {
@@ -153,11 +180,7 @@ const render: Render<Model> = ({ model, el }) => {
     const answered = model.get("answered");
     const commands = model.get("commands");
     const ranges = model.get("ranges");
-    for (const [name, { id }] of sent) {
-      if (id <= answered) {
-        sent.delete(name);
-      }
-    }
+    sent.forgetUpTo(answered);
     const specs = model.get("parameters");
     const names = new Set(specs.map((spec) => spec.name));
     for (const [name, control] of controls) {
@@ -170,7 +193,7 @@ const render: Render<Model> = ({ model, el }) => {
     const advised = model.get("advised");
     for (const spec of specs) {
       const range =
-        gathered.get(spec.name) ?? sent.get(spec.name)?.range ?? ranges[spec.name] ?? [];
+        gathered.get(spec.name) ?? sent.ranges.get(spec.name)?.range ?? ranges[spec.name] ?? [];
       let control = controls.get(spec.name);
       if (control === undefined || !isSame(control.spec, spec)) {
         const made = make(spec, range);
@@ -262,7 +285,11 @@ const render: Render<Model> = ({ model, el }) => {
   });
   // A page that is closed takes no half gesture with it: what is done by keys is sent, a drag is not done.
   window.addEventListener("pagehide", flush, { signal: lifetime.signal });
-  lifetime.atEnd(flush);
+  sent.listeners.add(onSent);
+  lifetime.atEnd(() => {
+    flush();
+    sent.listeners.delete(onSent);
+  });
   lifetime.paintOnChange(model, () => {
     paint();
     paintTried();
@@ -272,4 +299,8 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+/** Called once for each panel, however many views it has. */
+export default () => {
+  const sent = new Sent();
+  return { render: (context: Parameters<Render<Model>>[0]) => render(context, sent) };
+};
