@@ -96,3 +96,98 @@ def test_both_themes_and_widths(opened, advice, dark, width, request):
     request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
     opened.screenshot(f"advice-{'dark' if dark else 'light'}-{width}", opened.panel())
     assert opened.complaints() == []
+
+
+WORKING = """
+import numpy as np
+from hpo_widgets.search import StopReason
+
+rng = np.random.default_rng(0)
+
+def point():
+    return {"lr": float(10 ** rng.uniform(-4, -1)), "dropout": float(rng.uniform(0, 0.5)),
+            "batch": int(rng.choice([32, 64, 128, 256, 512])), "activation": str(rng.choice(["relu", "tanh"]))}
+
+def add(count, value_of, gap=0.0):
+    for number in range(count):
+        chosen = point()
+        search.add_trial(value_of(number, chosen), chosen, seconds=1.0)
+        if gap:
+            search.advance(1.0 + gap)
+
+search.command("start")
+"""
+
+
+@pytest.fixture
+def working(run_anew):
+    """A search that runs, with ``add(count, value_of, gap)`` in its kernel; gives its line of advice."""
+    run_anew.kernel(f"exec({WORKING!r}, globals())")
+    return run_anew.panel().get_by_role("region", name="Advice")
+
+
+def act(opened, line, sentence, evidence, label):
+    """Press the button of an advice by keyboard, once it is there, and wait until it was taken."""
+    expect(line).to_contain_text(sentence)
+    expect(line).to_contain_text(evidence)
+    num_before = opened.kernel("len(search.commands)")
+    button = line.get_by_role("button", name=label)
+    button.focus()
+    opened.page.keyboard.press("Enter")
+    expect(button).not_to_be_visible()
+    (command,) = wait_for_commands(opened, num_before + 1)[num_before:]
+    assert opened.complaints() == []
+    return command
+
+
+@pytest.mark.slow
+def test_workers_that_wait_for_the_strategy_become_fewer(opened, working):
+    opened.kernel("add(60, lambda number, chosen: 0.5 + number % 7 / 10, gap=3.0)")
+    command = act(opened, working, "Workers wait for the strategy", "1 of 2 workers would do", "Use 1 worker")
+    assert command == ["set_max_number_of_concurrent_tasks", 1]
+    opened.wait_kernel("search.max_number_of_concurrent_tasks == widget.max_number_of_concurrent_tasks == 1")
+
+
+@pytest.mark.slow
+def test_a_space_that_is_used_up_goes_back_to_what_it_was(opened, working):
+    opened.kernel("search.set_ranges({'dropout': (0.1, 0.2)})")
+    opened.kernel("add(12, lambda number, chosen: 0.5 + number % 7 / 10)")
+    opened.kernel("search.set_status('completed', StopReason('space_exhausted', 'All points were tried.'))")
+    label = "Undo the last change of ranges"
+    command = act(opened, working, "All points of these ranges were tried", "then Continue goes on", label)
+    assert command == ["undo"]
+    assert opened.kernel("list(search.space.ranges['dropout'])") == [0.0, 0.5]
+
+
+@pytest.mark.slow
+def test_a_space_that_is_used_up_is_widened_and_that_is_undone(opened, working):
+    opened.kernel("add(12, lambda number, chosen: 0.5 + number % 7 / 10)")
+    opened.kernel("search.add_trial(0.01, {**point(), 'lr': 0.1, 'dropout': 0.25})")
+    opened.kernel("search.set_status('completed', StopReason('space_exhausted', 'All points were tried.'))")
+    name, ranges = act(opened, working, "All points of these ranges were tried", "13 trials, all points", "Widen lr")
+    assert name == "set_ranges"
+    assert list(ranges) == ["lr"]
+    assert opened.kernel("search.space.ranges['lr'][1] > 0.1")
+    opened.panel().get_by_role("button", name="Undo the last change of ranges").click()
+    opened.wait_kernel("search.space.ranges['lr'] == (1e-4, 0.1)")
+
+
+@pytest.mark.slow
+def test_a_plateau_ends_the_search(opened, working):
+    opened.kernel("add(200, lambda number, chosen: 0.1 + 1e-6 * number if number % 3 == 0 else 0.2 + number % 50)")
+    sentence = "No better value is expected in these ranges"
+    assert act(opened, working, sentence, "of 200 trials differ by", "Stop the search") == ["stop"]
+    expect(opened.panel().locator(".hpo-pill")).to_contain_text("stopped")
+
+
+@pytest.mark.slow
+def test_a_parameter_that_does_not_matter_is_fixed_and_freed_by_undo(opened, working):
+    opened.kernel("add(900, lambda number, chosen: (np.log10(chosen['lr']) + 2.5) ** 2 + rng.normal(0, 0.01))")
+    name, ranges = act(opened, working, "hardly matters", "of the differences between 864 trials", "Fix at")
+    assert name == "set_ranges"
+    ((fixed, chosen),) = ranges.items()
+    assert fixed != "lr"
+    assert len(set(chosen)) == 1
+    assert opened.kernel(f"len(set(search.space.ranges[{fixed!r}])) == 1 and len(search.epochs) == 2")
+    opened.panel().get_by_role("button", name="Undo the last change of ranges").click()
+    opened.wait_kernel(f"len(set(search.space.ranges[{fixed!r}])) > 1")

@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -30,6 +31,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import TimeLimit
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
 from tests.conftest import DEADLINE
 from tests.runs import X, finished, identity
 
@@ -632,6 +634,45 @@ def test_several_objectives_rank_by_front(search):
     assert top[3:] == [3, 4, 5]
     assert made.to_dataframe()["b/size"].notna().all()
     assert len(made.to_optuna().best_trials) == 3
+
+
+def test_to_optuna_holds_every_trial_with_its_distributions_state_and_last_report(search):
+    def train(x, lr, n, c):
+        if c == "bad":
+            raise ValueError(c)
+        return x + n
+
+    made = finished(
+        search(
+            train,
+            [
+                UniformParameterRange("x", 0, 1),
+                LogUniformParameterRange("lr", -4, -1),
+                UniformIntegerParameterRange("n", 1, 5),
+                DiscreteParameterRange("c", ["good", "bad", 3]),
+            ],
+            total_max_jobs=12,
+        )
+    )
+    with SearchViewer(made.journal_path) as viewer:
+        studies = [made.to_optuna(), viewer.to_optuna()]
+    for study in studies:
+        assert [trial.user_attrs["number"] for trial in study.trials] == list(range(12))
+        for trial in study.trials:
+            own = made.trial(trial.number)
+            assert trial.params == own.parameters
+            assert trial.distributions == {
+                "x": FloatDistribution(0, 1),
+                "lr": FloatDistribution(1e-4, 0.1, log=True),
+                "n": IntDistribution(1, 5),
+                "c": CategoricalDistribution(("good", "bad", 3)),
+            }
+            is_good = own.parameters["c"] != "bad"
+            assert (own.status, trial.state.name) == (("completed", "COMPLETE") if is_good else ("failed", "FAIL"))
+            assert trial.value == own.value
+            assert trial.intermediate_values == ({own.iterations[0]: own.value} if is_good else {})
+        assert {trial.state.name for trial in study.trials} == {"COMPLETE", "FAIL"}
+        assert study.direction.name == "MINIMIZE"
 
 
 def test_a_trial_with_one_of_two_objectives_fails_and_is_not_ranked(search):

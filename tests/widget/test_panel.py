@@ -284,6 +284,40 @@ def test_panels_of_a_search_share_one_thread(show, search):
     assert threading.active_count() == before + 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("is_shared", [True, False], ids=["of one search", "of a search each"])
+def test_fifty_panels_cost_fifty_times_one_and_leave_nothing_behind(wire, refresh, acknowledge, is_shared):
+    one = ScriptedSearch()
+    searches = [one if is_shared else ScriptedSearch(name=f"search {place}") for place in range(50)]
+    before = set(threading.enumerate())
+    lone = OptimizerWidget(ScriptedSearch(name="alone"))
+    num_of_one = wire.num_open()
+    lone.close()
+    panels = [OptimizerWidget(search) for search in searches]
+    assert len(set(threading.enumerate()) - before) == (1 if is_shared else 50)
+    assert wire.num_open() == 50 * num_of_one
+    for panel in panels:
+        acknowledge(panel)
+    for search in dict.fromkeys(searches):
+        search.command("start")
+        search.add_trials([0.5] * 20)
+    for panel in panels:
+        refresh(panel)
+    num_messages = []
+    for panel in panels:
+        wire.clear()
+        panel.search.add_trial(0.75)
+        refresh(panel)
+        num_messages.append(len(wire.messages()))
+    # The last one of many updates as the first one does: none looks at the others.
+    assert max(num_messages) <= 2 * min(num_messages)
+    for panel in panels:
+        panel.close()
+    assert set(threading.enumerate()) <= before
+    assert wire.num_open() == 0
+    assert [search.num_subscribers for search in searches] == [0] * 50
+
+
 def test_a_closed_panel_is_freed(search):
     panel = OptimizerWidget(search)
     freed = weakref.ref(panel)
