@@ -114,7 +114,6 @@ class HistoryFigure(TrialFigure):
             self._best_line,
             self._best,
             self._selected,
-            self._selected_failed,
         ]
 
     def draw_lane(self) -> None:

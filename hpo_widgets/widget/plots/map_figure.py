@@ -115,7 +115,7 @@ class MapFigure(TrialFigure):
     def marks(self) -> list[Mark]:
         """All marks, from the bottom to the top."""
         clouds = [mark for cloud in self.clouds for mark in cloud.marks]
-        over = [self._running, self._best, self._selected, self._selected_failed]
+        over = [self._running, self._best, self._selected]
         return [self._background, *self._catching, self._strip, self._ranges, *clouds, *over]
 
     def box_of(self, extent: Extent) -> Mapping[str, tuple[Any, ...]]:

@@ -101,7 +101,6 @@ class SliceFigure(TrialFigure):
             *clouds,
             self._best,
             self._selected,
-            self._selected_failed,
         ]
 
     def set_range(self, chosen: tuple[float, float] | None) -> None:

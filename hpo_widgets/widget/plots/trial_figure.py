@@ -88,9 +88,10 @@ class TrialFigure:
             colors=[style.BEST], marker="triangle-up", default_size=look.best, stroke_width=0, tooltip=tip
         )
         self._selected = self._over(**style.RING, tooltip=tip)
-        self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=lane_tip)
+        self._lane_tip = lane_tip
+        self._selected_failed: Scatter | None = None
         self._enqueued: Scatter | None = None
-        """Made with the first enqueued trial: most searches have none."""
+        """Both are made with the first trial that they mark: each mark costs a page time."""
         # The background tells every mark that it was clicked; one of them is heard.
         act_while_cell_runs(self._strip)
         self._strip.on_background_click(lambda _mark, _content: self._on_click(BACKGROUND))
@@ -270,7 +271,11 @@ class TrialFigure:
         """
         self._mark(self._selected, series, numbers)
         kept, x = self._placed(series, failed)
-        self._put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
+        if self._selected_failed is None and len(x):
+            self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=self._lane_tip)
+            self._show_marks()
+        if self._selected_failed is not None:
+            self._put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
     def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         """Return those of the trials that have a place in the figure, and it: shares across and up.
@@ -377,12 +382,13 @@ class TrialFigure:
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks, from the bottom to the top."""
+        """All marks but those that are made late, from the bottom to the top."""
         raise NotImplementedError
 
     def _show_marks(self) -> None:
         """Have all marks drawn, after some were added."""
-        self.figure.marks = [*self.marks, *([] if self._enqueued is None else [self._enqueued])]
+        late = [mark for mark in (self._selected_failed, self._enqueued) if mark is not None]
+        self.figure.marks = [*self.marks, *late]
 
     def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
         scales = self._values if on_values else self._lane
