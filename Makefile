@@ -9,6 +9,7 @@
 #   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, basedpyright, tsc, biome
 #   make format  what ruff and biome can mend by themselves
+#   make pictures  the README's pictures, of a real search in JupyterLab
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
 #   make js      build the front end again after a change in js/
 #   make clean   remove what was built; `make distclean` the environment too
@@ -39,7 +40,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test test-js test-slow lint lint-ruff lint-mypy lint-js format bench js clean distclean chromium
+.PHONY: help demo lab test test-js test-slow lint lint-ruff lint-mypy lint-js format bench pictures js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -64,6 +65,9 @@ test-js: js/node_modules/.yarn-state.yml
 
 bench: chromium $(STAMPS)/bench
 	$(PYTEST) --session-timeout 7200 tests/benchmarks $(PYTEST_ARGS)
+
+pictures: chromium $(STAMPS)/test
+	$(PYTEST) tests/browser/pictures.py
 
 lint: lint-ruff lint-mypy lint-js
 

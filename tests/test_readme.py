@@ -143,9 +143,17 @@ def test_the_tests_of_a_member_exist_and_are_named_for_it(row):
 def test_linked_files_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     home = (ROOT / page).parent
-    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    found = [*re.findall(r"\]\(([^)#]+)", text), *re.findall(r'\b(?:src|srcset|href)="([^"#]+)"', text)]
+    links = [link for link in found if "://" not in link]
 
     assert [link for link in links if not (home / link).exists()] == []
+
+
+def test_the_pictures_are_shown_and_small():
+    pictures = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+
+    assert {name for name in pictures if f"docs/images/{name}" in README} == set(pictures)
+    assert sum(pictures.values()) < 1_500_000
 
 
 def test_commands_of_make_exist():
