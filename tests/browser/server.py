@@ -50,14 +50,17 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
     quiet.parent.mkdir(parents=True)
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     package = Path(hpo_widgets.__file__).parent
-    (scratch / "labextensions").mkdir()
-    (scratch / "labextensions" / "hpo-widgets").symlink_to(package / "labextension")
+    extensions = scratch / "share" / "labextensions"
+    extensions.mkdir(parents=True)
+    (extensions / "hpo-widgets").symlink_to(package / "labextension")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(scratch / "config"),
         "JUPYTER_DATA_DIR": str(scratch / "data"),
+        # Before the environment's own folders.
+        "JUPYTER_PATH": os.pathsep.join(filter(None, [str(extensions.parent), os.environ.get("JUPYTER_PATH")])),
         "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces"),
@@ -69,7 +72,6 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
         "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
         f"--ServerApp.root_dir={root}", f"--{app.name}.expose_app_in_browser=True",
-        f"--{app.name}.extra_labextensions_path={scratch / 'labextensions'}",
     ]  # fmt: skip
     base = f"http://127.0.0.1:{port}"
     log = scratch / "server.log"
