@@ -71,7 +71,8 @@ function modelOf(data: unknown): string {
 class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   private readonly picture = new Widget();
   private live: Widget | null = null;
-  private renewing: Promise<void> | null = null;
+  /** What goes on when the answer to a request is there. */
+  private readonly waiting = new Map<string, () => void>();
   private isLooking = false;
   private isFollowing = false;
   private numRequests = 0;
@@ -86,6 +87,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     this.addClass("hpo-snapshot");
     this.addWidget(this.picture);
     this.node.addEventListener(ENDED, () => void this.renew());
+    this.node.addEventListener(RENEWED, (event) => this.take(event));
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -118,12 +120,34 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     return this.live !== null && !this.live.isDisposed && !this.live.children().next().done;
   }
 
-  /** Has a picture of this moment written into the notebook; of a panel that is not live there is none. */
+  /**
+   * Has a picture of this moment written into the notebook; of a panel that is not live there is none. Whoever waits does
+   * so for a while only; what comes later is written, too.
+   */
   renew(): Promise<void> {
-    this.renewing ??= this.askForPicture().finally(() => {
-      this.renewing = null;
+    const host = this.node.querySelector(`.${HOST}`);
+    if (host === null || host.closest(".jupyter-widgets-disconnected")) {
+      return Promise.resolve();
+    }
+    const id = `${this.modelId}-${this.numRequests++}`;
+    return new Promise((done) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.waiting.delete(id);
+        done();
+      };
+      const timer = setTimeout(end, PATIENCE_MS);
+      this.waiting.set(id, end);
+      host.dispatchEvent(new CustomEvent(RENEW, { detail: id }));
     });
-    return this.renewing;
+  }
+
+  private take(event: Event): void {
+    const { id, data } = (event as CustomEvent<Renewed>).detail;
+    if (data) {
+      this.write(data);
+    }
+    this.waiting.get(id)?.();
   }
 
   private async lookForModel(): Promise<void> {
@@ -190,33 +214,6 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     const view = { version_major: 2, version_minor: 0, model_id: modelId };
     await live.renderModel(new MimeModel({ trusted: true, data: { [VIEW]: view } }));
     see();
-  }
-
-  private askForPicture(): Promise<void> {
-    const host = this.node.querySelector(`.${HOST}`);
-    if (host === null || host.closest(".jupyter-widgets-disconnected")) {
-      return Promise.resolve();
-    }
-    const id = `${this.modelId}-${this.numRequests++}`;
-    return new Promise((done) => {
-      const take = (event: Event): void => {
-        const renewed = event instanceof CustomEvent ? (event.detail as Renewed) : null;
-        if (renewed?.id === id) {
-          if (renewed.data) {
-            this.write(renewed.data);
-          }
-          end();
-        }
-      };
-      const end = (): void => {
-        clearTimeout(timer);
-        this.node.removeEventListener(RENEWED, take);
-        done();
-      };
-      const timer = setTimeout(end, PATIENCE_MS);
-      this.node.addEventListener(RENEWED, take);
-      host.dispatchEvent(new CustomEvent(RENEW, { detail: id }));
-    });
   }
 
   /** Puts all types of the picture into the output, so that none of them shows an older one. */
