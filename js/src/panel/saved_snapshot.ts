@@ -138,13 +138,13 @@ function banner({ at, code }: Snapshot): HTMLElement {
 function budgetBar({ name, text, fraction }: Budget): HTMLElement {
   const box = element("div", "hpo-saved-budget");
   box.append(words("span", "", name), words("span", "hpo-number", text));
-  const track = element("div", "hpo-saved-track", { "aria-hidden": "true" });
   if (fraction !== null) {
+    const track = element("div", "hpo-saved-track", { "aria-hidden": "true" });
     const used = element("div");
     used.style.width = `${fraction * 100}%`;
     track.append(used);
+    box.append(track);
   }
-  box.append(track);
   return box;
 }
 
