@@ -199,6 +199,22 @@ def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinte
     expect(busy.locator(".hpo-table-frame.hpo-more")).to_have_count(int(is_cut))
 
 
+@pytest.mark.slow
+def test_as_wide_as_a_side_panel_nothing_lies_on_another_or_beyond_the_edge(opened, busy):
+    busy.evaluate("panel => { panel.style.width = '250px'; }")
+    panel = busy.bounding_box()
+    parts = [busy.locator(".hpo-pill"), busy.locator(".hpo-export-summary")]
+    parts += [busy.get_by_role("button", name=name, exact=True) for name in ("Start", "Pause", "Stop", "Wait", "Code")]
+    boxes = [part.bounding_box() for part in parts]
+    for index, box in enumerate(boxes):
+        assert box["x"] >= panel["x"]
+        assert box["x"] + box["width"] <= panel["x"] + panel["width"]
+        for other in boxes[:index]:
+            is_beside = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
+            assert is_beside or box["y"] >= other["y"] + other["height"] or other["y"] >= box["y"] + box["height"]
+    opened.screenshot("side-panel-width", busy)
+
+
 def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
     opened.kernel("search.set_ranges({'lr': (1e-3, 2e-3), 'layers': (5, 6)})")
     expect(busy.locator(".hpo-rug path.hpo-earlier-range").first).to_be_attached()
