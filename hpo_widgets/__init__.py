@@ -92,3 +92,8 @@ def __dir__() -> list[str]:
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Say where the JupyterLab extension is built, and the name under which JupyterLab knows it."""
     return [{"src": "labextension", "dest": "hpo-widgets"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Say what a Jupyter server loads, to list the searches that are kept in a folder."""
+    return [{"module": "hpo_widgets.viewer.jupyter_server"}]

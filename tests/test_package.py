@@ -134,9 +134,11 @@ def test_the_wheel_holds_the_package_and_its_built_views_and_nothing_else(wheel,
     metadata = next(name for name in names if "dist-info" in name).split("/")[0]
     shared = metadata.replace("dist-info", "data")
     folder = f"{shared}/data/share/jupyter/labextensions/hpo-widgets"
-    assert {f"{folder}/package.json", f"{folder}/install.json"} <= names
+    server = f"{shared}/data/etc/jupyter/jupyter_server_config.d/hpo_widgets.json"
+    settings = f"{folder}/schemas/hpo-widgets/searches.json"
+    assert {f"{folder}/package.json", f"{folder}/install.json", settings, server} <= names
     assert any(re.fullmatch(rf"{re.escape(folder)}/static/remoteEntry\.\w+\.js", name) for name in names)
-    assert [name for name in names if name.startswith(shared) and not name.startswith(f"{folder}/")] == []
+    assert {name for name in names if name.startswith(shared) and not name.startswith(f"{folder}/")} == {server}
     assert {name.split("/")[0] for name in names} == {"hpo_widgets", metadata, shared}
     assert [name for name in names if name.startswith("hpo_widgets/labextension")] == []
     assert [name for name in names if re.search(r"node_modules|__pycache__|\.ts$|(^|/)tests?/", name)] == []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from sortedcontainers import SortedList
 
 from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, pareto_front
@@ -16,6 +17,31 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives.objective import Objective
 
 Values = float | Sequence[float | None] | None
+
+
+def improvements(values: npt.NDArray[np.float64], *, minimise: bool, most: int | None = None) -> npt.NDArray[np.int64]:
+    """Find the values that are better than all before them.
+
+    Parameters
+    ----------
+    values
+        In the order in which they count. What is not finite is never better.
+    minimise
+        Whether less is better.
+    most
+        So many places at most, the first and the last always among them. Default: all.
+
+    Returns
+    -------
+    ndarray of int
+        Their places, in order.
+    """
+    losses = np.where(np.isfinite(values), values if minimise else -values, np.inf)
+    best = np.minimum.accumulate(losses)
+    places = np.flatnonzero(best < np.concatenate([[np.inf], best[:-1]]))
+    if most is not None and len(places) > most:
+        places = places[np.linspace(0, len(places) - 1, most).round().astype(np.int64)]
+    return places
 
 
 class Ranking:

@@ -19,6 +19,7 @@ from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.advice import AdviceLine, Adviser
+from hpo_widgets.widget.parts.beacon import SearchBeacon
 from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
@@ -161,6 +162,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self._pending = PendingRanges()
         self._earlier: EarlierSearch | None = None
         self._earlier_panel: OptimizerWidget | None = None
+        self._beacon: SearchBeacon | None = None
         self._refresher = Refresher(search)
         self._layout_of_parts = ipywidgets.Layout()
         """One for all parts, which the style sheet lays out: each widget of its own costs a page as much as a part."""
@@ -205,6 +207,10 @@ class OptimizerWidget(ipywidgets.VBox):
             self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
             super().__init__(children=[self._parts], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
+            # No part of the panel: it is no child, and not saved with it.
+            self._beacon = SearchBeacon(
+                search, target=self.model_id, notices=self._refresher, layout=self._layout_of_parts
+            )
         except BaseException:
             self._refresher.close()
             raise
@@ -317,6 +323,8 @@ class OptimizerWidget(ipywidgets.VBox):
                 self._earlier.end()
             if self._earlier_panel is not None:
                 self._earlier_panel.close()
+            if self._beacon is not None:
+                self._beacon.close()
             if self._stored is not None:
                 self._stored.close()
             if self._opened is not None:

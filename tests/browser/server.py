@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -53,6 +54,9 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
     extensions = scratch / "share" / "labextensions"
     extensions.mkdir(parents=True)
     (extensions / "hpo-widgets").symlink_to(package / "labextension")
+    configured = scratch / "config" / "jupyter_server_config.d"
+    configured.mkdir(parents=True)
+    shutil.copy(package.parent / "js" / "server_extension.json", configured / "hpo_widgets.json")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts
-from hpo_widgets.objectives.ranking import Ranking, best_rows
+from hpo_widgets.objectives.ranking import Ranking, best_rows, improvements
 
 SMALL, LARGE = Objective("a", "b", "min"), Objective("a", "b", "max")
 TWO = make_objectives(["a", "c"], ["b", "d"], ["min", "max"])
@@ -185,3 +185,19 @@ def test_the_best_rows_of_columns_are_those_that_a_ranking_begins_with(objective
     table = np.array(trials).reshape(-1, len(objectives))
     found = best_rows(table, [one.minimise for one in objectives], k)
     assert sorted(found.tolist()) == sorted(ranking.top(k))
+
+
+@given(st.lists(values, max_size=30), st.booleans())
+def test_improvements_are_the_finite_values_that_beat_all_before(row, minimise):
+    expected = []
+    for place, value in enumerate(row):
+        before = [one for one in row[:place] if math.isfinite(one)]
+        is_better = all(value < one if minimise else value > one for one in before)
+        if math.isfinite(value) and is_better:
+            expected.append(place)
+    assert improvements(np.array(row, dtype=float), minimise=minimise).tolist() == expected
+
+
+def test_of_many_improvements_the_first_and_the_last_are_kept():
+    kept = improvements(np.arange(500.0), minimise=False, most=60)
+    assert (len(kept), kept[0], kept[-1]) == (60, 0, 499)

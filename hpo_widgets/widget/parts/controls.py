@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-_COMMANDS = ("start", "pause", "resume", "stop")
+COMMANDS = ("start", "pause", "resume", "stop")
+"""What buttons ask of a search as a whole."""
 
 
 class SearchControls(NumberFieldPart):
@@ -72,7 +73,7 @@ class SearchControls(NumberFieldPart):
         with self.hold_sync():
             self.search_id = search.id
             self.status = str(search.status)
-            self.commands = {name: capabilities.get(name) for name in _COMMANDS} | {"wait": why_not(search)}
+            self.commands = {name: capabilities.get(name) for name in COMMANDS} | {"wait": why_not(search)}
             if self.waiting:
                 self._look(search)
 
@@ -108,7 +109,7 @@ class SearchControls(NumberFieldPart):
 
     def _on_command(self, content: dict[str, object]) -> None:
         name = content.get("name")
-        if name in _COMMANDS:
+        if name in COMMANDS:
             self.search.command(str(name))
 
     def _on_wait(self, content: dict[str, object]) -> None:

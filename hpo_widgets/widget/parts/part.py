@@ -87,28 +87,15 @@ class Following:
 _OF_EVERY_WIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
 
 
-class ViewPart(Following, Acknowledging, anywidget.AnyWidget):
-    """A part with a browser module of its own, whose messages have a ``kind``.
+class PageWidget(anywidget.AnyWidget):
+    """A widget with a browser module of its own, whose messages have a ``kind``.
 
     A page may set the traits that are tagged ``two_way``; what it says else, and values that make no
     sense, change nothing and are told in the panel's notices.
     """
 
-    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
-        refuse_unknown(type(self), traits)
-        self._take_refresher(search, refresher)
-        try:
-            super().__init__(**traits)
-        except BaseException:
-            if self._owns_refresher:
-                self._refresher.close()
-            raise
-        self.on_msg(self._receive)
-        # Before anything is shown: what a person does must reach the search while a cell runs.
-        act_while_cell_runs(self)
-        if self._owns_refresher:
-            self._refresher.flow.follow(self)
-        self._refresher.add(self)
+    _notices: Refresher
+    """Of the panel, whose notices people see."""
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what a page sets; what it may not set, or not to this, is refused and sent back as it is."""
@@ -129,7 +116,7 @@ class ViewPart(Following, Acknowledging, anywidget.AnyWidget):
 
     def _refuse(self, sentence: str) -> None:
         """Say that something which a page has sent changed nothing, and why."""
-        self._refresher.tell("page", f"{sentence[:300]}; nothing was changed")
+        self._notices.tell("page", f"{sentence[:300]}; nothing was changed")
 
     def _receive(self, _widget: object, content: object, _buffers: object) -> None:
         """Hand a message of the browser to ``_on_<kind>``; what does not fit is not acted on."""
@@ -137,6 +124,27 @@ class ViewPart(Following, Acknowledging, anywidget.AnyWidget):
             handler = getattr(self, f"_on_{content['kind']}", None)
             if handler is not None:
                 handler(content)
+
+
+class ViewPart(Following, Acknowledging, PageWidget):
+    """A part of the panel that has a view of its own and follows the search as the panel does."""
+
+    def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
+        refuse_unknown(type(self), traits)
+        self._take_refresher(search, refresher)
+        self._notices = self._refresher
+        try:
+            super().__init__(**traits)
+        except BaseException:
+            if self._owns_refresher:
+                self._refresher.close()
+            raise
+        self.on_msg(self._receive)
+        # Before anything is shown: what a person does must reach the search while a cell runs.
+        act_while_cell_runs(self)
+        if self._owns_refresher:
+            self._refresher.flow.follow(self)
+        self._refresher.add(self)
 
 
 def as_search(shown: object) -> Search:

@@ -185,6 +185,12 @@ def forecast(search: Search) -> str:
     """When the search will end, where that can be known: ``ends in about 1:20``; what a pause does not stop."""
     if search.status is SearchStatus.PAUSED:
         return "the time limit runs on" if search.budget.wall_minutes.limit is not None else ""
+    left = time_left(search)
+    return f"ends in about {left}" if left else ""
+
+
+def time_left(search: Search) -> str:
+    """How long a running search will go on, where that can be known: ``1:20``."""
     if search.status is not SearchStatus.RUNNING:
         return ""
     minutes = _minutes_left(search)
@@ -193,7 +199,7 @@ def forecast(search: Search) -> str:
     seconds = minutes * 60
     # Coarse enough not to flicker.
     rounded = 10 * round(seconds / 10) if seconds > 60 else 5 * math.ceil(seconds / 5)
-    return f"ends in about {text.duration(rounded / 60)}"
+    return text.duration(rounded / 60)
 
 
 def _minutes_left(search: Search) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from hpo_widgets.objectives.ranking import improvements
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots.axes import clip_objective
 
@@ -128,6 +129,11 @@ class ObjectiveValues:
         """Those of the values of some trials that are drawn, in no particular order."""
         return np.concatenate([self.completed(numbers)[1], self.partial(numbers)[1]])
 
+    def improvements(self, most: int | None = None) -> npt.NDArray[np.int64]:
+        """Numbers of the completed trials that were better than all before, so many at most."""
+        completed = np.where(self.states == TrialState.COMPLETED, self.values, np.nan)
+        return improvements(completed, minimise=self._minimise, most=most)
+
     def best_so_far(self, least_step: float = 0.0) -> tuple[Floats, Floats]:
         """Corners of the step line of the best completed value, and its last level.
 
@@ -136,15 +142,13 @@ class ObjectiveValues:
         least_step
             Where there are very many steps, those within so many trials become one.
         """
-        sign = 1.0 if self._minimise else -1.0
-        best = sign * best_levels(self.states, self.values, minimise=self._minimise)
-        improved = np.flatnonzero(best < np.concatenate([[np.inf], best[:-1]]))
+        improved = self.improvements()
         if len(improved) > _MOST_STEPS and least_step > 0:
             stretch = improved // least_step
             is_last = np.append(stretch[1:] != stretch[:-1], np.True_)
             is_last[0] = True
             improved = improved[is_last]
-        level = clip_objective(sign * best[improved])
+        level = clip_objective(self.values[improved])
         # A step goes along the old level first, then to the new one.
         x = np.repeat(improved.astype(float), 2)[1:]
         y = np.repeat(level, 2)[:-1]

@@ -7,8 +7,9 @@
 // notebooks, by what the document registry says of them.
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { searchPanelPlugin } from "./search_panel";
 import { snapshotPlugin } from "./snapshot";
 
-const plugins: JupyterFrontEndPlugin<void>[] = [snapshotPlugin];
+const plugins: JupyterFrontEndPlugin<void>[] = [snapshotPlugin, searchPanelPlugin];
 
 export default plugins;

@@ -10,6 +10,7 @@ import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
 import { followPlots } from "../lib/plots";
+import { SHAPES } from "../lib/search_status";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
 import "./status.css";
 
@@ -52,17 +53,6 @@ type Model = {
 /** Where in `facts` the workers are, and in `budgets` the trials. */
 const WORKERS = 1;
 const TRIALS = 0;
-
-/** A shape for each state beside its word, so that colour is never the only sign. */
-const SHAPES: Readonly<Record<string, string>> = {
-  idle: "○",
-  running: "●",
-  paused: "❚❚",
-  stopping: "◐",
-  stopped: "■",
-  completed: "✓",
-  failed: "✕",
-};
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-status-host");

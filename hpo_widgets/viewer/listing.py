@@ -1,0 +1,118 @@
+"""The searches of a folder in a few plain values each, as the list of searches in JupyterLab shows them."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_widgets.journal import DIRECTORY, JournalError
+from hpo_widgets.journal.naming import journals
+from hpo_widgets.objectives.ranking import improvements
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer.viewer import SearchViewer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hpo_widgets.search import Search
+
+MOST_JOURNALS = 50
+_MOST_STEPS = 60
+_LARGE_FILE = 20_000_000
+"""Bytes from which on only the newest trials are read, and no curve is told."""
+
+
+class JournalListing:
+    """Lists the searches that are kept under a folder, and remembers those that no process runs.
+
+    All members may be used from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
+
+    def searches(self, folder: Path) -> list[dict[str, Any]]:
+        """Return the newest searches of a folder, the one that changed last first.
+
+        A journal that cannot be read has a ``problem``, a sentence, in place of a status.
+        """
+        with self._lock:
+            return [self._search(path) for path in journals(folder / DIRECTORY)[:MOST_JOURNALS]]
+
+    def _search(self, path: Path) -> dict[str, Any]:
+        stamp = _stamp(path)
+        before, told = self._known.get(path, ((), {}))
+        if before != stamp:
+            told = _read(path)
+            # What a process runs ends without a change of the file when that process is killed.
+            if not told["is_alive"]:
+                self._known[path] = (stamp, told)
+        return told
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes whenever the journal does."""
+    stamp: list[int] = []
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            about = one.stat()
+        except OSError:
+            continue
+        # An empty log is left by whoever has read.
+        stamp += [about.st_mtime_ns, about.st_size] if about.st_size else []
+    return tuple(stamp)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = {"search_id": path.stem, "title": path.stem, "is_alive": False}
+    try:
+        about = path.stat()
+        told["changed_at"] = about.st_mtime
+        is_whole = about.st_size < _LARGE_FILE
+        with SearchViewer(path, whole=is_whole) as search:
+            return told | describe(search, with_curve=is_whole)
+    except (JournalError, OSError) as error:
+        return told | {"problem": str(error)}
+
+
+def describe(search: Search, *, with_curve: bool = True) -> dict[str, Any]:
+    """Return how a search stands, in JSON values.
+
+    Parameters
+    ----------
+    search
+        The search.
+    with_curve
+        Whether all of its trials are known, so that the best value so far can be told trial by trial. Default True.
+
+    Returns
+    -------
+    dict
+        The values of the fields that the list of searches has.
+    """
+    counts, best, objectives = search.counts, search.best_trial, search.objectives
+    has_front = len(objectives) > 1
+    curve: list[list[float]] = []
+    if with_curve and not has_front:
+        rows = search.snapshot()
+        values = np.where(rows.state == TrialState.COMPLETED, rows.values[:, 0], np.nan)
+        improved = improvements(values, minimise=objectives[0].minimise, most=_MOST_STEPS)
+        curve = list(map(list, zip(rows.numbers[improved].tolist(), values[improved].tolist(), strict=True)))
+    value = None if best is None or has_front else best.values[0]
+    title, series = objectives[0].title, objectives[0].series
+    return {
+        "search_id": search.id,
+        "title": search.name,
+        "status": str(search.status),
+        "is_alive": search.status.is_alive,
+        "ended": sum(count for state, count in counts.items() if state.has_ended),
+        "total": search.total_max_jobs,
+        "num_trials": sum(counts.values()),
+        "progress": search.budget.progress,
+        "best": None if best is None or value is None else {"value": f"{value:.4g}", "trial": f"#{best.number}"},
+        "objective": "" if has_front else title if title == series else f"{title} / {series}",
+        "curve": curve,
+    }

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  entryOf,
+  folderOf,
+  grouped,
+  journalEntry,
+  numRunning,
+  originWords,
+  progressWords,
+  wantedEntry,
+  withJournals,
+  withoutRepeats,
+} from "./entries";
+
+function entry(title, state = {}, origin = {}) {
+  const told = { title, search_id: `${title}-1`, status: "running", made_at: 1, ...state };
+  return entryOf((name) => told[name], { kernel: "k", path: "a.ipynb", isBusy: false, ...origin });
+}
+
+const titles = (entries) => entries.map(({ title }) => title);
+
+test("searches stand in groups by what they do, the newest first", () => {
+  const entries = [
+    entry("old", { made_at: 1 }),
+    entry("new", { made_at: 3 }),
+    entry("done", { status: "completed" }),
+    entry("fresh", { status: "idle" }),
+    entry("waiting", { status: "paused", made_at: 2 }),
+  ];
+  assert.deepEqual(
+    grouped(entries).map((group) => [group.title, titles(group.entries)]),
+    [
+      ["Running", ["new", "waiting", "old"]],
+      ["Not started", ["fresh"]],
+      ["Ended", ["done"]],
+    ],
+  );
+});
+
+test("a filter needs all its words, in the name, the notebook or the status", () => {
+  const entries = [
+    entry("digits"),
+    entry("digits two", { status: "stopped" }),
+    entry("housing", {}, { path: "work/digits.ipynb" }),
+  ];
+  const found = (filter) =>
+    titles(grouped(entries, filter).flatMap((group) => group.entries)).sort();
+  assert.deepEqual(found("DIGITS running"), ["digits", "housing"]);
+  assert.deepEqual(found("stopped"), ["digits two"]);
+  assert.deepEqual(found("nothing"), []);
+});
+
+test("a search that two panels show is one entry, that of the newer panel", () => {
+  const entries = [
+    entry("a", { target: "first", made_at: 1 }),
+    entry("a", { target: "second", made_at: 2 }),
+  ];
+  assert.deepEqual(
+    withoutRepeats(entries).map(({ target }) => target),
+    ["second"],
+  );
+  assert.equal(numRunning(entries), 1);
+});
+
+test("two kernels may show a search of one id", () => {
+  const entries = [entry("a"), entry("a", {}, { kernel: "other" })];
+  assert.equal(withoutRepeats(entries).length, 2);
+});
+
+test("a search that was never started goes when its cell is run again, one that runs stays", () => {
+  const entries = [
+    entry("a", { search_id: "1", status: "idle", made_at: 1 }),
+    entry("a", { search_id: "2", made_at: 2 }),
+    entry("a", { search_id: "3", status: "idle", made_at: 3 }),
+  ];
+  assert.deepEqual(
+    withoutRepeats(entries).map(({ search_id }) => search_id),
+    ["3", "2"],
+  );
+});
+
+test("a tab shows its search, and after a restart the newest of that name in that notebook", () => {
+  const wanted = { searchId: "1", path: "a.ipynb", title: "a" };
+  const [it, elsewhere] = [
+    entry("a", { search_id: "1" }),
+    entry("a", { search_id: "1", made_at: 9 }, { path: "b.ipynb" }),
+  ];
+  const [older, newer] = [
+    entry("a", { search_id: "2", made_at: 2 }),
+    entry("a", { search_id: "3", made_at: 3 }),
+  ];
+  const stranger = entry("a", { search_id: "4", made_at: 4 }, { path: "b.ipynb" });
+  assert.equal(wantedEntry([older, elsewhere, it], wanted), it);
+  assert.equal(wantedEntry([older, elsewhere], wanted), elsewhere);
+  assert.equal(wantedEntry([older, newer, stranger], wanted), newer);
+  assert.equal(wantedEntry([stranger], wanted), undefined);
+});
+
+test("what another version of the package does not tell is left empty", () => {
+  const known = entryOf((name) => ({ title: "a" })[name], { kernel: "k", path: "", isBusy: true });
+  assert.deepEqual([known.curve, known.best, known.commands], [[], null, {}]);
+  assert.equal(originWords(known), "no notebook · kernel busy");
+});
+
+test("progress says how many trials of how many, and how long it goes on where that is known", () => {
+  assert.equal(
+    progressWords(entry("a", { ended: 96, total: 200, left: "1:20" })),
+    "96 / 200 · 1:20 left",
+  );
+  assert.equal(progressWords(entry("a", { ended: 1 })), "1 trial");
+  assert.equal(originWords(entry("a", {}, { path: "work/a.ipynb" })), "a.ipynb");
+});
+
+test("a journal is listed as long as no panel shows its search", () => {
+  const found = { search_id: "a-1", title: "a", status: "completed", changed_at: 5, ended: 3 };
+  const [kept, other] = [
+    journalEntry(found, "work"),
+    journalEntry({ ...found, search_id: "b-1" }, ""),
+  ];
+  assert.deepEqual(withJournals([entry("a")], [kept, other]).slice(1), [other]);
+  assert.deepEqual(
+    grouped([kept, journalEntry({ ...found, search_id: "c-1", status: "running" }, "work")]).map(
+      (group) => [group.title, group.entries.length],
+    ),
+    [
+      ["Running", 1],
+      ["Journals", 1],
+    ],
+  );
+  assert.deepEqual([kept.journal.folder, kept.commands, kept.made_at], ["work", {}, 5]);
+  assert.equal(grouped([kept], "work").length, 1);
+  assert.match(originWords(kept), /^19\d\d-\d\d-\d\d \d\d:\d\d · work$/);
+});
+
+test("a journal that cannot be read says why", () => {
+  const kept = journalEntry({ search_id: "a", title: "a", problem: "It is damaged." }, "");
+  assert.equal(originWords(kept), "It is damaged.");
+  assert.deepEqual(kept.pill, { word: "cannot be read", look: "failed" });
+});
+
+test("the folder of a path is what stands before its name", () => {
+  assert.deepEqual(["a.ipynb", "x/y/a.ipynb", ""].map(folderOf), ["", "x/y", ""]);
+});

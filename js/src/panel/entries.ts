@@ -1,0 +1,186 @@
+// What the list of searches holds, as plain values; where they come from and how they are drawn is told elsewhere.
+
+import type { BeaconState } from "../lib/announcement";
+import { isAlive } from "../lib/search_status";
+
+/** Where a search runs, as the application knows it. */
+export interface Origin {
+  kernel: string;
+  /** Path of the notebook; empty where there is none. */
+  path: string;
+  isBusy: boolean;
+}
+
+/** Where a search is kept that no panel of this page shows. */
+export interface Journal {
+  /** The folder of the notebook that made it, as the server names it. */
+  folder: string;
+  /** Why it cannot be read; empty where it can. */
+  problem: string;
+}
+
+export interface Entry extends Omit<BeaconState, "sent" | "seen"> {
+  origin: Origin;
+  journal: Journal | null;
+}
+
+type Told = Omit<Entry, "origin" | "journal">;
+
+const UNKNOWN: Told = {
+  target: "",
+  search_id: "",
+  made_at: 0,
+  title: "",
+  status: "idle",
+  pill: {},
+  ended: 0,
+  total: null,
+  num_trials: 0,
+  left: "",
+  progress: null,
+  best: null,
+  objective: "",
+  curve: [],
+  commands: {},
+};
+
+/** The state of a beacon; what a kernel with another version of the package does not tell is left empty. */
+export function entryOf(get: (name: keyof BeaconState) => unknown, origin: Origin): Entry {
+  return { ...told((name) => get(name as keyof BeaconState)), origin, journal: null };
+}
+
+function told(get: (name: string) => unknown): Told {
+  const known = Object.entries(UNKNOWN).map(([name, value]) => [name, get(name) ?? value]);
+  return Object.fromEntries(known) as Told;
+}
+
+/** What a server has told of a journal, and the folder that it was asked for. */
+export function journalEntry(found: Readonly<Record<string, unknown>>, folder: string): Entry {
+  const { search_id, changed_at, problem } = found;
+  const entry = told((name) => found[name]);
+  return {
+    ...entry,
+    target: `journal ${folder}/${search_id}`,
+    made_at: typeof changed_at === "number" ? changed_at : 0,
+    pill: problem ? { word: "cannot be read", look: "failed" } : {},
+    status: problem ? "failed" : entry.status,
+    origin: { kernel: `journal ${folder}`, path: "", isBusy: false },
+    journal: { folder, problem: typeof problem === "string" ? problem : "" },
+  };
+}
+
+/** Live searches, and of those that are kept the ones that no panel shows. */
+export function withJournals(live: readonly Entry[], kept: readonly Entry[]): Entry[] {
+  const shown = new Set(live.map(({ search_id }) => search_id));
+  return [...live, ...kept.filter(({ search_id }) => !shown.has(search_id))];
+}
+
+export interface Group {
+  title: string;
+  entries: Entry[];
+}
+
+/** In groups, the newest first; a group without entries is left out. */
+export function grouped(entries: readonly Entry[], filter = ""): Group[] {
+  const shown = withoutRepeats(entries).filter((entry) => matches(entry, filter));
+  const groups = ["Running", "Not started", "Ended", "Journals"].map((title) => ({
+    title,
+    entries: shown.filter((entry) => groupOf(entry) === title),
+  }));
+  return groups.filter((group) => group.entries.length > 0);
+}
+
+function groupOf({ status, journal }: Entry): string {
+  if (isAlive(status)) {
+    return "Running";
+  }
+  return journal ? "Journals" : status === "idle" ? "Not started" : "Ended";
+}
+
+/**
+ * One entry for each search of a kernel, that of its newest panel, the newest search first. A search that was never
+ * started is left out when its cell was run again, which made another one of that name.
+ */
+export function withoutRepeats(entries: readonly Entry[]): Entry[] {
+  const newestFirst = [...entries].sort((a, b) => b.made_at - a.made_at);
+  const seen = new Set<string>();
+  return newestFirst.filter((entry) => {
+    const { kernel } = entry.origin;
+    const [search, name] = [`${kernel} id ${entry.search_id}`, `${kernel} name ${entry.title}`];
+    const isRepeat = seen.has(search) || (entry.status === "idle" && seen.has(name));
+    seen.add(search).add(name);
+    return !isRepeat;
+  });
+}
+
+function matches(entry: Entry, filter: string): boolean {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = [
+    entry.title,
+    entry.origin.path,
+    entry.journal?.folder,
+    entry.status,
+    entry.search_id,
+  ]
+    .join(" ")
+    .toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+/** How many searches run, a search in two panels counted once. */
+export function numRunning(entries: readonly Entry[]): number {
+  return withoutRepeats(entries).filter(({ status }) => isAlive(status)).length;
+}
+
+/** What a tab shows: a search, or what takes its place when its cell is run again. */
+export interface Wanted {
+  searchId: string;
+  path: string;
+  title: string;
+}
+
+/** The entry that a tab is to show: this search in this notebook, else anywhere, else the newest of its name here. */
+export function wantedEntry(entries: readonly Entry[], wanted: Wanted): Entry | undefined {
+  const found = [...entries].sort((a, b) => b.made_at - a.made_at);
+  const isHere = ({ origin }: Entry): boolean => origin.path === wanted.path;
+  const isIt = (entry: Entry): boolean => entry.search_id === wanted.searchId;
+  return (
+    found.find((entry) => isIt(entry) && isHere(entry)) ??
+    found.find(isIt) ??
+    found.find((entry) => isHere(entry) && entry.title === wanted.title)
+  );
+}
+
+/** The name of a notebook without its folder. */
+export function fileName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The folder of a path, empty for that of the server. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+/** Where a search runs or is kept, in words. */
+export function originWords({ origin: { path, isBusy }, journal, made_at }: Entry): string {
+  if (journal) {
+    return (
+      journal.problem || `${timeWords(made_at)}${journal.folder ? ` · ${journal.folder}` : ""}`
+    );
+  }
+  return `${path ? fileName(path) : "no notebook"}${isBusy ? " · kernel busy" : ""}`;
+}
+
+/** Unix seconds as a local date and time. */
+export function timeWords(at: number): string {
+  const date = new Date(at * 1000);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** How far a search is, in words. */
+export function progressWords({ ended, total, left }: Entry): string {
+  const trials = total === null ? `${ended} trial${ended === 1 ? "" : "s"}` : `${ended} / ${total}`;
+  return left ? `${trials} · ${left} left` : trials;
+}

@@ -1,0 +1,193 @@
+// One search in the list: name and status, notebook, progress beside the best value so far, best value and buttons.
+
+import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { isAlive, SHAPES } from "../lib/search_status";
+import { setShape, svgElement } from "../lib/svg";
+import { type Entry, originWords, progressWords } from "./entries";
+import { buttonIcon, type Shape, setIcon } from "./icons";
+import { sparkline } from "./sparkline";
+
+/** What a person may do with a search of the list. */
+export interface EntryActions {
+  open(entry: Entry): void;
+  /** Brings its notebook to the front. */
+  show(entry: Entry): void;
+  command(entry: Entry, name: string): void;
+}
+
+interface Command {
+  name: string;
+  shape: Shape;
+  word: string;
+}
+
+/** At most two, in the order of the panel's own buttons. */
+export function commandsOf(status: string): Command[] {
+  const stop: Command = { name: "stop", shape: "stop", word: "Stop" };
+  switch (status) {
+    case "running":
+      return [{ name: "pause", shape: "pause", word: "Pause" }, stop];
+    case "paused":
+      return [{ name: "resume", shape: "begin", word: "Resume" }, stop];
+    case "stopping":
+      return [];
+    case "idle":
+      return [{ name: "start", shape: "begin", word: "Start" }];
+    default:
+      return [{ name: "start", shape: "begin", word: "Continue" }];
+  }
+}
+
+const CURVE = { width: 92, height: 30, margin: 6 };
+const MOST_COMMANDS = 2;
+/** So long a press is not repeated: the answer of a kernel comes sooner, as a change. */
+const BUSY_MS = 1000;
+
+export class EntryView {
+  readonly root = element("li", "hpo-entry");
+  private readonly title = element("button", "hpo-entry-title", { type: "button" });
+  private readonly badge = element("span", "hpo-entry-badge");
+  private readonly pill = element("span", "hpo-pill");
+  private readonly shape = element("span", "", { "aria-hidden": "true" });
+  private readonly word = element("span");
+  private readonly origin = element("button", "hpo-entry-origin", { type: "button" });
+  private readonly progress = element("span", "hpo-number");
+  private readonly bar = element("div", "hpo-entry-bar", { "aria-hidden": "true" });
+  private readonly filled = element("i");
+  private readonly curve = svgElement("svg", "hpo-entry-curve");
+  private readonly line = svgElement("path");
+  private readonly mark = svgElement("path", "hpo-entry-mark");
+  private readonly best = element("span", "hpo-entry-best");
+  private readonly bestMark = element("span", "hpo-best-mark", { "aria-hidden": "true" });
+  private readonly bestValue = element("b", "hpo-number");
+  private readonly bestOf = element("span", "hpo-muted");
+  private readonly open = actionButton();
+  private readonly commands = Array.from({ length: MOST_COMMANDS }, actionButton);
+  private busy: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private entry: Entry,
+    private readonly actions: EntryActions,
+  ) {
+    const head = element("div", "hpo-entry-head");
+    this.pill.append(this.shape, this.word);
+    setText(this.badge, "viewer");
+    setAttribute(this.badge, "title", "Another kernel or script runs it");
+    head.append(this.title, this.badge, this.pill);
+    const middle = element("div", "hpo-entry-middle");
+    const left = element("div", "hpo-entry-progress");
+    this.bar.append(this.filled);
+    left.append(this.progress, this.bar);
+    this.curve.setAttribute("viewBox", `0 0 ${CURVE.width} ${CURVE.height}`);
+    this.curve.setAttribute("aria-hidden", "true");
+    this.curve.append(this.line, this.mark);
+    middle.append(left, this.curve);
+    const foot = element("div", "hpo-entry-foot");
+    setText(this.bestMark, "▲");
+    this.best.append(this.bestMark, " ", this.bestValue, " ", this.bestOf);
+    const buttons = element("span", "hpo-entry-buttons");
+    buttons.append(this.open.button, ...this.commands.map(({ button }) => button));
+    foot.append(this.best, buttons);
+    this.root.append(head, this.origin, middle, foot);
+    setIcon(this.open.icon, "open");
+
+    for (const button of [this.title, this.open.button]) {
+      button.addEventListener("click", () => {
+        if (!isDisabled(this.open.button)) {
+          this.actions.open(this.entry);
+        }
+      });
+    }
+    this.origin.addEventListener("click", () => this.actions.show(this.entry));
+    for (const { button } of this.commands) {
+      button.addEventListener("click", () => this.press(button));
+    }
+    this.paint(entry);
+  }
+
+  paint(entry: Entry): void {
+    if (entry.status !== this.entry.status) {
+      this.endBusy();
+    }
+    this.entry = entry;
+    const { word = entry.status, look = entry.status } = entry.pill;
+    this.root.dataset.target = entry.target;
+    setText(this.title, entry.title);
+    setAttribute(this.title, "title", `Open ${entry.title} (${entry.search_id})`);
+    this.pill.dataset.status = look;
+    setText(this.shape, SHAPES[look] ?? "");
+    setText(this.word, word);
+    setText(this.origin, originWords(entry));
+    setAttribute(this.origin, "title", entry.journal?.problem || entry.origin.path || null);
+    this.badge.hidden = entry.journal === null || !isAlive(entry.status);
+    setText(this.progress, progressWords(entry));
+    setAttribute(this.progress, "title", progressWords(entry));
+    this.bar.hidden = entry.progress === null;
+    this.bar.classList.toggle("hpo-is-over", !isAlive(entry.status));
+    this.filled.style.width = `${100 * Math.min(1, entry.progress ?? 0)}%`;
+    this.paintCurve(entry);
+    this.paintBest(entry);
+    const problem = entry.journal?.problem || null;
+    setReason(this.open.button, problem, `Open ${entry.title}`);
+    setAttribute(this.open.button, "aria-label", `Open ${entry.title}`);
+    const commands = entry.journal ? [] : commandsOf(entry.status);
+    for (const [place, { button, icon }] of this.commands.entries()) {
+      const command = commands[place];
+      button.hidden = command === undefined;
+      if (command !== undefined) {
+        setIcon(icon, command.shape);
+        button.dataset.command = command.name;
+        const told = entry.commands[command.name];
+        const reason =
+          told === undefined ? "The kernel has not told yet whether this can be done." : told;
+        setReason(button, reason, `${command.word} ${entry.title}`);
+        setAttribute(button, "aria-label", `${command.word} ${entry.title}`);
+      }
+    }
+  }
+
+  dispose(): void {
+    this.endBusy();
+    this.root.remove();
+  }
+
+  private paintCurve({ curve, num_trials }: Entry): void {
+    const drawn = sparkline(curve, num_trials, CURVE);
+    setShape(this.line, drawn?.shape ?? "");
+    setShape(this.mark, drawn ? `M${drawn.end.x} ${drawn.end.y - 4}l4 7h-8z` : "");
+  }
+
+  private paintBest({ best, objective }: Entry): void {
+    this.bestMark.hidden = objective === "" || best === null;
+    setText(this.bestValue, best?.value ?? "");
+    setText(this.bestOf, best === null ? "no value yet" : objective);
+    setAttribute(
+      this.best,
+      "title",
+      best === null ? null : `${best.value} at ${best.trial}${best.note}`,
+    );
+  }
+
+  private press(button: HTMLElement): void {
+    const { command } = button.dataset;
+    if (command && !isDisabled(button) && this.busy === undefined) {
+      this.actions.command(this.entry, command);
+      setAttribute(button, "aria-busy", "true");
+      this.busy = setTimeout(() => this.endBusy(), BUSY_MS);
+    }
+  }
+
+  private endBusy(): void {
+    clearTimeout(this.busy);
+    this.busy = undefined;
+    for (const { button } of this.commands) {
+      setAttribute(button, "aria-busy", null);
+    }
+  }
+}
+
+function actionButton(): { button: HTMLElement; icon: SVGSVGElement } {
+  const [button, icon] = [element("button", "hpo-entry-button", { type: "button" }), buttonIcon()];
+  button.append(icon);
+  return { button, icon };
+}

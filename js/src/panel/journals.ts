@@ -1,0 +1,42 @@
+// The searches that are kept in the folders of the open notebooks, as the server reads them from their journals.
+
+import { type Entry, journalEntry } from "./entries";
+
+/** Asks the server for the searches of a folder; null where it cannot tell. */
+export type ReadFolder = (folder: string) => Promise<readonly Record<string, unknown>[] | null>;
+
+export class Journals {
+  private found: Entry[] = [];
+  private turn = 0;
+  /** Whether the server could not be asked: it may run without the extension of this package. */
+  isUnknown = false;
+
+  /**
+   * @param read asks for one folder
+   * @param changed is called when there is an answer
+   */
+  constructor(
+    private readonly read: ReadFolder,
+    private readonly changed: () => void,
+  ) {}
+
+  get entries(): readonly Entry[] {
+    return this.found;
+  }
+
+  /** Asks for these folders; of several questions in a row only the last is answered. */
+  async refresh(folders: readonly string[]): Promise<void> {
+    this.turn += 1;
+    const turn = this.turn;
+    const asked = [...new Set(folders)];
+    const answers = await Promise.all(asked.map(this.read));
+    if (turn !== this.turn) {
+      return;
+    }
+    this.isUnknown = answers.some((answer) => answer === null);
+    this.found = answers.flatMap((answer, place) =>
+      (answer ?? []).map((found) => journalEntry(found, asked[place] ?? "")),
+    );
+    this.changed();
+  }
+}

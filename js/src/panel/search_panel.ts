@@ -1,0 +1,359 @@
+// The plugin for searches: the list at the side, a search as a tab of the main area, commands, a launcher card, the number
+// of running searches in the status bar. All searches that it knows are announced by the panels of the open notebooks.
+
+import {
+  ILabShell,
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+} from "@jupyterlab/application";
+import {
+  Dialog,
+  ICommandPalette,
+  MainAreaWidget,
+  showDialog,
+  WidgetTracker,
+} from "@jupyterlab/apputils";
+import { ILauncher } from "@jupyterlab/launcher";
+import { type Kernel, ServerConnection } from "@jupyterlab/services";
+import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { IStatusBar } from "@jupyterlab/statusbar";
+import { Signal } from "@lumino/signaling";
+import { Widget } from "@lumino/widgets";
+import type { Beacon } from "../lib/announcement";
+import { element, setText } from "../lib/dom";
+import { type Entry, folderOf, numRunning, type Wanted, withoutRepeats } from "./entries";
+import { searchIcon } from "./icons";
+import { Journals, type ReadFolder } from "./journals";
+import { type OpenNotebook, onNotebookOpened } from "./open_notebooks";
+import { SearchTab } from "./search_tab";
+import { type KernelWatch, Searches } from "./searches";
+import { SidePanel } from "./side_panel";
+
+const ID = "hpo-widgets:searches";
+const COMMANDS = {
+  openPanel: "hpo-widgets:open-search-panel",
+  openSearch: "hpo-widgets:open-search",
+  stopAll: "hpo-widgets:stop-all-searches",
+} as const;
+
+/** Where a search is opened: beside its notebook, below it, or as a tab next to it. */
+const PLACES = { right: "split-right", below: "split-bottom", tab: "tab-after" } as const;
+type Place = keyof typeof PLACES;
+const DEFAULT_PLACE: Place = "right";
+const DEFAULT_PACE = 2;
+
+function isPlace(value: unknown): value is Place {
+  return typeof value === "string" && value in PLACES;
+}
+
+function activate(
+  app: JupyterFrontEnd,
+  labShell: ILabShell | null,
+  restorer: ILayoutRestorer | null,
+  palette: ICommandPalette | null,
+  launcher: ILauncher | null,
+  statusBar: IStatusBar | null,
+  settings: ISettingRegistry | null,
+): void {
+  const { commands, shell } = app;
+  const notebooks = new Set<OpenNotebook>();
+  const notebookOf = (kernel: string): OpenNotebook | undefined =>
+    [...notebooks].find(({ context }) => context.sessionContext.session?.kernel?.id === kernel);
+  const searches = new Searches(kernelOf, (kernel) => notebookOf(kernel)?.context.path ?? "");
+  onNotebookOpened(app, (notebook) => {
+    notebooks.add(notebook);
+    notebook.context.pathChanged.connect(searches.changed);
+    notebook.context.sessionContext.kernelChanged.connect(searches.changed);
+    notebook.panel.disposed.connect(() => {
+      notebooks.delete(notebook);
+      searches.changed();
+    });
+  });
+
+  let place: Place = DEFAULT_PLACE;
+  void settings
+    ?.load(ID)
+    .then((loaded) => {
+      const take = (): void => {
+        const { place: chosen, updatesPerSecond } = loaded.composite;
+        place = isPlace(chosen) ? chosen : DEFAULT_PLACE;
+        searches.pace = typeof updatesPerSecond === "number" ? updatesPerSecond : DEFAULT_PACE;
+      };
+      loaded.changed.connect(take);
+      take();
+    })
+    // Without its schema, as in an installation that is not complete, the defaults hold.
+    .catch(() => undefined);
+
+  const tracker = new WidgetTracker<MainAreaWidget<SearchTab>>({ namespace: "hpo-widgets-search" });
+  const openSearch = (wanted: Wanted, where: Place): void => {
+    const open = tracker.find(({ content }) => isSame(content.wanted, wanted));
+    if (open) {
+      shell.activateById(open.id);
+      return;
+    }
+    const content = new SearchTab(
+      searches,
+      wanted,
+      (path) => void commands.execute("docmanager:open", { path }),
+      () => {
+        name(tab);
+        void tracker.save(tab);
+      },
+    );
+    const tab = new MainAreaWidget({ content });
+    tab.id = `hpo-widgets-search-${crypto.randomUUID()}`;
+    tab.toolbar.hide();
+    tab.title.icon = searchIcon;
+    tab.title.closable = true;
+    name(tab);
+    void tracker.add(tab);
+    const notebook = [...notebooks].find(({ context }) => context.path === wanted.path);
+    if (labShell) {
+      const ref = notebook?.panel.isAttached ? notebook.panel.id : null;
+      labShell.add(tab, "main", { mode: ref ? PLACES[where] : "tab-after", ref });
+    } else {
+      // The main area of Notebook 7 is its notebook.
+      shell.add(tab, "right");
+    }
+    shell.activateById(tab.id);
+  };
+
+  const stopAll = async (): Promise<void> => {
+    const running = withoutRepeats(searches.entries).filter(
+      ({ commands: told }) => told.stop === null,
+    );
+    const titles = running.map(({ title }) => title).join(", ");
+    const { button } = await showDialog({
+      title: running.length === 1 ? "Stop the search?" : `Stop ${running.length} searches?`,
+      body: `${titles}: trials that run are ended. Continue takes a search up again.`,
+      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: "Stop" })],
+    });
+    if (button.accept) {
+      for (const entry of running) {
+        searches.command(entry, "stop");
+      }
+    }
+  };
+
+  const journals = new Journals(readFolder(app.serviceManager.serverSettings), searches.changed);
+  const list = new SidePanel(
+    searches,
+    journals,
+    {
+      open: (entry) => {
+        if (entry.journal) {
+          void openJournal(app, notebooks, entry.journal.folder, entry.search_id);
+        } else {
+          openSearch(wantedOf(entry), place);
+        }
+      },
+      show: ({ origin }) => {
+        const notebook = notebookOf(origin.kernel);
+        if (notebook) {
+          shell.activateById(notebook.panel.id);
+        }
+      },
+      command: (entry, command) => searches.command(entry, command),
+    },
+    () => void commands.execute(COMMANDS.stopAll),
+    () => {
+      const folders = [...notebooks].map(({ context }) => folderOf(context.path));
+      void journals.refresh(folders.length > 0 ? folders : [""]);
+    },
+  );
+  shell.add(list, "left", { rank: 650, type: "Searches" });
+
+  commands.addCommand(COMMANDS.openPanel, {
+    label: (args) => (args.isLauncher ? "Searches" : "Open search panel"),
+    caption: "List the searches of all open notebooks",
+    icon: searchIcon,
+    execute: () => shell.activateById(list.id),
+  });
+  commands.addCommand(COMMANDS.stopAll, {
+    label: "Stop all searches",
+    isEnabled: () => numRunning(searches.entries) > 0,
+    execute: stopAll,
+  });
+  commands.addCommand(COMMANDS.openSearch, {
+    label: ({ place: where }) =>
+      where === "below" ? "Open below" : where === "tab" ? "Open as a tab" : "Open to the right",
+    execute: ({ place: where, ...args }) => {
+      const entry = contextEntry(app, searches);
+      const wanted = isWanted(args) ? args : entry && wantedOf(entry);
+      if (wanted) {
+        openSearch(wanted, isPlace(where) ? where : place);
+      }
+    },
+  });
+  for (const [rank, where] of Object.keys(PLACES).entries()) {
+    app.contextMenu.addItem({
+      command: COMMANDS.openSearch,
+      args: { place: where },
+      selector: ".hpo-entry",
+      rank,
+    });
+  }
+  for (const command of [COMMANDS.openPanel, COMMANDS.stopAll]) {
+    palette?.addItem({ command, category: "Hyperparameter search" });
+  }
+  launcher?.add({ command: COMMANDS.openPanel, args: { isLauncher: true }, category: "Other" });
+
+  if (statusBar) {
+    const item = new RunningSearches(searches, () => void commands.execute(COMMANDS.openPanel));
+    statusBar.registerStatusItem("hpo-widgets:running-searches", {
+      item,
+      align: "left",
+      rank: 10,
+      isActive: () => item.count > 0,
+      activeStateChanged: item.countChanged,
+    });
+  }
+  searches.onChange(() => commands.notifyCommandChanged(COMMANDS.stopAll));
+
+  restorer?.add(list, list.id);
+  void restorer?.restore(tracker, {
+    command: COMMANDS.openSearch,
+    args: ({ content }) => ({ ...content.wanted }),
+    name: ({ content: { wanted } }) => `${wanted.path}:${wanted.searchId}`,
+  });
+}
+
+export const searchPanelPlugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description:
+    "Lists the searches of all open notebooks at the side, and opens them in the main area.",
+  autoStart: true,
+  optional: [ILabShell, ILayoutRestorer, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry],
+  activate,
+};
+
+/** The number of running searches, in the status bar. */
+class RunningSearches extends Widget {
+  count = 0;
+  readonly countChanged = new Signal<this, void>(this);
+  private readonly words = element("span");
+
+  constructor(searches: Searches, open: () => void) {
+    super();
+    this.addClass("hpo-search-status");
+    this.addClass("jp-mod-highlighted");
+    this.node.title = "Open search panel";
+    this.node.setAttribute("role", "button");
+    this.node.tabIndex = 0;
+    const icon = element("span", "", { "aria-hidden": "true" });
+    searchIcon.render(icon);
+    this.node.append(icon, this.words);
+    this.node.addEventListener("click", open);
+    this.node.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") {
+        open();
+      }
+    });
+    searches.onChange(() => {
+      const count = numRunning(searches.entries);
+      if (count !== this.count) {
+        this.count = count;
+        setText(this.words, `${count} search${count === 1 ? "" : "es"} running`);
+        this.countChanged.emit();
+      }
+    });
+  }
+}
+
+/** The kernel of a panel, by the manager that made its widgets. */
+function kernelOf(beacon: Beacon): KernelWatch | null {
+  const { kernel } = beacon.widget_manager as unknown as {
+    kernel?: Kernel.IKernelConnection | null;
+  };
+  return kernel ? new WatchedKernel(kernel) : null;
+}
+
+const ENDED: readonly Kernel.Status[] = ["restarting", "autorestarting", "terminating", "dead"];
+
+class WatchedKernel implements KernelWatch {
+  constructor(private readonly kernel: Kernel.IKernelConnection) {}
+
+  get id(): string {
+    return this.kernel.id;
+  }
+
+  get isBusy(): boolean {
+    return this.kernel.status === "busy";
+  }
+
+  watch(changed: () => void, ended: () => void): () => void {
+    const onStatus = (_kernel: unknown, status: Kernel.Status): void =>
+      ENDED.includes(status) ? ended() : changed();
+    this.kernel.statusChanged.connect(onStatus);
+    this.kernel.disposed.connect(ended);
+    return () => {
+      this.kernel.statusChanged.disconnect(onStatus);
+      this.kernel.disposed.disconnect(ended);
+    };
+  }
+}
+
+function readFolder(settings: ServerConnection.ISettings): ReadFolder {
+  return async (folder) => {
+    const address = `${settings.baseUrl}hpo-widgets/searches?directory=${encodeURIComponent(folder)}`;
+    try {
+      const response = await ServerConnection.makeRequest(address, {}, settings);
+      return response.ok ? (await response.json()).searches : null;
+    } catch {
+      // The server has gone; JupyterLab itself says so.
+      return null;
+    }
+  };
+}
+
+/**
+ * Opens the search of a journal by a cell that a person can read and keep, in an open notebook of its folder or in a
+ * new one. Its panel is listed from then on.
+ */
+async function openJournal(
+  { commands, shell }: JupyterFrontEnd,
+  notebooks: ReadonlySet<OpenNotebook>,
+  folder: string,
+  searchId: string,
+): Promise<void> {
+  const beside = [...notebooks].filter(({ context }) => folderOf(context.path) === folder);
+  const notebook = beside.find(({ panel }) => panel.isVisible) ?? beside[0];
+  if (notebook) {
+    shell.activateById(notebook.panel.id);
+    await commands.execute("notebook:insert-cell-below");
+  } else {
+    const made = await commands.execute("notebook:create-new", { cwd: folder });
+    await made?.context?.sessionContext?.ready;
+  }
+  const text = `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open("${searchId}")`;
+  await commands.execute("notebook:replace-selection", { text });
+  await commands.execute("notebook:run-cell");
+}
+
+/** The search on which the context menu was opened. */
+function contextEntry(app: JupyterFrontEnd, searches: Searches): Entry | undefined {
+  const node = app.contextMenuHitTest((one) => one.classList.contains("hpo-entry"));
+  return searches.entries.find(({ target }) => target === node?.dataset.target);
+}
+
+function wantedOf({ search_id, origin, title }: Entry): Wanted {
+  return { searchId: search_id, path: origin.path, title };
+}
+
+function isWanted(args: object): args is Wanted {
+  return ["searchId", "path", "title"].every(
+    (name) => typeof (args as Record<string, unknown>)[name] === "string",
+  );
+}
+
+function isSame(one: Wanted, other: Wanted): boolean {
+  return one.searchId === other.searchId && one.path === other.path;
+}
+
+function name(tab: MainAreaWidget<SearchTab>): void {
+  const { wanted } = tab.content;
+  tab.title.label = wanted.title;
+  tab.title.caption = `${wanted.title} · ${wanted.path}`;
+}

@@ -1,0 +1,88 @@
+// A search in the main area: the panel of its notebook, shown once more, and the same one again after a restart.
+
+import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
+import { Panel, Widget } from "@lumino/widgets";
+import { element, setText } from "../lib/dom";
+import { type Entry, fileName, type Wanted, wantedEntry } from "./entries";
+import type { Searches } from "./searches";
+
+export class SearchTab extends Panel {
+  private readonly line = element("div", "hpo-search-tab-waiting", { role: "status" });
+  private readonly sentence = element("span");
+  private readonly endListening: () => void;
+  private panel: Widget | null = null;
+  /** Model id of the panel that is shown, or about to be; empty while the search is not there. */
+  private target = "";
+
+  /**
+   * @param searches where the search is looked for
+   * @param wanted which one it is; follows what is shown
+   * @param openNotebook is called when its notebook is to be opened
+   * @param changed is called when the tab shows another search
+   */
+  constructor(
+    private readonly searches: Searches,
+    public wanted: Wanted,
+    openNotebook: (path: string) => void,
+    private readonly changed: () => void,
+  ) {
+    super();
+    this.addClass("hpo-search-tab");
+    const host = new Widget();
+    host.addClass("hpo-part");
+    const open = element("button", "", { type: "button" });
+    setText(open, "Show the notebook");
+    open.hidden = wanted.path === "";
+    open.addEventListener("click", () => openNotebook(this.wanted.path));
+    this.line.append(this.sentence, open);
+    host.node.append(this.line);
+    this.addWidget(host);
+    this.endListening = searches.onChange(() => this.look());
+    this.look();
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this.endListening();
+      super.dispose();
+    }
+  }
+
+  private look(): void {
+    const entry = wantedEntry(this.searches.entries, this.wanted);
+    this.line.hidden = entry !== undefined;
+    if (entry === undefined) {
+      const where = this.wanted.path ? ` in ${fileName(this.wanted.path)}` : "";
+      setText(
+        this.sentence,
+        `${this.wanted.title} is not running${where} now: its kernel has ended or was restarted, or its notebook is ` +
+          "closed. Run its cell again, and it is shown here.",
+      );
+      this.target = "";
+      this.panel?.node.setAttribute("inert", "");
+    } else if (entry.target !== this.target) {
+      this.target = entry.target;
+      void this.showPanel(entry);
+    }
+  }
+
+  private async showPanel(entry: Entry): Promise<void> {
+    const manager = this.searches.beaconOf(entry)?.widget_manager as unknown as
+      | IWidgetManager
+      | undefined;
+    if (manager === undefined) {
+      return;
+    }
+    const model = (await manager.get_model(entry.target)) as DOMWidgetModel;
+    const view: DOMWidgetView = await manager.create_view(model);
+    if (this.isDisposed || this.target !== entry.target) {
+      view.remove();
+      return;
+    }
+    this.panel?.dispose();
+    this.panel = view.luminoWidget;
+    this.addWidget(this.panel);
+    this.wanted = { searchId: entry.search_id, path: entry.origin.path, title: entry.title };
+    this.changed();
+  }
+}

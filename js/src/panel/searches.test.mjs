@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { announce } from "../lib/announcement";
+import { Searches } from "./searches";
+
+function fakeBeacon(state = {}) {
+  const listeners = new Map();
+  return {
+    state: { sent: 0, seen: 0, title: "a", search_id: "a-1", kernel: "k", ...state },
+    said: [],
+    saves: 0,
+    listeners,
+    get(name) {
+      return this.state[name];
+    },
+    set(name, value) {
+      this.state[name] = value;
+    },
+    save_changes() {
+      this.saves += 1;
+    },
+    send(content) {
+      this.said.push(content);
+    },
+    on(event, act) {
+      listeners.set(event, [...(listeners.get(event) ?? []), act]);
+    },
+    off(event, act) {
+      listeners.set(
+        event,
+        (listeners.get(event) ?? []).filter((one) => one !== act),
+      );
+    },
+    receive(change) {
+      Object.assign(this.state, change);
+      for (const name of [...Object.keys(change).map((one) => `change:${one}`), "change"]) {
+        for (const act of listeners.get(name) ?? []) act();
+      }
+    },
+  };
+}
+
+function fakeKernel(id) {
+  const watching = { changed: [], ended: [] };
+  return {
+    id,
+    isBusy: false,
+    watching,
+    watch(changed, ended) {
+      watching.changed.push(changed);
+      watching.ended.push(ended);
+      return () => {
+        watching.changed = [];
+        watching.ended = [];
+      };
+    },
+  };
+}
+
+function setUp(page = new EventTarget()) {
+  const kernels = { k: fakeKernel("k"), other: fakeKernel("other") };
+  const searches = new Searches(
+    (beacon) => kernels[beacon.get("kernel")] ?? null,
+    (kernel) => `${kernel}.ipynb`,
+    page,
+  );
+  const names = () => searches.entries.map(({ title }) => title);
+  return { page, kernels, searches, names };
+}
+
+test("a panel is heard of whether it was announced before the list was there or after", () => {
+  const page = new EventTarget();
+  announce(fakeBeacon({ title: "before" }), page);
+  const { searches, names } = setUp(page);
+  announce(fakeBeacon({ title: "after" }), page);
+  assert.deepEqual(names(), ["before", "after"]);
+  assert.equal(searches.entries[0].origin.path, "k.ipynb");
+});
+
+test("a panel that is announced is followed once, and withdrawn it is gone with all that listens", () => {
+  const { page, names } = setUp();
+  const beacon = fakeBeacon();
+  const withdraw = announce(beacon, page);
+  page.dispatchEvent(new Event("hpo-widgets:asked"));
+  assert.deepEqual(beacon.said, [{ kind: "follow" }]);
+  withdraw();
+  assert.deepEqual(names(), []);
+  assert.deepEqual([...beacon.listeners.values()].flat(), []);
+});
+
+test("updates are acknowledged at the chosen pace", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { page, searches } = setUp();
+  searches.pace = 4;
+  const beacon = fakeBeacon({ sent: 3 });
+  announce(beacon, page);
+  assert.equal(beacon.state.seen, 3);
+  beacon.receive({ sent: 4 });
+  context.mock.timers.tick(249);
+  assert.equal(beacon.state.seen, 3);
+  context.mock.timers.tick(1);
+  assert.equal(beacon.state.seen, 4);
+  assert.equal(beacon.saves, 2);
+});
+
+test("several changes in a row are told once", async () => {
+  const { page, searches } = setUp();
+  const beacon = fakeBeacon();
+  announce(beacon, page);
+  await Promise.resolve();
+  const changed = mock.fn();
+  const end = searches.onChange(changed);
+  beacon.receive({ status: "running" });
+  beacon.receive({ ended: 3 });
+  await Promise.resolve();
+  assert.equal(changed.mock.callCount(), 1);
+  end();
+  beacon.receive({ ended: 4 });
+  await Promise.resolve();
+  assert.equal(changed.mock.callCount(), 1);
+});
+
+test("a kernel that restarts takes its searches with it, and those of others stay", () => {
+  const { page, kernels, names } = setUp();
+  announce(fakeBeacon({ title: "gone" }), page);
+  announce(fakeBeacon({ title: "stays", kernel: "other" }), page);
+  kernels.k.watching.ended[0]();
+  assert.deepEqual(names(), ["stays"]);
+  // What its cells make when they are run again is heard of, and watched anew.
+  announce(fakeBeacon({ title: "again" }), page);
+  assert.deepEqual(names(), ["stays", "again"]);
+  assert.equal(kernels.k.watching.ended.length, 1);
+});
+
+test("a panel without a kernel is left alone", () => {
+  const { page, names } = setUp();
+  const beacon = fakeBeacon({ kernel: "none" });
+  announce(beacon, page);
+  assert.deepEqual([names(), beacon.said], [[], []]);
+});
+
+test("a command goes to the search of the entry", () => {
+  const { page, searches } = setUp();
+  const [first, second] = [fakeBeacon({ target: "1" }), fakeBeacon({ target: "2" })];
+  announce(first, page);
+  announce(second, page);
+  searches.command(searches.entries[1], "stop");
+  assert.deepEqual(first.said.length, 1);
+  assert.deepEqual(second.said.at(-1), { kind: "command", name: "stop" });
+});
+
+test("a list that is done with listens to nothing", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { page, searches, kernels } = setUp();
+  const beacon = fakeBeacon();
+  announce(beacon, page);
+  beacon.receive({ sent: 1 });
+  searches.dispose();
+  context.mock.timers.tick(1000);
+  assert.equal(beacon.state.seen, 0);
+  assert.deepEqual([...beacon.listeners.values()].flat(), []);
+  assert.deepEqual(kernels.k.watching.ended, []);
+  const late = fakeBeacon();
+  announce(late, page);
+  assert.deepEqual(late.said, []);
+});

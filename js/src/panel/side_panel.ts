@@ -1,0 +1,194 @@
+// The list of searches at the side of the window.
+
+import type { Message } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+import { element, isDisabled, setReason, setText } from "../lib/dom";
+import { grouped, numRunning, withJournals, withoutRepeats } from "./entries";
+import { type EntryActions, EntryView } from "./entry_view";
+import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
+import type { Journals } from "./journals";
+import type { Searches } from "./searches";
+import "./side_panel.css";
+
+interface GroupView {
+  root: HTMLElement;
+  title: HTMLElement;
+  count: HTMLElement;
+  list: HTMLElement;
+}
+
+export class SidePanel extends Widget {
+  private readonly filter = element("input", "hpo-side-filter", {
+    type: "search",
+    placeholder: "filter by name or notebook",
+    "aria-label": "Filter searches",
+  });
+  private readonly stopAll = headButton("hpo-side-stop", "stop", "Stop all searches");
+  private readonly refresh = headButton("", "refresh", "Look for journals again");
+  private readonly body = element("div", "hpo-side-body");
+  private readonly nothing = element("p", "hpo-side-nothing hpo-muted");
+  private readonly foot = element("div", "hpo-side-foot hpo-muted", { role: "status" });
+  private readonly groups = new Map<string, GroupView>();
+  private readonly views = new Map<string, EntryView>();
+  private readonly endListening: () => void;
+  private live = "";
+
+  /**
+   * @param searches what panels of this page show
+   * @param journals what is kept beside that
+   * @param actions what a person may do with one of them
+   * @param stopAll is called when all are to be stopped
+   * @param findJournals is called when journals are to be looked for again
+   */
+  constructor(
+    private readonly searches: Searches,
+    private readonly journals: Journals,
+    private readonly actions: EntryActions,
+    stopAll: () => void,
+    private readonly findJournals: () => void,
+  ) {
+    super();
+    this.id = "hpo-widgets-searches";
+    this.title.icon = searchIcon;
+    this.title.caption = "Searches";
+    this.addClass("hpo-part");
+    this.addClass("hpo-side");
+    this.node.setAttribute("role", "region");
+    this.node.setAttribute("aria-label", "Searches");
+
+    const head = element("div", "hpo-side-head");
+    const heading = element("h2", "hpo-side-title");
+    setText(heading, "Searches");
+    head.append(heading, this.refresh, this.stopAll);
+    this.body.append(this.nothing);
+    this.node.append(head, this.filter, this.body, this.foot);
+
+    this.stopAll.addEventListener("click", () => {
+      if (!isDisabled(this.stopAll)) {
+        stopAll();
+      }
+    });
+    this.refresh.addEventListener("click", findJournals);
+    this.filter.addEventListener("input", () => this.paint());
+    this.endListening = searches.onChange(() => {
+      if (this.isVisible) {
+        this.paint();
+      }
+    });
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this.endListening();
+      for (const view of this.views.values()) {
+        view.dispose();
+      }
+      super.dispose();
+    }
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.findJournals();
+    this.paint();
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.filter.focus();
+  }
+
+  private paint(): void {
+    const live = this.searches.entries;
+    // A search that is gone, as with its kernel, is one that is kept from then on.
+    const targets = live.map(({ target }) => target).join();
+    if (targets !== this.live) {
+      this.live = targets;
+      this.findJournals();
+    }
+    const all = withJournals(live, this.journals.entries);
+    const groups = grouped(all, this.filter.value);
+    const shown = new Set(groups.flatMap(({ entries }) => entries.map(({ target }) => target)));
+    for (const [target, view] of this.views) {
+      if (!shown.has(target)) {
+        view.dispose();
+        this.views.delete(target);
+      }
+    }
+    for (const [title, { root }] of this.groups) {
+      root.hidden = !groups.some((group) => group.title === title);
+    }
+    for (const group of groups) {
+      const { root, count, list } = this.groupView(group.title);
+      setText(count, String(group.entries.length));
+      inOrder(
+        list,
+        group.entries.map((entry) => {
+          const view = this.views.get(entry.target);
+          view?.paint(entry);
+          const made = view ?? new EntryView(entry, this.actions);
+          this.views.set(entry.target, made);
+          return made.root;
+        }),
+      );
+      this.body.append(...(root.parentElement ? [] : [root]));
+    }
+    const total = withoutRepeats(all).length;
+    this.nothing.hidden = shown.size > 0;
+    setText(
+      this.nothing,
+      total > 0
+        ? "No search fits the filter."
+        : "No searches in the open notebooks. OptimizerWidget(optimizer) in a cell shows one, here too.",
+    );
+    const missing = this.journals.isUnknown ? " · this server lists no journals" : "";
+    setText(this.foot, `${total} search${total === 1 ? "" : "es"}${missing}`);
+    setReason(
+      this.stopAll,
+      numRunning(live) > 0 ? null : "No search is running.",
+      "Stop all searches",
+    );
+  }
+
+  private groupView(title: string): GroupView {
+    const known = this.groups.get(title);
+    if (known) {
+      return known;
+    }
+    const [root, heading, name, count, list] = [
+      element("section", "hpo-side-group"),
+      element("h3", "hpo-side-heading"),
+      element("span"),
+      element("span", "hpo-number"),
+      element("ul", "hpo-side-list"),
+    ];
+    setText(name, title);
+    list.setAttribute("aria-label", title);
+    heading.append(name, count);
+    root.append(heading, list);
+    const made = { root, title: heading, count, list };
+    this.groups.set(title, made);
+    return made;
+  }
+}
+
+function headButton(className: string, shape: Shape, meaning: string): HTMLElement {
+  const button = element("button", `hpo-entry-button ${className}`.trim(), {
+    type: "button",
+    title: meaning,
+    "aria-label": meaning,
+  });
+  const icon = buttonIcon();
+  setIcon(icon, shape);
+  button.append(icon);
+  return button;
+}
+
+/** Makes `parent` hold these nodes in this order, and moves none that stands where it should: it may have the focus. */
+function inOrder(parent: HTMLElement, nodes: readonly HTMLElement[]): void {
+  for (const [place, node] of nodes.entries()) {
+    if (parent.children[place] !== node) {
+      parent.insertBefore(node, parent.children[place] ?? null);
+    }
+  }
+}

@@ -1,0 +1,253 @@
+"""The list of searches at the side of JupyterLab: live behind a busy kernel, restored, true after a restart.
+
+Each test opens notebooks of its own; what it adds to the page beside them it closes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_accessibility import AXE, FOUND
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="NAME", jobs=200, wall_minutes=5)
+search.command("start")
+search.add_trials([0.5, 0.75, 0.25])
+search.commands.clear()
+widget = OptimizerWidget(search)
+widget
+"""
+# It computes for ten seconds at least, brings results meanwhile, and ends because of Stop.
+BUSY = """
+import time
+began = time.monotonic()
+while time.monotonic() < began + 60 and (time.monotonic() < began + 10 or ("stop",) not in search.commands):
+    sum(range(100_000))
+    if search.status == "running" and len(search.snapshot()) < 3 + 5 * (time.monotonic() - began):
+        search.add_trial(0.2)
+acted = [command[0] for command in search.commands], time.monotonic() < began + 60
+"""
+
+
+def cell(name):
+    return PANEL.replace("NAME", name)
+
+
+@pytest.fixture
+def side(notebook):
+    """The list; afterwards the file browser is at the side of the page again."""
+    yield notebook.page.locator(".hpo-side")
+    notebook.command("filebrowser:activate")
+
+
+@pytest.fixture
+def settings(notebook):
+    """Write the settings of the list, which a page reads when it is loaded; afterwards they are as they were."""
+
+    def write(**chosen):
+        notebook.page.evaluate(
+            "raw => window.jupyterapp.serviceManager.settings.save('hpo-widgets:searches', raw).then(() => undefined)",
+            json.dumps(chosen),
+        )
+
+    yield write
+    write()
+
+
+def open_list(notebook):
+    notebook.command("hpo-widgets:open-search-panel")
+
+
+def entry(side, name):
+    return side.locator(".hpo-entry").filter(has=side.page.get_by_role("button", name=name, exact=True))
+
+
+def tab(notebook):
+    return notebook.page.locator(".hpo-search-tab .hpo-panel")
+
+
+def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
+    notebook.open(cell("digits"), BUSY)
+    notebook.run_cell(0)
+    notebook.start_cell(1)
+    # All that follows happens while the cell computes.
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    open_list(notebook)
+    shown = entry(side, "digits")
+    expect(shown.locator(".hpo-pill")).to_have_text("●running")
+    expect(shown.locator(".hpo-entry-origin")).to_contain_text("kernel busy")
+    expect(shown).to_contain_text("0.2 validation / loss")
+    count = shown.locator(".hpo-entry-progress > span")
+    before = count.inner_text()
+    expect(count).not_to_have_text(before)
+    expect(notebook.page.locator(".hpo-search-status")).to_have_text("1 search running")
+    shown.get_by_role("button", name="Open digits").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    notebook.screenshot("side-panel-light")
+    shown.get_by_role("button", name="Pause digits").click()
+    expect(shown.locator(".hpo-pill")).to_have_text("❚❚paused")
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("❚❚paused")
+    shown.get_by_role("button", name="Resume digits").click()
+    expect(shown.locator(".hpo-pill")).to_have_text("●running")
+    # The tab is a live panel: its buttons act, too.
+    tab(notebook).get_by_role("button", name="Stop").click()
+    expect(shown.locator(".hpo-pill")).to_have_text("■stopped")
+    assert notebook.kernel("acted") == [["pause", "resume", "stop"], True]
+    expect(notebook.page.locator(".hpo-search-status")).not_to_be_visible()
+    assert notebook.complaints() == []
+
+
+def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
+    notebook.open(cell("first"))
+    notebook.run_all()
+    first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    second = f"beside-{first}"
+    (notebook.lab.root / second).write_text(
+        (notebook.lab.root / first).read_text(encoding="utf-8").replace("first", "second"), encoding="utf-8"
+    )
+    notebook.command("docmanager:open", path=second)
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
+    notebook.run_all()
+    notebook.command("launcher:create")
+    notebook.page.locator(".jp-LauncherCard", has_text="Searches").click()
+    for name, path in (("first", first), ("second", second)):
+        expect(entry(side, name).locator(".hpo-entry-origin")).to_have_text(path)
+    expect(notebook.page.locator(".hpo-search-status")).to_have_text("2 searches running")
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert side.evaluate(FOUND) == [], "light"
+    notebook.use_theme(dark=True)
+    notebook.screenshot("side-panel-dark")
+    assert side.evaluate(FOUND) == [], "dark"
+    # A press on its notebook brings it to the front.
+    entry(side, "first").locator(".hpo-entry-origin").click()
+    notebook.page.wait_for_function(f"() => window.jupyterapp.shell.currentWidget?.context?.path === {first!r}")
+    side.get_by_placeholder("filter").fill("sec")
+    expect(side.locator(".hpo-entry")).to_have_count(1)
+    side.get_by_placeholder("filter").fill("")
+    notebook.page.evaluate("() => { void window.jupyterapp.commands.execute('hpo-widgets:stop-all-searches'); }")
+    notebook.page.get_by_role("button", name="Stop", exact=True).last.click()
+    for name in ("first", "second"):
+        expect(entry(side, name).locator(".hpo-pill")).to_have_text("■stopped")
+    # A notebook that is closed takes its search off the list; the kernel's end does so, too.
+    notebook.page.evaluate(
+        """async path => {
+          const { shell } = window.jupyterapp;
+          const widget = [...shell.widgets('main')].find(one => one.context?.path === path);
+          await widget.sessionContext.shutdown();
+          widget.dispose();
+        }""",
+        second,
+    )
+    expect(entry(side, "second")).to_have_count(0)
+    expect(entry(side, "first")).to_have_count(1)
+
+
+def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(notebook, side):
+    notebook.open(cell("digits"))
+    notebook.run_all()
+    open_list(notebook)
+    entry(side, "digits").get_by_role("button", name="Open digits").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    notebook.page.evaluate(
+        """async () => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          await notebook.sessionContext.session.kernel.restart();
+        }"""
+    )
+    expect(entry(side, "digits")).to_have_count(0)
+    waiting = notebook.page.locator(".hpo-search-tab-waiting")
+    expect(waiting).to_contain_text("digits is not running")
+    waiting.get_by_role("button", name="Show the notebook").click()
+    notebook.run_all()
+    expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
+    expect(waiting).to_be_hidden()
+    expect(tab(notebook)).to_have_count(1)
+    tab(notebook).get_by_role("button", name="Stop").click()
+    notebook.wait_kernel("('stop',) in search.commands")
+
+
+def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, settings):
+    notebook.open(cell("digits"))
+    notebook.run_all()
+    notebook.save()
+    open_list(notebook)
+    entry(side, "digits").get_by_role("button", name="Open digits").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+
+    def layout():
+        with urllib.request.urlopen(f"{notebook.lab.base}/lab/api/workspaces/default") as answer:
+            return json.dumps(json.load(answer)["data"])
+
+    # JupyterLab writes its layout some time after it has changed.
+    for _ in range(200):
+        if "hpo-widgets-search:" in layout() and '"hpo-widgets-searches"' in layout():
+            break
+        notebook.page.wait_for_timeout(50)
+    beside = notebook.page.locator(".lm-DockPanel-tabBar").filter(has_text="digits").filter(has_text=".ipynb")
+    expect(beside).to_have_count(0)
+    settings(place="tab")
+    notebook.page.goto(f"{notebook.lab.base}/lab")
+    notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    entry(side, "digits").get_by_role("button", name="Stop digits").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("■stopped")
+    # The place that was chosen meanwhile holds for the next one that is opened.
+    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits").locator("..").locator(
+        ".lm-TabBar-tabCloseIcon"
+    ).click()
+    expect(tab(notebook)).to_have_count(0)
+    entry(side, "digits").get_by_role("button", name="Open digits").click()
+    expect(beside).to_have_count(1)
+
+
+SEARCH = """
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+
+def kept(x):
+    return x
+
+optimizer = HyperParameterOptimizer(
+    kept, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=5, seed=1
+)
+optimizer.start()
+optimizer.wait()
+OptimizerWidget(optimizer)
+"""
+
+
+def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by_a_cell(notebook, side):
+    notebook.open(SEARCH)
+    notebook.run_all()
+    search_id = notebook.kernel("optimizer.id")
+    open_list(notebook)
+    shown = side.locator(".hpo-entry").filter(has=notebook.page.locator(f"[title*='{search_id}']"))
+    journals = side.locator(".hpo-side-group").filter(has_text="Journals")
+    expect(shown.locator(".hpo-pill")).to_have_text("✓completed")
+    expect(shown.get_by_role("button", name="Continue")).to_be_visible()
+    notebook.page.evaluate(
+        """async () => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          await notebook.sessionContext.session.kernel.restart();
+        }"""
+    )
+    kept = journals.locator(".hpo-entry").filter(has=notebook.page.locator(f"[title*='{search_id}']"))
+    expect(kept.locator(".hpo-entry-progress > span")).to_have_text("5 / 5")
+    expect(kept.locator(".hpo-entry-curve path").first).to_have_attribute("d", re.compile("^M"))
+    notebook.screenshot("side-panel-journals")
+    kept.get_by_role("button", name="Open").last.click()
+    expect(kept).to_have_count(0)
+    expect(shown.locator(".hpo-entry-origin")).to_have_text(re.compile(r"\.ipynb"))
+    # The cell is there to be read and kept.
+    written = notebook.page.locator(".jp-NotebookPanel .jp-Cell").filter(has_text="OptimizerWidget.open")
+    expect(written.last.locator(".jp-InputArea")).to_contain_text(search_id)
