@@ -99,9 +99,11 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("❚❚paused")
     shown.get_by_role("button", name="Resume digits").click()
     expect(shown.locator(".hpo-pill")).to_have_text("●running")
+    expect(shown.locator(".hpo-entry-origin")).to_contain_text("kernel busy")
     # The tab is a live panel: its buttons act, too.
     tab(notebook).get_by_role("button", name="Stop").click()
     expect(shown.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(shown.locator(".hpo-entry-origin")).not_to_contain_text("busy")
     assert notebook.kernel("acted") == [["pause", "resume", "stop"], True]
     expect(notebook.page.locator(".hpo-search-status")).not_to_be_visible()
     assert notebook.complaints() == []
@@ -126,6 +128,7 @@ def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     assert side.evaluate(FOUND) == [], "light"
     notebook.use_theme(dark=True)
+    expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
     notebook.screenshot("side-panel-dark")
     assert side.evaluate(FOUND) == [], "dark"
     # A press on its notebook brings it to the front.

@@ -15,7 +15,7 @@ import {
   WidgetTracker,
 } from "@jupyterlab/apputils";
 import { ILauncher } from "@jupyterlab/launcher";
-import { type Kernel, ServerConnection } from "@jupyterlab/services";
+import { type Kernel, KernelMessage, ServerConnection } from "@jupyterlab/services";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { Signal } from "@lumino/signaling";
@@ -273,6 +273,9 @@ function kernelOf(beacon: Beacon): KernelWatch | null {
 const ENDED: readonly Kernel.Status[] = ["restarting", "autorestarting", "terminating", "dead"];
 
 class WatchedKernel implements KernelWatch {
+  /** Whether it runs a cell; null before the first cell that began or ended here. */
+  private runsCell: boolean | null = null;
+
   constructor(private readonly kernel: Kernel.IKernelConnection) {}
 
   get id(): string {
@@ -280,15 +283,25 @@ class WatchedKernel implements KernelWatch {
   }
 
   get isBusy(): boolean {
-    return this.kernel.status === "busy";
+    return this.runsCell ?? this.kernel.status === "busy";
   }
 
   watch(changed: () => void, ended: () => void): () => void {
     const onStatus = (_kernel: unknown, status: Kernel.Status): void =>
       ENDED.includes(status) ? ended() : changed();
+    // The status itself becomes idle whenever a message of a widget was handled, also while a cell computes.
+    const onMessage = (_kernel: unknown, message: KernelMessage.IIOPubMessage): void => {
+      const { msg_type } = message.parent_header as { msg_type?: string };
+      if (msg_type === "execute_request" && KernelMessage.isStatusMsg(message)) {
+        this.runsCell = message.content.execution_state === "busy";
+        changed();
+      }
+    };
     this.kernel.statusChanged.connect(onStatus);
+    this.kernel.iopubMessage.connect(onMessage);
     this.kernel.disposed.connect(ended);
     return () => {
+      this.kernel.iopubMessage.disconnect(onMessage);
       this.kernel.statusChanged.disconnect(onStatus);
       this.kernel.disposed.disconnect(ended);
     };

@@ -164,3 +164,23 @@ test("a list that is done with listens to nothing", (context) => {
   announce(late, page);
   assert.deepEqual(late.said, []);
 });
+
+test("all searches of a kernel know whether it is busy from the one that is watched", () => {
+  const page = new EventTarget();
+  const made = [];
+  const searches = new Searches(
+    () => {
+      made.push(fakeKernel("k"));
+      return made.at(-1);
+    },
+    () => "",
+    page,
+  );
+  announce(fakeBeacon({ title: "first" }), page);
+  announce(fakeBeacon({ title: "second" }), page);
+  made[0].isBusy = true;
+  assert.deepEqual(
+    searches.entries.map(({ origin }) => origin.isBusy),
+    [true, true],
+  );
+});

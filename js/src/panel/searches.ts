@@ -23,7 +23,7 @@ interface Known {
 
 export class Searches {
   private readonly known = new Map<Beacon, Known>();
-  private readonly watches = new Map<string, { end: () => void }>();
+  private readonly watches = new Map<string, { kernel: KernelWatch; end: () => void }>();
   private readonly listeners = new Set<() => void>();
   private readonly endHearing: () => void;
   private isScheduled = false;
@@ -103,10 +103,12 @@ export class Searches {
   }
 
   private add(beacon: Beacon): void {
-    const kernel = this.known.has(beacon) ? null : this.kernelOf(beacon);
-    if (kernel === null) {
+    const found = this.known.has(beacon) ? null : this.kernelOf(beacon);
+    if (found === null) {
       return;
     }
+    // One that is watched knows whether it is busy.
+    const kernel = this.watches.get(found.id)?.kernel ?? found;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const acknowledge = (): void => {
       timer = undefined;
@@ -131,7 +133,7 @@ export class Searches {
     });
     if (!this.watches.has(kernel.id)) {
       const end = kernel.watch(this.changed, () => this.removeKernel(kernel.id));
-      this.watches.set(kernel.id, { end });
+      this.watches.set(kernel.id, { kernel, end });
     }
     beacon.send({ kind: "follow" });
     acknowledge();
