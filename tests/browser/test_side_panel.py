@@ -109,6 +109,7 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     assert notebook.complaints() == []
 
 
+@pytest.mark.slow
 def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
     notebook.open(cell("first"))
     notebook.run_all()
@@ -155,6 +156,7 @@ def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
     expect(entry(side, "first")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(notebook, side):
     notebook.open(cell("digits"))
     notebook.run_all()
@@ -229,6 +231,7 @@ OptimizerWidget(optimizer)
 """
 
 
+@pytest.mark.slow
 def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by_a_cell(notebook, side):
     notebook.open(SEARCH)
     notebook.run_all()
