@@ -95,6 +95,7 @@ def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     assert page.kernel(f"len({code}.search.snapshot())") == 12
 
 
+@pytest.mark.slow
 def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_again(page):
     page.open(PANEL, RUN)
     page.run_all()
@@ -108,6 +109,7 @@ def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_agai
     assert "14 completed" in output_in_file(page, page.save())["text/plain"]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_search_is_kept_without_a_save(page):
     page.open(PANEL, RUN)
     page.run_cell(0)
@@ -126,6 +128,7 @@ def test_the_end_of_a_search_is_kept_without_a_save(page):
 NASTY = "<img src=x onerror='window.wasHit = true'><script>window.wasHit = true</script>"
 
 
+@pytest.mark.slow
 def test_what_a_file_says_is_text_and_not_trusted(page):
     kept = {
         "version": 1, "at": 1.0, "name": NASTY, "did": NASTY, "facts": [NASTY, 3], "best": NASTY, "reason": NASTY,
