@@ -1,9 +1,13 @@
-"""The built browser modules and their styles."""
+"""The built browser modules, their styles, and the widgets that have one."""
 
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
+
+import anywidget
+import traitlets as t
 
 _FOLDER = Path(__file__).parents[1] / "static"
 
@@ -24,3 +28,19 @@ def asset(name: str) -> str | Path:
         msg = f"{name} is not built: run `pip install -e .` in the checkout, or `node build.mjs` in js/"
         raise FileNotFoundError(msg)
     return path if os.environ.get("ANYWIDGET_HMR") else path.read_text(encoding="utf-8")
+
+
+class ModuleWidget(anywidget.AnyWidget):
+    """A widget with a browser module of this package, which finds its model by it (``js/src/lib/late_model.ts``).
+
+    Parameters
+    ----------
+    **traits
+        First values of traits.
+    """
+
+    own_id = t.Unicode(help="The id of the widget's model.").tag(sync=True)
+
+    def __init__(self, **traits: object) -> None:
+        name = uuid.uuid4().hex
+        super().__init__(model_id=name, own_id=name, **traits)

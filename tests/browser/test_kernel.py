@@ -151,3 +151,28 @@ def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_o
     # The panel in the new page steers.
     lower.press("PageUp")
     running.wait_kernel("len(optimizer.epochs) == 2")
+
+
+LATE = """
+// What a module that takes over two seconds to load meets: the time that anywidget gives it is over at once.
+AbortSignal.timeout = () => AbortSignal.abort();
+const add = AbortSignal.prototype.addEventListener;
+AbortSignal.prototype.addEventListener = function (kind, act, ...others) {
+  if (this.aborted && kind === "abort") act();
+  else add.call(this, kind, act, ...others);
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_panel_whose_views_were_loaded_too_late_follows_its_search(notebook):
+    notebook.open(PANEL.replace("\nwidget\n", "\nsearch.command('start')\nwidget\n"))
+    notebook.page.evaluate(LATE)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    assert any("Failed to initialize model" in said for said in notebook.console_errors)
+    notebook.kernel("search.add_trials([0.5, 0.4, 0.3])")
+    expect(panel.locator(".hpo-counts")).to_contain_text("3 completed")
+    notebook.kernel("search.command('pause')")
+    expect(panel.locator(".hpo-pill")).to_contain_text("paused")

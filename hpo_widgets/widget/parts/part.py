@@ -10,6 +10,7 @@ import traitlets as t
 from ipywidgets import Widget
 
 from hpo_widgets.search import Search
+from hpo_widgets.widget.assets import ModuleWidget
 from hpo_widgets.widget.sync.flow import Acknowledging, act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import refuse_unknown
@@ -87,7 +88,7 @@ class Following:
 _OF_EVERY_WIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
 
 
-class PageWidget(anywidget.AnyWidget):
+class PageWidget(ModuleWidget):
     """A widget with a browser module of its own, whose messages have a ``kind``.
 
     A page may set the traits that are tagged ``two_way``; what it says else, and values that make no

@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import anywidget
 import traitlets as t
 
-from hpo_widgets.widget.assets import asset
+from hpo_widgets.widget.assets import ModuleWidget, asset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +62,7 @@ class Acknowledging(t.HasTraits):
     ).tag(sync=True, two_way=True, echo_update=False)
 
 
-class FlowView(Acknowledging, anywidget.AnyWidget):
+class FlowView(Acknowledging, ModuleWidget):
     """Shows nothing; for a widget that has no view of ours to acknowledge updates."""
 
     _esm = asset("flow.js")

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import "./advice.css";
 
@@ -83,4 +84,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

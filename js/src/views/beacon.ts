@@ -2,7 +2,11 @@
 
 import type { Initialize } from "@anywidget/types";
 import { announce, type BeaconState } from "../lib/announcement";
+import { repairWhenLate } from "../lib/late_model";
 
-const initialize: Initialize<BeaconState> = ({ model }) => announce(model);
+const initialize: Initialize<BeaconState & { own_id: string }> = ({ model }) => {
+  repairWhenLate(model);
+  return announce(model);
+};
 
 export default { initialize };

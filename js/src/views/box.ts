@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import "./box.css";
 
@@ -68,4 +69,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

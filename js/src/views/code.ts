@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import "./code.css";
 import { copyText, element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 
 type Model = {
@@ -77,4 +78,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

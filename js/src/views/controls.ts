@@ -4,6 +4,7 @@ import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { type Answer, typedField } from "../controls/typed_field";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 
 type Model = {
@@ -186,4 +187,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

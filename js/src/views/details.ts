@@ -11,6 +11,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 import { SHAPES } from "../lib/trial_states";
@@ -307,4 +308,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -2,6 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { element, keepKeys, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import "./earlier.css";
 
@@ -33,4 +34,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -13,6 +13,7 @@ import {
   type Named,
   topics,
 } from "../lib/filter_form";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { SHAPES } from "../lib/trial_states";
 import "./filter.css";
@@ -283,4 +284,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -1,6 +1,7 @@
 // Shows nothing and acknowledges updates, for widgets that have no view of this package, such as a plot alone.
 
 import type { Render } from "@anywidget/types";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { followPlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
@@ -16,4 +17,4 @@ const render: Render<Record<string, unknown>> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -10,6 +10,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import "./numbers.css";
 
@@ -119,4 +120,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -1,6 +1,7 @@
 // Shows nothing: has the kernel make the picture that a notebook keeps of the panel, when what keeps it asks.
 
 import type { Render } from "@anywidget/types";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
 
@@ -44,4 +45,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

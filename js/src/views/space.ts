@@ -5,6 +5,7 @@ import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
 import type { Bounds, NumericSpec } from "../lib/scale";
@@ -302,5 +303,5 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
 /** Called once for each panel, however many views it has. */
 export default () => {
   const sent = new Sent();
-  return { render: (context: Parameters<Render<Model>>[0]) => render(context, sent) };
+  return { initialize, render: (context: Parameters<Render<Model>>[0]) => render(context, sent) };
 };

@@ -7,6 +7,7 @@ import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
 import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
 import { followPlots } from "../lib/plots";
@@ -224,4 +225,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };

@@ -12,6 +12,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import {
   type Column,
@@ -349,4 +350,4 @@ const render: Render<Model> = ({ model, el }) => {
   return lifetime.end;
 };
 
-export default { render };
+export default { initialize, render };
