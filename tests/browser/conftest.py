@@ -133,9 +133,10 @@ def run_anew(opened: Notebook) -> Iterator[Notebook]:
     opened.console_errors.clear()
     page = opened.page
     # The page clears a cell's former output some time after the cell has run: no click may go there.
-    page.evaluate("() => document.querySelectorAll('.hpo-panel').forEach(panel => panel.classList.add('former'))")
+    outputs = "document.querySelectorAll('.jp-OutputArea-output')"
+    page.evaluate(f"() => {outputs}.forEach(output => output.classList.add('former'))")
     opened.run_all()
-    page.wait_for_function("() => document.querySelector('.hpo-panel') && !document.querySelector('.hpo-panel.former')")
+    page.wait_for_function(f"() => {outputs}.length > 0 && ![...{outputs}].some(one => one.matches('.former'))")
     yield opened
     # Nothing of this test is running when the next one begins.
     opened.kernel("[widget.close(), search.set_status('stopped')] and None")
