@@ -140,7 +140,7 @@ _PIXEL = base64.b64decode(
 class ClickCatcher:
     """A transparent picture below all marks: a click on an empty place says where, which a background does not.
 
-    It has scales of its own, so that it fills the figure whatever the axes do.
+    It has a scale of its own, so that it fills the figure whatever the axes do.
 
     Parameters
     ----------
@@ -150,9 +150,10 @@ class ClickCatcher:
     """
 
     def __init__(self, on_click: Callable[[float, float], None]) -> None:
+        unit = LinearScale(min=0.0, max=1.0, allow_padding=False)
         self.mark = Image(
             image=ipywidgets.Image(value=_PIXEL, format="png"),
-            scales={name: LinearScale(min=0.0, max=1.0, allow_padding=False) for name in ("x", "y")},
+            scales={"x": unit, "y": unit},
             x=[0.0, 1.0],
             y=[0.0, 1.0],
         )

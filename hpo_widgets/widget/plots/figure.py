@@ -54,7 +54,11 @@ def plain_figure(
     bqplot.Figure
         The figure.
     """
+    unit = LinearScale(min=0.0, max=1.0, allow_padding=False)
     return Figure(
+        # For marks without scales, of which there are none; by default these would be two more widgets.
+        scale_x=unit,
+        scale_y=unit,
         marks=list(marks),
         axes=list(axes),
         title=title,
