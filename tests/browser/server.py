@@ -76,6 +76,8 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
         "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
         f"--ServerApp.root_dir={root}", f"--{app.name}.expose_app_in_browser=True",
+        # A language server in the environment, such as a type checker's, would speak up in dialogs.
+        "--LanguageServerManager.autodetect=False",
     ]  # fmt: skip
     base = f"http://127.0.0.1:{port}"
     log = scratch / "server.log"
