@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["browser"]  # a fixture
 
 
-@pytest.fixture(scope="package", params=["lab", "notebook"])
+@pytest.fixture(scope="package", params=["lab", pytest.param("notebook", marks=pytest.mark.slow)])
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A server of each host in turn."""
     with serve(request.param, tmp_path_factory.mktemp(request.param)) as running:

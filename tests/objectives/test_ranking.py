@@ -97,7 +97,7 @@ def machine(objectives):
 TestOneSmall = machine([SMALL])
 TestOneLarge = machine([LARGE])
 TestTwo = machine(TWO)
-TestThree = machine(THREE)
+TestThree = pytest.mark.slow(machine(THREE))
 
 
 @given(st.lists(values, max_size=20))
