@@ -99,7 +99,7 @@ def test_the_first_code_works_when_pasted(tmp_path):
     # The same lines; fewer trials of the same search show that they work.
     said = run_as_cells([code.replace("total_max_jobs=150", "total_max_jobs=2")], tmp_path)
 
-    assert "<OptimizerWidget 'accuracy'" in said
+    assert "Search 'accuracy' was running" in said
     assert "ENDED: all 2 trials" in said
 
 

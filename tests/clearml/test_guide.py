@@ -58,7 +58,7 @@ def test_the_blocks_run_in_their_order(run, project, api_client, worker, tmp_pat
 
     said = run(search, end, rehearsal, "print(second.stop_reason)", server)
 
-    assert "<OptimizerWidget 'train': running" in said
+    assert "Search 'train' was running" in said
     assert "all 3 trials of the budget" in said
     assert "all 8 trials of the budget" in said
     assert "dict_keys(['CLEARML_API_HOST'" in said
