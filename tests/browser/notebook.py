@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 _COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests that were not let out of this machine.
-# The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs its
-# model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`).
+# The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
+# its model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`).
 HARMLESS = ("net::ERR_FAILED", "Failed to load resource", "[anywidget] Failed to initialize model.")
 
 
