@@ -23,7 +23,10 @@ def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
     """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
     handle.scroll_into_view_if_needed()
     mouse = handle.page.mouse
-    x, y = middle(handle)
-    mouse.move(x, y)
+    for _look in range(20):  # a running search moves what is below its status
+        x, y = middle(handle)
+        mouse.move(x, y)
+        if handle.evaluate("(handle, place) => handle.contains(document.elementFromPoint(...place))", [x, y]):
+            break
     mouse.down()
     mouse.move(x + distance, y, steps=steps)
