@@ -396,7 +396,7 @@ class TrialFigure:
 
     def _over(self, **traits: Any) -> Scatter:
         empty = {"x": style.NONE, "y": style.NONE, "preserve_domain": style.FIXED, "display_names": False}
-        mark = Scatter(**{**empty, "scales": self._values, **traits})
+        mark = Scatter(**{**empty, "scales": self._scales, **traits})
         hear_clicks(mark, self._on_click)
         return mark
 

@@ -192,5 +192,15 @@ def test_trials_that_a_person_has_enqueued_are_marked_and_told_of(show, filled, 
     assert len(figure._enqueued.x) == 0
 
 
+def test_an_enqueued_trial_is_marked_on_an_axis_that_has_become_logarithmic(show, filled, refresh):
+    plot = show(HistoryPlot, filled, log_scale=False)
+    plot.log_scale = True
+    filled.command("enqueue_trial", {"lr": 0.001, "dropout": 0.25, "layers": 3, "activation": "tanh"})
+    filled.end_trial(6, 0.3)
+    refresh(plot)
+    figure = plot.figures[0]
+    assert figure._enqueued.scales == {"x": figure.x.scale, "y": figure.y.scale}
+
+
 def widgets_with_words(plot):
     return [one for one in widgets_of(plot) if isinstance(one, (ipywidgets.HTML, ipywidgets.Label))]
