@@ -98,7 +98,7 @@ class MapFigure(TrialFigure):
         )
         self._background = Image(
             image=ipywidgets.Image(value=b"", format="png"),
-            scales=self._values,
+            scales=self._scales,
             x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
             preserve_domain=style.FIXED,
@@ -213,7 +213,7 @@ class MapFigure(TrialFigure):
         shared: dict[str, Any] = {"tooltip": tip, "default_size": _LOOK.dot}
         failed = shared | style.CROSS | {"tooltip": lane_tip, "default_size": _LOOK.cross}
         colour = OrdinalColorScale(domain=list(range(len(style.RAMP))), colors=style.RAMP_NAMES)
-        scales = {**self._values, "color": colour}
+        scales = {**self._scales, "color": colour}
         coloured = shared | {
             "rgb": style.RAMP,
             "stroke": style.SURFACE,
@@ -224,9 +224,9 @@ class MapFigure(TrialFigure):
         frozen = _LOOK.num_frozen
         return {
             "outside": self._make_cloud(scales, frozen["outside"], coloured | faint),
-            "partial": self._make_cloud(self._values, frozen["partial"], shared | style.HOLLOW),
+            "partial": self._make_cloud(self._scales, frozen["partial"], shared | style.HOLLOW),
             "inside": self._make_cloud(scales, frozen["inside"], coloured | {"opacities": [0.95]}),
-            "failed": self._make_cloud(self._values, 1, failed),
+            "failed": self._make_cloud(self._scales, 1, failed),
         }
 
     def _tell_clouds(self) -> None:

@@ -5,7 +5,8 @@ points move into a frozen mark, and when all of those are full into one picture 
 piece of work of some kilobytes; `settle_one` does one an update at most, however many clouds there are.
 A frozen mark whose points are in the picture too is transparent: it is there for the pointer, as a picture
 has no tooltips, and so nobody sees where the picture ends.
-All marks exist from the beginning: a figure lays out everything again when its list of marks changes.
+The frozen marks and the picture are made with the first move, all at once: a figure lays out everything again when its
+list of marks changes.
 """
 
 from __future__ import annotations

@@ -79,7 +79,6 @@ class TrialFigure:
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
         self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
-        self._values = {"x": self.x.scale, "y": self.y.scale}
         self._lane = {"x": self.x.scale, "y": LinearScale(min=0.0, max=1.0, allow_padding=False)}
         self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
@@ -362,7 +361,7 @@ class TrialFigure:
         shared: dict[str, Any] = {"default_size": look.dot, "colors": [style.DOT], "tooltip": tip}
         # Of two in one place the one that counts more is on top.
         for group, drawn in (("outside", style.FAINT), ("partial", style.HOLLOW), ("inside", style.SOLID)):
-            clouds[group] = self._make_cloud(self._values, look.num_frozen[group], shared | drawn)
+            clouds[group] = self._make_cloud(self._scales, look.num_frozen[group], shared | drawn)
         return clouds
 
     def _make_cloud(self, scales: Mapping[str, Any], num_frozen: int, traits: dict[str, Any]) -> GrowingPoints:
@@ -391,7 +390,7 @@ class TrialFigure:
         self.figure.marks = [*self.marks, *late]
 
     def _lines(self, *, on_values: bool = False, **traits: Any) -> Lines:
-        scales = self._values if on_values else self._lane
+        scales = self._scales if on_values else self._lane
         return Lines(x=style.NONE, y=style.NONE, scales=scales, preserve_domain=style.FIXED, **traits)
 
     def _over(self, **traits: Any) -> Scatter:
