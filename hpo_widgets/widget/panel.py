@@ -126,7 +126,7 @@ class OptimizerWidget(ipywidgets.VBox):
         None, read_only=True, help="Value of the best trial; a tuple when there are several objectives."
     )
     advice = t.Dict(
-        None,
+        default_value=None,
         allow_none=True,
         read_only=True,
         help="What the panel advises: rule, sentence, evidence, trials, command, arguments, label; None: nothing.",
@@ -217,22 +217,23 @@ class OptimizerWidget(ipywidgets.VBox):
         self.add_class("hpo-panel")
         self._refresher.flow.follow(self._status_panel)
         self._refresher.add(self)
-        t.link((self, "selected"), (self._table, "selected"))
-        t.link((self, "selected"), (self._status_panel, "selected"))
-        t.link((self, "selected"), (self._advice_line, "selected"))
-        t.dlink((self._advice_line, "advised"), (self._space_panel, "advised"))
+        link = self._refresher.link
+        link((self, "selected"), (self._table, "selected"))
+        link((self, "selected"), (self._status_panel, "selected"))
+        link((self, "selected"), (self._advice_line, "selected"))
+        link((self._advice_line, "advised"), (self._space_panel, "advised"), one_way=True)
         self._on_advice(None)
         self._advice_line.observe(self._on_advice, "advice")
-        t.link((self, "top_k"), (self._table, "top_k"))
-        t.link((self, "filter"), (self._filter_bar, "filter"))
-        t.link((self, "box"), (self._box_bar, "box"))
-        t.dlink((self, "box"), (self._space_panel, "box"))
+        link((self, "top_k"), (self._table, "top_k"))
+        link((self, "filter"), (self._filter_bar, "filter"))
+        link((self, "box"), (self._box_bar, "box"))
+        link((self, "box"), (self._space_panel, "box"), one_way=True)
         for part in (self._point_form, self._filter_bar, self._details):
-            t.link((self, "point"), (part, "point"))
+            link((self, "point"), (part, "point"))
         for part in (self._table, self._export):
-            t.link((self, "filter"), (part, "filter"))
-        t.dlink((self, "selected"), (self._details, "selected"))
-        t.link((self, "wait_timeout"), (self._controls, "wait_timeout"))
+            link((self, "filter"), (part, "filter"))
+        link((self, "selected"), (self._details, "selected"), one_way=True)
+        link((self, "wait_timeout"), (self._controls, "wait_timeout"))
         self._on_waiting(None)
         self.observe(self._on_waiting, "waiting")
         self._controls.observe(self._on_waited, "waiting")
@@ -385,12 +386,12 @@ class OptimizerWidget(ipywidgets.VBox):
         """Make the plot of a tab that somebody looks at."""
         plot = plot_class(self._search, refresher=self._refresher, hidden=True, layout=self._layout_of_parts)
         for name in ("filter", "selected", "box", "point"):
-            t.link((self, name), (plot, name))
+            self._refresher.link((self, name), (plot, name))
         if isinstance(plot, ImportancePlot):
             plot.observe(self._on_parameter, "chosen")
         return plot
 
-    # No link: a wait also ends on the refresher's thread, and a link is for one thread.
+    # No link: where the search has ended since, the answer to an assignment is an error.
     def _on_waiting(self, _change: object) -> None:
         with self._refresher.lock:
             try:

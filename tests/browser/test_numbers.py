@@ -32,6 +32,7 @@ def test_numbers_are_read_by_keyboard_and_nothing_moves(opened, filled):
     table_of_trials = filled.locator(".hpo-table-host")
     # A focus scrolls the page.
     before = table_of_trials.bounding_box()["y"] - filled.bounding_box()["y"]
+    opened.kernel("setattr(widget, 'selected', [3])")
     toggle = filled.get_by_role("button", name="numbers").filter(visible=True)
     toggle.focus()
     page.keyboard.press("Enter")
@@ -58,6 +59,8 @@ def test_numbers_are_read_by_keyboard_and_nothing_moves(opened, filled):
     expect(numbers).to_be_hidden()
     assert table_of_trials.bounding_box()["y"] - filled.bounding_box()["y"] == pytest.approx(before, abs=1)
     opened.wait_kernel("widget.plots['History']._numbers_table.rows == []")
+    # Escape closed the numbers, and took no selection away.
+    assert opened.kernel("widget.selected") == [3]
     assert page.evaluate("() => window.hit") is None
     assert opened.complaints() == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 
@@ -48,6 +49,32 @@ def test_several_objectives_give_a_tuple(show, refresh):
     search.add_trial([0.5, 2.0])
     refresh(panel)
     assert panel.best_objective == (0.5, 2.0)
+
+
+def test_what_a_page_and_a_cell_select_at_the_same_time_leaves_all_parts_with_the_same(panel, search):
+    search.add_trials([0.1] * 8)
+    parts = [panel._table, panel._status_panel, panel.plots["History"]]
+    errors = []
+
+    def select(owner):
+        try:
+            for number in range(500):
+                owner.selected = [number % 8]
+        except traitlets.TraitError as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        hands = [threading.Thread(target=select, args=(owner,)) for owner in (panel, *parts)]
+        for hand in hands:
+            hand.start()
+        for hand in hands:
+            hand.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == []
+    assert {tuple(part.selected) for part in parts} == {tuple(panel.selected)}
 
 
 def test_assigned_ranges_become_one_command_of_what_changed(panel, search):

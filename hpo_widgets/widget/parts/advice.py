@@ -108,11 +108,13 @@ class AdviceLine(ViewPart):
 
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials; `show` changes them.")
     shown = t.Dict(
-        None, allow_none=True, help="The advice in words: key, rule, sentence, evidence, trials, label; None: none."
+        default_value=None,
+        allow_none=True,
+        help="The advice in words: key, rule, sentence, evidence, trials, label; None: none.",
     ).tag(sync=True)
     commands = t.Dict({"act": None}, help="`act` to None when it can be done now, else to why not.").tag(sync=True)
     advice = t.Dict(
-        None,
+        default_value=None,
         allow_none=True,
         help="The advice: rule, sentence, evidence, trials, command, arguments, label; None: none.",
     )

@@ -63,7 +63,9 @@ class SearchBeacon(Acknowledging, PageWidget):
         sync=True
     )
     best = t.Dict(
-        None, allow_none=True, help="Value and number of the best trial; of several objectives, what the front is."
+        default_value=None,
+        allow_none=True,
+        help="Value and number of the best trial; of several objectives, what the front is.",
     ).tag(sync=True)
     objective = t.Unicode(help="What is optimised, as an axis names it; empty for several objectives.").tag(sync=True)
     curve: t.List[list[float]] = t.List(

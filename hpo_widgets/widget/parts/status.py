@@ -59,7 +59,9 @@ class StatusPanel(NumberFieldPart):
     budgets = t.List(t.Dict(), help="Used and limit of trials, time and compute.").tag(sync=True)
     counts = t.List(t.Dict(), help="Number of trials in each state.").tag(sync=True)
     best = t.Dict(
-        None, allow_none=True, help="Value and number of the best trial; of several objectives, what the front is."
+        default_value=None,
+        allow_none=True,
+        help="Value and number of the best trial; of several objectives, what the front is.",
     ).tag(sync=True)
     has_front = t.Bool(False, help="Several objectives: there is a front, and no best trial.").tag(sync=True)
     forecast = t.Unicode(help="When the search will end, where that can be known.").tag(sync=True)

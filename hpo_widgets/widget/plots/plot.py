@@ -262,7 +262,7 @@ class TrialPlot(Plot):
         )
         button.add_class("hpo-select")
         act_while_cell_runs(button)
-        t.link((self, "brushing"), (button, "value"))
+        self._refresher.link((self, "brushing"), (button, "value"))
         return button
 
     def make_foot(self, legend: ipywidgets.HTML) -> ipywidgets.HBox:

@@ -23,6 +23,8 @@ from hpo_widgets.widget.sync.flow import Flow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from traitlets import HasTraits
+
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.trials.filter import Mask, TrialFilter
@@ -243,6 +245,32 @@ class Refresher:
     def is_closed(self) -> bool:
         """True after `close`."""
         return self._is_closed
+
+    def link(self, source: tuple[HasTraits, str], target: tuple[HasTraits, str], *, one_way: bool = False) -> None:
+        """Give a trait the value of another one, now and whenever that changes, and the other way round.
+
+        What a page says and what a cell assigns come on two threads; traitlets' own link is for one, and fails or
+        leaves both unequal when they meet.
+
+        Parameters
+        ----------
+        source
+            A widget, and the name of its trait.
+        target
+            What takes the value first.
+        one_way
+            Whether changes of ``target`` leave ``source`` alone. Default False.
+        """
+
+        def copy(source: tuple[HasTraits, str], target: tuple[HasTraits, str]) -> None:
+            with self.lock:
+                # The value of this moment: the one of the change may be an older one, when another thread was faster.
+                setattr(*target, getattr(*source))
+
+        copy(source, target)
+        source[0].observe(lambda _change: copy(source, target), source[1])
+        if not one_way:
+            target[0].observe(lambda _change: copy(target, source), target[1])
 
     def add(self, part: _Part, *, hidden: bool = False) -> None:
         """Show the whole search in ``part`` now, and every change from here on; a hidden one later.

@@ -14,9 +14,6 @@ const VIEW = "application/vnd.jupyter.widget-view+json";
 const RANK = -20;
 /** A save waits so long for a picture of a kernel that does not answer; then the file keeps the one that it has. */
 const PATIENCE_MS = 3000;
-/** How often, and at which intervals, the view of a notebook's own widget manager is looked for. */
-const TRIES = 50;
-const INTERVAL_MS = 100;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -32,7 +29,6 @@ type OutputArea = {
 
 /** What is needed of the session of a notebook or console. */
 type Session = {
-  ready: Promise<void>;
   kernelChanged: { connect(slot: () => void, receiver: object): boolean };
 };
 
@@ -55,11 +51,33 @@ function outputAreaOf(widget: Widget): OutputArea | null {
 function sessionOf(widget: Widget): Session | null {
   for (const one of ancestors(widget)) {
     const { sessionContext } = one as { sessionContext?: Session };
-    if (sessionContext?.ready) {
+    if (sessionContext?.kernelChanged) {
       return sessionContext;
     }
   }
   return null;
+}
+
+const added = new WeakMap<IRenderMimeRegistry, Promise<void>>();
+
+/** Resolves when the next renderer of widgets is added to a registry; no signal of the registry tells of that. */
+function widgetRendererAdded(registry: IRenderMimeRegistry): Promise<void> {
+  const known = added.get(registry);
+  if (known) {
+    return known;
+  }
+  const { addFactory } = registry;
+  const promise = new Promise<void>((done) => {
+    registry.addFactory = (factory, rank) => {
+      addFactory.call(registry, factory, rank);
+      if (factory.mimeTypes.includes(VIEW)) {
+        registry.addFactory = addFactory;
+        done();
+      }
+    };
+  });
+  added.set(registry, promise);
+  return promise;
 }
 
 /** The id of the widget that an output shows; empty where it shows none. */
@@ -166,9 +184,9 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   /**
-   * What renders widgets here; null where there is no kernel. ipywidgets gives each notebook and console a widget manager
-   * of its own when its session is ready, and puts a view that knows it in the place of the one that is there for all,
-   * which would wait for ever. No event tells of that, so it is looked for.
+   * What renders widgets here; null where nothing does. ipywidgets gives each notebook and console a widget manager of its
+   * own when its session is ready, and puts a view that knows it in the place of the one that is there for all, which
+   * would wait for ever.
    */
   private async widgetsOfNotebook(): Promise<IRenderMimeRegistry | null> {
     const registry = outputAreaOf(this)?.rendermime ?? this.registry;
@@ -180,15 +198,11 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
       this.isFollowing = true;
       session.kernelChanged.connect(this.onKernelChanged, this);
     }
-    await session?.ready;
-    for (let tries = 0; tries < TRIES && !this.isDisposed; tries++) {
-      const factory = registry.getFactory(VIEW);
-      if (factory && factory !== this.registry.getFactory(VIEW)) {
-        return registry;
-      }
-      await new Promise((done) => setTimeout(done, INTERVAL_MS));
+    const factory = registry.getFactory(VIEW);
+    if (!factory || factory === this.registry.getFactory(VIEW)) {
+      await widgetRendererAdded(registry);
     }
-    return null;
+    return registry;
   }
 
   private onKernelChanged(): void {

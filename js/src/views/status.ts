@@ -54,6 +54,9 @@ type Model = {
 /** Where in `facts` the workers are, and in `budgets` the trials. */
 const WORKERS = 1;
 const TRIALS = 0;
+/** Where Escape closes or takes back something of its own, so that it leaves the selection alone. */
+const OWN_ESCAPE =
+  "input, [data-dragged], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-status-host");
@@ -110,8 +113,7 @@ const render: Render<Model> = ({ model, el }) => {
       "keydown",
       (event) => {
         const target = event.target as Element;
-        const hasOwnEscape = target.closest("input, [data-dragged], .hpo-code, tbody") !== null;
-        if (event.key === "Escape" && !hasOwnEscape) {
+        if (event.key === "Escape" && !target.closest(OWN_ESCAPE)) {
           model.send({ kind: "deselect" });
         }
       },

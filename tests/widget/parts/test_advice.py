@@ -48,6 +48,12 @@ def test_a_search_that_has_nothing_to_say_has_no_advice(show, search):
     assert (line.shown, line.advice) == (None, None)
 
 
+def test_a_page_that_gets_no_update_has_no_advice_either(show, search, wire):
+    line = show(AdviceLine, search)
+    first = next(message for one, message in wire.messages() if one is line.comm)
+    assert (first["type"], first["state"]["shown"]) == ("comm_open", None)
+
+
 def test_acting_is_one_command_and_one_epoch_and_is_not_offered_again_after_undo(line, failing, wire, refresh):
     wire.browser_says(line, kind="act", key=line.shown["key"])
     assert failing.commands == [("set_ranges", {"batch": (32,)})]
