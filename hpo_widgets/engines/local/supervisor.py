@@ -18,6 +18,7 @@ A script's supervisor loads this file alone, so it needs the standard library on
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -43,6 +44,18 @@ def become_subreaper() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _give_way() -> None:
+    """Let what people wait for, such as a page and the kernel, have the processor before this process."""
+    os.nice(_NICENESS)
+    # Linux weighs the sessions of desktops as a whole, within which alone the niceness of a process then counts.
+    with contextlib.suppress(OSError):
+        descriptor = os.open("/proc/self/autogroup", os.O_WRONLY)
+        try:
+            os.write(descriptor, b"%d" % _NICENESS)
+        finally:
+            os.close(descriptor)
 
 
 def supervise(descriptors: list[int], *, keep_armed: bool = False) -> None:
@@ -72,7 +85,7 @@ def supervise(descriptors: list[int], *, keep_armed: bool = False) -> None:
         os.dup2(nothing, _LIFE_LINE)
         os.close(nothing)
         os.set_inheritable(armed, keep_armed)
-        os.nice(_NICENESS)
+        _give_way()
         return
     try:
         for descriptor in (armed, *descriptors):

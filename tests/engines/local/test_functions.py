@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -370,6 +371,15 @@ def test_workers_use_one_thread_each_unless_told_otherwise(drive, monkeypatch):
 def test_workers_are_nicer_than_their_parent(drive):
     here = os.getpriority(os.PRIO_PROCESS, 0)
     assert drive(lambda: os.getpriority(os.PRIO_PROCESS, 0)).run().result == min(19, here + 5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not weigh sessions as a whole")
+def test_the_session_of_a_worker_is_nicer_too(drive):
+    from_here = Path("/proc/self/autogroup").read_text()
+    result = drive(lambda: {Path("/proc/self/autogroup").read_text(): 1}).run().result
+    (of_worker,) = result
+    assert of_worker.split()[0] != from_here.split()[0]
+    assert of_worker.split()[1:] == ["nice", "5"]
 
 
 def test_each_trial_starts_in_the_directory_of_the_pool(drive, tmp_path):
