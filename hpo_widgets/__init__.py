@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.reporting import report_scalar
     from hpo_widgets.objectives import Objective
     from hpo_widgets.optimizer import HyperParameterOptimizer
+    from hpo_widgets.optimizer.race import Race
     from hpo_widgets.parameters import (
         DiscreteParameterRange,
         LogUniformParameterRange,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     )
     from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy
     from hpo_widgets.trials import Trial
-    from hpo_widgets.widget import OptimizerWidget
+    from hpo_widgets.widget import OptimizerWidget, StrategyRace, compare
 
     __version__: str
 
@@ -39,11 +40,14 @@ _HOMES = {
     "OptimizerWidget": "widget",
     "Parameter": "parameters",
     "ParameterSet": "parameters",
+    "Race": "optimizer.race",
     "RandomSearch": "strategies",
     "SearchStrategy": "strategies",
+    "StrategyRace": "widget",
     "Trial": "trials",
     "UniformIntegerParameterRange": "parameters",
     "UniformParameterRange": "parameters",
+    "compare": "widget",
     "report_scalar": "engines.local.reporting",
 }
 
@@ -58,12 +62,15 @@ __all__ = [
     "OptimizerWidget",
     "Parameter",
     "ParameterSet",
+    "Race",
     "RandomSearch",
     "SearchStrategy",
+    "StrategyRace",
     "Trial",
     "UniformIntegerParameterRange",
     "UniformParameterRange",
     "__version__",
+    "compare",
     "report_scalar",
 ]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from typing import Any
 
+from hpo_widgets._messages import near_match
 from hpo_widgets.strategies.base import SearchStrategy
 
 _MODULES = {
@@ -56,3 +58,43 @@ def resolve(optimizer_class: object) -> type[SearchStrategy]:
         return named(optimizer_class.__name__)
     msg = f"{accepted}; got {module}.{optimizer_class.__qualname__}"
     raise TypeError(msg)
+
+
+COMMON_NAMES = ("grid", "random", "TPE", "Sobol")
+"""Strategies by the names that people call them; see `by_common_name`."""
+
+
+def by_common_name(name: str, num_trials: int) -> tuple[type[SearchStrategy], dict[str, Any]]:
+    """Return the strategy that people call so, for a search of so many trials whose trials all run to their end.
+
+    ``grid`` is an even grid of at most so many points over all ranges: `GridSearch` on a space without steps would
+    see a corner of it. ``TPE`` and ``Sobol`` are Optuna's samplers without a pruner.
+
+    Parameters
+    ----------
+    name
+        One of `COMMON_NAMES`, in any case.
+    num_trials
+        The budget.
+
+    Returns
+    -------
+    tuple
+        The class, and its keywords.
+
+    Raises
+    ------
+    ValueError
+        For another name, with the nearest one.
+    """
+    known = {common.casefold(): common for common in COMMON_NAMES}
+    common = known.get(name.strip().casefold())
+    if common is None:
+        msg = f"no strategy is called {name!r}. {near_match(name, COMMON_NAMES)}"
+        raise ValueError(msg)
+    if common == "grid":
+        return import_module("hpo_widgets.strategies.sampling").EvenGrid, {"points": num_trials}
+    if common == "random":
+        return named("RandomSearch"), {}
+    samplers = import_module("hpo_widgets.strategies.optuna.samplers")
+    return named("OptimizerOptuna"), samplers.without_pruning(common)

@@ -1,7 +1,8 @@
-"""Strategies that only sample: random search, and every point of the grid in its order."""
+"""Strategies that only sample: random search, the whole grid in its order, an even grid of a given size."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,3 +184,89 @@ class GridSearch(SearchStrategy):
             if not self.seen(point):
                 return Proposal(dict(point), index)
         return None
+
+
+class EvenGrid(SearchStrategy):
+    """Go through an even grid of at most so many points over the whole space, whatever the steps of its parameters.
+
+    The range of each parameter, in its own scale, is cut into equal cells, of which each has one point in its middle.
+    The parameters have as many cells each as the number of points allows. The last parameter varies fastest.
+
+    Parameters
+    ----------
+    points
+        How many points the grid has at most.
+    seed
+        Kept for the record only: a grid has nothing random.
+    """
+
+    def __init__(self, *, points: int, seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+        if type(points) is not int or points < 1:
+            msg = f"points must be a whole number of at least 1, got {points!r}"
+            raise ValueError(msg)
+        self.points = points
+
+    @property
+    def title(self) -> str:
+        """What a person calls the strategy."""
+        return "grid"
+
+    def begin(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        epoch: int,
+        history: Sequence[Observation],
+        draws: int,
+    ) -> None:
+        """Start on a space. See `SearchStrategy.begin`."""
+        super().begin(space, objectives, epoch, history, draws)
+        cells = even_cells(space, self.points)
+        places = np.indices(cells).reshape(len(cells), -1).T
+        self._listed = space.points((places + 0.5) / np.array(cells))
+        self._next = draws
+
+    def ask(self) -> Proposal | None:
+        """Return the next point of the grid that is not seen, or None after the last one."""
+        while self._next < len(self._listed):
+            draw = self._next
+            self._next += 1
+            if not self.seen(self._listed[draw]):
+                return Proposal(dict(self._listed[draw]), draw)
+        return None
+
+
+def even_cells(space: Space, most: int) -> list[int]:
+    """Return into how many cells each dimension of a space is cut, so that there are so many in all at most.
+
+    Parameters
+    ----------
+    space
+        The space.
+    most
+        Cells in all at most.
+
+    Returns
+    -------
+    list of int
+        One for each dimension, never more than it has values; as equal as can be, the first ones larger.
+    """
+    limits = [most] * space.num_dimensions
+    for occurrence in space.occurrences:
+        if occurrence.dimension is not None:
+            leaf = space.active_leaf(occurrence.index)
+            limits[occurrence.dimension] = 1 if leaf is None else leaf.num_values or most
+    for place in space.sets:
+        limits[place.dimension] = max(1, len(space.feasible(place.index)))
+    cells = [1] * space.num_dimensions
+    while True:
+        total = math.prod(cells)
+        larger = [
+            dimension
+            for dimension, count in enumerate(cells)
+            if count < limits[dimension] and total // count * (count + 1) <= most
+        ]
+        if not larger:
+            return cells
+        cells[min(larger, key=lambda dimension: cells[dimension])] += 1

@@ -1,7 +1,8 @@
 """Test functions of the optimisation literature, with known optima: plain functions that run in other processes.
 
 Each reports its value under ``("validation", "loss")`` once an iteration, on a curve that falls towards it, and
-returns it. All are minimised and need nothing but the standard library.
+returns it. All are minimised and need nothing but the standard library. Those with a ``landscape`` tell their
+optimum to whoever draws them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 import random
 from typing import Any, Protocol
+
+from hpo_widgets.objectives.landscape import with_landscape
 
 _NUM_ITERATIONS = 10
 
@@ -30,6 +33,7 @@ class TakesReports(Protocol):
         """
 
 
+@with_landscape(0.0, everywhere=0.0)
 def sphere(trial: TakesReports | None = None, **coordinates: float) -> float:
     r"""Sum the squares of all coordinates.
 
@@ -50,6 +54,7 @@ def sphere(trial: TakesReports | None = None, **coordinates: float) -> float:
     return _reported(trial, math.fsum(value * value for value in coordinates.values()))
 
 
+@with_landscape(0.0, {"x": 1.0, "y": 1.0})
 def rosenbrock(x: float, y: float, trial: TakesReports | None = None) -> float:
     r"""Give a long, flat, curved valley.
 
@@ -72,6 +77,9 @@ def rosenbrock(x: float, y: float, trial: TakesReports | None = None) -> float:
     return _reported(trial, (1 - x) ** 2 + 100 * (y - x * x) ** 2)
 
 
+@with_landscape(
+    0.39788735772973816, {"x": -math.pi, "y": 12.275}, {"x": math.pi, "y": 2.275}, {"x": 9.42477796, "y": 2.475}
+)
 def branin(x: float, y: float, trial: TakesReports | None = None) -> float:
     r"""Give three equal optima.
 
@@ -95,6 +103,13 @@ def branin(x: float, y: float, trial: TakesReports | None = None) -> float:
     return _reported(trial, curve * curve + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
 
 
+@with_landscape(
+    0.0,
+    {"x": 3.0, "y": 2.0},
+    {"x": -2.805118, "y": 3.131312},
+    {"x": -3.779310, "y": -3.283186},
+    {"x": 3.584428, "y": -1.848126},
+)
 def himmelblau(x: float, y: float, trial: TakesReports | None = None) -> float:
     r"""Give four equal optima.
 
@@ -117,6 +132,7 @@ def himmelblau(x: float, y: float, trial: TakesReports | None = None) -> float:
     return _reported(trial, (x * x + y - 11) ** 2 + (x + y * y - 7) ** 2)
 
 
+@with_landscape(0.0, everywhere=0.0)
 def rastrigin(trial: TakesReports | None = None, **coordinates: float) -> float:
     r"""Give a bowl with many local optima.
 
@@ -154,6 +170,9 @@ _HARTMANN_CENTRES = (
 )
 
 
+@with_landscape(
+    -3.32236801, {"x1": 0.20169, "x2": 0.150011, "x3": 0.476874, "x4": 0.275332, "x5": 0.311652, "x6": 0.6573}
+)
 def hartmann6(
     x1: float,
     x2: float,
@@ -213,6 +232,7 @@ def noisy_sphere(trial: TakesReports | None = None, noise: float = 0.1, **coordi
     return _reported(trial, value + random.gauss(0.0, noise))
 
 
+@with_landscape(0.03, {"lr": 10**-2.5, "layers": 3, "activation": "relu"})
 def mixed(lr: float, layers: int, activation: str, trial: TakesReports | None = None, **_others: Any) -> float:
     r"""Give something like the validation loss of a network, over a number, a count and a choice.
 

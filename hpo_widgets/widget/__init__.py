@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hpo_widgets.trials.filter import TrialFilter
+from hpo_widgets.widget.comparison.searches import SearchComparison, compare
+from hpo_widgets.widget.comparison.strategy_race import StrategyRace
 from hpo_widgets.widget.panel import OptimizerWidget
 from hpo_widgets.widget.parts.advice import AdviceLine
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
@@ -35,14 +37,17 @@ __all__ = [
     "ParetoPlot",
     "Plot",
     "SearchCode",
+    "SearchComparison",
     "SearchControls",
     "SlicesPlot",
     "SpacePanel",
     "StatusPanel",
+    "StrategyRace",
     "TimelinePlot",
     "TrialDetails",
     "TrialFilter",
     "TrialTable",
+    "compare",
     "picture",
     "save_html",
 ]

@@ -366,9 +366,13 @@ def _draw_lines(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order: 
         count = min(len(x), len(y))
         axes.plot(
             x[:count], y[:count], color=_colour(colours[index], opacity=opacities[index]), drawstyle=style,
-            lw=float(mark.stroke_width) * 72 / _DPI, ls=_DASHES.get(mark.line_style, "-"), zorder=order, clip_on=True,
-            solid_capstyle="butt",
+            lw=float(mark.stroke_width) * 72 / _DPI, ls=_DASHES.get(mark.line_style, "-"), zorder=order,
+            clip_on=bool(mark.apply_clip), solid_capstyle="butt",
         )  # fmt: skip
+        if mark.fill == "inside":
+            fill = _of_each(mark.fill_colors, len(up), colours[index])[index]
+            share = _of_each(mark.fill_opacities, len(up), 0.3)[index]
+            axes.fill(x[:count], y[:count], color=_colour(fill, opacity=share), lw=0, zorder=order)
         if mark.fill == "bottom":
             axes.fill_between(x[:count], y[:count], 0, color=_colour(colours[index]), alpha=0.3, lw=0, zorder=order)
 

@@ -8,6 +8,7 @@ import optuna
 import pytest
 
 from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy, resolve
+from hpo_widgets.strategies.registry import by_common_name
 
 OURS = {
     "RandomSearch": RandomSearch,
@@ -103,3 +104,22 @@ def test_a_strategy_is_titled_by_what_it_does():
     titles = [resolve(cls)().title for cls in (RandomSearch, GridSearch, OptimizerOptuna)]
     assert titles == ["random search", "grid search", "TPE"]
     assert OptimizerOptuna(optuna_sampler=optuna.samplers.RandomSampler()).title == "Random"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("grid", "grid"), ("random", "random search"), ("tpe", "TPE"), (" Sobol ", "QMC")]
+)
+def test_a_strategy_is_known_by_what_people_call_it(name, title):
+    strategy, keywords = by_common_name(name, 12)
+    assert strategy(**keywords).title == title
+
+
+def test_strategies_by_common_name_prune_nothing_and_the_grid_fits_the_budget():
+    _, keywords = by_common_name("TPE", 12)
+    assert isinstance(keywords["optuna_pruner"], optuna.pruners.NopPruner)
+    assert by_common_name("grid", 12)[1] == {"points": 12}
+
+
+def test_a_mistyped_common_name_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'random'"):
+        by_common_name("randm", 12)

@@ -14,7 +14,7 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.space import Space
 from hpo_widgets.strategies import GridSearch, RandomSearch
-from hpo_widgets.strategies.sampling import BLOCK, PointStream
+from hpo_widgets.strategies.sampling import BLOCK, EvenGrid, PointStream, even_cells
 
 SPACE = Space(
     [UniformParameterRange("x", 0, 1), LogUniformParameterRange("lr", -4, -1), DiscreteParameterRange("c", ["a", "b"])]
@@ -171,3 +171,62 @@ def test_combinations_are_listed_one_after_the_other(drive, narrow):
         space = space.with_ranges(narrow)
     points = drive(GridSearch(), space).run(1000, zero)
     assert len(points) == space.size == (5 if narrow is None else 4)
+
+
+def all_of(strategy):
+    points = []
+    while (proposal := strategy.ask()) is not None:
+        points.append(proposal.point)
+    return points
+
+
+def test_an_even_grid_has_the_middles_of_equal_cells_on_each_scale(drive):
+    space = Space([UniformParameterRange("x", -5, 10), LogUniformParameterRange("lr", -4, 0)])
+    points = all_of(drive(EvenGrid(points=49), space).strategy)
+    assert len(points) == 49
+    assert sorted({point["x"] for point in points}) == pytest.approx([-5 + 15 * (n + 0.5) / 7 for n in range(7)])
+    assert sorted({point["lr"] for point in points}) == pytest.approx(
+        [10 ** (-4 + 4 * (n + 0.5) / 7) for n in range(7)]
+    )
+    assert points[0]["x"] == points[1]["x"]
+
+
+@pytest.mark.parametrize(
+    ("space", "most", "cells"),
+    [
+        (SPACE, 50, [5, 5, 2]),
+        (SPACE, 1, [1, 1, 1]),
+        (FINITE, 100, [5, 2]),
+        (FINITE, 9, [4, 2]),
+    ],
+)
+def test_a_grid_has_as_many_cells_as_fit_and_no_more_than_there_are_values(space, most, cells):
+    assert even_cells(space, most) == cells
+
+
+def test_an_even_grid_of_a_finite_space_with_room_is_all_of_it(drive):
+    points = all_of(drive(EvenGrid(points=100), FINITE).strategy)
+    assert sorted((point["n"], point["c"]) for point in points) == [(n, c) for n in range(1, 6) for c in "ab"]
+
+
+def test_an_even_grid_of_conditional_parameters_repeats_nothing(drive):
+    space = Space(
+        [ParameterSet([{"kernel": "linear"}, {"kernel": "radial", "width": UniformParameterRange("width", 0, 1)}])]
+    )
+    search = drive(EvenGrid(points=12), space)
+    points = []
+    while (proposal := search.ask()) is not None:
+        points.append(proposal.point)
+        search.launch(proposal)
+    assert len({tuple(sorted(point.items())) for point in points}) == len(points)
+    assert {point["kernel"] for point in points} == {"linear", "radial"}
+
+
+def test_an_even_grid_goes_on_where_it_was_and_refuses_a_size_that_is_none(drive):
+    strategy = EvenGrid(points=9)
+    search = drive(strategy, SPACE)
+    whole = all_of(strategy)
+    strategy.begin(SPACE, search.objectives, 0, [], 4)
+    assert strategy.ask().point == whole[4]
+    with pytest.raises(ValueError, match="points must be a whole number"):
+        EvenGrid(points=0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import NopPruner
 from optuna.samplers import (
     BaseGASampler,
@@ -35,6 +37,26 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
+
+
+def without_pruning(name: str) -> dict[str, Any]:
+    """Return the keywords of `OptimizerOptuna` for a sampler that people call so, with all trials run to their end.
+
+    Parameters
+    ----------
+    name
+        ``"TPE"`` or ``"Sobol"``.
+
+    Returns
+    -------
+    dict
+        ``optuna_sampler``, where it is not the default one, and ``optuna_pruner``.
+    """
+    if name == "TPE":
+        return {"optuna_pruner": NopPruner()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # it is experimental in Optuna for years
+        return {"optuna_sampler": QMCSampler(qmc_type="sobol", scramble=True), "optuna_pruner": NopPruner()}
 
 
 def nested(sampler: BaseSampler) -> Iterator[BaseSampler]:

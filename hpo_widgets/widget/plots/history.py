@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import ipywidgets
 import numpy as np
 
+from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.history_figure import MOST_HOT, HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
-from hpo_widgets.widget.plots.series import best_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

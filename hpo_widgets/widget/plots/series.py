@@ -165,27 +165,6 @@ class ObjectiveValues:
         return numbers.astype(float), clip_objective(self.values[numbers])
 
 
-def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool) -> Floats:
-    """Return the best finite value of completed trials up to each trial.
-
-    Parameters
-    ----------
-    states, values
-        Of all trials in order, shape (n,).
-    minimise
-        Whether a lesser value is better.
-
-    Returns
-    -------
-    array of float
-        Shape (n,); infinite, of the sign that is worse than any value, before the first.
-    """
-    sign = 1.0 if minimise else -1.0
-    is_known = (states == TrialState.COMPLETED) & np.isfinite(values)
-    levels: Floats = sign * np.minimum.accumulate(np.where(is_known, sign * values, np.inf))
-    return levels
-
-
 def nearest(distance: Floats, numbers: npt.NDArray[np.int64], most: float) -> int | None:
     """Return the trial of the least distance, None when all are farther away than ``most``.
 

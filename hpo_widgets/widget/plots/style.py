@@ -27,6 +27,19 @@ LINE = "var(--hpo-line, #88888833)"
 LANE = "var(--hpo-lane, #88888828)"
 SURFACE = "var(--hpo-surface, #ffffff)"
 
+STRONG_TEXT = "var(--hpo-text, #202124)"
+
+SERIES = [
+    "var(--hpo-series-0, #5a6472)",
+    "var(--hpo-series-1, #3b78c4)",
+    "var(--hpo-series-2, #7a3e9d)",
+    "var(--hpo-series-3, #00796b)",
+]
+"""Colours of things that are compared, which never are the only thing by which they differ."""
+
+SERIES_DASHES = ["dashed", "solid", "dash_dotted", "dotted"]
+"""Their dashes, in the same order."""
+
 RAMP = np.linspace((0xB4, 0xCB, 0xE9), (0x0A, 0x34, 0x78), 9).round().astype(np.uint8)
 """From the worst to the best: red, green and blue of each level in a picture.
 

@@ -2,6 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import "./controls.css";
+import { makeActionButton } from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
@@ -67,26 +68,12 @@ function actions(status: string): Action[] {
   return [begin, status === "paused" ? RESUME : PAUSE, STOP];
 }
 
-interface Button {
-  button: HTMLElement;
-  symbol: HTMLElement;
-  word: HTMLElement;
-}
-
-function makeButton(className: string): Button {
-  const button = element("button", className, { type: "button" });
-  const symbol = element("span", "", { "aria-hidden": "true" });
-  const word = element("span");
-  button.append(symbol, " ", word);
-  return { button, symbol, word };
-}
-
 const render: Render<Model> = ({ model, el }) => {
   const lifetime = new Lifetime();
   const root = element("div", "hpo-part hpo-controls-root");
   const group = element("div", "hpo-controls", { role: "group", "aria-label": "Search" });
-  const places = ["start", "pause", "stop"].map((place) => makeButton(`hpo-${place}`));
-  const wait = makeButton("hpo-wait-button");
+  const places = ["start", "pause", "stop"].map((place) => makeActionButton(`hpo-${place}`));
+  const wait = makeActionButton("hpo-wait-button");
   setText(wait.symbol, "◔");
   setText(wait.word, "Wait");
   group.append(...places.map((place) => place.button), wait.button);

@@ -1,0 +1,655 @@
+"""A race of strategies: searches over one space with equal budgets and equal seeds, repeat after repeat."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from hpo_widgets.objectives.landscape import landscape_of
+from hpo_widgets.optimizer.definition import names_a_task
+from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.strategies.registry import by_common_name, resolve
+from hpo_widgets.trials.export import to_dataframe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
+
+    import pandas as pd
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.objectives.landscape import Landscape
+    from hpo_widgets.space import Space
+    from hpo_widgets.strategies.base import SearchStrategy
+    from hpo_widgets.trials.columns import Rows
+
+LEAST_STRATEGIES, MOST_STRATEGIES = 2, 4
+
+_OF_THE_RACE = {
+    "optimizer_class": "strategies",
+    "total_max_jobs": "trials",
+    "max_number_of_concurrent_tasks": "workers",
+    "execution_queue": None,
+    "auto_connect_task": None,
+    "always_create_task": None,
+    "spawn_project": None,
+    "save_top_k_tasks_only": None,
+}
+"""Arguments of a search that the race gives itself, with its own argument for the same."""
+
+RUN, PAUSE, STOP = "run", "pause", "stop"
+"""What a race is asked for."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """All strategies once, with one seed.
+
+    Attributes
+    ----------
+    number, seed : int
+        From 0, and the seed of all searches.
+    rows : mapping
+        Strategy to its trials as columns.
+    traces : mapping
+        Strategy to its best so far, in values of the objective.
+    """
+
+    number: int
+    seed: int
+    rows: Mapping[str, Rows]
+    traces: Mapping[str, Trace]
+
+
+@dataclass(frozen=True)
+class RaceSummary:
+    """What came out so far; printing it gives a table.
+
+    Attributes
+    ----------
+    standings : list of Standing
+        One a strategy, the first one first.
+    pairs : list of Pair
+        Each strategy against each.
+    verdict : str
+        What can be said of the two that stand first.
+    num_repeats : int
+        Whole repeats that it rests on.
+    """
+
+    standings: list[Standing]
+    pairs: list[Pair]
+    verdict: str
+    num_repeats: int
+
+    def __str__(self) -> str:
+        width = max(len(one.name) for one in self.standings)
+        lines = [
+            f"{'strategy':<{width}}  {'end':>9}  {'middle half':>21}  {'area':>8}  wins of {self.num_repeats}, 95 %"
+        ]
+        lines += [
+            f"{one.name:<{width}}  {one.end:>9.4g}  {one.low:>9.4g} … {one.high:>9.4g}  {one.area:>8.3f}  "
+            f"{one.wins}, {one.interval[0]:.0%} … {one.interval[1]:.0%}"
+            for one in self.standings
+        ]
+        lines += [
+            f"{one.first} ahead of {one.second} in {one.wins} of {one.wins + one.losses}, "
+            f"{one.interval[0]:.0%} … {one.interval[1]:.0%}: {one.verdict}"
+            for one in self.pairs
+        ]
+        return "\n".join([*lines, self.verdict])
+
+
+@dataclass
+class _Running:
+    """The searches of the repeat that runs now; owned by the race's thread."""
+
+    number: int
+    searches: dict[str, HyperParameterOptimizer]
+    num_alive: int
+    """As they were when a search told of a change last."""
+    unsubscribe: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def alive(self) -> list[HyperParameterOptimizer]:
+        return [one for one in self.searches.values() if one.status.is_alive]
+
+
+class Race:
+    """Runs two to four strategies on one space, with the same number of trials, of workers, and the same seeds.
+
+    All strategies of a repeat start together and run side by side, each with ``workers`` worker processes of its own,
+    so that they share the machine as equals; the next repeat begins when all of them have ended. Repeat n has the
+    seed ``seed + n`` for each strategy. With one worker the same seeds give the same trials again.
+
+    Its methods may be called from any thread. A thread of the race makes, starts and ends the searches; it lives from
+    `start` to the end of the last repeat. What the methods share with it is changed under one lock.
+
+    Parameters
+    ----------
+    base_task_id
+        What is run: a callable, or a `pathlib.Path` to a script.
+    hyper_parameters
+        The parameters, as for `HyperParameterOptimizer`.
+    strategies
+        Two to four: names (``"grid"``, ``"random"``, ``"TPE"``, ``"Sobol"``), classes of strategies, or pairs of a
+        class and a dict of its keywords. A dict of these gives them names of your own. By its name the grid is an even
+        one of at most ``trials`` points, and no trial is pruned.
+    trials
+        The budget of each search. Default: 49.
+    repeats
+        How many repeats a start runs. Default: 10.
+    seed
+        Seed of the first repeat. Default: 0.
+    workers
+        Worker processes of each strategy. Default: 1.
+    journal
+        The folder in which the journals of all searches are kept. Default: a temporary one, which `close` removes.
+    name
+        What the race is called. Default: the name of what is run.
+    **arguments
+        Further arguments of each search, such as ``objective_metric_sign`` or ``time_limit_per_job``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, with what to do about it, before anything runs.
+
+    Examples
+    --------
+    >>> race = Race(branin, space, ["grid", "random", "TPE"], trials=49)  # doctest: +SKIP
+    >>> race.start(); race.wait(); print(race.summary())  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        base_task_id: Callable[..., Any] | Path,
+        hyper_parameters: Sequence[Any],
+        strategies: Sequence[Any] | Mapping[str, Any] = ("grid", "random", "TPE"),
+        *,
+        trials: int = 49,
+        repeats: int = 10,
+        seed: int = 0,
+        workers: int = 1,
+        journal: str | Path | None = None,
+        name: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        self.trials = positive_int("trials", trials)
+        self.repeats = positive_int("repeats", repeats)
+        self.workers = positive_int("workers", workers)
+        if type(seed) is not int or seed < 0:
+            msg = f"seed must be a whole number of at least 0, got {seed!r}"
+            raise ValueError(msg)
+        self.seed = seed
+        if names_a_task(base_task_id):
+            msg = "a race runs on this machine: base_task_id is a callable or the pathlib.Path of a script, not a Task"
+            raise ValueError(msg)
+        for given, own in _OF_THE_RACE.items():
+            if given in arguments:
+                instead = f"; use {own}" if own else ""
+                msg = f"a race takes no {given}: it gives its searches their own{instead}"
+                raise TypeError(msg)
+        self._base_task_id, self._hyper_parameters, self._arguments = base_task_id, list(hyper_parameters), arguments
+        self._strategies = _named_strategies(strategies, self.trials)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        """Set while no thread of the race runs."""
+        self._idle.set()
+        self._asked = RUN
+        self._status = SearchStatus.IDLE
+        self._reason = ""
+        self._target = self.repeats
+        self._finished: list[Repeat] = []
+        self._running: _Running | None = None
+        self._pauses: list[tuple[float, float]] = []
+        self._paused_at: float | None = None
+        self._raced, self._began_at = 0.0, 0.0
+        """Seconds of earlier starts, and when the present one began, by the monotonic clock, pauses taken out."""
+        self._subscribers: list[Callable[[], None]] = []
+        self._is_closed = False
+        # Made before anything runs, so that what is wrong with them is said here.
+        self._ready: dict[str, HyperParameterOptimizer] | None = self._make(0)
+        first = next(iter(self._ready.values()))
+        if len(first.objectives) > 1:
+            self._close_folder()
+            msg = f"a race compares strategies by one objective, got {len(first.objectives)}: choose one of them"
+            raise ValueError(msg)
+        self.name = first.name if name is None else str(name)
+        self.space: Space = first.space
+        self.objective: Objective = first.objectives[0]
+        self.landscape: Landscape | None = landscape_of(base_task_id)
+        self.id = f"race of {first.id}"
+
+    # What is run ----------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The strategies, in the order given."""
+        return tuple(self._strategies)
+
+    @property
+    def function(self) -> Callable[..., Any] | Path:
+        """What is run."""
+        return self._base_task_id
+
+    def _make(self, number: int) -> dict[str, HyperParameterOptimizer]:
+        """Make the searches of a repeat; nothing runs yet."""
+        journal = self._journal
+        if journal is None:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_race_", ignore_cleanup_errors=True)
+            journal = self._folder.name
+        made: dict[str, HyperParameterOptimizer] = {}
+        for name, (strategy, keywords) in self._strategies.items():
+            try:
+                made[name] = HyperParameterOptimizer(
+                    self._base_task_id,
+                    self._hyper_parameters,
+                    optimizer_class=strategy,
+                    max_number_of_concurrent_tasks=self.workers,
+                    total_max_jobs=self.trials,
+                    journal=journal,
+                    **{"seed": self.seed + number, **keywords, **self._arguments},
+                )
+            except (TypeError, ValueError) as error:
+                self._close_folder()
+                raise type(error)(f"{name}: {error}") from error
+        return made
+
+    # Start and end --------------------------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Run the repeats that are left, or as many again when none is.
+
+        A repeat that was stopped is run again from its beginning.
+
+        Returns
+        -------
+        bool
+            True when it runs, also when it did before.
+        """
+        with self._lock:
+            if self._is_closed:
+                msg = "the race is closed; make another one"
+                raise RuntimeError(msg)
+            if not self._idle.is_set():
+                return True
+            if len(self._finished) >= self._target:
+                self._target += self.repeats
+            self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
+            self._began_at = time.monotonic()
+            self._idle.clear()
+            threading.Thread(target=self._run, name="hpo_widgets race", daemon=True).start()
+        self._notify()
+        return True
+
+    def pause(self) -> None:
+        """Launch nothing more; running trials finish, and the clock of the race stands."""
+        with self._lock:
+            if self._status is not SearchStatus.RUNNING:
+                return
+            self._asked, self._status = PAUSE, SearchStatus.PAUSED
+            self._paused_at = time.time()
+            self._raced += time.monotonic() - self._began_at
+        self._wake.set()
+        self._notify()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._lock:
+            if self._status is not SearchStatus.PAUSED:
+                return
+            self._asked, self._status = RUN, SearchStatus.RUNNING
+            self._end_pause()
+            self._began_at = time.monotonic()
+        self._wake.set()
+        self._notify()
+
+    def _end_pause(self) -> None:
+        if self._paused_at is not None:
+            self._pauses.append((self._paused_at, time.time()))
+            self._paused_at = None
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop all searches; the repeat that runs counts for nothing.
+
+        Parameters
+        ----------
+        timeout
+            Minutes to wait at most for the end. Default: until it has ended (under a second).
+
+        Returns
+        -------
+        bool
+            Whether it has ended.
+        """
+        self._ask_to_stop()
+        return self.wait(timeout)
+
+    def _ask_to_stop(self) -> None:
+        with self._lock:
+            if self._idle.is_set():
+                return
+            if self._status is SearchStatus.RUNNING:
+                self._raced += time.monotonic() - self._began_at
+            self._asked, self._status = STOP, SearchStatus.STOPPING
+        self._wake.set()
+        self._notify()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the last repeat; interruptible.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+
+        Returns
+        -------
+        bool
+            True when the race has ended or was never started.
+        """
+        return self._idle.wait(None if timeout is None else timeout * SECONDS_A_MINUTE)
+
+    def close(self) -> None:
+        """Stop, and remove the temporary folder of the journals; what came out stays."""
+        with self._lock:
+            self._is_closed = True
+        self.stop()
+        self._close_folder()
+
+    def _close_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    # Commands of a panel --------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> dict[str, str | None]:
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        status = self._status
+        running = "the race is running" if status.is_alive else None
+        not_running = None if status.is_alive else "the race is not running"
+        if self._is_closed:
+            running = not_running = "the race is closed"
+        return {
+            "start": running,
+            "pause": not_running or ("the race is paused already" if status is not SearchStatus.RUNNING else None),
+            "resume": not_running or ("the race is not paused" if status is not SearchStatus.PAUSED else None),
+            "stop": not_running or ("the race is stopping" if status is SearchStatus.STOPPING else None),
+        }
+
+    def command(self, name: str) -> None:
+        """Do one of `capabilities` without waiting for it; what cannot be done does nothing."""
+        if self.capabilities.get(name, "unknown") is not None:
+            return
+        {"start": self.start, "pause": self.pause, "resume": self.resume, "stop": self._ask_to_stop}[name]()
+
+    # The thread of the race -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Run repeat after repeat."""
+        status, reason = SearchStatus.COMPLETED, ""
+        try:
+            while self._may_go_on():
+                self._run_repeat(len(self._finished))
+            if self._asked == STOP:
+                status = SearchStatus.STOPPED
+        except _StrategyError as failed:
+            status, reason = SearchStatus.FAILED, str(failed)
+        except Exception as error:  # noqa: BLE001 -- nobody waits on this thread: people are told instead
+            status, reason = SearchStatus.FAILED, f"{type(error).__name__}: {error}"
+        with self._lock:
+            if self._status is SearchStatus.RUNNING:
+                self._raced += time.monotonic() - self._began_at
+            self._end_pause()
+            self._status, self._reason, self._running = status, reason, None
+            self._idle.set()
+        self._notify()
+
+    def _may_go_on(self) -> bool:
+        """Wait out a pause between two repeats; returns whether there is another one to run."""
+        while self._asked == PAUSE:
+            self._wake.wait()
+            self._wake.clear()
+        return self._asked == RUN and len(self._finished) < self._target
+
+    def _run_repeat(self, number: int) -> None:
+        ready, self._ready = self._ready, None
+        searches = ready or self._make(number)
+        running = _Running(number, searches, len(searches))
+        try:
+            for search in running.searches.values():
+                running.unsubscribe.append(search.subscribe(self._changed))
+            with self._lock:
+                self._running = running
+            for search in running.searches.values():
+                search.start()
+            asked = RUN
+            while running.alive:
+                if self._asked != asked:
+                    asked = self._asked
+                    command = {RUN: "resume", PAUSE: "pause", STOP: "stop"}[asked]
+                    for search in running.alive:
+                        search.command(command)
+                self._wake.wait()
+                self._wake.clear()
+                self._refuse_failure(running)
+        finally:
+            self._end(running)
+        if self._asked != STOP:
+            self._finish(running)
+
+    def _refuse_failure(self, running: _Running) -> None:
+        for name, search in running.searches.items():
+            if search.status is SearchStatus.FAILED:
+                raise _StrategyError(f"{name}, repeat {running.number + 1}: {search.stop_reason}")
+
+    def _end(self, running: _Running) -> None:
+        """Leave nothing of a repeat running or open."""
+        for search in running.alive:
+            search.command("stop")
+        for search in running.searches.values():
+            search.wait()
+            search.close_files()
+        for unsubscribe in running.unsubscribe:
+            unsubscribe()
+
+    def _finish(self, running: _Running) -> None:
+        self._refuse_failure(running)
+        rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
+        with self._lock:
+            repeat = Repeat(
+                running.number,
+                self.seed + running.number,
+                MappingProxyType(rows),
+                MappingProxyType({name: self._trace(one) for name, one in rows.items()}),
+            )
+            self._finished.append(repeat)
+            self._running = None
+        self._notify()
+
+    def _trace(self, rows: Rows) -> Trace:
+        pauses = [*self._pauses]
+        if self._paused_at is not None:
+            pauses.append((self._paused_at, time.time()))
+        return trace_of(rows, minimise=self.objective.minimise, pauses=pauses)
+
+    # What readers see -----------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Hear of a change of a search, on its thread: only flags are set."""
+        running = self._running
+        if running is not None and (num_alive := len(running.alive)) != running.num_alive:
+            running.num_alive = num_alive
+            self._wake.set()
+        self._notify()
+
+    def _notify(self) -> None:
+        for callback in tuple(self._subscribers):
+            callback()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called after every change, on any thread; it must only set a flag.
+
+        Returns the function that ends the subscription.
+        """
+        with self._lock:
+            self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the race is doing."""
+        return self._status
+
+    @property
+    def reason(self) -> str:
+        """Why it failed; empty else."""
+        return self._reason
+
+    @property
+    def target(self) -> int:
+        """How many repeats are to be run in all."""
+        return self._target
+
+    @property
+    def elapsed_minutes(self) -> float:
+        """Minutes that it has run, without pauses."""
+        with self._lock:
+            running = time.monotonic() - self._began_at if self._status is SearchStatus.RUNNING else 0.0
+            return (self._raced + running) / SECONDS_A_MINUTE
+
+    @property
+    def finished(self) -> tuple[Repeat, ...]:
+        """The whole repeats."""
+        with self._lock:
+            return tuple(self._finished)
+
+    @property
+    def current(self) -> Repeat | None:
+        """The repeat that runs, as far as it is; None while none does."""
+        with self._lock:
+            running = self._running
+            if running is None:
+                return None
+            rows: dict[str, Rows] = {name: search.snapshot() for name, search in running.searches.items()}
+            traces = {name: self._trace(one) for name, one in rows.items()}
+            return Repeat(running.number, self.seed + running.number, rows, traces)
+
+    @property
+    def num_ended(self) -> dict[str, int]:
+        """Strategy to the number of its trials that have ended, those of the repeat that runs included."""
+        current = self.current
+        repeats = [*self.finished, *([] if current is None else [current])]
+        return {name: sum(len(one.traces[name].levels) for one in repeats) for name in self.names}
+
+    @property
+    def compares_distances(self) -> bool:
+        """Whether values are compared as distances from the optimum, which is known."""
+        return self.landscape is not None
+
+    def compared(self, trace: Trace) -> Trace:
+        """Return a best so far as it is compared: as the distance from the optimum where that is known."""
+        if self.landscape is None:
+            return trace
+        return distances(trace, self.landscape.optimum, minimise=self.objective.minimise)
+
+    @property
+    def minimise(self) -> bool:
+        """Whether less is better in what is compared."""
+        return self.compares_distances or self.objective.minimise
+
+    def traces(self) -> dict[str, list[Trace]]:
+        """Strategy to its best so far in each whole repeat, as it is compared."""
+        finished = self.finished
+        return {name: [self.compared(one.traces[name]) for one in finished] for name in self.names}
+
+    def summary(self) -> RaceSummary:
+        """What came out so far: medians, areas, wins and pairs with their 95 % intervals, and the verdict."""
+        traces = self.traces()
+        stand = standings(traces, self.trials, minimise=self.minimise, is_log=self.compares_distances)
+        against = pairs(traces, minimise=self.minimise)
+        return RaceSummary(stand, against, " ".join(verdict(stand, against)), len(self.finished))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All trials of the whole repeats, one row each: strategy, repeat, seed, then as of any search."""
+        import pandas as pd
+
+        frames = []
+        for repeat, name in itertools.product(self.finished, self.names):
+            frame = to_dataframe(repeat.rows[name], self.space, (self.objective,))
+            frame.insert(0, "strategy", name)
+            frame.insert(1, "repeat", repeat.number + 1)
+            frame.insert(2, "seed", repeat.seed)
+            frames.append(frame.reset_index())
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {self._status}, {len(self._finished)} of {self._target} repeats>"
+
+
+class _StrategyError(Exception):
+    """A search of the race has failed; its message says which and why."""
+
+
+def _named_strategies(
+    given: Sequence[Any] | Mapping[str, Any], num_trials: int
+) -> dict[str, tuple[type[SearchStrategy], dict[str, Any]]]:
+    """Return the class and keywords of each strategy by its name."""
+    if isinstance(given, str) or not isinstance(given, (Sequence, Mapping)):
+        msg = f"strategies is a list such as ['grid', 'random', 'TPE'], or a dict of names to strategies, got {given!r}"
+        raise TypeError(msg)
+    if not LEAST_STRATEGIES <= len(given) <= MOST_STRATEGIES:
+        msg = f"a race takes {LEAST_STRATEGIES} to {MOST_STRATEGIES} strategies, got {len(given)}"
+        raise ValueError(msg)
+    named: dict[str, tuple[type[SearchStrategy], dict[str, Any]]] = {}
+    entries = given.items() if isinstance(given, Mapping) else ((None, one) for one in given)
+    for name, one in entries:
+        keywords: dict[str, Any] = {}
+        if isinstance(one, str):
+            strategy, keywords = by_common_name(one, num_trials)
+            own_name = one.strip()
+        else:
+            if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], Mapping):
+                one, keywords = one[0], dict(one[1])  # noqa: PLW2901 -- the pair is taken apart
+            strategy = resolve(one)
+            own_name = _title(strategy, keywords)
+        name = own_name if name is None else str(name)  # noqa: PLW2901 -- as given, else its own
+        if name in named:
+            msg = f"two strategies are called {name!r}: give them names of their own by a dict"
+            raise ValueError(msg)
+        named[name] = strategy, keywords
+    return named
+
+
+def _title(strategy: type[SearchStrategy], keywords: Mapping[str, Any]) -> str:
+    """What a person calls a strategy with these keywords."""
+    return strategy(**keywords).title

@@ -1,0 +1,490 @@
+"""Searches side by side, as plain numbers: best so far, bands over repeats, area, wins, and how sure one can be."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.trials.columns import Rows
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_DISTANCE = 1e-9
+"""A value that is nearer to the optimum counts as this far away: on a logarithmic axis 0 has no place."""
+
+_MOST_MOMENTS = 400
+"""Moments at which a band over time is known at most."""
+
+_Z95 = 1.959963984540054
+"""So many standard deviations round the mean hold 95 % of a normal distribution."""
+
+
+class Trace(NamedTuple):
+    """The best so far of one search, at the end of each of its trials, in the order in which they ended.
+
+    Attributes
+    ----------
+    levels : ndarray, shape (n,)
+        The best completed value up to each trial; infinite, of the sign that is worse than any value, before the first.
+    minutes : ndarray, shape (n,)
+        Minutes since the first trial began, without pauses.
+    """
+
+    levels: Floats
+    minutes: Floats
+
+    @property
+    def end(self) -> float:
+        """The best of all; infinite or NaN where there is none."""
+        return float(self.levels[-1]) if len(self.levels) else math.nan
+
+
+def best_levels(states: npt.NDArray[np.uint8], values: Floats, *, minimise: bool) -> Floats:
+    """Return the best finite value of completed trials up to each trial.
+
+    Parameters
+    ----------
+    states, values
+        Of all trials in order, shape (n,).
+    minimise
+        Whether a lesser value is better.
+
+    Returns
+    -------
+    array of float
+        Shape (n,); infinite, of the sign that is worse than any value, before the first.
+    """
+    sign = 1.0 if minimise else -1.0
+    is_known = (states == TrialState.COMPLETED) & np.isfinite(values)
+    levels: Floats = sign * np.minimum.accumulate(np.where(is_known, sign * values, np.inf))
+    return levels
+
+
+def trace_of(
+    rows: Rows, objective: int = 0, *, minimise: bool = True, pauses: Sequence[tuple[float, float]] = ()
+) -> Trace:
+    """Return the best so far of a search.
+
+    Parameters
+    ----------
+    rows
+        Its trials as columns.
+    objective
+        Index of the objective. Default: the first one.
+    minimise
+        Its direction. Default: a lesser value is better.
+    pauses
+        Moments, in Unix seconds, between which the clock stood. Default: none.
+
+    Returns
+    -------
+    Trace
+        An entry for each trial that has ended.
+    """
+    ended = rows.state >= TrialState.COMPLETED
+    order = np.flatnonzero(ended)[np.argsort(rows.ended[ended], kind="stable")]
+    levels = best_levels(rows.state[order], rows.values[order, objective], minimise=minimise)
+    started = rows.started[np.isfinite(rows.started)]
+    start = float(started.min()) if len(started) else 0.0
+    return Trace(levels, active_seconds(rows.ended[order], start, pauses) / 60)
+
+
+def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, float]]) -> Floats:
+    """Return the seconds from a start to some moments, without the pauses between.
+
+    Parameters
+    ----------
+    moments
+        Unix seconds, shape (n,); NaN, as of a trial that never ran, counts as the moment before it.
+    start
+        Unix seconds.
+    pauses
+        Beginning and end of each pause, which do not overlap.
+
+    Returns
+    -------
+    array of float
+        Shape (n,), at least 0, never falling where the moments do not.
+    """
+    known = np.fmax.accumulate(np.where(np.isfinite(moments), moments, start)) if len(moments) else moments
+    passed = known - start
+    for begin, end in pauses:
+        passed = passed - np.clip(np.minimum(known, end) - max(begin, start), 0, None)
+    seconds: Floats = np.clip(passed, 0, None)
+    return seconds
+
+
+def idle_times(rows: Rows, least_seconds: float = 60.0) -> list[tuple[float, float]]:
+    """Return the times in which no trial of a search ran: it was paused, or had ended and was opened again.
+
+    Parameters
+    ----------
+    rows
+        Its trials as columns.
+    least_seconds
+        A shorter time is none: the search was choosing points. Default: a minute.
+
+    Returns
+    -------
+    list of tuple of float
+        Beginning and end of each, in Unix seconds.
+    """
+    ran = np.isfinite(rows.started) & np.isfinite(rows.ended)
+    order = np.argsort(rows.started[ran], kind="stable")
+    begins: Floats = rows.started[ran][order]
+    ends: Floats = np.maximum.accumulate(rows.ended[ran][order])
+    return [
+        (float(end), float(begin))
+        for end, begin in zip(ends[:-1], begins[1:], strict=True)
+        if begin - end >= least_seconds
+    ]
+
+
+def distances(trace: Trace, optimum: float, *, minimise: bool) -> Trace:
+    """Return how far the best so far is from a known optimum: less is better, whatever the direction was.
+
+    Parameters
+    ----------
+    trace
+        The best so far.
+    optimum
+        The best value that there is.
+    minimise
+        The direction.
+
+    Returns
+    -------
+    Trace
+        At least `LEAST_DISTANCE`, which can be drawn on a logarithmic axis.
+    """
+    apart = trace.levels - optimum if minimise else optimum - trace.levels
+    return Trace(np.maximum(apart, LEAST_DISTANCE), trace.minutes)
+
+
+class Band(NamedTuple):
+    """The best so far of several searches together; all arrays have the shape (n,).
+
+    Attributes
+    ----------
+    at : ndarray
+        Numbers of trials, from 1, or minutes, rising.
+    low, median, high : ndarray
+        Quarter, half and three quarters of the searches are at most there.
+    """
+
+    at: Floats
+    low: Floats
+    median: Floats
+    high: Floats
+
+
+_NO_BAND = Band(np.empty(0), np.empty(0), np.empty(0), np.empty(0))
+
+
+def band_by_trial(traces: Sequence[Trace], num_trials: int | None = None) -> Band:
+    """Return median and middle half of several searches after each trial.
+
+    Parameters
+    ----------
+    traces
+        One a search. A search that ended early keeps its last level.
+    num_trials
+        Trials to go up to. Default: as many as the longest search has.
+
+    Returns
+    -------
+    Band
+        From the first trial on after which each search has a value.
+    """
+    most = max((len(trace.levels) for trace in traces), default=0) if num_trials is None else num_trials
+    if not traces or most == 0 or any(len(trace.levels) == 0 for trace in traces):
+        return _NO_BAND
+    levels = np.stack([trace.levels[np.minimum(np.arange(most), len(trace.levels) - 1)] for trace in traces])
+    return _band(np.arange(1.0, most + 1), levels)
+
+
+def band_by_minutes(traces: Sequence[Trace]) -> Band:
+    """Return median and middle half of several searches at each moment at which a trial ended.
+
+    Parameters
+    ----------
+    traces
+        One a search. A search that ended early keeps its last level.
+
+    Returns
+    -------
+    Band
+        From the first moment on at which each search has a value; at most some hundred moments.
+    """
+    if not traces or any(len(trace.levels) == 0 for trace in traces):
+        return _NO_BAND
+    moments = np.unique(np.concatenate([trace.minutes for trace in traces]))
+    if len(moments) > _MOST_MOMENTS:
+        moments = moments[np.linspace(0, len(moments) - 1, _MOST_MOMENTS).round().astype(int)]
+    levels = np.stack([_levels_at(trace, moments) for trace in traces])
+    return _band(moments, levels)
+
+
+def _levels_at(trace: Trace, moments: Floats) -> Floats:
+    place = np.searchsorted(trace.minutes, moments, side="right") - 1
+    return np.where(place >= 0, trace.levels[np.maximum(place, 0)], np.nan)
+
+
+def _band(at: Floats, levels: Floats) -> Band:
+    known = np.isfinite(levels).all(axis=0)
+    if not known.any():
+        return _NO_BAND
+    low, median, high = np.quantile(levels[:, known], [0.25, 0.5, 0.75], axis=0)
+    return Band(at[known], low, median, high)
+
+
+def steps(at: Floats, levels: Floats) -> tuple[Floats, Floats]:
+    """Return the corners of a line that keeps its level until the next one.
+
+    Parameters
+    ----------
+    at, levels
+        Where each level begins, and the level, shape (n,).
+
+    Returns
+    -------
+    tuple of array
+        Across and up, without the corners between equal levels.
+    """
+    if len(at) == 0:
+        return at, levels
+    changed = np.flatnonzero(np.append(np.True_, levels[1:] != levels[:-1]))
+    x = np.append(np.repeat(at[changed], 2)[1:], at[-1])
+    return x, np.repeat(levels[changed], 2)
+
+
+def area(trace: Trace, num_trials: int, *, is_log: bool) -> float:
+    """Return the mean level of the best so far over the trials of a budget: the area under the curve for each trial.
+
+    Parameters
+    ----------
+    trace
+        The best so far. A search that ended early keeps its last level.
+    num_trials
+        The budget.
+    is_log
+        Whether the mean is that of decimal logarithms, as the curve is drawn then.
+
+    Returns
+    -------
+    float
+        The mean from the first value on; NaN where there is none.
+    """
+    if len(trace.levels) == 0:
+        return math.nan
+    levels = trace.levels[np.minimum(np.arange(num_trials), len(trace.levels) - 1)]
+    levels = levels[np.isfinite(levels)]
+    if len(levels) == 0 or (is_log and np.any(levels <= 0)):
+        return math.nan
+    return float(np.mean(np.log10(levels) if is_log else levels))
+
+
+def wilson_interval(wins: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of Wilson for a share.
+
+    Parameters
+    ----------
+    wins, total
+        How often something happened, of how many times.
+
+    Returns
+    -------
+    tuple of float
+        Low and high end; 0 and 1 where nothing was counted.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22 (1927).
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share, square = wins / total, _Z95 * _Z95
+    middle = share + square / (2 * total)
+    reach = _Z95 * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+    scale = 1 + square / total
+    # At no win and at all wins rounding must not leave the ends.
+    low = 0.0 if wins == 0 else max(0.0, (middle - reach) / scale)
+    high = 1.0 if wins == total else min(1.0, (middle + reach) / scale)
+    return low, high
+
+
+class Standing(NamedTuple):
+    """One competitor over all repeats.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    end, low, high : float
+        Median and middle half of the best values at the end; NaN without a repeat.
+    area : float
+        Mean of `area` over the repeats.
+    wins : int
+        Repeats in which nobody else was as good.
+    num_repeats : int
+        Repeats in all.
+    interval : tuple of float
+        95 % interval of the share of wins.
+    """
+
+    name: str
+    end: float
+    low: float
+    high: float
+    area: float
+    wins: int
+    num_repeats: int
+    interval: tuple[float, float]
+
+
+def standings(
+    traces: Mapping[str, Sequence[Trace]], num_trials: int, *, minimise: bool, is_log: bool
+) -> list[Standing]:
+    """Return how all competitors stand, most wins first.
+
+    Parameters
+    ----------
+    traces
+        Name to the best so far in each repeat, as many for each name.
+    num_trials
+        The budget of each repeat.
+    minimise
+        Whether a lesser value is better.
+    is_log
+        Whether areas are of logarithms.
+
+    Returns
+    -------
+    list of Standing
+        Those with as many wins by their median.
+    """
+    sign = 1.0 if minimise else -1.0
+    ends = {name: np.array([_cost(trace, sign) for trace in some]) for name, some in traces.items()}
+    found = []
+    for name, some in traces.items():
+        others = [costs for other, costs in ends.items() if other != name]
+        wins = int(np.sum(np.all([ends[name] < costs for costs in others], axis=0))) if others and some else 0
+        known = sign * ends[name][np.isfinite(ends[name])]
+        low, end, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if len(known) else (math.nan,) * 3
+        areas = [one for trace in some if not math.isnan(one := area(trace, num_trials, is_log=is_log))]
+        mean = float(np.mean(areas)) if areas else math.nan
+        found.append(Standing(name, end, low, high, mean, wins, len(some), wilson_interval(wins, len(some))))
+    return sorted(found, key=lambda one: (-one.wins, sign * one.end if not math.isnan(one.end) else math.inf))
+
+
+def _cost(trace: Trace, sign: float) -> float:
+    cost = sign * trace.end
+    return cost if math.isfinite(cost) else math.inf
+
+
+class Pair(NamedTuple):
+    """Two competitors against each other, repeat by repeat.
+
+    Attributes
+    ----------
+    first, second : str
+        Their names; ``first`` is the one that was better more often.
+    wins, losses, ties : int
+        Repeats in which ``first`` was better, worse, and as good.
+    interval : tuple of float
+        95 % interval of the share of wins among the repeats that were decided.
+    """
+
+    first: str
+    second: str
+    wins: int
+    losses: int
+    ties: int
+    interval: tuple[float, float]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether even chances lie outside of the interval."""
+        return self.interval[0] > 0.5
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two; a tie in all repeats, and no repeat yet, decide nothing."""
+        if self.wins + self.losses == 0:
+            return "always equal" if self.ties else "no repeat yet"
+        return "ahead" if self.is_decided else "undecided"
+
+
+def pairs(traces: Mapping[str, Sequence[Trace]], *, minimise: bool) -> list[Pair]:
+    """Return all pairs of competitors.
+
+    Parameters
+    ----------
+    traces
+        Name to the best so far in each repeat, as many for each name.
+    minimise
+        Whether a lesser value is better.
+
+    Returns
+    -------
+    list of Pair
+        In the order of the names.
+    """
+    sign = 1.0 if minimise else -1.0
+    found = []
+    for first, second in itertools.combinations(traces, 2):
+        costs = [(_cost(one, sign), _cost(two, sign)) for one, two in zip(traces[first], traces[second], strict=True)]
+        wins, losses = sum(one < two for one, two in costs), sum(two < one for one, two in costs)
+        ties = len(costs) - wins - losses
+        if losses > wins:
+            first, second, wins, losses = second, first, losses, wins  # noqa: PLW2901 -- the better one comes first
+        found.append(Pair(first, second, wins, losses, ties, wilson_interval(wins, wins + losses)))
+    return found
+
+
+def verdict(some: Sequence[Standing], against: Sequence[Pair]) -> tuple[str, str]:
+    """Say what can be said of the two that stand first.
+
+    Parameters
+    ----------
+    some
+        All competitors, the first one first (`standings`).
+    against
+        All pairs (`pairs`).
+
+    Returns
+    -------
+    tuple of str
+        One sentence, and what it rests on.
+    """
+    top = {one.name for one in some[:2]}
+    pair = next((one for one in against if {one.first, one.second} == top), None)
+    if pair is None or not pair.wins + pair.losses + pair.ties:
+        return "No repeat has ended yet.", "The verdict comes from whole repeats."
+    counted = pair.wins + pair.losses
+    if counted == 0:
+        return (
+            f"{pair.first} and {pair.second} are not distinguishable.",
+            f"They were equal in all {pair.ties} repeats.",
+        )
+    low, high = (round(100 * end) for end in pair.interval)
+    ties = f", {pair.ties} equal" if pair.ties else ""
+    if pair.is_decided:
+        return (
+            f"{pair.first} is ahead of {pair.second}.",
+            f"{pair.wins} of {counted}{ties} is a share of {low} to {high} %, beyond even chances.",
+        )
+    return (
+        f"{pair.first} and {pair.second} are not distinguishable yet.",
+        f"{pair.wins} of {counted}{ties} fits anything from {low} to {high} %; more repeats narrow it.",
+    )

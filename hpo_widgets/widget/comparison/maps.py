@@ -1,0 +1,247 @@
+"""Where each competitor has looked: one map each, with the same axes, background and optima."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from bqplot import Image, Scatter
+
+from hpo_widgets.objectives.landscape import landscape_of
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tooltip
+from hpo_widgets.widget.plots.png import indexed_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_widgets.space import Space
+    from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.widget.plots.axes import Domain
+
+_MARGINS = {"top": 8, "bottom": 26, "left": 40, "right": 10}
+_NUM_TICKS, _LETTERS = 5, 30
+_BINS = 72
+_OPACITY = 0.5
+_MOST_NAME = 24
+
+
+def background(function: object, names: tuple[str, str], domains: tuple[Domain, Domain], *, minimise: bool) -> bytes:
+    """Return a picture of a function of two numbers, in ranks of its values: the best tenth is as dark as can be.
+
+    Parameters
+    ----------
+    function
+        What `landscape_of` knows; another one is not called.
+    names
+        The parameters across and up, all that there are.
+    domains
+        The ends of their axes.
+    minimise
+        Whether small is good.
+
+    Returns
+    -------
+    bytes
+        A PNG file; empty where there is nothing to draw.
+    """
+    if landscape_of(function) is None or not callable(function):
+        return b""
+    middles = ((np.arange(_BINS) + 0.5) / _BINS).tolist()
+    across, up = ([domain.at(place) for place in middles] for domain in domains)
+    try:
+        values = np.array([[float(function(**{names[0]: x, names[1]: y})) for x in across] for y in up[::-1]])
+    except Exception:  # noqa: BLE001 -- the function has other parameters, or does not take the margins
+        return b""
+    if not np.isfinite(values).all():
+        return b""
+    # Ranks, as the values of such functions go over many powers of ten.
+    costs = values if minimise else -values
+    ranks = np.argsort(np.argsort(costs, axis=None, kind="stable"), kind="stable").reshape(costs.shape)
+    good = 1 - ranks / (costs.size - 1)
+    places = np.linspace(0, len(style.RAMP) - 1, 16)
+    shades = np.stack([np.interp(places, np.arange(len(style.RAMP)), channel) for channel in style.RAMP.T])
+    palette = np.column_stack([shades.T, np.linspace(0.05, _OPACITY, 16) * 255]).round().astype(np.uint8)
+    return indexed_picture(np.round(good**2 * 15).astype(np.uint8), palette)
+
+
+class LookMap:
+    """The trials of one competitor at two of their parameters.
+
+    Parameters
+    ----------
+    name, series
+        The competitor, and which one it is.
+    space
+        The space.
+    pair
+        Names of the parameters across and up.
+    picture
+        What is behind the trials; empty: nothing.
+    optima
+        Where the optima are.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        series: int,
+        space: Space,
+        pair: tuple[str, str],
+        picture: bytes,
+        optima: Sequence[tuple[Any, ...]],
+    ) -> None:
+        self._pair = pair
+        axes = [ParameterAxis(space.leaf(one)) for one in pair]
+        across, up = axes
+        self.x = FigureAxis(across.domain, lambda domain: across.ticks(domain, _NUM_TICKS, _LETTERS), grid_lines="none")
+        self.y = FigureAxis(
+            up.domain, lambda domain: up.ticks(domain, _NUM_TICKS, _LETTERS), side="left", grid_lines="none"
+        )
+        scales = {"x": self.x.scale, "y": self.y.scale}
+        shared: dict[str, Any] = {"scales": scales, "preserve_domain": style.FIXED}
+        tip = tooltip({"name": ("trial", "")})
+        points = dict(x=style.NONE, y=style.NONE, **shared)
+        self._trials = Scatter(
+            **points, colors=[style.SERIES[series]], stroke=style.SURFACE, stroke_width=1, default_size=36, tooltip=tip
+        )
+        self._best = Scatter(
+            **points, colors=[style.BEST], marker="triangle-up", stroke=style.SURFACE, stroke_width=1,
+            default_size=110, tooltip=tip,
+        )  # fmt: skip
+        places = np.array([(_place(space, pair[0], x), _place(space, pair[1], y)) for x, y in optima], dtype=float)
+        places = places.reshape(-1, 2)
+        self._optima = Scatter(
+            x=places[:, 0], y=places[:, 1], **shared, colors=[style.STRONG_TEXT], marker="cross", stroke=style.SURFACE,
+            stroke_width=1, default_size=90,
+        )  # fmt: skip
+        marks: list[Any] = [self._trials, self._optima, self._best]
+        if picture:
+            ends = {"x": [across.domain.low, across.domain.high], "y": [up.domain.low, up.domain.high]}
+            marks.insert(0, Image(image=ipywidgets.Image(value=picture, format="png"), **ends, **shared))
+        title = f"where {name} has looked: {pair[1]} against {pair[0]}"
+        layout = {"width": "auto", "height": "230px", "min_width": "0"}
+        self.figure = plain_figure(marks, [self.x.axis, self.y.axis], title, margins=_MARGINS, layout=layout)
+        self._head = ipywidgets.Label(name)
+        self._name = text.short(name, _MOST_NAME)
+        self._head.add_class("hpo-series")
+        self._head.add_class(f"hpo-series-{series}")
+        self._value = ipywidgets.Label()
+        self._value.add_class("hpo-muted")
+        head = ipywidgets.HBox([self._head, self._value])
+        head.add_class("hpo-look-head")
+        self.shown = ipywidgets.VBox([head, self.figure])
+        self.shown.add_class("hpo-look")
+
+    def draw(self, rows: Rows | None, best: int | None, value: str) -> None:
+        """Draw the trials of one repeat.
+
+        Parameters
+        ----------
+        rows
+            They as columns; None: there is none.
+        best
+            The number of the best one; None: there is none.
+        value
+            Its value in words.
+        """
+        x = y = style.NONE
+        names, chosen = np.empty(0, dtype=str), np.empty(0, dtype=bool)
+        if rows is not None:
+            columns = [_column(rows.parameters[name]) for name in self._pair]
+            drawn = (rows.state >= TrialState.COMPLETED) & np.isfinite(columns).all(axis=0)
+            x, y = (column[drawn] for column in columns)
+            numbers, values = rows.numbers[drawn], rows.values[drawn, 0]
+            words = zip(numbers.tolist(), map(text.number, values.tolist()), strict=True)
+            names = np.array([f"{number} · {value}" for number, value in words], dtype=str)
+            chosen = numbers == (-1 if best is None else best)
+        _put(self._trials, x, y, names)
+        _put(self._best, x[chosen], y[chosen], names[chosen])
+        self._value.value = value
+
+
+def _put(mark: Scatter, x: Any, y: Any, names: Any) -> None:
+    """Draw points with their names, which the page shows beside the pointer only."""
+    if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
+        with mark.hold_sync():
+            mark.x, mark.y, mark.names, mark.display_names = x, y, names, False
+
+
+def _column(values: Any) -> Any:
+    """Return a column with NaN where the parameter does not apply, also for choices."""
+    return np.where(values < 0, np.nan, values) if values.dtype.kind == "i" else values
+
+
+def _place(space: Space, name: str, value: Any) -> float:
+    """Return where a value lies along the axis of a parameter; NaN where it has no place."""
+    leaf: Any = space.leaf(name)
+    if leaf.kind != "choice":
+        return float(value)
+    index = leaf.table.index_of(value)
+    return np.nan if index is None else float(index)
+
+
+def best_of(rows: Rows, *, minimise: bool) -> int | None:
+    """Return the number of the best completed trial, None where there is none.
+
+    Parameters
+    ----------
+    rows
+        Trials as columns.
+    minimise
+        Whether less is better.
+
+    Returns
+    -------
+    int or None
+        The first one of those that are equal.
+    """
+    known = (rows.state == TrialState.COMPLETED) & np.isfinite(rows.values[:, 0])
+    if not known.any():
+        return None
+    costs = np.where(known, rows.values[:, 0] * (1 if minimise else -1), np.inf)
+    return int(rows.numbers[int(np.argmin(costs))])
+
+
+def value_of(rows: Rows, number: int) -> float:
+    """Return the value of a trial.
+
+    Parameters
+    ----------
+    rows
+        Trials as columns.
+    number
+        Its number.
+
+    Returns
+    -------
+    float
+        The value of the first objective.
+    """
+    return float(rows.values[int(np.flatnonzero(rows.numbers == number)[0]), 0])
+
+
+def point_of(rows: Rows, number: int, space: Space) -> Mapping[str, Any]:
+    """Return the parameters of a trial.
+
+    Parameters
+    ----------
+    rows
+        Trials as columns.
+    number
+        Its number.
+    space
+        The space.
+
+    Returns
+    -------
+    mapping
+        Full name to Python value, without those that do not apply.
+    """
+    at = int(np.flatnonzero(rows.numbers == number)[0])
+    encoded = [float(column[at]) for column in (_column(rows.parameters[one.name]) for one in space.columns)]
+    return space.decode([None if one != one else one for one in encoded])  # noqa: PLR0124 -- NaN

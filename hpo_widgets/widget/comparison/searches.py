@@ -1,0 +1,312 @@
+"""compare: searches that were run anyway, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from hpo_widgets._messages import run_in_thread
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.comparison import idle_times, trace_of
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
+from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
+from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
+from hpo_widgets.widget.comparison.followed import Followed
+from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
+from hpo_widgets.widget.parts.part import as_search, close_tree
+from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
+from hpo_widgets.widget.sync.refresher import Refresher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    import pandas as pd
+
+    from hpo_widgets.search import Search
+    from hpo_widgets.search.comparison import Trace
+    from hpo_widgets.trials import Trial
+
+_MOST_PARAMETERS = 12
+_MOST_NAME = 40
+
+
+def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
+    """Show finished or running searches side by side.
+
+    Best so far by trials and by minutes, the parameters of the best, and which parameters matter in each. Searches
+    over other spaces, or for other objectives, are compared as far as they have the same; a sentence says what is not.
+
+    Parameters
+    ----------
+    searches
+        Two to four: optimizers, opened journals (`HyperParameterOptimizer.open`) or anything else that a panel shows. A
+        dict gives them names.
+
+    Returns
+    -------
+    SearchComparison
+        The last line of a cell shows it. `SearchComparison.to_dataframe` has the best of each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no search, and for too few or too many.
+
+    Examples
+    --------
+    >>> compare({"wide": first, "narrow": second})  # doctest: +SKIP
+    """
+    return SearchComparison(searches)
+
+
+class SearchComparison(ipywidgets.VBox):
+    """Two to four searches side by side; see `compare`.
+
+    The searches go on when it is closed.
+
+    Parameters
+    ----------
+    searches
+        As for `compare`.
+    """
+
+    def __init__(self, searches: Sequence[Any] | Mapping[str, Any]) -> None:
+        self._searches = _named(searches)
+        self._importance: dict[str, tuple[int, Importances | None]] = {}
+        """Name to the completed trials that its importances were reckoned for, and these; owned by the refresher."""
+        self._answers: dict[str, tuple[int, Future[Importances | None]]] = {}
+        first = next(iter(self._searches.values()))
+        self._sentences = differences(self._searches)
+        followed = Followed(
+            "a comparison", lambda: _status(self._searches.values()), [one.subscribe for one in self._searches.values()]
+        )
+        search = followed.as_search()
+        self._refresher = refresher = Refresher(search)
+        names = tuple(self._searches)
+        try:
+            self._plot = BestSoFarPlot(
+                search,
+                names,
+                self._traces,
+                value_name=f"best so far, {text.axis(first.objectives[0])}",
+                refresher=refresher,
+            )
+            self._tables = ComparisonTable(search, make=self._make_tables, label="Searches", refresher=refresher)
+            self._tables.add_class("hpo-comparison-host")
+            inner = ipywidgets.Box([self._plot, self._tables])
+            inner.add_class("hpo-race-layout")
+            super().__init__([inner])
+        except BaseException:
+            refresher.close()
+            raise
+        self.add_class("hpo-panel")
+        self.add_class("hpo-race")
+        refresher.flow.follow(self._tables)
+
+    @property
+    def searches(self) -> Mapping[str, Search]:
+        """The searches by their names."""
+        return dict(self._searches)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What cannot be compared; empty where all can."""
+        return tuple(self._sentences)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The best trial of each search: its value, when it came, and its parameters, one row a search."""
+        import pandas as pd
+
+        rows = []
+        for name, search in self._searches.items():
+            best = search.best_trial
+            row: dict[str, Any] = {"search": name, "id": search.id, "trials": text.ended(search.counts)}
+            if best is not None:
+                row |= {"value": best.values[0], "trial": best.number, **best.parameters}
+            rows.append(row)
+        return pd.DataFrame(rows).set_index("search")
+
+    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
+        """Draw the best so far as it is now, without a browser.
+
+        Parameters
+        ----------
+        format
+            ``"png"`` or ``"svg"``.
+
+        Returns
+        -------
+        bytes
+            The file.
+        """
+        with self._refresher.lock:
+            self._refresher.refresh()
+            return picture(self._plot, format)
+
+    def close(self) -> None:
+        """Stop showing the searches, which go on, and free threads and comms."""
+        if hasattr(self, "_refresher"):
+            self._refresher.close()
+        close_tree(self)
+
+    def __repr__(self) -> str:
+        return f"<SearchComparison of {', '.join(self._searches)}>"
+
+    def _traces(self) -> dict[str, list[Trace]]:
+        traces = {}
+        for name, search in self._searches.items():
+            rows = search.snapshot()
+            traces[name] = [trace_of(rows, minimise=search.objectives[0].minimise, pauses=idle_times(rows))]
+        return traces
+
+    def _make_tables(self) -> tuple[list[dict[str, Any]], tuple[str, str]]:
+        best = {name: search.best_trial for name, search in self._searches.items()}
+        tables = [self._best_table(best), self._importance_table()]
+        if not self._sentences:
+            return tables, ("", "")
+        return tables, ("Not all of this can be compared.", " ".join(self._sentences))
+
+    def _best_table(self, best: Mapping[str, Trial | None]) -> dict[str, Any]:
+        names = _parameters(self._searches)
+        labels = text.labels(names)
+        rows = []
+        for series, (name, search) in enumerate(self._searches.items()):
+            trial = best[name]
+            cells = [cell(name, series=series, strong=True), cell(_how(search), muted=True)]
+            if trial is None:
+                rows.append([*cells, *(cell(text.NO_VALUE) for _ in (0, 1, *names))])
+                continue
+            known = set(search.space.names)
+            words = [text.parameter(search.space, trial, one) if one in known else text.NO_VALUE for one in names]
+            rows.append(
+                [*cells, cell(text.number(trial.values[0]), strong=True), cell(f"#{trial.number}"), *map(cell, words)]
+            )
+        columns = ["search", "trials", ">best", ">at", *(f">{text.short(labels[one], _MOST_NAME)}" for one in names)]
+        return table("The best of each search", columns, rows)
+
+    def _importance_table(self) -> dict[str, Any]:
+        self._reckon()
+        names = _parameters(self._searches)
+        labels = text.labels(names)
+        rows = []
+        for series, name in enumerate(self._searches):
+            _, found = self._importance.get(name, (0, None))
+            shares = {} if found is None else found.shares
+            words = [f"{shares[one]:.0%}" if one in shares else text.NO_VALUE for one in names]
+            rows.append([cell(name, series=series, strong=True), *map(cell, words)])
+        note = f"What tells the best tenth from the rest (PED-ANOVA), from {LEAST_TRIALS} completed trials on."
+        return table(
+            "Importance of each parameter",
+            ["importance", *(f">{text.short(labels[one], _MOST_NAME)}" for one in names)],
+            rows,
+            note,
+        )
+
+    def _reckon(self) -> None:
+        """Take importances that are there; for many more trials they are reckoned again, on a thread."""
+        for name, search in self._searches.items():
+            if name in self._answers and self._answers[name][1].done():
+                asked, answer = self._answers.pop(name)
+                self._importance[name] = asked, answer.result()
+            count = search.counts.get(TrialState.COMPLETED, 0)
+            known, _ = self._importance.get(name, (0, None))
+            # A tenth more, as each costs up to half a second; at the end all.
+            is_due = count != known if not search.status.is_alive else count >= known * 1.1 + 1
+            if name in self._answers or count < LEAST_TRIALS or not is_due:
+                continue
+
+            def ask(search: Search = search) -> Importances | None:
+                return importances(search.snapshot(), search.space, 0, minimise=search.objectives[0].minimise)
+
+            if search.status.is_alive:
+                self._answers[name] = count, run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
+            else:  # this may be what is saved
+                self._importance[name] = count, ask()
+
+
+def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
+    """Return the searches by names that differ."""
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        msg = f"compare takes a list of searches, or a dict of names to searches, got {given!r:.80}"
+        raise TypeError(msg)
+    own_names = hasattr(given, "keys")
+    entries: list[tuple[str | None, Any]] = (
+        [(str(name), one) for name, one in dict(given).items()] if own_names else [(None, one) for one in given]
+    )
+    if not 2 <= len(entries) <= MOST_COMPETITORS:
+        msg = f"compare takes 2 to {MOST_COMPETITORS} searches, got {len(entries)}"
+        raise ValueError(msg)
+    searches = [(name, as_search(one)) for name, one in entries]
+    if len({id(one) for _, one in searches}) < len(searches):
+        msg = "compare was given the same search twice"
+        raise ValueError(msg)
+    shown = [one.name for _, one in searches]
+    return {
+        name or (one.name if shown.count(one.name) == 1 else f"{one.name} {place + 1}"): one
+        for place, (name, one) in enumerate(searches)
+    }
+
+
+def differences(searches: Mapping[str, Search]) -> list[str]:
+    """Say what cannot be compared of some searches.
+
+    Parameters
+    ----------
+    searches
+        Name to search; all are compared with the first one.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty where they have the same space and objective.
+    """
+    (first_name, first), *others = searches.items()
+    sentences = []
+    for name, search in others:
+        one, other = first.objectives[0], search.objectives[0]
+        if one.minimise != other.minimise:
+            directions = f"{first_name} is to {text.objective(one)}, {name} to {text.objective(other)}"
+            sentences.append(f"{directions}: which one is better cannot be said.")
+        elif one.key != other.key:
+            sentences.append(
+                f"Values are {one.key} in {first_name} and {other.key} in {name}, perhaps not of one kind."
+            )
+        mine, theirs = set(first.space.names), set(search.space.names)
+        if mine != theirs:
+            only = [
+                f"only {whose} has {', '.join(text.short(some, _MOST_NAME) for some in sorted(names)[:3])}"
+                for whose, names in ((first_name, mine - theirs), (name, theirs - mine))
+                if names
+            ]
+            sentences.append(f"The spaces differ: {'; '.join(only)}.")
+            continue
+        changed = [some for some in first.space.names if first.space.leaf(some).range != search.space.leaf(some).range]
+        if changed:
+            names = ", ".join(text.short(some, _MOST_NAME) for some in changed[:3])
+            sentences.append(f"{name} has another range of {names} than {first_name}.")
+    if any(len(search.objectives) > 1 for search in searches.values()):
+        sentences.append("Of several objectives the first one is compared.")
+    return sentences
+
+
+def _parameters(searches: Mapping[str, Search]) -> list[str]:
+    """Names of the parameters that have columns: those that most searches have first."""
+    names = dict.fromkeys(name for search in searches.values() for name in search.space.names)
+    having = {name: sum(name in search.space.names for search in searches.values()) for name in names}
+    return sorted(names, key=lambda name: -having[name])[:_MOST_PARAMETERS]
+
+
+def _how(search: Search) -> str:
+    return f"{text.ended(search.counts)}, {search.status}"
+
+
+def _status(searches: Any) -> SearchStatus:
+    """Running while one of them is, as its end is to be shown at once."""
+    statuses = [search.status for search in searches]
+    if any(status.is_alive for status in statuses):
+        return SearchStatus.RUNNING
+    return SearchStatus.IDLE if all(status is SearchStatus.IDLE for status in statuses) else SearchStatus.COMPLETED

@@ -1,0 +1,294 @@
+"""StrategyRace: the panel of a race of strategies, live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets as t
+
+from hpo_widgets._messages import near_match
+from hpo_widgets.optimizer.race import Race
+from hpo_widgets.widget import text
+from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
+from hpo_widgets.widget.comparison.followed import Followed
+from hpo_widgets.widget.comparison.head import RaceHead
+from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
+from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.sync.flow import act_while_cell_runs
+from hpo_widgets.widget.sync.refresher import Refresher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from hpo_widgets.optimizer.race import RaceSummary, Repeat
+    from hpo_widgets.search.comparison import Trace
+    from hpo_widgets.widget.sync.refresher import Update
+
+NEWEST = 0
+"""The repeat that runs, or the last one."""
+
+
+class StrategyRace(ipywidgets.VBox):
+    """A race of two to four strategies on one space: the last line of a cell shows it, and its Start runs it.
+
+    Best so far with the middle half over the repeats, wins with their 95 % intervals, a verdict that may be "not
+    distinguishable yet", and where each has looked, with the function behind where it is one of
+    `hpo_widgets.testing.objectives`. `Race` is the same without a widget.
+
+    Parameters
+    ----------
+    base_task_id, hyper_parameters, strategies, trials, repeats, seed, workers, journal, name, **arguments
+        As for `Race`. A `Race` as ``base_task_id`` is shown as it is, and takes nothing else.
+    x, y
+        Names of the parameters of the maps, across and up. Default: the first two of the space.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, with what to do about it, before anything runs.
+
+    Examples
+    --------
+    >>> race = StrategyRace(branin, space, ["grid", "random", "TPE"], trials=49)  # doctest: +SKIP
+    >>> race.start(); race.wait(); print(race.summary())  # doctest: +SKIP
+    """
+
+    repeat = t.Int(NEWEST, min=0, help="Two-way. The repeat that the maps show, from 1; 0: the newest.")
+
+    def __init__(
+        self,
+        base_task_id: Callable[..., Any] | Path | Race,
+        hyper_parameters: Sequence[Any] | None = None,
+        strategies: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        if isinstance(base_task_id, Race):
+            given = {"hyper_parameters": hyper_parameters, "strategies": strategies, **arguments}
+            if extra := [name for name, value in given.items() if value is not None]:
+                raise TypeError(f"a Race that is made already takes no {extra[0]}")
+            race = base_task_id
+        else:
+            if hyper_parameters is None:
+                raise TypeError("a race needs hyper_parameters: a list of parameters, as HyperParameterOptimizer takes")
+            if strategies is not None:
+                arguments["strategies"] = strategies
+            race = Race(base_task_id, hyper_parameters, **arguments)
+        self._race = race
+        self._owns_race = race is not base_task_id
+        try:
+            pair = _pair(race.space.names, x, y)
+        except ValueError:
+            if self._owns_race:
+                race.close()
+            raise
+        search = Followed(race.id, lambda: race.status, [race.subscribe]).as_search()
+        self._refresher = refresher = Refresher(search)
+        try:
+            self._head = RaceHead(search, race=race, refresher=refresher)
+            self._plot = BestSoFarPlot(
+                search, race.names, self._traces, value_name=_value_name(race), refresher=refresher,
+                num_trials=race.trials, is_log=True if race.compares_distances else None,
+            )  # fmt: skip
+            self._tables = ComparisonTable(search, make=self._make_tables, label="Standings", refresher=refresher)
+            self._tables.add_class("hpo-comparison-host")
+            self._maps = self._make_maps(pair)
+            self._looks = self._make_looks()
+            inner = ipywidgets.Box([self._head, self._plot, self._tables, self._looks])
+            inner.add_class("hpo-race-layout")
+            super().__init__([inner])
+        except BaseException:
+            refresher.close()
+            raise
+        self.add_class("hpo-panel")
+        self.add_class("hpo-race")
+        refresher.flow.follow(self._head)
+        refresher.add(self)
+        self.observe(self._on_repeat, "repeat")
+
+    # What is run ----------------------------------------------------------------------------------
+
+    @property
+    def race(self) -> Race:
+        """The race that is shown."""
+        return self._race
+
+    def start(self) -> bool:
+        """Run the repeats that are left, or as many again when none is; see `Race.start`."""
+        return self._race.start()
+
+    def pause(self) -> None:
+        """Launch nothing more; running trials finish."""
+        self._race.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._race.resume()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop all searches; see `Race.stop`."""
+        return self._race.stop(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the last repeat; see `Race.wait`."""
+        return self._race.wait(timeout)
+
+    def summary(self) -> RaceSummary:
+        """What came out so far; printing it gives a table."""
+        return self._race.summary()
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All trials of the whole repeats, one row each."""
+        return self._race.to_dataframe()
+
+    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
+        """Draw the best so far as it is now, without a browser.
+
+        Parameters
+        ----------
+        format
+            ``"png"`` or ``"svg"``.
+
+        Returns
+        -------
+        bytes
+            The file.
+        """
+        with self._refresher.lock:
+            self._refresher.refresh()
+            return picture(self._plot, format)
+
+    def close(self) -> None:
+        """Stop the race that was made here, and free its folder, threads and comms; a `Race` that was given goes on."""
+        # A widget whose construction failed is closed when it is collected, too.
+        if hasattr(self, "_refresher"):
+            if self._owns_race:
+                self._race.close()
+            self._refresher.close()
+        close_tree(self)
+
+    def __repr__(self) -> str:
+        return f"<StrategyRace of {', '.join(self._race.names)} {self._race!r}>"
+
+    # What is shown --------------------------------------------------------------------------------
+
+    def _traces(self) -> Mapping[str, Sequence[Trace]]:
+        """Those of the whole repeats; as long as there is none, of the one that runs."""
+        race = self._race
+        if race.finished or (current := race.current) is None:
+            return race.traces()
+        return {name: [race.compared(current.traces[name])] for name in race.names}
+
+    def _make_tables(self) -> tuple[list[dict[str, Any]], tuple[str, str]]:
+        race, summary = self._race, self._race.summary()
+        where = "" if not race.compares_distances else f", {_apart(race)} the optimum"
+        mean = "mean log10 of the curve" if race.compares_distances else "mean of the curve"
+        note = (
+            f"end: median over the repeats{where} · area: {mean}, {'lower' if race.minimise else 'higher'} is better · "
+            "dashed mark: equal chances"
+        )
+        return standings_tables(summary.standings, summary.pairs, race.names, note)
+
+    def _make_maps(self, pair: tuple[str, str] | None) -> list[LookMap]:
+        if pair is None:
+            return []
+        race, space = self._race, self._race.space
+        leaves: list[Any] = [space.leaf(name) for name in pair]
+        behind = b""
+        if set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves):
+            domains = (ParameterAxis(leaves[0]).domain, ParameterAxis(leaves[1]).domain)
+            behind = background(race.function, pair, domains, minimise=race.objective.minimise)
+        self._has_background = bool(behind)
+        optima = [] if race.landscape is None else race.landscape.places(pair)
+        return [LookMap(name, series, space, pair, behind, optima) for series, name in enumerate(race.names)]
+
+    def _make_looks(self) -> ipywidgets.VBox:
+        self._chooser = ipywidgets.Dropdown(
+            options=[("newest", NEWEST)], value=NEWEST, description="repeat", style={"description_width": "initial"},
+            layout={"width": "auto"},
+        )  # fmt: skip
+        act_while_cell_runs(self._chooser)
+        self._chooser.observe(lambda change: self.set_trait("repeat", change["new"]), "value")
+        self._said = ipywidgets.Label(self._key())
+        self._said.add_class("hpo-muted")
+        title = ipywidgets.Label("Where each has looked")
+        title.add_class("hpo-looks-title")
+        head = ipywidgets.HBox([title, self._chooser, self._said])
+        head.add_class("hpo-looks-head")
+        grid = ipywidgets.Box([one.shown for one in self._maps])
+        grid.add_class("hpo-looks-grid")
+        looks = ipywidgets.VBox([head, grid] if self._maps else [])
+        looks.add_class("hpo-looks")
+        looks.add_class("hpo-part")
+        return looks
+
+    def _key(self) -> str:
+        if not self._maps:
+            return ""
+        race = self._race
+        known = "" if race.landscape is None or not race.landscape.places(race.space.names[:2]) else " · ✚ optimum"
+        dark = f" · darker is {'lower' if race.objective.minimise else 'higher'}" if self._has_background else ""
+        return f"▲ best found{known}{dark}"
+
+    def refresh(self, _update: Update) -> None:
+        """Draw the maps, and offer the repeats that there are."""
+        race = self._race
+        finished, current = race.finished, race.current
+        options = [("newest", NEWEST), *((f"{one.number + 1} of {len(finished)}", one.number + 1) for one in finished)]
+        if len(options) != len(self._chooser.options):
+            value = self._chooser.value
+            self._chooser.options = options
+            self._chooser.value = value
+        chosen: Repeat | None = current or (finished[-1] if finished else None)
+        if 0 < self.repeat <= len(finished):
+            chosen = finished[self.repeat - 1]
+        for name, one in zip(race.names, self._maps, strict=bool(self._maps)):
+            rows = None if chosen is None else chosen.rows[name]
+            best = None if rows is None else best_of(rows, minimise=race.objective.minimise)
+            value = "" if rows is None or best is None else f"best {text.number(value_of(rows, best), 3)}"
+            one.draw(rows, best, value)
+
+    @t.validate("repeat")
+    def _check_repeat(self, proposal: Mapping[str, Any]) -> int:
+        number: int = proposal["value"]
+        if number > (count := len(self._race.finished)):
+            raise t.TraitError(f"repeat is at most {count}, the number of whole repeats, got {number}; 0 is the newest")
+        return number
+
+    def _on_repeat(self, _change: object) -> None:
+        with self._refresher.lock:
+            if self._chooser.value != self.repeat and self.repeat in dict(self._chooser.options).values():
+                self._chooser.value = self.repeat
+        self._refresher.poke()
+
+
+def _pair(names: Sequence[str], x: str | None, y: str | None) -> tuple[str, str] | None:
+    """Return the parameters of the maps; None for a space with one parameter, of which there is no map."""
+    for name in (x, y):
+        if name is not None and name not in names:
+            raise ValueError(f"the space has no parameter {name!r:.80}. {near_match(name, names)}")
+    if len(names) < 2:
+        return None
+    if x is not None and x == y:
+        raise ValueError(f"a map has two parameters, got {x!r} twice")
+    across = x or next(name for name in names if name != y)
+    return across, y or next(name for name in names if name != across)
+
+
+def _apart(race: Race) -> str:
+    return "above" if race.objective.minimise else "below"
+
+
+def _value_name(race: Race) -> str:
+    if race.compares_distances:
+        return f"best so far, {_apart(race)} the optimum"
+    return f"best so far, {text.axis(race.objective)}"

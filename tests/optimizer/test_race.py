@@ -1,0 +1,272 @@
+"""A race of strategies: equal budgets and seeds, pairs by repeat, one Start, Pause and Stop, nothing left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets import (
+    GridSearch,
+    OptimizerOptuna,
+    Race,
+    RandomSearch,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.testing.objectives import branin
+from hpo_widgets.trials import TrialState
+
+SPACE = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+DEADLINE = 1.0
+"""Minutes after which a race is taken to hang."""
+
+
+def slow(x, y, trial):
+    import time
+
+    for iteration in range(1000):
+        trial.report_scalar("validation", "loss", x + y, iteration)
+        time.sleep(0.05)
+    return x + y
+
+
+def failing(x, y):
+    raise RuntimeError("no such machine")
+
+
+@pytest.fixture
+def race():
+    """``race(function, space, strategies, ...)`` gives a race that is closed after the test."""
+    made = []
+
+    def make(function=branin, space=SPACE, strategies=("grid", "random"), **keywords):
+        made.append(Race(function, space, strategies, **{"trials": 4, "repeats": 2, **keywords}))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """A race of three strategies that has ended."""
+    with Race(branin, SPACE, ["grid", "random", "TPE"], trials=9, repeats=2, seed=5) as race:
+        assert race.start()
+        assert race.wait(DEADLINE)
+        yield race
+
+
+def points(race, repeat, name):
+    rows = race.finished[repeat].rows[name]
+    return list(zip(rows.parameters["x"].tolist(), rows.parameters["y"].tolist(), strict=True))
+
+
+def threads():
+    return {one.name for one in threading.enumerate() if one.name == "hpo_widgets race"}
+
+
+def supervisors(race):
+    """Processes of this machine that run trials of a race."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    children = {}
+    for line in listed.splitlines()[1:]:
+        pid, parent, *command = line.split(None, 2)
+        children.setdefault(parent, []).append((pid, " ".join(command)))
+    import os
+
+    return [command for _, command in children.get(str(os.getpid()), []) if "hpo_widgets" in command]
+
+
+def test_each_strategy_has_the_same_budget_and_the_same_seed_in_each_repeat(finished):
+    assert finished.status is SearchStatus.COMPLETED
+    assert [one.seed for one in finished.finished] == [5, 6]
+    for repeat in finished.finished:
+        assert {name: int((rows.state == TrialState.COMPLETED).sum()) for name, rows in repeat.rows.items()} == {
+            "grid": 9, "random": 9, "TPE": 9,
+        }  # fmt: skip
+    assert finished.num_ended == {"grid": 18, "random": 18, "TPE": 18}
+
+
+def test_the_grid_is_the_same_in_each_repeat_and_the_others_are_not(finished):
+    assert points(finished, 0, "grid") == points(finished, 1, "grid")
+    assert points(finished, 0, "random") != points(finished, 1, "random")
+
+
+def test_the_same_seeds_give_the_same_race(finished, race):
+    again = race(strategies=["grid", "random", "TPE"], trials=9, repeats=2, seed=5)
+    again.start()
+    assert again.wait(DEADLINE)
+    for name in again.names:
+        assert points(again, 1, name) == points(finished, 1, name)
+    assert again.summary().pairs == finished.summary().pairs
+
+
+def test_what_came_out_is_a_summary_and_a_frame(finished):
+    summary = finished.summary()
+    assert {one.name for one in summary.standings} == {"grid", "random", "TPE"}
+    assert sum(one.wins for one in summary.standings) <= 2
+    assert all(one.wins + one.losses + one.ties == 2 for one in summary.pairs)
+    assert "not distinguishable yet" in str(summary)
+    frame = finished.to_dataframe()
+    assert frame.groupby(["strategy", "repeat"]).size().tolist() == [9] * 6
+    assert set(frame.loc[frame["repeat"] == 2, "seed"]) == {6}
+    best = frame[(frame["strategy"] == "random") & (frame["repeat"] == 1)]["objective/value"].min()
+    assert finished.finished[0].traces["random"].end == best
+
+
+def test_distances_from_a_known_optimum_are_compared(finished):
+    assert finished.compares_distances
+    own = finished.finished[0].traces["TPE"].end
+    assert finished.traces()["TPE"][0].end == pytest.approx(own - 0.397887, abs=1e-5)
+
+
+def test_after_the_end_start_runs_as_many_repeats_again(race):
+    one = race(repeats=1, trials=2)
+    one.start()
+    assert one.wait(DEADLINE)
+    assert one.start()
+    assert one.wait(DEADLINE)
+    assert [repeat.seed for repeat in one.finished] == [0, 1]
+    assert one.target == 2
+
+
+def test_stop_ends_all_processes_and_the_broken_repeat_counts_for_nothing(race):
+    one = race(slow, strategies=["random", "TPE"], workers=2)
+    running = threading.Event()
+
+    def note():
+        current = one._running
+        if current is not None and all(search.counts[TrialState.RUNNING] == 2 for search in current.searches.values()):
+            running.set()
+
+    one.subscribe(note)
+    one.start()
+    assert running.wait(60)
+    assert len(supervisors(one)) == 4
+    assert one.stop(DEADLINE)
+    assert one.status is SearchStatus.STOPPED
+    assert supervisors(one) == []
+    assert threads() == set()
+    assert one.finished == ()
+    assert one.capabilities["start"] is None
+
+
+def test_closing_a_race_removes_its_journals_and_keeps_what_came_out(race):
+    one = race(repeats=1, trials=2)
+    folder = Path(one._folder.name)
+    one.start()
+    assert one.wait(DEADLINE)
+    assert list(folder.iterdir())
+    one.close()
+    assert not folder.exists()
+    assert len(one.to_dataframe()) == 4
+    with pytest.raises(RuntimeError, match="closed"):
+        one.start()
+
+
+def test_journals_are_kept_where_one_says(race, tmp_path):
+    one = race(repeats=1, trials=2, journal=tmp_path / "kept")
+    one.start()
+    assert one.wait(DEADLINE)
+    one.close()
+    assert len(list((tmp_path / "kept").glob("*.sqlite"))) == 2
+
+
+def test_a_paused_race_launches_nothing_and_goes_on(race):
+    one = race(trials=400, repeats=1, strategies=["random", GridSearch])
+    begun = threading.Event()
+    one.subscribe(lambda: begun.set() if sum(one.num_ended.values()) > 5 else None)
+    one.start()
+    assert begun.wait(60)
+    one.pause()
+    assert one.status is SearchStatus.PAUSED
+    assert one.capabilities["resume"] is None
+    searches = one._running.searches.values()
+    still = threading.Event()
+
+    def look():
+        if all(search.status is SearchStatus.PAUSED and not search.get_num_active_experiments() for search in searches):
+            still.set()
+
+    one.subscribe(look)
+    look()
+    assert still.wait(60)
+    before = one.num_ended
+    assert one.num_ended == before
+    assert not one.wait(0.0)
+    one.resume()
+    assert one.wait(DEADLINE)
+    assert one.num_ended == {"random": 400, "grid search": 400}
+
+
+def test_a_race_can_be_stopped_while_it_is_paused(race):
+    one = race(slow, repeats=1)
+    one.start()
+    one.pause()
+    assert one.stop(DEADLINE)
+    assert one.status is SearchStatus.STOPPED
+
+
+def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
+    one = race(failing, trials=30, max_failures=2)
+    one.start()
+    assert one.wait(DEADLINE)
+    assert one.status is SearchStatus.FAILED
+    assert "repeat 1" in one.reason
+
+
+def test_a_space_that_is_used_up_ends_a_search_early_and_the_race_goes_on(race):
+    few = [UniformIntegerParameterRange("x", 0, 1), UniformIntegerParameterRange("y", 0, 1)]
+    one = race(space=few, trials=9, repeats=1)
+    one.start()
+    assert one.wait(DEADLINE)
+    assert one.status is SearchStatus.COMPLETED
+    assert one.num_ended == {"grid": 4, "random": 4}
+
+
+def test_strategies_have_names_of_ones_own():
+    with Race(
+        branin, SPACE, {"few": (OptimizerOptuna, {"max_observations": 30}), "all": "TPE", "by chance": RandomSearch}
+    ) as one:
+        assert one.names == ("few", "all", "by chance")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "said"),
+    [
+        ({"strategies": ["grid"]}, ValueError, "2 to 4 strategies, got 1"),
+        ({"strategies": ["grid"] * 5}, ValueError, "2 to 4 strategies, got 5"),
+        ({"strategies": "grid"}, TypeError, "a list such as"),
+        ({"strategies": ["grid", "randm"]}, ValueError, "Did you mean 'random'"),
+        ({"strategies": ["grid", dict]}, TypeError, "optimizer_class must be one of"),
+        ({"strategies": ["TPE", OptimizerOptuna]}, ValueError, "two strategies are called 'TPE'"),
+        ({"strategies": ["grid", (RandomSearch, {"sed": 1})]}, TypeError, "Did you mean 'seed'"),
+        ({"trials": 0}, ValueError, "trials"),
+        ({"repeats": 1.5}, (TypeError, ValueError), "repeats"),
+        ({"workers": "two"}, (TypeError, ValueError), "workers"),
+        ({"seed": -1}, ValueError, "seed must be a whole number"),
+        ({"total_max_jobs": 5}, TypeError, "use trials"),
+        ({"execution_queue": "default"}, TypeError, "execution_queue"),
+        ({"function": "0" * 32}, ValueError, "on this machine"),
+        ({"space": [UniformParameterRange("z", 0, 1)]}, (TypeError, ValueError), "z"),
+        (
+            {
+                "objective_metric_title": ["a", "b"],
+                "objective_metric_series": ["a", "b"],
+                "objective_metric_sign": ["min", "min"],
+            },
+            ValueError,
+            "one objective",
+        ),
+        ({"max_failure": 2}, TypeError, "Did you mean 'max_failures'"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(race, keywords, error, said):
+    with pytest.raises(error, match=said):
+        race(**keywords)
+    assert threads() == set()

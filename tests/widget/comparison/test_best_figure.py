@@ -1,0 +1,78 @@
+"""The figure of the best so far: axes, bands, labels, and its numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpo_widgets.search.comparison import Band
+from hpo_widgets.widget.comparison.best_figure import BestFigure, Line, spread
+from hpo_widgets.widget.plots import style
+
+
+def band(*levels, at=None, reach=0.0):
+    median = np.array(levels, dtype=float)
+    return Band(np.array(at or range(1, len(levels) + 1), dtype=float), median - reach, median, median + reach)
+
+
+def drawn(*lines, **keywords):
+    figure = BestFigure(len(lines), "loss", "the best so far", is_log=keywords.pop("is_log", None))
+    figure.draw([Line(f"line {index}", line) for index, line in enumerate(lines)], by_minutes=False, **keywords)
+    return figure
+
+
+def test_competitors_differ_by_colour_dash_and_label():
+    figure = drawn(*[band(4, 3)] * 4)
+    looks = [(tuple(line.colors), line.line_style) for line in figure._lines]
+    assert len({colour for colour, _ in looks}) == len({dash for _, dash in looks}) == 4
+    assert figure._labels.text.tolist() == [f"line {index} 3" for index in range(4)]
+    assert [sample.line_style for sample in figure._samples] == [dash for _, dash in looks]
+
+
+def test_a_line_is_the_median_in_steps_and_a_band_is_closed_round_it():
+    figure = drawn(band(4, 2, reach=1))
+    assert figure._lines[0].x.tolist() == [1, 2, 2, 2]
+    assert figure._lines[0].y.tolist() == [4, 4, 2, 2]
+    assert figure._bands[0].y.tolist() == [3, 3, 1, 1, 3, 3, 5, 5]
+    assert figure._bands[0].fill == "inside"
+
+
+def test_the_axis_of_trials_goes_to_the_budget_and_is_marked_at_its_end():
+    figure = drawn(band(4, 3, 2), end=49)
+    assert figure.x.domain.high == 49
+    assert figure.x.axis.tick_values.tolist()[0] == 1
+    assert figure.x.axis.tick_values.tolist()[-1] == 49
+
+
+def test_short_times_are_in_seconds_and_long_ones_in_minutes():
+    figure = drawn(band(4, 3))
+    figure.draw([Line("a", band(4, 3, at=[0.1, 0.5]))], by_minutes=True)
+    assert (figure.x.axis.label, figure.x.domain.high) == ("seconds", 30)
+    figure.draw([Line("a", band(4, 3, at=[1, 50]))], by_minutes=True)
+    assert (figure.x.axis.label, figure.x.domain.high) == ("minutes", 50)
+
+
+def test_the_axis_of_values_is_logarithmic_where_that_was_said_and_can_be():
+    assert drawn(band(4, 3), is_log=True).y.domain.is_log
+    assert not drawn(band(4, -3), is_log=True).y.domain.is_log
+    assert not drawn(band(4, 3)).y.domain.is_log
+
+
+def test_a_figure_can_be_drawn_before_there_is_anything():
+    figure = drawn(band(), band())
+    assert figure._labels.text.tolist() == []
+    assert figure._lines[0].x.tolist() == style.NONE.tolist()
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([0.1, 0.5, 0.9], [0.1, 0.5, 0.9]),
+        ([0.5, 0.5], [0.45, 0.55]),
+        ([0.52, 0.5, 0.9], [0.56, 0.46, 0.9]),
+        ([0.5, 0.55, 0.62], [0.456667, 0.556667, 0.656667]),
+        ([], []),
+    ],
+)
+def test_labels_are_moved_apart_and_no_further(places, expected):
+    assert spread(np.array(places), 0.1).tolist() == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,76 @@
+"""Where competitors have looked: the same axes, background and optima for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpo_widgets import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.space import Space
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.testing.objectives import branin, rosenbrock
+from hpo_widgets.trials import TrialState
+from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, point_of, value_of
+from hpo_widgets.widget.plots.axes import Domain
+
+PARAMETERS = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+SPACE = Space(PARAMETERS)
+DOMAINS = (Domain(-5.0, 10.0), Domain(0.0, 15.0))
+
+
+@pytest.fixture
+def searched():
+    search = ScriptedSearch(PARAMETERS)
+    search.command("start")
+    search.add_trial(3.0, {"x": 1.0, "y": 2.0})
+    search.add_trial(1.0, {"x": 3.0, "y": 4.0})
+    search.add_trial(None, {"x": 5.0, "y": 6.0}, state=TrialState.FAILED)
+    search.add_trial(None, {"x": 7.0, "y": 8.0}, state=TrialState.RUNNING)
+    return search.snapshot()
+
+
+def look(name="grid", series=0, picture=b"", optima=()):
+    return LookMap(name, series, SPACE, ("x", "y"), picture, optima)
+
+
+def test_trials_that_have_ended_are_points_and_the_best_is_a_triangle(searched):
+    one = look()
+    one.draw(searched, best_of(searched, minimise=True), "best 1")
+    assert one._trials.x.tolist() == [1, 3, 5]
+    assert one._trials.names.tolist() == ["0 · 3", "1 · 1", "2 · –"]
+    assert (one._best.x.tolist(), one._best.y.tolist()) == ([3], [4])
+    one.draw(None, None, "")
+    assert one._trials.x.tolist() == []
+
+
+def test_the_best_is_that_of_completed_trials_in_either_direction(searched):
+    assert best_of(searched, minimise=True) == 1
+    assert best_of(searched, minimise=False) == 0
+    assert value_of(searched, 1) == 1
+    assert point_of(searched, 1, SPACE) == {"x": 3.0, "y": 4.0}
+    assert best_of(ScriptedSearch(PARAMETERS).snapshot(), minimise=True) is None
+
+
+def test_all_maps_have_the_same_axes_background_and_optima():
+    picture = background(branin, ("x", "y"), DOMAINS, minimise=True)
+    maps = [look(name, series, picture, [(3.0, 2.0)]) for series, name in enumerate(["grid", "TPE"])]
+    assert maps[0].x.domain == maps[1].x.domain
+    assert [one.figure.marks[0].image.value for one in maps] == [picture, picture]
+    assert [one._optima.x.tolist() for one in maps] == [[3.0], [3.0]]
+    assert maps[0]._trials.colors != maps[1]._trials.colors
+
+
+def test_the_background_is_a_picture_of_a_known_function_only():
+    assert background(branin, ("x", "y"), DOMAINS, minimise=True).startswith(b"\x89PNG")
+    assert background(branin, ("x", "z"), DOMAINS, minimise=True) == b""
+    assert background(max, ("x", "y"), DOMAINS, minimise=True) == b""
+    assert background(rosenbrock, ("x", "y"), DOMAINS, minimise=True) != background(
+        branin, ("x", "y"), DOMAINS, minimise=True
+    )
+
+
+def test_a_choice_has_its_place_and_an_optimum_too():
+    space = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("c", ["a", "b"])])
+    one = LookMap("grid", 0, space, ("x", "c"), b"", [(0.5, "b"), (0.5, "z")])
+    assert one._optima.y.tolist()[0] == 1
+    assert np.isnan(one._optima.y.tolist()[1])

@@ -1,0 +1,123 @@
+"""compare: searches side by side, and what cannot be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpo_widgets import UniformParameterRange, compare
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget.comparison.searches import differences
+
+PARAMETERS = [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)]
+
+
+def searched(name, values, parameters=PARAMETERS, **keywords):
+    search = ScriptedSearch(parameters, name=name, **keywords)
+    search.command("start")
+    random = np.random.default_rng(len(name))
+    for value in values:
+        search.advance(60)
+        search.add_trial(float(value), {one.name: float(random.random()) for one in parameters})
+    return search
+
+
+def texts(table):
+    return [[cell["text"] for cell in row] for row in table["rows"]]
+
+
+def test_the_best_so_far_of_each_search_is_drawn_by_trial_and_by_minutes(show, refresh):
+    shown = show(compare, [searched("wide", [3, 1, 2]), searched("narrow", [2])])
+    assert [line.name for line in shown._plot._drawn] == ["wide", "narrow"]
+    assert shown._plot._drawn[0].band.median.tolist() == [3, 1, 1]
+    shown._plot.against = "minutes"
+    refresh(shown)
+    assert len(shown._plot._drawn[0].band.at) == 3
+    assert "loss" in shown._plot._figure.y.axis.label
+
+
+def test_the_parameters_of_the_best_are_a_table_and_a_frame(show):
+    wide, narrow = searched("wide", [3, 1, 2]), searched("narrow", [2])
+    shown = show(compare, {"first": wide, "second": narrow})
+    best, _importance = shown._tables.tables
+    rows = texts(best)
+    assert [row[0] for row in rows] == ["first", "second"]
+    assert rows[0][1:4] == ["3, running", "1", "#1"]
+    assert float(rows[0][4]) == pytest.approx(wide.trial(1).parameters["x"], rel=1e-3)
+    frame = shown.to_dataframe()
+    assert frame.loc["first", "x"] == wide.trial(1).parameters["x"]
+    assert shown._tables.verdict == ("", "")
+
+
+def test_a_running_search_is_followed(show, refresh):
+    wide, narrow = searched("wide", [3]), searched("narrow", [2])
+    shown = show(compare, [wide, narrow])
+    narrow.add_trial(0.5, {"x": 0.1, "y": 0.2})
+    refresh(shown)
+    assert texts(shown._tables.tables[0])[1][2] == "0.5"
+    assert shown._plot._drawn[1].band.median.tolist() == [2, 0.5]
+
+
+def test_importance_is_reckoned_for_each_search_that_has_enough_trials(show, refresh):
+    some = searched("wide", [])
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        point = {"x": float(random.random()), "y": float(random.random())}
+        some.add_trial(abs(point["x"] - 0.3), point)
+    few = searched("narrow", [1, 2])
+    for one in (some, few):
+        one.command("stop")
+    shown = show(compare, [some, few])
+    rows = texts(shown._tables.tables[1])
+    assert int(rows[0][1].rstrip("%")) > int(rows[0][2].rstrip("%"))
+    assert rows[1][1:] == ["–", "–"]
+
+
+def test_what_cannot_be_compared_is_said():
+    same = {"a": searched("a", []), "b": searched("b", [])}
+    assert differences(same) == []
+    other = searched("b", [], [UniformParameterRange("x", 0, 1), UniformParameterRange("z", 0, 1)])
+    assert differences({"a": same["a"], "b": other}) == ["The spaces differ: only a has y; only b has z."]
+    [said] = differences({"a": same["a"], "b": searched("b", [], signs="max")})
+    assert "which one is better cannot be said" in said
+    [said] = differences({"a": same["a"], "b": searched("b", [], series="accuracy")})
+    assert "perhaps not of one kind" in said
+    same["b"].set_ranges({"x": (0.0, 0.5)})
+    assert differences(same) == ["b has another range of x than a."]
+
+
+def test_a_search_without_that_parameter_has_a_dash(show):
+    other = searched("narrow", [2], [UniformParameterRange("x", 0, 1)])
+    shown = show(compare, [searched("wide", [3]), other])
+    assert texts(shown._tables.tables[0])[1][-1] == "–"
+    assert "The spaces differ: only wide has y." in shown._tables.verdict[1]
+    assert shown.sentences == ("The spaces differ: only wide has y.",)
+
+
+def test_searches_of_one_name_are_told_apart(show):
+    shown = show(compare, [searched("digits", [3]), searched("digits", [2])])
+    assert list(shown.searches) == ["digits 1", "digits 2"]
+
+
+def test_closing_leaves_the_searches_and_frees_comms(wire):
+    wide, narrow = searched("wide", [3]), searched("narrow", [2])
+    shown = compare([wide, narrow])
+    shown.close()
+    assert wire.num_open() == 0
+    assert wide.num_subscribers == narrow.num_subscribers == 0
+    assert wide.status.is_alive
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        (lambda: [searched("a", [])], ValueError, "2 to 4 searches, got 1"),
+        (lambda: [searched("a", []), 3], TypeError, "got a int"),
+        (lambda: "ab", TypeError, "a list of searches"),
+        (lambda: [*[searched("a", [])] * 2], ValueError, "the same search twice"),
+    ],
+)
+def test_bad_input_is_refused(wire, given, error, said):
+    with pytest.raises(error, match=said):
+        compare(given())
+    assert wire.num_open() == 0

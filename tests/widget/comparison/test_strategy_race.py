@@ -1,0 +1,145 @@
+"""The panel of a race: what it shows of a race that has ended, its buttons, and what it frees."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from hpo_widgets import Race, StrategyRace, UniformParameterRange
+from hpo_widgets.testing.objectives import branin
+from hpo_widgets.widget.comparison.head import start_word
+
+SPACE = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+DEADLINE = 1.0
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """A race that has ended."""
+    with Race(branin, SPACE, ["grid", "random"], trials=9, repeats=2) as race:
+        race.start()
+        assert race.wait(DEADLINE)
+        yield race
+
+
+@pytest.fixture
+def panel(show, finished):
+    return show(StrategyRace, finished)
+
+
+def test_a_race_that_has_ended_offers_as_many_repeats_again(panel):
+    head = panel._head
+    assert (head.status, head.start_word, head.facts) == (
+        "completed", "Start 2 more", "9 trials × 2 repeats · same budget, same seeds",
+    )  # fmt: skip
+    assert [one["text"] for one in head.strategies] == ["18 / 18", "18 / 18"]
+    assert head.commands["start"] is None
+    assert head.commands["pause"] == "the race is not running"
+    assert head.progress.startswith("2 of 2 repeats")
+
+
+def test_standings_pairs_and_verdict_are_tables_of_words(panel, finished):
+    standings, pairs = panel._tables.tables
+    assert [row[0]["text"] for row in standings["rows"]] == [one.name for one in finished.summary().standings]
+    low, share, high, even, _series = standings["rows"][0][-1]["interval"]
+    assert 0 <= low <= share <= high <= 1
+    assert even == 0.5
+    assert "ahead of" in pairs["rows"][0][0]["text"]
+    assert pairs["rows"][0][1]["text"].endswith("of 2")
+    assert "not distinguishable yet" in panel._tables.verdict[0]
+    assert "above the optimum" in standings["note"]
+
+
+def test_the_maps_show_the_repeat_that_was_chosen(panel, finished):
+    shown = panel._maps[1]._trials
+    newest = shown.x.tolist()
+    assert newest == finished.finished[1].rows["random"].parameters["x"].tolist()
+    panel.repeat = 1
+    panel._refresher.refresh()
+    assert shown.x.tolist() == finished.finished[0].rows["random"].parameters["x"].tolist()
+    assert panel._chooser.value == 1
+    with pytest.raises(Exception, match="at most 2"):
+        panel.repeat = 3
+
+
+def test_the_figure_is_against_trials_or_time_and_has_its_numbers_as_a_table(panel):
+    assert panel._plot._figure.x.axis.label == "trial"
+    panel._plot.against = "minutes"
+    panel._refresher.refresh()
+    assert panel._plot._figure.x.axis.label == "seconds"
+    numbers = panel._plot.numbers()
+    assert numbers.columns[:2] == ("minutes", "grid median")
+    assert numbers.rows
+
+
+def test_a_page_asks_for_commands_and_for_nothing_else(panel, wire, monkeypatch):
+    asked = []
+    monkeypatch.setattr(panel.race, "command", asked.append)
+    for name in ("start", "pause", "resume", "stop", "close", 3):
+        wire.browser_says(panel._head, kind="command", name=name)
+    assert asked == ["start", "pause", "resume", "stop"]
+    wire.browser_sets(panel._head, title="mine")
+    assert panel._head.title == "Race on branin"
+
+
+def test_closing_frees_all_comms_and_leaves_a_race_that_was_given(wire, finished):
+    panel = StrategyRace(finished)
+    panel.close()
+    assert wire.num_open() == 0
+    assert finished.capabilities["start"] is None
+
+
+def test_a_race_that_was_made_here_is_closed_with_its_panel(wire):
+    panel = StrategyRace(branin, SPACE, ["grid", "random"], trials=3, repeats=1)
+    assert panel.start()
+    assert panel.wait(DEADLINE)
+    panel.close()
+    assert wire.num_open() == 0
+    assert panel.race.capabilities["start"] == "the race is closed"
+
+
+def test_what_runs_is_drawn_before_a_repeat_has_ended(show):
+    panel = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=3000, repeats=1)
+    begun = threading.Event()
+    panel.race.subscribe(lambda: begun.set() if min(panel.race.num_ended.values()) > 20 else None)
+    panel.start()
+    assert begun.wait(60)
+    panel.pause()
+    panel._refresher.refresh()
+    assert panel._head.status == "paused"
+    assert len(panel._plot._drawn[0].band.at) > 0
+    assert len(panel._maps[0]._trials.x) > 0
+    assert panel._tables.verdict[0] == "No repeat has ended yet."
+    assert start_word(panel.race) == "Start"
+    panel.stop()
+
+
+def test_a_space_of_one_parameter_has_no_map(show):
+    panel = show(StrategyRace, lambda x: x, [UniformParameterRange("x", 0, 1)], ["grid", "random"])
+    assert panel._maps == []
+    assert panel._looks.children == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "said"),
+    [
+        ((branin,), {}, TypeError, "needs hyper_parameters"),
+        ((branin, SPACE), {"x": "z"}, ValueError, "no parameter 'z'"),
+        ((branin, SPACE), {"x": "x", "y": "x"}, ValueError, "twice"),
+        ((branin, SPACE, ["grid", "randm"]), {}, ValueError, "Did you mean 'random'"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_opened(wire, arguments, keywords, error, said):
+    with pytest.raises(error, match=said):
+        StrategyRace(*arguments, **keywords)
+    assert wire.num_open() == 0
+
+
+def test_a_race_that_is_made_takes_nothing_else(wire, finished):
+    with pytest.raises(TypeError, match="takes no trials"):
+        StrategyRace(finished, trials=3)
+
+
+def test_the_picture_is_that_of_the_best_so_far(panel):
+    assert panel.picture().startswith(b"\x89PNG")
