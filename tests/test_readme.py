@@ -116,6 +116,21 @@ def test_the_guide_works_from_top_to_bottom(tmp_path):
     assert (tmp_path / "search.html").stat().st_size > 1e6
 
 
+def test_the_page_about_races_works_from_top_to_bottom():
+    names = {}
+    try:
+        for code in blocks((ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")):
+            exec(code.replace("\ncompare(", "\ncompared = compare("), names)
+        assert names["race"].race.names == ("grid", "random", "TPE")
+        assert list(names["compared"].searches) == ["wide", "narrow"]
+        assert names["loss"].landscape.optimum == names["loss"](0.37, 0.6)
+    finally:
+        for widget in ("race", "compared"):
+            names[widget].close()
+        for search in names["searches"].values():
+            search.stop()
+
+
 def test_every_member_is_in_the_table():
     listed = {name for members, *_ in rows("member of `HyperParameterOptimizer`") for name in named(members)}
 

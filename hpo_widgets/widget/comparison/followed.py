@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search, SearchStatus
 
 
-class _Version(NamedTuple):
+class _FollowedVersion(NamedTuple):
     """All that a refresher asks of the rows of what it follows here: parts look at the searches themselves."""
 
     version: int = 0
@@ -54,13 +54,13 @@ class Followed:
 
         return unsubscribe
 
-    def snapshot(self) -> _Version:
+    def snapshot(self) -> _FollowedVersion:
         """Say that there is something to show."""
-        return _Version()
+        return _FollowedVersion()
 
-    def changes_since(self, _version: int) -> _Version:
+    def changes_since(self, _version: int) -> _FollowedVersion:
         """Say that there is something to show."""
-        return _Version()
+        return _FollowedVersion()
 
     def as_search(self) -> Search:
         """Return this, typed as what a refresher takes: of a search it uses no more than there is here."""

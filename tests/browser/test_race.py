@@ -1,0 +1,110 @@
+"""A race in a real JupyterLab: started, paused, stopped and continued by hand, looked at in both themes and widths."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+RACE = """
+from hpo_widgets import StrategyRace, UniformParameterRange
+from hpo_widgets.testing.objectives import branin
+
+space = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+race = StrategyRace(branin, space, ["grid", "random", "TPE"], trials=25, repeats=3)
+race
+"""
+
+
+def test_a_race_is_started_paused_and_continued_by_hand(notebook):
+    notebook.open(RACE)
+    notebook.run_all()
+    panel = notebook.panel()
+    pill = panel.locator(".hpo-pill")
+    expect(pill).to_contain_text("idle")
+    expect(button(panel, "Pause")).to_have_attribute("aria-disabled", "true")
+
+    start = button(panel, "Start")
+    start.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(pill).to_contain_text("running")
+    button(panel, "Pause").click()
+    expect(pill).to_contain_text("paused")
+    assert notebook.kernel("race.race.status") == "paused"
+    button(panel, "Resume").click()
+    expect(pill).to_contain_text("completed")
+    expect(panel.get_by_text("3 of 3 repeats")).to_be_visible()
+    expect(panel.get_by_role("progressbar", name="TPE")).to_have_attribute("aria-valuetext", "75 / 75")
+
+    pairs = panel.get_by_role("table", name="Pairs")
+    expect(pairs.get_by_role("row")).to_have_count(4)
+    expect(panel.locator(".hpo-verdict")).to_contain_text(re.compile("not distinguishable|is ahead of"))
+    expect(panel.get_by_role("img", name="median and middle half")).to_be_visible()
+    expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
+    expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
+    for width in (1400, 600):
+        notebook.page.set_viewport_size({"width": width, "height": 1100})
+        for dark in (False, True):
+            notebook.use_theme(dark=dark)
+            notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
+    notebook.use_theme(dark=False)
+    notebook.page.set_viewport_size({"width": 1400, "height": 1000})
+
+    panel.get_by_label("repeat", exact=True).select_option(label="2 of 3")
+    notebook.wait_kernel("race.repeat == 2")
+    panel.get_by_label("against", exact=True).select_option(label="minutes")
+    expect(panel.locator(".hpo-best-host text.axislabel", has_text="seconds")).to_be_visible()
+    toggle = panel.get_by_role("button", name="numbers")
+    toggle.focus()
+    notebook.page.keyboard.press("Enter")
+    numbers = panel.get_by_role("table", name="Numbers of the best so far")
+    expect(numbers.get_by_role("columnheader").nth(1)).to_have_text("grid median")
+    notebook.page.keyboard.press("Escape")
+    expect(numbers).to_be_hidden()
+
+    button(panel, "Start 3 more").click()
+    expect(pill).to_contain_text("running")
+    button(panel, "Stop").click()
+    expect(pill).to_contain_text(re.compile("stopped|completed"))
+    notebook.kernel("race.close()")
+    assert notebook.complaints() == []
+
+
+COMPARED = """
+from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna, UniformParameterRange, compare
+from hpo_widgets.testing.objectives import branin
+
+y = UniformParameterRange("y", 0, 15)
+searches = {
+    "wide": HyperParameterOptimizer(branin, [UniformParameterRange("x", -5, 10), y], total_max_jobs=30, seed=1),
+    "narrow": HyperParameterOptimizer(branin, [UniformParameterRange("x", 5, 10), y], total_max_jobs=30, seed=1),
+    "TPE": HyperParameterOptimizer(
+        branin, [UniformParameterRange("x", -5, 10), y], optimizer_class=OptimizerOptuna, total_max_jobs=30, seed=1
+    ),
+}
+shown = compare(searches)
+shown
+"""
+
+
+def test_searches_are_compared_while_they_run(notebook):
+    notebook.open(COMPARED, "[search.start() for search in searches.values()]")
+    notebook.run_all()
+    panel = notebook.panel()
+    best = panel.get_by_role("table", name="The best of each search")
+    expect(best.get_by_role("row", name=re.compile("^TPE 30, completed"))).to_be_visible()
+    expect(best.get_by_role("row", name=re.compile("^wide 30, completed"))).to_be_visible()
+    importance = panel.get_by_role("table", name="Importance of each parameter")
+    expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible()
+    expect(panel.locator(".hpo-verdict")).to_contain_text("narrow has another range of x than wide.")
+    expect(panel.locator(".hpo-best-host text.label")).to_have_count(3)
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
+    notebook.kernel("shown.close()")
+    assert notebook.complaints() == []
