@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
+from tests.browser.test_accessibility import AXE, FOUND
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -47,11 +48,13 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(panel.get_by_role("img", name="median and middle half")).to_be_visible()
     expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
     expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     for width in (1400, 600):
         notebook.page.set_viewport_size({"width": width, "height": 1100})
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
+            assert panel.evaluate(FOUND) == []
     notebook.use_theme(dark=False)
     notebook.page.set_viewport_size({"width": 1400, "height": 1000})
 
@@ -103,8 +106,10 @@ def test_searches_are_compared_while_they_run(notebook):
     expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible()
     expect(panel.locator(".hpo-verdict")).to_contain_text("narrow has another range of x than wide.")
     expect(panel.locator(".hpo-best-host text.label")).to_have_count(3)
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     for dark in (False, True):
         notebook.use_theme(dark=dark)
         notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
+        assert panel.evaluate(FOUND) == []
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
