@@ -125,7 +125,7 @@ def test_the_page_about_races_works_from_top_to_bottom():
         assert list(names["compared"].searches) == ["wide", "narrow"]
         assert names["loss"].landscape.optimum == names["loss"](0.37, 0.6)
     finally:
-        for widget in ("race", "compared"):
+        for widget in ("race", "compared", "challenge"):
             names[widget].close()
         for search in names["searches"].values():
             search.stop()

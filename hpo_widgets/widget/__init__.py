@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hpo_widgets.trials.filter import TrialFilter
+from hpo_widgets.widget.comparison.challenge import Challenge
 from hpo_widgets.widget.comparison.searches import SearchComparison, compare
 from hpo_widgets.widget.comparison.strategy_race import StrategyRace
 from hpo_widgets.widget.panel import OptimizerWidget
@@ -27,6 +28,7 @@ from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
     "AdviceLine",
+    "Challenge",
     "CurvesPlot",
     "DistributionPlot",
     "HistoryPlot",

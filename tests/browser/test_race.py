@@ -113,3 +113,51 @@ def test_searches_are_compared_while_they_run(notebook):
         assert panel.evaluate(FOUND) == []
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
+
+
+CHALLENGE = """
+from hpo_widgets import UniformParameterRange
+from hpo_widgets.testing.objectives import himmelblau
+from hpo_widgets.widget import Challenge
+
+space = [UniformParameterRange("x", -5, 5), UniformParameterRange("y", -5, 5)]
+challenge = Challenge(himmelblau, space, trials=3, seed=1)
+challenge
+"""
+
+
+def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
+    notebook.open(CHALLENGE)
+    notebook.run_all()
+    panel = notebook.panel()
+    score = panel.get_by_role("table", name="Score")
+    expect(panel.locator(".hpo-verdict")).to_contain_text("3 points are left.")
+    expect(score.get_by_role("row")).to_have_count(2)
+
+    # A click into the map fills the form, the button runs the point.
+    picture = panel.locator(".hpo-map .bqplot image").first
+    box = picture.bounding_box()
+    notebook.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+    queue = button(panel, "Queue next")
+    notebook.wait_kernel("challenge._form.point['x'] > 1")
+    queue.click()
+    expect(panel.locator(".hpo-verdict")).to_contain_text("2 points are left.")
+    notebook.screenshot("challenge-light", panel)
+
+    # And by keyboard alone.
+    field = panel.get_by_label("x", exact=True).and_(panel.locator("input"))
+    for value, left in (("3", "1 point is left."), ("-2", "better")):
+        field.fill(value)
+        notebook.page.keyboard.press("Enter")
+        expect(panel.locator(".hpo-verdict")).to_contain_text(left)
+    expect(score.get_by_role("row")).to_have_count(3)
+    expect(panel.get_by_role("img", name=re.compile("where TPE has looked"))).to_be_visible()
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    for width in (1400, 600):
+        notebook.page.set_viewport_size({"width": width, "height": 1100})
+        for dark in (False, True):
+            notebook.use_theme(dark=dark)
+            notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
+            assert panel.evaluate(FOUND) == []
+    notebook.kernel("challenge.close()")
+    assert notebook.complaints() == []

@@ -1,0 +1,322 @@
+"""Challenge: a person proposes points, a strategy has the same budget unseen, and both are shown at the end."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from hpo_widgets.objectives.landscape import landscape_of
+from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.comparison import trace_of
+from hpo_widgets.search.limits import positive_int
+from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.strategies.registry import by_common_name, resolve
+from hpo_widgets.widget import text
+from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
+from hpo_widgets.widget.comparison.followed import Followed
+from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
+from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
+from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.parts.point_form import PointForm, completed_point
+from hpo_widgets.widget.plots.axes import ParameterAxis
+from hpo_widgets.widget.plots.map import MapPlot
+from hpo_widgets.widget.sync.refresher import Refresher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hpo_widgets.search.comparison import Trace
+    from hpo_widgets.trials import Trial
+    from hpo_widgets.widget.sync.refresher import Update
+
+YOU = "you"
+
+
+class AsProposed(SearchStrategy):
+    """Proposes nothing: all points are those that a person enqueues."""
+
+    @property
+    def title(self) -> str:
+        """What a person calls the strategy."""
+        return YOU
+
+    def ask(self) -> Proposal | None:
+        """Return that there is no further point."""
+        return None
+
+
+class ProposalForm(PointForm):
+    """A `PointForm` that tells when a point was queued, and offers the next one as long as there is one.
+
+    Parameters
+    ----------
+    search
+        The person's search.
+    on_proposed
+        Called after a point was queued; returns whether there may be another.
+    refresher
+        That of the search.
+    """
+
+    def __init__(
+        self, search: HyperParameterOptimizer, *, on_proposed: Callable[[], bool], refresher: Refresher
+    ) -> None:
+        self._on_proposed = on_proposed
+        super().__init__(search, refresher=refresher)
+
+    def _on_queue(self, content: dict[str, object]) -> None:
+        super()._on_queue(content)
+        if not self.point and self._on_proposed():
+            self.offer()
+
+    def _on_cancel(self, _content: dict[str, object]) -> None:
+        self.offer()
+
+    def offer(self) -> None:
+        """Show the best point so far, or the middle of the ranges, to be changed."""
+        self.point = completed_point({}, self.search)
+
+
+class Challenge(ipywidgets.VBox):
+    """Beat the sampler: you propose points by a click into the map or by typing, a strategy has the same budget unseen.
+
+    Its trials run when you propose your first point, and nothing of them is sent to the page before your last
+    trial has ended. Then both are shown: best so far, where each has looked, and the function where it is known.
+
+    Parameters
+    ----------
+    base_task_id
+        A callable, or a `pathlib.Path` to a script; preferably one that is fast, as each point is waited for.
+    hyper_parameters
+        At least two parameters, as for `HyperParameterOptimizer`.
+    rival
+        The strategy: a name (``"TPE"``, ``"random"``, ``"grid"``, ``"Sobol"``), or a class. Default: TPE.
+    trials
+        The budget of each. Default: 20.
+    seed
+        Seed of the rival. Default: another one each time.
+    **arguments
+        Further arguments of both searches, such as ``objective_metric_sign``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, with what to do about it, before anything runs.
+
+    Examples
+    --------
+    >>> Challenge(himmelblau, space, trials=20)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        base_task_id: Callable[..., Any] | Path,
+        hyper_parameters: Sequence[Any],
+        rival: str | type[SearchStrategy] = "TPE",
+        *,
+        trials: int = 20,
+        seed: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        self._trials = positive_int("trials", trials)
+        strategy, keywords = by_common_name(rival, trials) if isinstance(rival, str) else (resolve(rival), {})
+        self._folder = tempfile.TemporaryDirectory(prefix="hpo_widgets_challenge_", ignore_cleanup_errors=True)
+        shared = {
+            "max_number_of_concurrent_tasks": 1,
+            "total_max_jobs": trials,
+            "journal": self._folder.name,
+            **arguments,
+        }
+        try:
+            self._own = own = HyperParameterOptimizer(
+                base_task_id, hyper_parameters, optimizer_class=AsProposed, allow_duplicates=True, **shared
+            )
+            self._rival = HyperParameterOptimizer(
+                base_task_id, hyper_parameters, optimizer_class=strategy, seed=seed, **keywords, **shared
+            )
+            _check(own)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        self._function = base_task_id
+        title = self._rival.strategy_title
+        self._names = (YOU, title if title != YOU else "the sampler")
+        self._num_proposed = 0
+        self._looks: list[LookMap] = []
+        both = Followed("a challenge", lambda: own.status, [own.subscribe, self._rival.subscribe]).as_search()
+        self._own_refresher, self._refresher = Refresher(own), Refresher(both)
+        try:
+            self._map = MapPlot(own, refresher=self._own_refresher)
+            self._form = ProposalForm(own, on_proposed=self._on_proposed, refresher=self._own_refresher)
+            self._own_refresher.flow.follow(self._form)
+            self._tables = ComparisonTable(both, make=self._make_tables, label="Challenge", refresher=self._refresher)
+            self._tables.add_class("hpo-comparison-host")
+            self._plot = BestSoFarPlot(
+                both, self._names, self._traces, value_name=f"best so far, {text.axis(own.objectives[0])}",
+                refresher=self._refresher, num_trials=trials,
+            )  # fmt: skip
+            self._end = ipywidgets.VBox()
+            self._end.add_class("hpo-looks")
+            self._end.add_class("hpo-part")
+            aside = ipywidgets.VBox([self._tables, self._form])
+            aside.add_class("hpo-challenge-aside")
+            inner = ipywidgets.Box([self._map, aside, self._end])
+            inner.add_class("hpo-race-layout")
+            super().__init__([inner])
+        except BaseException:
+            self._close_all()
+            raise
+        self.add_class("hpo-panel")
+        self.add_class("hpo-race")
+        self.add_class("hpo-challenge")
+        self._refresher.flow.follow(self._tables)
+        ipywidgets.link((self._map, "point"), (self._form, "point"))
+        self._form.offer()
+        self._refresher.add(self)
+
+    # What is played -------------------------------------------------------------------------------
+
+    def propose(self, **point: Any) -> None:
+        """Propose a point; it is run at once.
+
+        Parameters
+        ----------
+        **point
+            A value for each parameter. Names that are no Python names: ``propose(**{"General/lr": 0.1})``.
+
+        Raises
+        ------
+        ValueError
+            For a point that the space does not have, and after the last one.
+        """
+        if self._num_proposed >= self._trials:
+            raise ValueError(f"all {self._trials} points are proposed")
+        self._own.enqueue_trial(point)
+        self._on_proposed()
+
+    def _on_proposed(self) -> bool:
+        self._num_proposed += 1
+        self._rival.start()
+        self._own.start()
+        return self._num_proposed < self._trials
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that was to be played has been."""
+        rival = self._rival.status
+        return self._num_ended >= self._trials and not rival.is_alive and rival is not SearchStatus.IDLE
+
+    @property
+    def _num_ended(self) -> int:
+        return text.ended(self._own.counts)
+
+    @property
+    def searches(self) -> dict[str, HyperParameterOptimizer]:
+        """Your search, and that of the sampler as soon as it may be seen."""
+        shown = (self._own, self._rival) if self.is_over else (self._own,)
+        return dict(zip(self._names, shown, strict=False))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the points so far have been run, the sampler's too; see `HyperParameterOptimizer.wait`."""
+        return self._own.wait(timeout) and self._rival.wait(timeout)
+
+    def close(self) -> None:
+        """Stop both searches, and free their folder, threads and comms."""
+        # A widget whose construction failed is closed when it is collected, too.
+        if hasattr(self, "_refresher"):
+            self._close_all()
+            close_tree(self._plot)  # which is a part of this at the end only
+        close_tree(self)
+
+    def _close_all(self) -> None:
+        # First what would start a search that was stopped.
+        self._own_refresher.close()
+        self._refresher.close()
+        for search in (self._own, self._rival):
+            search.stop()
+            search.close_files()
+        self._folder.cleanup()
+
+    def __repr__(self) -> str:
+        return f"<Challenge of {self._names[1]}: {self._num_ended} of {self._trials} points>"
+
+    # What is shown --------------------------------------------------------------------------------
+
+    def refresh(self, _update: Update) -> None:
+        """Show the end when it has come."""
+        if self._num_ended < self._num_proposed and not self._own.status.is_alive:
+            self._own.start()  # a point that was proposed while the run of the one before was ending
+        if self.is_over and not self._looks:
+            self._looks = self._make_looks()
+            grid = ipywidgets.Box([one.shown for one in self._looks])
+            grid.add_class("hpo-looks-grid")
+            self._end.children = [self._plot, grid]
+
+    def _traces(self) -> dict[str, list[Trace]]:
+        minimise = self._own.objectives[0].minimise
+        shown = {name: [trace_of(one.snapshot(), minimise=minimise)] for name, one in self.searches.items()}
+        return {name: shown.get(name, []) for name in self._names}
+
+    def _make_looks(self) -> list[LookMap]:
+        space, minimise = self._own.space, self._own.objectives[0].minimise
+        pair = (self._map.x, self._map.y)
+        leaves: list[Any] = [space.leaf(name) for name in pair]
+        behind = b""
+        if set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves):
+            domains = (ParameterAxis(leaves[0]).domain, ParameterAxis(leaves[1]).domain)
+            behind = background(self._function, pair, domains, minimise=minimise)
+        landscape = landscape_of(self._function)
+        optima = [] if landscape is None else landscape.places(pair)
+        looks = []
+        for series, (name, search) in enumerate(self.searches.items()):
+            rows = search.snapshot()
+            best = best_of(rows, minimise=minimise)
+            looks.append(LookMap(name, series, space, pair, behind, optima))
+            looks[-1].draw(rows, best, "" if best is None else f"best {text.number(value_of(rows, best), 3)}")
+        return looks
+
+    def _make_tables(self) -> tuple[list[dict[str, Any]], tuple[str, str]]:
+        best = {name: search.best_trial for name, search in self.searches.items()}
+        rows = [
+            [
+                cell(name, series=series, strong=True),
+                cell(f"{text.ended(self.searches[name].counts)} of {self._trials}"),
+                cell(text.NO_VALUE if trial is None else text.number(trial.values[0])),
+                cell(text.NO_VALUE if trial is None else f"#{trial.number}", muted=True),
+            ]
+            for series, (name, trial) in enumerate(best.items())
+        ]
+        tables = [table("Score", ["player", ">points", ">best", ">at"], rows)]
+        if not self.is_over:
+            left = self._trials - self._num_ended
+            how = "Click an empty place of the map or change the values, then queue the point."
+            return tables, (f"{left} {'points are' if left != 1 else 'point is'} left.", how)
+        return tables, self._verdict(best)
+
+    def _verdict(self, best: Mapping[str, Trial | None]) -> tuple[str, str]:
+        sign = 1.0 if self._own.objectives[0].minimise else -1.0
+        own, other = (_cost(one, sign) for one in best.values())
+        rival = self._names[1]
+        said = "You were better." if own < other else f"{rival} was better." if other < own else "Nobody was better."
+        return (
+            said,
+            "One game is one repeat, and says little: a StrategyRace has many. Run the cell again to play again.",
+        )
+
+
+def _check(search: HyperParameterOptimizer) -> None:
+    """Refuse what cannot be played."""
+    if len(search.objectives) > 1:
+        raise ValueError(f"a challenge has one objective, got {len(search.objectives)}: choose one of them")
+    MapPlot.check(search)
+
+
+def _cost(trial: Trial | None, sign: float) -> float:
+    """What is to be small; a player without a value has lost."""
+    value = None if trial is None else trial.values[0]
+    return math.inf if value is None else sign * value

@@ -1,0 +1,115 @@
+"""Challenge: proposals are run at once, the sampler plays unseen, and both are shown at the end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from hpo_widgets import GridSearch, UniformParameterRange
+from hpo_widgets.testing.objectives import himmelblau
+from hpo_widgets.widget import Challenge
+
+SPACE = [UniformParameterRange("x", -5, 5), UniformParameterRange("y", -5, 5)]
+DEADLINE = 1.0
+
+
+@pytest.fixture
+def play(show):
+    """``play(trials, ...)`` gives a challenge that is closed after the test."""
+    return lambda trials=2, **keywords: show(Challenge, himmelblau, SPACE, trials=trials, **keywords)
+
+
+def until(challenge, is_so):
+    """Wait until something is so that the searches tell of."""
+    come = threading.Event()
+    ends = [one.subscribe(lambda: come.set() if is_so() else None) for one in (challenge._own, challenge._rival)]
+    if not is_so():
+        assert come.wait(60)
+    for end in ends:
+        end()
+
+
+def test_the_sampler_plays_unseen_until_the_last_point(play, wire):
+    challenge = play(seed=3)
+    challenge.propose(x=3.0, y=2.0)
+    assert challenge.wait(DEADLINE)
+    challenge._refresher.refresh()
+    rival = challenge._rival.best_trial
+    assert rival is not None
+    assert list(challenge.searches) == ["you"]
+    assert not challenge.is_over
+    assert challenge._tables.verdict[0] == "1 point is left."
+    assert repr(rival.parameters["x"]) not in repr(wire.messages())
+    assert challenge._end.children == ()
+
+    challenge.propose(x=-3.0, y=2.0)
+    assert challenge.wait(DEADLINE)
+    until(challenge, lambda: challenge.is_over)
+    challenge._refresher.refresh()
+    assert list(challenge.searches) == ["you", "TPE"]
+    assert [len(one._trials.x) for one in challenge._looks] == [2, 2]
+    assert [line.name for line in challenge._plot._drawn if len(line.band.at)] == ["you", "TPE"]
+    assert challenge._tables.verdict[0] == "You were better."
+    assert challenge._own.best_trial.values[0] == 0
+
+
+def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
+    challenge = play()
+    challenge._map.point = {"x": 1.0, "y": 2.0}
+    assert challenge._form.fields[0]["value"] == "1"
+    wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "2"}, id="a")
+    assert challenge._form.answer["problem"] == ""
+    assert challenge.wait(DEADLINE)
+    assert challenge._own.best_trial.parameters == {"x": 1.0, "y": 2.0}
+    assert challenge._form.fields  # for the next point
+    wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "high"}, id="b")
+    assert challenge._form.answer["fields"]["y"].startswith("Type a number")
+    wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "3"}, id="c")
+    assert challenge._form.fields == []  # that was the last one
+
+
+def test_a_form_offers_the_middle_before_there_is_a_best(play):
+    assert [field["value"] for field in play()._form.fields] == ["0", "0"]
+
+
+def test_points_in_quick_succession_are_all_run(play):
+    challenge = play(trials=5)
+    for x in range(5):
+        challenge.propose(x=float(x), y=0.0)
+    until(challenge, lambda: challenge._num_ended == 5)
+    with pytest.raises(ValueError, match="all 5 points"):
+        challenge.propose(x=0.0, y=0.0)
+
+
+def test_a_point_outside_of_the_space_costs_nothing(play):
+    challenge = play()
+    with pytest.raises(ValueError, match="z"):
+        challenge.propose(x=1.0, y=2.0, z=3.0)
+    assert challenge._num_proposed == 0
+
+
+def test_closing_frees_the_folder_and_all_comms(wire):
+    challenge = Challenge(himmelblau, SPACE, GridSearch, trials=2)
+    folder = Path(challenge._folder.name)
+    challenge.propose(x=1.0, y=2.0)
+    challenge.close()
+    assert wire.num_open() == 0
+    assert not folder.exists()
+    assert not challenge._own.is_running()
+    assert not challenge._rival.is_running()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "said"),
+    [
+        ((himmelblau, SPACE, "TPEE"), {}, "Did you mean 'TPE'"),
+        ((himmelblau, SPACE), {"trials": 0}, "trials"),
+        ((lambda x: x, SPACE[:1]), {}, "needs two parameters"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_opened(wire, arguments, keywords, said):
+    with pytest.raises(ValueError, match=said):
+        Challenge(*arguments, **keywords)
+    assert wire.num_open() == 0
