@@ -49,8 +49,8 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
     expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for width in (1400, 600):
-        notebook.page.set_viewport_size({"width": width, "height": 1100})
+    for width in (1400, 972, 600):
+        notebook.page.set_viewport_size({"width": width, "height": 1400})
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
@@ -135,7 +135,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
     expect(score.get_by_role("row")).to_have_count(2)
 
     # A click into the map fills the form, the button runs the point.
-    picture = panel.locator(".hpo-map .bqplot image").first
+    picture = panel.locator(".hpo-map .bqplot image").last  # which fills the figure and hears clicks
     box = picture.bounding_box()
     notebook.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
     queue = button(panel, "Queue next")
@@ -153,8 +153,8 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
     expect(score.get_by_role("row")).to_have_count(3)
     expect(panel.get_by_role("img", name=re.compile("where TPE has looked"))).to_be_visible()
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for width in (1400, 600):
-        notebook.page.set_viewport_size({"width": width, "height": 1100})
+    for width in (1400, 972, 600):
+        notebook.page.set_viewport_size({"width": width, "height": 1400})
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)

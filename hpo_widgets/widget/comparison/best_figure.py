@@ -80,7 +80,7 @@ class BestFigure:
         ]
         self._labels = Label(
             x=style.NONE, y=style.NONE, text=[], scales={"x": unit, "y": unit}, colors=[style.STRONG_TEXT],
-            default_size=12, font_weight="bold", align="start", x_offset=20, y_offset=4, apply_clip=False,
+            default_size=12, font_weight="bold", align="start", x_offset=20, y_offset=-1, apply_clip=False,
             preserve_domain=style.FIXED,
         )  # fmt: skip
         # The dash of each line again, beside its label.
@@ -103,7 +103,7 @@ class BestFigure:
     def _polygon(self, index: int) -> Any:
         return self._mark(
             Lines, colors=[style.SERIES[index]], fill_colors=[style.SERIES[index]], fill="inside",
-            fill_opacities=[0.14], opacities=[0.0], stroke_width=0, close_path=True,
+            fill_opacities=[0.14], opacities=[1.0], stroke_width=0, close_path=True,
         )  # fmt: skip
 
     def draw(self, lines: Sequence[Line], *, by_minutes: bool, end: float | None = None) -> None:

@@ -6,11 +6,11 @@ import { across } from "./series";
 
 test("a share lies between the margins, even chances in the middle", () => {
   assert.equal(across(0), 6);
-  assert.equal(across(0.5), 42);
-  assert.equal(across(1), 78);
+  assert.equal(across(0.5), 35);
+  assert.equal(across(1), 64);
 });
 
 test("what is no share is drawn at the ends", () => {
   assert.equal(across(-1), 6);
-  assert.equal(across(2), 78);
+  assert.equal(across(2), 64);
 });

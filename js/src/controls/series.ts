@@ -27,7 +27,7 @@ export function lineSign(series: number): SVGSVGElement {
 /** Low end, what was counted, high end, what chance alone would give, and whose it is. */
 export type Interval = [number, number, number, number, number];
 
-const [WIDTH, HEIGHT, MARGIN] = [84, 18, 6];
+const [WIDTH, HEIGHT, MARGIN] = [70, 18, 6];
 
 /** Where a share lies across the drawing. */
 export function across(share: number): number {
