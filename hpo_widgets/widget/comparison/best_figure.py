@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_COMPETITORS = len(style.SERIES)
 _NUM_TICKS = 6
-_MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 128}
+_MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 136}
 # Labels are kept so far apart, as a share of the height.
 _LEAST_GAP = 0.075
 _MOST_NAME = 14
@@ -80,7 +80,7 @@ class BestFigure:
         ]
         self._labels = Label(
             x=style.NONE, y=style.NONE, text=[], scales={"x": unit, "y": unit}, colors=[style.STRONG_TEXT],
-            default_size=12, font_weight="bold", align="start", x_offset=20, y_offset=-1, apply_clip=False,
+            default_size=12, font_weight="bold", align="start", x_offset=28, y_offset=-1, apply_clip=False,
             preserve_domain=style.FIXED,
         )  # fmt: skip
         # The dash of each line again, beside its label.
@@ -148,7 +148,7 @@ class BestFigure:
         for sample in self._samples:
             style.put_changed(sample, style.NONE, style.NONE)
         for (index, _), place in zip(drawn, places.tolist(), strict=True):
-            style.put_changed(self._samples[index], np.array([1.008, 1.04]), np.array([place, place]))
+            style.put_changed(self._samples[index], np.array([1.004, 1.025]), np.array([place, place]))
 
     def _set_x_name(self, name: str) -> None:
         if self.x.axis.label != name:

@@ -236,7 +236,7 @@ class StrategyRace(ipywidgets.VBox):
             return ""
         race = self._race
         known = "" if race.landscape is None or not race.landscape.places(race.space.names[:2]) else " · ✚ optimum"
-        dark = f" · darker is {'lower' if race.objective.minimise else 'higher'}" if self._has_background else ""
+        dark = f" · strong colour is {'low' if race.objective.minimise else 'high'}" if self._has_background else ""
         return f"▲ best found{known}{dark}"
 
     def refresh(self, _update: Update) -> None:
