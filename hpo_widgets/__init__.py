@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ParameterSet,
         UniformIntegerParameterRange,
         UniformParameterRange,
+        propose_parameters,
     )
     from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy
     from hpo_widgets.trials import Trial
@@ -48,6 +49,7 @@ _HOMES = {
     "UniformIntegerParameterRange": "parameters",
     "UniformParameterRange": "parameters",
     "compare": "widget",
+    "propose_parameters": "parameters",
     "report_scalar": "engines.local.reporting",
 }
 
@@ -71,6 +73,7 @@ __all__ = [
     "UniformParameterRange",
     "__version__",
     "compare",
+    "propose_parameters",
     "report_scalar",
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import math
 import sys
 from pathlib import Path
@@ -11,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.cli.kept import UsageError, print_best
+from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer import HyperParameterOptimizer
-from hpo_widgets.parameters import (
-    DiscreteParameterRange,
-    LogUniformParameterRange,
-    UniformIntegerParameterRange,
-    UniformParameterRange,
-)
+from hpo_widgets.parameters import DiscreteParameterRange
+from hpo_widgets.parameters.typed import typed_literal, typed_number, typed_range
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.registry import named
 from hpo_widgets.trials import TrialState
@@ -161,7 +157,7 @@ def parameter(words: str) -> Parameter:
 def _choices(name: str, values: list[str]) -> Parameter:
     if not values:
         raise ValueError("give the choices after 'choice'")
-    return DiscreteParameterRange(name, [_literal(value) for value in values])
+    return DiscreteParameterRange(name, [typed_literal(value) for value in values])
 
 
 def _range(name: str, kind: str, values: list[str]) -> Parameter:
@@ -169,16 +165,7 @@ def _range(name: str, kind: str, values: list[str]) -> Parameter:
     if len(values) != 2 and not has_step:
         steps = "" if kind == "log" else " [step S]"
         raise ValueError(f"write '{kind} LOW HIGH{steps}', got {' '.join([kind, *values])!r}")
-    low, high = _number(values[0]), _number(values[1])
-    if kind == "log":
-        if not 0 < low < high:
-            raise ValueError(f"a logarithmic range lies above 0 and rises, got {low:g} to {high:g}")
-        return LogUniformParameterRange(name, math.log10(low), math.log10(high))
-    step = values[3] if has_step else None
-    if kind == "int":
-        whole_step = 1 if step is None else _whole(step)
-        return UniformIntegerParameterRange(name, _whole(values[0]), _whole(values[1]), step_size=whole_step)
-    return UniformParameterRange(name, low, high, step_size=None if step is None else _number(step))
+    return typed_range(name, kind, values[0], values[1], values[3] if has_step else None)
 
 
 def objective(words: str) -> tuple[str, str, str]:
@@ -206,36 +193,13 @@ def objective(words: str) -> tuple[str, str, str]:
         raise argparse.ArgumentTypeError(
             f"{words!r} is no objective: write TITLE/SERIES:min or TITLE/SERIES:max, such as validation/loss:min"
         )
-    title, slash, series = key.rpartition("/")
-    return (title, series, sign) if slash else (key, key, sign)
-
-
-def _literal(text: str) -> object:
-    """Return a number or a truth value where the text is one, else the text."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return value if isinstance(value, int | float | str) else text
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-
-
-def _whole(text: str) -> int:
-    number = _number(text)
-    if not number.is_integer():
-        raise ValueError(f"{text!r} is no whole number")
-    return int(number)
+    named_one = Objective.named(key, sign)
+    return named_one.title, named_one.series, named_one.sign
 
 
 def _positive(text: str) -> float:
     try:
-        value = _number(text)
+        value = typed_number(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if not 0 < value < math.inf:

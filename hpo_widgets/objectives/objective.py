@@ -121,6 +121,25 @@ class Objective:
         if self.sign not in SIGNS:
             raise ValueError(f"{self.sign!r} is no sign of an objective. {near_match(str(self.sign), SIGNS)}")
 
+    @classmethod
+    def named(cls, key: str, sign: str = "min") -> Objective:
+        """Return the objective of a name such as ``validation/loss``.
+
+        Parameters
+        ----------
+        key
+            ``title/series``; without a slash title and series are the same.
+        sign
+            As of the constructor.
+
+        Returns
+        -------
+        Objective
+            Of that scalar.
+        """
+        title, slash, series = key.rpartition("/")
+        return cls(title, series, sign) if slash else cls(key, key, sign)
+
     @property
     def key(self) -> str:
         """``title/series``."""

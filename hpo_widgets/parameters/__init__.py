@@ -16,6 +16,7 @@ from hpo_widgets.parameters.choice import DiscreteParameterRange
 from hpo_widgets.parameters.combination import ParameterSet
 from hpo_widgets.parameters.convert import as_parameter, as_parameters, redeclared
 from hpo_widgets.parameters.numeric import NumericParameter, as_pair, check_limits
+from hpo_widgets.parameters.proposal import ProposedRange, propose_parameters, propose_range, proposed_ranges
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
 
 __all__ = [
@@ -26,11 +27,15 @@ __all__ = [
     "NumericParameter",
     "Parameter",
     "ParameterSet",
+    "ProposedRange",
     "UniformIntegerParameterRange",
     "UniformParameterRange",
     "as_pair",
     "as_parameter",
     "as_parameters",
     "check_limits",
+    "propose_parameters",
+    "propose_range",
+    "proposed_ranges",
     "redeclared",
 ]

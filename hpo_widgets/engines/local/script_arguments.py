@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.local.messages import argument_name
+from hpo_widgets.parameters.proposal import NO_DEFAULT, ProposedRange, propose_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,10 @@ class _ScriptOption:
         True when the script refuses to run without it.
     off
         What stands on the command line for False when `form` is `_TWO_WAYS`.
+    default
+        Its value without a flag, where the text says so.
+    type
+        The annotation that its declaration stands for: a type, or a list of all its values.
     """
 
     name: str
@@ -67,6 +72,17 @@ class _ScriptOption:
     form: str = _VALUE
     is_required: bool = False
     off: str = ""
+    default: object = None
+    type: object = NO_DEFAULT
+
+    def proposed(self) -> ProposedRange:
+        """What it could be searched in."""
+        default = NO_DEFAULT if self.is_required else self.default
+        if self.form in {VALUES, _REPEATED}:
+            return ProposedRange(self.name, None, default, is_searched=self.is_required, note="takes several values")
+        if self.form in {_SWITCH, _TWO_WAYS}:
+            return propose_range(self.name, bool(self.default), bool)
+        return propose_range(self.name, default, self.type)
 
 
 @dataclass(slots=True)
@@ -148,6 +164,28 @@ def _literal(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+def _declared_type(keywords: Mapping[str, ast.expr]) -> object:
+    """What ``choices=`` or ``type=`` says of the values."""
+    choices, kind = keywords.get("choices"), keywords.get("type")
+    if isinstance(kind, ast.Call) and getattr(kind.func, "attr", "") == "Choice" and kind.args:  # click's
+        choices = kind.args[0]
+    values = _plain(choices)
+    if isinstance(values, (list, tuple)) and values and len(set(map(repr, values))) == len(values):
+        return list(values)
+    return _TYPES.get(getattr(kind, "id", ""), NO_DEFAULT)
+
+
+def _plain(node: ast.expr | None) -> object:
+    """The value of a literal, also of a list; None for anything else."""
+    try:
+        return None if node is None else ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
 def _argparse(call: ast.Call) -> _ScriptOption | None:
     flags = [_literal(argument) for argument in call.args]
     if not flags or not all(isinstance(flag, str) for flag in flags):
@@ -159,7 +197,9 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
     nargs = _literal(keywords.get("nargs"))
     if not names[0].startswith("-"):
         required = nargs not in {"?", "*"} and "default" not in keywords
-        return _ScriptOption(names[0], "", _POSITIONAL, required)
+        return _ScriptOption(
+            names[0], "", _POSITIONAL, required, "", _plain(keywords.get("default")), _declared_type(keywords)
+        )
     flag = next((name for name in names if name.startswith("--")), names[0])
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
@@ -173,7 +213,8 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
     elif nargs is not None and nargs != "?":
         form = VALUES
     name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
-    return _ScriptOption(name, flag, form, _literal(keywords.get("required")) is True, off)
+    required = _literal(keywords.get("required")) is True
+    return _ScriptOption(name, flag, form, required, off, _plain(keywords.get("default")), _declared_type(keywords))
 
 
 def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
@@ -184,7 +225,9 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     required = _literal(keywords.get("required"))
     if is_argument:
-        return _ScriptOption(names[0].lower(), "", _POSITIONAL, required is not False and "default" not in keywords)
+        is_needed = required is not False and "default" not in keywords
+        default = _plain(keywords.get("default"))
+        return _ScriptOption(names[0].lower(), "", _POSITIONAL, is_needed, "", default, _declared_type(keywords))
     flags = [name for name in names if name.startswith("-")]
     plain = [name for name in names if not name.startswith("-")]
     flag = next((name for name in flags if name.startswith("--")), flags[0] if flags else "")
@@ -199,22 +242,27 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     elif "nargs" in keywords:
         form = VALUES
     name = plain[0] if plain else flag.lstrip("-").replace("-", "_").lower()
-    return _ScriptOption(name, flag, form, required is True, off)
+    default = _plain(keywords.get("default"))
+    return _ScriptOption(name, flag, form, required is True, off, default, _declared_type(keywords))
 
 
 def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
     arguments = function.args
     by_position = [*arguments.posonlyargs, *arguments.args]
     num_required = len(by_position) - len(arguments.defaults)
-    found = [
-        _ScriptOption(argument.arg, f"--{argument.arg}", _VALUE, index < num_required)
-        for index, argument in enumerate(by_position)
+    defaults: list[ast.expr | None] = [*[None] * num_required, *arguments.defaults, *arguments.kw_defaults]
+    return [
+        _ScriptOption(
+            argument.arg,
+            f"--{argument.arg}",
+            _VALUE,
+            default is None,
+            "",
+            _plain(default),
+            _TYPES.get(getattr(argument.annotation, "id", ""), NO_DEFAULT),
+        )
+        for argument, default in zip([*by_position, *arguments.kwonlyargs], defaults, strict=True)
     ]
-    found += [
-        _ScriptOption(argument.arg, f"--{argument.arg}", _VALUE, default is None)
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    ]
-    return found
 
 
 def arguments_of(point: Mapping[str, Any], options: _ScriptOptions, template: Sequence[str] | None = None) -> list[str]:

@@ -12,6 +12,7 @@ from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
 from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, read_options
 from hpo_widgets.engines.template import Template
+from hpo_widgets.parameters.proposal import TRIAL
 
 if TYPE_CHECKING:
     import os
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import EngineOptions, JobEngine
     from hpo_widgets.space import Space
 
-_TRIAL = "trial"
 _LONGEST_NAME = 60
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
@@ -48,17 +48,12 @@ class FunctionTemplate(Template):
             raise TypeError(f"a template experiment is a callable, not a {type(function).__name__}")
         self.function = function
         self.name = _name(function)
-        inner = _innermost(function)
-        if any(kind(inner) for kind in _COMPUTES_LATER):
-            raise TypeError(
-                f"{self.name!r} is an async or generator function, which computes nothing when it is called; "
-                "give a plain function (it may call asyncio.run inside)"
-            )
+        check_computes(function)
         try:
             self._parameters: dict[str, inspect.Parameter] | None = dict(inspect.signature(function).parameters)
         except (ValueError, TypeError):  # some callables of compiled code have no signature
             self._parameters = None
-        trial = (self._parameters or {}).get(_TRIAL)
+        trial = (self._parameters or {}).get(TRIAL)
         self.wants_trial = trial is not None and trial.kind in {trial.POSITIONAL_OR_KEYWORD, trial.KEYWORD_ONLY}
         try:
             self.pickled()
@@ -125,15 +120,15 @@ class FunctionTemplate(Template):
         if self._parameters is None:
             return
         parameters = self._parameters
-        if _TRIAL in given and _TRIAL in parameters:
+        if TRIAL in given and TRIAL in parameters:
             raise ValueError(
-                f"{given[_TRIAL]!r} cannot be a parameter of the space: "
+                f"{given[TRIAL]!r} cannot be a parameter of the space: "
                 f"{self.name!r} gets the running trial under that name"
             )
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         allowed = [
             name for name, p in parameters.items()
-            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != _TRIAL
+            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != TRIAL
         ]  # fmt: skip
         for name, p in parameters.items():
             if p.kind is not p.POSITIONAL_ONLY:
@@ -254,6 +249,15 @@ class ScriptTemplate(Template):
         missing = [name for name, option in found.items() if option.is_required and name not in given]
         if missing:
             raise ValueError(_missing_names(missing, repr(self.path.name)))
+
+
+def check_computes(function: Callable[..., object]) -> None:
+    """Raise a TypeError for a callable that computes nothing when it is called: an async or a generator function."""
+    if any(kind(_innermost(function)) for kind in _COMPUTES_LATER):
+        raise TypeError(
+            f"{_name(function)!r} is an async or generator function, which computes nothing when it is called; "
+            "give a plain function (it may call asyncio.run inside)"
+        )
 
 
 def _unknown_name(whole: str, name: str, allowed: list[str], owner: str) -> str:

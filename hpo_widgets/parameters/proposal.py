@@ -1,0 +1,301 @@
+"""Ranges to begin with, read from the signature of a function: names, defaults and annotations.
+
+=============================================  ==========================================================
+what an argument is                            what is proposed
+=============================================  ==========================================================
+bool, Literal or Enum, annotated or default    all its values
+a whole number                                 half to twice of it
+a float of a name such as lr or weight_decay   a log range, two decades to each side
+a float below 0.1                              the same
+another float below 1                          half of it to half of the way to 1
+another float                                  half to twice of it
+a text                                         a choice of that text, for a person to complete
+seed, verbose, n_jobs, epochs and the like     stays at its default, unless somebody says otherwise
+=============================================  ==========================================================
+
+A proposal is a place to begin: who knows the function, knows better.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+import math
+import re
+import types
+import typing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choice import DiscreteParameterRange
+from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_widgets.parameters.base import LeafParameter
+
+NO_DEFAULT: Any = inspect.Parameter.empty
+"""Stands for the default of an argument that has none, and for the annotation of one that is not annotated."""
+
+TRIAL = "trial"
+"""The argument that gets the running trial; no parameter."""
+
+_EXPONENTS = {
+    "learning_rate": (-5, -1),
+    "lr": (-5, -1),
+    "weight_decay": (-6, -2),
+    "wd": (-6, -2),
+    "eps": (-9, -3),
+    "epsilon": (-9, -3),
+    "tol": (-6, -2),
+    "eta": (-3, 0),
+    "alpha": (-4, 1),
+    "lambda": (-4, 1),
+    "reg": (-4, 1),
+    "regularization": (-4, 1),
+    "l1": (-6, -1),
+    "l2": (-6, -1),
+    "penalty": (-4, 1),
+    "gamma": (-4, 1),
+    "C": (-2, 3),
+}
+"""Names that are searched on a log scale, and their exponents of 10 where the default tells none."""
+
+_TECHNICAL = re.compile(
+    r"(?:.*_)?(?:seed|random_state|verbose|verbosity|n_jobs|num_workers|workers|device|debug|log_every|save_every)"
+)
+_ITERATIONS = re.compile(r"(?:(?:n|num|max)_)?(?:epochs?|iter|iters|iterations|steps)")
+_LARGEST_FRACTION = 1.0
+_SMALL = 0.1
+_ALMOST_ONE = 0.9
+_DECADES = 2
+
+
+class ProposedRange(NamedTuple):
+    """What an argument of a function could be searched in.
+
+    Parameters
+    ----------
+    name
+        The argument.
+    range
+        The range to begin with; None where nothing tells one.
+    default
+        The value without a search; `NO_DEFAULT` where it has none.
+    is_searched
+        Whether it is searched unless somebody says otherwise.
+    is_closed
+        Whether the choices are all that there are.
+    note
+        Why it is not searched, or what there is to do; empty when there is nothing to say.
+    """
+
+    name: str
+    range: LeafParameter | None
+    default: Any = NO_DEFAULT
+    is_searched: bool = True
+    is_closed: bool = False
+    note: str = ""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the function cannot be called without it."""
+        return self.default is NO_DEFAULT
+
+
+def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
+    """Propose what to search of a function: a range for each argument whose name, default or annotation tells one.
+
+    Parameters
+    ----------
+    function
+        A function, method, partial or callable object; it is not called.
+
+    Returns
+    -------
+    list of Parameter
+        To be given as ``hyper_parameters``, after a look at the bounds. Arguments that are left out keep their default.
+
+    Raises
+    ------
+    ValueError
+        For an argument that needs a value and tells no range: add one for it, or give it a default.
+
+    Examples
+    --------
+    >>> def train(lr=0.001, layers=2, use_bias=True): ...
+    >>> [parameter.range for parameter in propose_parameters(train)]
+    [(1e-05, 0.1), (1, 4), (False, True)]
+    """
+    proposed = proposed_ranges(function)
+    missing = [one.name for one in proposed if one.is_required and one.range is None]
+    if missing:
+        raise ValueError(
+            f"nothing tells a range of {', '.join(map(repr, missing))}: give a default, or make a parameter for it"
+        )
+    return [one.range for one in proposed if one.range is not None and one.is_searched]
+
+
+def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
+    """Propose a range for each argument of a function, and say why there is none.
+
+    ``*args`` and ``**kwargs`` are left out, and so is ``trial``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it has no signature, as some compiled functions, or an argument that is given by position only.
+    """
+    bound: set[str] = set()
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        bound.update(inner.keywords)
+        inner = inner.func
+    found = []
+    for name, argument in signature_of(function).parameters.items():
+        if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD} or name == TRIAL:
+            continue
+        if argument.kind is argument.POSITIONAL_ONLY:
+            if argument.default is NO_DEFAULT:
+                raise ValueError(f"{name!r} is given by position only: remove the '/' from the signature")
+            continue
+        proposed = propose_range(name, argument.default, argument.annotation)
+        if name in bound:
+            proposed = proposed._replace(is_searched=False, note="the partial gives it")
+        found.append(proposed)
+    return found
+
+
+def signature_of(function: Callable[..., object]) -> inspect.Signature:
+    """Return the signature of a callable, with annotations as objects where they can be found.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it has none.
+    """
+    try:
+        return inspect.signature(function, eval_str=True)
+    except (ValueError, TypeError):
+        return inspect.signature(function)
+    except Exception:  # noqa: BLE001 -- an annotation that is text may raise anything
+        return inspect.signature(function)
+
+
+def propose_range(name: str, default: Any = NO_DEFAULT, annotation: Any = NO_DEFAULT) -> ProposedRange:
+    """Propose a range for one argument.
+
+    Parameters
+    ----------
+    name
+        What it is called, with a section (``Args/lr``) or without.
+    default
+        Its default; `NO_DEFAULT` for none.
+    annotation
+        Its type as annotated, or a list of all its values.
+
+    Returns
+    -------
+    ProposedRange
+        The range to begin with, and what there is to say about it.
+    """
+    default = python_value(default)
+    last = name.rpartition("/")[2]
+    choices = _all_values(annotation) or _all_values(type(default))
+    if choices:
+        if default is None and not isinstance(annotation, (list, tuple)) and None not in choices:
+            choices = [*choices, None]
+        is_searched = default is NO_DEFAULT or _TECHNICAL.fullmatch(last) is None
+        return ProposedRange(name, DiscreteParameterRange(name, choices), default, is_searched, is_closed=True)
+    if _TECHNICAL.fullmatch(last) and default is not NO_DEFAULT:
+        return ProposedRange(name, _numeric(name, default, annotation), default, is_searched=False)
+    if isinstance(default, str):
+        return ProposedRange(
+            name, DiscreteParameterRange(name, [default]), default, is_searched=False, note="add what else to try"
+        )
+    if default is NO_DEFAULT or default is None:
+        range_ = _by_name(name, annotation)
+        note = ""
+        if range_ is None:
+            note = "has no default: give it a range" if default is NO_DEFAULT else "nothing tells its range"
+        return ProposedRange(name, range_, default, default is NO_DEFAULT or range_ is not None, note=note)
+    number = _numeric(name, default, annotation)
+    if number is None:
+        return ProposedRange(name, None, default, is_searched=False, note="stays as it is")
+    return ProposedRange(name, number, default, is_searched=_ITERATIONS.fullmatch(last) is None)
+
+
+def _all_values(annotation: Any) -> list[Any]:
+    """All values that a type has, where they can be told; ``Literal["a"] | None`` has None, too."""
+    if isinstance(annotation, (list, tuple)):
+        return list(annotation)
+    if annotation is bool:
+        return [False, True]
+    if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
+        return list(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return list(typing.get_args(annotation))
+    if origin is typing.Annotated:
+        return _all_values(typing.get_args(annotation)[0])
+    if origin in {typing.Union, types.UnionType}:
+        members = [[None] if one is type(None) else _all_values(one) for one in typing.get_args(annotation)]
+        if all(members) and any(one != [None] for one in members):
+            return [value for one in members for value in one]
+    return []
+
+
+def _numeric(name: str, default: Any, annotation: Any) -> LeafParameter | None:
+    """The range round a number; None for anything else."""
+    if isinstance(default, bool) or not isinstance(default, (int, float)) or not math.isfinite(default):
+        return None
+    exponents = _exponents(name)
+    # A whole number may stand for a float: ``C=1``, ``width: float = 2``.
+    if isinstance(default, int) and annotation is not float and (annotation is int or exponents is None):
+        return _whole_numbers(name, default)
+    is_fraction = _SMALL <= default < _LARGEST_FRACTION and (exponents is None or default >= _ALMOST_ONE)
+    if default > 0 and not is_fraction and (exponents is not None or default < _SMALL):
+        middle = round(math.log10(default))
+        top = middle + _DECADES
+        # What is below 1 stays there: a learning rate of 0.05 is not tried as 10.
+        return LogUniformParameterRange(name, middle - _DECADES, min(top, 0) if default < 1 else top)
+    if default == 0 and exponents is not None:
+        return LogUniformParameterRange(name, *exponents)
+    if default == 0:
+        return UniformParameterRange(name, 0.0, 1.0)
+    if is_fraction:
+        return UniformParameterRange(name, _short(default / 2), _short((1 + default) / 2))
+    bounds = _short(default / 2), _short(default * 2)
+    return UniformParameterRange(name, min(bounds), max(bounds))
+
+
+def _whole_numbers(name: str, default: int) -> LeafParameter | None:
+    if default == 0:
+        return UniformIntegerParameterRange(name, 0, 10)
+    if abs(default) > 2**50:  # beyond 2**53 whole numbers are not exact as floats
+        return None
+    if default < 0:
+        return UniformIntegerParameterRange(name, 2 * default, default // 2 + 1)
+    return UniformIntegerParameterRange(name, max(1, default // 2), max(2 * default, default + 2))
+
+
+def _by_name(name: str, annotation: Any) -> LeafParameter | None:
+    """The range of an argument whose default tells nothing."""
+    exponents = None if annotation is int or annotation is str else _exponents(name)
+    return None if exponents is None else LogUniformParameterRange(name, *exponents)
+
+
+def _exponents(name: str) -> tuple[int, int] | None:
+    """The exponents of a name that is usually searched on a log scale: ``lr``, ``Args/head_lr``, ``reg_alpha``."""
+    last = name.rpartition("/")[2]
+    if last in _EXPONENTS:
+        return _EXPONENTS[last]
+    folded = f"_{last.lower()}_"
+    return next((exponents for word, exponents in _EXPONENTS.items() if f"_{word}_" in folded), None)
+
+
+def _short(number: float) -> float:
+    """The number without the noise of its last digits: 0.15 and not 0.15000000000000002."""
+    return float(f"{number:.6g}")

@@ -1,0 +1,112 @@
+"""Parameters as a person types them: bounds, steps and choices that come as text, in values and never as exponents."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import TYPE_CHECKING
+
+from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
+
+if TYPE_CHECKING:
+    from hpo_widgets.parameters.numeric import NumericParameter
+
+_MOST_DIGITS = 12
+_SAME = 1e-6
+
+
+def typed_number(text: str) -> float:
+    """Return the number that a text is.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def typed_whole(text: str) -> int:
+    """Return the whole number that a text is.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    number = typed_number(text)
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(number)
+
+
+def typed_literal(text: str) -> object:
+    """Return a number, a truth value or a quoted text where the text is one, else the text itself."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return value if isinstance(value, int | float | str) else text
+
+
+def typed_range(name: str, kind: str, low: str, high: str, step: str | None = None) -> NumericParameter:
+    """Return the range between two bounds.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    kind
+        ``"float"``, ``"int"`` or ``"log"``.
+    low, high
+        Bounds in values, of a log range too.
+    step
+        Distance between values; not of a log range.
+
+    Returns
+    -------
+    NumericParameter
+        A range of the class that `kind` names.
+
+    Raises
+    ------
+    ValueError
+        For a text that is no number, and for bounds that do not rise.
+    """
+    least, greatest = typed_number(low), typed_number(high)
+    if kind == "log":
+        if not 0 < least < greatest:
+            raise ValueError(f"a logarithmic range lies above 0 and rises, got {least:g} to {greatest:g}")
+        return LogUniformParameterRange(name, _exponent(least), _exponent(greatest))
+    if kind == "int":
+        whole_step = 1 if step is None else typed_whole(step)
+        return UniformIntegerParameterRange(name, typed_whole(low), typed_whole(high), step_size=whole_step)
+    return UniformParameterRange(name, least, greatest, step_size=None if step is None else typed_number(step))
+
+
+def typed_choices(text: str) -> list[object]:
+    """Return what stands between commas: literals where they are, else words as texts.
+
+    Parameters
+    ----------
+    text
+        ``"adam, sgd"``, ``"16, 32, None"``, ``"(64,), (64, 32)"``.
+    """
+    try:
+        items = ast.parse(f"[{text}]", mode="eval").body
+        assert isinstance(items, ast.List)  # noqa: S101 -- a bracket that was closed too early is a syntax error
+        return [item.id if isinstance(item, ast.Name) else ast.literal_eval(item) for item in items.elts]
+    except (AssertionError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return [typed_literal(word.strip()) for word in text.split(",") if word.strip()]
+
+
+def _exponent(value: float) -> float:
+    """The shortest exponent of 10 whose power is the value, but for a millionth of it."""
+    exponent = math.log10(value)
+    if not math.isfinite(exponent):
+        return exponent
+    rounded = (round(exponent, digits) for digits in range(_MOST_DIGITS))
+    return next((short for short in rounded if math.isclose(10**short, value, rel_tol=_SAME)), exponent)

@@ -1,0 +1,75 @@
+"""What the text of a script tells of its arguments, as ranges to begin with."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.engines.local.script_arguments import read_options
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
+
+ARGPARSE = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("data", default="here")
+parser.add_argument("--learning-rate", type=float, default=1e-3)
+parser.add_argument("--width", type=float, default=2)
+parser.add_argument("--layers", type=int, default=-4)
+parser.add_argument("--activation", choices=["relu", "tanh"], default="relu")
+parser.add_argument("--method", default="adam")
+parser.add_argument("--bias", action=argparse.BooleanOptionalAction, default=True)
+parser.add_argument("--fast", action="store_true")
+parser.add_argument("--sizes", type=int, nargs="+", default=[1])
+parser.add_argument("--out", default=make())
+parser.add_argument("--needed", type=int, required=True)
+"""
+CLICK = """
+import click
+@click.command()
+@click.option("--lr", default=0.01)
+@click.option("--kind", type=click.Choice(["a", "b"]))
+@click.option("--shout/--no-shout", default=False)
+def main(lr, kind, shout): ...
+"""
+FIRE = """
+import fire
+def main(lr=0.01, *, width: float = 1, name): ...
+fire.Fire(main)
+"""
+
+
+def proposed(script):
+    return {option.name: option.proposed() for option in read_options(script).found.values()}
+
+
+def test_the_declarations_of_argparse_tell_ranges():
+    found = proposed(ARGPARSE)
+    assert [(name, one.range) for name, one in found.items() if one.is_searched] == [
+        ("learning_rate", LogUniformParameterRange("learning_rate", -5, -1)),
+        ("width", UniformParameterRange("width", 1, 4)),
+        ("layers", UniformIntegerParameterRange("layers", -8, -1)),
+        ("activation", DiscreteParameterRange("activation", ["relu", "tanh"])),
+        ("bias", DiscreteParameterRange("bias", [False, True])),
+        ("fast", DiscreteParameterRange("fast", [False, True])),
+        ("needed", None),
+    ]
+    assert found["method"].range == DiscreteParameterRange("method", ["adam"])
+    assert (found["bias"].default, found["fast"].default) == (True, False)
+    assert found["needed"].is_required
+    assert found["out"].range is None
+
+
+@pytest.mark.parametrize(
+    ("script", "searched"),
+    [
+        (CLICK, {"lr": (0.0001, 1.0), "kind": ("a", "b"), "shout": (False, True)}),
+        (FIRE, {"lr": (0.0001, 1.0), "width": (0.5, 2.0), "name": None}),
+    ],
+)
+def test_so_do_those_of_click_and_fire(script, searched):
+    found = {name: one.range and one.range.range for name, one in proposed(script).items() if one.is_searched}
+    assert found == searched

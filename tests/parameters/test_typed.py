@@ -1,0 +1,57 @@
+"""Parameters as a person types them: values, not exponents."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpo_widgets.parameters import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
+from hpo_widgets.parameters.typed import typed_choices, typed_range
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "made"),
+    [
+        ("log", "1e-5", "0.1", LogUniformParameterRange("x", -5, -1)),
+        ("log", "0.0003", "1", LogUniformParameterRange("x", -3.522879, 0)),
+        ("int", "1", "4.0", UniformIntegerParameterRange("x", 1, 4)),
+        ("float", "-1", "2.5", UniformParameterRange("x", -1, 2.5)),
+    ],
+)
+def test_bounds_are_values_and_become_the_shortest_exponents(kind, low, high, made):
+    assert typed_range("x", kind, low, high) == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "said"),
+    [
+        ("log", "0", "1", "lies above 0"),
+        ("log", "1e-400", "1", "lies above 0"),
+        ("float", "1", "", "'' is no number"),
+        ("float", "nan", "1", "finite"),
+        ("float", "0", "inf", "finite"),
+        ("int", "1", "2.5", "no whole number"),
+        ("int", "4", "1", "below its max"),
+    ],
+)
+def test_bounds_that_are_no_range_are_refused(kind, low, high, said):
+    with pytest.raises(ValueError, match=said):
+        typed_range("x", kind, low, high)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("adam, sgd", ["adam", "sgd"]),
+        ("16, 0.5, True, None", [16, 0.5, True, None]),
+        ("'a, b', c", ["a, b", "c"]),
+        ("(64,), (64, 32)", [(64,), (64, 32)]),
+        ("resnet-18, resnet-50", ["resnet-18", "resnet-50"]),
+        ("a b, , c", ["a b", "c"]),
+        ("", []),
+        ("]", ["]"]),
+        ("1], [2", ["1]", "[2"]),
+        ("__import__('os')", ["__import__('os')"]),
+    ],
+)
+def test_choices_stand_between_commas(text, values):
+    assert typed_choices(text) == values
