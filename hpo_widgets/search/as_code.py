@@ -58,6 +58,8 @@ _DEFAULTS: dict[str, object] = {
 }
 _NEVER_WRITTEN = {"worker_env": "environment variables are not written here: pass worker_env= again"}
 
+_LONGEST_LINE = 100
+
 _STRATEGIES = ("RandomSearch", "GridSearch", "OptimizerOptuna", "OptimizerBOHB")
 
 
@@ -76,6 +78,8 @@ def constructor_call(
     keywords: Mapping[str, object],
     *,
     package: str = PACKAGE,
+    variable: str = "optimizer",
+    shows_panel: bool = False,
 ) -> str:
     """Return the statements that make a search like the one described.
 
@@ -93,18 +97,24 @@ def constructor_call(
         All other arguments that are not at their default, in order.
     package
         Where the classes are imported from: ``hpo_widgets`` or ``clearml.automation``.
+    variable
+        What the search is assigned to.
+    shows_panel
+        Whether the code ends with the panel of the search.
 
     Returns
     -------
     str
         Imports, the call and, for ranges that a constructor cannot give, ``optimizer.set_ranges``.
     """
-    writer = _Writer(package)
+    writer = _Writer(package, variable)
     parameters, ranges = _current_parameters(space, exact=package == PACKAGE)
     single = len(objectives) == 1
     arguments = {
         "base_task_id": writer.expression(base_task_id, "template_experiment"),
-        "hyper_parameters": writer.lines([writer.parameter(parameter) for parameter in parameters]),
+        "hyper_parameters": writer.lines(
+            [(writer.parameter(parameter), _values(parameter)) for parameter in parameters]
+        ),
     }
     for word in ("title", "series", "sign"):
         values = [getattr(objective, word) for objective in objectives]
@@ -116,10 +126,12 @@ def constructor_call(
         arguments[name] = writer.expression(value, name)
     controller = writer.own("HyperParameterOptimizer")
     body = "".join(f"    {name}={text},\n" for name, text in arguments.items())
-    statements = [f"optimizer = {controller}(\n{body})"]
+    statements = [f"{variable} = {controller}(\n{body})"]
     if ranges:
         entries = "".join(f"    {_text(name)}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
-        statements.append(f"optimizer.set_ranges({{\n{entries}}})")
+        statements.append(f"{variable}.set_ranges({{\n{entries}}})")
+    if shows_panel:
+        statements.append(f"{writer.own('OptimizerWidget')}({variable})")
     return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"
 
 
@@ -175,18 +187,18 @@ def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
 class _Writer:
     """Writes expressions, and remembers what they need: imports and names of the reader's own."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, variable: str) -> None:
         self._package = package
         self._imports: dict[str, set[str]] = {}
         self._comments: dict[str, str] = {}
-        self._meanings: dict[str, object] = {"optimizer": "the search that the code makes"}
+        self._meanings: dict[str, object] = {variable: "the search that the code makes"}
         """Each name in the code to a key of the one thing that it stands for."""
         self._meanings |= {name: ("builtins", name) for name in ("float", "set", "frozenset")}
         self._named: list[object] = []
         """Objects whose id is such a key: they live as long."""
 
     def imports(self) -> list[str]:
-        return [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self._imports.items())]
+        return [_import_line(module, sorted(names)) for module, names in sorted(self._imports.items())]
 
     def comments(self) -> list[str]:
         # A comment may hold text from a journal, and has to end with its line.
@@ -204,9 +216,9 @@ class _Writer:
             return self.expression(strategy, strategy.__name__)
         return self.own(strategy) if strategy in _STRATEGIES else self.expression(Named(strategy), strategy)
 
-    def lines(self, items: Sequence[str]) -> str:
-        """A list with one item a line."""
-        return "[\n" + "".join(f"        {item},\n" for item in items) + "    ]"
+    def lines(self, items: Sequence[tuple[str, str]]) -> str:
+        """A list with one item a line, each with its comment."""
+        return "[\n" + "".join(f"        {item},{comment}\n" for item, comment in items) + "    ]"
 
     def _import(self, module: str, name: str) -> str:
         """Import a name, under another one where that is taken by something else."""
@@ -321,6 +333,20 @@ class _Writer:
         name = self._free(name, key)
         self._comments[name] = comment
         return name
+
+
+def _values(parameter: Parameter) -> str:
+    """A comment with the values that the exponents of a log range mean."""
+    if not isinstance(parameter, LogUniformParameterRange):
+        return ""
+    return "  # {:.6g} to {:.6g}".format(*parameter.declared)
+
+
+def _import_line(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
 
 
 def _text(value: str) -> str:

@@ -290,6 +290,17 @@ def test_a_name_that_python_keeps_for_itself_is_not_used():
     assert run(code, own_class=anything).space == space
 
 
+def test_the_code_can_end_with_the_panel_and_says_what_exponents_mean():
+    space = Space([LogUniformParameterRange("lr", -5, -1), UniformParameterRange("x", 0, 1)])
+    code = constructor_call(
+        anything, space, make_objectives("t", "s", "min"), RandomSearch, {}, variable="second", shows_panel=True
+    )
+    assert "second = HyperParameterOptimizer(\n" in code
+    assert code.endswith("\n)\nOptimizerWidget(second)\n")
+    assert 'LogUniformParameterRange("lr", min_value=-5.0, max_value=-1.0),  # 1e-05 to 0.1\n' in code
+    assert all(len(line) <= 100 for line in code.splitlines())
+
+
 @given(st.text())
 def test_any_text_comes_back_and_plain_text_stands_in_double_quotes(text):
     space = Space([DiscreteParameterRange("choice", [text])])
