@@ -15,6 +15,7 @@ const SEARCH = `
 export const searchIcon = new LabIcon({ name: "hpo-widgets:search", svgstr: SEARCH });
 
 const SHAPES = {
+  add: "M9 3.5v11M3.5 9h11",
   open: "M3 4h12v10H3zM3 7h12M9 7v7",
   begin: "M6 4l8 5-8 5z",
   pause: "M6 4.5v9M12 4.5v9",

@@ -7,9 +7,10 @@
 // notebooks, by what the document registry says of them.
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { newSearchPlugin } from "./new_search";
 import { searchPanelPlugin } from "./search_panel";
 import { snapshotPlugin } from "./snapshot";
 
-const plugins: JupyterFrontEndPlugin<void>[] = [snapshotPlugin, searchPanelPlugin];
+const plugins: JupyterFrontEndPlugin<void>[] = [snapshotPlugin, searchPanelPlugin, newSearchPlugin];
 
 export default plugins;

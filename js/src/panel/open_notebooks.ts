@@ -20,3 +20,16 @@ export function onNotebookOpened(
     },
   });
 }
+
+/** Opens a new notebook in a folder, with the server's own kernel; null where the application made none. */
+export async function createNotebook(
+  { commands, serviceManager }: JupyterFrontEnd,
+  folder: string,
+): Promise<OpenNotebook | null> {
+  const kernelName = serviceManager.kernelspecs.specs?.default;
+  const panel = (await commands.execute("notebook:create-new", { cwd: folder, kernelName })) as
+    | DocumentWidget
+    | undefined;
+  await panel?.context.sessionContext.ready;
+  return panel ? { panel, context: panel.context } : null;
+}

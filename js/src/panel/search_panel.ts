@@ -25,10 +25,12 @@ import { element, setText } from "../lib/dom";
 import { type Entry, folderOf, numRunning, type Wanted, withoutRepeats } from "./entries";
 import { searchIcon } from "./icons";
 import { Journals, type ReadFolder } from "./journals";
-import { type OpenNotebook, onNotebookOpened } from "./open_notebooks";
+import { NEW_SEARCH } from "./new_search";
+import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
 import { SearchTab } from "./search_tab";
 import { type KernelWatch, Searches } from "./searches";
 import { SidePanel } from "./side_panel";
+import { writeCell } from "./write_cell";
 
 const ID = "hpo-widgets:searches";
 const COMMANDS = {
@@ -157,7 +159,10 @@ function activate(
       },
       command: (entry, command) => searches.command(entry, command),
     },
-    () => void commands.execute(COMMANDS.stopAll),
+    {
+      newSearch: () => void commands.execute(NEW_SEARCH),
+      stopAll: () => void commands.execute(COMMANDS.stopAll),
+    },
     () => {
       const folders = [...notebooks].map(({ context }) => folderOf(context.path));
       void journals.refresh(folders.length > 0 ? folders : [""]);
@@ -291,8 +296,9 @@ class WatchedKernel implements KernelWatch {
       ENDED.includes(status) ? ended() : changed();
     // The status itself becomes idle whenever a message of a widget was handled, also while a cell computes.
     const onMessage = (_kernel: unknown, message: KernelMessage.IIOPubMessage): void => {
-      const { msg_type } = message.parent_header as { msg_type?: string };
-      if (msg_type === "execute_request" && KernelMessage.isStatusMsg(message)) {
+      const { msg_type, subshell_id } = message.parent_header as Record<string, unknown>;
+      // What runs beside the cells is none of them.
+      if (msg_type === "execute_request" && !subshell_id && KernelMessage.isStatusMsg(message)) {
         this.runsCell = message.content.execution_state === "busy";
         changed();
       }
@@ -326,23 +332,22 @@ function readFolder(settings: ServerConnection.ISettings): ReadFolder {
  * new one. Its panel is listed from then on.
  */
 async function openJournal(
-  { commands, shell }: JupyterFrontEnd,
+  app: JupyterFrontEnd,
   notebooks: ReadonlySet<OpenNotebook>,
   folder: string,
   searchId: string,
 ): Promise<void> {
+  const text = `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open("${searchId}")`;
   const beside = [...notebooks].filter(({ context }) => folderOf(context.path) === folder);
   const notebook = beside.find(({ panel }) => panel.isVisible) ?? beside[0];
   if (notebook) {
-    shell.activateById(notebook.panel.id);
-    await commands.execute("notebook:insert-cell-below");
-  } else {
-    const made = await commands.execute("notebook:create-new", { cwd: folder });
-    await made?.context?.sessionContext?.ready;
+    await writeCell(app, notebook, text, true);
+    return;
   }
-  const text = `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open("${searchId}")`;
-  await commands.execute("notebook:replace-selection", { text });
-  await commands.execute("notebook:run-cell");
+  const made = await createNotebook(app, folder);
+  if (made) {
+    await writeCell(app, made, text, true);
+  }
 }
 
 /** The search on which the context menu was opened. */

@@ -23,6 +23,7 @@ export class SidePanel extends Widget {
     placeholder: "filter by name or notebook",
     "aria-label": "Filter searches",
   });
+  private readonly newSearch = headButton("hpo-side-new", "add", "New search");
   private readonly stopAll = headButton("hpo-side-stop", "stop", "Stop all searches");
   private readonly refresh = headButton("", "refresh", "Look for journals again");
   private readonly body = element("div", "hpo-side-body");
@@ -37,14 +38,14 @@ export class SidePanel extends Widget {
    * @param searches what panels of this page show
    * @param journals what is kept beside that
    * @param actions what a person may do with one of them
-   * @param stopAll is called when all are to be stopped
+   * @param all what a person may do beside that
    * @param findJournals is called when journals are to be looked for again
    */
   constructor(
     private readonly searches: Searches,
     private readonly journals: Journals,
     private readonly actions: EntryActions,
-    stopAll: () => void,
+    all: { newSearch(): void; stopAll(): void },
     private readonly findJournals: () => void,
   ) {
     super();
@@ -59,15 +60,16 @@ export class SidePanel extends Widget {
     const head = element("div", "hpo-side-head");
     const heading = element("h2", "hpo-side-title");
     setText(heading, "Searches");
-    head.append(heading, this.refresh, this.stopAll);
+    head.append(heading, this.newSearch, this.refresh, this.stopAll);
     this.body.append(this.nothing);
     this.node.append(head, this.filter, this.body, this.foot);
 
     this.stopAll.addEventListener("click", () => {
       if (!isDisabled(this.stopAll)) {
-        stopAll();
+        all.stopAll();
       }
     });
+    this.newSearch.addEventListener("click", () => all.newSearch());
     this.refresh.addEventListener("click", findJournals);
     this.filter.addEventListener("input", () => this.paint());
     this.endListening = searches.onChange(() => {

@@ -1,0 +1,646 @@
+// The form for a new search. What can be searched, what is wrong and how the code reads is said by the kernel of the
+// chosen notebook; the form shows it, and sends back what a person has changed.
+
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { Message } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { fileName } from "./entries";
+import { searchIcon } from "./icons";
+import { KernelQuestions, Refusal } from "./kernel_questions";
+import { type Row, RowView } from "./new_search_row";
+import type { OpenNotebook } from "./open_notebooks";
+import "./new_search.css";
+
+/** What the form needs of the application. */
+export interface FormHost {
+  notebooks(): OpenNotebook[];
+  /** Opens a new notebook. */
+  create(): Promise<void>;
+  write(notebook: OpenNotebook, code: string, run: boolean): Promise<void>;
+  /** Brings the form to the front. */
+  show(): void;
+  /** Closes the form; the focus goes to a notebook, or back to where it was. */
+  leave(notebook: OpenNotebook | null): void;
+}
+
+type SourceKind = "function" | "script" | "task";
+type Functions = {
+  functions: { name: string; signature: string }[];
+  strategies: Record<string, string>;
+  trials: number;
+  workers: number;
+  example: string;
+};
+type Proposed = {
+  rows: Row[];
+  takes_more: boolean;
+  about: string;
+  sign: string;
+};
+type Written = { code: string; errors: Record<string, string> };
+
+const RETURNS: Readonly<Record<SourceKind, string>> = {
+  function:
+    "Left empty: the number that the function returns. If it reports with trial.report_scalar, or returns a dict, name one of these scalars.",
+  script:
+    'A scalar that the script reports: hpo_widgets.report_scalar("validation", "loss", value).',
+  task: "A scalar that the Task reports, as title/series.",
+};
+const RESTARTS: readonly Kernel.Status[] = ["restarting", "autorestarting"];
+
+let numFields = 0;
+
+/** A field with its label, what there is to say of it, and what is wrong with it. */
+class Field<Control extends HTMLElement> {
+  readonly root = element("div", "hpo-new-field");
+  private readonly hint = element("span", "hpo-muted hpo-new-hint");
+  private readonly error = element("span", "hpo-bad hpo-new-error");
+
+  constructor(
+    label: string,
+    readonly control: Control,
+    ...beside: HTMLElement[]
+  ) {
+    numFields += 1;
+    const id = `hpo-new-field-${numFields}`;
+    control.id = id;
+    this.hint.id = `${id}-hint`;
+    this.error.id = `${id}-error`;
+    control.setAttribute("aria-describedby", `${this.error.id} ${this.hint.id}`);
+    const words = element("label", "", { for: id });
+    setText(words, label);
+    const line = element("span", "hpo-new-line");
+    line.append(control, ...beside);
+    this.root.append(words, line, this.error, this.hint);
+  }
+
+  say(hint: string): void {
+    setText(this.hint, hint);
+  }
+
+  showError(message: string | undefined): void {
+    setAttribute(this.control, "aria-invalid", message === undefined ? null : "true");
+    setText(this.error, message ?? "");
+  }
+}
+
+export class NewSearchForm extends Widget {
+  private readonly newNotebook = button("New notebook");
+  private readonly example = button("Write an example");
+  private readonly notebook = new Field("Notebook", element("select"), this.newNotebook);
+  private readonly kind = new Field(
+    "A trial runs",
+    choice({ function: "a function", script: "a Python script", task: "a ClearML Task" }),
+  );
+  private readonly function = new Field("Function", element("select"), this.example);
+  private readonly script = new Field("Script", textField("train.py"));
+  private readonly task = new Field("Task", textField("id, or project/name"));
+  private readonly rows = element("div", "hpo-new-rows");
+  private readonly rowsError = element("span", "hpo-bad hpo-new-error");
+  private readonly add = button("Add a parameter");
+  private readonly objective = new Field("Objective", textField(""));
+  private readonly sign = new Field(
+    "Goal",
+    choice({ min: "as small as can be", max: "as large as can be" }),
+  );
+  private readonly strategy = new Field("Strategy", element("select"));
+  private readonly trials = new Field("Trials", textField(""));
+  private readonly workers = new Field("At once", textField(""));
+  private readonly code = element("pre", "hpo-new-code", {
+    tabindex: "0",
+    role: "region",
+    "aria-label": "The cell that is written",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  private readonly status = element("span", "hpo-new-status hpo-muted", { role: "status" });
+  private readonly write = button("Write the cell");
+  private readonly run = button("Write and run", "hpo-main");
+  private readonly rest = element("div", "hpo-new-rest");
+
+  private chosen: OpenNotebook | null = null;
+  private questions: KernelQuestions | null = null;
+  private proposed: RowView[] = [];
+  private readonly added: RowView[] = [];
+  private functions: Functions["functions"] = [];
+  private exampleText = "";
+  private errors: Record<string, string> = {};
+  /** Number of the newest change; an answer to an older one is not shown. */
+  private change = 0;
+  private answered = 0;
+  private asking: Promise<void> | null = null;
+  private endListening: () => void = () => undefined;
+  /** What the rows were proposed for. */
+  private proposedFor = "";
+
+  constructor(private readonly host: FormHost) {
+    super();
+    this.id = "hpo-widgets-new-search";
+    this.title.icon = searchIcon;
+    this.title.label = "New search";
+    this.title.closable = true;
+    this.addClass("hpo-part");
+    this.addClass("hpo-new");
+    this.node.tabIndex = -1;
+    this.node.setAttribute("role", "form");
+    this.node.setAttribute("aria-label", "New search");
+
+    const head = element("div", "hpo-new-head");
+    const heading = element("h2", "hpo-side-title");
+    setText(heading, "New search");
+    const close = button("✕", "hpo-new-remove");
+    close.setAttribute("aria-label", "Close");
+    head.append(heading, close);
+
+    const parameters = section("Parameters", this.rows, this.rowsError, this.add);
+    const limits = element("div", "hpo-new-pair");
+    limits.append(this.trials.root, this.workers.root);
+    const goal = section("Search", this.objective.root, this.sign.root, this.strategy.root, limits);
+    const foot = element("div", "hpo-new-foot");
+    foot.append(this.run, this.write, this.status);
+    const body = element("div", "hpo-new-body");
+    const form = element("div", "hpo-new-fields");
+    const what = element("div", "hpo-new-what");
+    what.append(this.kind.root, this.function.root, this.script.root, this.task.root);
+    this.rest.append(what, parameters, goal);
+    form.append(this.notebook.root, this.rest);
+    body.append(form, section("Cell", this.code));
+    this.node.append(head, body, foot);
+
+    close.addEventListener("click", () => this.host.leave(null));
+    this.node.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented) {
+        event.preventDefault();
+        event.stopPropagation();
+        this.host.leave(null);
+      }
+    });
+    this.newNotebook.addEventListener("click", () => void this.makeNotebook());
+    this.example.addEventListener("click", () => {
+      if (this.chosen) {
+        void this.host.write(this.chosen, this.exampleText, true).then(() => this.host.show());
+      }
+    });
+    this.notebook.control.addEventListener("change", () => {
+      this.choose(
+        this.host.notebooks().find(({ panel }) => panel.id === this.notebook.control.value),
+      );
+    });
+    this.kind.control.addEventListener("change", () => this.propose());
+    this.function.control.addEventListener("change", () => this.propose());
+    // A path or an id is looked up when it has been typed.
+    this.script.control.addEventListener("change", () => this.propose());
+    this.task.control.addEventListener("change", () => this.propose());
+    for (const { control } of [this.script, this.task, this.objective, this.trials, this.workers]) {
+      control.addEventListener("input", this.changed);
+    }
+    for (const { control } of [this.sign, this.strategy]) {
+      control.addEventListener("change", this.changed);
+    }
+    this.add.addEventListener("click", () => this.addRow());
+    this.write.addEventListener("click", () => void this.finish(false));
+    this.run.addEventListener("click", () => void this.finish(true));
+    this.paint();
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this.disconnect();
+      super.dispose();
+    }
+  }
+
+  /** The notebooks have changed; `current` is the one that a person works in. */
+  look(current?: OpenNotebook): void {
+    const open = this.host.notebooks();
+    const options = open.map(({ panel, context }) => {
+      const option = element("option", "", { value: panel.id, title: context.path });
+      setText(option, context.path);
+      return option;
+    });
+    this.notebook.control.replaceChildren(...options);
+    const kept = open.find((one) => one.panel === this.chosen?.panel);
+    const next = kept ?? current ?? open[0];
+    this.notebook.control.value = next?.panel.id ?? "";
+    if (next?.panel !== this.chosen?.panel || !next) {
+      this.choose(next);
+    }
+    this.paint();
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    const focused = document.activeElement;
+    if (!this.node.contains(focused) || focused === this.node) {
+      this.first.focus();
+    }
+  }
+
+  private get first(): HTMLElement {
+    return this.chosen ? this.kind.control : this.newNotebook;
+  }
+
+  private get source(): { kind: SourceKind; text: string } {
+    const kind = this.kind.control.value as SourceKind;
+    const fields = { function: this.function, script: this.script, task: this.task };
+    return { kind, text: fields[kind].control.value };
+  }
+
+  /** What rows are proposed for: another signature of a function has others. */
+  private get wanted(): string {
+    const { kind, text } = this.source;
+    return JSON.stringify([kind, text, kind === "function" ? this.signatureOf(text) : ""]);
+  }
+
+  private signatureOf(name: string): string {
+    return this.functions.find((one) => one.name === name)?.signature ?? "";
+  }
+
+  private async makeNotebook(): Promise<void> {
+    this.say("Opens a notebook …");
+    await this.host.create();
+    this.host.show();
+  }
+
+  private choose(notebook: OpenNotebook | undefined): void {
+    this.disconnect();
+    this.chosen = notebook ?? null;
+    this.functions = [];
+    this.proposedFor = "";
+    this.clearRows();
+    this.showWritten({ code: "", errors: {} });
+    if (notebook) {
+      this.listen(notebook);
+      void this.connect();
+    }
+    this.paint();
+  }
+
+  private disconnect(): void {
+    this.endListening();
+    this.endListening = () => undefined;
+    this.questions?.dispose();
+    this.questions = null;
+    this.change += 1;
+  }
+
+  /** Follows the kernel: another one, its restart, and each cell that ends, as it may have defined something. */
+  private listen({ context }: OpenNotebook): void {
+    const { sessionContext } = context;
+    let hasGone = false;
+    const again = (): void => {
+      this.questions?.dispose();
+      this.questions = null;
+      void this.connect();
+    };
+    const onStatus = (_context: unknown, status: Kernel.Status): void => {
+      if (RESTARTS.includes(status)) {
+        hasGone = true;
+      } else if (hasGone && status === "idle") {
+        hasGone = false;
+        again();
+      }
+    };
+    const onMessage = (_context: unknown, message: KernelMessage.IMessage): void => {
+      const parent = message.parent_header as { msg_type?: string; msg_id?: string };
+      const { execution_state } = message.content as { execution_state?: string };
+      const isEnd = parent.msg_type === "execute_request" && execution_state === "idle";
+      if (isEnd && !this.questions?.isOwn(parent.msg_id ?? "")) {
+        void this.readFunctions();
+      }
+    };
+    sessionContext.kernelChanged.connect(again);
+    sessionContext.statusChanged.connect(onStatus);
+    sessionContext.iopubMessage.connect(onMessage);
+    this.endListening = () => {
+      sessionContext.kernelChanged.disconnect(again);
+      sessionContext.statusChanged.disconnect(onStatus);
+      sessionContext.iopubMessage.disconnect(onMessage);
+    };
+  }
+
+  private async connect(): Promise<void> {
+    const { chosen } = this;
+    if (!chosen) {
+      return;
+    }
+    this.say(`Waits for the kernel of ${fileName(chosen.context.path)} to start.`);
+    await chosen.context.sessionContext.ready;
+    const kernel = chosen.context.sessionContext.session?.kernel;
+    if (chosen !== this.chosen || this.questions) {
+      return;
+    }
+    if (!kernel) {
+      this.say(`${fileName(chosen.context.path)} has no kernel: start one by the menu Kernel.`);
+      return;
+    }
+    const questions = new KernelQuestions(kernel);
+    this.questions = questions;
+    const info = await kernel.info.catch(() => null);
+    if (questions !== this.questions) {
+      return;
+    }
+    if (info && info.language_info.name !== "python") {
+      this.say(`The kernel of ${fileName(chosen.context.path)} is no Python kernel.`);
+      return;
+    }
+    await this.readFunctions();
+  }
+
+  private async readFunctions(): Promise<void> {
+    const found = (await this.ask({ kind: "functions" })) as Functions | null;
+    if (!found) {
+      return;
+    }
+    const before = this.functions.find(({ name }) => name === this.function.control.value);
+    this.functions = found.functions;
+    this.exampleText = found.example;
+    this.function.control.replaceChildren(...found.functions.map(({ name }) => option(name, name)));
+    // The newest is most likely meant.
+    const names = found.functions.map(({ name }) => name);
+    this.function.control.value =
+      (before && names.includes(before.name) ? before.name : names.at(-1)) ?? "";
+    if (this.strategy.control.options.length === 0) {
+      this.strategy.control.replaceChildren(
+        ...Object.entries(found.strategies).map(([name, title]) => option(name, title)),
+      );
+      this.trials.control.value = String(found.trials);
+      this.workers.control.placeholder = String(found.workers);
+    }
+    if (this.proposedFor !== this.wanted) {
+      this.propose();
+    } else {
+      this.changed();
+    }
+    this.paint();
+  }
+
+  private propose(): void {
+    this.paint();
+    const { source } = this;
+    this.proposedFor = this.wanted;
+    this.clearRows();
+    if (!source.text) {
+      this.changed();
+      return;
+    }
+    const meanwhile = source.kind === "task" ? "Reads the Task from the ClearML server …" : "";
+    void this.ask({ kind: "propose", source }, meanwhile).then((answer) => {
+      const found = answer as Proposed | null;
+      if (!found || JSON.stringify(source) !== JSON.stringify(this.source)) {
+        return;
+      }
+      this.showRows(found.rows);
+      this.add.hidden = !found.takes_more;
+      this.sign.control.value = found.sign;
+      this.fieldOf(source.kind).say(
+        [source.kind === "function" ? this.signatureOf(source.text) : "", found.about]
+          .filter(Boolean)
+          .join(" — "),
+      );
+      this.changed();
+    });
+  }
+
+  private fieldOf(kind: SourceKind): Field<HTMLElement> {
+    return { function: this.function, script: this.script, task: this.task }[kind];
+  }
+
+  /** Shows what is proposed; rows that a person adds meanwhile stay, and one of them may have the focus. */
+  private showRows(rows: readonly Row[]): void {
+    for (const { root } of this.proposed) {
+      root.remove();
+    }
+    this.proposed = rows.map((row) => new RowView(row, this.changed, null));
+    this.rows.prepend(...this.proposed.map(({ root }) => root));
+    this.add.hidden = this.source.kind === "function";
+  }
+
+  private get views(): RowView[] {
+    return [...this.proposed, ...this.added];
+  }
+
+  private clearRows(): void {
+    for (const { root } of this.added.splice(0)) {
+      root.remove();
+    }
+    this.showRows([]);
+  }
+
+  private addRow(): void {
+    const row: Row = {
+      name: "",
+      kind: "float",
+      low: "",
+      high: "",
+      choices: "",
+      options: null,
+      chosen: [],
+      searched: true,
+      required: false,
+      default: null,
+      note: "",
+    };
+    const view: RowView = new RowView(row, this.changed, () => {
+      this.added.splice(this.added.indexOf(view), 1);
+      view.root.remove();
+      this.add.focus();
+      this.changed();
+    });
+    this.added.push(view);
+    this.rows.append(view.root);
+    view.focus();
+    this.changed();
+  }
+
+  /** Has the cell written anew; of several changes in a row only the last is asked for. */
+  private readonly changed = (): void => {
+    this.change += 1;
+    this.askOnce();
+  };
+
+  private askOnce(): void {
+    this.asking ??= this.askForCode().finally(() => {
+      this.asking = null;
+      if (this.questions && this.answered !== this.change) {
+        this.askOnce();
+      }
+    });
+  }
+
+  private async askForCode(): Promise<void> {
+    while (this.questions && this.answered !== this.change) {
+      const change = this.change;
+      const form = {
+        source: this.source,
+        rows: this.views.map(({ row }) => row),
+        objective: this.objective.control.value,
+        sign: this.sign.control.value,
+        strategy: this.strategy.control.value,
+        trials: this.trials.control.value,
+        workers: this.workers.control.value,
+      };
+      const written = (await this.ask({ kind: "write", form })) as Written | null;
+      this.answered = change;
+      if (written && change === this.change) {
+        this.showWritten(written);
+      }
+    }
+  }
+
+  /** The kernel's answer; null when it gives none, which is told, or when it is asked no more. */
+  private async ask(question: object, meanwhile = ""): Promise<unknown> {
+    const { questions, chosen } = this;
+    if (!questions || !chosen) {
+      return null;
+    }
+    const name = fileName(chosen.context.path);
+    this.say(
+      questions.answersBesideCell ||
+        chosen.context.sessionContext.session?.kernel?.status !== "busy"
+        ? meanwhile
+        : `Waits for the cell that runs in ${name}: this kernel answers nothing meanwhile (ipykernel 7 does).`,
+    );
+    try {
+      const answer = await questions.ask(question);
+      if (questions !== this.questions) {
+        return null;
+      }
+      this.say("");
+      return answer;
+    } catch (error) {
+      if (questions === this.questions && !this.isDisposed) {
+        this.say(refused(error, name));
+      }
+      return null;
+    }
+  }
+
+  private showWritten({ code, errors }: Written): void {
+    this.errors = errors;
+    setText(this.code, code);
+    const hasFunction = this.source.kind === "function" && this.functions.length > 0;
+    this.function.showError(hasFunction ? errors.source : undefined);
+    this.script.showError(this.source.kind === "script" ? errors.source : undefined);
+    this.task.showError(this.source.kind === "task" ? errors.source : undefined);
+    this.objective.showError(errors.objective);
+    this.trials.showError(errors.trials);
+    this.workers.showError(errors.workers);
+    setText(this.rowsError, errors.rows ?? "");
+    for (const [index, view] of this.views.entries()) {
+      const start = `rows.${index}.`;
+      view.showErrors(
+        Object.fromEntries(
+          Object.entries(errors)
+            .filter(([name]) => name.startsWith(start))
+            .map(([name, message]) => [name.slice(start.length), message]),
+        ),
+      );
+    }
+    const count = Object.keys(errors).length;
+    const reason = code
+      ? null
+      : count > 0
+        ? `${count === 1 ? "One field needs" : `${count} fields need`} a change first.`
+        : "There is nothing to write yet.";
+    setReason(this.write, reason);
+    setReason(this.run, reason);
+    this.code.classList.toggle("hpo-new-nothing", code === "");
+    if (!code) {
+      setText(this.code, reason ?? "");
+    }
+  }
+
+  private async finish(run: boolean): Promise<void> {
+    // A change of the last instant belongs to the cell.
+    await this.asking;
+    const { chosen } = this;
+    if (Object.keys(this.errors).length > 0) {
+      this.node.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+      return;
+    }
+    if (!chosen || isDisabled(this.write)) {
+      return;
+    }
+    const code = this.code.textContent ?? "";
+    await this.host.write(chosen, code, run);
+    this.host.leave(chosen);
+  }
+
+  private say(words: string): void {
+    setText(this.status, words);
+  }
+
+  private paint(): void {
+    const { kind } = this.source;
+    this.rest.hidden = !this.chosen;
+    this.notebook.control.hidden = !this.chosen;
+    this.notebook.say(
+      this.chosen
+        ? ""
+        : "No notebook is open. The search is a cell of a notebook: open one, or make a new one.",
+    );
+    this.function.root.hidden = kind !== "function";
+    this.script.root.hidden = kind !== "script";
+    this.task.root.hidden = kind !== "task";
+    const isWithout = this.functions.length === 0;
+    this.function.control.hidden = isWithout;
+    this.example.hidden = !isWithout || !this.exampleText;
+    if (isWithout) {
+      this.function.say(
+        "No function in this kernel yet: run the cell that defines one, and it is listed here at once. " +
+          "A trial calls it with a value for each parameter; it returns a number.",
+      );
+    }
+    this.objective.say(RETURNS[kind]);
+    this.objective.control.placeholder =
+      kind === "function" ? "what it returns" : "validation/loss";
+  }
+}
+
+function refused(error: unknown, notebook: string): string {
+  if (!(error instanceof Refusal)) {
+    return `The kernel of ${notebook} has gone.`;
+  }
+  if (error.kind === "ModuleNotFoundError") {
+    return `The kernel of ${notebook} lacks the package hpo_widgets, in this version: install it there.`;
+  }
+  return error.kind
+    ? `The kernel of ${notebook} cannot answer: ${error.kind}: ${error.message}`
+    : `The kernel of ${notebook} cannot answer: ${error.message}`;
+}
+
+function section(title: string, ...children: HTMLElement[]): HTMLElement {
+  const root = element("section", "hpo-new-section", { "aria-label": title });
+  const heading = element("h3", "hpo-side-heading");
+  setText(heading, title);
+  root.append(heading, ...children);
+  return root;
+}
+
+function button(words: string, className = ""): HTMLButtonElement {
+  const made = element("button", className, { type: "button" });
+  setText(made, words);
+  return made;
+}
+
+function textField(placeholder: string): HTMLInputElement {
+  return element("input", "", {
+    type: "text",
+    placeholder,
+    spellcheck: "false",
+    autocapitalize: "off",
+  });
+}
+
+function option(value: string, words: string): HTMLOptionElement {
+  const made = element("option", "", { value });
+  setText(made, words);
+  return made;
+}
+
+function choice(options: Readonly<Record<string, string>>): HTMLSelectElement {
+  const made = element("select");
+  made.append(...Object.entries(options).map(([value, words]) => option(value, words)));
+  return made;
+}

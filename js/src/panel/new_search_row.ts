@@ -1,0 +1,202 @@
+// One parameter in the form for a new search: whether it is searched, on which scale, between which values.
+
+import { element, setAttribute, setText } from "../lib/dom";
+
+export type Kind = "float" | "log" | "int" | "choice";
+
+/** A row as the kernel proposes it and as the form sends it back; all values are texts that the kernel reads. */
+export interface Row {
+  name: string;
+  kind: Kind;
+  low: string;
+  high: string;
+  choices: string;
+  /** All values that there are, as words; null where a person may write others. */
+  options: string[] | null;
+  /** Which of the options are searched. */
+  chosen: number[];
+  searched: boolean;
+  /** Whether a trial cannot run without it. */
+  required: boolean;
+  /** Its value without a search. */
+  default: string | null;
+  note: string;
+}
+
+const KINDS: Readonly<Record<Kind, string>> = {
+  float: "number",
+  log: "number, log scale",
+  int: "whole number",
+  choice: "choices",
+};
+
+let numRows = 0;
+
+export class RowView {
+  readonly root = element("div", "hpo-new-row", { role: "group" });
+  private readonly searched = element("input", "", { type: "checkbox" });
+  private readonly nameField = element("input", "hpo-new-name", {
+    type: "text",
+    placeholder: "name",
+    spellcheck: "false",
+    autocapitalize: "off",
+  });
+  private readonly range = element("div", "hpo-new-range");
+  private readonly kind = element("select");
+  private readonly low = numberField();
+  private readonly high = numberField();
+  private readonly bounds = element("span", "hpo-new-bounds");
+  private readonly choices = element("input", "hpo-new-choices", {
+    type: "text",
+    placeholder: "adam, sgd",
+    spellcheck: "false",
+  });
+  private readonly options = element("span", "hpo-new-options");
+  private readonly note = element("span", "hpo-muted hpo-new-note");
+  private readonly error = element("span", "hpo-bad hpo-new-error");
+
+  /**
+   * @param row what it shows, and what is changed in place
+   * @param changed is called after each change
+   * @param remove is called to take the row away; null: it belongs to what is searched
+   */
+  constructor(
+    readonly row: Row,
+    private readonly changed: () => void,
+    remove: (() => void) | null,
+  ) {
+    numRows += 1;
+    this.error.id = `hpo-new-row-${numRows}`;
+    const head = element("div", "hpo-new-row-head");
+    if (remove) {
+      const button = element("button", "hpo-new-remove", {
+        type: "button",
+        "aria-label": "Remove",
+      });
+      setText(button, "✕");
+      button.addEventListener("click", remove);
+      this.nameField.value = row.name;
+      head.append(this.nameField, button);
+    } else {
+      const label = element("label", "hpo-new-searched");
+      const name = element("span");
+      setText(name, row.name);
+      this.searched.checked = row.searched;
+      label.append(this.searched, name);
+      head.append(label, this.note);
+    }
+    for (const [value, word] of Object.entries(KINDS)) {
+      const option = element("option", "", { value });
+      setText(option, word);
+      this.kind.append(option);
+    }
+    this.kind.value = row.kind;
+    this.low.value = row.low;
+    this.high.value = row.high;
+    this.choices.value = row.choices;
+    const to = element("span", "hpo-muted", { "aria-hidden": "true" });
+    setText(to, "to");
+    this.bounds.append(this.low, to, this.high);
+    for (const [index, word] of (row.options ?? []).entries()) {
+      const label = element("label");
+      const box = element("input", "", { type: "checkbox" });
+      box.checked = row.chosen.includes(index);
+      box.addEventListener("change", () => {
+        row.chosen = [...this.options.querySelectorAll("input")].flatMap((one, place) =>
+          one.checked ? [place] : [],
+        );
+        this.changed();
+      });
+      const text = element("span");
+      setText(text, word);
+      label.append(box, text);
+      this.options.append(label);
+    }
+    this.range.append(this.kind, this.bounds, this.choices, this.options);
+    this.root.append(head, this.range, this.error);
+    this.listen();
+    this.paint();
+  }
+
+  /** Tells what is wrong, by the last part of the field's name: `low`, `choices`, ... */
+  showErrors(errors: Readonly<Record<string, string>>): void {
+    const fields: Record<string, HTMLElement> = {
+      name: this.nameField,
+      searched: this.searched,
+      low: this.low,
+      high: this.high,
+      choices: this.row.options ? this.options : this.choices,
+    };
+    for (const [name, node] of Object.entries(fields)) {
+      setAttribute(node, "aria-invalid", name in errors ? "true" : null);
+      setAttribute(node, "aria-describedby", name in errors ? this.error.id : null);
+    }
+    setText(this.error, [...new Set(Object.values(errors))].join("; "));
+  }
+
+  focus(): void {
+    (this.nameField.isConnected ? this.nameField : this.searched).focus();
+  }
+
+  private listen(): void {
+    this.searched.addEventListener("change", () => {
+      this.row.searched = this.searched.checked;
+      this.update();
+    });
+    this.kind.addEventListener("change", () => {
+      this.row.kind = this.kind.value as Kind;
+      this.update();
+    });
+    for (const name of ["low", "high", "choices"] as const) {
+      const field = this[name];
+      field.addEventListener("input", () => {
+        this.row[name] = field.value;
+        this.changed();
+      });
+    }
+    this.nameField.addEventListener("input", () => {
+      this.row.name = this.nameField.value;
+      this.update();
+    });
+  }
+
+  private update(): void {
+    this.paint();
+    this.changed();
+  }
+
+  private paint(): void {
+    const { row } = this;
+    const name = row.name || "new parameter";
+    const isChoice = row.kind === "choice";
+    this.root.setAttribute("aria-label", name);
+    this.nameField.setAttribute("aria-label", `Name of ${name}`);
+    this.kind.setAttribute("aria-label", `${name}: kind of values`);
+    this.low.setAttribute("aria-label", `${name}: least value`);
+    this.high.setAttribute("aria-label", `${name}: greatest value`);
+    this.choices.setAttribute("aria-label", `${name}: values to choose from, with commas between`);
+    this.options.setAttribute("role", "group");
+    this.options.setAttribute("aria-label", `${name}: values to choose from`);
+    this.root.classList.toggle("hpo-new-left", !row.searched);
+    this.range.hidden = !row.searched;
+    this.kind.hidden = row.options !== null;
+    this.bounds.hidden = isChoice;
+    this.choices.hidden = !isChoice || row.options !== null;
+    this.options.hidden = row.options === null;
+    const said =
+      row.default === null
+        ? ""
+        : row.searched
+          ? `default ${row.default}`
+          : `stays at ${row.default}`;
+    setText(this.note, [said, row.note].filter(Boolean).join(" · "));
+  }
+}
+
+function numberField(): HTMLInputElement {
+  return element("input", "hpo-new-number", {
+    type: "text",
+    inputmode: "decimal",
+    spellcheck: "false",
+  });
+}

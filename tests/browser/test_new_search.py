@@ -1,0 +1,289 @@
+"""The form for a new search in JupyterLab: from the launcher, a function and its ranges to a cell that runs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_accessibility import AXE, FOUND
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+TRAIN = '''
+from typing import Literal
+
+def train(lr=0.001, layers=2, activation: Literal["relu", "tanh"] = "relu", method="<b>adam</b>", seed=0):
+    """Train <img src=x onerror="window.harmed = true">."""
+    return (lr - 0.01) ** 2 + layers
+'''
+WRITTEN = """\
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    OptimizerOptuna,
+    OptimizerWidget,
+    UniformIntegerParameterRange,
+)
+
+optimizer = HyperParameterOptimizer(
+    base_task_id=train,
+    hyper_parameters=[
+        LogUniformParameterRange("lr", min_value=-4.0, max_value=-1.0),  # 0.0001 to 0.1
+        UniformIntegerParameterRange("layers", min_value=1, max_value=4),
+        DiscreteParameterRange("activation", ["relu", "tanh"]),
+    ],
+    objective_metric_title="objective",
+    objective_metric_series="objective",
+    objective_metric_sign="min",
+    optimizer_class=OptimizerOptuna,
+    total_max_jobs=4,
+)
+OptimizerWidget(optimizer)"""
+# Ends when it is interrupted, so that all that is seen meanwhile is seen while a cell runs.
+BUSY = """
+import time
+began = time.monotonic()
+while time.monotonic() < began + 120:
+    sum(range(100_000))
+"""
+
+
+@pytest.fixture
+def form(notebook):
+    """The form; afterwards it is closed, and the file browser is at the side of the page again."""
+    yield notebook.page.locator(".hpo-new")
+    notebook.page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets('main')]
+          .filter(widget => widget.id === 'hpo-widgets-new-search-tab').forEach(widget => widget.dispose())"""
+    )
+    notebook.command("filebrowser:activate")
+
+
+def open_form(notebook):
+    notebook.command("hpo-widgets:new-search")
+
+
+def row(form, name):
+    return form.get_by_role("group", name=name, exact=True)
+
+
+def code(form):
+    return form.get_by_role("region", name="The cell that is written")
+
+
+def sources(notebook):
+    """The cells of all open notebooks, in order."""
+    return notebook.page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets('main')]
+          .filter(widget => widget.context?.model?.cells)
+          .flatMap(widget => [...widget.context.model.cells].map(cell => cell.sharedModel.source))"""
+    )
+
+
+def test_from_the_launcher_to_a_search_that_runs(notebook, form):
+    notebook.open(TRAIN)
+    notebook.run_all()
+    notebook.command("launcher:create")
+    notebook.page.locator(".jp-LauncherCard", has_text="New search").click()
+    expect(form.get_by_label("Function", exact=True)).to_have_value("train")
+    expect(form.get_by_label("lr: least value")).to_have_value("1e-05")
+    # A name or a text of the kernel is text on the page.
+    expect(form).to_contain_text('Train <img src=x onerror="window.harmed = true">.')
+    expect(row(form, "method").get_by_role("checkbox").first).not_to_be_checked()
+    expect(row(form, "method")).to_contain_text("stays at <b>adam</b>")
+    form.get_by_label("lr: least value").fill("0.0001")
+    form.get_by_label("Trials").fill("4")
+    expect(code(form)).to_have_text(WRITTEN)
+    notebook.screenshot("new-search-launcher")
+    form.get_by_role("button", name="Write and run").click()
+    expect(form).to_have_count(0)
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle")
+    assert sources(notebook) == [TRAIN, WRITTEN]
+    panel.locator("[data-command=start]").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    assert notebook.kernel("optimizer.space.leaf('lr').range") == [0.0001, 0.1]
+    assert not notebook.page.evaluate("() => window.harmed === true")
+    assert notebook.complaints() == []
+
+
+@pytest.mark.slow
+def test_the_form_works_by_keyboard_while_a_cell_runs_and_tells_errors_at_their_fields(notebook, form):
+    notebook.open(TRAIN, BUSY, "later = 1")
+    notebook.run_cell(0)
+    notebook.start_cell(1)
+    # All that follows happens while the cell computes.
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    open_form(notebook)
+    keyboard = notebook.page.keyboard
+    function = form.get_by_label("Function", exact=True)
+    expect(function).to_have_value("train")
+    expect(code(form)).to_contain_text("base_task_id=train")
+    expect(form.get_by_label("A trial runs")).to_be_focused()
+    keyboard.press("Tab")
+    expect(function).to_be_focused()
+    keyboard.press("Tab")
+    expect(row(form, "lr").get_by_role("checkbox")).to_be_focused()
+    for _ in range(2):
+        keyboard.press("Tab")
+    expect(form.get_by_label("lr: least value")).to_be_focused()
+    keyboard.type("-1")
+    expect(row(form, "lr")).to_contain_text("a log scale has values above 0, not -1")
+    low = form.get_by_label("lr: least value")
+    expect(low).to_have_attribute("aria-invalid", "true")
+    expect(code(form)).to_have_text("One field needs a change first.")
+    form.get_by_role("button", name="Write the cell").focus()
+    keyboard.press("Enter")
+    expect(low).to_be_focused()
+    keyboard.press("Control+a")
+    keyboard.type("0.0001")
+    expect(low).not_to_have_attribute("aria-invalid", "true")
+    expect(code(form)).to_contain_text("min_value=-4.0")
+    # What is left out of the search is left out of the code.
+    row(form, "layers").get_by_role("checkbox").focus()
+    keyboard.press("Space")
+    expect(row(form, "layers")).to_contain_text("stays at 2")
+    expect(code(form)).not_to_contain_text("layers")
+    # Escape closes, writes nothing, and gives the focus back to the notebook.
+    keyboard.press("Escape")
+    expect(form).to_have_count(0)
+    assert notebook.page.evaluate("() => document.activeElement.closest('.jp-NotebookPanel') !== null")
+    assert len(sources(notebook)) == 3
+    open_form(notebook)
+    expect(code(form)).to_contain_text("base_task_id=train")
+    form.get_by_role("button", name="Write the cell").click()
+    expect(form).to_have_count(0)
+    # Below the active cell, and nothing was waited for.
+    assert "base_task_id=train" in sources(notebook)[2]
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    notebook.page.evaluate(
+        """async () => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          await notebook.sessionContext.session.kernel.interrupt();
+        }"""
+    )
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_have_count(0)
+    assert notebook.complaints() == []
+
+
+@pytest.mark.slow
+def test_without_a_notebook_the_form_makes_one_and_begins_with_an_example(notebook, form):
+    notebook.open("x = 1")
+    notebook.page.evaluate(
+        """async () => {
+          for (const widget of [...window.jupyterapp.shell.widgets('main')]) {
+            await widget.sessionContext?.shutdown();
+            widget.dispose();
+          }
+        }"""
+    )
+    open_form(notebook)
+    expect(form).to_contain_text("No notebook is open.")
+    make = form.get_by_role("button", name="New notebook")
+    expect(make).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    example = form.get_by_role("button", name="Write an example")
+    expect(form).to_contain_text("No function in this kernel yet")
+    example.click()
+    # The form hears of the cell's end.
+    expect(form.get_by_label("Function", exact=True)).to_have_value("train")
+    expect(code(form)).to_contain_text("base_task_id=train")
+    form.get_by_role("button", name="Write and run").click()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    written = sources(notebook)
+    assert [text.partition("(")[0].partition("\n")[0] for text in written[:2]] == [
+        "import math",
+        "from hpo_widgets import ",
+    ]
+
+
+@pytest.mark.slow
+def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
+    notebook.open(TRAIN)
+    notebook.run_all()
+    first = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    second = f"beside-{first}"
+    (notebook.lab.root / second).write_text(
+        (notebook.lab.root / first).read_text(encoding="utf-8").replace("def train", "def other"), encoding="utf-8"
+    )
+    notebook.command("docmanager:open", path=second)
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
+    notebook.run_all()
+    notebook.command("hpo-widgets:open-search-panel")
+    notebook.page.locator(".hpo-side").get_by_role("button", name="New search").click()
+    choice = form.get_by_label("Notebook")
+    function = form.get_by_label("Function", exact=True)
+    expect(choice.locator("option:checked")).to_have_text(second)
+    expect(function).to_have_value("other")
+    choice.select_option(label=first)
+    expect(function).to_have_value("train")
+    choice.select_option(label=second)
+    expect(function).to_have_value("other")
+    notebook.page.evaluate(
+        """async path => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(one => one.context?.path === path);
+          await notebook.sessionContext.session.kernel.restart();
+        }""",
+        second,
+    )
+    expect(form).to_contain_text("No function in this kernel yet")
+    expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
+    choice.select_option(label=first)
+    expect(code(form)).to_contain_text("base_task_id=train")
+
+
+@pytest.mark.slow
+def test_scripts_and_tasks_are_written_too(notebook, form):
+    notebook.open("x = 1")
+    (notebook.lab.root / "fit.py").write_text(
+        "import argparse\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--lr', type=float, default=0.01)\n"
+        "parser.add_argument('--kind', choices=['a', 'b'])\n",
+        encoding="utf-8",
+    )
+    open_form(notebook)
+    form.get_by_label("A trial runs").select_option("script")
+    script = form.get_by_label("Script", exact=True)
+    script.fill("fti.py")
+    script.press("Enter")
+    expect(form).to_contain_text("there is no script")
+    script.fill("fit.py")
+    script.press("Enter")
+    expect(form.get_by_label("lr: greatest value")).to_have_value("1.0")
+    expect(form).to_contain_text("name the scalar that it reports")
+    form.get_by_label("Objective").fill("validation/loss")
+    expect(code(form)).to_contain_text('base_task_id=Path("fit.py")')
+    expect(code(form)).to_contain_text('DiscreteParameterRange("kind", ["a", "b"])')
+    form.get_by_label("A trial runs").select_option("task")
+    form.get_by_label("Task", exact=True).fill("0123456789abcdef" * 2)
+    form.get_by_role("button", name="Add a parameter").click()
+    form.get_by_label("Name of new parameter").fill("Args/lr")
+    form.get_by_label("Args/lr: kind of values").select_option("log")
+    form.get_by_label("Args/lr: least value").fill("1e-4")
+    form.get_by_label("Args/lr: greatest value").fill("1e-1")
+    expect(code(form)).to_contain_text('base_task_id="0123456789abcdef0123456789abcdef"')
+    expect(code(form)).to_contain_text('LogUniformParameterRange("Args/lr", min_value=-4.0, max_value=-1.0)')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_form_has_no_serious_fault_and_fits_where_it_is_narrow(notebook, form, dark):
+    notebook.open(TRAIN)
+    notebook.run_all()
+    notebook.use_theme(dark=dark)
+    expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
+    open_form(notebook)
+    expect(code(form)).to_contain_text("base_task_id=train")
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
+    name = "dark" if dark else "light"
+    notebook.screenshot(f"new-search-{name}")
+    assert form.evaluate(FOUND) == []
+    form.get_by_label("lr: greatest value").fill("-")
+    expect(row(form, "lr")).to_contain_text("'-' is no number")
+    form.evaluate("node => { node.style.width = '250px'; node.style.flex = 'none'; }")
+    for part in (".hpo-new-body", ".hpo-new-foot"):
+        assert form.locator(part).evaluate("node => node.scrollWidth <= node.clientWidth"), part
+    notebook.screenshot(f"new-search-{name}-narrow", of=form)
+    assert form.evaluate(FOUND) == []
