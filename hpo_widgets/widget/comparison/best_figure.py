@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MOST_COMPETITORS = len(style.SERIES)
 _NUM_TICKS = 6
 _MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 136}
+# The dash of a line beside its label, in pixels from the plot, and how wide the plot is as long as nobody has said.
+_SAMPLE, _WIDTH = (4, 26), 600.0
 # Labels are kept so far apart, as a share of the height.
 _LEAST_GAP = 0.075
 _MOST_NAME = 14
@@ -64,6 +66,7 @@ class BestFigure:
         self._is_log = is_log
         self._is_by_minutes = False
         self._unit = 1.0
+        self._width = _WIDTH
         font = {"tick_style": {"font-size": "11px"}}
         self.x = FigureAxis(Domain(0.0, 1.0), self._ticks_x, "trial", label_offset="32px", grid_lines="none", **font)
         self.y = FigureAxis(Domain(0.0, 1.0), _ticks_y, name, side="left", label_offset="50px", **font)
@@ -80,7 +83,7 @@ class BestFigure:
         ]
         self._labels = Label(
             x=style.NONE, y=style.NONE, text=[], scales={"x": unit, "y": unit}, colors=[style.STRONG_TEXT],
-            default_size=12, font_weight="bold", align="start", x_offset=28, y_offset=-1, apply_clip=False,
+            default_size=12, font_weight="bold", align="start", x_offset=32, y_offset=-1, apply_clip=False,
             preserve_domain=style.FIXED,
         )  # fmt: skip
         # The dash of each line again, beside its label.
@@ -105,6 +108,10 @@ class BestFigure:
             Lines, colors=[style.SERIES[index]], fill_colors=[style.SERIES[index]], fill="inside",
             fill_opacities=[0.14], opacities=[1.0], stroke_width=0, close_path=True,
         )  # fmt: skip
+
+    def set_width(self, width: int) -> None:
+        """Take the width that the figure has on the page, in pixels."""
+        self._width = max(50.0, float(width - _MARGINS["left"] - _MARGINS["right"]))
 
     def draw(self, lines: Sequence[Line], *, by_minutes: bool, end: float | None = None) -> None:
         """Draw all competitors.
@@ -144,11 +151,10 @@ class BestFigure:
         with self._labels.hold_sync():
             self._labels.x, self._labels.y = np.full(len(drawn), 1.0), places
             self._labels.text = np.array(words, dtype=str)
-        # In shares of the plot, whose width is not known: about as long as there is room beside the label.
         for sample in self._samples:
             style.put_changed(sample, style.NONE, style.NONE)
         for (index, _), place in zip(drawn, places.tolist(), strict=True):
-            style.put_changed(self._samples[index], np.array([1.004, 1.025]), np.array([place, place]))
+            style.put_changed(self._samples[index], 1 + np.array(_SAMPLE) / self._width, np.array([place, place]))
 
     def _set_x_name(self, name: str) -> None:
         if self.x.axis.label != name:

@@ -43,6 +43,8 @@ class BestSoFarPlot(ipywidgets.VBox):
         The budget of each; None: none is known.
     is_log
         As in `BestFigure`.
+    knows_size
+        Whether the size that the page tells of a plot is that of this one, as it is the only one. Default True.
     """
 
     against = t.Enum([TRIALS, MINUTES], TRIALS, help="Two-way. What lies across: the number of trials, or time.")
@@ -57,10 +59,11 @@ class BestSoFarPlot(ipywidgets.VBox):
         refresher: Refresher,
         num_trials: int | None = None,
         is_log: bool | None = None,
+        knows_size: bool = True,
     ) -> None:
         self._names, self._traces, self._num_trials = tuple(names), traces, num_trials
         self._value_name = value_name
-        self._refresher = refresher
+        self._refresher, self._knows_size = refresher, knows_size
         self._drawn: list[Line] = []
         title = f"{value_name}: {', '.join(names)}, median and middle half"
         self._figure = BestFigure(len(names), value_name, title, is_log=is_log)
@@ -86,6 +89,9 @@ class BestSoFarPlot(ipywidgets.VBox):
 
     def refresh(self, _update: Update) -> None:
         """Draw the competitors as they are now."""
+        size = self._refresher.flow.plot_size("plot") if self._knows_size else None
+        if size is not None:
+            self._figure.set_width(size[0])
         traces = self._traces()
         by_minutes = self.against == MINUTES
         self._drawn = [

@@ -158,7 +158,7 @@ class Challenge(ipywidgets.VBox):
             self._tables.add_class("hpo-comparison-host")
             self._plot = BestSoFarPlot(
                 both, self._names, self._traces, value_name=f"best so far, {text.axis(own.objectives[0])}",
-                refresher=self._refresher, num_trials=trials,
+                refresher=self._refresher, num_trials=trials, knows_size=False,
             )  # fmt: skip
             self._end = ipywidgets.VBox()
             self._end.add_class("hpo-looks")

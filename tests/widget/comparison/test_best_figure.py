@@ -29,6 +29,16 @@ def test_competitors_differ_by_colour_dash_and_label():
     assert [sample.line_style for sample in figure._samples] == [dash for _, dash in looks]
 
 
+def test_the_dash_beside_a_label_is_as_long_however_wide_the_plot_is():
+    figure = drawn(band(4, 3))
+    lengths = []
+    for width in (402, 1202):
+        figure.set_width(width)
+        figure.draw([Line("a", band(4, 3))], by_minutes=False)
+        lengths.append(float(np.ptp(figure._samples[0].x)) * (width - 202))
+    assert lengths == pytest.approx([22, 22])
+
+
 def test_a_line_is_the_median_in_steps_and_a_band_is_closed_round_it():
     figure = drawn(band(4, 2, reach=1))
     assert figure._lines[0].x.tolist() == [1, 2, 2, 2]
