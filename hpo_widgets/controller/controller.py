@@ -118,7 +118,8 @@ class Controller:
             state.stop_conditions.begin_run()
             state.clock.begin_run()
             state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
-            self.recorder.event("start")
+            # With the time of earlier runs: that of one whose process died is in no event of its own.
+            self.recorder.event("start", wall_minutes=state.clock.elapsed)
             self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
             self._thread.start()
         return True

@@ -82,6 +82,11 @@ class Owner:
         return self.machine == _machine()
 
     @property
+    def is_this_process(self) -> bool:
+        """True when it is the process that asks."""
+        return self.is_here and self.pid == os.getpid()
+
+    @property
     def is_alive(self) -> bool:
         """Whether the owner must be taken to be at work still."""
         if not self.is_here:
@@ -129,7 +134,7 @@ def refuse_living(owner: Owner | None, path: Path) -> None:
 
 
 def _in_use(owner: Owner, path: Path) -> str:
-    if owner.pid == os.getpid() and owner.is_here:
+    if owner.is_this_process:
         who = f"this very process ({owner.pid} on {owner.host})"
     else:
         who = f"process {owner.pid} on {owner.host}"

@@ -97,7 +97,8 @@ def reopen(
     Returns
     -------
     HyperParameterOptimizer or SearchViewer
-        A search to continue, or a view of it when it lives elsewhere or its callable is missing.
+        A search to continue, or a view of it when it lives elsewhere or its callable is missing. The view of one that
+        lives elsewhere takes it over by `SearchViewer.start` when its process has gone.
     """
     if base_task_id is None:
         if keywords:
@@ -107,7 +108,7 @@ def reopen(
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
         if owner is not None and owner.is_alive:
-            return SearchViewer(path)
+            return SearchViewer(path, reopen=lambda: reopen(cls, path, base_task_id, dict(keywords)))
         JournalState.of(reader)
         header = reader.header
         own = {name: keywords.pop(name) for name in _OF_TEMPLATES if name in keywords}

@@ -14,6 +14,7 @@ from hpo_widgets.search.protocol import (
     StopReason,
     TellsLogs,
     TitlesStrategy,
+    ViewedSearch,
     check_command,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "StopReason",
     "TellsLogs",
     "TitlesStrategy",
+    "ViewedSearch",
     "check_command",
 ]

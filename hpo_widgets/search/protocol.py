@@ -268,6 +268,21 @@ class TitlesStrategy(Protocol):
 
 
 @runtime_checkable
+class ViewedSearch(Protocol):
+    """A search that may be at work in another process, as its journal tells."""
+
+    @property
+    def is_view(self) -> bool:
+        """Whether this process does not run it."""
+        ...
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the process that ran it has gone in the middle of it, so that another one may take it over."""
+        ...
+
+
+@runtime_checkable
 class GivesCode(Protocol):
     """A search that can be written as Python."""
 

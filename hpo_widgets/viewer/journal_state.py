@@ -137,6 +137,10 @@ class JournalState:
                 self.num_unknown_events += 1
 
     def _start(self, event: Mapping[str, Any]) -> None:
+        wall_minutes = event.get("wall_minutes", self.wall_before)
+        if not 0 <= wall_minutes < math.inf:
+            raise ValueError("the minutes of earlier runs are no number of minutes")
+        self.wall_before = wall_minutes
         self.run_began = event["at"]
         self.is_running = self.was_started = True
         self.stop_reason = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from hpo_widgets._messages import run_in_thread
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
-from hpo_widgets.search import COMMANDS, SearchStatus, check_command
+from hpo_widgets.search import COMMANDS, Search, SearchStatus, check_command
 from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, wall_limit_until
@@ -31,14 +32,48 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import TrialStore
 
-_COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"}
-"""Methods of a search that change it."""
+_COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"} - {"start"}
+"""Methods of a search that change it, but for `SearchViewer.start`."""
+
+
+class RunnableSearch(Search, Protocol):
+    """A search that this process can run; a `HyperParameterOptimizer`."""
+
+    def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
+        """Start it, or go on with it; False when nothing of the budget is left."""
+        ...
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
+        """Wait for its end.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+        progress
+            Whether a bar is drawn meanwhile.
+
+        Returns
+        -------
+        bool
+            False when it timed out.
+        """
+        ...
+
+    def close_files(self) -> None:
+        """Close what reading single trials has opened."""
+        ...
 
 
 class SearchViewer(JournalFollower, ReadableSearch):
-    """The journal of a search as a `Search`: all that can be read of it, none of the commands.
+    """The journal of a search as a `Search`: all that can be read of it, and its commands once it is taken over.
 
-    A method of `HyperParameterOptimizer` that would change the search raises a ``RuntimeError`` that says who runs it.
+    While another process runs the search, a method of `HyperParameterOptimizer` that would change it raises a
+    ``RuntimeError`` that says who runs it. When that process has gone, `start` takes the search over, where it is known
+    what it runs (``base_task_id``): from then on this process runs it, the commands act, and what is shown
+    still comes from the journal.
+
+    One lock guards which search this process has taken over; any thread may ask for it.
 
     Parameters
     ----------
@@ -46,9 +81,21 @@ class SearchViewer(JournalFollower, ReadableSearch):
         The journal.
     whole
         Read all trials at once. False reads the newest 1,000, and the rest when following begins.
+    reopen
+        Opens the search to go on with it, or gives a view of it when another process has done so. Default: nobody
+        knows here what it runs, and there is a view only.
     """
 
     engine_name = "journal"
+
+    def __init__(
+        self, path: Path, *, whole: bool = True, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None
+    ) -> None:
+        self._reopen = reopen
+        self._lock_of_run = threading.Lock()
+        self._taken_over: RunnableSearch | None = None
+        self._is_starting = False
+        super().__init__(path, whole=whole)
 
     def __repr__(self) -> str:
         return f"<SearchViewer {self.id} {self.status}>"
@@ -86,6 +133,24 @@ class SearchViewer(JournalFollower, ReadableSearch):
     def strategy_title(self) -> str:
         """What a person calls the strategy; of a view, its class name."""
         return self.strategy_name
+
+    @property
+    def status(self) -> SearchStatus:
+        """What the search is doing, as far as its owner lives."""
+        # What this process does itself is known before the journal was read.
+        taken_over = self._taken_over
+        status = SearchStatus.IDLE if taken_over is None else taken_over.status
+        return status if status.is_alive else super().status
+
+    @property
+    def is_view(self) -> bool:
+        """Whether this process does not run the search."""
+        return self._taken_over is None
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the process that ran the search has gone in the middle of it, so that it may be taken over."""
+        return self.is_view and self._state.is_running and not self._owner_is_alive
 
     @property
     def stop_reason(self) -> StopReason | None:
@@ -141,7 +206,12 @@ class SearchViewer(JournalFollower, ReadableSearch):
     @property
     def errors(self) -> Sequence[Notice]:
         """What went wrong beside trials."""
-        return self._state.notices
+        taken_over = self._taken_over
+        if taken_over is None:
+            return self._state.notices
+        # Those of a search that does not run are in no journal.
+        known = {(notice.sentence, notice.at) for notice in taken_over.errors}
+        return [*taken_over.errors, *(one for one in self._state.notices if (one.sentence, one.at) not in known)]
 
     @property
     def max_number_of_concurrent_tasks(self) -> int:
@@ -155,38 +225,50 @@ class SearchViewer(JournalFollower, ReadableSearch):
 
     @property
     def capabilities(self) -> dict[str, str | None]:
-        """No command can be done here; the sentence says why."""
-        return dict.fromkeys(COMMANDS, self._why_not)
+        """Command to None when it can be done now, else to the sentence that says why not."""
+        taken_over = self._taken_over
+        if taken_over is not None:
+            return dict(taken_over.capabilities)
+        possible: dict[str, str | None] = dict.fromkeys(COMMANDS, self._why_not)
+        if self._reopen is not None and not self._owner_is_alive:
+            possible["start"] = "the search is starting" if self._is_starting else None
+        return possible
 
     @property
     def _why_not(self) -> str:
         """Why nothing can be changed here, and where it can."""
         owner = self._owner
         if owner is None or not self._owner_is_alive:
+            if self._reopen is not None:
+                return "this is a view of a journal; start it to take the search over"
             return "this is a view of a journal; to continue, open it with base_task_id="
-        if owner.pid == os.getpid() and owner.is_here:
+        if owner.is_this_process:
             return "this very process runs this search; this is a view of it"
         return f"another process runs this search (process {owner.pid} on {owner.host}); this is a view of it"
 
     def __getattr__(self, name: str) -> Callable[..., object]:
-        """Give, for a command of a search, a function that says why it cannot be done here."""
+        """Give a command of the search that was taken over, else a function that says why it cannot be done here."""
         if name not in _COMMAND_METHODS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        taken_over = self._taken_over
+        if taken_over is not None:
+            command: Callable[..., object] = getattr(taken_over, name)
+            return command
 
         def refuse(*_arguments: object, **_keywords: object) -> object:
             raise RuntimeError(f"{name}() cannot be done here: {self._why_not}")
 
         return refuse
 
-    def command(self, name: str, *_arguments: object) -> None:
-        """Refuse a command, with its reason in ``errors``.
+    def command(self, name: str, *arguments: object) -> None:
+        """Ask for a command and return at once; what is refused or goes wrong appears in ``errors``.
 
         Parameters
         ----------
         name
             One of `COMMANDS`.
-        *_arguments
-            Of no interest.
+        *arguments
+            Its arguments.
 
         Raises
         ------
@@ -194,7 +276,100 @@ class SearchViewer(JournalFollower, ReadableSearch):
             When there is no such command.
         """
         check_command(name)
-        self._tell("command", f"{name} did nothing: {self.capabilities[name]}")
+        taken_over = self._taken_over
+        if taken_over is not None:
+            taken_over.command(name, *arguments)
+        elif (reason := self.capabilities[name]) is not None:
+            self._tell("command", f"{name} did nothing: {reason}")
+        else:
+            # All trials are read again, and a server may be asked: whoever presses a button does not wait for it.
+            self._is_starting = True
+            self._shown.notify()
+            run_in_thread("hpo_widgets start", self._start_and_tell, self._shown.notify)
+
+    def _start_and_tell(self) -> None:
+        try:
+            self.start()
+        except Exception as error:  # noqa: BLE001 -- nobody waits for it: people are told instead
+            self._tell("command", f"start: {error}")
+        finally:
+            self._is_starting = False
+
+    def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
+        """Go on with the search in this process, once no other one runs it; see `HyperParameterOptimizer.start`.
+
+        Parameters
+        ----------
+        job_complete_callback
+            As of `HyperParameterOptimizer.start`.
+
+        Returns
+        -------
+        bool
+            As of `HyperParameterOptimizer.start`.
+
+        Raises
+        ------
+        RuntimeError
+            When another process runs the search, or nobody has said what it runs.
+        JournalError
+            When the journal cannot be written.
+        """
+        with self._lock_of_run:
+            self.refresh()
+            taken_over = self._taken_over
+            if taken_over is None:
+                taken_over = self._taken_over = self._take_over()
+        return taken_over.start(job_complete_callback)
+
+    def _take_over(self) -> RunnableSearch:
+        if self._reopen is None or self._owner_is_alive:
+            raise RuntimeError(f"start() cannot be done here: {self._why_not}")
+        opened = self._reopen()
+        if not isinstance(opened, SearchViewer):
+            opened.subscribe(self._shown.notify)
+            return opened
+        # Somebody else was faster.
+        opened.close()
+        self.refresh()
+        raise RuntimeError(f"start() cannot be done here: {self._why_not}")
+
+    def _owner_lives(self) -> bool:
+        lives = super()._owner_lives()
+        taken_over = self._taken_over
+        if lives and taken_over is not None and self._owner is not None and not self._owner.is_this_process:
+            # Another process goes on with what was run here: this is a view again.
+            self._taken_over = None
+            taken_over.close_files()
+        return lives
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
+        """Wait for the end of the search without stopping it; interruptible.
+
+        Parameters
+        ----------
+        timeout
+            Minutes. Default: until the end.
+        progress
+            Whether a bar with the best value so far is drawn meanwhile, on the standard error stream.
+
+        Returns
+        -------
+        bool
+            True when the search has ended or was never started, False when it timed out.
+        """
+        taken_over = self._taken_over
+        if taken_over is None:
+            return super().wait(timeout, progress=progress)
+        has_ended = taken_over.wait(timeout, progress=progress)
+        self.refresh()
+        return has_ended
+
+    def close(self) -> None:
+        """End following and close the files; a search that was taken over goes on."""
+        super().close()
+        if self._taken_over is not None:
+            self._taken_over.close_files()
 
     def trial(self, number: int) -> Trial:
         """One trial."""

@@ -90,6 +90,13 @@ def test_another_start_forgets_why_the_last_run_ended(journal_state):
     assert (journal_state.wall_before, journal_state.run_began) == (1.5, 900.0)
 
 
+def test_a_start_says_what_earlier_runs_took_of_which_one_may_have_had_no_end(journal_state):
+    journal_state.follow([START, {"kind": "start", "at": 900.0, "wall_minutes": 4.0}])
+    assert (journal_state.wall_before, journal_state.run_began) == (4.0, 900.0)
+    journal_state.follow([{"kind": "start", "at": 1000.0, "wall_minutes": -1.0}])
+    assert (journal_state.wall_before, journal_state.num_unknown_events) == (4.0, 1)
+
+
 def test_a_run_that_was_interrupted_counts_up_to_its_last_sign_of_life(journal_state):
     journal_state.follow([START, end(wall_minutes=2.0), {"kind": "start", "at": 900.0}])
     journal_state.end_interrupted(930.0)

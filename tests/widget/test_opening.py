@@ -17,6 +17,7 @@ from hpo_widgets.journal import JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from tests.conftest import DEADLINE
 
 pytestmark = pytest.mark.usefixtures("wire")
 
@@ -188,6 +189,104 @@ def test_with_a_live_owner_there_is_a_view_and_after_its_death_start_continues(o
     assert panel.wait()
     assert panel.search.counts[TrialState.ABORTED] == 2
     assert sum(panel.search.counts.values()) == before + 3
+
+
+@pytest.fixture
+def busy(owner):
+    """The path of the journal of the other process, both of whose workers have trials that do not end."""
+    path = Path(".hpo_widgets") / f"{owner.search_id}.sqlite"
+    with SearchViewer(path) as look:
+        deadline = threading.Event()
+        look.subscribe(deadline.set)
+        while not (sum(running_values(look.snapshot()) > 0.5) == 2 and look.counts[TrialState.COMPLETED] > 0):
+            assert deadline.wait(DEADLINE)
+            deadline.clear()
+    return path
+
+
+def die(owner):
+    owner.kill()
+    owner.wait()
+
+
+def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_panel, until):
+    panel = open_panel(owner.search_id, base_task_id=train)
+    search, controls = panel.search, panel._controls
+    assert (search.is_view, search.owner_died, controls.owner_died) == (True, False, False)
+    assert panel._status_panel.is_view
+    with pytest.raises(RuntimeError, match=r"start\(\) cannot be done here: another process runs this search"):
+        search.start()
+    die(owner)
+    until(search, lambda: search.owner_died)
+    panel._refresher.refresh()
+    assert (controls.owner_died, controls.commands["start"], controls.status) == (True, None, "stopped")
+    assert "start it to take the search over" in controls.commands["pause"]
+    before = {trial.number: trial.parameters["x"] for trial in map(search.trial, search.snapshot().numbers.tolist())}
+
+    controls._on_command({"name": "start"})
+    # The same budget, and this process steers now.
+    until(search, lambda: not search.is_view and search.status is SearchStatus.RUNNING)
+    search.set_total_max_jobs(len(before) + 4)
+    panel.search.set_ranges({"x": (0.25, 0.5)})
+    assert panel.wait()
+    panel._refresher.refresh()
+    rows = search.snapshot()
+    assert rows.numbers.tolist() == list(range(len(before) + 4))
+    assert rows.parameters["x"][: len(before)].tolist() == list(before.values())
+    assert (search.counts[TrialState.ABORTED], search.counts[TrialState.RUNNING]) == (2, 0)
+    assert (panel.status, panel.num_trials, controls.owner_died) == ("completed", len(before) + 4, False)
+    assert "raise total_max_jobs to go on" in controls.commands["start"]
+    assert not panel._status_panel.is_view
+    # What it tells of the death, once.
+    (notice,) = search.errors
+    assert notice.sentence.startswith("the process that ran this search was killed")
+    panel.close()
+    assert open_files(busy.resolve()) == 0
+
+
+def test_code_that_starts_a_view_waits_for_what_it_started(owner, busy):
+    with HyperParameterOptimizer.open(owner.search_id, base_task_id=train) as search:
+        die(owner)
+        with SearchViewer(busy) as look:
+            before = len(look.snapshot())
+        assert search.start()
+        search.set_total_max_jobs(before + 2)
+        assert search.wait()
+        assert len(search.snapshot()) == before + 2
+        assert search.start() is False
+
+
+def test_a_view_that_does_not_know_what_the_search_runs_says_how_to_take_it_over(owner, busy, open_panel, until):
+    panel = open_panel(owner.search_id)
+    die(owner)
+    until(panel.search, lambda: panel.search.owner_died)
+    panel._refresher.refresh()
+    assert (panel._controls.owner_died, panel._status_panel.is_view) == (True, True)
+    assert panel._controls.commands["start"] == "this is a view of a journal; to continue, open it with base_task_id="
+
+
+def test_what_keeps_a_search_from_being_taken_over_is_told(owner, busy, open_panel, until):
+    panel = open_panel(owner.search_id, base_task_id=lambda other: other)
+    die(owner)
+    until(panel.search, lambda: panel.search.owner_died)
+    panel.search.command("start")
+    until(panel.search, lambda: bool(panel.search.errors))
+    assert panel.search.errors[-1].sentence.startswith("start: ")
+    until(panel.search, lambda: panel.search.capabilities["start"] is None)
+    assert panel.search.is_view
+
+
+def test_of_two_views_one_takes_over_and_the_other_goes_on_viewing(owner, busy, open_panel, until):
+    first, second = (open_panel(owner.search_id, base_task_id=train).search for _ in range(2))
+    die(owner)
+    until(second, lambda: second.owner_died)
+    until(first, lambda: first.owner_died)
+    first.start()
+    until(second, lambda: second.status is SearchStatus.RUNNING)
+    with pytest.raises(RuntimeError, match="this very process runs this search"):
+        second.start()
+    assert second.is_view
+    first.stop()
 
 
 def test_closing_the_panel_closes_what_it_opened_and_no_more(ended):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import SearchStatus, ViewedSearch
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
@@ -55,6 +55,10 @@ class SearchBeacon(Acknowledging, PageWidget):
     title = t.Unicode(help="Name of the search.").tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
+    is_view = t.Bool(False, help="Whether another process runs it.").tag(sync=True)
+    owner_died = t.Bool(False, help="Whether the process that ran it has gone, so that Start takes it over.").tag(
+        sync=True
+    )
     ended = t.Int(0, help="Number of trials that have ended.").tag(sync=True)
     total = t.Int(None, allow_none=True, help="Trials in all; None: any number.").tag(sync=True)
     num_trials = t.Int(0, help="Number of trials so far, queued and running ones too.").tag(sync=True)
@@ -100,6 +104,8 @@ class SearchBeacon(Acknowledging, PageWidget):
             self.title = search.name
             self.status = str(search.status)
             self.pill = dict(summary.pill(search))
+            self.is_view = isinstance(search, ViewedSearch) and search.is_view
+            self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.ended = text.ended(counts)
             self.set_trait("total", search.total_max_jobs)
             self.num_trials = sum(counts.values())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import traitlets as t
 
-from hpo_widgets.search import GivesCode, SearchStatus
+from hpo_widgets.search import GivesCode, SearchStatus, ViewedSearch
 from hpo_widgets.search.limits import typed_minutes
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import NumberFieldPart, ViewPart
@@ -48,6 +48,9 @@ class SearchControls(NumberFieldPart):
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
     )
+    owner_died = t.Bool(False, help="Whether the process that ran it has gone, so that Start takes it over.").tag(
+        sync=True
+    )
     waiting = WaitingTrait(help="Two-way. Whether the panel waits for the end of the search.").tag(
         sync=True, two_way=True
     )
@@ -73,6 +76,7 @@ class SearchControls(NumberFieldPart):
         with self.hold_sync():
             self.search_id = search.id
             self.status = str(search.status)
+            self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.commands = {name: capabilities.get(name) for name in COMMANDS} | {"wait": why_not(search)}
             if self.waiting:
                 self._look(search)

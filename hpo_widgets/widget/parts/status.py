@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import SearchStatus, ViewedSearch
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -53,6 +53,7 @@ class StatusPanel(NumberFieldPart):
 
     title = t.Unicode(help="Name of the search.").tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
+    is_view = t.Bool(False, help="Whether another process runs the search.").tag(sync=True)
     pill = t.Dict(help="The status in a word, and as which status it looks.").tag(sync=True)
     facts = t.List(t.Unicode(), help="Engine, workers, strategy, objectives.").tag(sync=True)
     strategy = t.Unicode(help="Class of the strategy, of which `facts` has the title.").tag(sync=True)
@@ -96,6 +97,7 @@ class StatusPanel(NumberFieldPart):
             self.title = search.name
             self.status = str(search.status)
             self.pill = dict(summary.pill(search))
+            self.is_view = isinstance(search, ViewedSearch) and search.is_view
             self.facts = summary.facts(search)
             self.strategy = search.strategy_name
             self.budgets = [dict(line) for line in summary.budgets(search)]

@@ -13,6 +13,10 @@ export type BeaconState = {
   title: string;
   status: string;
   pill: { word?: string; look?: string };
+  /** Another process runs it. */
+  is_view: boolean;
+  /** The process that ran it has gone: Start takes it over. */
+  owner_died: boolean;
   ended: number;
   total: number | null;
   num_trials: number;

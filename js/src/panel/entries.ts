@@ -33,6 +33,8 @@ const UNKNOWN: Told = {
   title: "",
   status: "idle",
   pill: {},
+  is_view: false,
+  owner_died: false,
   ended: 0,
   total: null,
   num_trials: 0,

@@ -22,7 +22,13 @@ interface Command {
 }
 
 /** At most two, in the order of the panel's own buttons. */
-export function commandsOf(status: string): Command[] {
+export function commandsOf({
+  status,
+  owner_died,
+}: Pick<Entry, "status" | "owner_died">): Command[] {
+  if (owner_died) {
+    return [{ name: "start", shape: "begin", word: "Take over" }];
+  }
   const stop: Command = { name: "stop", shape: "stop", word: "Stop" };
   switch (status) {
     case "running":
@@ -46,7 +52,7 @@ const BUSY_MS = 1000;
 export class EntryView {
   readonly root = element("li", "hpo-entry");
   private readonly title = element("button", "hpo-entry-title", { type: "button" });
-  private readonly badge = element("span", "hpo-entry-badge");
+  private readonly badge = element("span", "hpo-viewer");
   private readonly pill = element("span", "hpo-pill");
   private readonly shape = element("span", "", { "aria-hidden": "true" });
   private readonly word = element("span");
@@ -119,7 +125,8 @@ export class EntryView {
     setText(this.word, word);
     setText(this.origin, originWords(entry));
     setAttribute(this.origin, "title", entry.journal?.problem || entry.origin.path || null);
-    this.badge.hidden = entry.journal === null || !isAlive(entry.status);
+    const isElsewhere = entry.is_view || entry.journal !== null;
+    this.badge.hidden = !(isElsewhere && (isAlive(entry.status) || entry.owner_died));
     setText(this.progress, progressWords(entry));
     setAttribute(this.progress, "title", progressWords(entry));
     this.bar.hidden = entry.progress === null;
@@ -130,7 +137,7 @@ export class EntryView {
     const problem = entry.journal?.problem || null;
     setReason(this.open.button, problem, `Open ${entry.title}`);
     setAttribute(this.open.button, "aria-label", `Open ${entry.title}`);
-    const commands = entry.journal ? [] : commandsOf(entry.status);
+    const commands = entry.journal ? [] : commandsOf(entry);
     for (const [place, { button, icon }] of this.commands.entries()) {
       const command = commands[place];
       button.hidden = command === undefined;

@@ -12,6 +12,8 @@ type Model = {
   /** With this id the search is opened again. */
   search_id: string;
   status: string;
+  /** The process that ran the search has gone: Start takes it over. */
+  owner_died: boolean;
   /** Command name to null when it can be done now, else to the sentence that says why not. */
   commands: Record<string, string | null>;
   waiting: boolean;
@@ -42,6 +44,12 @@ const CONTINUE: Action = {
   word: "Continue",
   meaning: "Go on with what is left of the budget",
 };
+const TAKE_OVER: Action = {
+  command: "start",
+  symbol: "▶",
+  word: "Take over",
+  meaning: "Go on with the search in this kernel, with what is left of the budget",
+};
 const PAUSE: Action = {
   command: "pause",
   symbol: "❚❚",
@@ -63,8 +71,8 @@ const STOP: Action = {
 const WAIT_MEANING = "Tell when the search ends; the notebook stays free meanwhile";
 
 /** The three fixed places: a word may change in place, a button never moves. */
-function actions(status: string): Action[] {
-  const begin = status === "idle" ? START : CONTINUE;
+function actions(status: string, ownerDied: boolean): Action[] {
+  const begin = ownerDied ? TAKE_OVER : status === "idle" ? START : CONTINUE;
   return [begin, status === "paused" ? RESUME : PAUSE, STOP];
 }
 
@@ -100,7 +108,12 @@ const render: Render<Model> = ({ model, el }) => {
     back,
     way,
   );
-  root.append(gone, group, line);
+  // The same of a view of another kernel's search. What is said when that kernel ends is read out.
+  const orphaned = element("div", "hpo-orphaned", { role: "status" });
+  const orphanedWords = element("span");
+  const orphanedWay = element("code");
+  orphaned.append(orphanedWords, orphanedWay);
+  root.append(gone, orphaned, group, line);
   keepKeys(root);
 
   const paint = (): void => {
@@ -113,9 +126,22 @@ const render: Render<Model> = ({ model, el }) => {
         : "To go on with this search, run the cells that define its function, then ",
     );
     way.hidden = isNew;
-    setText(way, `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`);
+    const code = `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`;
+    setText(way, code);
     const commands = model.get("commands");
-    for (const [index, action] of actions(model.get("status")).entries()) {
+    const ownerDied = model.get("owner_died");
+    const canTakeOver = (commands.start ?? null) === null;
+    orphaned.classList.toggle("hpo-is-shown", ownerDied);
+    setText(
+      orphanedWords,
+      !ownerDied
+        ? ""
+        : canTakeOver
+          ? "✕ The kernel or script that ran this search has ended. Take over goes on with it here."
+          : "✕ The kernel or script that ran this search has ended. To go on with it here, run the cells that define its function, then ",
+    );
+    setText(orphanedWay, ownerDied && !canTakeOver ? code : "");
+    for (const [index, action] of actions(model.get("status"), ownerDied).entries()) {
       const place = places[index];
       if (place) {
         setText(place.symbol, action.symbol);

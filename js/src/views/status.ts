@@ -32,6 +32,8 @@ type Model = {
   status: string;
   /** The status in a word, and as which status it looks. */
   pill: { word: string; look: string };
+  /** Another process runs the search. */
+  is_view: boolean;
   facts: string[];
   /** Class of the strategy, of which `facts` has the title. */
   strategy: string;
@@ -65,6 +67,10 @@ const render: Render<Model> = ({ model, el }) => {
 
   const head = element("div", "hpo-status-head");
   const title = element("span", "hpo-title");
+  const badge = element("span", "hpo-viewer", {
+    title: "Another kernel or script runs this search, or ran it; it is shown as its journal tells",
+  });
+  setText(badge, "viewer");
   const pill = element("span", "hpo-pill", { role: "status" });
   const shape = element("span", "", { "aria-hidden": "true" });
   const word = element("span");
@@ -76,7 +82,7 @@ const render: Render<Model> = ({ model, el }) => {
   const workers = typedField("workers", "workers", "", type("workers"));
   const jobs = typedField("trials in all", "in all", "no limit", type("jobs"));
   facts.append(factsBefore, workers.root, factsAfter);
-  head.append(title, pill, facts, workers.problem);
+  head.append(title, badge, pill, facts, workers.problem);
 
   const body = element("div", "hpo-status-body");
   const budgets = element("div", "hpo-budgets hpo-number");
@@ -126,6 +132,7 @@ const render: Render<Model> = ({ model, el }) => {
   const paint = (): void => {
     const shown = model.get("pill");
     setText(title, model.get("title"));
+    badge.hidden = !model.get("is_view");
     pill.dataset.status = shown.look;
     setText(shape, SHAPES[shown.look] ?? "");
     setText(word, shown.word);

@@ -1,0 +1,97 @@
+"""A search seen from a second notebook: its kernel notices that the owner's has died, and takes the search over."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button
+from tests.browser.test_accessibility import AXE, FOUND
+from tests.browser.test_continue import SEARCH, TRAIN, door
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+__all__ = ["door"]  # a fixture
+
+
+@pytest.fixture
+def viewer(pages):
+    """A second page, with a notebook of its own."""
+    with pages.lend() as page:
+        yield page
+
+
+def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_was_killed(notebook, viewer, door):
+    door = door.with_suffix(".6")
+    door.touch()
+    notebook.open(TRAIN, SEARCH)
+    notebook.run_all()
+    button(notebook.panel(), "Start").click()
+    notebook.wait_kernel("optimizer.counts[2] == 6 and optimizer.counts[1] == 2")
+    search_id, owner = notebook.kernel("[optimizer.id, __import__('os').getpid()]")
+
+    viewer.open(
+        TRAIN,
+        f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget",
+        f"bare = OptimizerWidget.open({search_id!r})\nbare",
+    )
+    viewer.run_all()
+    panels = viewer.page.locator(".jp-OutputArea .hpo-panel")
+    panel, bare = panels.nth(0), panels.nth(1)
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    expect(panel.locator(".hpo-viewer")).to_have_text("viewer")
+    expect(panel.locator(".hpo-orphaned")).to_have_text("")
+    expect(button(panel, "Pause")).to_have_attribute(
+        "title", f"another process runs this search (process {owner} on {os.uname().nodename}); this is a view of it"
+    )
+    viewer.command("hpo-widgets:open-search-panel")
+    listed = viewer.page.locator(".hpo-side .hpo-entry").filter(has_text="viewer").first
+    expect(listed.locator(".hpo-viewer")).to_be_visible()
+
+    os.kill(owner, signal.SIGKILL)
+    take_over = panel.get_by_role("button", name="Take over")
+    expect(take_over).to_be_enabled()
+    expect(panel.locator(".hpo-orphaned")).to_contain_text("Take over goes on with it here.")
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(listed.get_by_role("button", name="Take over outlived")).to_be_visible()
+    # Without its function the panel says what to do.
+    expect(bare.get_by_role("button", name="Take over")).to_have_attribute("aria-disabled", "true")
+    expect(bare.locator(".hpo-orphaned code")).to_have_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
+    viewer.page.evaluate(AXE.read_text(encoding="utf-8"))
+    for dark in (False, True):
+        viewer.use_theme(dark=dark)
+        theme = "dark" if dark else "light"
+        assert panel.evaluate(FOUND) == [], theme
+        viewer.screenshot(f"take-over-{theme}")
+        viewer.screenshot(f"take-over-bare-{theme}", bare)
+    viewer.use_theme(dark=False)
+    viewer.command("filebrowser:activate")
+    viewer.page.set_viewport_size({"width": 640, "height": 1000})
+    viewer.screenshot("take-over-narrow", panel)
+    viewer.page.set_viewport_size({"width": 1400, "height": 1000})
+
+    take_over.click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    expect(panel.locator(".hpo-viewer")).to_be_hidden()
+    expect(panel.locator(".hpo-orphaned")).to_have_text("")
+    # This kernel steers now, and the other view of it knows who does.
+    field = panel.get_by_role("textbox", name="dropout, upper bound")
+    field.fill("0.25")
+    field.press("Enter")
+    expect(bare.get_by_role("textbox", name="dropout, upper bound")).to_have_value("0.25")
+    expect(button(bare, "Pause")).to_have_attribute("title", "this very process runs this search; this is a view of it")
+    door.unlink()
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=60_000)
+    # The budget of 24 in all, each number once; what ran when the kernel died did not end.
+    numbers, completed, aborted = viewer.kernel(
+        "[[int(n) for n in widget.search.snapshot().numbers], widget.search.counts[2], widget.search.counts[4]]"
+    )
+    assert numbers == list(range(24))
+    assert completed + aborted == 24
+    assert completed >= 22
+    assert viewer.complaints() == []
+    # The page of the first one was told by JupyterLab.
+    expect(notebook.panel().get_by_role("alert").filter(has_text="Not connected any more")).to_be_visible()
+    notebook.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
