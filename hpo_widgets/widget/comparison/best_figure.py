@@ -24,7 +24,7 @@ MOST_COMPETITORS = len(style.SERIES)
 _NUM_TICKS = 6
 _MARGINS = {"top": 14, "bottom": 44, "left": 66, "right": 136}
 # The dash of a line beside its label, in pixels from the plot, and how wide the plot is as long as nobody has said.
-_SAMPLE, _WIDTH = (4, 26), 600.0
+_SAMPLE, _WIDTH = (4, 26), 800.0
 # Labels are kept so far apart, as a share of the height.
 _LEAST_GAP = 0.075
 _MOST_NAME = 14

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpo_widgets import UniformParameterRange, compare
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange, compare
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.testing.objectives import sphere
 from hpo_widgets.widget.comparison.searches import differences
 
 PARAMETERS = [UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)]
@@ -56,6 +57,21 @@ def test_a_running_search_is_followed(show, refresh):
     refresh(shown)
     assert texts(shown._tables.tables[0])[1][2] == "0.5"
     assert shown._plot._drawn[1].band.median.tolist() == [2, 0.5]
+
+
+def test_an_opened_journal_is_compared_like_a_search(show, tmp_path):
+    search = HyperParameterOptimizer(
+        sphere, PARAMETERS, total_max_jobs=3, max_number_of_concurrent_tasks=1, journal=tmp_path, seed=1
+    )
+    search.start()
+    assert search.wait(1.0)
+    with HyperParameterOptimizer.open(search.journal_path) as viewer:
+        shown = show(compare, {"kept": viewer, "run": search})
+        kept, run = texts(shown._tables.tables[0])
+        assert kept[1] == "3, completed"
+        assert kept[2:] == run[2:]
+        assert shown.sentences == ()
+        shown.close()
 
 
 def test_importance_is_reckoned_for_each_search_that_has_enough_trials(show, refresh):
