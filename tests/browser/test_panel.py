@@ -323,8 +323,8 @@ def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel):
         opened.kernel(f"search.add_trial(1.5 + {number} / 100)")
         opened.page.wait_for_timeout(50)
     expect(panel.get_by_role("button", name="20020 completed")).to_be_visible()
-    # Never more than one update is under way, so nothing queues up.
-    assert opened.kernel(f"{flow}.view.sent - {flow}.view.seen") <= 1
+    # Never more than two updates are under way, so nothing queues up.
+    assert opened.kernel(f"{flow}.view.sent - {flow}.view.seen") <= 2
     opened.wait_kernel(f"{flow}.is_acknowledged")
     opened.screenshot("panel-20000", panel)
     assert opened.complaints() == []

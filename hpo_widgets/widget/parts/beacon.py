@@ -131,7 +131,8 @@ class SearchBeacon(Acknowledging, PageWidget):
         with self._lock:
             if self._refresher is None and not self._is_closed:
                 self._refresher = Refresher(self._search)
-                self._refresher.flow.follow(self)
+                # The list acknowledges at the pace that a person has chosen.
+                self._refresher.flow.follow(self, most_unseen=1)
                 self._refresher.add(self)
 
     def _on_command(self, content: dict[str, object]) -> None:

@@ -43,6 +43,11 @@ def act_while_cell_runs(widget: Widget) -> bool:
     return True
 
 
+MOST_UNSEEN = 2
+"""Updates that go to a view of the panel before it has to acknowledge one, which it then does of both at once
+(``js/src/lib/lifetime.ts``): each message to the kernel makes JupyterLab lay out the kernel's status twice, which costs
+a page more than an update of a plot."""
+
 _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0
 _NUM_BEFORE_PAUSES = 10
@@ -104,10 +109,19 @@ class Flow:
         self._num_sent = 0
         self._sent_at = self._due = float("-inf")
         self._num_unattended = 0
+        self._most_unseen = MOST_UNSEEN
 
-    def follow(self, view: Acknowledging) -> None:
-        """Take the acknowledgements of ``view`` from here on."""
-        self.view = view
+    def follow(self, view: Acknowledging, *, most_unseen: int = MOST_UNSEEN) -> None:
+        """Take the acknowledgements of a view from here on.
+
+        Parameters
+        ----------
+        view
+            The widget whose view acknowledges.
+        most_unseen
+            Number of updates at most that it has not acknowledged. Default `MOST_UNSEEN`.
+        """
+        self.view, self._most_unseen = view, most_unseen
         view.sent = self._num_sent
         view.observe(lambda _change: self._on_acknowledged(), "seen")
         view.observe(lambda _change: self._on_resized(), "plot_sizes")
@@ -119,8 +133,12 @@ class Flow:
         return self._num_seen >= self._num_sent
 
     @property
+    def _keeps_up(self) -> bool:
+        return self._num_sent - self._num_seen < self._most_unseen
+
+    @property
     def is_unattended(self) -> bool:
-        """True when no browser has answered two updates: what is sent now may be what is saved."""
+        """True when no browser has answered the last updates: what is sent now may be what is saved."""
         return self._num_unattended > 0
 
     @property
@@ -143,7 +161,7 @@ class Flow:
         one update a second, then ever fewer down to one a minute. An acknowledgement ends that at once.
         """
         now = self._clock()
-        if self.is_acknowledged:
+        if self._keeps_up:
             return max(0.0, self._due - now)
         # The first silence lasts longer: a browser may be busy drawing.
         patience = _PATIENCE
@@ -154,7 +172,7 @@ class Flow:
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
-        self._num_unattended = 0 if self.is_acknowledged else self._num_unattended + 1
+        self._num_unattended = 0 if self._keeps_up else self._num_unattended + 1
         self._sent_at = now = self._clock()
         # Counted from when this one was due: from when it went out, every delay would slow the pace.
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval

@@ -2,6 +2,11 @@
 
 import type { AnyModel } from "@anywidget/types";
 
+/** The kernel sends so many updates before it waits for an acknowledgement; see `MOST_UNSEEN` of the kernel. */
+const MOST_UNSEEN = 2;
+/** After so long without a further update the last one is acknowledged, too. */
+const QUIET_MS = 250;
+
 /** Tells the kernel that the update that came last is on the page, so that it may send the next one. */
 function acknowledge<Model extends Record<string, unknown>>(model: AnyModel<Model>): void {
   const sent = model.get("sent");
@@ -12,6 +17,11 @@ function acknowledge<Model extends Record<string, unknown>>(model: AnyModel<Mode
   }
 }
 
+function numUnseen<Model extends Record<string, unknown>>(model: AnyModel<Model>): number {
+  const [sent, seen] = [model.get("sent"), model.get("seen")];
+  return typeof sent === "number" && typeof seen === "number" ? sent - seen : 0;
+}
+
 export class Lifetime {
   private readonly controller = new AbortController();
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
@@ -20,14 +30,15 @@ export class Lifetime {
   readonly signal: AbortSignal = this.controller.signal;
 
   /**
-   * Paints now and after every change of the model, and acknowledges the update. Several changes in a row, such as the
-   * traits of one update of the kernel, are painted once.
+   * Paints now and after every change of the model, and acknowledges updates: the first one, every second one, and the
+   * last one. Several changes in a row, such as the traits of one update of the kernel, are painted once.
    */
   paintOnChange<Model extends Record<string, unknown>>(
     model: AnyModel<Model>,
     paint: () => void,
   ): void {
     let isScheduled = false;
+    let putOff = (): void => {};
     const schedule = (): void => {
       if (!isScheduled) {
         isScheduled = true;
@@ -35,7 +46,13 @@ export class Lifetime {
           isScheduled = false;
           if (!this.signal.aborted) {
             paint();
-            acknowledge(model);
+            putOff();
+            const unseen = numUnseen(model);
+            if (unseen >= MOST_UNSEEN) {
+              acknowledge(model);
+            } else if (unseen !== 0) {
+              putOff = this.after(QUIET_MS, () => acknowledge(model));
+            }
           }
         });
       }
