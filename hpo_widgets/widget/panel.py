@@ -163,6 +163,7 @@ class OptimizerWidget(ipywidgets.VBox):
         self._earlier: EarlierSearch | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
+        self._stored: StoredOutput | None = None
         self._refresher = Refresher(search)
         self._layout_of_parts = ipywidgets.Layout()
         """One for all parts, which the style sheet lays out: each widget of its own costs a page as much as a part."""
@@ -194,7 +195,6 @@ class OptimizerWidget(ipywidgets.VBox):
             self._snapshot = SnapshotPart(
                 search, status=self._status_panel, table=self._table, plot=lambda: self._plots.titled, **shared
             )
-            self._stored: StoredOutput | None = None
             if (earlier := earlier_than(search)) is not None:
                 self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)
                 self._earlier.add_class("hpo-earlier-host")

@@ -181,6 +181,7 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
     notebook.wait_kernel("('stop',) in search.commands")
 
 
+@pytest.mark.slow
 def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, settings):
     notebook.open(cell("digits"))
     notebook.run_all()

@@ -182,6 +182,7 @@ def test_the_points_of_a_search_are_the_same_whether_its_journal_is_there_or_not
     assert [again.trial(n).parameters for n in range(5)] == [whole.trial(n).parameters for n in range(5)]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_persons_clone_is_no_trial(
     dead_search, opened, worker, api_client, tmp_path
 ):

@@ -54,6 +54,7 @@ def expect_picture(page):
     return saved
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     page.open(PANEL, RUN)
     page.run_all()

@@ -166,6 +166,7 @@ def test_a_small_picture_shows_the_same_in_fewer_bytes():
     assert len(small_picture(shown)) < 0.8 * len(picture(shown))
 
 
+@pytest.mark.slow
 def test_a_small_picture_that_would_be_long_has_half_of_the_width():
     many = np.random.default_rng(0).random((2, 3000))
     shown = figure((bqplot.Scatter, {"x": many[0], "y": many[1], "colors": ["#3b78c4"], "opacities": [0.2]}))

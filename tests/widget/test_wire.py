@@ -247,7 +247,7 @@ VALUES = {
 @pytest.mark.parametrize(
     "values",
     [
-        pytest.param(values, marks=pytest.mark.slow if len(values) > 40 else (), id=name)
+        pytest.param(values, marks=pytest.mark.slow if len(values) > 20 else (), id=name)
         for name, values in VALUES.items()
     ],
 )

@@ -74,6 +74,23 @@ def test_one_rectangle_is_there_at_a_time_and_goes_with_its_box(slices, wire):
     assert slices.figures[1].brush.extent is None
 
 
+def test_of_two_hands_that_brush_in_two_windows_the_one_that_moved_last_has_the_box(slices, wire):
+    first, second = (slices.figures[index].figure.interaction for index in (0, 1))
+    brush(wire, slices, (1e-3, 1e-2), (0.0, 1.0), held=True)
+    brush(wire, slices, (0.1, 0.2), (0.0, 1.0), figure=1, held=True)
+    assert slices.box == {"dropout": (0.1, 0.2)}
+    # Both move before the next update; then one lets go, the other one still holds its rectangle.
+    wire.browser_sets(second, brushing=True, selected_x=[0.1, 0.3], selected_y=[0.0, 1.0])
+    wire.browser_sets(first, brushing=True, selected_x=[5e-4, 2e-3], selected_y=[0.0, 1.0])
+    slices._refresher.refresh()
+    assert slices.box == {"lr": (5e-4, 2e-3)}
+    assert (slices.figures[1].brush.extent, slices.selected) == (None, [])
+    brush(wire, slices, (5e-4, 2e-3), (0.0, 1.0))
+    assert (slices.box, slices.selected) == ({"lr": (5e-4, 2e-3)}, [1])
+    brush(wire, slices, (0.05, 0.3), (0.0, 1.0), figure=1, held=True)
+    assert (slices.box, slices.selected) == ({"dropout": (0.05, 0.3)}, [1])
+
+
 def test_a_rectangle_stays_at_its_values_when_axes_change(slices, wire, search, refresh):
     brush(wire, slices, (1e-3, 1e-2), (0.05, 0.25))
     selector = slices.figures[0].figure.interaction
