@@ -16,7 +16,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SAYS = {"02_clearml": "This notebook runs on the in-memory server of this kernel, http://127.0.0.1:"}
 
 # Trials, where three are too few for what a notebook explains.
-TRIALS = {"04_reading_the_plots": "50"}
+TRIALS = {"04_reading_the_plots": "50", "05_two_objectives": "20", "06_steering": "90"}
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -89,7 +89,35 @@ def plots_show_what_is_said_of_them(said, saved):
     assert "image/png" in said
 
 
+def front_is_what_the_panel_shows(said, saved):
+    num_front = int(re.search(r"(\d+) of 20 trials are on the front", said)[1])
+    assert 1 <= num_front <= 20
+    front = said[said.index("accuracy  kilobytes") : said.index("trials are on the front")]
+    rows = [(float(one), float(other)) for one, other in re.findall(r"\\n\d+ +(0\.\d+) +([\d.]+)", front)]
+    assert len(rows) == num_front
+    assert rows == sorted(rows), "a larger model on the front is no better"
+    share = int(re.search(r"chosen: [\d.]+ with \d+ kB, (\d+)% of the size", said)[1])
+    assert 0 < share <= 100
+    assert "image/png" in said
+
+
+def steps_are_what_is_said_of_them(said, saved):
+    assert re.search(r"paused after \d+ trials", said)
+    assert re.search(r"The best sits near the upper end of leaves .* Widen to \d+", said)
+    low, high = re.search(r"undone: leaves from (\d+) to (\d+)", said).groups()
+    assert (low, high) == ("8", "200")
+    redone = re.search(r"redone: leaves from (\d+) to (\d+)", said).groups()
+    assert int(redone[0]) > 8
+    medians = [float(row) for row in re.findall(r"\\n\d +\d+\.0 +([\d.]+)", said)]
+    assert medians[0] < medians[1] < medians[2] < medians[-1], "steering has not made typical trials better"
+    assert re.search(r"the point from the room: \[0\.\d+\]", said)
+    assert [state["status"] for state in saved if "forecast" in state] == ["completed"]
+    assert "image/png" in said
+
+
 CHECKS = {
     "03_grid_random_tpe": races_have_ended,
     "04_reading_the_plots": plots_show_what_is_said_of_them,
+    "05_two_objectives": front_is_what_the_panel_shows,
+    "06_steering": steps_are_what_is_said_of_them,
 }
