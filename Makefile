@@ -4,6 +4,7 @@
 #
 #   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
 #   make lab     open the notebooks in JupyterLab
+#   make app     the search of notebooks/07_voila.ipynb as a page of its own, by Voilà
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
 #   make test-js the tests of the front end alone, in node
@@ -40,7 +41,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab test test-js test-slow lint lint-ruff lint-mypy lint-js format bench pictures js clean distclean chromium
+.PHONY: help demo lab app test test-js test-slow lint lint-ruff lint-mypy lint-js format bench pictures js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -50,6 +51,10 @@ demo: $(STAMPS)/demo
 
 lab: $(STAMPS)/lab
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks
+
+# A page that was closed leaves its kernel, which ends when nobody has been connected to it for two minutes.
+app: $(STAMPS)/app
+	$(BIN)/voila --MappingKernelManager.cull_interval=30 --MappingKernelManager.cull_idle_timeout=120 notebooks/07_voila.ipynb
 
 test: test-js chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
@@ -113,11 +118,12 @@ $(STAMPS)/venv:
 
 $(STAMPS)/demo: INSTALL := --editable '.[demo]'
 $(STAMPS)/lab: INSTALL := --editable '.[lab]'
+$(STAMPS)/app: INSTALL := --editable '.[app]'
 $(STAMPS)/test: INSTALL := --editable '.[demo]' --group test
 $(STAMPS)/bench: INSTALL := --editable '.[demo]' --group bench
 $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/js: INSTALL := --group js
-$(addprefix $(STAMPS)/,demo lab test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
+$(addprefix $(STAMPS)/,demo lab app test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
 	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
 	@touch $@

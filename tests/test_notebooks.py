@@ -115,9 +115,14 @@ def steps_are_what_is_said_of_them(said, saved):
     assert "image/png" in said
 
 
+def app_waits_to_be_started(said, saved):
+    assert [state["status"] for state in saved if "forecast" in state] == ["idle"]
+
+
 CHECKS = {
     "03_grid_random_tpe": races_have_ended,
     "04_reading_the_plots": plots_show_what_is_said_of_them,
     "05_two_objectives": front_is_what_the_panel_shows,
     "06_steering": steps_are_what_is_said_of_them,
+    "07_voila": app_waits_to_be_started,
 }

@@ -24,23 +24,45 @@ if TYPE_CHECKING:
 DEADLINE = 120
 
 
+_OF_SERVERS = (
+    "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port={port}", "--ServerApp.port_retries=0",
+    "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
+    "--ServerApp.root_dir={root}",
+    # A language server in the environment, such as a type checker's, would speak up in dialogs.
+    "--LanguageServerManager.autodetect=False",
+)  # fmt: skip
+
+
 class _App(NamedTuple):
-    """The module that is run, the class that its options are those of, and where a notebook is opened."""
+    """The module that is run and its options, where a notebook is opened, and what answers once it runs."""
 
     module: str
-    name: str
+    options: tuple[str, ...]
     opens: str
+    answers: str = "api"
 
 
 _APPS = {
-    "lab": _App("jupyterlab", "LabApp", "lab/tree"),
-    "notebook": _App("notebook", "JupyterNotebookApp", "notebooks"),
+    "lab": _App("jupyterlab", (*_OF_SERVERS, "--LabApp.expose_app_in_browser=True"), "lab/tree"),
+    "notebook": _App("notebook", (*_OF_SERVERS, "--JupyterNotebookApp.expose_app_in_browser=True"), "notebooks"),
+    "voila": _App(
+        "voila",
+        (
+            "--Voila.ip=127.0.0.1",
+            "--port={port}",
+            "--Voila.port_retries=0",
+            "--show_tracebacks=True",
+            "{root}",
+        ),
+        "voila/render",
+        "voila/tree",
+    ),
 }
 
 
 @contextlib.contextmanager
 def serve(kind: str, scratch: Path) -> Iterator[Lab]:
-    """Run JupyterLab (``"lab"``) or Notebook 7 (``"notebook"``) for as long as the context lasts.
+    """Run JupyterLab (``"lab"``), Notebook 7 (``"notebook"``) or Voilà (``"voila"``) as long as the context lasts.
 
     The JupyterLab extension is the one that the checkout has built: what an editable installation brought is a copy.
     """
@@ -53,7 +75,8 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
     package = Path(hpo_widgets.__file__).parent
     extensions = scratch / "share" / "labextensions"
     extensions.mkdir(parents=True)
-    (extensions / "hpo-widgets").symlink_to(package / "labextension")
+    # Voilà follows no link out of the folder.
+    shutil.copytree(package / "labextension", extensions / "hpo-widgets")
     configured = scratch / "config" / "jupyter_server_config.d"
     configured.mkdir(parents=True)
     shutil.copy(package.parent / "js" / "server_extension.json", configured / "hpo_widgets.json")
@@ -71,20 +94,14 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
         "IPYTHONDIR": str(scratch / "ipython"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH")])),
     }
-    command = [
-        sys.executable, "-m", app.module, "--no-browser", "--allow-root",
-        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
-        f"--ServerApp.root_dir={root}", f"--{app.name}.expose_app_in_browser=True",
-        # A language server in the environment, such as a type checker's, would speak up in dialogs.
-        "--LanguageServerManager.autodetect=False",
-    ]  # fmt: skip
+    options = [option.format(port=port, root=root) for option in app.options]
+    command = [sys.executable, "-m", app.module, "--no-browser", *options]
     base = f"http://127.0.0.1:{port}"
     log = scratch / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            _await_answer(server, base, log)
+            _await_answer(server, f"{base}/{app.answers}", log)
             yield Lab(base, root, app.opens)
         finally:
             server.terminate()
@@ -95,12 +112,12 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
                 server.wait()
 
 
-def _await_answer(server: subprocess.Popen[bytes], base: str, log: Path) -> None:
+def _await_answer(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         if server.poll() is not None:
             pytest.fail(f"the server ended at its start:\n{log.read_text()}", pytrace=False)
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{base}/api", timeout=2):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.1)
     pytest.fail(f"the server did not answer within {DEADLINE} s:\n{log.read_text()}", pytrace=False)

@@ -17,6 +17,9 @@ export function repairWhenLate(model: AnyModel<{ own_id: string }>): void {
   const found = model.widget_manager.get_model(model.get("own_id")) as Promise<unknown>;
   void found.then((one) => {
     const own = one as ModelOfPage;
+    if (typeof own?._handle_comm_msg !== "function") {
+      return; // no model of ipywidgets, as in marimo, which loads modules by itself
+    }
     // A message of a kind that there is not: it waits until the module is ready, or is refused as all will be.
     own._handle_comm_msg({ content: { data: { method: "none" } } }).catch(() => {
       const plain = Object.getPrototypeOf(Object.getPrototypeOf(own)) as ModelOfPage;

@@ -2,7 +2,8 @@
 //
 // A further plugin is a file beside this one that exports a `JupyterFrontEndPlugin`, and an entry in the list below;
 // its styles are what it imports. A package of JupyterLab that it needs is a dependency in package.json. A plugin whose
-// host may lack something takes that as `optional`: a missing launcher must not take the others with it.
+// host may lack something takes that as `optional`: a missing palette must not take the others with it. What a host has
+// no package for, as Voilà has none for a launcher, is asked for by `optional_services.ts`.
 // `@jupyterlab/notebook` is left out, as it would more than double the installation: `open_notebooks.ts` tells of
 // notebooks, by what the document registry says of them.
 

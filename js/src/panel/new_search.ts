@@ -6,12 +6,12 @@ import {
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
 import { ICommandPalette, MainAreaWidget } from "@jupyterlab/apputils";
-import { ILauncher } from "@jupyterlab/launcher";
 import type { Widget } from "@lumino/widgets";
 import { folderOf } from "./entries";
 import { searchIcon } from "./icons";
 import { NewSearchForm } from "./new_search_form";
 import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
+import { launcherOf } from "./optional_services";
 import { writeCell } from "./write_cell";
 
 export const NEW_SEARCH = "hpo-widgets:new-search";
@@ -20,7 +20,6 @@ function activate(
   app: JupyterFrontEnd,
   labShell: ILabShell | null,
   palette: ICommandPalette | null,
-  launcher: ILauncher | null,
 ): void {
   const { commands, shell } = app;
   const notebooks = new Set<OpenNotebook>();
@@ -107,13 +106,15 @@ function activate(
       openForm(isLauncher === true, typeof cwd === "string" ? cwd : undefined),
   });
   palette?.addItem({ command: NEW_SEARCH, category: "Hyperparameter search" });
-  launcher?.add({ command: NEW_SEARCH, args: { isLauncher: true }, category: "Other" });
+  void launcherOf(app).then((launcher) =>
+    launcher?.add({ command: NEW_SEARCH, args: { isLauncher: true }, category: "Other" }),
+  );
 }
 
 export const newSearchPlugin: JupyterFrontEndPlugin<void> = {
   id: "hpo-widgets:new-search",
   description: "A form that writes the cell of a new search.",
   autoStart: true,
-  optional: [ILabShell, ICommandPalette, ILauncher],
+  optional: [ILabShell, ICommandPalette],
   activate,
 };

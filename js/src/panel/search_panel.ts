@@ -14,10 +14,8 @@ import {
   showDialog,
   WidgetTracker,
 } from "@jupyterlab/apputils";
-import { ILauncher } from "@jupyterlab/launcher";
 import { type Kernel, KernelMessage, ServerConnection } from "@jupyterlab/services";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
-import { IStatusBar } from "@jupyterlab/statusbar";
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
@@ -27,6 +25,7 @@ import { searchIcon } from "./icons";
 import { Journals, type ReadFolder } from "./journals";
 import { NEW_SEARCH } from "./new_search";
 import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
+import { launcherOf, statusBarOf } from "./optional_services";
 import { SearchTab } from "./search_tab";
 import { type KernelWatch, Searches } from "./searches";
 import { SidePanel } from "./side_panel";
@@ -54,8 +53,6 @@ function activate(
   labShell: ILabShell | null,
   restorer: ILayoutRestorer | null,
   palette: ICommandPalette | null,
-  launcher: ILauncher | null,
-  statusBar: IStatusBar | null,
   settings: ISettingRegistry | null,
 ): void {
   const { commands, shell } = app;
@@ -203,18 +200,22 @@ function activate(
   for (const command of [COMMANDS.openPanel, COMMANDS.stopAll]) {
     palette?.addItem({ command, category: "Hyperparameter search" });
   }
-  launcher?.add({ command: COMMANDS.openPanel, args: { isLauncher: true }, category: "Other" });
+  void launcherOf(app).then((launcher) =>
+    launcher?.add({ command: COMMANDS.openPanel, args: { isLauncher: true }, category: "Other" }),
+  );
 
-  if (statusBar) {
-    const item = new RunningSearches(searches, () => void commands.execute(COMMANDS.openPanel));
-    statusBar.registerStatusItem("hpo-widgets:running-searches", {
-      item,
-      align: "left",
-      rank: 10,
-      isActive: () => item.count > 0,
-      activeStateChanged: item.countChanged,
-    });
-  }
+  void statusBarOf(app).then((statusBar) => {
+    if (statusBar) {
+      const item = new RunningSearches(searches, () => void commands.execute(COMMANDS.openPanel));
+      statusBar.registerStatusItem("hpo-widgets:running-searches", {
+        item,
+        align: "left",
+        rank: 10,
+        isActive: () => item.count > 0,
+        activeStateChanged: item.countChanged,
+      });
+    }
+  });
   searches.onChange(() => commands.notifyCommandChanged(COMMANDS.stopAll));
 
   restorer?.add(list, list.id);
@@ -230,7 +231,7 @@ export const searchPanelPlugin: JupyterFrontEndPlugin<void> = {
   description:
     "Lists the searches of all open notebooks at the side, and opens them in the main area.",
   autoStart: true,
-  optional: [ILabShell, ILayoutRestorer, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry],
+  optional: [ILabShell, ILayoutRestorer, ICommandPalette, ISettingRegistry],
   activate,
 };
 

@@ -4,6 +4,7 @@ import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-wid
 import { Panel, Widget } from "@lumino/widgets";
 import { element, setText } from "../lib/dom";
 import { type Entry, fileName, type Wanted, wantedEntry } from "./entries";
+import { panelTabs } from "./panel_tabs";
 import type { Searches } from "./searches";
 
 export class SearchTab extends Panel {
@@ -44,6 +45,7 @@ export class SearchTab extends Panel {
   override dispose(): void {
     if (!this.isDisposed) {
       this.endListening();
+      panelTabs.show(this, "");
       super.dispose();
     }
   }
@@ -59,6 +61,7 @@ export class SearchTab extends Panel {
           "closed. Run its cell again, and it is shown here.",
       );
       this.target = "";
+      panelTabs.show(this, "");
       this.panel?.node.setAttribute("inert", "");
     } else if (entry.target !== this.target) {
       this.target = entry.target;
@@ -82,6 +85,7 @@ export class SearchTab extends Panel {
     this.panel?.dispose();
     this.panel = view.luminoWidget;
     this.addWidget(this.panel);
+    panelTabs.show(this, entry.target);
     this.wanted = { searchId: entry.search_id, path: entry.origin.path, title: entry.title };
     this.changed();
   }

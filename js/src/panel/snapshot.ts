@@ -5,8 +5,11 @@ import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { type IRenderMime, IRenderMimeRegistry, MimeModel } from "@jupyterlab/rendermime";
 import type { Message } from "@lumino/messaging";
 import { Panel, Widget } from "@lumino/widgets";
+import { element, setText } from "../lib/dom";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
+import { searchIcon } from "./icons";
 import { onNotebookOpened } from "./open_notebooks";
+import { panelTabs } from "./panel_tabs";
 import { drawSnapshot, MIME, readSnapshot } from "./saved_snapshot";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
@@ -88,6 +91,10 @@ function modelOf(data: unknown): string {
 
 class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   private readonly picture = new Widget();
+  /** In the place of a panel that is shown in a tab. */
+  private readonly elsewhere = new Widget();
+  private readonly name = element("b");
+  private isWantedHere = false;
   private live: Widget | null = null;
   /** What goes on when the answer to a request is there. */
   private readonly waiting = new Map<string, () => void>();
@@ -104,6 +111,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     super();
     this.addClass("hpo-snapshot");
     this.addWidget(this.picture);
+    this.addElsewhere();
     this.node.addEventListener(ENDED, () => void this.renew());
     this.node.addEventListener(RENEWED, (event) => this.take(event));
   }
@@ -216,18 +224,48 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     this.live = live;
     live.addClass("hpo-snapshot-waiting");
     this.insertWidget(0, live);
-    const see = (): void => {
-      const { isLive } = this;
-      live.toggleClass("hpo-snapshot-waiting", !isLive);
-      this.picture.setHidden(isLive);
-    };
     // The model may be there later, and gone again.
-    const changes = new MutationObserver(see);
+    const changes = new MutationObserver(() => this.see());
     changes.observe(live.node, { childList: true });
     live.disposed.connect(() => changes.disconnect());
     const view = { version_major: 2, version_minor: 0, model_id: modelId };
     await live.renderModel(new MimeModel({ trusted: true, data: { [VIEW]: view } }));
-    see();
+    this.see();
+  }
+
+  /** Shows the panel, the picture where it is not live, or the line where a tab shows it. */
+  private see(): void {
+    const { isLive } = this;
+    const isInTab = panelTabs.has(this.modelId);
+    this.isWantedHere &&= isInTab;
+    // A view of an output, beside the notebook, was asked for.
+    const isCell = this.node.closest(".jp-Notebook") !== null;
+    const isElsewhere = isLive && isInTab && isCell && !this.isWantedHere;
+    if (isElsewhere) {
+      setText(this.name, this.node.querySelector(".hpo-title")?.textContent ?? "This search");
+    }
+    this.live?.toggleClass("hpo-snapshot-waiting", !isLive || isElsewhere);
+    this.picture.setHidden(isLive);
+    this.elsewhere.setHidden(!isElsewhere);
+  }
+
+  private addElsewhere(): void {
+    const line = element("div", "hpo-elsewhere");
+    const icon = element("span", "", { "aria-hidden": "true" });
+    searchIcon.render(icon);
+    const show = element("button", "", { type: "button" });
+    setText(show, "show it here too");
+    show.addEventListener("click", () => {
+      this.isWantedHere = true;
+      this.see();
+    });
+    line.append(icon, this.name, " is shown in the tab beside · ", show);
+    this.elsewhere.addClass("hpo-part");
+    this.elsewhere.node.append(line);
+    this.elsewhere.hide();
+    this.addWidget(this.elsewhere);
+    panelTabs.changed.connect(this.see, this);
+    this.disposed.connect(() => panelTabs.changed.disconnect(this.see, this));
   }
 
   /** Puts all types of the picture into the output, so that none of them shows an older one. */

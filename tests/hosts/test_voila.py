@@ -1,0 +1,135 @@
+"""The notebook that is made for Voilà, as its page: a search outlives the page that began it, and the page's kernel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from hpo_widgets.journal import Journal
+from hpo_widgets.viewer import SearchViewer
+from tests.browser.hand import button
+from tests.browser.notebook import open_page
+from tests.browser.server import serve
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+
+APP = Path(__file__).resolve().parents[2] / "notebooks" / "07_voila.ipynb"
+NUM_TRIALS = 100
+
+
+@pytest.fixture
+def voila(tmp_path, monkeypatch):
+    if "HPO_WIDGETS_TRIALS" not in os.environ:
+        monkeypatch.setenv("HPO_WIDGETS_TRIALS", str(NUM_TRIALS))
+    with serve("voila", tmp_path) as running:
+        shutil.copy(APP, running.root)
+        yield running
+
+
+@pytest.fixture
+def app(voila, browser):
+    """A page for the app."""
+    with open_page(voila, browser) as page:
+        yield page
+
+
+@pytest.fixture
+def long_lived(monkeypatch):
+    """The budget of the app's search, asked for before its server: one that no test uses up."""
+    monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2000")
+
+
+def complaints(page):
+    """What a page complains of, without what Notebook 7's own extension says, which Voilà cannot load."""
+    return [said for said in page.complaints() if "/labextensions/@jupyter-notebook/" not in said]
+
+
+def open_app(page, theme="light"):
+    page.page.goto(f"{page.lab.base}/{page.lab.opens}/{APP.name}?theme={theme}")
+    panel = page.page.locator(".hpo-panel")
+    expect(panel).to_have_count(1, timeout=60_000)
+    return panel
+
+
+def end_kernel(journal):
+    """End the kernel that runs the search."""
+    with Journal.view(journal) as reader:
+        kernel = psutil.Process(reader.owner().pid)
+    kernel.kill()
+    kernel.wait(60)
+
+
+def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the_next_page(app, until):
+    panel = open_app(app)
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle")
+    expect(app.page.get_by_role("heading", name="Handwritten digits")).to_be_visible()
+    app.screenshot("voila-idle")
+    button(panel, "Start").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
+    # A range steers what comes next.
+    journal = app.lab.root / ".hpo_widgets" / "voila-app.sqlite"
+    field = panel.get_by_role("textbox", name="units, lower bound")
+    field.fill("100")
+    field.press("Enter")
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: units")).to_be_visible()
+    with SearchViewer(journal) as search:
+        until(search, lambda: len(search.epochs) == 2 and len(search.snapshot()) > search.epochs[1].first_number + 2)
+        rows = search.snapshot()
+        steered = rows.parameters["units"][rows.numbers >= search.epochs[1].first_number]
+        assert min(steered) >= 100
+    app.screenshot("voila-running")
+    assert complaints(app) == []
+
+    # The page is closed, and its kernel ended as Voilà does it when nobody has been connected for a while.
+    app.page.goto("about:blank")
+    end_kernel(journal)
+    with SearchViewer(journal) as search:
+        kept = search.snapshot()
+        done = search.counts[2]
+    assert done >= 3
+
+    panel = open_app(app, "dark")
+    expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
+    expect(panel.get_by_role("button", name=f"{done} completed")).to_be_visible()
+    expect(panel.get_by_role("textbox", name="units, lower bound")).to_have_value("100")
+    app.screenshot("voila-opened-again")
+    button(panel, "Continue").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=120_000)
+    with SearchViewer(journal) as search:
+        rows = search.snapshot()
+        assert rows.numbers.tolist() == list(range(NUM_TRIALS))
+        assert rows.parameters["lr"][: len(kept)].tolist() == kept.parameters["lr"].tolist()
+        assert search.counts[2] >= NUM_TRIALS - 2
+    app.page.set_viewport_size({"width": 640, "height": 1000})
+    app.screenshot("voila-narrow", panel)
+    app.page.set_viewport_size({"width": 1400, "height": 1000})
+
+    # Of an ended search nothing is left to be done but to look at it, which any page can.
+    app.page.goto("about:blank")
+    panel = open_app(app)
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    assert complaints(app) == []
+
+
+def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(long_lived, app, voila, browser):
+    panel = open_app(app)
+    button(panel, "Start").click()
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
+    with open_page(voila, browser) as second:
+        viewer = open_app(second)
+        expect(viewer.locator(".hpo-pill")).to_have_text("●running")
+        expect(viewer.locator(".hpo-viewer")).to_have_text("viewer")
+        app.page.goto("about:blank")
+        end_kernel(voila.root / ".hpo_widgets" / "voila-app.sqlite")
+        viewer.get_by_role("button", name="Take over").click()
+        expect(viewer.locator(".hpo-viewer")).to_be_hidden()
+        expect(viewer.locator(".hpo-pill")).to_have_text("●running")
+        button(viewer, "Stop").click()
+        expect(viewer.locator(".hpo-pill")).to_have_text("■stopped")
+        assert complaints(second) == []
