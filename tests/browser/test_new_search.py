@@ -234,6 +234,36 @@ def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
 
 
 @pytest.mark.slow
+def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without_the_package_is_told(notebook, form):
+    notebook.open(TRAIN, BUSY, "import sys; sys.modules['hpo_widgets'] = None")
+    notebook.run_cell(0)
+    # As of a kernel before ipykernel 7.
+    notebook.page.evaluate(
+        """() => {
+          const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+          Object.defineProperty(kernel, 'supportsSubshells', { get: () => false });
+        }"""
+    )
+    notebook.start_cell(1)
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    open_form(notebook)
+    expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+    expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
+    notebook.page.evaluate(
+        """() => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          return notebook.sessionContext.session.kernel.interrupt();
+        }"""
+    )
+    expect(code(form)).to_contain_text("base_task_id=train")
+    expect(form.get_by_role("status")).to_have_text("")
+    notebook.page.keyboard.press("Escape")
+    notebook.run_cell(2)
+    open_form(notebook)
+    expect(form.get_by_role("status")).to_contain_text("lacks the package hpo_widgets")
+
+
+@pytest.mark.slow
 def test_scripts_and_tasks_are_written_too(notebook, form):
     notebook.open("x = 1")
     (notebook.lab.root / "fit.py").write_text(
