@@ -235,7 +235,7 @@ def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
 
 @pytest.mark.slow
 def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without_the_package_is_told(notebook, form):
-    notebook.open(TRAIN, BUSY, "import sys; sys.modules['hpo_widgets'] = None")
+    notebook.open(TRAIN, BUSY, "import sys; sys.modules['hpo_widgets.optimizer.new_search'] = None")
     notebook.run_cell(0)
     # As of a kernel before ipykernel 7.
     notebook.page.evaluate(

@@ -132,6 +132,9 @@ export class NewSearchForm extends Widget {
   private endListening: () => void = () => undefined;
   /** What the rows were proposed for. */
   private proposedFor = "";
+  /** Whether the kernel runs a cell; null before the first one that began or ended under the form. */
+  private runsCell: boolean | null = null;
+  private numUnanswered = 0;
 
   constructor(private readonly host: FormHost) {
     super();
@@ -281,6 +284,7 @@ export class NewSearchForm extends Widget {
     this.endListening = () => undefined;
     this.questions?.dispose();
     this.questions = null;
+    this.runsCell = null;
     this.change += 1;
   }
 
@@ -289,6 +293,7 @@ export class NewSearchForm extends Widget {
     const { sessionContext } = context;
     let hasGone = false;
     const again = (): void => {
+      this.runsCell = null;
       this.questions?.dispose();
       this.questions = null;
       void this.connect();
@@ -304,8 +309,13 @@ export class NewSearchForm extends Widget {
     const onMessage = (_context: unknown, message: KernelMessage.IMessage): void => {
       const parent = message.parent_header as { msg_type?: string; msg_id?: string };
       const { execution_state } = message.content as { execution_state?: string };
-      const isEnd = parent.msg_type === "execute_request" && execution_state === "idle";
-      if (isEnd && !this.questions?.isOwn(parent.msg_id ?? "")) {
+      const isCell =
+        parent.msg_type === "execute_request" && !this.questions?.isOwn(parent.msg_id ?? "");
+      if (isCell && execution_state === "busy") {
+        this.runsCell = true;
+        this.sayWaiting();
+      } else if (isCell && execution_state === "idle") {
+        this.runsCell = false;
         void this.readFunctions();
       }
     };
@@ -494,13 +504,9 @@ export class NewSearchForm extends Widget {
     if (!questions || !chosen) {
       return null;
     }
-    const name = fileName(chosen.context.path);
-    this.say(
-      questions.answersBesideCell ||
-        chosen.context.sessionContext.session?.kernel?.status !== "busy"
-        ? meanwhile
-        : `Waits for the cell that runs in ${name}: this kernel answers nothing meanwhile (ipykernel 7 does).`,
-    );
+    this.say(meanwhile);
+    this.numUnanswered += 1;
+    this.sayWaiting();
     try {
       const answer = await questions.ask(question);
       if (questions !== this.questions) {
@@ -510,9 +516,24 @@ export class NewSearchForm extends Widget {
       return answer;
     } catch (error) {
       if (questions === this.questions && !this.isDisposed) {
-        this.say(refused(error, name));
+        this.say(refused(error, fileName(chosen.context.path)));
       }
       return null;
+    } finally {
+      this.numUnanswered -= 1;
+    }
+  }
+
+  /** Says what a question waits for: a kernel that answers nothing beside the cell that it runs. */
+  private sayWaiting(): void {
+    const { questions, chosen } = this;
+    const isBusy =
+      this.runsCell ?? chosen?.context.sessionContext.session?.kernel?.status === "busy";
+    if (chosen && questions && this.numUnanswered > 0 && isBusy && !questions.answersBesideCell) {
+      const name = fileName(chosen.context.path);
+      this.say(
+        `Waits for the cell that runs in ${name}: this kernel answers nothing meanwhile (ipykernel 7 does).`,
+      );
     }
   }
 
