@@ -39,6 +39,11 @@
     return found;
   };
 
+  const numCompleted = () => {
+    const told = /(\d+) completed/.exec(document.querySelector(".hpo-counts").textContent);
+    return told ? [Number(told[1])] : [];
+  };
+
   // Each looks at what is drawn now: the numbers of the newest trials, or how many there are.
   const looks = {
     history: () => newest(document.querySelector(".hpo-plot-host .bqplot")).map(({ x }) => x),
@@ -61,6 +66,10 @@
       const counts = told.flatMap((words) => [...words.matchAll(/space \d+: (\d+) completed/g)]);
       return [counts.reduce((sum, [, count]) => sum + Number(count), 0)];
     },
+    // What these draw tells of no single trial: how many have ended, as the panel says in the same update.
+    timeline: numCompleted,
+    curves: numCompleted,
+    importance: numCompleted,
     // Running trials are drawn, too: as rings, filled with the colour of the ground.
     map: () =>
       newest(

@@ -33,12 +33,15 @@ _SHOWN = {
     "parallel": ".hpo-parallel-host path.line",
     "distribution": ".hpo-plot-host path.line",
     "map": ".hpo-map .object_grp",
+    "timeline": ".hpo-plot-host .bqplot path",
+    "curves": ".hpo-curves .bqplot",
+    "importance": ".hpo-plot-host .bqplot .bar",
     "bqplot": ".bqplot .object_grp",
     "plotly": ".js-plotly-plot .gl-canvas, .js-plotly-plot .points path",
     "jscatter": ".jp-OutputArea canvas",
 }
 
-_COUNTED = {"parallel", "distribution"}
+_COUNTED = {"parallel", "distribution", "timeline", "curves", "importance"}
 """Tabs of which is seen how many trials they show, and not which."""
 
 
@@ -58,6 +61,9 @@ class Watched:
         the oldest trial that had ended and was not to be seen, in the mean.
     updates_per_second
         How often more trials were seen than before.
+    most_updates_per_second
+        How often that can be, ten times a second at most: where several trials end at the same time, as those that wait
+        for a processor do, one update shows them all.
     bytes_per_trial
         What came over the page's sockets.
     busy_share
@@ -68,6 +74,7 @@ class Watched:
     num_unseen: int
     behind: tuple[float, float]
     updates_per_second: float
+    most_updates_per_second: float
     bytes_per_trial: float
     busy_share: float
 
@@ -92,8 +99,9 @@ class Watched:
         first, last = map(_seconds, self.behind)
         queue = f"falls behind, {first} → {last}" if self.is_queueing else "no queue"
         return (
-            f"{self.updates_per_second:.1f} updates/s, lag {least}{_seconds(self.median)} "
-            f"(95 %: {least}{_seconds(self.worst)}), {queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial, "
+            f"{self.updates_per_second:.1f} updates/s of {self.most_updates_per_second:.1f}, "
+            f"lag {least}{_seconds(self.median)} (95 %: {least}{_seconds(self.worst)}), "
+            f"{queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial, "
             f"trials have {self.busy_share:.0%} of the cores"
         )
 
@@ -122,8 +130,8 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    is_tab = look in {"history", "slices", "parallel", "distribution", "map"}
-    shown_as = "panel" if is_tab and look not in _COUNTED else look
+    is_tab = look in {"history", "slices", "map"} | _COUNTED
+    shown_as = ("counted" if look in _COUNTED else "panel") if is_tab else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"
         f"live = LiveSearch({str(folder)!r}, {trials}, {shown_as!r})\n"
@@ -163,9 +171,20 @@ def _measure(notebook: Notebook, folder: Path, trials: int) -> Watched:
         num_unseen=len(ends.keys() - seen.keys()),
         behind=_behind(_ends(folder), seen, began, ended),
         updates_per_second=len(updates) / (ended - began),
+        most_updates_per_second=_most_updates(sorted(ends.values())) / (ended - began),
         bytes_per_trial=num_bytes / len(ends),
         busy_share=cores.nice / 100,
     )
+
+
+def _most_updates(ends: list[float]) -> int:
+    """How many updates can show something new, when none comes sooner than a tenth of a second after another."""
+    count, last = 0, -np.inf
+    for end in ends:
+        if end - last >= _UPDATE:
+            # The next one of a steady pace, but never so far back that two would come in a burst.
+            count, last = count + 1, max(last + _UPDATE, end - _UPDATE / 2)
+    return count
 
 
 def _behind(ends: dict[int, float], seen: dict[int, float], began: float, ended: float) -> tuple[float, float]:

@@ -87,8 +87,7 @@ def _frame(pd: Any, x: Floats, y: Floats) -> Any:
 
 SCATTERS: dict[str, Callable[[HyperParameterOptimizer, Floats, Floats], Made]] = {
     "panel": _panel,
-    "parallel": _counted_tab,
-    "distribution": _counted_tab,
+    "counted": _counted_tab,
     "bqplot": _bqplot,
     "plotly": _plotly,
     "jscatter": _jscatter,
