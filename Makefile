@@ -4,7 +4,7 @@
 #
 #   make demo    run the quickstart notebook without a browser, write demo/quickstart.html
 #   make lab     open the notebooks in JupyterLab
-#   make app     the search of notebooks/07_voila.ipynb as a page of its own, by Voilà
+#   make app     the search of notebooks/11_voila.ipynb as a page of its own, by Voilà
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
 #   make test-js the tests of the front end alone, in node
@@ -54,7 +54,7 @@ lab: $(STAMPS)/lab
 
 # A page that was closed leaves its kernel, which ends when nobody has been connected to it for two minutes.
 app: $(STAMPS)/app
-	$(BIN)/voila --MappingKernelManager.cull_interval=30 --MappingKernelManager.cull_idle_timeout=120 notebooks/07_voila.ipynb
+	$(BIN)/voila --MappingKernelManager.cull_interval=30 --MappingKernelManager.cull_idle_timeout=120 notebooks/11_voila.ipynb
 
 test: test-js chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)

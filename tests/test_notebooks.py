@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -119,10 +120,43 @@ def app_waits_to_be_started(said, saved):
     assert [state["status"] for state in saved if "forecast" in state] == ["idle"]
 
 
+def own_strategy_races_and_is_steered(said, saved):
+    assert len(re.findall(r"ahead of [a-zA-Z ]+ in \d+ of \d+", said)) == 6
+    assert "30 trials after the change, all inside: True" in said
+    assert "image/png" in said
+
+
+def script_is_searched_in_processes(said, saved):
+    assert "epoch 1: loss" in said, "the script does not run alone"
+    assert "all 3 trials of the budget" in said
+    assert re.search(r"python train.py --lr [\d.e-]+ --units \d+ --activation (relu|tanh)", said)
+    assert "2 trials: 2 completed" in said
+    assert "image/png" in said
+
+
+def network_is_trained_and_said_by_what(said, saved):
+    assert ("PyTorch is installed" in said) == (importlib.util.find_spec("torch") is not None)
+    assert "image/png" in said
+    search_has_ended(said, saved)
+
+
+def game_is_played_to_its_end(said, saved):
+    assert re.search(r"you: [\d.e-]+ at .* of 20", said)
+    assert re.search(r"TPE: [\d.e-]+ at .* of 20", said)
+    assert re.search(r"TPE ahead of random in \d+ of \d+", said)
+    assert len(re.findall(r"\d+ of 20 games ended better than the class", said)) == 2
+    assert any("was better." in str(state) or "You were better." in str(state) for state in saved)
+    assert "image/png" in said
+
+
 CHECKS = {
     "03_grid_random_tpe": races_have_ended,
     "04_reading_the_plots": plots_show_what_is_said_of_them,
     "05_two_objectives": front_is_what_the_panel_shows,
     "06_steering": steps_are_what_is_said_of_them,
-    "07_voila": app_waits_to_be_started,
+    "07_writing_a_strategy": own_strategy_races_and_is_steered,
+    "08_a_script_with_argparse": script_is_searched_in_processes,
+    "09_pytorch": network_is_trained_and_said_by_what,
+    "10_classroom_challenge": game_is_played_to_its_end,
+    "11_voila": app_waits_to_be_started,
 }

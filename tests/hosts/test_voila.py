@@ -19,7 +19,7 @@ from tests.browser.server import serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-APP = Path(__file__).resolve().parents[2] / "notebooks" / "07_voila.ipynb"
+APP = Path(__file__).resolve().parents[2] / "notebooks" / "11_voila.ipynb"
 NUM_TRIALS = 100
 
 
