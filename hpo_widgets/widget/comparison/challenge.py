@@ -197,7 +197,8 @@ class Challenge(ipywidgets.VBox):
         if self._num_proposed >= self._trials:
             raise ValueError(f"all {self._trials} points are proposed")
         self._own.enqueue_trial(point)
-        self._on_proposed()
+        if not self._on_proposed():
+            self._form.point = {}  # there is no further one to be offered
 
     def _on_proposed(self) -> bool:
         self._num_proposed += 1

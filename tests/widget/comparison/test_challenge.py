@@ -70,6 +70,14 @@ def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
     assert challenge._form.fields == []  # that was the last one
 
 
+def test_the_form_offers_nothing_after_the_last_point_that_code_proposes(play):
+    challenge = play(trials=2)
+    challenge.propose(x=3.0, y=2.0)
+    assert challenge._form.point
+    challenge.propose(x=-3.0, y=2.0)
+    assert not challenge._form.point
+
+
 def test_a_form_offers_the_middle_before_there_is_a_best(play):
     assert [field["value"] for field in play()._form.fields] == ["0", "0"]
 
