@@ -141,8 +141,8 @@ def network_is_trained_and_said_by_what(said, saved):
 
 
 def game_is_played_to_its_end(said, saved):
-    assert re.search(r"you: [\d.e-]+ at .* of 20", said)
-    assert re.search(r"TPE: [\d.e-]+ at .* of 20", said)
+    assert re.search(r"you: [\d.e-]+ in trial \d+ of 20", said)
+    assert re.search(r"TPE: [\d.e-]+ in trial \d+ of 20", said)
     assert re.search(r"TPE ahead of random in \d+ of \d+", said)
     assert len(re.findall(r"\d+ of 20 games ended better than the class", said)) == 2
     assert any("was better." in str(state) or "You were better." in str(state) for state in saved)
