@@ -815,7 +815,8 @@ def test_callbacks_come_once_and_in_the_order_of_the_ends(search):
     numbers = [int(call[0].rpartition("/")[2]) for call in calls]
     assert sorted(numbers) == list(range(40))
     ended = [made.trial(number).ended for number in numbers]
-    assert ended == sorted(ended)
+    # The start by the time of day and the time it took by another clock: they are not read at the very same moment.
+    assert all(later - sooner > -0.001 for sooner, later in itertools.pairwise(ended))
     best = math.inf
     for _, value, iteration, parameters, best_id in calls:
         best = min(best, value)
