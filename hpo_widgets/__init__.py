@@ -99,6 +99,20 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Give an IPython shell the line magic ``%hpo``; what ``%load_ext hpo_widgets`` calls."""
+    from hpo_widgets.cli.line_magic import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the line magic away; what ``%unload_ext hpo_widgets`` calls."""
+    from hpo_widgets.cli.line_magic import unregister
+
+    unregister(shell)
+
+
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Say where the JupyterLab extension is built, and the name under which JupyterLab knows it."""
     return [{"src": "labextension", "dest": "hpo-widgets"}]

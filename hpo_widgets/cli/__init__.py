@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_widgets.cli import kept, run
+from hpo_widgets.cli import kept, lab, run
 from hpo_widgets.cli.demo import DemoError, run_demo
 from hpo_widgets.search.limits import typed_positive_int
 
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     run.add_parser(commands, _positive_int)
     kept.add_parsers(commands, _positive_int)
+    lab.add_parser(commands)
     return parser
 
 

@@ -63,11 +63,9 @@ def list_searches(chosen: argparse.Namespace) -> int:
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
         try:
             with SearchViewer(path, whole=False) as search:
-                ended = sum(count for state, count in search.counts.items() if state.has_ended)
-                of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
-                best = search.best_trial
-                value = "" if best is None else f"best {_values(best)} at #{best.number}"
-                print(f"{path.stem:<{width}}  {at}  {search.status:<9}  {ended}{of} trials  {value}".rstrip())
+                ended, best = standing(search)
+                best = best and f"best {best}"
+                print(f"{path.stem:<{width}}  {at}  {search.status:<9}  {ended} trials  {best}".rstrip())
         except JournalError as error:
             print(f"{path.stem:<{width}}  {at}  {error}")
     return 0
@@ -124,6 +122,19 @@ def print_best(search: Search | SearchViewer, most: int) -> None:
         [f"#{trial.number}", *_values(trial).split(), *(_short(trial.parameters.get(name, "")) for name in names)]
         for trial in best
     ]
+    print_table(rows)
+
+
+def standing(search: Search | SearchViewer) -> tuple[str, str]:
+    """Return how many trials of a search have ended, ``"3 of 10"``, and its best value, ``"0.5 at #2"`` or nothing."""
+    ended = sum(count for state, count in search.counts.items() if state.has_ended)
+    of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
+    best = search.best_trial
+    return f"{ended}{of}", "" if best is None else f"{_values(best)} at #{best.number}"
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Print rows, of which the first is the heading, in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
