@@ -11,6 +11,7 @@
 #   make lint    ruff, mypy, basedpyright, tsc, biome
 #   make format  what ruff and biome can mend by themselves
 #   make pictures  the README's pictures, of a real search in JupyterLab
+#   make docs    the pages of docs/ and a reference from the docstrings as a site, in build/docs
 #   make bench   the measurements of tests/benchmarks, beside peers in the same run
 #   make js      build the front end again after a change in js/
 #   make clean   remove what was built; `make distclean` the environment too
@@ -41,7 +42,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab app test test-js test-slow lint lint-ruff lint-mypy lint-js format bench pictures js clean distclean chromium
+.PHONY: help demo lab app test test-js test-slow lint lint-ruff lint-mypy lint-js format docs bench pictures js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -73,6 +74,11 @@ bench: chromium $(STAMPS)/bench
 
 pictures: chromium $(STAMPS)/test
 	$(PYTEST) tests/browser/pictures.py
+
+# A link that leads nowhere, a page that no list names and a docstring that cannot be read are failures.
+docs: $(STAMPS)/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . build/docs
+	@echo "build/docs/index.html is the first page"
 
 lint: lint-ruff lint-mypy lint-js
 
@@ -122,8 +128,9 @@ $(STAMPS)/app: INSTALL := --editable '.[app]'
 $(STAMPS)/test: INSTALL := --editable '.[demo]' --group test
 $(STAMPS)/bench: INSTALL := --editable '.[demo]' --group bench
 $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
+$(STAMPS)/docs: INSTALL := --editable '.[demo]' --group docs
 $(STAMPS)/js: INSTALL := --group js
-$(addprefix $(STAMPS)/,demo lab app test bench lint js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
+$(addprefix $(STAMPS)/,demo lab app test bench lint docs js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
 	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
 	@touch $@

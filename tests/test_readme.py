@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
 PLOTS = (ROOT / "docs" / "plots.md").read_text(encoding="utf-8")
 MEMBERS = (ROOT / "docs" / "members.md").read_text(encoding="utf-8")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MEMBER_TESTS = [ROOT / "tests" / "optimizer" / "test_members.py", *(ROOT / "tests" / "member_rows").glob("*.py")]
 
 
@@ -155,7 +156,7 @@ def test_the_tests_of_a_member_exist_and_are_named_for_it(row):
         assert any(re.match(rf"test_(argument_)?{member}(_|$)", test) for test in named(tests)), member
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("page", PAGES)
 def test_linked_files_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     home = (ROOT / page).parent
@@ -163,6 +164,18 @@ def test_linked_files_exist(page):
     links = [link for link in found if "://" not in link]
 
     assert [link for link in links if not (home / link).exists()] == []
+
+
+def test_every_page_has_its_place_in_the_site():
+    settings = ast.parse((ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
+    (navigation,) = [
+        ast.literal_eval(node.value)
+        for node in settings.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NAVIGATION"
+    ]
+    placed = [page for pages in navigation.values() for page in pages.values()]
+
+    assert sorted(f"{page}.md" for page in ["README", *placed]) == PAGES
 
 
 def test_the_pictures_are_shown_and_small():
