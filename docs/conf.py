@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from pygments.lexers import YamlLexer
 from sphinx.addnodes import pending_xref
 from sphinx.util.inspect import signature, stringify_signature
 from traitlets import HasTraits
@@ -75,6 +76,8 @@ numpydoc_show_class_members = False  # autodoc lists them
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 
+toc_object_entries_show_parents = "hide"
+
 html_theme = "furo"
 html_title = "hpo_widgets"
 html_copy_source = False
@@ -121,4 +124,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", add_navigation)
     app.connect("doctree-read", name_folders)
     app.connect("autodoc-process-signature", show_constructor)
+    app.add_lexer("hocon", YamlLexer)  # clearml.conf's format, of which Pygments has no lexer
     app.connect("build-finished", finish)
