@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.optimizer import HyperParameterOptimizer
     from hpo_widgets.optimizer.race import Race
+    from hpo_widgets.optimizer.reopening import replay
     from hpo_widgets.parameters import (
         DiscreteParameterRange,
         LogUniformParameterRange,
@@ -50,6 +51,7 @@ _HOMES = {
     "UniformParameterRange": "parameters",
     "compare": "widget",
     "propose_parameters": "parameters",
+    "replay": "optimizer.reopening",
     "report_scalar": "engines.local.reporting",
 }
 
@@ -74,6 +76,7 @@ __all__ = [
     "__version__",
     "compare",
     "propose_parameters",
+    "replay",
     "report_scalar",
 ]
 

@@ -1,7 +1,8 @@
-"""``hpo-widgets list``, ``show`` and ``export``: what is kept of searches, from a terminal."""
+"""``hpo-widgets list``, ``show``, ``export`` and ``replay``: what is kept of searches, from a terminal."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import find, journals
-from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.viewer import SearchReplay, SearchViewer
+from hpo_widgets.viewer.replay import SPEED, checked_speed
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
     from hpo_widgets.search import Search
@@ -24,7 +25,7 @@ class UsageError(Exception):
 
 
 def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
-    """Add the three commands.
+    """Add these commands.
 
     Parameters
     ----------
@@ -43,11 +44,19 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     export.add_argument("--format", choices=("csv", "json"), help="default: as the file is called, else csv")
     export.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: the terminal)")
     export.set_defaults(command=export_search)
-    for parser in (show, export):
+    replay = commands.add_parser(
+        "replay",
+        help="play a search back, as a line of progress",
+        description="Play a search back as a line of progress: its trials and its best value when they came, without "
+        "running anything. In a notebook OptimizerWidget(replay(...)) shows all of it.",
+    )
+    replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="times as fast (default: 10)")
+    replay.set_defaults(command=replay_search, top=10)
+    for parser in (show, export, replay):
         parser.add_argument(
             "search", help="id of the search, the beginning of it, or its journal's path; `list` tells the ids"
         )
-    for parser in (listing, show, export):
+    for parser in (listing, show, export, replay):
         parser.add_argument(
             "--journal", type=Path, default=Path(DIRECTORY), metavar="DIR", help="folder of journals (%(default)s)"
         )
@@ -99,7 +108,19 @@ def export_search(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def print_best(search: Search | SearchViewer, most: int) -> None:
+def replay_search(chosen: argparse.Namespace) -> int:
+    """Play a search to its end, and print its best trials then."""
+    try:
+        with SearchReplay(_journal(chosen), speed=chosen.speed) as search:
+            search.play()
+            search.wait(progress=True)
+            print_best(search, chosen.top)
+    except JournalError as error:
+        raise UsageError(str(error)) from None
+    return 0
+
+
+def print_best(search: Search, most: int) -> None:
     """Print how many trials there are, why the search ended, and its best trials as a table.
 
     Parameters
@@ -147,10 +168,21 @@ def plain(text: str) -> str:
 
 def _opened(chosen: argparse.Namespace) -> SearchViewer:
     try:
-        path = Path(chosen.search)
-        return SearchViewer(path if path.is_file() else find(chosen.search, chosen.journal))
+        return SearchViewer(_journal(chosen))
     except JournalError as error:
         raise UsageError(str(error)) from None
+
+
+def _journal(chosen: argparse.Namespace) -> Path:
+    path = Path(chosen.search)
+    return path if path.is_file() else find(chosen.search, chosen.journal)
+
+
+def _speed(text: str) -> float:
+    try:
+        return checked_speed(float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it is a number above 0, such as 10, got {text!r:.80}") from None
 
 
 def _values(trial: Trial) -> str:

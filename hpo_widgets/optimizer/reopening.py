@@ -24,8 +24,9 @@ from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
 from hpo_widgets.trials import TrialState
-from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.journal_state import JournalState
+from hpo_widgets.viewer.replay import SPEED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +72,40 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
         raise FileNotFoundError(f"there is no journal at {path}")
     known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
     return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
+
+
+def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: float = SPEED) -> SearchReplay:
+    """Open a search to be played back: trials appear, report and end, and ranges change, when they did.
+
+    Nothing is run, and the objective is not needed. `OptimizerWidget` shows it with a bar to play it, and from code it
+    has ``play()``, ``pause()``, ``seek(seconds)``, ``set_speed(speed)`` and ``close()``.
+
+    Parameters
+    ----------
+    journal_or_task_id
+        A search id, a journal's path, or a directory of journals together with ``search``.
+    search
+        The search id, when ``journal_or_task_id`` is a directory.
+    speed
+        Seconds of the search that go by in one. Default 10.
+
+    Returns
+    -------
+    SearchReplay
+        The search at its beginning. ``close()`` ends its thread and closes its file.
+
+    Raises
+    ------
+    JournalError
+        When there is no such search, with near matches, or its journal cannot be read.
+    ValueError
+        When the speed is no number above 0.
+
+    Examples
+    --------
+    >>> OptimizerWidget(replay("digits-20261124-153012-a3f1c2", speed=100))  # doctest: +SKIP
+    """
+    return SearchReplay(find_journal(journal_or_task_id, search), speed=speed)
 
 
 def reopen(

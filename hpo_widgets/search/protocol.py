@@ -1,7 +1,7 @@
 """The `Search` protocol: all that a widget needs to know of a search, whoever runs it.
 
-Three sources implement it: the controller, the adapter round a live ClearML controller, and the
-journal reader. A widget never asks which one it has: it asks ``capabilities``.
+Four sources implement it: the controller, the adapter round a live ClearML controller, the
+journal reader and the replay of a journal. A widget never asks which one it has: it asks ``capabilities``.
 """
 
 from __future__ import annotations
@@ -301,6 +301,57 @@ class TellsLogs(Protocol):
         The answer is bounded to about 32 kB and empty for a trial that does not run; None where it cannot be
         told after all. Subscribers are told when it is there.
         """
+        ...
+
+
+@runtime_checkable
+class Replays(Protocol):
+    """A search that has been, played back: its state is that of a moment of its history."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the search ran in all; what lay between two runs is left out."""
+        ...
+
+    @property
+    def position(self) -> float:
+        """Seconds of these that are over, from 0 to `duration`."""
+        ...
+
+    @property
+    def moment(self) -> float:
+        """When that was, Unix seconds."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the search that go by in one."""
+        ...
+
+    @property
+    def num_trials_in_all(self) -> int:
+        """Trials that there will be at the end."""
+        ...
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether time goes on."""
+        ...
+
+    def play(self) -> None:
+        """Have time go on; from the end it begins again."""
+        ...
+
+    def pause(self) -> None:
+        """Have time stand still."""
+        ...
+
+    def seek(self, position: float) -> None:
+        """Go to a moment, back or forward; one beyond an end is that end."""
+        ...
+
+    def set_speed(self, speed: float) -> None:
+        """Play faster or slower."""
         ...
 
 

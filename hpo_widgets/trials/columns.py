@@ -44,19 +44,21 @@ class Rows:
     parameters: Mapping[str, np.ndarray]
     remarks: Mapping[int, Remark] = field(default_factory=dict)
     """What people have written about trials, by number; of all trials, also of those that are not here."""
+    is_anew: bool = False
+    """Whether these are all trials, and what was told before is void: some may be gone (`TrialColumns.replace`)."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def where(self, chosen: np.ndarray) -> Rows:
         """Return those of the trials that a mask, or an array of places, chooses."""
-        arrays = {
-            one.name: getattr(self, one.name)[chosen]
-            for one in fields(Rows)
-            if one.name not in {"version", "parameters", "remarks"}
-        }
+        arrays = {one.name: getattr(self, one.name)[chosen] for one in fields(Rows) if one.name not in _NO_COLUMNS}
         parameters = {name: column[chosen] for name, column in self.parameters.items()}
-        return Rows(version=self.version, parameters=parameters, remarks=self.remarks, **arrays)
+        return Rows(version=self.version, parameters=parameters, remarks=self.remarks, is_anew=self.is_anew, **arrays)
+
+
+_NO_COLUMNS = frozenset({"version", "parameters", "remarks", "is_anew"})
+"""Fields of `Rows` that have no entry for each trial."""
 
 
 class Snapshot(Rows):
@@ -74,7 +76,7 @@ class Changes(Rows):
 class TrialColumns:
     """The column store: growable NumPy columns, and for each row the version at which it changed last.
 
-    Written by the search's own thread only (`put`, `load`, `set_archived`); any thread may read, and gets
+    Written by the search's own thread only (`put`, `load`, `replace`, `set_archived`); any thread may read, and gets
     copies made under the lock. The version counts changes of rows. Memory grows with the number of trials, not with
     the number of their reports. `changes_since` costs what changed, and one comparison for each 256 trials.
 
@@ -91,6 +93,8 @@ class TrialColumns:
         self._lock = threading.Lock()
         self._num_rows = 0
         self._version = 0
+        self._anew_at = 0
+        """The version since which all rows are others; what was told before it is void."""
         self._last_changed = np.zeros((_FIRST_CAPACITY // _BLOCK, _BLOCK), dtype=np.int64)
         """The version at which each row changed last, in blocks of rows."""
         self._block_changed = np.zeros(len(self._last_changed), dtype=np.int64)
@@ -198,26 +202,48 @@ class TrialColumns:
         self._block_changed[numbers // _BLOCK] = version
 
     def load(self, bulk: Mapping[str, Any]) -> None:
-        """Write all rows of a journal's bulk columns (`JournalReader.columns`) at once."""
+        """Write many rows at once, new or changed, given as the columns of a journal (`JournalReader.columns`)."""
+        with self._lock:
+            self._load(bulk)
+
+    def replace(self, bulk: Mapping[str, Any]) -> None:
+        """Have these rows, given as for `load`, and no others; readers are told that what they know is void.
+
+        Only a replay does so, when it goes back: trials of a search never go.
+        """
+        with self._lock:
+            self._version += 1
+            self._anew_at = self._version
+            self._last_changed[:] = self._block_changed[:] = 0
+            for name, array in self._arrays.items():
+                array[:] = _nothing(name, array)
+            for column, is_choice in zip(self._parameters, self._is_choice, strict=True):
+                column[:] = -1 if is_choice else NAN
+            self._seconds[:], self._last_iteration[:] = NAN, -1
+            self._num_rows, self._counts, self._remarks = 0, [0] * len(TrialState), {}
+            self._load(bulk)
+
+    def _load(self, bulk: Mapping[str, Any]) -> None:
         numbers = np.asarray(bulk["number"], dtype=np.int64)
         if len(numbers) == 0:
             return
-        with self._lock:
-            size = max(self._num_rows, int(numbers.max()) + 1)
-            self._reserve(size)
-            self._version += size
-            self._changed(np.arange(size), self._version)
-            self._num_rows = size
-            for name, array in self._arrays.items():
-                incoming = np.asarray(bulk[name], dtype=array.dtype)
-                array[numbers] = incoming.reshape((len(numbers), *array.shape[1:]))
-            reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
-            self._seconds[numbers] = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
-            self._last_iteration[numbers] = bulk["last_iteration"]
-            for column, given, is_choice in zip(self._parameters, bulk["parameters"].T, self._is_choice, strict=True):
-                column[numbers] = np.where(np.isnan(given), -1, given) if is_choice else given
-            states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
-            self._counts = states.tolist()
+        size = max(self._num_rows, int(numbers.max()) + 1)
+        self._reserve(size)
+        # Rows that were skipped are queued until they are written.
+        changed = np.union1d(numbers, np.arange(self._num_rows, size))
+        self._version += len(changed)
+        self._changed(changed, self._version)
+        self._num_rows = size
+        for name, array in self._arrays.items():
+            incoming = np.asarray(bulk[name], dtype=array.dtype)
+            array[numbers] = incoming.reshape((len(numbers), *array.shape[1:]))
+        reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
+        self._seconds[numbers] = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
+        self._last_iteration[numbers] = bulk["last_iteration"]
+        for column, given, is_choice in zip(self._parameters, bulk["parameters"].T, self._is_choice, strict=True):
+            column[numbers] = np.where(np.isnan(given), -1, given) if is_choice else given
+        states = np.bincount(self._arrays["state"][:size], minlength=len(TrialState))
+        self._counts = states.tolist()
 
     def archived(self, numbers: Sequence[int]) -> dict[int, bool]:
         """Which of these trials are archived."""
@@ -262,12 +288,13 @@ class TrialColumns:
     def changes_since(self, version: int) -> Changes:
         """Copies of the rows that changed after ``version`` (0: all of them)."""
         with self._lock:
-            if version > self._version or version < 0:
+            is_anew = 0 < version < self._anew_at
+            if version > self._version or version < 0 or is_anew:
                 version = 0
             blocks = np.flatnonzero(self._block_changed > version)
             places, offsets = np.nonzero(self._last_changed[blocks] > version)
             rows = blocks[places] * _BLOCK + offsets
-            return Changes(**self._copy(rows, self._version))
+            return Changes(**self._copy(rows, self._version), is_anew=is_anew)
 
     def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
         copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
@@ -285,12 +312,17 @@ class TrialColumns:
         self._seconds = _grown(self._seconds, capacity, NAN)
         self._last_iteration = _grown(self._last_iteration, capacity, -1)
         for name, array in self._arrays.items():
-            empty = 0 if name in {"state", "epoch", "archived", "enqueued"} else -1
-            self._arrays[name] = _grown(array, capacity, NAN if array.dtype.kind == "f" else empty)
+            self._arrays[name] = _grown(array, capacity, _nothing(name, array))
         self._parameters = [
             _grown(column, capacity, -1 if choice else NAN)
             for column, choice in zip(self._parameters, self._is_choice, strict=True)
         ]
+
+
+def _nothing(name: str, array: np.ndarray) -> float:
+    """Return what a column holds of a trial that was not written yet."""
+    empty = 0 if name in {"state", "epoch", "archived", "enqueued"} else -1
+    return NAN if array.dtype.kind == "f" else empty
 
 
 def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
@@ -389,6 +421,21 @@ class TrialStore:
         counts = bulk["state"] != TrialState.FAILED
         with self._lock:
             self._ranking.load(bulk["number"][counts], bulk["values"][counts])
+
+    def replace(self, bulk: Mapping[str, Any]) -> None:
+        """Have these trials and no others; see `TrialColumns.replace`."""
+        counts = bulk["state"] != TrialState.FAILED
+        with self._lock:  # so that the best trial is always one of those that are there
+            self.columns.replace(bulk)
+            self._ranking.load(bulk["number"][counts], bulk["values"][counts])
+
+    def put_columns(self, bulk: Mapping[str, Any]) -> None:
+        """Show some trials, new or changed, given as columns, and rank them."""
+        self.columns.load(bulk)
+        # A trial without a value is not ranked, nor is one that has failed.
+        values = np.where(bulk["state"][:, None] == TrialState.FAILED, NAN, bulk["values"])
+        with self._lock:
+            self._ranking.put_all(zip(bulk["number"].tolist(), values.tolist(), strict=True))
 
     def _rank(self, number: int, state: int, values: Sequence[float | None] | None) -> None:
         if state == TrialState.FAILED or values is None or None in values:

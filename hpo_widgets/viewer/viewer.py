@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,24 +10,20 @@ from hpo_widgets._messages import run_in_thread
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, Search, SearchStatus, check_command
-from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
-from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, wall_limit_until
-from hpo_widgets.search.readable import ReadableSearch
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer.follower import JournalFollower
+from hpo_widgets.viewer.journal_search import JournalSearch
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import optuna
 
-    from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import Notice, StopReason
-    from hpo_widgets.space import Space
-    from hpo_widgets.space.range_history import EpochMark
+    from hpo_widgets.search import Notice
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import TrialStore
 
@@ -65,7 +60,7 @@ class RunnableSearch(Search, Protocol):
         ...
 
 
-class SearchViewer(JournalFollower, ReadableSearch):
+class SearchViewer(JournalFollower, JournalSearch):
     """The journal of a search as a `Search`: all that can be read of it, and its commands once it is taken over.
 
     While another process runs the search, a method of `HyperParameterOptimizer` that would change it raises a
@@ -110,31 +105,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
         return self._reader.backup(path)
 
     @property
-    def name(self) -> str:
-        """The search's name."""
-        return self._state.name
-
-    @property
-    def space(self) -> Space:
-        """The present space epoch."""
-        return self._state.space
-
-    @property
-    def objectives(self) -> tuple[Objective, ...]:
-        """What is optimised."""
-        return self._state.objectives
-
-    @property
-    def strategy_name(self) -> str:
-        """The strategy's class name."""
-        return str(self._state.header["strategy"])
-
-    @property
-    def strategy_title(self) -> str:
-        """What a person calls the strategy; of a view, its class name."""
-        return self.strategy_name
-
-    @property
     def status(self) -> SearchStatus:
         """What the search is doing, as far as its owner lives."""
         # What this process does itself is known before the journal was read.
@@ -153,11 +123,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
         return self.is_view and self._state.is_running and not self._owner_is_alive
 
     @property
-    def stop_reason(self) -> StopReason | None:
-        """Why the search ended; None while it runs, or when its process died."""
-        return self._state.stop_reason
-
-    @property
     def elapsed_minutes(self) -> float:
         """Minutes the search has run; a run whose process died counts up to its last sign of life."""
         began = self._state.run_began
@@ -166,29 +131,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
         last_sign = began if self._owner is None else self._owner.heartbeat
         until = time.time() if self._owner_is_alive else last_sign
         return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
-
-    @property
-    def budget(self) -> Budget:
-        """Limits, and what is used of them."""
-        settings = self._state.settings
-        counts = self.counts
-        seconds, iterations = self._shown.columns.seconds_and_iterations()
-        wall = settings.optimization_time_limit
-        if self._state.has_own_deadline:
-            deadline = self._state.deadline
-            limit = None if deadline is None else TimeLimit(dt.datetime.fromisoformat(deadline))
-            wall = wall_limit_until(limit, self.elapsed_minutes)
-        return Budget(
-            jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
-            iterations=Limit(settings.iterations, iterations),
-            compute_minutes=Limit(settings.compute_time_limit, seconds / SECONDS_A_MINUTE),
-            wall_minutes=Limit(wall, self.elapsed_minutes),
-        )
-
-    @property
-    def epochs(self) -> Sequence[EpochMark]:
-        """The space epochs so far."""
-        return self._state.ranges.marks
 
     @property
     def counts(self) -> Mapping[TrialState, int]:
@@ -200,10 +142,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
         return self._shown
 
     @property
-    def _declared_space(self) -> Space:
-        return self._state.declared_space
-
-    @property
     def errors(self) -> Sequence[Notice]:
         """What went wrong beside trials."""
         taken_over = self._taken_over
@@ -212,16 +150,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
         # Those of a search that does not run are in no journal.
         known = {(notice.sentence, notice.at) for notice in taken_over.errors}
         return [*taken_over.errors, *(one for one in self._state.notices if (one.sentence, one.at) not in known)]
-
-    @property
-    def max_number_of_concurrent_tasks(self) -> int:
-        """Trials that run at once at most."""
-        return self._state.settings.max_number_of_concurrent_tasks
-
-    @property
-    def total_max_jobs(self) -> int | None:
-        """The job budget."""
-        return self._state.settings.total_max_jobs
 
     @property
     def capabilities(self) -> dict[str, str | None]:
@@ -404,24 +332,6 @@ class SearchViewer(JournalFollower, ReadableSearch):
                 ranking.put(row.number, tuple(m.value for m in found if m is not None))
         return [self.trial(number) for number in ranking.top(k)]
 
-    def as_code(self) -> str:
-        """The search as Python; a template experiment that a journal cannot hold is a name."""
-        header, settings = self._state.header, self._state.settings
-        is_script = header["engine"] == "script"
-        template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
-        return constructor_call(
-            header["clearml"]["base_task_id"] if header["engine"] == "clearml" else template,
-            self.space,
-            self.objectives,
-            self.strategy_name,
-            current_arguments(
-                settings,
-                self.budget.wall_minutes.limit,
-                self.space.limits,
-                arguments_as_kept(header["arguments"]),
-            ),
-        )
-
     def to_optuna(self) -> optuna.Study:
         """The search so far as an Optuna study, for Optuna's own plots and analyses."""
         from hpo_widgets.strategies.optuna import study_from_trials
@@ -430,16 +340,8 @@ class SearchViewer(JournalFollower, ReadableSearch):
         space = self._declared_space
         return study_from_trials(space, self.objectives, [Observation.of(row, space) for row in rows], self.name)
 
-    def get_time_limit(self) -> dt.datetime | None:
-        """The moment at which the search ends, as naive local time; None without a limit, or while it does not run."""
-        state = self._state
-        if state.has_own_deadline:
-            return None if state.deadline is None else dt.datetime.fromisoformat(state.deadline)
-        limit = state.settings.optimization_time_limit
-        if limit is None or state.run_began is None:
-            return None
-        # The minutes are added to the moment and not to its local time: summer time may end between the two.
-        return dt.datetime.fromtimestamp(state.run_began + (limit - state.wall_before) * SECONDS_A_MINUTE)
+    def _wall_limit_until(self, moment: dt.datetime) -> float | None:
+        return wall_limit_until(TimeLimit(moment), self.elapsed_minutes)
 
     def reached_time_limit(self) -> bool:
         """True once a started search is past its limit, and from then on; False without a limit."""

@@ -200,7 +200,18 @@ def test_all_trials_are_exported(kept, tmp_path, capsys):
     assert [row["number"] for row in json.loads(out.read_text())] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"]])
+def test_a_search_is_played_to_its_end(kept, tmp_path, capsys):
+    assert main(["replay", kept.id[:8], "--journal", str(tmp_path), "--speed", "1e6"]) == 0
+    played = capsys.readouterr()
+    assert main(["show", kept.id[:8], "--journal", str(tmp_path)]) == 0
+    assert played.out == "".join(capsys.readouterr().out.splitlines(keepends=True)[1:])
+    assert f"best {kept.best_trial.value:.4g} at #{kept.best_trial.number}" in played.err
+    with pytest.raises(SystemExit):
+        main(["replay", kept.id, "--speed", "0"])
+    assert "a number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"], ["replay", "nobody"]])
 def test_without_such_a_search_it_is_said(tmp_path, capsys, words):
     assert main([*words, "--journal", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err

@@ -133,6 +133,47 @@ def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
         np.testing.assert_array_equal(after.parameters[name], before.parameters[name])
 
 
+def bulk_of(rows):
+    """Rows as the columns of a journal."""
+    one_each = ("number", "state", "started", "ended", "epoch", "worker", "archived", "enqueued", "duration")
+    columns = {name: np.array([getattr(row, name) for row in rows]) for name in (*one_each, "last_iteration")}
+    return columns | {
+        "values": np.array([row.values for row in rows], dtype=float).reshape(len(rows), 1),
+        "iteration": np.array([row.iteration for row in rows], dtype=np.int64).reshape(len(rows), 1),
+        "parameters": np.array([row.parameters for row in rows], dtype=float).reshape(len(rows), len(COLUMNS)),
+    }
+
+
+def test_columns_of_some_rows_change_these_and_no_others(columns):
+    columns.load(bulk_of([row(number) for number in range(600)]))
+    version = columns.version
+    columns.load(bulk_of([row(3, TrialState.FAILED), row(602)]))
+    # Rows that were skipped are queued.
+    assert columns.changes_since(version).numbers.tolist() == [3, 600, 601, 602]
+    assert columns.counts()[TrialState.QUEUED] == 2
+    assert columns.state_of(3) is TrialState.FAILED
+
+
+def test_a_reader_of_replaced_rows_gets_all_that_there_are(columns):
+    assert columns.snapshot().is_anew is False
+    columns.load(bulk_of([row(number) for number in range(600)]))
+    columns.set_remarks({5: Remark("odd")})
+    before = columns.version
+    columns.replace(bulk_of([row(0), row(1, TrialState.RUNNING)]))
+    columns.put([row(2)])
+    changes = columns.changes_since(before)
+    assert (changes.numbers.tolist(), changes.is_anew, changes.remarks) == ([0, 1, 2], True, {})
+    assert (len(columns), columns.counts()[TrialState.COMPLETED]) == (3, 2)
+    columns.put([row(5)])
+    later = columns.changes_since(changes.version)
+    assert (later.numbers.tolist(), later.is_anew) == ([3, 4, 5], False)
+    assert np.isnan(columns.snapshot().values[3:5]).all()  # nothing of the former row 4 is left
+    columns.replace(bulk_of([]))
+    assert (len(columns), columns.changes_since(changes.version).is_anew) == (0, True)
+    # Who knows nothing yet has nothing to forget.
+    assert columns.changes_since(0).is_anew is False
+
+
 def test_seconds_and_iterations_follow_the_rows(columns):
     nan = float("nan")
     columns.put([row(0, TrialState.RUNNING, started=100.0, last_iteration=7), row(1, started=100.0, ended=90.0)])

@@ -1,0 +1,126 @@
+"""What is read of a search out of its journal's header and events, as they are now or were at a moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
+from hpo_widgets.search.budget import Budget, Limit
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
+from hpo_widgets.search.readable import ReadableSearch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import StopReason
+    from hpo_widgets.space import Space
+    from hpo_widgets.space.range_history import EpochMark
+    from hpo_widgets.viewer.journal_state import JournalState
+
+
+class JournalSearch(ReadableSearch):
+    """The reading members of a search that is known by a `JournalState`."""
+
+    _state: JournalState
+
+    @abstractmethod
+    def _wall_limit_until(self, moment: dt.datetime) -> float | None:
+        """Return the minutes that the search may take in all when it has to end at a moment, naive local time."""
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self._state.name
+
+    @property
+    def space(self) -> Space:
+        """The present space epoch."""
+        return self._state.space
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self._state.objectives
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's class name."""
+        return str(self._state.header["strategy"])
+
+    @property
+    def strategy_title(self) -> str:
+        """What a person calls the strategy; of a view, its class name."""
+        return self.strategy_name
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the search ended; None while it runs, or when its process died."""
+        return self._state.stop_reason
+
+    @property
+    def budget(self) -> Budget:
+        """Limits, and what is used of them."""
+        settings = self._state.settings
+        counts = self.counts
+        seconds, iterations = self._store.columns.seconds_and_iterations()
+        wall = settings.optimization_time_limit
+        if self._state.has_own_deadline:
+            deadline = self._state.deadline
+            wall = None if deadline is None else self._wall_limit_until(dt.datetime.fromisoformat(deadline))
+        return Budget(
+            jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
+            iterations=Limit(settings.iterations, iterations),
+            compute_minutes=Limit(settings.compute_time_limit, seconds / SECONDS_A_MINUTE),
+            wall_minutes=Limit(wall, self.elapsed_minutes),
+        )
+
+    @property
+    def epochs(self) -> Sequence[EpochMark]:
+        """The space epochs so far."""
+        return self._state.ranges.marks
+
+    @property
+    def _declared_space(self) -> Space:
+        return self._state.declared_space
+
+    @property
+    def max_number_of_concurrent_tasks(self) -> int:
+        """Trials that run at once at most."""
+        return self._state.settings.max_number_of_concurrent_tasks
+
+    @property
+    def total_max_jobs(self) -> int | None:
+        """The job budget."""
+        return self._state.settings.total_max_jobs
+
+    def as_code(self) -> str:
+        """The search as Python; a template experiment that a journal cannot hold is a name."""
+        header, settings = self._state.header, self._state.settings
+        is_script = header["engine"] == "script"
+        template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
+        return constructor_call(
+            header["clearml"]["base_task_id"] if header["engine"] == "clearml" else template,
+            self.space,
+            self.objectives,
+            self.strategy_name,
+            current_arguments(
+                settings,
+                self.budget.wall_minutes.limit,
+                self.space.limits,
+                arguments_as_kept(header["arguments"]),
+            ),
+        )
+
+    def get_time_limit(self) -> dt.datetime | None:
+        """The moment at which the search ends, as naive local time; None without a limit, or while it does not run."""
+        state = self._state
+        if state.has_own_deadline:
+            return None if state.deadline is None else dt.datetime.fromisoformat(state.deadline)
+        limit = state.settings.optimization_time_limit
+        if limit is None or state.run_began is None:
+            return None
+        # The minutes are added to the moment and not to its local time: summer time may end between the two.
+        return dt.datetime.fromtimestamp(state.run_began + (limit - state.wall_before) * SECONDS_A_MINUTE)
