@@ -124,10 +124,11 @@ def test_the_page_about_races_works_from_top_to_bottom():
             exec(code.replace("\ncompare(", "\ncompared = compare("), names)
         assert names["race"].race.names == ("grid", "random", "TPE")
         assert list(names["compared"].searches) == ["wide", "narrow"]
+        assert names["replayed"].search is names["played"]
         assert names["loss"].landscape.optimum == names["loss"](0.37, 0.6)
     finally:
-        for widget in ("race", "compared", "challenge"):
-            names[widget].close()
+        for shown in ("race", "compared", "challenge", "replayed", "played"):
+            names[shown].close()
         for search in names["searches"].values():
             search.stop()
 

@@ -13,7 +13,7 @@ import ipywidgets
 import traitlets as t
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
@@ -27,6 +27,7 @@ from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
+from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.parts.snapshot import SnapshotPart, StoredOutput
 from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
@@ -88,7 +89,8 @@ class OptimizerWidget(ipywidgets.VBox):
     Parameters
     ----------
     search
-        A `HyperParameterOptimizer`, a live one of ``clearml.automation``, or anything else that is a `Search`.
+        A `HyperParameterOptimizer`, a live one of ``clearml.automation``, a `replay`, or anything else that is a
+        `Search`.
     plots
         Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``, ``"Curves"``,
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
@@ -170,7 +172,8 @@ class OptimizerWidget(ipywidgets.VBox):
         shared: dict[str, Any] = {"refresher": self._refresher, "layout": self._layout_of_parts}
         try:
             self._status_panel = StatusPanel(search, **shared)
-            self._controls = SearchControls(search, **shared)
+            self._controls = None if isinstance(search, Replays) else SearchControls(search, **shared)
+            steering = ReplayBar(search, **shared) if self._controls is None else self._controls
             self._code = SearchCode(search, **shared)
             adviser = Adviser()
             self._advice_line = AdviceLine(search, adviser=adviser, **shared)
@@ -184,7 +187,7 @@ class OptimizerWidget(ipywidgets.VBox):
             self._point_form = PointForm(search, **shared)
             self._point_form.add_class("hpo-point-host")
             parts = [
-                self._status_panel, self._controls, self._code, self._advice_line, self._space_panel,
+                self._status_panel, steering, self._code, self._advice_line, self._space_panel,
                 self._filter_bar, self._plots, self._box_bar, self._point_form,
             ]  # fmt: skip
             self._export = ExportMenu(search, plot=lambda: self._plots.shown, panel=lambda: self, **shared)
@@ -202,7 +205,8 @@ class OptimizerWidget(ipywidgets.VBox):
             # The last one: when it says that the search has ended, the others have shown it.
             parts.append(self._snapshot)
             self._space_panel.add_class("hpo-space-host")
-            self._controls.add_class("hpo-controls-host")
+            if self._controls is not None:
+                self._controls.add_class("hpo-controls-host")
             self._code.add_class("hpo-code-host")
             self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
@@ -233,10 +237,11 @@ class OptimizerWidget(ipywidgets.VBox):
         for part in (self._table, self._export):
             link((self, "filter"), (part, "filter"))
         link((self, "selected"), (self._details, "selected"), one_way=True)
-        link((self, "wait_timeout"), (self._controls, "wait_timeout"))
-        self._on_waiting(None)
-        self.observe(self._on_waiting, "waiting")
-        self._controls.observe(self._on_waited, "waiting")
+        if self._controls is not None:
+            link((self, "wait_timeout"), (self._controls, "wait_timeout"))
+            self._on_waiting(None)
+            self.observe(self._on_waiting, "waiting")
+            self._controls.observe(self._on_waited, "waiting")
         self._plots.show_selected()
         self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
@@ -314,6 +319,11 @@ class OptimizerWidget(ipywidgets.VBox):
                 self.set_trait(name, value)
             if not self._pending.is_waiting:
                 self.ranges = MappingProxyType(dict(search.space.ranges))
+
+    def forget(self) -> None:
+        """Select no trial that is gone, as a replay has gone back; called by the refresher only."""
+        count = len(self._search.snapshot())
+        self.selected = [number for number in self.selected if number < count]
 
     def close(self) -> None:
         """Stop showing the search, which goes on, and free threads and comms."""
@@ -393,6 +403,7 @@ class OptimizerWidget(ipywidgets.VBox):
 
     # No link: where the search has ended since, the answer to an assignment is an error.
     def _on_waiting(self, _change: object) -> None:
+        assert self._controls is not None  # noqa: S101 -- observed where there are some
         with self._refresher.lock:
             try:
                 self._controls.waiting = self.waiting
@@ -402,6 +413,7 @@ class OptimizerWidget(ipywidgets.VBox):
                 raise
 
     def _on_waited(self, _change: object) -> None:
+        assert self._controls is not None  # noqa: S101 -- observed where there are some
         with self._refresher.lock:
             self.waiting = self._controls.waiting
 
@@ -580,7 +592,11 @@ def earlier_than(search: Search) -> Search | None:
         known.append(search)
     _shown[:] = map(weakref.ref, known)
     before = known[: next(index for index, other in enumerate(known) if other is search)]
-    running = [other for other in before if other.name == search.name and other.status.is_alive]
+    running = [
+        other
+        for other in before
+        if other.name == search.name and other.status.is_alive and not isinstance(other, Replays)
+    ]
     return running[-1] if running else None
 
 

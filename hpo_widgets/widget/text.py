@@ -67,6 +67,11 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def day_and_clock(at: float) -> str:
+    """Unix seconds as local day and time of day."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
 def objective(one: Objective) -> str:
     """``minimise validation / loss``: the direction and the scalar."""
     return f"{'minimise' if one.minimise else 'maximise'} {axis(one)}"

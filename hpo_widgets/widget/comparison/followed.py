@@ -14,6 +14,7 @@ class _FollowedVersion(NamedTuple):
     """All that a refresher asks of the rows of what it follows here: parts look at the searches themselves."""
 
     version: int = 0
+    is_anew: bool = False
 
 
 class Followed:

@@ -85,11 +85,15 @@ class SearchBeacon(Acknowledging, PageWidget):
         self._lock = threading.Lock()
         self._refresher: Refresher | None = None
         self._is_closed = False
-        self._values = ObjectiveValues(0, minimise=search.objectives[0].minimise)
-        self._front = Front(search.objectives)
+        self.forget()
         super().__init__(target=target, search_id=search.id, title=search.name, made_at=time.time(), **traits)
         self.on_msg(self._receive)
         act_while_cell_runs(self)
+
+    def forget(self) -> None:
+        """Drop what is known of trials."""
+        self._values = ObjectiveValues(0, minimise=self._search.objectives[0].minimise)
+        self._front = Front(self._search.objectives)
 
     def refresh(self, update: Update) -> None:
         """Say how the search stands; called by the refresher only."""

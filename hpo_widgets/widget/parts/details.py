@@ -109,6 +109,10 @@ class TrialDetails(ViewPart):
             for name, value in described.items():
                 self.set_trait(name, value)
 
+    def forget(self) -> None:
+        """Look again at the trial that is shown."""
+        self._is_stale = True
+
     def _on_selected(self, _change: object) -> None:
         self._is_stale = True
         self._refresher.poke()

@@ -77,6 +77,12 @@ class Following:
         """Show what changed; called by the refresher only."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Drop what is kept of trials, some of which are gone, as a replay has gone back; called by the refresher only.
+
+        `refresh` follows, with all trials that there are. Whoever keeps nothing of them has nothing to do.
+        """
+
     def close(self) -> None:
         """Stop showing the search, which goes on, and free threads and comms."""
         # A widget whose construction failed is closed when it is collected, too.

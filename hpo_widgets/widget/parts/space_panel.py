@@ -129,6 +129,10 @@ class SpacePanel(ViewPart):
             if request is not None:
                 self.answered = request
 
+    def forget(self) -> None:
+        """Drop what was tried."""
+        self._tried = self._recent_samples = None
+
     def _enter(self, space: Space) -> None:
         """Show the ranges of a space epoch; a track that grew needs a rug of its own."""
         before = dict(self._tracks)

@@ -112,6 +112,10 @@ class StatusPanel(NumberFieldPart):
             self.set_trait("raise_to", summary.raised_budget(search))
             self.commands = {field: search.capabilities.get(command) for field, command in _COMMANDS.items()}
 
+    def forget(self) -> None:
+        """Drop what is known of the front."""
+        self._front = Front(self.search.objectives)
+
     @property
     def _fields(self) -> Mapping[str, Callable[[str], None]]:
         return {"workers": self._take_workers, "jobs": self._take_jobs}

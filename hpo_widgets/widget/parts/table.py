@@ -134,6 +134,11 @@ class TrialTable(ViewPart):
                 ended = time.monotonic()
                 self._not_before = ended + _PAUSE_FACTOR * (ended - began)
 
+    def forget(self) -> None:
+        """Drop what is known of the front, of failed trials and of other scalars."""
+        self._front, self._last_scalars = Front(self.search.objectives), LastScalars()
+        self._failed, self._is_stale, self._not_before = [], True, -math.inf
+
     def shown_rows(self, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return what is seen of the table, from its top, in words.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus
+from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.search.readable import wait_for_end
 from hpo_widgets.widget import text
@@ -26,6 +26,8 @@ _LONGEST_TIMEOUT = 525_600.0
 
 def why_not(search: Search) -> str | None:
     """Why there is nothing to wait for; None: there is."""
+    if isinstance(search, Replays):
+        return "there is nothing to wait for: a replay runs nothing"
     if search.status.is_alive:
         return None
     began = "not started" if search.status is SearchStatus.IDLE else "ended"

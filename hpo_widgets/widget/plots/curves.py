@@ -222,6 +222,14 @@ class CurvesPlot(Plot):
         pause = max(_LEAST_PAUSE, _PAUSE_FACTOR * (self._clock() - now + self._look_seconds))
         self._not_before = max(self._not_before, self._clock() + pause)
 
+    def forget(self) -> None:
+        """Drop all curves but those of trials that have ended all the same; what is being read is not waited for."""
+        rows = self.search.snapshot()
+        ended = set(rows.numbers[rows.state >= TrialState.COMPLETED].tolist())
+        self._curves = {one: curve for one, curve in self._curves.items() if one in ended and curve.state.has_ended}
+        self._states, self._answer, self._not_before = np.empty(0, dtype=np.uint8), None, -np.inf
+        self._shown, self._strong, self._elsewhere, self._num_fitted, self._end = [], [], set(), 0, 0.0
+
     def numbers(self) -> PlotNumbers:
         """Return what is drawn of each curve: its first, last, least and greatest value, the strong ones first."""
         with self._refresher.lock:

@@ -173,6 +173,12 @@ class MapPlot(TrialPlot):
         self._is_background_stale |= bool(len(update.rows))
         self._draw_what_changes()
 
+    def forget(self) -> None:
+        """Drop all values."""
+        super().forget()
+        if self._figure is not None:
+            self._series.show(self._figure.pair)
+
     def numbers(self) -> PlotNumbers:
         """Return the newest trials with both parameters."""
         return self._newest_numbers(parameters=(self.x, self.y))

@@ -130,6 +130,13 @@ class ParallelPlot(ParameterChoice, Plot):
         self._draw_best(drawing)
         self._draw_selected()
 
+    def forget(self) -> None:
+        """Drop all values; the axes stay as long as they hold what follows."""
+        self._trials = ParallelTrials(self.parameters, len(self.search.objectives))
+        self._fitted = [FittedAxis() for _ in self.search.objectives]
+        self._fresh, self._settled_at = _NOBODY, -np.inf
+        self._clear_pictures()
+
     def numbers(self) -> PlotNumbers:
         """Return the trials that pass the filter, the best first, and behind them those without a value."""
         search, rows = self.search, passing_rows(self.search, self.filter)
@@ -149,9 +156,8 @@ class ParallelPlot(ParameterChoice, Plot):
 
     def _begin(self, search: Search) -> ParallelFigure:
         """Make the figure, and what goes with it, for the parameters that are shown."""
-        self._trials = ParallelTrials(self.parameters, len(search.objectives))
+        self.forget()
         self._trials.put(search.snapshot())
-        self._fitted = [FittedAxis() for _ in search.objectives]
         self._axes: list[ParallelAxis] = []
         self._fit(None)
         objectives = " and ".join(text.axis(one) for one in search.objectives)

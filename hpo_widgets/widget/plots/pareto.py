@@ -257,7 +257,7 @@ class ParetoPlot(TrialPlot):
 
     def make(self, search: Search) -> None:
         """Make the figure."""
-        self._series = PairSeries(search.objectives, search.space)
+        self._series = self._make_series(search)
         self._names = [text.axis(one) for one in search.objectives]
         self._key = ipywidgets.HTML()
         self._host = ipywidgets.Box()
@@ -271,6 +271,11 @@ class ParetoPlot(TrialPlot):
             for place, word in enumerate(("Across", "Up"))
         ]
         self._drawing = self._make_figure((0, 1))
+
+    def _make_series(self, search: Search) -> PairSeries:
+        series = PairSeries(search.objectives, search.space)
+        series.show(self.pair)
+        return series
 
     def _make_figure(self, pair: tuple[int, int]) -> ParetoFigure:
         drawing = ParetoFigure((self._names[pair[0]], self._names[pair[1]]), self._on_click)

@@ -153,8 +153,11 @@ class TrialPlot(Plot):
 
     def make(self, search: Search) -> None:
         """Make the series of values; a subclass makes the figures."""
+        self._series = self._make_series(search)
+
+    def _make_series(self, search: Search) -> TrialSeries:
         minimise = search.objectives[self.objective].minimise
-        self._series = TrialSeries(self.objective, minimise=minimise, space=search.space)
+        return TrialSeries(self.objective, minimise=minimise, space=search.space)
 
     @property
     def figures(self) -> Sequence[TrialFigure]:
@@ -197,6 +200,11 @@ class TrialPlot(Plot):
             settle_one([cloud for figure in self.figures for cloud in figure.clouds], self._most_hot)
         if self.selected:
             self._draw_selected()
+
+    def forget(self) -> None:
+        """Drop all values; the next drawing is of everything."""
+        self._series = self._make_series(self.search)
+        self._num_epochs = 0
 
     def _draw_everything(self) -> None:
         """Fit the axes and draw all again."""

@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 from bqplot import Axis, LinearScale, Lines
 
+from hpo_widgets.search import Replays
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -174,7 +175,7 @@ class TimelinePlot(Plot):
         if search.status.is_alive and now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
-        drawn = bars(update.all_rows(self.filter), now)
+        drawn = bars(update.all_rows(self.filter), search.moment if isinstance(search, Replays) else now)
         self._fit(drawn)
         for state, some in drawn.items():
             x, y = path(some)
@@ -182,6 +183,10 @@ class TimelinePlot(Plot):
         self._key.value = style.legend(
             ("▬", colour, opacity, state.label) for state, colour, opacity in _DRAWN if len(drawn[state].start)
         )
+
+    def forget(self) -> None:
+        """Fit the axis of time anew."""
+        self._last_end, self._drawn_at = 0.0, -np.inf
 
     def numbers(self) -> PlotNumbers:
         """Return the trials that ran, the newest first: the worker, and when since the first start."""

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from IPython import get_ipython
 
@@ -98,6 +98,15 @@ class _Part(Protocol):
 
     def refresh(self, update: Update) -> None:
         """Show what changed. Rows may come twice: the second time changes nothing."""
+        ...
+
+
+@runtime_checkable
+class _KeepsTrials(Protocol):
+    """A part that keeps something of trials, which may go when a replay goes back."""
+
+    def forget(self) -> None:
+        """Drop what is kept of trials; all of those that there are follow at once."""
         ...
 
 
@@ -308,7 +317,7 @@ class Refresher:
             version = self._hidden.pop(id(part), None)
             if version is not None and not self._is_closed:
                 with self._writing():
-                    part.refresh(Update(self.search, self.search.changes_since(version), self._known))
+                    _hand(part, Update(self.search, self.search.changes_since(version), self._known))
 
     def refresh(self, *, everything: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
@@ -427,9 +436,15 @@ class Refresher:
         return max(until_next, until_tick, 0.0)
 
 
+def _hand(part: _Part, update: Update) -> None:
+    if update.rows.is_anew and isinstance(part, _KeepsTrials):
+        part.forget()
+    part.refresh(update)
+
+
 def _refresh(part: _Part, update: Update) -> None:
     try:
-        part.refresh(update)
+        _hand(part, update)
     except Exception:  # noqa: BLE001 -- one part must not take the others with it
         _log.exception("%s could not be refreshed", type(part).__name__)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import AdviceLine, OptimizerWidget
@@ -107,6 +110,21 @@ def test_the_panel_has_the_advice_and_dashes_what_it_would_exclude(show, failing
     refresh(panel)
     assert panel.advice is None
     assert panel._space_panel.advised == {}
+
+
+def test_advice_about_trials_that_a_replay_has_left_behind_is_dropped(monkeypatch):
+    class Moment:
+        status, epochs = SearchStatus.COMPLETED, (0,)
+        counts: ClassVar = {TrialState.COMPLETED: 9}
+
+    monkeypatch.setattr("hpo_widgets.widget.parts.advice.find_advice", lambda _search: ["narrow"])
+    adviser, search = Adviser(lambda: 0.0), Moment()
+    adviser._not_before = 1.0
+    assert adviser.look(search, lambda: None) == ["narrow"]
+    search.status, search.counts = SearchStatus.RUNNING, {TrialState.COMPLETED: 3}
+    assert adviser.look(search, lambda: None) == []
+    search.counts = {TrialState.COMPLETED: 10}
+    assert adviser.look(search, lambda: None) == ["narrow"]
 
 
 def test_a_running_search_is_looked_at_in_the_background_every_two_seconds_at_most(failing):
