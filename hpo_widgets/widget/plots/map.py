@@ -130,8 +130,10 @@ class MapPlot(TrialPlot):
         """Return the choice of parameters, the figure with its colours, and the legend."""
         self.add_class("hpo-plot-host")
         names = self.search.space.names
+        waits = self._waits_for_importance
         self.x = self.x or next(name for name in names if name != self.y)
         self.y = self.y or next(name for name in names if name != self.x)
+        self._waits_for_importance = waits
         self._show_choice()
         self._toggle.value = self.background
         for control in (*self._choosers.values(), self._swap, self._toggle):
@@ -272,6 +274,8 @@ class MapPlot(TrialPlot):
     def _take_importance(self, update: Update) -> None:
         """Show the two most important parameters, once, where nobody has chosen; they are reckoned on a thread."""
         search = update.search
+        if self.brushing:  # nothing changes under the hand
+            self._waits_for_importance = False
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             self._show_important(answer.result())
@@ -330,12 +334,13 @@ class MapPlot(TrialPlot):
         names = self.search.space.names
         if name not in names:
             raise t.TraitError(f"the space has no parameter {name!r:.80}. {near_match(name, names)}")
+        # Who chooses what is shown already has chosen, too.
+        self._waits_for_importance = False
         return name
 
     def _on_axis(self, change: Mapping[str, Any]) -> None:
         """Show what was chosen; the same parameter twice swaps the two."""
         with self._refresher.lock:
-            self._waits_for_importance = False
             other = "y" if change["name"] == "x" else "x"
             if getattr(self, other) == change["new"]:
                 self.set_trait(other, change["old"])  # which draws

@@ -71,6 +71,7 @@ class FlowView(Acknowledging, ModuleWidget):
     """Shows nothing; for a widget that has no view of ours to acknowledge updates."""
 
     _esm = asset("flow.js")
+    _css = asset("flow.css")
 
     def __init__(self) -> None:
         super().__init__(layout={"display": "none"})

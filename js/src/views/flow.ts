@@ -5,6 +5,7 @@ import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { followPlots } from "../lib/plots";
 import { hideTooltipsLeftBehind } from "../lib/tooltips";
+import "./flow.css";
 
 const render: Render<Record<string, unknown>> = ({ model, el }) => {
   const lifetime = new Lifetime();

@@ -248,14 +248,31 @@ def test_while_a_search_runs_importance_is_reckoned_on_a_thread_and_once(show, r
     assert numbers == [LEAST_TRIALS]
 
 
-def test_a_choice_stays(show, refresh, asked):
+def choose_another(plot):
+    plot._choosers["y"].value = "c"
+
+
+def choose_what_is_shown(plot):
+    plot.y = "b"
+
+
+def begin_to_brush(plot):
+    plot.brushing = True
+
+
+@pytest.mark.parametrize(
+    ("act", "pair"),
+    [(choose_another, ("a", "c")), (choose_what_is_shown, ("a", "b")), (begin_to_brush, ("a", "b"))],
+    ids=["chosen", "shown already", "brushed"],
+)
+def test_a_choice_stays(show, refresh, asked, act, pair):
     numbers, may_answer = asked
     search = important(200)
     search.command("start")
     plot = show(MapPlot, search)
-    plot._choosers["y"].value = "c"
+    act(plot)
     take_answer(plot, may_answer, refresh)
-    assert (plot.x, plot.y) == ("a", "c")
+    assert (plot.x, plot.y) == pair
     show(MapPlot, search, x="b", y="a")
     assert len(numbers) == 1
 
