@@ -336,13 +336,14 @@ def test_a_wait_for_the_next_event_ends_with_close(followed, clock):
         replayed.play()
 
 
-def test_a_journal_that_cannot_be_read_any_more_is_told(followed, until, monkeypatch):
+def test_a_journal_that_cannot_be_read_any_more_is_told(followed, clock, until, monkeypatch):
     def fail(_number):
         raise JournalError("the file is gone")
 
-    with SearchReplay(followed[0], speed=1000.0) as replayed:
+    with SearchReplay(followed[0], speed=100.0, clock=clock) as replayed:
         monkeypatch.setattr(replayed._trials, "scalars", fail)
         replayed.play()
+        clock.now += 0.015  # to where a trial runs, whose reports are read
         until(replayed, lambda: not replayed.is_playing)
         assert [notice.sentence for notice in replayed.errors] == ["the file is gone"]
 
