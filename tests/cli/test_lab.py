@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -74,6 +76,11 @@ def test_jupyterlab_serves_the_folder(tmp_path):
             line = server.stderr.readline()
             assert line, said
             said += line
+        # It says so before it listens.
+        while server.poll() is None:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents?token=word", timeout=60) as answer:
             names = [entry["name"] for entry in json.load(answer)["content"]]
     finally:
