@@ -171,6 +171,15 @@ class Notebook:
         """The panel in the output of a cell."""
         return self.page.locator(".jp-OutputArea .hpo-panel").first
 
+    def set_panel_width(self, width: int) -> None:
+        """Give the panel of the kernel's ``widget`` a width, in pixels, and wait until the page has laid it out."""
+        self.kernel(f"setattr(widget.layout, 'width', '{width}px')")
+        self.page.wait_for_function(
+            "([panel, width]) => getComputedStyle(panel).width === `${width}px`",
+            arg=[self.panel().element_handle(), width],
+        )
+        self.panel().evaluate(WHEN_AT_REST)
+
     def screenshot(self, name: str, of: Locator | None = None) -> pathlib.Path:
         """Keep a picture for a person to look at; it decides nothing."""
         ARTEFACTS.mkdir(exist_ok=True)
@@ -198,12 +207,14 @@ async name => {
   }
 }
 """
-# A figure is laid out some time after its size has changed; a panel that never rests is shown as it is.
+# A figure is laid out some time after its size has changed, and a busy page draws late: rest is two looks alike, each
+# after a frame. A panel that never rests is shown as it is.
 WHEN_AT_REST = """
 async node => {
-  for (let before = '', looks = 0; before !== node.innerHTML && looks < 20; looks++) {
+  for (let before = '', alike = 0, looks = 0; alike < 2 && looks < 20; looks++) {
+    await new Promise(done => setTimeout(() => requestAnimationFrame(done), 60));
+    alike = before === node.innerHTML ? alike + 1 : 0;
     before = node.innerHTML;
-    await new Promise(done => setTimeout(done, 100));
   }
 }
 """

@@ -103,7 +103,7 @@ def test_pictures(notebook):
     panel = notebook.panel()
     expect(panel.get_by_role("slider").first).to_be_visible()
     notebook.kernel("[setattr(widget.plots['Map'], 'x', 'lr'), setattr(widget.plots['Map'], 'y', 'units')] and None")
-    notebook.kernel("setattr(widget.layout, 'width', '1120px')")
+    notebook.set_panel_width(1120)
     panel.scroll_into_view_if_needed()
     panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
     panel.evaluate(WHEN_AT_REST)

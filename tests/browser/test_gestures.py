@@ -106,8 +106,7 @@ def test_chips_filter_all_plots_by_keyboard(opened, panel):
 def test_a_click_with_a_key_held_adds_to_the_selection(opened, panel):
     history = panel.locator(".hpo-plot-host .bqplot:visible").first
     # So narrow that details open below, and nothing moves under the pointer.
-    opened.kernel("setattr(widget.layout, 'width', '900px')")
-    history.evaluate(WHEN_AT_REST)
+    opened.set_panel_width(900)
     # On the line of the best so far, which hears no clicks.
     dot(history, 5).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
@@ -174,8 +173,7 @@ def empty_place(slices, index=0, across=0.8, up=0.93):
 
 def test_a_click_on_an_empty_place_offers_a_point_that_is_queued_next(opened, panel, slices):
     page = opened.page
-    opened.kernel("setattr(widget.layout, 'width', '900px')")
-    panel.evaluate(WHEN_AT_REST)
+    opened.set_panel_width(900)
     dot(slices.first, 12).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
     page.mouse.click(*empty_place(slices, across=0.5))
@@ -246,7 +244,7 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
     expect(panel.get_by_role("form", name="Try this point")).to_be_visible()
     for width in (1400, 600):
         opened.page.set_viewport_size({"width": 1400 + 350, "height": 1400})
-        opened.kernel(f"setattr(widget.layout, 'width', '{width}px')")
+        opened.set_panel_width(width)
         for dark in (False, True):
             opened.use_theme(dark=dark)
             opened.screenshot(f"gestures-{width}-{'dark' if dark else 'light'}", panel)

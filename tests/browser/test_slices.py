@@ -61,7 +61,7 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
         expect(tip).to_have_count(0)
         notebook.screenshot(f"slices-{'dark' if dark else 'light'}", panel)
     notebook.use_theme(dark=False)
-    notebook.kernel("setattr(widget.layout, 'width', '420px')")
+    notebook.set_panel_width(420)
     # One below the other.
     page.wait_for_function(
         "([first, second]) => first.getBoundingClientRect().bottom <= second.getBoundingClientRect().top + 1",
