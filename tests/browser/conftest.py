@@ -70,14 +70,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Let the page's fixture know whether its test failed."""
+    """Keep a picture of the page of a test that failed, before anything is torn down."""
     report = yield
-    if report.when == "call":
-        item.stash[_HAS_FAILED] = report.failed
+    if report.when == "call" and report.failed:
+        for name in ("notebook", "shared_notebook"):
+            if name in getattr(item, "funcargs", {}):
+                with contextlib.suppress(PlaywrightError):  # the page has crashed
+                    item.funcargs[name].screenshot(f"failed-{item.name}")
     return report
-
-
-_HAS_FAILED = pytest.StashKey[bool]()
 
 
 class Pages:
@@ -163,13 +163,3 @@ def open_saved(browser: Browser) -> Iterator[Callable[..., SavedPage]]:
     yield open_one
     for page in pages:
         page.close()
-
-
-@pytest.fixture(autouse=True)
-def _keep_a_picture_of_a_failure(request: pytest.FixtureRequest) -> Iterator[None]:
-    # Asked for before the test, so that they are torn down after the picture.
-    pages = [request.getfixturevalue(name) for name in ("notebook", "shared_notebook") if name in request.fixturenames]
-    yield
-    if request.node.stash.get(_HAS_FAILED, False):
-        for page in pages:
-            page.screenshot(f"failed-{request.node.name}")
