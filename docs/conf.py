@@ -42,6 +42,7 @@ NAVIGATION = {
         "hpo_widgets.widget": "docs/reference/widget",
         "hpo_widgets.testing": "docs/reference/testing",
         "Members and their tests": "docs/members",
+        "Measurements": "BENCHMARKS",
         "Changes": "CHANGELOG",
     },
     "How it works": {

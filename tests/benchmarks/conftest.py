@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.benchmarks.rows import RESULTS, SPREAD, Row, Samples, save, table
+from tests.benchmarks.searches import make_journal
 from tests.browser.conftest import browser, lab  # noqa: F401 -- fixtures, of the browser tests' real JupyterLab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-@dataclasses.dataclass
-class Row:
-    """One measurement: what, how much, which bar it has to reach, what peers reach."""
-
-    what: str
-    measured: str
-    bar: str
-    peers: str
-    reached: bool
-
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
 
 _rows: list[Row] = []
+_planned: list[str] = []
+_seen: set[str] = set()
+_began = dt.datetime.now().astimezone()
 
 
 @pytest.fixture
-def record() -> Callable[..., None]:
-    """Add a row to the table and fail, once it is added, when the bar was missed."""
+def record(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Add a row to the table. The test goes on, and fails at its end when a bar was missed.
 
-    def add(what: str, measured: str, *, bar: str, reached: bool, peers: str = "–") -> None:
-        _rows.append(Row(what, measured, bar, peers, reached))
-        assert reached, f"{what}: {measured}, the bar is {bar}"
+    ``record(what, measured, bar=..., reached=..., peers=...)``: what is measured is `Samples`, or a text where a
+    median says nothing, and so is each peer of a dictionary; ``peers`` may be a text as a whole, too.
+    """
+
+    def add(
+        what: str,
+        measured: Samples | str,
+        *,
+        bar: str,
+        reached: bool,
+        peers: Mapping[str, Samples | str] | str = "–",
+    ) -> None:
+        _rows.append(Row(what, measured, bar, peers, bool(reached), request.node.nodeid))
 
     return add
 
 
+@pytest.fixture(scope="session")
+def journal_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """``journal_of(trials)``: a journal of so many ended trials, to be read only; made once."""
+    made: dict[int, Path] = {}
+
+    def get(trials: int) -> Path:
+        if trials not in made:
+            made[trials] = make_journal(tmp_path_factory.mktemp("journal"), trials)
+        return made[trials]
+
+    return get
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Fail where a bar was missed, once all rows of the test are there."""
+    result = yield
+    missed = [row for row in _rows if row.test == pyfuncitem.nodeid and row.reached is False]
+    if missed:
+        pytest.fail("\n".join(f"{row.what}: {row.measured}, the bar is {row.bar}" for row in missed), pytrace=False)
+    return result
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Measure without a browser first: JupyterLab and Chromium stay until the end and take their share of a core."""
-    items.sort(key=lambda item: "browser" in item.path.stem)
+    items.sort(key=lambda item: ("browser" in item.path.stem, "quality" in item.path.stem))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what is to be measured: what the time does not suffice for gets a row, too."""
+    _planned[:] = [item.nodeid for item in session.items]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Give a test that broke before it had measured anything a row that says so, and write down what there is."""
+    if not report.passed and not any(row.test == report.nodeid for row in _rows):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        said = crash.message if crash else report.longrepr[-1] if report.skipped else report.longreprtext
+        lines = [line for line in said.strip().splitlines() if line]
+        reason = f"not measured: {lines[0][:200] if lines else report.outcome}"
+        _rows.append(Row(_name(report.nodeid), reason, "", "–", None if report.skipped else False, report.nodeid))
+    if report.when == "teardown":
+        _seen.add(report.nodeid)
+        save(_rows, _began)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write down everything, with a row for what there was no time for."""
+    if not _seen:
+        return
+    _rows.extend(
+        Row(_name(test), "not measured: the run ended before", "", "–", False, test)
+        for test in _planned
+        if test not in _seen
+    )
+    save(_rows, _began)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -48,8 +105,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _rows:
         return
     terminalreporter.write_line("")
-    terminalreporter.write_line("| what | measured | bar | peers in this run | reached |")
-    terminalreporter.write_line("| --- | --- | --- | --- | --- |")
-    for row in _rows:
-        mark = "yes" if row.reached else "NO"
-        terminalreporter.write_line(f"| {row.what} | {row.measured} | {row.bar} | {row.peers} | {mark} |")
+    for line in table([row.form() for row in _rows]):
+        terminalreporter.write_line(line)
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"Each number is the {SPREAD}. All measurements are in {RESULTS}.")
+
+
+def _name(test: str) -> str:
+    return test.rpartition("::")[2].removeprefix("test_").replace("_", " ")

@@ -99,8 +99,8 @@ class Watched:
         first, last = map(_seconds, self.behind)
         queue = f"falls behind, {first} → {last}" if self.is_queueing else "no queue"
         return (
+            f"95 %: {least}{_seconds(self.worst)}, "
             f"{self.updates_per_second:.1f} updates/s of {self.most_updates_per_second:.1f}, "
-            f"lag {least}{_seconds(self.median)} (95 %: {least}{_seconds(self.worst)}), "
             f"{queue}, {self.bytes_per_trial / 1e3:,.1f} kB/trial, "
             f"trials have {self.busy_share:.0%} of the cores"
         )

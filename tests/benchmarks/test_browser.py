@@ -9,11 +9,13 @@ import playwright.sync_api
 import pytest
 
 from tests.benchmarks.live_page import NeverDrawnError, Watched, watch
+from tests.benchmarks.rows import Samples
 from tests.browser.notebook import open_page
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(300)
 
 _TRIALS = [1_000, 5_000, 20_000]
+_BOTH_BUSY = "trials, both cores busy with trials: end of a trial → on the page"
 _PEERS = {"bqplot": "plain bqplot", "plotly": "plotly FigureWidget", "jscatter": "jupyter-scatter"}
 _BAR = "all of ≤ 10 updates/s, lag ≤ 200 ms (95 %), no queue"
 
@@ -37,42 +39,34 @@ def watched(lab: Any, browser: Any, tmp_path: Path) -> Any:
 @pytest.mark.parametrize("trials", _TRIALS)
 def test_live_scatter(trials: int, watched: Any, record: Any) -> None:
     """Ten trials end a second: from the end of one in its worker until it is in the page, ours beside peers."""
-    peers = "; ".join(f"{name}: {watched(look, trials)}" for look, name in _PEERS.items())
-    _record(record, f"live history, {trials:,} trials, both cores busy with trials", watched("history", trials), peers)
+    peers = {name: _samples(watched(look, trials)) for look, name in _PEERS.items()}
+    _record(record, f"live history, {trials:,} {_BOTH_BUSY}", watched("history", trials), peers)
 
 
 def test_live_history_of_very_many(watched: Any, record: Any) -> None:
     """The same with five times as many trials as a person is expected to watch."""
     figures = watched("history", 100_000)
     reached = isinstance(figures, Watched) and figures.updates_per_second >= 5 and not figures.is_queueing
-    what = "live history, 100,000 trials, both cores busy with trials"
-    record(what, str(figures), bar="5 updates/s, no queue", reached=reached, peers="–")
+    what = f"live history, 100,000 {_BOTH_BUSY}"
+    record(what, _samples(figures), bar="5 updates/s, no queue", reached=reached)
 
 
-@pytest.mark.parametrize("trials", _TRIALS)
-def test_live_slices(trials: int, watched: Any, record: Any) -> None:
-    """The same with five slices open instead of the history: a trial is seen when it is in all of them."""
-    _record(record, f"live slices, {trials:,} trials, both cores busy with trials", watched("slices", trials), "–")
+@pytest.mark.parametrize("look", ["slices", "parallel", "map", "distribution", "timeline", "curves", "importance"])
+def test_live_tab(look: str, watched: Any, record: Any) -> None:
+    """The same with another tab open; in Slices a trial is seen when it is in all five."""
+    _record(record, f"live {look}, 20,000 {_BOTH_BUSY}", watched(look, 20_000), "–")
 
 
-@pytest.mark.parametrize("trials", _TRIALS)
-@pytest.mark.parametrize("look", ["parallel", "map"])
-def test_live_tab(look: str, trials: int, watched: Any, record: Any) -> None:
-    """The same with another tab open."""
-    _record(record, f"live {look}, {trials:,} trials, both cores busy with trials", watched(look, trials), "–")
+def _samples(figures: Watched | str) -> Samples | str:
+    """The time until each trial was seen, with what else was seen; in words why nothing was."""
+    return figures if isinstance(figures, str) else Samples(figures.lags.tolist(), "s", str(figures))
 
 
-@pytest.mark.parametrize("look", ["distribution", "timeline", "curves", "importance"])
-def test_live_other_tab(look: str, watched: Any, record: Any) -> None:
-    """The same with a tab open in which what is drawn grows little with the trials, or is worked out now and then."""
-    _record(record, f"live {look}, 20,000 trials, both cores busy with trials", watched(look, 20_000), "–")
-
-
-def _record(record: Any, what: str, figures: Watched | str, peers: str) -> None:
+def _record(record: Any, what: str, figures: Watched | str, peers: Any) -> None:
     is_live = (
         isinstance(figures, Watched)
         and round(figures.updates_per_second) >= round(figures.most_updates_per_second)
         and figures.worst <= 0.2
         and not figures.is_queueing
     )
-    record(what, str(figures), bar=_BAR, reached=is_live, peers=peers)
+    record(what, _samples(figures), bar=_BAR, reached=is_live, peers=peers)

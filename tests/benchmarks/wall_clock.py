@@ -1,0 +1,269 @@
+"""What hpo_widgets and its peers find in the same time (`make bench-quality`).
+
+One search after another, each in a process of its own: all peers, all tasks, then the next seed. Each leaves a line in
+`RESULTS` as soon as it has ended, and those that have left one are not run again: a run that was ended goes on where it
+was. ``HPO_WIDGETS_BENCH_SEEDS`` (default 20) and ``HPO_WIDGETS_BENCH_MINUTES`` (default: no limit) say how much is run.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+import tests
+from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna, RandomSearch
+from tests.benchmarks.learning import TASKS, Task, hyperopt_space, suggest
+from tests.benchmarks.rows import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+RESULTS = ROOT / "build" / "wall_clock.jsonl"
+_NOTES = "HPO_WIDGETS_BENCH_NOTES"
+_OURS = "hpo_widgets"
+_RANDOM = "random search (hpo_widgets)"
+_PATIENCE = 60.0
+_CONFIDENCE = 0.95
+
+
+def noted(function: Callable[..., float], **point: Any) -> float:
+    """Note the end of each trial in the same way for all: its time and its value."""
+    value = function(**point)
+    descriptor = os.open(os.environ[_NOTES], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(descriptor, f"{time.time()!r} {value!r}\n".encode())
+    os.close(descriptor)
+    return value
+
+
+# The searches: each tries points of a task for so many seconds -------------------------------------------------------
+
+
+def _ours(strategy: Any, task: Task, objective: Callable[..., float], seed: int, folder: Path) -> None:
+    search = HyperParameterOptimizer(
+        objective, task.parameters, optimizer_class=strategy, seed=seed, journal=folder,
+        max_number_of_concurrent_tasks=2, allow_duplicates=True,
+    )  # fmt: skip
+    search.start()
+    search.wait(task.seconds / 60)
+    search.stop()
+
+
+def _optuna_threads(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(lambda trial: objective(**suggest(task.parameters, trial)), timeout=task.seconds, n_jobs=2)
+
+
+def _optuna_processes(task: Task, objective: Callable[..., float], seed: int, folder: Path) -> None:
+    path, ends = str(folder / "study.log"), time.time() + task.seconds
+    optuna.create_study(storage=JournalStorage(JournalFileBackend(path)), study_name="study")
+
+    def optimize(worker: int) -> None:
+        study = optuna.load_study(
+            storage=JournalStorage(JournalFileBackend(path)),
+            study_name="study",
+            sampler=optuna.samplers.TPESampler(seed=1000 * seed + worker),
+        )
+        study.optimize(lambda trial: objective(**suggest(task.parameters, trial)), timeout=ends - time.time())
+
+    # Each as a script of its own: another interpreter, which loads what it needs.
+    (folder / "optimize").write_bytes(cloudpickle.dumps(optimize))
+    command = [sys.executable, "-c", _OPTUNA_SCRIPT, str(folder / "optimize")]
+    workers = [subprocess.Popen([*command, str(number)]) for number in range(2)]
+    for worker in workers:
+        assert worker.wait() == 0
+
+
+_OPTUNA_SCRIPT = """
+import pathlib, sys, cloudpickle, optuna
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+cloudpickle.loads(pathlib.Path(sys.argv[1]).read_bytes())(int(sys.argv[2]))
+"""
+
+
+def _hyperopt(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> None:
+    import hyperopt
+
+    def of_parts(parts: Iterable[dict[str, Any]]) -> float:
+        return objective(**{name: value for part in parts for name, value in part.items()})
+
+    hyperopt.fmin(
+        of_parts, hyperopt_space(task.parameters), hyperopt.tpe.suggest, timeout=task.seconds,
+        rstate=np.random.default_rng(seed), show_progressbar=False, verbose=False,
+    )  # fmt: skip
+
+
+SEARCHES: dict[str, Callable[[Task, Callable[..., float], int, Path], None]] = {
+    _OURS: functools.partial(_ours, OptimizerOptuna),
+    "Optuna, n_jobs=2": _optuna_threads,
+    "Optuna, two processes": _optuna_processes,
+    "hyperopt": _hyperopt,
+    _RANDOM: functools.partial(_ours, RandomSearch),
+}
+"""Those with a model use their library's TPE with its defaults."""
+
+
+# One search, in its own process --------------------------------------------------------------------------------------
+
+
+def search(name: str, searched_by: str, seed: int) -> dict[str, Any]:
+    """Run one search here and tell what it found when."""
+    cloudpickle.register_pickle_by_value(tests)  # as a notebook's functions are sent
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    task = TASKS[name]
+    objective = functools.partial(noted, task.make())
+    if searched_by == "hyperopt":
+        import hyperopt  # noqa: F401 -- before the clock starts
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder) / "notes"
+        os.environ[_NOTES] = str(notes)
+        began = time.time()
+        SEARCHES[searched_by](task, objective, seed, Path(folder))
+        lines = sorted(tuple(map(float, line.split())) for line in notes.read_text().splitlines())
+    best, trace, num_trials = np.inf, [], 0
+    for at, value in lines:
+        if at - began <= task.seconds:
+            num_trials += 1
+            if value < best:
+                best = value
+                trace.append((round(at - began, 4), value))
+    return {
+        "task": name,
+        "by": searched_by,
+        "seed": seed,
+        "seconds": task.seconds,
+        "trials": num_trials,
+        "trace": trace,
+    }
+
+
+def run(seeds: int, minutes: float) -> None:
+    """Run what is missing, until the time is over."""
+    deadline = time.monotonic() + 60 * minutes
+    RESULTS.parent.mkdir(exist_ok=True)
+    done = {_key(result) for result in results()}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    names = list(SEARCHES)
+    for seed in range(seeds):
+        for task in TASKS:
+            # In another order each time, so that nothing always comes after the same one.
+            for searched_by in names[seed % len(names) :] + names[: seed % len(names)]:
+                if (task, searched_by, seed) in done:
+                    continue
+                if time.monotonic() > deadline:
+                    print("the time is over; the next run goes on from here")
+                    return
+                print(f"seed {seed}, {task}, {searched_by}", flush=True)
+                _run_one(task, searched_by, seed, environment)
+
+
+def _run_one(task: str, searched_by: str, seed: int, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.wall_clock", "search", task, searched_by, str(seed)]
+    try:
+        ran = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+            timeout=TASKS[task].seconds + _PATIENCE,
+        )  # fmt: skip
+    except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        print(f"  it did not end well: {said[-1]}", flush=True)
+        return
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(ran.stdout.strip().splitlines()[-1] + "\n")
+
+
+def results() -> list[dict[str, Any]]:
+    """What was found so far."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def _key(result: dict[str, Any]) -> tuple[str, str, int]:
+    return result["task"], result["by"], result["seed"]
+
+
+# What is said of them ------------------------------------------------------------------------------------------------
+
+
+def report() -> list[str]:
+    """The lines of the tables in Markdown."""
+    found = results()
+    lines: list[str] = []
+    for name, task in TASKS.items():
+        of_task = {by: [one for one in found if one["task"] == name and one["by"] == by] for by in SEARCHES}
+        if not all(of_task.values()):
+            continue
+        lines += [f"### {task.name}: {task.seconds:g} s", ""]
+        lines += [
+            "| search | seeds | trials | best | *p* better | *p* worse | to the target | *p* sooner | *p* later |"
+        ]
+        lines += ["| --- " * 9 + "|"]
+        target = float(np.median([_best(one) for one in of_task[_RANDOM]]))
+        mine = of_task[_OURS]
+        for by, theirs in of_task.items():
+            best = _interval([_best(one) for one in theirs], "{:.4g}")
+            times = _interval([_seconds_to(one, target) for one in theirs], "{:.1f} s", task.seconds)
+            trials = f"{np.median([one['trials'] for one in theirs]):.0f}"
+            compared = ["–"] * 4
+            if by != _OURS:
+                compared = [
+                    *_ranks([_best(one) for one in mine], [_best(one) for one in theirs]),
+                    *_ranks([_seconds_to(one, target) for one in mine], [_seconds_to(one, target) for one in theirs]),
+                ]
+            cells = [by, str(len(theirs)), trials, best, *compared[:2], times, *compared[2:]]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines += ["", f"The target is {target:.4g}.", ""]
+    return lines or ["`make bench-quality` was not run yet."]
+
+
+def _best(result: dict[str, Any]) -> float:
+    return float(result["trace"][-1][1]) if result["trace"] else np.inf
+
+
+def _seconds_to(result: dict[str, Any], target: float) -> float:
+    """When the target was reached; a second after the end where it was not: later than any that was."""
+    return next((at for at, value in result["trace"] if value <= target), result["seconds"] + 1.0)
+
+
+def _interval(values: list[float], form: str, most: float = np.inf) -> str:
+    """The median with its interval; above ``most`` nothing was measured."""
+    from scipy.stats import bootstrap
+
+    def shown(value: float) -> str:
+        return "> " + form.format(most) if value > most else form.format(value)
+
+    median = float(np.median(values))
+    if len(set(values)) == 1:
+        return shown(median)
+    ends = bootstrap(
+        (values,), np.median, confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return f"{shown(median)} ({shown(ends.low)} – {shown(ends.high)})"
+
+
+def _ranks(mine: list[float], theirs: list[float]) -> list[str]:
+    """The probabilities that ours are less, and greater, by chance."""
+    from scipy.stats import mannwhitneyu
+
+    return [f"{mannwhitneyu(mine, theirs, alternative=side).pvalue:.3f}" for side in ("less", "greater")]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["search"]:
+        print(json.dumps(search(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+    else:
+        run(
+            int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "20")),
+            float(os.environ.get("HPO_WIDGETS_BENCH_MINUTES", "inf")),
+        )

@@ -1,0 +1,98 @@
+"""How measurements are written down, and that a peer searches the spaces that ours does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import optuna
+import pytest
+from scipy.stats import ks_2samp
+
+from hpo_widgets.space import Space
+from tests.benchmarks import report, rows, wall_clock
+from tests.benchmarks.learning import TASKS, suggest
+from tests.benchmarks.rows import Row, Samples
+
+
+@pytest.mark.parametrize(
+    ("samples", "shown"),
+    [
+        (Samples([0.086, 0.04, 0.212], "s"), "86 ms (40–212; 3)"),
+        (Samples([4.0, 3.0, 5.5], "s"), "4 s (3–5.5; 3)"),
+        (Samples([1650.4, 1702.0], "/s", "quiet"), "1,676/s (1,650–1,702; 2), quiet"),
+        (Samples([0.96, 0.95, 0.97], "%"), "96 % (95–97; 3)"),
+        (Samples([320_020.0] * 5, "B"), "320 kB (all alike; 5)"),
+        (Samples([2, 2], ""), "2 (all alike; 2)"),
+    ],
+)
+def test_a_measurement_is_shown_as_its_median_with_its_spread(samples, shown):
+    assert str(samples) == shown
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Where the results of this test are."""
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "bench.json")
+    monkeypatch.setattr(wall_clock, "RESULTS", tmp_path / "wall_clock.jsonl")
+    return tmp_path
+
+
+def test_the_page_tells_machine_bars_and_peers_of_what_was_measured(results):
+    measured = [
+        Row("stop", Samples([0.1, 0.2, 0.3], "s"), "≤ 250 ms", {"Optuna": Samples([1.5, 1.6], "s")}, False),
+        Row("growth", "a | b", "≤ 1", "–", True),
+    ]
+    rows.save(measured, rows.dt.datetime.now().astimezone(), results / "bench.json")
+    page = report.page()
+    assert "| stop | 200 ms (100–300; 3) | ≤ 250 ms | Optuna: 1.55 s (1.5–1.6; 2) | **no** |" in page
+    assert "| growth | a \\| b | ≤ 1 | – | yes |" in page
+    assert "2 rows, 1 of them below their bar" in page
+    found = json.loads((results / "bench.json").read_text())
+    assert found["rows"][0]["measured"]["values"] == [0.1, 0.2, 0.3]
+    assert found["machine"]["cores"] >= 1
+    assert found["packages"]["numpy"] == np.__version__
+
+
+def test_a_page_without_measurements_says_so(results):
+    assert "`make bench` was not run yet" in report.page()
+    assert "`make bench-quality` was not run yet" in report.page()
+
+
+def test_searches_of_the_same_time_are_compared_by_ranks_and_by_the_time_to_the_target(results):
+    seconds = TASKS["Branin"].seconds
+    best = {"hpo_widgets": 0.1, "hyperopt": 2.0}
+    lines = [
+        {"task": "Branin", "by": by, "seed": seed, "seconds": seconds, "trials": 50,
+         "trace": [[0.5, 9.0], [1.0 + seed / 100, best.get(by, 1.0) + seed / 1000]]}
+        for by in wall_clock.SEARCHES
+        for seed in range(8)
+    ]  # fmt: skip
+    wall_clock.RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shown = {line.split(" | ")[0]: line for line in wall_clock.report()}
+    ours, hyperopt = shown["| hpo_widgets"], shown["| hyperopt"]
+    assert "0.1035" in ours
+    assert "1.0 s" in ours
+    # hyperopt never reached what random search has in the median.
+    assert f"> {seconds:.1f} s" in hyperopt
+    better, worse = hyperopt.split(" | ")[4:6]
+    assert float(better) < 0.001
+    assert float(worse) > 0.999
+
+
+NUM_POINTS = 400
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_optuna_searches_the_space_that_ours_does(name):
+    space = Space(TASKS[name].parameters)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    points = [suggest(TASKS[name].parameters, study.ask()) for _ in range(NUM_POINTS)]
+    ours = space.points(np.random.default_rng(0).random((NUM_POINTS, space.num_dimensions)))
+    assert {frozenset(point) for point in points} == {frozenset(point) for point in ours}
+    for parameter in set().union(*points):
+        theirs, mine = ([point[parameter] for point in many if parameter in point] for many in (points, ours))
+        if isinstance(mine[0], str):
+            assert set(theirs) == set(mine)
+        else:
+            assert ks_2samp(theirs, mine).pvalue > 1e-3
