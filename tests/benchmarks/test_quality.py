@@ -32,7 +32,7 @@ from tests.benchmarks.rows import Samples
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = pytest.mark.timeout(600)
 
 NUM_SEEDS = int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "12"))
 NUM_SIMULATED = int(os.environ.get("HPO_WIDGETS_BENCH_SIMULATED_SEEDS", "60"))

@@ -256,7 +256,8 @@ def _ranks(mine: list[float], theirs: list[float]) -> list[str]:
     """The probabilities that ours are less, and greater, by chance."""
     from scipy.stats import mannwhitneyu
 
-    return [f"{mannwhitneyu(mine, theirs, alternative=side).pvalue:.3f}" for side in ("less", "greater")]
+    found = [float(mannwhitneyu(mine, theirs, alternative=side).pvalue) for side in ("less", "greater")]
+    return ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in found]
 
 
 if __name__ == "__main__":
