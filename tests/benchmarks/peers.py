@@ -53,7 +53,12 @@ def ray_rates(jobs: Mapping[str, int], turns: int) -> dict[str, Samples | str]:
     """
     command = [sys.executable, "-m", "tests.benchmarks.ray_rates", json.dumps(jobs), str(turns)]
     # Nothing is told to its makers, and no address but this machine's own is used.
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "PYTHONPATH": str(ROOT)}
+    quiet = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    }
     try:
         ran = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **quiet}, capture_output=True, text=True, timeout=120, check=False

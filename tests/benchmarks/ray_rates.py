@@ -37,7 +37,7 @@ def main(jobs: dict[str, int], turns: int) -> dict[str, list[float]]:
     import ray
 
     with tempfile.TemporaryDirectory() as folder:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
         rate(searches.add, 2, folder)  # which starts its workers
         found = {
             name: [rate(getattr(searches, name), number, folder) for _ in range(turns)] for name, number in jobs.items()
