@@ -52,15 +52,15 @@ def test_durable_trials_per_second(tmp_path: Path, ray_tune: dict[str, Samples |
     """Random search, 0 ms objective, journal + callback + subscriber, beside a bare pool without journal."""
 
     def optuna_in_journal(turn: int) -> float:
-        return optuna_rate(add, JournalStorage(JournalFileBackend(f"{tmp_path}/{turn}.log")), 300)
+        return optuna_rate(add, JournalStorage(JournalFileBackend(f"{tmp_path}/{turn}.log")), 100)
 
     ours, pool, memory, journal, sqlite, hyperopt = in_turns(
         lambda turn: Followed(search(add, tmp_path / str(turn), JOBS)).run(),
         lambda _turn: pool_rate(add, JOBS),
         lambda _turn: optuna_rate(add, InMemoryStorage(), 500),
         optuna_in_journal,
-        lambda turn: optuna_rate(add, f"sqlite:///{tmp_path}/{turn}.db", 60),
-        lambda _turn: hyperopt_rate(add, 300),
+        lambda turn: optuna_rate(add, f"sqlite:///{tmp_path}/{turn}.db", 30),
+        lambda _turn: hyperopt_rate(add, 200),
     )
     ratio = Samples([mine / its for mine, its in zip(ours, pool, strict=True)], "×")
     record(
