@@ -21,7 +21,7 @@ from tests.benchmarks.rows import ROOT, Samples
 from tests.benchmarks.searches import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -39,22 +39,23 @@ def hyperopt_rate(function: Any, jobs: int) -> float:
     return jobs / (time.perf_counter() - began)
 
 
-def ray_rates(jobs: Mapping[str, int], turns: int) -> dict[str, Samples | str]:
+def ray_rates(names: Sequence[str], turns: int) -> dict[str, Samples | str]:
     """Ray Tune's trials per second on two cores, of functions in `searches`; in words why there are none.
 
     In a process of its own, with which all processes of Ray end.
 
     Parameters
     ----------
-    jobs
-        Name of a function to the number of its trials a turn.
+    names
+        Names of the functions.
     turns
         How often each is measured.
     """
-    command = [sys.executable, "-m", "tests.benchmarks.ray_rates", json.dumps(jobs), str(turns)]
+    command = [sys.executable, "-m", "tests.benchmarks.ray_rates", json.dumps(names), str(turns)]
     # Nothing is told to its makers, and no address but this machine's own is used.
     quiet = {
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
@@ -65,9 +66,9 @@ def ray_rates(jobs: Mapping[str, int], turns: int) -> dict[str, Samples | str]:
         )
         said = json.loads(ran.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
-        return dict.fromkeys(jobs, "not within 120 s")
+        return dict.fromkeys(names, "not within 120 s")
     except (IndexError, ValueError):
-        return dict.fromkeys(jobs, f"did not run ({(ran.stderr.strip().splitlines() or ['no word'])[-1][:80]})")
+        return dict.fromkeys(names, f"did not run ({(ran.stderr.strip().splitlines() or ['no word'])[-1][:80]})")
     return {name: Samples(rates, "/s") for name, rates in said.items()}
 
 

@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench.json"
 """Where `make bench` leaves its measurements."""
 
+TURNS = int(os.environ.get("HPO_WIDGETS_BENCH_TURNS", "5"))
+"""How often each is measured; fewer than five show only that the code runs."""
+
 SPREAD = "median (least–greatest; how many measurements)"
 """What the numbers of a measurement are."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.trials import TrialState
-from tests.benchmarks.rows import Samples
+from tests.benchmarks.rows import TURNS, Samples
 from tests.clearml.conftest import (  # noqa: F401 -- fixtures
     _clearml_environment,
     _sdk,
@@ -26,7 +26,6 @@ from tests.clearml.fake_worker import asked, base_task, task_search, worker  # n
 from tests.clearml.sdk_worker import base, controller  # noqa: F401 -- fixtures
 
 ACTIVE = 4
-NUM_TURNS = 5
 
 
 def test_requests(
@@ -55,7 +54,7 @@ def test_requests(
     launches = sum(number for name, number in asked.counts().items() if name in {"tasks.clone", "tasks.enqueue"})
     # Whole looks, all of which are for four trials.
     a_look = []
-    for _ in range(NUM_TURNS):
+    for _ in range(TURNS):
         asked.start_over()
         before = len(looks)
         wait_for(lambda before=before: len(looks) > before, "nobody looks", pause=0.002)
@@ -104,7 +103,7 @@ def _requests_of_the_sdk(server: Any, controller: Any, worker: Any, monkeypatch:
     wait_for(lambda: len(worker.taken) == begun + ACTIVE, "no job was taken", pause=0.02)
     launched = num_asked() - before
     polls = []
-    for _ in range(NUM_TURNS):
+    for _ in range(TURNS):
         before, turn = num_asked(), len(turns)
         wait_for(lambda turn=turn: len(turns) > turn, "the controller stands still", pause=0.02)
         polls.append(num_asked() - before)

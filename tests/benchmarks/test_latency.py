@@ -24,7 +24,7 @@ from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.benchmarks.peers import ended_trials, make_optuna_journal, open_optuna_journal, optuna_stop, study_of
-from tests.benchmarks.rows import Samples
+from tests.benchmarks.rows import TURNS, Samples
 from tests.benchmarks.searches import search
 
 
@@ -64,9 +64,6 @@ _HOLD_LOCKED = (
     "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
     "print(flush=True); sys.stdin.read()"
 )
-
-
-TURNS = 5
 
 
 @pytest.mark.parametrize(

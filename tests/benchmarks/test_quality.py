@@ -27,7 +27,7 @@ from tests.benchmarks.quality import (
     space,
     suggest,
 )
-from tests.benchmarks.rows import Samples
+from tests.benchmarks.rows import TURNS, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,6 @@ pytestmark = pytest.mark.timeout(600)
 
 NUM_SEEDS = int(os.environ.get("HPO_WIDGETS_BENCH_SEEDS", "12"))
 NUM_SIMULATED = int(os.environ.get("HPO_WIDGETS_BENCH_SIMULATED_SEEDS", "60"))
-NUM_TURNS = 5
 WORKERS = (2, 8)
 SIGNIFICANT = 0.05 / (len(FUNCTIONS) * len(WORKERS))
 """The probability of a mere chance below which a row fails: 5 % over all rows of a kind."""
@@ -95,7 +94,7 @@ def compute_for_a_while(**point: float) -> float:
 def test_trials_that_compute_end_sooner_than_in_threads(tmp_path: Path, record: Any) -> None:
     """TPE, from the start of the search until all trials have ended, in turns."""
     mine, theirs = [], []
-    for seed in range(NUM_TURNS):
+    for seed in range(TURNS):
         search = HyperParameterOptimizer(
             compute_for_a_while, space("Hartmann 6"), optimizer_class=OptimizerOptuna, seed=seed,
             journal=tmp_path / str(seed), max_number_of_concurrent_tasks=2, total_max_jobs=NUM_TRIALS,
