@@ -362,7 +362,7 @@ class ScriptedSearch(ReadableSearch):
             return
         try:
             self._act(name, arguments)
-        except ValueError as problem:
+        except Exception as problem:  # noqa: BLE001 -- as of a real search, nobody waits for it
             self.notify("command", str(problem))
 
     # -- inside ------------------------------------------------------------------------------

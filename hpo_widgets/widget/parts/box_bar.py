@@ -51,7 +51,7 @@ class BoxBar(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_box, "box")
+        self.observe(self._observe_box, "box")
 
     def refresh(self, update: Update) -> None:
         """Say how many trials lie in the box, and how good they are."""
@@ -66,7 +66,7 @@ class BoxBar(ViewPart):
             reason = search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)
             self.commands = {"set_ranges": reason, "clear": None}
 
-    def _on_box(self, _change: object) -> None:
+    def _observe_box(self, _change: object) -> None:
         self._refresher.poke()
 
     def _on_narrow(self, _content: dict[str, object]) -> None:

@@ -67,7 +67,7 @@ class SearchControls(NumberFieldPart):
         self._deadline = Deadline()
         super().__init__(search, refresher=refresher, **traits)
         self._deadline.set(self.wait_timeout)
-        self.observe(self._on_waiting, ["waiting", "wait_timeout"])
+        self.observe(self._observe_waiting, ["waiting", "wait_timeout"])
 
     def refresh(self, update: Update) -> None:
         """Show which commands can be done now, and how far waiting is."""
@@ -92,7 +92,7 @@ class SearchControls(NumberFieldPart):
         self.wait_progress = progress(search) if self.waiting else ""
         self.wait_limit = limit(self._deadline.minutes_left) if self.waiting else ""
 
-    def _on_waiting(self, change: dict[str, object]) -> None:
+    def _observe_waiting(self, change: dict[str, object]) -> None:
         """Begin to wait, give it up, or count anew; an end that the search has brought has said so itself."""
         with self._refresher.lock:
             if self._refresher.is_writing:
@@ -153,7 +153,7 @@ class SearchCode(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._written_for: tuple[object, ...] = ()
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_shown, "shown")
+        self.observe(self._observe_shown, "shown")
 
     def refresh(self, update: Update) -> None:
         """Write the code anew while it is shown, and when what it depends on has changed."""
@@ -170,5 +170,5 @@ class SearchCode(ViewPart):
         else:
             self.why_not = f"a {type(search).__name__} cannot be written as Python"
 
-    def _on_shown(self, _change: object) -> None:
+    def _observe_shown(self, _change: object) -> None:
         self._refresher.poke()

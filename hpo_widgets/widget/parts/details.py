@@ -84,7 +84,7 @@ class TrialDetails(ViewPart):
         self._live_log = LiveLog()
         self._asks_for_log = False
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_selected, "selected")
+        self.observe(self._observe_selected, "selected")
 
     def refresh(self, update: Update) -> None:
         """Show the selected trial again when it, or the selection, has changed."""
@@ -113,7 +113,7 @@ class TrialDetails(ViewPart):
         """Look again at the trial that is shown."""
         self._is_stale = True
 
-    def _on_selected(self, _change: object) -> None:
+    def _observe_selected(self, _change: object) -> None:
         self._is_stale = True
         self._refresher.poke()
 

@@ -75,7 +75,7 @@ class ExportMenu(ViewPart):
     ) -> None:
         self._plot, self._panel = plot, panel
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_filter, "filter")
+        self.observe(self._observe_filter, "filter")
 
     def refresh(self, update: Update) -> None:
         """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
@@ -120,7 +120,7 @@ class ExportMenu(ViewPart):
         with tempfile.TemporaryDirectory() as folder:
             return name, save_html(self._panel(), Path(folder) / "page.html", title=search.name).path.read_bytes(), ""
 
-    def _on_filter(self, _change: object) -> None:
+    def _observe_filter(self, _change: object) -> None:
         self._refresher.poke()
 
     def _on_export(self, content: dict[str, object]) -> None:

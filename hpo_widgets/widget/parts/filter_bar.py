@@ -61,7 +61,7 @@ class FilterBar(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._told: tuple[TrialFilter, int] | None = None
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_filter, "filter")
+        self.observe(self._observe_filter, "filter")
 
     def refresh(self, update: Update) -> None:
         """Show the conditions, and how many trials are left."""
@@ -78,14 +78,14 @@ class FilterBar(ViewPart):
                 self.chips = chips(chosen, search.space, search.objectives)
             self.left = [] if passes is None else [int(passes.sum()), len(passes)]
 
-    def _on_filter(self, _change: object) -> None:
+    def _observe_filter(self, _change: object) -> None:
         self._refresher.poke()
 
     def _on_remove(self, content: dict[str, object]) -> None:
         """Take a condition out; one that is gone already changes nothing."""
         condition, name = content.get("condition"), content.get("name")
-        if condition in _FIELDS:
-            self.filter = self.filter.without(str(condition), name if isinstance(name, str) and name else None)
+        if isinstance(condition, str) and condition in _FIELDS:
+            self.filter = self.filter.without(condition, name if isinstance(name, str) and name else None)
 
     def _on_clear(self, _content: dict[str, object]) -> None:
         self.filter = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets as t
 from ipywidgets import Widget
 
@@ -91,7 +90,19 @@ class Following:
         close_tree(self)
 
 
-_OF_EVERY_WIDGET = frozenset(anywidget.AnyWidget.class_trait_names())
+_MOST = 1e300
+"""No number of a page is greater: what is written in its place may be greater than any float."""
+
+
+def finite_number(said: object) -> float | None:
+    """Return a number that a page has sent; None for anything else."""
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return None
+    return float(said) if -_MOST <= said <= _MOST else None
+
+
+_OF_EVERY_WIDGET = frozenset({"_dom_classes", "_view_count", "layout", "tabbable", "tooltip"})
+"""What a page may set of every widget: how it looks, never the module that other pages would run."""
 
 
 class PageWidget(ModuleWidget):
@@ -126,7 +137,10 @@ class PageWidget(ModuleWidget):
         self._notices.tell("page", f"{sentence[:300]}; nothing was changed")
 
     def _receive(self, _widget: object, content: object, _buffers: object) -> None:
-        """Hand a message of the browser to ``_on_<kind>``; what does not fit is not acted on."""
+        """Hand a message of the browser to ``_on_<kind>``; what does not fit is not acted on.
+
+        A page can call every method of such a name, so what observes traits has other names (``_observe_<trait>``).
+        """
         if isinstance(content, dict) and isinstance(content.get("kind"), str):
             handler = getattr(self, f"_on_{content['kind']}", None)
             if handler is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST_ID = 40
 _DIGITS = 6
+_MOST_DIGITS = 1000
 
 
 class PointForm(ViewPart):
@@ -56,15 +57,15 @@ class PointForm(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_point, "point")
+        self.observe(self._observe_point, "point")
         if self.point:
-            self._on_point(None)
+            self._observe_point(None)
 
     def refresh(self, update: Update) -> None:
         """Say whether a point can be queued."""
         self.commands = {"enqueue_trial": update.search.capabilities.get("enqueue_trial"), "edit": None}
 
-    def _on_point(self, _change: object) -> None:
+    def _observe_point(self, _change: object) -> None:
         with self._refresher.lock, self.hold_sync():
             search = self.search
             if not self.point:
@@ -163,7 +164,8 @@ def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[
                 problems[name] = "Give a value."
             continue
         if leaf.kind == "choice":
-            if words.isdecimal() and int(words) < len(leaf.declared):
+            # Python refuses to read thousands of digits.
+            if words.isdecimal() and len(words) <= _MOST_DIGITS and int(words) < len(leaf.declared):
                 point[name] = leaf.declared[int(words)]
             else:
                 problems[name] = "Choose a value."
@@ -172,7 +174,7 @@ def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[
             number = float(words)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
+        if not math.isfinite(number) or len(words) > _MOST_DIGITS:
             problems[name] = "Type a number, such as 0.01 or 1e-3."
         elif leaf.kind == "int" and not number.is_integer():
             problems[name] = "Type a whole number."

@@ -11,7 +11,7 @@ from hpo_widgets.search import Replays
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.part import ViewPart, finite_number
 
 if TYPE_CHECKING:
     from hpo_widgets.search import Search
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 100.0)
 """Speeds that a page offers."""
-_MOST = 1e300
-"""No number of a page is greater: what is written in its place may be greater than any float."""
 
 _NOTHING = "nothing was recorded: this search was never started"
 
@@ -85,7 +83,7 @@ class ReplayBar(ViewPart):
             self._refuse(str(error))
 
     def _on_seek(self, content: dict[str, object]) -> None:
-        position, request = _finite(content.get("position")), _finite(content.get("id"))
+        position, request = finite_number(content.get("position")), finite_number(content.get("id"))
         if position is None or request is None:
             self._refuse("a page asked for a moment that there is not")
             return
@@ -98,15 +96,8 @@ class ReplayBar(ViewPart):
         self._refresher.poke()
 
     def _on_speed(self, content: dict[str, object]) -> None:
-        speed = _finite(content.get("speed"))
+        speed = finite_number(content.get("speed"))
         if speed is None or speed not in self.speeds:
             self._refuse("a page asked for a speed that is not offered")
             return
         self._replay.set_speed(speed)
-
-
-def _finite(said: object) -> float | None:
-    """Return a number that a page has sent; None for anything else."""
-    if isinstance(said, bool) or not isinstance(said, int | float):
-        return None
-    return float(said) if -_MOST <= said <= _MOST else None

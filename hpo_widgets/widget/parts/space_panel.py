@@ -13,7 +13,7 @@ from hpo_widgets.space.range_history import undo_and_redo
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.advice import Adviser
-from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.part import ViewPart, finite_number
 from hpo_widgets.widget.parts.recent_samples import RecentSamples
 from hpo_widgets.widget.parts.rug import TriedValues
 from hpo_widgets.widget.traits import BoxTrait
@@ -101,7 +101,7 @@ class SpacePanel(ViewPart):
         self._space: Space | None = None
         self._num_epochs = 0
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_box, "box")
+        self.observe(self._observe_box, "box")
 
     def refresh(self, update: Update) -> None:
         """Show the ranges of the present space epoch, and what was tried."""
@@ -200,7 +200,7 @@ class SpacePanel(ViewPart):
             "base": float(getattr(leaf, "base", 10.0)),
         }
 
-    def _on_box(self, _change: object) -> None:
+    def _observe_box(self, _change: object) -> None:
         with self._refresher.lock:
             self.preview = {name: _previewed(self.search.space, name, range_) for name, range_ in self.box.items()}
 
@@ -211,7 +211,7 @@ class SpacePanel(ViewPart):
         space = self.search.space
         ranges = {name: _meant_range(space, name, asked[name]) for name in asked if name in space.names}
         if ranges:
-            self._pending.ask(self.search, _request(content.get("id")))
+            self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
             self.search.command("set_ranges", ranges)
 
     def _on_undo(self, _content: dict[str, object]) -> None:
@@ -253,11 +253,6 @@ def _sent_value(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.9g}")
 
 
-def _request(sent: object) -> float:
-    is_number = isinstance(sent, (int, float)) and not isinstance(sent, bool) and math.isfinite(sent)
-    return float(sent) if is_number else 0.0  # type: ignore[arg-type]
-
-
 def _meant_range(space: Space, name: str, sent: Any) -> Any:
     """Turn what the browser sent into a range in values; what makes no sense is left to the search to refuse."""
     leaf: Any = space.leaf(name)
@@ -269,9 +264,10 @@ def _meant_range(space: Space, name: str, sent: Any) -> Any:
 
 
 def _meant_bound(sent: Any, *, is_whole: bool) -> Any:
-    if isinstance(sent, bool) or not isinstance(sent, (int, float)):
+    number = finite_number(sent)
+    if number is None:
         return sent
-    return int(sent) if is_whole and float(sent).is_integer() else float(sent)
+    return int(sent) if is_whole and number.is_integer() else number
 
 
 def _is_index(sent: object, count: int) -> bool:

@@ -109,8 +109,8 @@ class TrialTable(ViewPart):
         """When all trials may be sorted again, by `time.monotonic`."""
         self._is_stale = True
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._on_view, ["top_k", "filter", "shows_all", "sorting", "page"])
-        self.observe(self._on_selected, "selected")
+        self.observe(self._observe_view, ["top_k", "filter", "shows_all", "sorting", "page"])
+        self.observe(self._observe_selected, "selected")
 
     def refresh(self, update: Update) -> None:
         """Show the top again when it may have changed."""
@@ -329,17 +329,16 @@ class TrialTable(ViewPart):
         known = self._keys(self.search)
         if set(given) != {"name", "is_descending"} or type(given["is_descending"]) is not bool:
             raise t.TraitError(f"sorting is {{'name': ..., 'is_descending': True or False}}, got {given!r:.200}")
-        if given["name"] not in known:
-            raise t.TraitError(
-                f"all trials cannot be sorted by {given['name']!r:.80}. {near_match(str(given['name']), known)}"
-            )
+        name = given["name"]
+        if not isinstance(name, str) or name not in known:
+            raise t.TraitError(f"all trials cannot be sorted by {name!r:.80}. {near_match(str(name), known)}")
         return dict(given)
 
-    def _on_view(self, _change: object) -> None:
+    def _observe_view(self, _change: object) -> None:
         self._is_stale, self._not_before = True, -math.inf
         self._refresher.poke()
 
-    def _on_selected(self, _change: object) -> None:
+    def _observe_selected(self, _change: object) -> None:
         if self.shows_all:
             return
         shown = {number for number in self._slots if number is not None}

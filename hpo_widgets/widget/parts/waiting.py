@@ -6,6 +6,7 @@ brought up to date, at least once a second while the search is alive.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,10 @@ class TimeoutTrait(t.Float[Any, Any]):
     def validate(self, obj: Any, value: Any) -> float | None:
         """Return the minutes, or raise a ``TraitError`` that says what is wrong."""
         if not isinstance(value, bool):
-            found: float | None = super().validate(obj, value)
+            try:
+                found: float | None = super().validate(obj, value)
+            except OverflowError:  # a whole number that is too large for a float
+                found = math.inf
             if found is None or 0 < found <= _LONGEST_TIMEOUT:
                 return found
         most = f"{_LONGEST_TIMEOUT:.0f} (a year)"
