@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import run_in_thread
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskRecords, moment_of, page_of, read_task
+from hpo_widgets.engines.clearml.reading import (
+    POLL_FIELDS,
+    TaskRecords,
+    UnreadableTaskError,
+    moment_of,
+    page_of,
+    read_task,
+)
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError, server
 from hpo_widgets.objectives import ScalarSummary
 from hpo_widgets.search import END_STATUS, SearchStatus
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import StopReason
     from hpo_widgets.space import Space
+
+logger = logging.getLogger("hpo_widgets")
 
 _FIELDS = [*POLL_FIELDS, "system_tags"]
 
@@ -313,7 +323,11 @@ class TaskTrials:
         """
         row = trial.row
         before = _mark(row)
-        view = None if task is None else read_task(task)
+        try:
+            view = None if task is None else read_task(task)
+        except UnreadableTaskError as error:  # it stays what it was
+            logger.debug("%s", error)
+            return False
         is_reset = view is not None and view.state is None and (trial.was_queued or not math.isnan(row.started))
         if view is None or (is_reset and not trial.was_withdrawn):
             # A Task that was made a moment ago may not be found yet, and one that is being deleted is a draft first.

@@ -7,6 +7,7 @@ reads for all trials at once; everything else is JSON text.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from json import encoder as json_encoder
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
@@ -377,9 +378,20 @@ def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> 
     if not isinstance(data, bytes) or checksum(table, key, data) != crc:
         raise damaged(path, f"{what} was changed since it was written")
     try:
-        return json.loads(data)
+        return _loads(data)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{what} holds text that is not JSON ({error})") from error
+
+
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _loads(data: bytes) -> Any:
+    """Read JSON; halves of surrogate pairs, which no other text of the package has, become question marks."""
+    value = json.loads(data)
+    if _HALF_OF_A_PAIR.search(data) is None:
+        return value
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def printable(text: str) -> str:
@@ -437,7 +449,7 @@ def _check_records(records: Sequence[Record], path: Path) -> np.ndarray:
 def _parse(texts: Sequence[bytes], path: Path) -> list[Any]:
     """Read many JSON texts by one call of the parser, which is what makes it quick."""
     try:
-        decoded = json.loads(b"[" + b",".join(texts) + b"]")
+        decoded = _loads(b"[" + b",".join(texts) + b"]")
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"a trial holds text that is not JSON ({error})") from error
     if len(decoded) != len(texts):
@@ -458,9 +470,12 @@ def _check_more(columns: Sequence[Sequence[Any]]) -> None:
                 raise TypeError("its summary holds something else than numbers")
     if not set(map(type, (*curves, *outputs))) <= {int}:
         raise TypeError("a key is no whole number")
+    if max((*curves, *outputs), default=0) >= _MOST_KEYS:
+        raise ValueError("a key is larger than any that SQLite has")
 
 
 _NUM_SUMMARY = 7
+_MOST_KEYS = 2**63
 
 
 def _odd_trial(path: Path, error: Exception) -> JournalDamaged:

@@ -176,9 +176,10 @@ def read_state(connection: sqlite3.Connection, path: Path) -> State:
         owner = None if owner is row[3] is None else _owner(owner, heartbeat, row[3])
     except (TypeError, ValueError) as error:
         raise damaged(path, f"the row that says how much it holds has other fields ({error})") from error
-    sizes = (totals.sequence, *totals.states, totals.highest + 1, *others)
+    sizes = (totals.sequence, *totals.states, *others)
     if (
         len(states) != len(TrialState)
+        or type(totals.highest) is not int
         or not all(type(size) is int and 0 <= size < _LARGEST for size in sizes)
         or not -1 <= totals.trials - 1 <= totals.highest <= totals.trials + MOST_GAPS
         or totals.trials > MOST_TRIALS

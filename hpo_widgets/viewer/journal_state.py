@@ -7,6 +7,7 @@ import keyword
 import logging
 import math
 from dataclasses import asdict, dataclass, field, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,12 +214,16 @@ class JournalState:
 def _check_header(header: Mapping[str, Any]) -> None:
     """Check all of a header that is used without further checks: anybody may have written it."""
     _check_types(header, name=str, template=str, engine=str, strategy=str, is_seeded=bool, arguments=dict, seed=int)
+    if header["seed"] < 0:
+        raise ValueError("its seed is below 0")
     objectives = header["objectives"]
     if not objectives or not all(len(parts) == 3 and all(type(part) is str for part in parts) for parts in objectives):
         raise ValueError("its objectives are not title, series and sign each")
     for name in header["arguments"]:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"{name!r:.80} is no name of an argument")
+    if type(header["arguments"].get("save_top_k_tasks_only")) not in {int, NoneType}:
+        raise TypeError("the number of trials whose Tasks are kept is none")
     if header["engine"] == "clearml":
         _check_types(header["clearml"], base_task_id=str)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.engines.base import Recovered
+from hpo_widgets.engines.base import Recovered, Summary
 from hpo_widgets.engines.clearml.launching import SECTION
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, read_summary, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_summary, read_task
 from hpo_widgets.engines.clearml.server import PAGE, server
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
@@ -149,7 +149,11 @@ def recover(
         if row is None:
             tell(_unreadable(task, facts))
             continue
-        view = read_task(task)
+        try:
+            view = read_task(task)
+        except UnreadableTaskError as error:  # it is followed, and may be readable again
+            tell(str(error))
+            view = TaskView(str(task["id"]), None, "", Summary({}, -1), None, {})
         row.job = view.id
         row.archived = "archived" in (task.get("system_tags") or ())
         # A draft was made, but not sent to a queue any more.

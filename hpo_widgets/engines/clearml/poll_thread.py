@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, last_iterations, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
 from hpo_widgets.engines.clearml.values import full_name, is_same, split_name, text_of
 from hpo_widgets.trials import TrialState
@@ -178,9 +178,7 @@ class IterationLimit:
         metrics = [{"metric": title, "variants": [series]} for title, series in self._keys]
         curves = self._server.call("events.scalar_metrics_iter_histogram", task=view.id, key="iter", metrics=metrics)
         self._asked[view.id] = counts  # not before: what got lost is asked again
-        return any(
-            max(curves.get(title, {}).get(series, {}).get("x") or [0]) > self.limit for title, series in self._keys
-        )
+        return any(found > self.limit for found in last_iterations(view.id, curves, self._keys))
 
 
 class QueueWatch:
@@ -250,6 +248,8 @@ class PollThread(threading.Thread):
         self._limit = limit
         self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
+        self._unreadable: set[str] = set()
+        """Tasks of which nothing could be read with the last look."""
 
     def run(self) -> None:
         """Look at the server when it is time, until the jobs are closed."""
@@ -300,10 +300,10 @@ class PollThread(threading.Thread):
     def look(self, followed: Mapping[str, ActiveJob]) -> None:
         """Look at some Tasks by one request, and act on what is new."""
         asked = time.monotonic()
-        views = {view.id: view for view in map(read_task, self._server.tasks(list(followed), self._fields))}
+        views, unreadable = self._views(list(followed))
         is_news = is_pressing = False
         for task, job in followed.items():
-            if job.launched is None or job.launched > asked:
+            if job.launched is None or job.launched > asked or task in unreadable:
                 continue
             view = views.get(task)
             if view is not None and view.state is TrialState.ABORTED:
@@ -319,6 +319,24 @@ class PollThread(threading.Thread):
         self._queue.look(views.values())
         with self._jobs.changed:
             self._plan(views.values(), is_news=is_news, is_pressing=is_pressing)
+
+    def _views(self, tasks: list[str]) -> tuple[dict[str, TaskView], set[str]]:
+        """Return what is said of Tasks, and those of which nothing can be read, which keep the state that they have."""
+        views: dict[str, TaskView] = {}
+        unreadable: set[str] = set()
+        for said in self._server.tasks(tasks, self._fields):
+            try:
+                view = read_task(said)
+            except UnreadableTaskError as error:
+                if error.task_id is None:
+                    raise
+                unreadable.add(error.task_id)
+                if error.task_id not in self._unreadable:
+                    self._jobs.notice(str(error))
+            else:
+                views[view.id] = view
+        self._unreadable = unreadable
+        return views, unreadable
 
     def _end_process(self, job: ActiveJob) -> None:
         """End the process of a trial whose Task somebody has stopped or taken away."""
@@ -361,7 +379,7 @@ class PollThread(threading.Thread):
         try:
             if job.stop_state is not None or not self._limit.is_exceeded(view):
                 return False
-        except RequestFailedError as error:
+        except (RequestFailedError, UnreadableTaskError) as error:
             logger.debug("clearml: %s", error)
             return False
         with self._jobs.changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,7 @@ from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.trials import Remark
@@ -72,19 +73,77 @@ class TaskView:
     values: Mapping[str, str]
 
 
+class UnreadableTaskError(ClearmlError):
+    """What a server says of a Task is nothing that ClearML says of one.
+
+    Attributes
+    ----------
+    task_id : str or None
+        The Task; None where not even that is said.
+    """
+
+    def __init__(self, task_id: str | None, problem: BaseException) -> None:
+        what = f"{type(problem).__name__}: {problem!s:.200}"
+        super().__init__(f"what the ClearML server says of Task {task_id} cannot be read ({what})")
+        self.task_id = task_id
+
+
+@contextmanager
+def _reading(task_id: str | None) -> Iterator[None]:
+    """Raise `UnreadableTaskError` in the place of what an answer of any form makes other code raise."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise UnreadableTaskError(task_id, error) from error
+
+
 def read_task(task: Mapping[str, Any]) -> TaskView:
-    """Read one Task of an answer to ``tasks.get_all``."""
-    state = _STATES.get(str(task.get("status")))
-    reason = " ".join(
-        dict.fromkeys(
-            text
-            for text in (str(task.get("status_reason") or "").strip(), str(task.get("status_message") or "").strip())
-            if text
-        )
-    )
-    if not reason and "archived" in (task.get("system_tags") or ()):
-        reason = "it was archived"
-    return TaskView(str(task["id"]), state, reason, read_summary(task), _seconds(task, state), read_values(task))
+    """Read one Task of an answer to ``tasks.get_all``; raises `UnreadableTaskError` for what is none."""
+    with _reading(None):
+        task_id = task["id"]
+        if not isinstance(task_id, str):
+            raise TypeError(f"the id of a Task is {task_id!r:.80}")
+    with _reading(task_id):
+        state = _STATES[task.get("status", "created")]
+        said = (_text(task.get("status_reason")).strip(), _text(task.get("status_message")).strip())
+        reason = " ".join(dict.fromkeys(filter(None, said)))
+        if not reason and "archived" in (task.get("system_tags") or ()):
+            reason = "it was archived"
+        return TaskView(task_id, state, reason, read_summary(task), _seconds(task, state), read_values(task))
+
+
+def _text(said: object) -> str:
+    """Return a text that can be kept and sent to a page: of bounded length, without halves of surrogate pairs."""
+    return str(said or "")[:_MOST_LETTERS].encode("utf-8", "replace").decode()
+
+
+_MOST_LETTERS = 2000
+
+
+def last_iterations(task_id: str, curves: Mapping[str, Any], keys: Sequence[tuple[str, str]]) -> list[int]:
+    """Return the last iteration of some scalars, 0 for one without reports.
+
+    Parameters
+    ----------
+    task_id
+        The Task, for the message.
+    curves
+        An answer to ``events.scalar_metrics_iter_histogram``.
+    keys
+        Title and series of each scalar.
+
+    Returns
+    -------
+    list of int
+        One for each scalar.
+
+    Raises
+    ------
+    UnreadableTaskError
+        When the answer has another form.
+    """
+    with _reading(task_id):
+        return [_whole(max(curves.get(title, {}).get(series, {}).get("x") or [0])) for title, series in keys]
 
 
 def read_values(task: Mapping[str, Any]) -> dict[str, str]:
@@ -103,7 +162,7 @@ def read_summary(task: Mapping[str, Any]) -> Summary:
     for it. It writes the least and the greatest value a moment after the last one, which may be one of them already;
     their iterations follow with the next look.
     """
-    last_iteration = int(task.get("last_iteration") or 0)
+    last_iteration = _whole(task.get("last_iteration") or 0)
     scalars = {}
     for variants in (task.get("last_metrics") or {}).values():
         for entry in variants.values():
@@ -111,14 +170,14 @@ def read_summary(task: Mapping[str, Any]) -> Summary:
             if value is None:
                 continue
             low, high = _number(entry.get("min_value")), _number(entry.get("max_value"))
-            scalars[str(entry.get("metric")), str(entry.get("variant"))] = [
+            scalars[_text(entry.get("metric")), _text(entry.get("variant"))] = [
                 value,
                 last_iteration,
                 value if low is None or value < low else low,
-                int(entry.get("min_value_iteration") or 0),
+                _whole(entry.get("min_value_iteration") or 0),
                 value if high is None or value > high else high,
-                int(entry.get("max_value_iteration") or 0),
-                int(entry.get("count") or 1),
+                _whole(entry.get("max_value_iteration") or 0),
+                _whole(entry.get("count") or 1),
             ]
     return Summary(scalars, last_iteration if scalars else -1)
 
@@ -127,6 +186,14 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value)
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number that a journal can hold."""
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError("a number is larger than 63 bits")
+    return number
 
 
 def _seconds(task: Mapping[str, Any], state: TrialState | None) -> float | None:
@@ -220,17 +287,20 @@ class TaskRecords:
 
     def _scalars(self, job: str) -> list[tuple[str, str, float, int]]:
         curves = self._server.call("events.scalar_metrics_iter_histogram", task=job, key="iter")
-        return [
-            (title, series, float(y), int(x))
-            for title, variants in curves.items()
-            for series, curve in variants.items()
-            for x, y in zip(curve.get("x") or (), curve.get("y") or (), strict=False)
-        ]
+        with _reading(job):
+            return [
+                (_text(title), _text(series), float(y), _whole(x))
+                for title, variants in curves.items()
+                for series, curve in variants.items()
+                for x, y in zip(curve.get("x") or (), curve.get("y") or (), strict=False)
+            ]
 
     def _console(self, job: str) -> str:
         answer = self._server.call("events.get_task_log", task=job, batch_size=_LOG_LINES, navigate_earlier=True)
-        events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
-        return "\n".join(str(event.get("msg") or "").rstrip("\n") for event in events)
+        with _reading(job):
+            events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
+            lines = (str(event.get("msg") or "").rstrip("\n") for event in events)
+            return "\n".join(lines).encode("utf-8", "replace").decode()
 
     def _remembered(self, kind: str, job: str, ask: Callable[[], _Answer]) -> _Answer:
         now = time.monotonic()

@@ -35,6 +35,8 @@ PAGE = 500
 
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, "backoff_factor": 0.0}
 
+_NOT_CLEARMLS = "the answer is not ClearML's; check the address of the API"
+
 # Subcodes of a 400.
 INVALID_STATUS = 110
 CHANGED_MEANWHILE = 121
@@ -180,7 +182,10 @@ class Server:
         found: list[dict[str, Any]] = []
         for page in pages(ids):
             request = {"id": page, "only_fields": only_fields, "search_hidden": True, "page": 0, "page_size": PAGE}
-            found += self.call("tasks.get_all", **request).get("tasks") or ()
+            tasks = self.call("tasks.get_all", **request).get("tasks") or []
+            if not isinstance(tasks, list):
+                raise RequestFailedError("tasks.get_all", 200, 0, _NOT_CLEARMLS)
+            found += tasks
         return found
 
 
@@ -215,16 +220,15 @@ def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
         # Lenient: the server writes NaN and Infinity as they are.
         answer: Mapping[str, Any] = json.loads(content)
         meta: Mapping[str, Any] = answer["meta"]
-    except (ValueError, TypeError, KeyError):
+        code = int(meta.get("result_code", status))
+        subcode, message = int(meta.get("result_subcode") or 0), str(meta.get("result_msg") or "")
+        data = dict(answer.get("data") or {})
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         if status >= 500:
             raise UnreachableError(f"the ClearML server answered {action} with HTTP {status}") from None
-        raise RequestFailedError(
-            action, status, 0, "the answer is not ClearML's; check the address of the API"
-        ) from None
-    code = int(meta.get("result_code", status))
+        raise RequestFailedError(action, status, 0, _NOT_CLEARMLS) from None
     if code == 200:
-        return dict(answer.get("data") or {})
-    subcode, message = int(meta.get("result_subcode") or 0), str(meta.get("result_msg") or "")
+        return data
     if code in {401, 403}:
         raise RefusedError(
             f"the ClearML server refused {action} ({code}/{subcode}: {message}); "

@@ -1,0 +1,174 @@
+"""Whatever a server answers: it is read, or refused with an error that the threads of a search expect."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_widgets import UniformParameterRange
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
+from hpo_widgets.engines.clearml.poll_thread import IterationLimit, PollThread
+from hpo_widgets.engines.clearml.reading import TaskRecords, UnreadableTaskError, read_task
+from hpo_widgets.engines.clearml.server import ClearmlError, Server, _data
+from hpo_widgets.objectives import make_objectives
+from hpo_widgets.space import Space
+from hpo_widgets.trials import TrialState
+
+
+def _deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+ODD = [10**30, 10**400, 1e308, math.nan, "", "a", "1", "x" * 5000, "\ud800", "2026-01-01T00:00:00", {}, []]
+LEAVES = st.none() | st.booleans() | st.integers(-3, 12) | st.floats() | st.sampled_from(ODD)
+JUNK = LEAVES | st.lists(LEAVES, max_size=2) | st.dictionaries(st.text(max_size=3), LEAVES, max_size=2)
+
+
+def near(strategy):
+    return st.one_of(strategy, strategy, strategy, JUNK)
+
+
+NUMBERS = near(st.floats() | st.integers(0, 9))
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: near(st.text(max_size=3)) for name in ("metric", "variant")},
+        **dict.fromkeys(("value", "min_value", "max_value", "min_value_iteration", "count"), NUMBERS),
+    },
+)
+VALUES = near(st.just({"value": "1"}))
+TIMES = near(st.sampled_from(["2026-01-01T00:00:00.5", "2026-01-01T00:01:00+02:00", "now"]))
+TASKS = st.fixed_dictionaries(
+    {"id": near(st.just("a"))},
+    optional={
+        "status": near(st.sampled_from(["created", "queued", "in_progress", "stopped", "failed", "completed"])),
+        "status_reason": JUNK,
+        "status_message": JUNK,
+        "system_tags": near(st.just(["archived"])),
+        "last_iteration": NUMBERS,
+        "last_metrics": near(st.dictionaries(st.just("m"), near(st.dictionaries(st.just("v"), near(ENTRIES))))),
+        "hyperparams": near(st.dictionaries(st.just("Args"), near(st.dictionaries(st.just("x"), VALUES)))),
+        **dict.fromkeys(("started", "completed", "status_changed", "last_update"), TIMES),
+    },
+)  # fmt: skip
+
+
+@given(near(TASKS))
+def test_a_task_of_any_form_is_read_or_unreadable(task):
+    view = None
+    try:
+        view = read_task(task)
+    except UnreadableTaskError as found:
+        error = found
+    if view is None:
+        assert error.task_id is None or error.task_id == task["id"]
+        assert len(str(error)) < 500
+        return
+    assert view.state is None or isinstance(view.state, TrialState)
+    assert view.seconds is None or 0 <= view.seconds < math.inf
+    assert len(view.reason.encode()) < 20_000
+    for names, summary in view.summary.scalars.items():
+        "/".join(names).encode()
+        assert len(summary) == 7
+        assert all(type(summary[place]) is int and abs(summary[place]) < 2**63 for place in (1, 3, 5, 6))
+    json.dumps({name: value.encode("utf-8", "replace").decode() for name, value in view.values.items()})
+
+
+META = near(st.fixed_dictionaries({}, optional={"result_code": NUMBERS, "result_subcode": JUNK, "result_msg": JUNK}))
+ANSWERS = near(st.fixed_dictionaries({"meta": META, "data": JUNK})).map(lambda answer: json.dumps(answer).encode())
+
+
+@given(ANSWERS | st.binary(max_size=20) | st.just(b"[" * 100_000), st.sampled_from([200, 400, 500, 502]))
+def test_an_answer_of_any_form_is_data_or_an_error_of_clearml(content, status):
+    with suppress(ClearmlError):
+        assert isinstance(_data("tasks.get_all", status, content), dict)
+
+
+class Answering(Server):
+    """A server that answers what a test says."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def call(self, action, /, **body):
+        del action, body
+        return self.answer
+
+
+POINTS = near(st.lists(NUMBERS, max_size=2))
+CURVE = near(st.fixed_dictionaries({}, optional={"x": POINTS, "y": POINTS}))
+CURVES = near(st.dictionaries(st.text(max_size=3), near(st.dictionaries(st.just("v"), CURVE))))
+
+
+@given(CURVES, st.dictionaries(st.just("events"), near(st.lists(near(st.fixed_dictionaries({"msg": JUNK}))))))
+def test_curves_and_consoles_of_any_form_are_read_or_unreadable(curves, log):
+    with suppress(ClearmlError):
+        for title, series, value, iteration in TaskRecords(Answering(curves)).scalars("a"):
+            assert (type(value), type(iteration)) == (float, int)
+            f"{title}{series}".encode()
+    TaskRecords(Answering(log)).output("a")[0].encode()
+
+
+@given(CURVES)
+def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
+    limit = IterationLimit(Answering(curves), make_objectives("m", "v", "min"), 3)
+    entry = {"metric": "m", "variant": "v", "value": 1.0, "count": 2}
+    view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
+    with suppress(UnreadableTaskError):
+        assert limit.is_exceeded(view) in {True, False}
+
+
+class Idle:
+    """What has nothing to do."""
+
+    def look(self, views):
+        pass
+
+    def start(self):
+        pass
+
+
+@pytest.fixture
+def polled():
+    """Three active jobs, of which the first has an answer that says nothing of it that can be read."""
+    jobs = ActiveJobs(Pace(0.1))
+    with jobs.changed:
+        for number in range(3):
+            jobs.add(ActiveJob(number, {"General/x": 0.5}, task=str(number), launched=0.0))
+    objectives = make_objectives("m", "v", "min")
+    answer = {"tasks": [{"id": "0", "status": "unheard"}, *({"id": str(n), "status": "in_progress"} for n in (1, 2))]}
+    server = Answering(answer)
+    space = Space([UniformParameterRange("General/x", 0, 1)])
+    thread = PollThread(jobs, server, None, Idle(), Idle(), IterationLimit(server, objectives, None), space)
+    return jobs, thread, answer
+
+
+def test_a_task_that_cannot_be_read_holds_up_no_other_and_is_told_once(polled):
+    jobs, thread, answer = polled
+    thread.look(jobs.followed())
+    thread.look(jobs.followed())
+    events = jobs.take_events(0)
+    assert sorted(event.number for event in events if event.kind == "started") == [1, 2]
+    (notice,) = [event for event in events if event.kind == "notice"]
+    assert notice.data[1] == "what the ClearML server says of Task 0 cannot be read (KeyError: 'unheard')"
+    answer["tasks"][0]["status"] = "in_progress"
+    thread.look(jobs.followed())
+    assert [(event.kind, event.number) for event in jobs.take_events(0)] == [("started", 0)]
+
+
+@pytest.mark.parametrize("tasks", [5, "tasks", {"a": 1}, [None], [{"status": "queued"}], [{"id": 5}]])
+def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(polled, tasks):
+    jobs, thread, answer = polled
+    answer["tasks"] = tasks
+    with pytest.raises(ClearmlError):
+        thread.look(jobs.followed())
+    assert jobs.take_events(0) == []
+    assert len(jobs.by_number) == 3
