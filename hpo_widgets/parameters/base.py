@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.parameters.grids import LazyList
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Kind = Literal["float", "log", "int", "choice"]
 _Kind = TypeVar("_Kind", bound="Parameter")
@@ -75,9 +76,13 @@ class Parameter(ABC):
         ValueError
             When the form names no known class, or describes an impossible parameter.
         """
+        given: object = form
+        if not isinstance(given, Mapping):
+            msg = f"the dict form of a parameter is a dict, got {given!r:.80}"
+            raise ValueError(msg)  # noqa: TRY004 -- one kind of error for a form that makes no sense
         kind = form.get("type")
-        if kind not in CLASSES:
-            raise ValueError(f"{kind!r} is no class of parameter. {near_match(str(kind), CLASSES)}")
+        if not isinstance(kind, str) or kind not in CLASSES:
+            raise ValueError(f"{kind!r:.80} is no class of parameter. {near_match(str(kind), CLASSES)}")
         try:
             return CLASSES[kind]._from_dict(form)  # noqa: SLF001 - the same family of classes
         except KeyError as error:
@@ -238,9 +243,17 @@ def finite(name: str, what: str, number: Any) -> float:
     number = python_value(number)
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise TypeError(f"{what} of {name!r} must be a number, got {number!r}")
-    if not math.isfinite(number):
-        raise ValueError(f"{what} of {name!r} must be finite, got {number!r}")
+    if not is_finite(number):
+        raise ValueError(f"{what} of {name!r} must be finite, got {number!r:.80}")
     return float(number)
+
+
+def is_finite(number: float) -> bool:
+    """Tell whether a float can hold a number: a whole number may be larger than any."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def whole(name: str, what: str, number: Any) -> int:

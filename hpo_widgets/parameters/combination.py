@@ -76,7 +76,10 @@ class ParameterSet(Parameter):
 
     @classmethod
     def _from_dict(cls, form: Mapping[str, Any]) -> Parameter:
-        return cls([{key: _unpack(part) for key, part in combination.items()} for combination in form["values"]])
+        values = form["values"]
+        if not isinstance(values, (list, tuple)) or not all(isinstance(one, Mapping) for one in values):
+            raise ValueError(f"the values of a {cls.__name__} are a list of dicts, one per combination")
+        return cls([{key: _unpack(part) for key, part in combination.items()} for combination in values])
 
     def _state(self) -> tuple[Any, ...]:
         # The key of a parameter inside a combination is a place holder: the parameter has its own name.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers, python_value
+from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers, is_finite, python_value
 from hpo_widgets.parameters.grids import LazyList, StepGrid
 
 if TYPE_CHECKING:
@@ -146,12 +146,12 @@ class NumericParameter(LeafParameter):
     def _is_number(self, value: Any) -> bool:
         """Tell whether a value is a number that this parameter could have, whatever its range."""
         number: object = python_value(value)
-        return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+        return isinstance(number, (int, float)) and not isinstance(number, bool) and is_finite(number)
 
     def normalise(self, value: Any) -> Any:
         """Return a value given by a person as a Python float; see `LeafParameter.normalise`."""
         if not self._is_number(value):
-            raise ValueError(f"{self.name!r} takes a finite number, got {value!r}")
+            raise ValueError(f"{self.name!r} takes a finite number, got {value!r:.80}")
         return float(value)
 
     def with_range(self, range: Sequence[Any], limits: tuple[Any, Any] | None = None) -> NumericParameter:  # noqa: A002
@@ -263,7 +263,7 @@ class NumericParameter(LeafParameter):
 
     @classmethod
     def _from_dict(cls, form: Mapping[str, Any]) -> Parameter:
-        extra = {"base": form["base"]} if "base" in form else {}
+        extra = {"base": form["base"]} if "base" in form and hasattr(cls, "base") else {}
         parameter: NumericParameter = cls(  # type: ignore[call-arg]
             form["name"],
             form["min_value"],

@@ -328,6 +328,10 @@ class Space:
             For an unknown name (with a near match), a range that falls, is not finite, leaves its limits or
             holds no value, and when no combination of a ParameterSet is left.
         """
+        given: object = ranges
+        if not isinstance(given, Mapping):
+            msg = f"ranges map names to (low, high), or to the allowed choices, got {ranges!r:.80}"
+            raise ValueError(msg)  # noqa: TRY004 -- one kind of error for ranges that make no sense
         changed = dict(self._changed)
         for name, range_ in ranges.items():
             self.leaf(name)
