@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import fractions
+import json
 import math
 
 import numpy as np
@@ -15,7 +16,9 @@ from hpo_widgets.engines.local.messages import (
     ENDED,
     MAX_LINE,
     MAX_SERIES,
+    READY,
     SCALAR,
+    BadMessageError,
     ScalarLines,
     ended_line,
     plain_number,
@@ -129,3 +132,40 @@ def test_a_result_that_is_too_large_for_a_message_is_told():
     found = read(ended_line(0, 0.5, {f"{index}/" + "\x00" * 490: 1.0 for index in range(2000)})[:-1])
     assert found[3] is None
     assert found[4][1] == f"returned a dict that takes 6 MiB; return less than {MAX_LINE // 2**20} MiB"
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.lists(st.none(), max_size=3)
+PLACES = {
+    SCALAR: [st.just(0), st.text(), st.text(), st.floats(), st.integers()],
+    ENDED: [st.just(0), st.floats(0), NUMBERS | st.dictionaries(NAMES, NUMBERS), st.lists(st.none() | st.text())],
+    READY: [],
+}
+
+
+@st.composite
+def lines(draw):
+    """A line that begins as a message, with anything in its places, or cut off, or with other bytes in it."""
+    kind = draw(st.sampled_from(list(PLACES)))
+    content = [kind, *(draw(place | ODD) for place in PLACES[kind]), *draw(st.lists(ODD, max_size=1))]
+    line = json.dumps(content).encode()
+    at = draw(st.integers(0, len(line)))
+    return draw(st.sampled_from([line, line, line[:at], line[:at] + draw(st.binary(max_size=3)) + line[at:]]))
+
+
+@given(lines() | st.binary())
+def test_a_line_of_any_bytes_is_a_message_that_can_be_kept_or_none(line):
+    try:
+        kind, *content = read(line)
+    except BadMessageError as error:
+        kind, content = None, [str(error)]
+    assert len(content) == {SCALAR: 5, ENDED: 4, READY: 0, None: 1}[kind]
+    if kind == SCALAR:
+        number, title, series, value, iteration = content
+        assert (type(number), type(value), abs(iteration) <= 2**63) == (int, float, True)
+        f"{title}{series}".encode()
+    elif kind == ENDED:
+        number, seconds, result, details = content
+        assert (type(number), 0 <= seconds < math.inf) == (int, True)
+        numbers = list(result.values()) if isinstance(result, dict) else [] if result is None else [result]
+        assert all(type(float(one)) is float for one in numbers)
+        repr(details).encode()
