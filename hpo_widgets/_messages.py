@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 
+def printable(text: str) -> str:
+    """Spell out what UTF-8 cannot hold (lone surrogates, as in undecodable file names), the rest as it is.
+
+    No file and no message to a page can hold them.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"A text belongs here, got {text!r}.")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def near_match(word: str, known: Iterable[str]) -> str:
     """Say what was probably meant by a mistyped word.
 

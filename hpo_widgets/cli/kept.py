@@ -101,7 +101,7 @@ def export_search(chosen: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        chosen.out.write_text(text, encoding="utf-8")
+        chosen.out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{chosen.out} cannot be written: {error.strerror}") from None
     print(f"{len(frame)} trials written to {chosen.out}", file=sys.stderr)

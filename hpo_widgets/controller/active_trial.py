@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, printable
 from hpo_widgets.objectives import Objective, ScalarSummary
 from hpo_widgets.trials import split_key
 
@@ -193,7 +193,7 @@ class ActiveTrial:
                 row.started = ended - duration
             row.ended = row.started + duration
             row.duration = duration
-        row.error = error
+        row.error = None if error is None else printable(error)
         if row.values is not None:
             row.values = [None if value is None or math.isnan(value) else value for value in row.values]
         return row

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets.journal.rows import LATEST, encode_row, encode_trial, printable
+from hpo_widgets._messages import printable
+from hpo_widgets.journal.rows import LATEST, encode_row, encode_trial
 from hpo_widgets.journal.schema import EVENTS, HEADER, METRICS, OUTPUTS, SCALARS, WRITES
 from hpo_widgets.journal.state import MOST_GAPS, MOST_TRIALS, Totals
 

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
+from hpo_widgets._messages import printable
 from hpo_widgets.journal.errors import JournalDamaged, damaged
 from hpo_widgets.journal.schema import TRIALS, checksum, checksum_seed
 from hpo_widgets.trials import NAN, TrialRow, TrialState
@@ -392,13 +393,6 @@ def _loads(data: bytes) -> Any:
     if _HALF_OF_A_PAIR.search(data) is None:
         return value
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def printable(text: str) -> str:
-    """Spell out what UTF-8 cannot hold (lone surrogates, as in undecodable file names), the rest as it is."""
-    if not isinstance(text, str):
-        raise TypeError(f"A journal keeps text here, got {text!r}.")
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 TRIAL_HEAD = np.dtype([

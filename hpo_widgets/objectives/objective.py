@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, printable
 from hpo_widgets.objectives.pareto import non_dominated_fronts as non_dominated_fronts  # noqa: PLC0414 - handed on
 from hpo_widgets.objectives.pareto import pareto_front as pareto_front  # noqa: PLC0414 - handed on
 
@@ -118,6 +118,8 @@ class Objective:
         for what in ("title", "series"):
             if not isinstance(getattr(self, what), str):
                 raise TypeError(f"the {what} of an objective must be a string, got {getattr(self, what)!r}")
+            if printable(getattr(self, what)) != getattr(self, what):
+                raise ValueError(f"the {what} of an objective has half of a surrogate pair: {getattr(self, what)!r}")
         if self.sign not in SIGNS:
             raise ValueError(f"{self.sign!r} is no sign of an objective. {near_match(str(self.sign), SIGNS)}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, printable
 from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local.messages import MAX_NAME
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
@@ -273,6 +273,7 @@ def _define(
     if not isinstance(name, str):
         msg = f"name must be a str, got {name!r}"
         raise TypeError(msg)
+    name = printable(name)
     header = {
         "name": name,
         "template": template.name,

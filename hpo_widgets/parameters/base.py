@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, printable
 from hpo_widgets.parameters.grids import LazyList
 
 if TYPE_CHECKING:
@@ -211,9 +211,11 @@ class LeafParameter(Parameter):
 
 
 def check_name(name: Any) -> None:
-    """Raise a TypeError for a name that is no text."""
+    """Raise a TypeError for a name that is no text, and a ValueError for one that no page can show."""
     if not isinstance(name, str) or not name.strip():
         raise TypeError(f"a parameter needs a name, a string that is not empty; got {name!r}")
+    if printable(name) != name:
+        raise ValueError(f"the name {name!r} has half of a surrogate pair, which no file and no page can hold")
 
 
 def finite(name: str, what: str, number: Any) -> float:

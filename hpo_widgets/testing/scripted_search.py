@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets._messages import printable
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
@@ -438,7 +439,7 @@ class ScriptedSearch(ReadableSearch):
             started=self.now - seconds if state.has_ended else self.now,
             ended=self.now if state.has_ended else math.nan,
             worker=0,
-            error=error,
+            error=None if error is None else printable(error),
         )
 
     def _trial(self, row: TrialRow, point: Mapping[str, Any]) -> Trial:

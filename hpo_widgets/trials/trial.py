@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from hpo_widgets._messages import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -63,22 +65,17 @@ def checked_note(note: object) -> str:
         raise TypeError(f"a note is a text, got {note!r:.80}")
     if len(note) > _MOST_NOTE:
         raise ValueError(f"a note has at most {_MOST_NOTE} letters, got {len(note)}")
-    return _sendable(note.strip())
+    return printable(note.strip())
 
 
 def checked_tags(tags: object) -> tuple[str, ...]:
     """Return tags, each once; raises a ``TypeError`` or ``ValueError`` that says what is wrong."""
     if isinstance(tags, str) or not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
         raise TypeError(f"tags are a list of words, such as ['baseline'], got {tags!r:.80}")
-    found = tuple(dict.fromkeys(_sendable(tag.strip()) for tag in tags if tag.strip()))
+    found = tuple(dict.fromkeys(printable(tag.strip()) for tag in tags if tag.strip()))
     if len(found) > _MOST_TAGS or any(len(tag) > _MOST_TAG for tag in found):
         raise ValueError(f"a trial has at most {_MOST_TAGS} tags of at most {_MOST_TAG} letters")
     return found
-
-
-def _sendable(text: str) -> str:
-    """Replace halves of surrogate pairs, which no message to a page can hold, by question marks."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True)

@@ -126,11 +126,16 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+_UNDRAWABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 leaves out: control characters and halves of surrogate pairs."""
+
+
 def _drawing(shown: Widget) -> Any:
     """Draw all figures of a widget as one of matplotlib."""
     import bqplot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     figures = [one for one in widgets_of(shown) if isinstance(one, bqplot.Figure)]
     if not figures:
@@ -143,6 +148,9 @@ def _drawing(shown: Widget) -> Any:
     for place, figure in enumerate(figures):
         # Side by side there is no room for more than what is written along the axes.
         _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
+    for one in drawn.findobj(Text):
+        # Anybody's words: XML has no place for such letters, and a font no shape.
+        one.set_text(_UNDRAWABLE.sub("\ufffd", one.get_text()))
     return drawn
 
 

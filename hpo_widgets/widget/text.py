@@ -6,6 +6,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -107,7 +109,7 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
         The text.
     """
     if kind == "choice":
-        return ", ".join(str(choice) for choice in chosen)
+        return printable(", ".join(str(choice) for choice in chosen))
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
 
 

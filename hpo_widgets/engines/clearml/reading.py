@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hpo_widgets._messages import printable
 from hpo_widgets.engines.base import Summary
 from hpo_widgets.engines.clearml.server import ClearmlError
 from hpo_widgets.trials import TrialState
@@ -114,7 +115,7 @@ def read_task(task: Mapping[str, Any]) -> TaskView:
 
 def _text(said: object) -> str:
     """Return a text that can be kept and sent to a page: of bounded length, without halves of surrogate pairs."""
-    return str(said or "")[:_MOST_LETTERS].encode("utf-8", "replace").decode()
+    return printable(str(said or "")[:_MOST_LETTERS])
 
 
 _MOST_LETTERS = 2000
@@ -300,7 +301,7 @@ class TaskRecords:
         with _reading(job):
             events = sorted(answer.get("events") or (), key=lambda event: event.get("timestamp") or 0)
             lines = (str(event.get("msg") or "").rstrip("\n") for event in events)
-            return "\n".join(lines).encode("utf-8", "replace").decode()
+            return printable("\n".join(lines))
 
     def _remembered(self, kind: str, job: str, ask: Callable[[], _Answer]) -> _Answer:
         now = time.monotonic()

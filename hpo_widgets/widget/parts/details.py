@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets._messages import printable
 from hpo_widgets.search import TellsLogs
 from hpo_widgets.trials import TrialState, split_key
 from hpo_widgets.trials.trial import checked_note, checked_tags
@@ -197,6 +198,7 @@ def _parameter(search: Search, trial: Trial, name: str) -> str:
     value = trial.parameters.get(name)
     # A label may be shortened; here is room for the whole.
     if isinstance(value, str):
+        value = printable(value)
         return value if len(value) <= _VALUE_BYTES else f"{value[:_VALUE_BYTES]}…"
     return text.parameter(search.space, trial, name, digits=_DIGITS)
 

@@ -111,9 +111,9 @@ class ExportMenu(ViewPart):
                 passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
                 words = f"{len(passing)} of {len(everything)} trials, by the filter"
             if kind == "csv":
-                return name, to_csv(passing, search.space, search.objectives).encode(), words
+                return name, to_csv(passing, search.space, search.objectives).encode(errors="backslashreplace"), words
             records = to_records(passing, search.space, search.objectives)
-            return name, json.dumps(records, ensure_ascii=False).encode(), words
+            return name, json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
         if kind in {"png", "svg"}:
             with self._refresher.lock:
                 return name, picture(self._plot(), kind), ""
