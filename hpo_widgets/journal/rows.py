@@ -17,7 +17,7 @@ import numpy as np
 
 from hpo_widgets._messages import printable
 from hpo_widgets.journal.errors import JournalDamaged, damaged
-from hpo_widgets.journal.schema import TRIALS, checksum, checksum_seed
+from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum, checksum_seed
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
 if TYPE_CHECKING:
@@ -379,7 +379,8 @@ def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> 
     if not isinstance(data, bytes) or checksum(table, key, data) != crc:
         raise damaged(path, f"{what} was changed since it was written")
     try:
-        return _loads(data)
+        # A choice, which the header has, and what a person gave are what they are, whatever can hold them.
+        return json.loads(data) if table in {HEADER, EVENTS} else _loads(data)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{what} holds text that is not JSON ({error})") from error
 

@@ -6,6 +6,7 @@ import datetime as dt
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from hpo_widgets._messages import printable
 from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call, current_arguments
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
@@ -48,7 +49,7 @@ class JournalSearch(ReadableSearch):
     @property
     def strategy_name(self) -> str:
         """The strategy's class name."""
-        return str(self._state.header["strategy"])
+        return printable(self._state.header["strategy"])
 
     @property
     def strategy_title(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets._messages import printable
 from hpo_widgets.journal import reported_as_damage
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
@@ -73,7 +74,7 @@ class JournalState:
     def __post_init__(self) -> None:
         header = self.header
         _check_header(header)
-        self.name = header["name"]
+        self.name = printable(header["name"])
         self.objectives = tuple(Objective(*parts) for parts in header["objectives"])
         self.settings = _checked_settings(Settings(**header["settings"]))
         # The header has no time: the first event says when the first epoch began.
@@ -150,7 +151,7 @@ class JournalState:
         _check_types(event, code=str, sentence=str)
         if not 0 <= event["wall_minutes"] < math.inf:
             raise ValueError("the minutes of the run are no number of minutes")
-        reason, wall_minutes = StopReason(event["code"], event["sentence"]), event["wall_minutes"]
+        reason, wall_minutes = StopReason(event["code"], printable(event["sentence"])), event["wall_minutes"]
         status = SearchStatus(event.get("status", END_STATUS.get(reason.code, SearchStatus.COMPLETED)))
         self.is_running = self.is_paused = False
         self.run_began = None

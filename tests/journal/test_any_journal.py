@@ -135,7 +135,7 @@ def test_a_journal_with_anything_in_it_is_a_view_or_damaged(whole, tmp_path, dat
 MODULES = {"hpo_widgets", objective.__module__}
 
 
-def test_halves_of_surrogate_pairs_become_question_marks(whole, tmp_path):
+def test_halves_of_surrogate_pairs_are_spelt_out_and_choices_stay_what_they_are(whole, tmp_path):
     content, keys = whole
     path = tmp_path / "halves.sqlite"
     path.write_bytes(content)
@@ -145,10 +145,20 @@ def test_halves_of_surrogate_pairs_become_question_marks(whole, tmp_path):
         return [sequence, [at, kind, fields | {"tags": ["\ud800", "😀"]}]]
 
     rewrite(path, "events", next(key for key in reversed(keys["events"]) if _kind(path, key) == "set_tags"), half)
-    rewrite(path, "header", 1, lambda header: [header[0], header[1] | {"name": "a\udfff"}])
+
+    def named(header):
+        header[1]["name"] = "a\udfff"
+        header[1]["space"]["parameters"][2]["values"][1] |= {"value": "\ud800", "label": "\ud800"}
+        return header
+
+    rewrite(path, "header", 1, named)
+    rewrite(path, "trials", 1, lambda more: ["\ud800", *more[1:]], "more")
     with SearchViewer(path) as viewer:
-        assert viewer.name == "a?"
-        assert viewer.trial(1).tags == ("?", "😀")
+        assert viewer.name == "a\\udfff"
+        assert viewer.trial(1).tags == ("\\ud800", "😀")
+        assert viewer.trial(1).error == "?"
+        assert viewer.space.leaf("kind").declared == ("a", "\ud800")
+        assert viewer.space.leaf("kind").labels == ("a", "\\ud800")
 
 
 def _kind(path, key):
