@@ -190,6 +190,13 @@ class Controller:
         """Narrow or widen ranges: one call is one epoch and one step of `undo`."""
         self._begin_epoch(self.state.epochs.set_ranges(ranges, self.state.num_numbered), "set")
 
+    def set_priors(self, priors: Mapping[str, Any]) -> None:
+        """Draw priors or take them away: one call is one epoch and one step of `undo`."""
+        reason = self.state.strategy.why_no_prior()
+        if reason is not None and any(prior is not None for prior in priors.values()):
+            raise ValueError(reason)
+        self._begin_epoch(self.state.epochs.set_priors(priors, self.state.num_numbered), "set")
+
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
         self._begin_epoch(self.state.epochs.undo(self.state.num_numbered), "undo")

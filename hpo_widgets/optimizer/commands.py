@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, optional_positive_int, positive_int, positive_minutes
+from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hpo_widgets.controller.recorder import Recorder
     from hpo_widgets.optimizer.definition import Definition
     from hpo_widgets.search import Search
+    from hpo_widgets.space.prior import GivenPrior
 
 
 class PendingStarts:
@@ -144,6 +146,7 @@ class SearchCommands:
             possible["pause"] = "the search is paused already"
         else:
             possible["resume"] = "the search is not paused"
+        possible["set_prior"] = possible["set_priors"] = state.strategy.why_no_prior()
         if not state.epochs.can_undo:
             possible["undo"] = "no range was changed"
         if not state.epochs.can_redo:
@@ -285,6 +288,24 @@ class SearchCommands:
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
         """Change ranges; they are checked where they are changed, by the owner of the state."""
         self._do("set_ranges", lambda: self._controller.set_ranges(ranges))
+
+    def set_prior(self, name: str, prior: GivenPrior) -> None:
+        """Draw one prior.
+
+        Parameters
+        ----------
+        name
+            The parameter's full name.
+        prior
+            What `Prior.of` takes; None takes it away.
+        """
+        self.set_priors({name: prior})
+
+    def set_priors(self, priors: Mapping[str, GivenPrior]) -> None:
+        """Draw priors. A function is asked here, on the caller's thread, not by the owner of the state."""
+        space = self._controller.state.space
+        drawn = {name: None if given is None else Prior.of(space.leaf(name), given) for name, given in priors.items()}
+        self._do("set_priors", lambda: self._controller.set_priors(drawn))
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""

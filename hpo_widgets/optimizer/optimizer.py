@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Notice, RemoteSource, SearchStatus, StopReason
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
+    from hpo_widgets.space.prior import GivenPrior
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.strategies.base import SearchStrategy
     from hpo_widgets.trials import Trial
@@ -452,6 +453,53 @@ class HyperParameterOptimizer(ReadableSearch):
             For unknown names (with the nearest one) and impossible ranges; nothing changes then.
         """
         self._commands.set_ranges(ranges)
+
+    def set_prior(self, name: str, prior: GivenPrior) -> None:
+        """Say which values of a parameter are likely to be good, before or while the search runs.
+
+        The next trials are proposed accordingly, by random search and by Optuna's TPE, and what was said fades with
+        evidence: after n trials since then its weights count to the power of ``beta / n``, at most 1 (πBO, Hvarfner
+        et al., ICLR 2022). No value of the range is left out: its weight is at least 1 % of the greatest. `undo`
+        takes it back, and a search that is opened again goes on with it.
+
+        Parameters
+        ----------
+        name
+            The parameter.
+        prior
+            Weights of any scale: a sequence, one for each of equal bins of the present range, on the parameter's own
+            scale (of the logarithm for a log range), or one for each declared choice; a dict of choices and weights,
+            0 for the others; a function from a value to its weight; or a dict with ``weights`` and, where they are
+            others, ``range`` (low, high) and ``beta`` (10). None takes the prior away.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name (with the nearest one), what is no prior, and a strategy that follows none; nothing
+            changes then.
+
+        Examples
+        --------
+        >>> optimizer.set_prior("lr", [0, 1, 4, 1, 0])  # doctest: +SKIP
+        >>> optimizer.set_prior("solver", {"adam": 3, "sgd": 1})  # doctest: +SKIP
+        >>> optimizer.set_prior("lr", lambda lr: math.exp(-(math.log10(lr / 3e-3) ** 2)))  # doctest: +SKIP
+        """
+        self._commands.set_prior(name, prior)
+
+    def set_priors(self, priors: Mapping[str, GivenPrior]) -> None:
+        """Draw the priors of several parameters in one step of `undo`; see `set_prior`.
+
+        Raises
+        ------
+        ValueError
+            As `set_prior`.
+        """
+        self._commands.set_priors(priors)
+
+    @property
+    def priors(self) -> Mapping[str, dict[str, Any]]:
+        """The prior of each parameter that has one, as `set_prior` takes it."""
+        return {name: prior.to_dict() for name, prior in self._controller.state.space.priors.items()}
 
     def undo(self) -> None:
         """Go back to the ranges before the last change."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from hpo_widgets.parameters.base import LARGEST_COUNT, LeafParameter, Parameter, UnitNumbers, is_finite, python_value
 from hpo_widgets.parameters.grids import LazyList, StepGrid
@@ -341,3 +342,27 @@ def check_limits(name: str, bounds: tuple[float, float], limits: tuple[Any, Any]
         raise ValueError(
             f"the range {bounds!r} of {name!r} reaches beyond its limits ({low!r}, {high!r}): stay within them"
         )
+
+
+def shares(values: npt.NDArray[np.float64], low: float, high: float, *, is_log: bool) -> npt.NDArray[np.float64]:
+    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is.
+
+    Parameters
+    ----------
+    values
+        Numbers, above 0 on a logarithmic scale.
+    low, high
+        The ends of the way.
+    is_log
+        Whether the scale is logarithmic.
+
+    Returns
+    -------
+    array of float
+        0 at ``low``, 1 at ``high``; the shape of ``values``.
+    """
+    if is_log:
+        start, end = math.log(low), math.log(high)
+        return (np.log(values) - start) / (end - start)
+    # By halves: the width of a track may be more than a float holds.
+    return (values / 2 - low / 2) / (high / 2 - low / 2)

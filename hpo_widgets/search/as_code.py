@@ -12,6 +12,7 @@ import json
 import keyword
 import math
 import sys
+import textwrap
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
+    from hpo_widgets.space.prior import Prior
 
 PACKAGE = "hpo_widgets"
 _OPTUNA_OF_CLEARML = "clearml.automation.optuna"
@@ -105,7 +107,8 @@ def constructor_call(
     Returns
     -------
     str
-        Imports, the call and, for ranges that a constructor cannot give, ``optimizer.set_ranges``.
+        Imports, the call and, for what a constructor cannot give, ``optimizer.set_ranges`` and
+        ``optimizer.set_priors``.
     """
     writer = _Writer(package, variable)
     parameters, ranges = _current_parameters(space, exact=package == PACKAGE)
@@ -130,6 +133,9 @@ def constructor_call(
     if ranges:
         entries = "".join(f"    {_text(name)}: {writer.expression(range_, name)},\n" for name, range_ in ranges.items())
         statements.append(f"{variable}.set_ranges({{\n{entries}}})")
+    if space.priors and package == PACKAGE:
+        entries = "".join(f"    {_text(name)}: {_prior(prior)},\n" for name, prior in space.priors.items())
+        statements.append(f"{variable}.set_priors({{\n{entries}}})")
     if shows_panel:
         statements.append(f"{writer.own('OptimizerWidget')}({variable})")
     return "\n".join([*writer.imports(), "", *writer.comments(), *statements]) + "\n"
@@ -340,6 +346,14 @@ def _values(parameter: Parameter) -> str:
     if not isinstance(parameter, LogUniformParameterRange):
         return ""
     return "  # {:.6g} to {:.6g}".format(*parameter.declared)
+
+
+def _prior(prior: Prior) -> str:
+    """A prior as `set_priors` takes it, its weights to three digits."""
+    weights = ", ".join(f"{weight:.3g}" for weight in prior.weights)
+    items = [f'"weights": [\n{textwrap.indent(textwrap.fill(weights, _LONGEST_LINE - 12), " " * 12)}\n        ]']
+    items += [f'"{key}": {value!r}' for key, value in prior.to_dict().items() if key != "weights"]
+    return "{\n" + "".join(f"        {item},\n" for item in items) + "    }"
 
 
 def _import_line(module: str, names: list[str]) -> str:

@@ -73,6 +73,8 @@ COMMANDS = (
     "stop",
     "set_range",
     "set_ranges",
+    "set_prior",
+    "set_priors",
     "undo",
     "redo",
     "enqueue_trial",

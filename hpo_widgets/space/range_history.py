@@ -1,4 +1,4 @@
-"""The versions of a search's space: which ranges hold now, since which trial, and what undo and redo lead to.
+"""The versions of a search's space: which ranges and priors hold now, since which trial, and what undo leads to.
 
 This is the only place where undo and redo of ranges are worked out: for a running search, for a search read from its
 journal, and for the widget's sentences.
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hpo_widgets.space.prior import Priors
     from hpo_widgets.space.space import Space
 
 
 @dataclass(frozen=True)
 class EpochMark:
-    """The beginning of a space epoch: which ranges changed, and from which trial on they hold."""
+    """The beginning of a space epoch: which ranges and priors changed, and from which trial on they hold."""
 
     epoch: int
     first_number: int
@@ -28,6 +29,10 @@ class EpochMark:
     at: float
     step: str = "set"
     """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
+    priors: Priors = field(default_factory=dict)
+    """All priors that hold."""
+    changed_priors: tuple[str, ...] = ()
+    """The parameters whose prior was drawn or taken away."""
 
 
 def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[EpochMark]]:
@@ -53,6 +58,11 @@ def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[Epo
             undo.append(before)
             redo = redo[:-1] if mark.step == "redo" else []
     return undo, redo
+
+
+def ranges_since(marks: Sequence[EpochMark]) -> int:
+    """Return the first of the epochs since which no range has changed: priors alone may have, since then."""
+    return next((mark.epoch for mark in reversed(marks) if mark.changed), marks[0].epoch)
 
 
 class RangeHistory:
@@ -129,6 +139,28 @@ class RangeHistory:
         """
         return self._change(self.space.with_ranges(ranges), first_number, "set")
 
+    def set_priors(self, priors: Mapping[str, Any], first_number: int) -> EpochMark | None:
+        """Draw priors, or take them away.
+
+        Parameters
+        ----------
+        priors
+            Name to what `Prior.of` takes, or to None; the others stay.
+        first_number
+            The first trial that is proposed with them.
+
+        Returns
+        -------
+        EpochMark or None
+            The new epoch; None when nothing changes.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name or what is no prior; nothing changes then.
+        """
+        return self._change(self.space.with_priors(priors, first_number), first_number, "set")
+
     def undo(self, first_number: int) -> EpochMark | None:
         """Go back to the ranges before the last change."""
         return self._change(self._spaces[self._undo[-1].epoch], first_number, "undo") if self._undo else None
@@ -138,9 +170,9 @@ class RangeHistory:
         return self._change(self._spaces[self._redo[-1].epoch], first_number, "redo") if self._redo else None
 
     def _change(self, space: Space, first_number: int, step: str) -> EpochMark | None:
-        if space.ranges == self.space.ranges:
+        if space.ranges == self.space.ranges and space.priors == self.space.priors:
             return None
-        return self.record(space, first_number, step, self.number + 1, self._clock())
+        return self.record(space.with_ages(first_number), first_number, step, self.number + 1, self._clock())
 
     def record(self, space: Space, first_number: int, step: str, epoch: int, at: float) -> EpochMark:
         """Add an epoch as it was begun by this search, or by the one whose journal is read.
@@ -163,9 +195,12 @@ class RangeHistory:
         EpochMark
             The new epoch.
         """
-        before = self.space.ranges
+        before, drawn = self.space.ranges, self.space.priors
         changed = {name: range_ for name, range_ in space.ranges.items() if before[name] != range_}
-        mark = EpochMark(epoch, first_number, dict(space.ranges), changed, at, step)
+        names = dict.fromkeys([*drawn, *space.priors])
+        changed_priors = tuple(name for name in names if drawn.get(name) != space.priors.get(name))
+        ranges, priors = dict(space.ranges), dict(space.priors)
+        mark = EpochMark(epoch, first_number, ranges, changed, at, step, priors, changed_priors)
         self._spaces[epoch] = space
         marks = [*self.marks, mark]
         self._undo, self._redo = undo_and_redo(marks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from hpo_widgets.parameters import DiscreteParameterRange, LeafParameter, Numeri
 from hpo_widgets.parameters.choices import UnknownChoice
 from hpo_widgets.parameters.grids import LazyList, concatenate, product
 from hpo_widgets.space.layout import Condition, Layout, Limits, Occurrence, SetOccurrence, checked_limits, match, within
+from hpo_widgets.space.prior import Prior, Priors
 from hpo_widgets.space.stored import ColumnSpec, PointCodec, space_from_json, space_to_json
 
 if TYPE_CHECKING:
@@ -191,12 +193,14 @@ class Space:
         self._layout = Layout(parameters)
         self._limits = checked_limits(self._layout, limits or {})
         self._changed: dict[str, Range] = {}
+        self._priors: dict[str, Prior] = {}
         self._settle()
 
-    def _with_changed(self, changed: dict[str, Range]) -> Space:
+    def _with_changed(self, changed: dict[str, Range], priors: dict[str, Prior]) -> Space:
         """Return another epoch of this space."""
         other = object.__new__(Space)
         other._layout, other._limits, other._changed = self._layout, self._limits, changed
+        other._priors = priors
         other._settle()
         return other
 
@@ -206,7 +210,7 @@ class Space:
         self._codec = PointCodec(self._options.leaves)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.parameters, self._limits, self._changed)
+        return _rebuild, (self.parameters, self._limits, self._changed, self._priors)
 
     # ---------------------------------------------------------------- what there is
 
@@ -229,6 +233,11 @@ class Space:
     def ranges(self) -> Mapping[str, Range]:
         """Current range of every name, in values: ``(low, high)`` or the allowed choices."""
         return MappingProxyType({name: leaf.range for name, leaf in self._options.leaves.items()})
+
+    @property
+    def priors(self) -> Priors:
+        """The prior of each parameter that has one, by name."""
+        return MappingProxyType(self._priors)
 
     def leaf(self, name: str) -> LeafParameter:
         """Return the leaf parameter of a name, with its current range.
@@ -337,7 +346,46 @@ class Space:
             self.leaf(name)
             leaf = self._layout.columns[name].parameter.with_range(range_, self._limits.get(name))
             changed[name] = leaf.range
-        return self._with_changed(changed)
+        return self._with_changed(changed, self._priors)
+
+    def with_priors(self, priors: Mapping[str, Any], first_number: int = 0) -> Space:
+        """Return the next epoch: this space with some priors drawn, or taken away.
+
+        Parameters
+        ----------
+        priors : mapping of str to a prior, or None
+            As `Prior.of` takes them; None takes the prior of a name away.
+        first_number : int, default 0
+            The first trial that is proposed with them.
+
+        Returns
+        -------
+        Space
+            The next epoch; the others stay as they are.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, with a near match, and for what is no prior.
+        """
+        drawn = dict(self._priors)
+        for name, given in priors.items():
+            leaf = self.leaf(name)
+            if given is None:
+                drawn.pop(name, None)
+            else:
+                drawn[name] = dataclasses.replace(Prior.of(leaf, given), since=first_number, age=0)
+        return self._with_changed(self._changed, drawn)
+
+    def with_ages(self, first_number: int) -> Space:
+        """Return this space as it is from a trial on: each prior has aged by the trials since it was drawn."""
+        if not self._priors:
+            return self
+        aged = {
+            name: dataclasses.replace(prior, age=max(0, first_number - prior.since))
+            for name, prior in self._priors.items()
+        }
+        return self._with_changed(self._changed, aged)
 
     # ---------------------------------------------------------------- points
 
@@ -355,6 +403,34 @@ class Space:
             n points inside the current ranges. Names of combinations that are not chosen are absent.
         """
         return self._options.points(u)
+
+    def follow_priors(self, u: npt.NDArray[np.float64], first_draw: int) -> npt.NDArray[np.float64]:
+        """Turn uniform numbers into numbers of which `points` makes points that follow the priors.
+
+        Parameters
+        ----------
+        u : ndarray, shape (n, num_dimensions)
+            Numbers in [0, 1).
+        first_draw : int
+            How many points were drawn in this epoch before these: priors fade with each.
+
+        Returns
+        -------
+        ndarray, shape (n, num_dimensions)
+            Numbers in [0, 1); the same ones where there is no prior.
+        """
+        if not self._priors:
+            return u
+        bent = u.copy()
+        for occurrence in self.occurrences:
+            prior, leaf = self._priors.get(occurrence.name), self.active_leaf(occurrence.index)
+            if prior is None or leaf is None or occurrence.dimension is None:
+                continue
+            ages = range(prior.age + first_draw, prior.age + first_draw + len(u))
+            exponents = np.array([prior.exponent(age) for age in ages])
+            column = bent[:, occurrence.dimension]
+            bent[:, occurrence.dimension] = prior.bent(column, leaf, self.leaf(occurrence.name), exponents)
+        return bent
 
     def contains(self, point: Mapping[str, Any]) -> bool:
         """Tell whether a point is one that the current ranges can give."""
@@ -430,7 +506,10 @@ class Space:
 
         Choices are stored with index, label and type, and with their value where JSON can hold it.
         """
-        return space_to_json(self._layout, self._limits, self._changed)
+        form = space_to_json(self._layout, self._limits, self._changed)
+        if self._priors:
+            form["priors"] = {name: prior.to_json() for name, prior in self._priors.items()}
+        return form
 
     @classmethod
     def from_dict(cls, form: Mapping[str, Any], choices: Mapping[str, Sequence[Any]] | None = None) -> Space:
@@ -451,15 +530,17 @@ class Space:
         """
         parameters, limits, changed = space_from_json(form, choices or {})
         space = cls(parameters, limits)
-        if not changed:
-            return space
         ranges = {
             name: tuple(space.leaf(name).declared[index] for index in range_)
             if space.leaf(name).kind == "choice"
             else tuple(range_)
             for name, range_ in changed.items()
         }
-        return space.with_ranges(ranges)
+        stored = form.get("priors", {})
+        priors = {name: Prior.from_json(space.leaf(name), prior) for name, prior in stored.items()}
+        if ranges:
+            space = space.with_ranges(ranges)
+        return space._with_changed(space._changed, priors) if priors else space  # noqa: SLF001 -- of this very class
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Space):
@@ -467,6 +548,7 @@ class Space:
         return (
             self.parameters == other.parameters
             and self._limits == other._limits
+            and self._priors == other._priors
             and list(self._options.leaves.values()) == list(other._options.leaves.values())
         )
 
@@ -477,6 +559,7 @@ class Space:
         return f"Space({list(self._options.leaves.values())!r})"
 
 
-def _rebuild(parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, Range]) -> Space:
-    space = Space(parameters, limits)
-    return space.with_ranges(changed) if changed else space
+def _rebuild(
+    parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, Range], priors: dict[str, Prior]
+) -> Space:
+    return Space(parameters, limits)._with_changed(changed, priors)  # noqa: SLF001 -- what pickle calls for the class

@@ -218,6 +218,13 @@ class SearchStrategy(ABC):
         """
         return {parameter.name or repr(parameter): self.unsupported(parameter) for parameter in space.parameters}
 
+    def why_no_prior(self) -> str | None:
+        """Say why this strategy cannot follow the priors of its space (``space.priors``); None when it can.
+
+        A strategy of one's own that samples by `hpo_widgets.space.Space.follow_priors` returns None here.
+        """
+        return f"{self.title} follows no prior: random search and Optuna's TPE do"
+
     def check(self, space: Space, objectives: Sequence[Objective]) -> None:
         """Raise a ValueError when this strategy cannot search ``space`` for ``objectives``.
 

@@ -23,6 +23,8 @@ _FALLBACK_AFTER = 64  # points already seen in a row before what is left of a fi
 class PointStream:
     """The sequence of random points of one space epoch: point n follows from (seed, epoch, n).
 
+    Where the space has priors, points follow them, the less the more were drawn since (`hpo_widgets.space.prior`).
+
     NumPy's Philox is keyed by seed and epoch and its counter is set to the number of the block of
     64 points that holds point n, so no point depends on how many were drawn before it.
 
@@ -49,7 +51,8 @@ class PointStream:
 
     def _units(self, block: int) -> np.ndarray:
         philox = np.random.Philox(key=self._key, counter=[0, 0, 0, block])
-        return np.random.Generator(philox).random((BLOCK, self._space.num_dimensions))
+        units = np.random.Generator(philox).random((BLOCK, self._space.num_dimensions))
+        return self._space.follow_priors(units, block * BLOCK)
 
     def integer(self, n: int, below: int) -> int:
         """Return a number in [0, below), of any size, that follows from (seed, epoch, n) alone.
@@ -100,6 +103,9 @@ def first_unseen(space: Space, is_seen: Callable[[dict[str, Any]], bool], start:
 class RandomSearch(SearchStrategy):
     """Draw points independently and uniformly: each parameter on its own scale.
 
+    A prior is drawn from as it is for its first ``beta`` trials (10), and then raised to ``beta / n`` where n is the
+    number of points drawn since: so it fades, and each value of a range always has a chance.
+
     Point n follows from (seed, epoch, n) alone, also after the search is opened again. On a finite
     space, once points already seen come up again and again, what is left is listed instead, until
     nothing is; then `ask` returns None.
@@ -114,6 +120,10 @@ class RandomSearch(SearchStrategy):
     def title(self) -> str:
         """What a person calls the strategy."""
         return "random search"
+
+    def why_no_prior(self) -> str | None:
+        """Say nothing: it follows priors."""
+        return None
 
     def begin(
         self,

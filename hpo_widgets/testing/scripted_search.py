@@ -282,6 +282,11 @@ class ScriptedSearch(ReadableSearch):
         self._ranges.set_ranges(ranges, len(self._trials))
         self.changed()
 
+    def set_priors(self, priors: Mapping[str, Any]) -> None:
+        """Begin a space epoch with other priors."""
+        self._ranges.set_priors(priors, len(self._trials))
+        self.changed()
+
     def changed(self) -> None:
         """Tell the subscribers, as a search does after every change."""
         self._trials_shown.notify()
@@ -378,6 +383,10 @@ class ScriptedSearch(ReadableSearch):
             self.set_ranges(arguments[0])
         elif name == "set_range":
             self.set_ranges({arguments[0]: arguments[1]})
+        elif name == "set_priors":
+            self.set_priors(arguments[0])
+        elif name == "set_prior":
+            self.set_priors({arguments[0]: arguments[1]})
         elif name in {"undo", "redo"}:
             getattr(self._ranges, name)(len(self._trials))
             self.changed()

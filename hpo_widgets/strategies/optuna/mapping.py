@@ -28,7 +28,7 @@ _TOLERANCE = 1e-9
 _NATIVE_CHOICES = (bool, int, float, str, type(None))
 
 
-class _OptunaParameter:
+class OptunaParameter:
     """A leaf parameter in Optuna's terms.
 
     Ranges become a float or int distribution of the same values, with ``log`` and ``step``. Where
@@ -151,17 +151,20 @@ class SpaceMap:
         All parameters of the study by name.
     common
         Those that every trial has.
+    parameters
+        What those of them are that are no number of a combination, by name.
     """
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.distributions: dict[str, BaseDistribution] = {}
         self.common: dict[str, BaseDistribution] = {}
-        self._parameters: dict[int, _OptunaParameter] = {}
+        self.parameters: dict[str, OptunaParameter] = {}
+        self._parameters: dict[int, OptunaParameter] = {}
         self._selectors: dict[int, str] = {}
         self._top_leaves = [o.index for o in space.occurrences if not o.conditions]
         self._top_sets = [place.index for place in space.sets if not place.conditions]
-        alike: dict[str, list[tuple[LeafParameter, _OptunaParameter]]] = {}
+        alike: dict[str, list[tuple[LeafParameter, OptunaParameter]]] = {}
         for occurrence in space.occurrences:
             leaf = space.active_leaf(occurrence.index)
             if leaf is None or occurrence.dimension is None:
@@ -170,8 +173,9 @@ class SpaceMap:
             parameter = next((parameter for known, parameter in candidates if known == leaf), None)
             if parameter is None:
                 name = f"{leaf.name} #{len(candidates) + 1}" if candidates else leaf.name
-                parameter = _OptunaParameter(name, leaf)
+                parameter = OptunaParameter(name, leaf)
                 candidates.append((leaf, parameter))
+                self.parameters[name] = parameter
             self._parameters[occurrence.index] = parameter
             self._add(parameter.name, parameter.distribution, is_common=not occurrence.conditions)
         for place in space.sets:
@@ -255,4 +259,4 @@ def _nearest_step(leaf: LeafParameter, value: Any) -> Any:
     low, high = leaf.range
     if type(value) not in (int, float) or not low <= value <= high:
         return value
-    return leaf.value_at(_OptunaParameter.nearest_index(leaf, value))
+    return leaf.value_at(OptunaParameter.nearest_index(leaf, value))

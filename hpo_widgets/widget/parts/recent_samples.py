@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets.widget.parts.rug import MANY, Floats, shares
+from hpo_widgets.parameters.numeric import shares
+from hpo_widgets.widget.parts.rug import MANY, Floats
 
 if TYPE_CHECKING:
     from hpo_widgets.space import Space

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -237,27 +238,3 @@ class TriedValues:
             self._kinds = np.concatenate([self._kinds, np.zeros(more, dtype=np.uint8)])
             self._losses = np.concatenate([self._losses, np.full(more, math.inf)])
             self._is_counted = np.concatenate([self._is_counted, np.zeros(more, dtype=np.bool_)])
-
-
-def shares(values: Floats, low: float, high: float, *, is_log: bool) -> Floats:
-    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is.
-
-    Parameters
-    ----------
-    values
-        Numbers, above 0 on a logarithmic scale.
-    low, high
-        The ends of the way.
-    is_log
-        Whether the scale is logarithmic.
-
-    Returns
-    -------
-    array of float
-        0 at ``low``, 1 at ``high``; the shape of ``values``.
-    """
-    if is_log:
-        start, end = math.log(low), math.log(high)
-        return (np.log(values) - start) / (end - start)
-    # By halves: the width of a track may be more than a float holds.
-    return (values / 2 - low / 2) / (high / 2 - low / 2)
