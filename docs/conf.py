@@ -32,6 +32,7 @@ NAVIGATION = {
         "Find your way in JupyterLab": "docs/jupyterlab",
         "Read the plots": "docs/plots",
         "Understand the advice": "docs/advice",
+        "Draw a prior": "docs/priors",
         "Search on ClearML": "docs/clearml",
         "Keep a panel in a notebook": "docs/reopened",
         "Use other hosts than JupyterLab": "docs/hosts",

@@ -231,6 +231,30 @@ class Prior:
         return edges, self._at(low + (high - low) * (edges[1:] + edges[:-1]) / 2)
 
 
+def values_of_bins(leaf: LeafParameter, bounds: tuple[float, float], most: int) -> list[Any]:
+    """Return a value in the middle of each of equal bins; where there are so few steps, each has a bin of its own.
+
+    Parameters
+    ----------
+    leaf
+        A parameter of numbers.
+    bounds
+        The values between which the bins lie.
+    most
+        Bins where there are more steps, or none.
+
+    Returns
+    -------
+    list
+        A value a bin.
+    """
+    whole = leaf.with_range(bounds)
+    count = whole.num_values
+    if count is not None and count <= most:
+        return [whole.value_at(index) for index in range(count)]
+    return whole.from_unit((np.arange(most) + 0.5) / most)
+
+
 def _is_weights_of_choices(leaf: LeafParameter, given: Mapping[Any, Any]) -> bool:
     """Whether a mapping is from choices to weights, also where a choice is called ``weights``."""
     return leaf.kind == "choice" and isinstance(given.get("weights", 0.0), (int, float))
@@ -246,12 +270,7 @@ def _of_choices(leaf: DiscreteParameterRange, given: Any) -> Any:
 def _of_numbers(leaf: LeafParameter, given: Any, low: float, high: float) -> Any:
     if not callable(given):
         return given
-    whole: Any = leaf.with_range((low, high))
-    count = whole.num_values
-    if count is not None and 1 < count <= _BINS_OF_FUNCTION:
-        return [given(whole.value_at(index)) for index in range(count)]
-    middles = (np.arange(_BINS_OF_FUNCTION) + 0.5) / _BINS_OF_FUNCTION
-    return [given(value) for value in whole.from_unit(middles)]
+    return [given(value) for value in values_of_bins(leaf, (low, high), _BINS_OF_FUNCTION)]
 
 
 def _checked_weights(name: str, given: Any) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ import traitlets as t
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.search import Replays, SearchStatus
+from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.search import Search
+    from hpo_widgets.space import Space
     from hpo_widgets.widget.sync.refresher import Update
 
 _log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ _FOLLOWING = frozenset(
         "best_objective",
         "advice",
         "ranges",
+        "priors",
         "max_number_of_concurrent_tasks",
         "total_max_jobs",
     }
@@ -136,6 +139,10 @@ class OptimizerWidget(ipywidgets.VBox):
     ranges = t.Instance(
         "collections.abc.Mapping",
         help="Two-way. Name to (low, high) in values, or to the allowed choices. Assigning merges.",
+    )
+    priors = t.Instance(
+        "collections.abc.Mapping",
+        help="Two-way. Name to its prior, as of set_prior. Assigning merges; None takes a prior away.",
     )
     max_number_of_concurrent_tasks = PositiveInt(1, help="Two-way. Trials that may run at the same time.")
     total_max_jobs = PositiveInt(None, allow_none=True, help="Two-way. Trials that may be run in all; None: any.")
@@ -210,7 +217,7 @@ class OptimizerWidget(ipywidgets.VBox):
             self._code.add_class("hpo-code-host")
             self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
-            super().__init__(children=[self._parts], ranges=MappingProxyType(dict(search.space.ranges)), **traits)
+            super().__init__(children=[self._parts], **_steered(search), **traits)
             # No part of the panel: it is no child, and not saved with it.
             self._beacon = SearchBeacon(
                 search, target=self.model_id, notices=self._refresher, layout=self._layout_of_parts
@@ -243,7 +250,7 @@ class OptimizerWidget(ipywidgets.VBox):
             self.observe(self._on_waiting, "waiting")
             self._controls.observe(self._on_waited, "waiting")
         self._plots.show_selected()
-        self.observe(self._on_steering, ["ranges", "max_number_of_concurrent_tasks", "total_max_jobs"])
+        self.observe(self._on_steering, ["ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"])
 
     @property
     def search(self) -> Search:
@@ -318,7 +325,8 @@ class OptimizerWidget(ipywidgets.VBox):
             }.items():
                 self.set_trait(name, value)
             if not self._pending.is_waiting:
-                self.ranges = MappingProxyType(dict(search.space.ranges))
+                for name, steered in _steered(search).items():
+                    self.set_trait(name, steered)
 
     def forget(self) -> None:
         """Select no trial that is gone, as a replay has gone back; called by the refresher only."""
@@ -389,6 +397,22 @@ class OptimizerWidget(ipywidgets.VBox):
         except OverflowError as error:
             raise t.TraitError(f"a bound of a range is too large for a number of this machine: {error}") from None
 
+    @t.validate("priors")
+    def _check_priors(self, proposal: dict[str, Any]) -> Mapping[str, dict[str, object]]:
+        """Merge with what holds now, and refuse early what the space refuses."""
+        priors = proposal["value"]
+        if self._refresher.is_writing:
+            return MappingProxyType(dict(priors))
+        space = self._search.space
+        known = {name: prior.to_dict() for name, prior in space.priors.items()}
+        # What is there already stays as old as it is.
+        other = {
+            name: prior
+            for name, prior in priors.items()
+            if prior is None or Prior.of(space.leaf(name), prior).to_dict() != known.get(name)
+        }
+        return _plain_priors(space.with_priors(other))
+
     def _on_advice(self, _change: object) -> None:
         self.set_trait("advice", self._advice_line.advice)
 
@@ -431,6 +455,14 @@ class OptimizerWidget(ipywidgets.VBox):
         if self._refresher.is_writing:
             return
         name, value = change["name"], change["new"]
+        if name == "priors":
+            known = _plain_priors(self._search.space)
+            names = dict.fromkeys([*known, *value])
+            drawn = {one: value.get(one) for one in names if value.get(one) != known.get(one)}
+            if drawn:
+                self._pending.ask(self._search)
+                self._search.command("set_priors", drawn)
+            return
         if name != "ranges":
             self._search.command(f"set_{name}", value)
             return
@@ -439,6 +471,16 @@ class OptimizerWidget(ipywidgets.VBox):
         if changed:
             self._pending.ask(self._search)
             self._search.command("set_ranges", changed)
+
+
+def _plain_priors(space: Space) -> Mapping[str, dict[str, object]]:
+    return MappingProxyType({name: prior.to_dict() for name, prior in space.priors.items()})
+
+
+def _steered(search: Search) -> dict[str, object]:
+    """Return the traits that a space epoch fixes."""
+    space = search.space
+    return {"ranges": MappingProxyType(dict(space.ranges)), "priors": _plain_priors(space)}
 
 
 _PLOTS: Mapping[str, type[Plot]] = {

@@ -64,6 +64,24 @@ class RowsBeyondTheReference(Table):
             assert 0.4 <= trial.parameters["x"] <= 0.45
             assert trial.parameters["kind"] in "bc"
 
+    def test_set_prior_is_followed_by_the_trials_proposed_afterwards(self, running, gate):
+        made = running(total_max_jobs=8)
+        made.set_prior("x", [0, 0, 0, 1])
+        gate.open()
+        assert made.wait()
+        assert sum(made.trial(number).parameters["x"] > 0.75 for number in range(2, 8)) >= 4
+
+    def test_set_priors_is_one_epoch(self, optimizer):
+        made = optimizer([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", "b", "c"])])
+        made.set_priors({"x": [1, 2], "kind": {"a": 1}})
+        assert len(made.epochs) == 2
+
+    def test_priors_are_those_that_hold_in_the_form_that_set_prior_takes(self, optimizer):
+        made = optimizer()
+        assert made.priors == {}
+        made.set_prior("x", [1, 2])
+        assert made.priors == {"x": {"weights": (0.5, 1.0), "range": (0.0, 1.0)}}
+
     def test_undo_goes_back_to_the_ranges_before(self, optimizer):
         made = optimizer()
         made.set_range("x", (0.4, 0.5))

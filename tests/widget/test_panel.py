@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 
+import numpy as np
 import pytest
 import traitlets
 
@@ -89,6 +90,26 @@ def test_assigning_ranges_merges(panel, refresh):
     assert panel.ranges["lr"] == (0.001, 0.01)
     assert panel.ranges["layers"] == (2, 3)
     assert panel.ranges["dropout"] == (0.0, 0.5)
+
+
+def test_assigned_priors_become_one_command_of_what_changed_and_merge(panel, search, refresh):
+    panel.priors = {"layers": [1, 2], "activation": {"tanh": 1}}
+    panel.priors = {"layers": None, "activation": np.array([0, 1, 0])}
+    refresh(panel)
+    assert panel.priors == {"activation": {"weights": (0, 1, 0)}}
+    layers = {"weights": (0.5, 1), "range": (1, 6)}
+    assert search.commands == [
+        ("set_priors", {"layers": layers, "activation": {"weights": (0, 1, 0)}}),
+        ("set_priors", {"layers": None}),
+    ]
+
+
+@pytest.mark.parametrize("priors", [{"lr": [1]}, {"layer": [1, 2]}, {"lr": "abc"}, 3])
+def test_impossible_priors_raise_at_once(panel, search, priors):
+    with pytest.raises((ValueError, traitlets.TraitError)):
+        panel.priors = priors
+    assert search.commands == []
+    assert panel.priors == {}
 
 
 def test_ranges_of_the_search_are_shown_and_are_no_command(panel, search, refresh):

@@ -42,6 +42,11 @@ BY_THE_SEARCH = {
         {"lr": (1e-4, 1e-1), "dropout": (0.0, 0.5), "layers": (1, 6), "activation": ("relu", "tanh", "logistic")},
         {"lr": (1e-3, 1e-2), "dropout": (0.0, 0.5), "layers": (1, 6), "activation": ("relu", "tanh", "logistic")},
     ),
+    "priors": (
+        lambda search: search.set_priors({"layers": [1, 4]}),
+        {},
+        {"layers": {"weights": (0.25, 1.0), "range": (1.0, 6.0)}},
+    ),
     "max_number_of_concurrent_tasks": (lambda search: search.command("set_max_number_of_concurrent_tasks", 7), 2, 7),
     "total_max_jobs": (lambda search: search.command("set_total_max_jobs", None), 200, None),
 }
@@ -53,6 +58,12 @@ BY_THE_PAGE = {
         {"kind": "set_ranges", "id": 1, "ranges": {"layers": [2, 3]}},
         {"lr": (1e-4, 1e-1), "dropout": (0.0, 0.5), "layers": (2, 3), "activation": ("relu", "tanh", "logistic")},
         ("set_ranges", {"layers": (2, 3)}),
+    ),
+    "priors": (
+        "_space_panel",
+        {"kind": "set_priors", "id": 1, "priors": {"layers": [0, 0, 2, 0, 0, 1]}},
+        {"layers": {"weights": (0, 0, 1, 0, 0, 0.5), "range": (1.0, 6.0)}},
+        ("set_priors", {"layers": {"weights": [0, 0, 2, 0, 0, 1], "range": (1, 6)}}),
     ),
     "max_number_of_concurrent_tasks": (
         "_status_panel",
@@ -84,6 +95,12 @@ BY_FIGURES = {"box", "point"}
 # Name to what code sets, the part and its trait that carry it to the page, and what the page gets.
 TO_THE_PAGE = {
     "ranges": ({"layers": (2, 3)}, "_space_panel", "ranges", lambda sent: sent["layers"] == [2, 3]),
+    "priors": (
+        {"layers": [0, 0, 2, 0, 0, 1]},
+        "_space_panel",
+        "priors",
+        lambda sent: sent["layers"] == [0.01, 0.01, 1, 0.01, 0.01, 0.5],
+    ),
     "max_number_of_concurrent_tasks": (7, "_status_panel", "workers", lambda sent: sent == 7),
     "total_max_jobs": (300, "_status_panel", "jobs", lambda sent: sent == 300),
     "filter": ({"top_k": 2}, "_filter_bar", "left", lambda sent: sent == [2, 3]),

@@ -32,7 +32,7 @@ _LEAST_SAMPLES = 10
 """Fewer draws say nothing: samplers begin at random."""
 
 _NO_PREFERENCE = frozenset({"RandomSearch", "GridSearch"})
-"""Names of strategies of which it is known that they never prefer a value."""
+"""Names of strategies of which it is known that they never prefer a value without a prior."""
 
 _TOP = 9
 # As many even draws are mixed in, so that a sampler at random looks nearly even.
@@ -58,7 +58,9 @@ class RecentSamples:
         self._leaves = {name: None if leaf.kind == "choice" else leaf for name, leaf in leaves.items()}
         self._num_bins = FEW_BINS if len(leaves) > MANY else MOST_BINS
         self._epoch = epoch
-        self._has_preferences = strategy not in _NO_PREFERENCE
+        if strategy in _NO_PREFERENCE:
+            self._leaves = {name: leaf if name in space.priors else None for name, leaf in self._leaves.items()}
+        self._has_preferences = any(leaf is not None for leaf in self._leaves.values())
         self._newest = -1
         self._values: dict[str, deque[float]] = {name: deque(maxlen=MOST_SAMPLES) for name in leaves}
 

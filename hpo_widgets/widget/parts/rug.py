@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
 
@@ -38,6 +41,7 @@ NUM_LEVELS = 8
 _NOTHING, _FAILED, _PARTIAL, _COMPLETED = range(4)
 _SIGNS = np.frombuffer(b" x" + b"12345678" + b"X" + b"abcdefgh", dtype=np.uint8)
 _OF_THIS_EPOCH = 1 + NUM_LEVELS
+_TOP = 9
 # Levels are set again when there are so many more trials.
 _GROWTH = 1.1
 
@@ -86,7 +90,7 @@ class Rug:
     def text(self, levels: Levels, epoch: int) -> str:
         """Return one character a bin, from the low end of the track to its high end.
 
-        A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Under the ranges of
+        A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Since
         ``epoch`` these are ``X`` and ``a`` to ``h``.
 
         Parameters
@@ -94,7 +98,7 @@ class Rug:
         levels
             The eight steps from the worst to the best value.
         epoch
-            The number of the present version of the space.
+            The first version of the space that had the present ranges.
 
         Returns
         -------
@@ -106,7 +110,7 @@ class Rug:
         signs[self._kinds == _PARTIAL] = 2
         completed = self._kinds == _COMPLETED
         signs[completed] = 1 + levels.of(self._losses[completed])
-        signs[(self._epochs == epoch) & (signs > 0)] += _OF_THIS_EPOCH
+        signs[(self._epochs >= epoch) & (signs > 0)] += _OF_THIS_EPOCH
         return _SIGNS[signs].tobytes().decode("ascii")
 
 
@@ -159,9 +163,13 @@ class TriedValues:
         Name to both ends of the track, for the numeric ones.
     minimise
         The direction of the first objective, by which trials are judged.
+    bins
+        Name to the number of bins of its track in which trials are counted, for the numeric ones. Default: none.
     """
 
-    def __init__(self, space: Space, tracks: Tracks, *, minimise: bool) -> None:
+    def __init__(
+        self, space: Space, tracks: Tracks, *, minimise: bool, bins: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         leaves: dict[str, Any] = {name: space.leaf(name) for name in space.names}
         self._names = space.names
         self._sign = 1.0 if minimise else -1.0
@@ -169,8 +177,12 @@ class TriedValues:
         self._rugs = {
             name: Rug(*tracks[name], leaf.kind, most_bins) for name, leaf in leaves.items() if leaf.kind != "choice"
         }
+        self._tracks = tracks
+        self._is_log = {name: leaf.kind == "log" for name, leaf in leaves.items() if leaf.kind != "choice"}
         self._counts = {
-            name: np.zeros(len(leaf.declared), dtype=np.int64) for name, leaf in leaves.items() if leaf.kind == "choice"
+            name: np.zeros(len(leaf.declared) if leaf.kind == "choice" else bins[name], dtype=np.int64)
+            for name, leaf in leaves.items()
+            if leaf.kind == "choice" or name in bins
         }
         self._levels = Levels()
         # By trial number: what has been put into the bins, and who has been counted.
@@ -213,6 +225,12 @@ class TriedValues:
             for name in self._names
         ]
 
+    def histogram(self, name: str) -> str:
+        """Return how many trials had the values of each bin, or each choice: a digit each, 9 where there are most."""
+        counts = self._counts[name]
+        digits: list[int] = np.ceil(_TOP * counts / max(1, counts.max())).astype(int).tolist()
+        return "".join(map(str, digits))
+
     def _judged(self, rows: Rows) -> Ended:
         losses = self._sign * rows.values[:, 0]
         is_finite = np.isfinite(losses)
@@ -228,8 +246,13 @@ class TriedValues:
         fresh = (rows.state >= TrialState.RUNNING) & ~self._is_counted[rows.numbers]
         self._is_counted[rows.numbers[fresh]] = True
         for name, counts in self._counts.items():
-            indices = rows.parameters[name][fresh]
-            np.add.at(counts, indices[indices >= 0], 1)
+            places = rows.parameters[name][fresh]
+            if name in self._is_log:
+                low, high = self._tracks[name]
+                inside = places[(places >= low) & (places <= high)]
+                places = np.floor(shares(inside, low, high, is_log=self._is_log[name]) * len(counts))
+                places = np.minimum(places, len(counts) - 1).astype(np.intp)
+            np.add(counts, np.bincount(places[places >= 0], minlength=len(counts)), out=counts)
 
     def _reserve(self, num_trials: int) -> None:
         capacity = len(self._kinds)

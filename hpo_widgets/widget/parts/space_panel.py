@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from hpo_widgets.space.range_history import undo_and_redo
+from hpo_widgets.space.prior import values_of_bins
+from hpo_widgets.space.range_history import ranges_since, undo_and_redo
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.advice import Adviser
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from hpo_widgets.search.advice import Advice
     from hpo_widgets.space import Space
     from hpo_widgets.space.layout import Condition
+    from hpo_widgets.space.prior import Priors
     from hpo_widgets.space.range_history import EpochMark
     from hpo_widgets.trials.columns import Rows
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
-_COMMANDS = ("set_ranges", "undo", "redo")
+_COMMANDS = ("set_ranges", "set_priors", "undo", "redo")
+_BINS = 40
+"""Bins of a strip to draw a prior in; fewer where there are fewer steps."""
 _NOTHING_TO_RESET = "The ranges are those of the start."
 
 
@@ -45,6 +49,8 @@ class SpacePanel(ViewPart):
     a sentence offers to widen it (`advice.best_at_end`). What an advice would exclude is dashed (`advised`). An area
     over the track shows where values are sampled: anywhere in the range, or where a sampler that learns has sampled
     most recently.
+
+    In a strip below each control a prior can be drawn, before what was tried: how likely values are to be good.
 
     Parameters
     ----------
@@ -82,6 +88,13 @@ class SpacePanel(ViewPart):
     advised = t.Dict(
         help="What an advice would leave of ranges: [low, high] in values, or indices of choices; shown dashed."
     ).tag(sync=True)
+    priors = t.Dict(
+        help="Name to the weight of each bin of its strip, 0 to 1, as it was drawn; absent where no prior was."
+    ).tag(sync=True)
+    prior_exponents = t.Dict(help="Name to the exponent, 0 to 1, by which its prior still counts.").tag(sync=True)
+    histograms = t.Dict(
+        help="Name to how often each bin was tried, a digit a bin, where there is a prior or the strip is open."
+    ).tag(sync=True)
     box = BoxTrait(
         help="What was brushed in a plot, drawn over the controls: parameter name to (low, high), or choices."
     )
@@ -96,6 +109,8 @@ class SpacePanel(ViewPart):
         self._adviser = Adviser() if adviser is None else adviser
         self._pending = PendingRanges()
         self._tracks: dict[str, tuple[float, float]] = {}
+        self._bins: dict[str, list[Any]] = {}
+        self._open_strips: dict[str, None] = {}
         self._tried: TriedValues | None = None
         self._recent_samples: RecentSamples | None = None
         self._space: Space | None = None
@@ -119,9 +134,10 @@ class SpacePanel(ViewPart):
             commands = {name: capabilities.get(name) for name in _COMMANDS}
             reset = commands["set_ranges"] or (None if "reset" in self.undo_labels else _NOTHING_TO_RESET)
             self.commands = {**commands, "reset": reset}
+            self._show_exponents(search)
             if has_entered or len(update.rows):
                 epoch = epochs[-1].epoch if epochs else 0
-                self._show_tried(update, epoch)
+                self._show_tried(update, ranges_since(epochs) if epochs else 0)
                 self._show_recent_samples(update, epoch)
                 self._show_best(search)
             advised = self._adviser.look(search, self._refresher.poke)
@@ -142,20 +158,41 @@ class SpacePanel(ViewPart):
             {**self._describe(space, name, label), "needs": needs.get(name, "")} for name, label in labels.items()
         ]
         self.ranges = {name: _sent_range(space, name) for name in space.names}
+        self.priors = {name: self._sent_prior(space, name) for name in space.priors}
         if self._tracks != before:
             self._tried = None
 
     def _show_tried(self, update: Update, epoch: int) -> None:
         if self._tried is None or not self._tried.put(update.rows):
             search = update.search
-            self._tried = TriedValues(search.space, self._tracks, minimise=search.objectives[0].minimise)
+            bins = {name: len(values) for name, values in self._bins.items()}
+            minimise = search.objectives[0].minimise
+            self._tried = TriedValues(search.space, self._tracks, minimise=minimise, bins=bins)
             self._tried.put(search.snapshot())
+        self._show_histograms()
         for index, tried in enumerate(self._tried.shown(epoch)):
             # A trait each, so that a trial sends only what it changes.
             name = f"tried_{index}"
             if not self.has_trait(name):
                 self.add_traits(**{name: t.Any(help="Bins of a rug, or the trials of each choice.").tag(sync=True)})
             self.set_trait(name, tried)
+
+    def _show_histograms(self) -> None:
+        if self._tried is not None:
+            # Of priors always: a saved page can open their strips, too.
+            names = {**self._open_strips, **dict.fromkeys(self.search.space.priors)}
+            self.histograms = {name: self._tried.histogram(name) for name in names}
+
+    def _show_exponents(self, search: Search) -> None:
+        num_trials = sum(search.counts.values())
+        self.prior_exponents = {
+            name: round(prior.exponent(num_trials - prior.since), 2) for name, prior in search.space.priors.items()
+        }
+
+    def _sent_prior(self, space: Space, name: str) -> list[float]:
+        prior, leaf = space.priors[name], space.leaf(name)
+        values = self._bins.get(name, list(leaf.declared))
+        return [round(weight, 3) for weight in prior.heights(values, leaf).tolist()]
 
     def _show_recent_samples(self, update: Update, epoch: int) -> None:
         rows: Rows = update.rows
@@ -185,6 +222,7 @@ class SpacePanel(ViewPart):
         # The track shows every range there was, so that undo never leads off it.
         track = min(low, leaf.range[0]), max(high, leaf.range[1])
         self._tracks[name] = track
+        self._bins[name] = values_of_bins(leaf, track, _BINS)
         limit_low, limit_high = space.limits.get(name) or (None, None)
         return {
             "name": name,
@@ -198,6 +236,7 @@ class SpacePanel(ViewPart):
             "step": leaf.step,
             "origin": leaf.declared[0],
             "base": float(getattr(leaf, "base", 10.0)),
+            "bins": len(self._bins[name]),
         }
 
     def _observe_box(self, _change: object) -> None:
@@ -213,6 +252,29 @@ class SpacePanel(ViewPart):
         if ranges:
             self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
             self.search.command("set_ranges", ranges)
+
+    def _on_set_priors(self, content: dict[str, object]) -> None:
+        asked = content.get("priors")
+        if not isinstance(asked, dict):
+            return
+        space = self.search.space
+        priors = {name: self._meant_prior(name, asked[name]) for name in asked if name in space.names}
+        if priors:
+            self._pending.ask(self.search, _request(content.get("id")))
+            self.search.command("set_priors", priors)
+
+    def _meant_prior(self, name: str, sent: object) -> object:
+        if not isinstance(sent, list) or name not in self._tracks:
+            return sent
+        return {"weights": sent, "range": self._tracks[name]}
+
+    def _on_open_strip(self, content: dict[str, object]) -> None:
+        """Show what was tried behind the drawing, as long as this panel is there."""
+        name = content.get("name")
+        if isinstance(name, str) and name in self.search.space.names:
+            with self._refresher.lock:
+                self._open_strips[name] = None
+                self._show_histograms()
 
     def _on_undo(self, _content: dict[str, object]) -> None:
         self.search.command("undo")
@@ -382,16 +444,14 @@ def labels_of_steps(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]
         ``undo``, ``redo`` and ``reset`` to a sentence; a step that would change nothing is absent.
     """
     undo, redo = undo_and_redo(epochs)
-    targets = {
-        "undo": undo[-1].ranges if undo else {},
-        "redo": redo[-1].ranges if redo else {},
-        "reset": epochs[0].ranges if epochs else {},
-    }
-    sentences = {step: _changes_in_words(target, space) for step, target in targets.items()}
+    targets = {"undo": undo[-1] if undo else None, "redo": redo[-1] if redo else None}
+    sentences = {step: _changes_in_words(mark.ranges, mark.priors, space) for step, mark in targets.items() if mark}
+    if epochs:
+        sentences["reset"] = _changes_in_words(epochs[0].ranges, space.priors, space)
     return {step: f"{step.capitalize()}: {words}" for step, words in sentences.items() if words}
 
 
-def _changes_in_words(target: Mapping[str, tuple[object, ...]], space: Space) -> str:
+def _changes_in_words(target: Mapping[str, tuple[object, ...]], priors: Priors, space: Space) -> str:
     labels = text.labels(space.names)
     now = space.ranges
     names = [name for name in space.names if name in target and target[name] != now[name]]
@@ -402,4 +462,9 @@ def _changes_in_words(target: Mapping[str, tuple[object, ...]], space: Space) ->
     ]
     if len(names) > _MOST_NAMED:
         words.append(f"{len(names) - _MOST_NAMED} more")
+    words += [
+        f"{text.short(labels[name], _MOST_LETTERS)} {'to another prior' if name in priors else 'without a prior'}"
+        for name in space.names
+        if priors.get(name) != space.priors.get(name)
+    ]
     return "; ".join(words)

@@ -85,7 +85,7 @@ class EpochMarks:
             return
         self._drawn = len(epochs), end_x
         # What changed before the first trial divides nothing.
-        changes = [epoch for epoch in epochs if epoch.changed and epoch.first_number > 0]
+        changes = [epoch for epoch in epochs if (epoch.changed or epoch.changed_priors) and epoch.first_number > 0]
         at = np.array([epoch.first_number - 0.5 for epoch in changes], dtype=float)
         x = np.repeat(at[:, None], 2, axis=1) if len(at) else style.NONE
         style.put(self._lines, x, np.tile([0.0, 1.0], (len(at), 1)) if len(at) else style.NONE)
@@ -125,12 +125,15 @@ def in_words(changes: Sequence[EpochMark], space: Space, most: int = _MOST_LETTE
     """
     newest = changes[-1]
     changed: dict[str, tuple[object, ...]] = {}
+    priors: dict[str, None] = {}
     for epoch in changes:
         # One may follow the other before a trial was proposed.
         if epoch.first_number == newest.first_number:
             changed |= epoch.changed
+            priors |= dict.fromkeys(epoch.changed_priors)
     labels = text.labels(space.names)
     words = [f"{labels[name]} {text.range_in_words(chosen, space.leaf(name).kind)}" for name, chosen in changed.items()]
+    words += [f"prior of {labels[name]}{'' if name in newest.priors else ' cleared'}" for name in priors]
     begin = f"space {newest.epoch + 1}: "
     for count in range(min(_MOST_CHANGES, len(words)), 0, -1):
         told = ", ".join(words[:count])

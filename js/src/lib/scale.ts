@@ -22,6 +22,8 @@ export interface NumericSpec {
   /** The value from which steps count. */
   origin: number;
   base: number;
+  /** Bins of the track in which a prior is drawn; as many as there are steps, where these are few. */
+  bins: number;
 }
 
 export type Bounds = readonly [number, number];
@@ -65,6 +67,12 @@ export class Scale {
     return this.backward(
       Number.isFinite(span) ? low + fraction * span : low * (1 - fraction) + high * fraction,
     );
+  }
+
+  /** The value at a share of the track, with as many digits as a part of `count` equal ones deserves. */
+  near(fraction: number, count: number): number {
+    const value = this.at(fraction);
+    return this.snap(round(value, Math.abs(this.at(fraction + 0.5 / count) - value)));
   }
 
   /**

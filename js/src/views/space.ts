@@ -2,13 +2,14 @@
 
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
+import { type Bins, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
-import type { Bounds, NumericSpec } from "../lib/scale";
+import { type Bounds, format, type NumericSpec, Scale } from "../lib/scale";
 import "./space.css";
 
 type Spec = NumericSpec | ChoiceSpec;
@@ -19,8 +20,14 @@ type Model = {
   parameters: Spec[];
   ranges: Record<string, Range>;
   commands: Record<string, string | null>;
-  /** Number of the newest `set_ranges` message whose outcome `ranges` shows. */
+  /** Number of the newest message whose outcome `ranges` and `priors` show. */
   answered: number;
+  /** What was drawn, by name: a weight a bin, from 0 to 1. */
+  priors: Record<string, Weights>;
+  /** The power, 0 to 1, by which a prior still counts. */
+  prior_exponents: Record<string, number>;
+  /** How often each bin was tried, a digit a bin, where the strip is open. */
+  histograms: Record<string, string>;
   /** What was brushed in a plot, by name: a range, and what it says in words. */
   preview: Record<string, { range: Range; words: string }>;
   /** What `undo`, `redo` and `reset` will do, in words. */
@@ -35,7 +42,12 @@ type Model = {
   [tried: `tried_${number}`]: string | number[] | undefined;
 };
 
-type Control = { spec: Spec; numeric: RangeControl | null; choice: ChoiceControl | null };
+type Control = {
+  spec: Spec;
+  numeric: RangeControl | null;
+  choice: ChoiceControl | null;
+  strip: PriorStrip;
+};
 
 /** Keys and clicks that follow each other this fast are one gesture. */
 const GESTURE_MS = 1000;
@@ -51,29 +63,65 @@ const BUTTONS = [
   { kind: "reset", text: "reset", label: "Reset all ranges to those of the start" },
 ] as const;
 
-/** What was sent by any view of one panel and not yet answered: shown by all, instead of the kernel's older ranges. */
+/** What a gesture has set, by name; a prior of null is taken away. */
+interface Gathered {
+  ranges: Map<string, Range>;
+  priors: Map<string, Weights | null>;
+}
+
+/** What was sent by any view of one panel and not yet answered: shown by all, instead of what the kernel had before. */
 class Sent {
   readonly ranges = new Map<string, { id: number; range: Range }>();
+  readonly priors = new Map<string, { id: number; weights: Weights | null }>();
   /** Called when a view has sent something. */
   readonly listeners = new Set<() => void>();
   private newest = 0;
 
-  add(ranges: ReadonlyMap<string, Range>, answered: number): number {
+  add({ ranges, priors }: Gathered, answered: number): number {
     // Later than all that was answered, also where another page's clock is ahead of this one's.
     this.newest = Math.max(Date.now(), answered + 1, this.newest + 1);
     for (const [name, range] of ranges) {
       this.ranges.set(name, { id: this.newest, range });
     }
+    for (const [name, weights] of priors) {
+      this.priors.set(name, { id: this.newest, weights });
+    }
     return this.newest;
   }
 
   forgetUpTo(answered: number): void {
-    for (const [name, { id }] of this.ranges) {
-      if (id <= answered) {
-        this.ranges.delete(name);
+    for (const kind of [this.ranges, this.priors]) {
+      for (const [name, { id }] of kind) {
+        if (id <= answered) {
+          kind.delete(name);
+        }
       }
     }
   }
+
+  forget(): void {
+    this.ranges.clear();
+    this.priors.clear();
+  }
+}
+
+/** The bins in which the prior of a parameter is drawn. */
+function binsOf(spec: Spec): Bins {
+  if (spec.kind === "choice") {
+    const { choices } = spec;
+    return { count: choices.length, layout: "columns", name: (index) => choices[index] ?? "" };
+  }
+  const scale = new Scale(spec);
+  const count = spec.bins;
+  if (scale.steps([spec.low, spec.high])?.length === count) {
+    return {
+      count,
+      layout: "steps",
+      name: (index) => format(scale.near(index / (count - 1), count)),
+    };
+  }
+  const end = (index: number): string => format(scale.near(index / count, count));
+  return { count, layout: "curve", name: (index) => `${end(index)} … ${end(index + 1)}` };
 }
 
 const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
@@ -110,18 +158,25 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
 
   const controls = new Map<string, Control>();
   /** What the gesture under way has set and the kernel does not know yet. */
-  const gathered = new Map<string, Range>();
+  const gathered: Gathered = { ranges: new Map(), priors: new Map() };
   let cancelFlush = (): void => {};
   let cancelRevert = (): void => {};
 
   function flush(): void {
     cancelFlush();
-    if (gathered.size === 0) {
+    const { ranges, priors } = gathered;
+    if (ranges.size + priors.size === 0) {
       return;
     }
     const id = sent.add(gathered, model.get("answered"));
-    model.send({ kind: "set_ranges", id, ranges: Object.fromEntries(gathered) });
-    gathered.clear();
+    if (ranges.size > 0) {
+      model.send({ kind: "set_ranges", id, ranges: Object.fromEntries(ranges) });
+    }
+    if (priors.size > 0) {
+      model.send({ kind: "set_priors", id, priors: Object.fromEntries(priors) });
+    }
+    ranges.clear();
+    priors.clear();
     for (const hear of sent.listeners) {
       hear();
     }
@@ -131,21 +186,38 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   function onSent(): void {
     cancelRevert();
     cancelRevert = lifetime.after(PATIENCE_MS, () => {
-      sent.ranges.clear();
+      sent.forget();
       paint();
     });
     paint();
   }
 
-  function gather(name: string, range: Range): void {
-    gathered.set(name, range);
+  function flushSoon(): void {
     cancelFlush();
     cancelFlush = lifetime.after(GESTURE_MS, flush);
   }
 
+  function gather(name: string, range: Range): void {
+    gathered.ranges.set(name, range);
+    flushSoon();
+  }
+
+  function onPrior(name: string, weights: Weights | null, isFinal: boolean): void {
+    gathered.priors.set(name, weights);
+    if (isFinal) {
+      flush();
+    } else {
+      flushSoon();
+    }
+  }
+
+  function onOpen(name: string): void {
+    model.send({ kind: "open_strip", name });
+  }
+
   function onRange(name: string, bounds: Bounds, isFinal: boolean): void {
     if (isFinal) {
-      gathered.set(name, bounds);
+      gathered.ranges.set(name, bounds);
       flush();
     } else if (root.querySelector("[data-dragged]") === null) {
       gather(name, bounds);
@@ -153,11 +225,12 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   }
 
   function make(spec: Spec, range: Range): Control {
-    if (spec.kind === "choice") {
-      return { spec, numeric: null, choice: new ChoiceControl(spec, range, gather) };
-    }
-    const bounds = range as Bounds;
-    return { spec, numeric: new RangeControl(spec, bounds, onRange), choice: null };
+    const strip = new PriorStrip(spec, binsOf(spec), onPrior, onOpen);
+    const numeric =
+      spec.kind === "choice" ? null : new RangeControl(spec, range as Bounds, onRange);
+    const choice = spec.kind === "choice" ? new ChoiceControl(spec, range, gather) : null;
+    strip.attachTo((numeric ?? choice)?.root as HTMLElement);
+    return { spec, numeric, choice, strip };
   }
 
   /** A control is kept, with focus and hand on it, as long as its parameter is the same. */
@@ -194,7 +267,10 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     const advised = model.get("advised");
     for (const spec of specs) {
       const range =
-        gathered.get(spec.name) ?? sent.ranges.get(spec.name)?.range ?? ranges[spec.name] ?? [];
+        gathered.ranges.get(spec.name) ??
+        sent.ranges.get(spec.name)?.range ??
+        ranges[spec.name] ??
+        [];
       let control = controls.get(spec.name);
       if (control === undefined || !isSame(control.spec, spec)) {
         const made = make(spec, range);
@@ -215,12 +291,30 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
         control.numeric?.update(spec, range as Bounds, reason);
         control.numeric?.setAdvised((advised[spec.name] as Bounds | undefined) ?? null);
       }
+      paintPrior(control.strip, spec, range);
     }
     applyFilter();
     const undoLabels = model.get("undo_labels");
     for (const { kind, button } of buttons) {
       setReason(button, commands[kind] ?? null, undoLabels[kind] ?? null);
     }
+  }
+
+  function paintPrior(strip: PriorStrip, spec: Spec, range: Range): void {
+    const { name } = spec;
+    const isGathered = gathered.priors.has(name);
+    const weights = isGathered ? gathered.priors.get(name) : sent.priors.get(name)?.weights;
+    const isSet = isGathered || sent.priors.has(name);
+    const scale = spec.kind === "choice" ? null : new Scale(spec);
+    strip.update(binsOf(spec), {
+      weights: (isSet ? weights : model.get("priors")[name]) ?? null,
+      exponent: isSet ? 1 : (model.get("prior_exponents")[name] ?? 1),
+      histogram: model.get("histograms")[name] ?? "",
+      range: scale
+        ? [scale.fraction(range[0] as number), scale.fraction(range[1] as number)]
+        : [0, 1],
+      reason: model.get("commands").set_priors ?? null,
+    });
   }
 
   function paintPreview(): void {

@@ -138,3 +138,15 @@ def test_profiles_are_shorter_where_there_are_many():
     drawn = RecentSamples(search.space, 0, "OptimizerOptuna")
     drawn.put(search.snapshot())
     assert {len(shown) for shown in drawn.shown()} == {FEW_BINS}
+
+
+def test_a_random_search_is_shown_to_prefer_what_has_a_prior_and_nothing_else():
+    search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0), UniformParameterRange("y", 0.0, 1.0)])
+    search.set_priors({"x": [0, 1]})
+    for _ in range(20):
+        search.add_trial(0.5, {"x": 0.9, "y": 0.9})
+    drawn = RecentSamples(search.space, 1, "RandomSearch")
+    drawn.put(search.snapshot())
+    x, y = drawn.shown()
+    assert x[-5] == "9"
+    assert y == ""

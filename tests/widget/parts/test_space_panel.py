@@ -437,3 +437,72 @@ def test_many_ranges_and_long_names_are_cut_short():
     sentence = ways(search)["undo"]
     assert len(sentence) < 300
     assert sentence.endswith("; 2 more")
+
+
+# Priors ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_prior_drawn_in_the_browser_is_one_command_over_the_track(panel, search, wire, refresh):
+    lr = described(panel)["lr"]
+    weights = [0.0] * 39 + [0.5]
+    wire.browser_says(panel, kind="set_priors", id=5, priors={"lr": weights})
+    assert search.commands == [("set_priors", {"lr": {"weights": weights, "range": (lr["low"], lr["high"])}})]
+    refresh(panel)
+    assert panel.answered == 5
+    assert panel.priors["lr"] == [0.01] * 39 + [1.0]
+    wire.browser_says(panel, kind="set_priors", id=6, priors={"lr": None, "activation": [0, 1, 0]})
+    refresh(panel)
+    assert panel.priors == {"activation": [0.01, 1.0, 0.01]}
+
+
+def test_a_prior_of_code_is_shown_in_the_bins_of_the_strip(panel, search, refresh):
+    search.set_priors({"layers": lambda layers: layers == 3, "lr": {"weights": [0, 1], "range": (1e-3, 1e-2)}})
+    refresh(panel)
+    parameters = described(panel)
+    assert parameters["layers"]["bins"] == len(panel.priors["layers"]) == 6
+    assert [index for index, weight in enumerate(panel.priors["layers"]) if weight == 1] == [2]
+    assert parameters["lr"]["bins"] == len(panel.priors["lr"]) == 40
+    # From the middle of its bins on: half of one of three decades from a decade and a half on.
+    assert panel.priors["lr"] == [0.01] * 20 + [1.0] * 20
+    assert panel.undo_labels["undo"] == "Undo: lr without a prior; layers without a prior"
+
+
+def test_how_much_a_prior_still_counts_is_told(panel, search, refresh):
+    search.add_trials([1.0] * 5)
+    search.set_priors({"layers": lambda layers: layers})
+    search.add_trials([1.0] * 20)
+    refresh(panel)
+    assert panel.prior_exponents == {"layers": 0.5}
+
+
+def test_an_open_strip_shows_how_often_each_bin_was_tried(panel, search, wire, refresh):
+    assert panel.histograms == {}
+    for layers in (1, 1, 1, 6):
+        search.add_trial(0.5, {"lr": 1e-4, "dropout": 0.1, "layers": layers, "activation": "relu"})
+    for name in ("layers", "lr", "activation", "unknown", None):
+        wire.browser_says(panel, kind="open_strip", name=name)
+    refresh(panel)
+    assert panel.histograms == {"layers": "900003", "lr": "9" + "0" * 39, "activation": "900"}
+
+
+def test_earlier_trials_stay_those_of_the_present_ranges_where_only_a_prior_changed(panel, search, refresh):
+    search.add_trial(0.5, {"lr": 1e-2, "dropout": 0.1, "layers": 2, "activation": "relu"})
+    search.set_priors({"lr": [1, 2]})
+    refresh(panel)
+    assert panel.tried_2.strip().isalpha()
+    search.set_ranges({"layers": (1, 4)})
+    refresh(panel)
+    assert panel.tried_2.strip().isdigit()
+
+
+@pytest.mark.parametrize(
+    "sent", [{"lr": [1, "x"]}, {"lr": [[]]}, {"lr": {"weights": 3}}, {"lr": 7}, {"lr": [0] * 40}, {"lr": [1e999, 1]}]
+)
+def test_impossible_priors_of_a_browser_are_answered_with_a_sentence(show, wire, refresh, sent):
+    search = ScriptedSearch()
+    panel = show(SpacePanel, search)
+    wire.browser_says(panel, kind="set_priors", id=5, priors=sent)
+    refresh(panel)
+    assert panel.answered == 5
+    assert "lr" in search.errors[-1].sentence
+    assert panel.priors == {}

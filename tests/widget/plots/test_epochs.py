@@ -82,3 +82,13 @@ def test_long_words_are_cut(wire):
 def test_words_that_have_no_room_tell_of_fewer_changes(search):
     steer(search, after=10, lr=(1e-3, 1e-2), dropout=(0.1, 0.2), layers=(2, 3))
     assert in_words(search.epochs, search.space, 50) == "space 2: lr 0.001 … 0.01 and 2 more"
+
+
+def test_a_prior_is_told_where_it_was_drawn_and_where_it_was_cleared(search, labels):
+    search.add_trials([0.5] * 10)
+    search.set_priors({"layers": [1, 2]})
+    assert labels() == [[(9.5, "space 2: prior of layers")], []]
+    search.add_trials([0.5] * 20)
+    search.set_priors({"layers": None})
+    search.set_ranges({"lr": (1e-3, 1e-2)})
+    assert labels()[0][-1] == (29.5, "space 4: lr 0.001 … 0.01, prior of layers cleared")

@@ -1,0 +1,379 @@
+// The strip in which a prior is drawn: how likely values are to be good, over how often each was tried. By hand or by
+// keyboard; what was drawn is a line, and what still counts of it is filled.
+
+import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  binAt,
+  drawn,
+  faded,
+  isSameShape,
+  type Layout,
+  middle,
+  type Place,
+  raised,
+} from "../lib/prior";
+import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
+
+export type Weights = readonly number[];
+
+/** Says what a person has drawn, null for nothing any more; `isFinal` when the gesture is over. */
+export type OnPrior = (name: string, weights: Weights | null, isFinal: boolean) => void;
+
+/** What the bins are: how many, how they lie, and what each is called. */
+export interface Bins {
+  count: number;
+  layout: Layout;
+  name: (index: number) => string;
+}
+
+export interface PriorState {
+  weights: Weights | null;
+  /** By which power it still counts. */
+  exponent: number;
+  /** How often each bin was tried: a digit a bin. */
+  histogram: string;
+  /** Ends of the present range, as shares of the strip. */
+  range: readonly [number, number];
+  /** Why nothing can be drawn; null: it can. */
+  reason: string | null;
+}
+
+const WIDTH = 1000;
+const HEIGHT = 100;
+/** Half a bar, as a share of its bin. */
+const HALF = 0.36;
+/** Half a bar round a step, as a share of the strip: those at its ends stay in the control. */
+const MOST_HALF = 0.03;
+const MOST_COUNT = 9;
+const BY_KEY = 0.1;
+const PAGE = 0.3;
+const HINT = "Draw which values are likely to be good";
+const KEYS =
+  "Drag to draw. By keyboard: left and right choose a value, up and down raise and lower it, Delete clears";
+
+export class PriorStrip {
+  /** Opens and closes the strip. */
+  readonly toggle: HTMLButtonElement;
+  readonly root = element("div", "hpo-prior");
+  private readonly area: HTMLElement;
+  private readonly tried = svgElement("path", "hpo-prior-tried");
+  private readonly counted = svgElement("path", "hpo-prior-counted");
+  private readonly line = svgElement("path", "hpo-prior-line");
+  private readonly outside = svgElement("path", "hpo-prior-outside");
+  private readonly cursor = svgElement("path", "hpo-prior-cursor");
+  private readonly names = element("div", "hpo-prior-names", { "aria-hidden": "true" });
+  private readonly note = element("span", "hpo-prior-note");
+  private readonly clear: HTMLButtonElement;
+  private state: PriorState = {
+    weights: null,
+    exponent: 1,
+    histogram: "",
+    range: [0, 1],
+    reason: null,
+  };
+  /** What is shown: as a person drew it, where the kernel has only its shape. */
+  private shown: Weights | null = null;
+  private chosen = 0;
+  private held: { before: Weights | null; at: Place; pointer: number } | null = null;
+
+  /**
+   * @param onOpen says that what was tried is to be shown
+   */
+  constructor(
+    private readonly spec: { name: string; label: string },
+    private bins: Bins,
+    private readonly onPrior: OnPrior,
+    private readonly onOpen: (name: string) => void,
+  ) {
+    this.toggle = element("button", "hpo-prior-toggle", {
+      type: "button",
+      "aria-label": `Prior of ${spec.label}`,
+      "aria-expanded": "false",
+    });
+    this.toggle.append(bell());
+    this.toggle.addEventListener("click", () => this.open());
+    this.area = element("div", "hpo-prior-area", {
+      role: "slider",
+      tabindex: "0",
+      "aria-label": `Prior of ${spec.label}`,
+      "aria-orientation": "vertical",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+    });
+    const drawing = stretchedDrawing();
+    drawing.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    drawing.append(this.cursor, this.tried, this.counted, this.line, this.outside);
+    this.area.append(drawing);
+    this.area.addEventListener("pointerdown", (event) => this.press(event));
+    this.area.addEventListener("pointermove", (event) => this.move(event));
+    this.area.addEventListener("pointerup", (event) => this.release(event));
+    this.area.addEventListener("pointercancel", () => this.cancel());
+    this.area.addEventListener("keydown", (event) => this.key(event));
+    this.clear = element("button", "hpo-link", {
+      type: "button",
+      "aria-label": `Clear the prior of ${spec.label}`,
+    });
+    setText(this.clear, "clear");
+    this.clear.addEventListener("click", () => this.take(null, true));
+    const foot = element("div", "hpo-prior-foot");
+    foot.append(this.note, this.clear);
+    this.root.append(this.area, this.names, foot);
+    this.root.hidden = true;
+    this.paint();
+  }
+
+  /** Puts the strip into the control of its parameter. */
+  attachTo(control: HTMLElement): void {
+    control.querySelector(".hpo-badge")?.after(this.toggle);
+    control.append(this.root);
+  }
+
+  /** Shows what the kernel says, but never under a hand. */
+  update(bins: Bins, state: PriorState): void {
+    this.bins = bins;
+    this.state = state;
+    if (this.held === null) {
+      const { weights } = state;
+      if (weights === null || this.shown === null || !isSameShape(this.shown, weights)) {
+        this.shown = weights;
+      }
+    }
+    this.paint();
+  }
+
+  private open(): void {
+    if (!isDisabled(this.toggle)) {
+      this.root.hidden = !this.root.hidden;
+      if (!this.root.hidden) {
+        this.onOpen(this.spec.name);
+        this.paint();
+      }
+    }
+  }
+
+  private paint(): void {
+    const { count, layout, name } = this.bins;
+    const { reason, exponent, range } = this.state;
+    this.toggle.hidden = count < 2;
+    this.toggle.classList.toggle("hpo-has-prior", this.shown !== null);
+    const isClosed = this.root.hidden;
+    setAttribute(this.toggle, "aria-expanded", String(!isClosed));
+    setReason(this.toggle, isClosed && this.shown === null ? reason : null, HINT);
+    if (isClosed) {
+      return;
+    }
+    this.chosen = Math.min(this.chosen, count - 1);
+    const counts = [...this.state.histogram].map((digit) => Number(digit) / MOST_COUNT);
+    setShape(this.tried, counts.length === count ? this.bars(counts) : "");
+    setShape(this.line, this.shown === null ? "" : this.outline(this.shown));
+    const counting = this.shown === null ? [] : faded(this.shown, exponent);
+    setShape(this.counted, this.shown === null ? "" : this.filled(counting));
+    setShape(
+      this.outside,
+      layout === "columns" ? "" : box(0, range[0], HEIGHT) + box(range[1], 1, HEIGHT),
+    );
+    const [from, to] = this.edges(this.chosen);
+    setShape(this.cursor, box(from, to, HEIGHT));
+    this.paintNames();
+    const weight = Math.round(100 * (this.shown?.[this.chosen] ?? 0));
+    setAttribute(this.area, "aria-valuenow", String(weight));
+    setAttribute(this.area, "aria-valuetext", `${name(this.chosen)}: ${weight} %`);
+    setReason(this.area, reason, KEYS);
+    setText(this.note, this.words(exponent));
+    this.clear.hidden = this.shown === null;
+    setReason(this.clear, reason);
+  }
+
+  private words(exponent: number): string {
+    if (this.shown === null) {
+      return `${HINT}.`;
+    }
+    const counts = exponent >= 1 ? "in full" : `to the power ${exponent}`;
+    return `Counts ${counts}; fades with trials. Grey: tried.`;
+  }
+
+  private paintNames(): void {
+    const { count, layout, name } = this.bins;
+    this.names.hidden = layout !== "columns";
+    if (this.names.hidden || this.names.childElementCount === count) {
+      return;
+    }
+    this.names.replaceChildren(
+      ...Array.from({ length: count }, (_, index) => {
+        const node = element("span", "", { dir: "auto", title: name(index) });
+        setText(node, name(index));
+        return node;
+      }),
+    );
+  }
+
+  /** Both ends of a bin, as shares of the width. */
+  private edges(index: number): [number, number] {
+    const { count, layout } = this.bins;
+    const at = middle(index, count, layout);
+    const halves = {
+      curve: 0.5 / count,
+      steps: Math.min(MOST_HALF, HALF / (count - 1)),
+      columns: HALF / count,
+    };
+    return [at - halves[layout], at + halves[layout]];
+  }
+
+  private bars(heights: readonly number[]): string {
+    return heights
+      .map((height, index) => (height > 0 ? box(...this.edges(index), height * HEIGHT) : ""))
+      .join("");
+  }
+
+  private filled(heights: readonly number[]): string {
+    if (this.bins.layout !== "curve") {
+      return this.bars(heights);
+    }
+    return `M0 ${HEIGHT}L${this.curve(heights)}L${WIDTH} ${HEIGHT}z`;
+  }
+
+  private outline(heights: readonly number[]): string {
+    if (this.bins.layout === "curve") {
+      return `M${this.curve(heights)}`;
+    }
+    return heights
+      .map((height, index) => {
+        const [from, to] = this.edges(index);
+        return `M${WIDTH * from} ${HEIGHT * (1 - height)}H${WIDTH * to}`;
+      })
+      .join("");
+  }
+
+  private curve(heights: readonly number[]): string {
+    const { count, layout } = this.bins;
+    const places = heights.map((height, index): [number, number] => [
+      middle(index, count, layout),
+      height,
+    ]);
+    const [first, last] = [heights[0] ?? 0, heights[heights.length - 1] ?? 0];
+    return [[0, first] as const, ...places, [1, last] as const]
+      .map(([across, up]) => `${WIDTH * across} ${HEIGHT * (1 - up)}`)
+      .join("L");
+  }
+
+  private place(event: PointerEvent): Place {
+    const { left, top, width, height } = this.area.getBoundingClientRect();
+    const edge = EDGE_PIXELS;
+    return {
+      across: width > 0 ? (event.clientX - left) / width : 0,
+      up: height > 2 * edge ? 1 - (event.clientY - top - edge) / (height - 2 * edge) : 0,
+    };
+  }
+
+  private press(event: PointerEvent): void {
+    if (this.state.reason !== null || event.button !== 0) {
+      return;
+    }
+    event.preventDefault();
+    this.area.focus({ preventScroll: true });
+    this.area.setPointerCapture(event.pointerId);
+    const at = this.place(event);
+    this.held = { before: this.shown, at, pointer: event.pointerId };
+    this.drawTo(at);
+  }
+
+  private move(event: PointerEvent): void {
+    if (this.held && event.pointerId === this.held.pointer) {
+      this.drawTo(this.place(event));
+    }
+  }
+
+  private drawTo(to: Place): void {
+    if (this.held) {
+      const { count, layout } = this.bins;
+      this.shown = drawn(this.shown ?? Array(count).fill(0), this.held.at, to, layout);
+      this.held.at = to;
+      this.chosen = binAt(to.across, count, layout);
+      this.paint();
+    }
+  }
+
+  private release(event: PointerEvent): void {
+    if (this.held && event.pointerId === this.held.pointer) {
+      this.held = null;
+      this.take(this.shown, true);
+    }
+  }
+
+  private cancel(): void {
+    if (this.held) {
+      this.shown = this.held.before;
+      this.held = null;
+      this.paint();
+    }
+  }
+
+  /** Shows weights and tells them; none above nothing are no prior. */
+  private take(weights: Weights | null, isFinal: boolean): void {
+    if (this.state.reason === null) {
+      const isSaid = weights?.some((weight) => weight > 0) ?? false;
+      this.shown = isSaid ? weights : null;
+      if (this.shown === null && this.root.contains(document.activeElement)) {
+        this.area.focus({ preventScroll: true });
+      }
+      this.paint();
+      this.onPrior(this.spec.name, this.shown, isFinal);
+    }
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    if (event.key === "Escape" && this.held) {
+      this.cancel();
+      return;
+    }
+    const { count, layout } = this.bins;
+    const by = RAISING[event.key];
+    const chosen = CHOOSING[event.key]?.(this.chosen, count - 1);
+    if (by !== undefined) {
+      this.take(raised(this.shown ?? Array(count).fill(0), this.chosen, by, layout), false);
+    } else if (chosen !== undefined) {
+      this.chosen = Math.min(count - 1, Math.max(0, chosen));
+      this.paint();
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      this.take(null, true);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+}
+
+/** So near to an edge nothing, or all, is meant. */
+const EDGE_PIXELS = 3;
+
+const RAISING: Record<string, number | undefined> = {
+  ArrowUp: BY_KEY,
+  ArrowDown: -BY_KEY,
+  PageUp: PAGE,
+  PageDown: -PAGE,
+};
+
+const CHOOSING: Record<string, ((at: number, last: number) => number) | undefined> = {
+  ArrowLeft: (at) => at - 1,
+  ArrowRight: (at) => at + 1,
+  Home: () => 0,
+  End: (_at, last) => last,
+};
+
+function box(from: number, to: number, height: number): string {
+  return `M${WIDTH * from} ${HEIGHT}V${HEIGHT - height}H${WIDTH * to}V${HEIGHT}z`;
+}
+
+/** A small bell curve. */
+function bell(): SVGSVGElement {
+  const drawing = svgElement("svg");
+  drawing.setAttribute("viewBox", "0 0 14 12");
+  drawing.setAttribute("aria-hidden", "true");
+  const curve = svgElement("path");
+  curve.setAttribute("d", "M1 10.5C5 10.5 4.6 1.5 7 1.5S9 10.5 13 10.5");
+  drawing.append(curve);
+  return drawing;
+}
