@@ -121,7 +121,7 @@ def test_where_no_prior_is_followed_the_bell_says_why(opened, panel):
     opened.kernel("search.refuse('set_priors', 'grid search follows no prior')")
     toggle = panel.get_by_role("button", name="Prior of lr", exact=True)
     expect(toggle).to_have_attribute("aria-description", "grid search follows no prior")
-    toggle.click()
+    toggle.press("Enter")
     expect(toggle).to_have_attribute("aria-expanded", "false")
 
 

@@ -2,8 +2,9 @@
 
 TPE compares candidates by l(x) / g(x), the densities of good and of other trials. With priors it compares
 ``l(x) / g(x) * prior(x) ** (beta / n)``, the rule of πBO (Hvarfner et al., ICLR 2022; see `hpo_widgets.space.prior`),
-where n is the number of trials that have ended since a prior was drawn. Before TPE has trials enough for a model it
-draws at random; with priors, from these.
+where n is the number of trials that have ended since a prior was drawn. TPE draws its candidates from l, which may have
+none where the prior is high: half of them, fewer as it fades, are drawn from the prior instead. Before TPE has trials
+enough for a model it draws at random; with priors, from these.
 
 Optuna offers no public place for the weight of a candidate: an independent or relative sampler sees only the winner.
 So this module, and no other, sets two private members of a copy of the sampler: ``_compute_acquisition_func`` and
@@ -12,12 +13,10 @@ So this module, and no other, sets two private members of a copy of the sampler:
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna import __version__ as optuna_version
-from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler, TPESampler
 
 if TYPE_CHECKING:
@@ -63,9 +62,12 @@ class FadingPriors:
     ----------
     mapping
         The space in Optuna's terms.
+    rng
+        Draws from the priors.
     """
 
-    def __init__(self, mapping: SpaceMap) -> None:
+    def __init__(self, mapping: SpaceMap, rng: np.random.Generator) -> None:
+        self._rng = rng
         self._priors = mapping.space.priors
         self._mapping = mapping
         self._num_ended = dict.fromkeys(self._priors, 0)
@@ -83,6 +85,7 @@ class FadingPriors:
         compute: Callable[..., npt.NDArray[np.float64]] = getattr(sampler, _ACQUISITION)
 
         def weighed(samples: dict[str, Any], *models: Any) -> npt.NDArray[np.float64]:
+            self._mix_in(samples)
             return compute(samples, *models) + self._log_weights(samples)
 
         own[_ACQUISITION] = weighed
@@ -96,6 +99,24 @@ class FadingPriors:
             return None
         name = known.leaf.name
         return prior, known, self._mapping.space.leaf(name), prior.exponent(self._num_ended[name])
+
+    def draw(self, parameter: str, count: int) -> list[Any] | None:
+        """Return values of a parameter of the study as the faded prior has them; None where it has none."""
+        found = self.of(parameter)
+        if found is None:
+            return None
+        prior, known, column, exponent = found
+        bent = prior.bent(self._rng.random(count), known.leaf, column, np.full(count, exponent))
+        return [known.suggestion(value) for value in known.leaf.from_unit(bent)]
+
+    def _mix_in(self, samples: dict[str, Any]) -> None:
+        """Draw some of the candidates from the priors, whatever the model has drawn."""
+        for name, internal in samples.items():
+            found = self.of(name)
+            if found is not None:
+                _, known, _, exponent = found
+                drawn = self.draw(name, round(exponent * len(internal) / 2)) or []
+                internal[: len(drawn)] = [known.distribution.to_internal_repr(value) for value in drawn]
 
     def _log_weights(self, samples: dict[str, Any]) -> npt.NDArray[np.float64]:
         """Return the logarithm of what the priors multiply each candidate's score by."""
@@ -131,14 +152,10 @@ class _StartSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        found = self._priors.of(param_name)
-        if found is None:
+        drawn = self._priors.draw(param_name, 1)
+        if drawn is None:
             return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-        prior, parameter, column, exponent = found
-        unit = self._sampler.sample_independent(study, trial, param_name, FloatDistribution(0.0, 1.0))
-        u = np.array([min(unit, math.nextafter(1.0, 0.0))])
-        [value] = parameter.leaf.from_unit(prior.bent(u, parameter.leaf, column, np.array([exponent])))
-        return parameter.suggestion(value)
+        return drawn[0]
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         self._sampler.before_trial(study, trial)

@@ -114,6 +114,15 @@ def test_the_score_of_a_candidate_is_multiplied_by_the_prior_to_beta_over_n(driv
     assert weights[0] - weights[1] == pytest.approx(10 / 40 * np.log(heights[0] / heights[1]))
 
 
+def test_a_model_that_knows_better_is_asked_where_the_prior_is_high_at_first(drive):
+    search = drive(OptimizerOptuna(seed=1), PLANE)
+    search.run(30, lambda point: (point["x"] - 7) ** 2)
+    search.begin(PLANE.with_priors({"x": bell(-2)}, 30))
+    near = [abs(point["x"] + 2) < 2 for point in search.run(60, lambda point: (point["x"] - 7) ** 2)]
+    assert sum(near[:10]) >= 7
+    assert sum(near[-20:]) <= 4
+
+
 def test_only_trials_after_the_drawing_that_say_something_count_as_evidence(drive):
     search = drive(OptimizerOptuna(seed=1), PLANE)
     search.run(5, lambda point: branin(**point))
