@@ -179,7 +179,7 @@ class OptimizerOptuna(SearchStrategy):
         self._drawn = draws
         self._proposed.clear()
         sampler = self._make_sampler(space, epoch, draws)
-        self._priors = priors.FadingPriors(self._map, np.random.default_rng([self.seed, epoch, draws]))
+        self._priors = priors.FadingPriors(self._map, np.random.default_rng([self.seed, epoch, draws, 1]))
         self._priors.follow_with(sampler)
         limit = None if samplers.needs_all_trials(sampler) else self.max_observations
         rng = np.random.default_rng([self.seed, epoch])
