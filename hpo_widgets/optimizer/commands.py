@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, optional_positive_int, positive_int, positive_minutes
-from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
@@ -303,8 +302,8 @@ class SearchCommands:
 
     def set_priors(self, priors: Mapping[str, GivenPrior]) -> None:
         """Draw priors. A function is asked here, on the caller's thread, not by the owner of the state."""
-        space = self._controller.state.space
-        drawn = {name: None if given is None else Prior.of(space.leaf(name), given) for name, given in priors.items()}
+        space = self._controller.state.space.with_priors(priors)
+        drawn = {name: space.priors.get(name) for name in priors}
         self._do("set_priors", lambda: self._controller.set_priors(drawn))
 
     def undo(self) -> None:

@@ -109,9 +109,8 @@ class Prior:
                     f"got {len(weights)}"
                 )
             return cls(weights, None, beta)
-        low, high = (
-            leaf.normalise(bound) for bound in as_pair(f"the range of the prior of {name!r}", bounds or leaf.range)
-        )
+        pair = leaf.range if bounds is None else as_pair(f"the range of the prior of {name!r}", bounds)
+        low, high = (leaf.normalise(bound) for bound in pair)
         if not low < high:
             raise ValueError(f"the range of the prior of {name!r} must rise from low to high, got ({low!r}, {high!r})")
         weights = _checked_weights(name, _of_numbers(leaf, given, low, high))

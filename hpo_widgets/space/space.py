@@ -368,6 +368,10 @@ class Space:
         ValueError
             For an unknown name, with a near match, and for what is no prior.
         """
+        given_priors: object = priors
+        if not isinstance(given_priors, Mapping):
+            msg = f"priors map names to weights, or to None, got {priors!r:.80}"
+            raise ValueError(msg)  # noqa: TRY004 -- one kind of error for priors that make no sense
         drawn = dict(self._priors)
         for name, given in priors.items():
             leaf = self.leaf(name)

@@ -106,6 +106,39 @@ def test_what_is_no_prior_is_refused_in_words(leaf, wrong, words):
     assert leaf.name in str(error.value)
 
 
+ODD = [10**400, -(10**400), 1e308, 1e-320, math.nan, math.inf, "", "x", b"a", 1j, (), "weights", "adam"]
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 12) | st.floats() | st.sampled_from(ODD),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["weights", "range", "beta", "adam", 3]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from([X, LR, LAYERS, SOLVER]), JUNK | st.fixed_dictionaries({"weights": JUNK, "range": JUNK}))
+def test_anything_is_a_prior_that_makes_sense_or_a_sentence(leaf, anything):
+    prior, sentence = None, ""
+    try:
+        prior = Prior.of(leaf, anything)
+    except ValueError as error:
+        sentence = str(error)
+    if prior is None:
+        assert leaf.name in sentence
+        return
+    assert max(prior.weights) == 1
+    assert min(prior.weights) >= 0
+    assert all(leaf.contains(value) for value in drawn(leaf, prior)[::400])
+    assert Prior.from_json(leaf, json.loads(json.dumps(prior.to_json()))) == prior
+
+
+@pytest.mark.parametrize("priors", [3, None, ["x"], "x"])
+def test_priors_map_names_to_weights(priors):
+    with pytest.raises(ValueError, match="map names"):
+        Space([X]).with_priors(priors)
+
+
 def test_what_a_function_raises_comes_through():
     with pytest.raises(ZeroDivisionError):
         Prior.of(X, lambda _x: 1 / 0)

@@ -73,6 +73,11 @@ FORMS = {
         "ranges": near(st.dictionaries(st.sampled_from(PARAMETERS), near(st.tuples(SCALARS, SCALARS).map(list)))),
         "id": SCALARS,
     },
+    "set_priors": {
+        "priors": near(st.dictionaries(st.sampled_from(PARAMETERS), near(st.lists(SCALARS, max_size=4)))),
+        "id": SCALARS,
+    },
+    "open_strip": {"name": near(st.sampled_from(PARAMETERS))},
     "command": {"name": near(st.sampled_from(["start", "pause", "resume", "stop", "undo"]))},
     "wait": {"on": near(st.booleans())},
     "note": {"number": NUMBERS, "note": JUNK},

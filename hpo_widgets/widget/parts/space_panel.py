@@ -260,7 +260,7 @@ class SpacePanel(ViewPart):
         space = self.search.space
         priors = {name: self._meant_prior(name, asked[name]) for name in asked if name in space.names}
         if priors:
-            self._pending.ask(self.search, _request(content.get("id")))
+            self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
             self.search.command("set_priors", priors)
 
     def _meant_prior(self, name: str, sent: object) -> object:
