@@ -107,7 +107,20 @@ class OptunaParameter:
 
     @staticmethod
     def nearest_index(leaf: LeafParameter, value: float) -> int:
-        """Return the index of the step nearest to a number inside a stepped range."""
+        """Return the index of the step nearest to a number inside a stepped range.
+
+        Parameters
+        ----------
+        leaf
+            The parameter with that range.
+        value
+            The number.
+
+        Returns
+        -------
+        int
+            The index of a step.
+        """
         if (index := leaf.index_of(value)) is not None:
             return index
         last = (leaf.num_values or 1) - 1

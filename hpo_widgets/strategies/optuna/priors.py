@@ -101,7 +101,20 @@ class FadingPriors:
         return prior, known, self._mapping.space.leaf(name), prior.exponent(self._num_ended[name])
 
     def draw(self, parameter: str, count: int) -> list[Any] | None:
-        """Return values of a parameter of the study as the faded prior has them; None where it has none."""
+        """Return values of a parameter of the study as the faded prior has them.
+
+        Parameters
+        ----------
+        parameter
+            Its name in the study.
+        count
+            How many.
+
+        Returns
+        -------
+        list or None
+            As Optuna suggests them; None where the parameter has no prior.
+        """
         found = self.of(parameter)
         if found is None:
             return None
