@@ -7,6 +7,7 @@
 #   make app     the search of notebooks/11_voila.ipynb as a page of its own, by Voilà
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
+#   make faults  hundreds of kills, and searches of 100,000 trials, for docs/faults.md; ten minutes
 #   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, basedpyright, tsc, biome
 #   make format  what ruff and biome can mend by themselves
@@ -43,7 +44,7 @@ JLPM := cd js && PATH="$(abspath $(BIN)):$$PATH" jlpm
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 JS_SOURCES := js/package.json js/yarn.lock js/build.mjs $(wildcard js/src/* js/src/*/*)
 
-.PHONY: help demo lab app test test-js test-slow lint lint-ruff lint-mypy lint-js format docs bench bench-quality pictures js clean distclean chromium
+.PHONY: help demo lab app test test-js test-slow faults lint lint-ruff lint-mypy lint-js format docs bench bench-quality pictures js clean distclean chromium
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -65,6 +66,13 @@ test: test-js chromium $(STAMPS)/test
 # as many share what is costly to make: a wheel, a demo that has run, an agent.
 test-slow: chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
+
+# What the tests do a few times is done often; the tables of docs/faults.md come from here.
+KILLS ?= 500
+SOAK ?= 100000
+faults: $(STAMPS)/test
+	HPO_WIDGETS_KILLS=$(KILLS) HPO_WIDGETS_SOAK=$(SOAK) HPO_WIDGETS_FAULTS_PAGE=$(CURDIR)/docs/faults.md \
+		$(PYTEST) tests/faults tests/clearml/test_faults.py -m "" --timeout 3600 $(PYTEST_ARGS)
 
 # What of the front end needs no page, in node.
 test-js: js/node_modules/.yarn-state.yml

@@ -49,6 +49,7 @@ NAVIGATION = {
     "How it works": {
         "Architecture": "docs/architecture",
         "What is trusted": "SECURITY",
+        "What survives what": "docs/faults",
         "Contributing": "CONTRIBUTING",
         "What first-time users met": "docs/first_walk",
     },

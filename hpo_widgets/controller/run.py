@@ -25,6 +25,9 @@ MOST_NAMES = 10
 HEARTBEAT_SECONDS = 5.0
 """How often the journal's lease is renewed."""
 
+CLOCKS_AGREE_SECONDS = 1.0
+"""Seconds; by more than this the time of day moves against the other clock where it is set, or the machine sleeps."""
+
 
 class Run:
     """From the first launch to the last end; belongs to the controller's thread.
@@ -182,6 +185,7 @@ class Run:
 
     def _record(self) -> None:
         """Make everything durable, and then known."""
+        self.deadlines.compare_clocks()
         self.trials.refresh_rows()
         self._recorder.flush()
         self._callbacks.hand_over()
@@ -210,6 +214,7 @@ class Deadlines:
         """When `check` is due again."""
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         self._next_report = 0.0
+        self._clocks_differ_by = _clocks_differ_by()
         self.begin_report_period()
 
     def begin_report_period(self) -> None:
@@ -232,10 +237,24 @@ class Deadlines:
         if now >= self.next_check:
             self.check(now)
 
+    def compare_clocks(self) -> None:
+        """Write down how long search and trials have run, where the time of day tells that no longer.
+
+        Somebody has set it, or the machine has slept. What the journal tells of a run whose process was killed is
+        reckoned by the time of day.
+        """
+        differ_by = _clocks_differ_by()
+        if abs(differ_by - self._clocks_differ_by) <= CLOCKS_AGREE_SECONDS:
+            return
+        self._clocks_differ_by = differ_by
+        self._recorder.event("clock_set", wall_minutes=self._state.clock.elapsed)
+        self._trials.restate_starts()
+
     def check(self, now: float) -> None:
         """Act on every limit that is reached, and set `next_check`."""
         clock = self._state.clock
         if now >= self._next_heartbeat:
+            self.compare_clocks()
             self._recorder.heartbeat()
             self._next_heartbeat = now + HEARTBEAT_SECONDS
         if now >= self._next_report:
@@ -279,3 +298,8 @@ class Deadlines:
     def _report(self) -> None:
         """Keep a picture of the search's progress in the journal (`set_report_period`)."""
         self._recorder.event("report", budget=self._state.budget.to_dict(), top=self._recorder.shown.top(10))
+
+
+def _clocks_differ_by() -> float:
+    """Seconds from the clock that nobody sets to the time of day."""
+    return time.time() - time.monotonic()

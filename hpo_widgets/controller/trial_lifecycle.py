@@ -207,6 +207,16 @@ class TrialLifecycle:
                 self._recorder.change(trial.refresh(objectives))
         self._reported.clear()
 
+    def restate_starts(self) -> None:
+        """Have each running trial begin as long ago as it did, by a time of day that was set since."""
+        if self.queue is not None:  # a server has a clock of its own
+            return
+        now, monotonic = time.time(), time.monotonic()
+        for number, started in self._state.clock.active_started.items():
+            row = self._state.active[number].row
+            row.started = now - (monotonic - started)
+            self._recorder.change(row)
+
     # Stopping ------------------------------------------------------------------------------------
 
     def stop(self, reason: StopReason) -> None:

@@ -121,21 +121,16 @@ class Journal:
         path = journal_path(path, search_id).absolute()
         row = encode_row(schema.HEADER, 1, [search_id, dict(header)])
         prepare_directory(path.parent)
-        try:
-            # The name is claimed first, so that of two makers one fails.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError as error:
-            raise JournalError(
-                f"There is a journal {path} already. Open it to continue that search, or give the new one another id."
-            ) from error
-        except OSError as error:
-            raise JournalError(
-                f"The journal {path} cannot be made ({error.strerror}). Choose another folder (journal=)."
-            ) from error
         owner = lease.Owner.here()
         hold = lease.hold(owner)
+        # Made under another name, so that whoever comes after a kill, or looks meanwhile, finds all of it or nothing.
+        made = path.with_name(f"{path.name}.{owner.token}.partial")
         try:
-            connection = connect_owner(path, busy_timeout, is_new=True)
+            os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise _cannot_be_made(path, error) from error
+        try:
+            connection = connect_owner(made, busy_timeout, is_new=True)
             try:
                 with transaction(connection):
                     schema.create_tables(connection)
@@ -143,6 +138,8 @@ class Journal:
                     insert_state(connection, owner)
             finally:
                 connection.close()
+            _put_in_place(made, path)
+            made = path
             connection = connect_owner(path, busy_timeout)
             limit_time(connection, math.inf)
             try:
@@ -151,10 +148,10 @@ class Journal:
                 connection.close()
                 raise
         except sqlite3.Error as error:
-            _remove(path)
+            _remove(made)
             raise explain(error, path, "made") from error
         except BaseException:
-            _remove(path)
+            _remove(made)
             raise
 
     @classmethod
@@ -499,6 +496,30 @@ def _leave(connection: sqlite3.Connection, owner: lease.Owner, path: Path) -> No
     finally:
         lease.release(owner)
         connection.close()
+
+
+def _put_in_place(made: Path, path: Path) -> None:
+    """Give a new journal its name, so that of two makers one fails."""
+    try:
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links: the name is claimed by an empty file, which is replaced
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            made.replace(path)
+        else:
+            made.unlink()
+    except FileExistsError as error:
+        raise JournalError(
+            f"There is a journal {path} already. Open it to continue that search, or give the new one another id."
+        ) from error
+    except OSError as error:
+        raise _cannot_be_made(path, error) from error
+
+
+def _cannot_be_made(path: Path, error: OSError) -> JournalError:
+    return JournalError(f"The journal {path} cannot be made ({error.strerror}). Choose another folder (journal=).")
 
 
 def _remove(path: Path) -> None:

@@ -139,19 +139,18 @@ class JournalState:
                 self.num_unknown_events += 1
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        wall_minutes = event.get("wall_minutes", self.wall_before)
-        if not 0 <= wall_minutes < math.inf:
-            raise ValueError("the minutes of earlier runs are no number of minutes")
-        self.wall_before = wall_minutes
+        self.wall_before = _minutes(event.get("wall_minutes", self.wall_before))
         self.run_began = event["at"]
         self.is_running = self.was_started = True
         self.stop_reason = None
 
+    def _clock_set(self, event: Mapping[str, Any]) -> None:
+        if self.run_began is not None:
+            self.wall_before, self.run_began = _minutes(event["wall_minutes"]), event["at"]
+
     def _end(self, event: Mapping[str, Any]) -> None:
         _check_types(event, code=str, sentence=str)
-        if not 0 <= event["wall_minutes"] < math.inf:
-            raise ValueError("the minutes of the run are no number of minutes")
-        reason, wall_minutes = StopReason(event["code"], printable(event["sentence"])), event["wall_minutes"]
+        reason, wall_minutes = StopReason(event["code"], printable(event["sentence"])), _minutes(event["wall_minutes"])
         status = SearchStatus(event.get("status", END_STATUS.get(reason.code, SearchStatus.COMPLETED)))
         self.is_running = self.is_paused = False
         self.run_began = None
@@ -236,6 +235,13 @@ def _check_types(found: Mapping[str, Any], **types: type) -> None:
             raise TypeError(f"{name} is a {type(found[name]).__name__} where a {type_.__name__} belongs")
 
 
+def _minutes(value: Any) -> float:
+    """Return minutes that a run took; raise unless they are some."""
+    if not 0 <= value < math.inf:
+        raise ValueError("the minutes of a run are no number of minutes")
+    return float(value)
+
+
 def _checked_settings(settings: Settings) -> Settings:
     """Return settings after a check of all types, and of the numbers that people see."""
     for name, value in asdict(settings).items():
@@ -247,6 +253,7 @@ def _checked_settings(settings: Settings) -> Settings:
 
 _HANDLERS = {
     "start": JournalState._start,  # noqa: SLF001 -- the table of this class's own handlers
+    "clock_set": JournalState._clock_set,  # noqa: SLF001
     "end": JournalState._end,  # noqa: SLF001
     "pause": JournalState._pause,  # noqa: SLF001
     "resume": JournalState._resume,  # noqa: SLF001

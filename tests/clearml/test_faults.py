@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 
 import pytest
 
@@ -15,6 +17,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import run_script, wait_for
 from tests.clearml.fake_worker import finished
+from tests.faults import table
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -299,6 +302,32 @@ def test_aborts_that_the_server_fails_are_sent_again(way, task_search, worker, u
     assert made.wait(timeout=1.0)
     assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
     assert made.counts[TrialState.ABORTED] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_to_requests_each_trial_runs_once_and_none_is_lost(way, task_search, worker, seed):
+    line = table.line("request to ClearML lost, unanswered, answered with an error or late")
+    rng = random.Random(seed)
+    planned = way.take
+    troubles = ("lost", "unanswered", (502, None, "Bad gateway"), (500, 0, "General data error"), "late")
+
+    def trouble(endpoint):
+        if rng.random() > 0.2:
+            return planned(endpoint)
+        line.tried += 1
+        chosen = rng.choice(troubles)
+        if chosen == "late":
+            time.sleep(0.3 * rng.random())
+            return None
+        return chosen
+
+    way.take = trouble
+    made = finished(task_search(total_max_jobs=12))
+    line.lost += 12 - made.counts[TrialState.COMPLETED]
+    line.doubled += len(worker.taken) - 12
+    tasks = {made.trial(number).id for number in range(12)}
+    assert (made.counts[TrialState.COMPLETED], len(worker.taken), set(worker.taken)) == (12, 12, tasks)
 
 
 @pytest.fixture

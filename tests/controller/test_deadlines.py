@@ -93,3 +93,18 @@ def test_a_job_that_begins_is_checked_where_it_may_reach_a_limit(limit, checks, 
         setattr(state.settings, limit, 1.0)
     deadlines.trial_began()
     assert (deadlines.next_check <= 0) is checks
+
+
+@pytest.mark.parametrize("hours", [-1000, 1000])
+def test_a_clock_that_was_set_is_written_down_once_and_trials_began_as_long_ago(
+    hours, deadlines, state, recorder, run_trial, monkeypatch
+):
+    run_trial(0, 60)
+    deadlines.compare_clocks()
+    assert recorder.events == []
+    by_day = time.time() + 3600 * hours
+    monkeypatch.setattr("hpo_widgets.controller.run.time.time", lambda: by_day)
+    for _ in range(2):
+        deadlines.compare_clocks()
+    assert recorder.events == ["clock_set"]
+    assert by_day - state.active[0].row.started == pytest.approx(60, abs=5)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hpo_widgets.journal import Journal, find
+from hpo_widgets.journal import Journal, JournalError, find, journals
 
 WRITE = """
 import sys
@@ -49,6 +49,36 @@ def test_every_write_that_returned_is_there_after_a_kill(directory, run_python, 
         assert journal.reader.scalars(expected - 1) == [("t", "s", 1.0, 0)]
         assert len(journal.reader.events()) == expected // size
         assert journal.reader.output(count - size) == ("printed", "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
+def test_a_journal_whose_maker_is_killed_is_not_there(directory, run_python):
+    maker = run_python(
+        """
+import os, sys
+from hpo_widgets.journal import Journal, writer
+writer.insert_state = lambda *_: os.kill(os.getpid(), 9)
+Journal.create(sys.argv[1], "killed", {})
+""",
+        directory,
+    )
+    maker.communicate(timeout=60)
+    assert maker.returncode == -signal.SIGKILL
+    assert journals(directory) == []
+    with Journal.create(directory, "killed", {"name": "again"}) as journal:
+        assert journals(directory) == [journal.path]
+
+
+def test_a_file_system_without_links_gets_a_journal_and_keeps_one_that_is_there(directory, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    with Journal.create(directory, "one", {"name": "first"}) as journal:
+        assert journal.reader.header == {"name": "first"}
+    with pytest.raises(JournalError, match="already"):
+        Journal.create(directory, "one", {"name": "second"})
+    assert sorted(path.name for path in directory.iterdir()) == [".gitignore", "one.sqlite"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")

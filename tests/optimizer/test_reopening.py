@@ -79,17 +79,6 @@ def root():
     return os.path.dirname(os.path.dirname(hpo_widgets.__file__))
 
 
-def view(path):
-    """A view of a journal that may not be whole yet: its maker has claimed the name before it wrote."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return SearchViewer(path)
-        except JournalError:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-
 def follow(viewer, until, condition):
     until(viewer, condition)
 
@@ -116,7 +105,7 @@ def one_line(script):
 
 def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel, until, tmp_path):
     process, path = kernel(one_line(RELEASE_TEN))
-    with view(path) as viewer:
+    with SearchViewer(path) as viewer:
         until(viewer, lambda: viewer.counts[TrialState.COMPLETED] == 10 and viewer.counts[TrialState.RUNNING] == 2)
         assert viewer.status is SearchStatus.RUNNING
         shown = {number: (viewer.trial(number).parameters, viewer.trial(number).values) for number in range(12)}
@@ -161,7 +150,7 @@ def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(ke
         optimizer.start()
     """
     process, path = kernel(one_line(script))
-    with view(path) as viewer:
+    with SearchViewer(path) as viewer:
         until(viewer, lambda: viewer.status is SearchStatus.PAUSED and viewer.total_max_jobs == 4)
         kill(process)
     (tmp_path / "hold").unlink()
@@ -187,7 +176,7 @@ def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(ke
 
 def test_resume_starts_a_search_that_was_reopened_paused(kernel, until, tmp_path):
     process, path = kernel("optimizer.pause(); optimizer.set_total_max_jobs(2); optimizer.start()")
-    with view(path) as viewer:
+    with SearchViewer(path) as viewer:
         until(viewer, lambda: viewer.status is SearchStatus.PAUSED)
         kill(process)
     (tmp_path / "hold").unlink()
@@ -200,7 +189,7 @@ def test_resume_starts_a_search_that_was_reopened_paused(kernel, until, tmp_path
 
 def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path):
     process, path = kernel(one_line(RELEASE_TEN))
-    with view(path) as first:
+    with SearchViewer(path) as first:
         until(first, lambda: first.counts[TrialState.RUNNING] == 2)
     viewer = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
     assert isinstance(viewer, SearchViewer)

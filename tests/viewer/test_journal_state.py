@@ -106,6 +106,13 @@ def test_a_run_that_was_interrupted_counts_up_to_its_last_sign_of_life(journal_s
     assert journal_state.wall_before == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize("at", [-1e6, 1e6])
+def test_a_run_is_reckoned_from_where_the_clock_was_set(journal_state, at):
+    journal_state.follow([START, {"kind": "clock_set", "at": at, "wall_minutes": 2.0}])
+    journal_state.end_interrupted(at + 60)
+    assert journal_state.wall_before == 3.0
+
+
 def test_a_last_sign_before_the_start_takes_nothing_off(journal_state):
     journal_state.follow([START])
     journal_state.end_interrupted(500.0)

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from IPython import get_ipython
@@ -35,6 +35,8 @@ _CLOCK_INTERVAL = 1.0
 # Now and then the thread looks whether anybody is left.
 _LONGEST_WAIT = 60.0
 _MOST_NOTICES = 20
+_MOST_TRIES = 3
+"""So often in a row a part that fails is refreshed though the search has not changed."""
 
 
 class PassingTrials:
@@ -235,6 +237,8 @@ class Refresher:
         self._known = PassingTrials()
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
+        # Parts whose last refreshes failed, and how many did: what they show may be half of it.
+        self._failed: dict[int, int] = {}
         self._version = 0
         self._status = search.status
         self._clock = clock
@@ -337,16 +341,28 @@ class Refresher:
             everything = everything or has_ended or self.flow.is_unattended
             rows = self.search.changes_since(self._version)
             self._version = rows.version
-            update = Update(self.search, rows, self._known)
             with self._writing():
                 for part in self._parts:  # which may add one, whose turn then comes too
                     if id(part) not in self._hidden:
-                        _refresh(part, update)
+                        self._refresh(part, rows)
                     elif everything:
-                        hidden = self.search.changes_since(self._hidden[id(part)])
-                        _refresh(part, Update(self.search, hidden, self._known))
+                        self._refresh(part, self.search.changes_since(self._hidden[id(part)]))
                         self._hidden[id(part)] = rows.version
                 self.flow.mark_sent()
+
+    def _refresh(self, part: _Part, rows: Rows) -> None:
+        """Tell a part of changes, or of all trials where it failed to show the last ones."""
+        if id(part) in self._failed:
+            rows = replace(self.search.snapshot(), is_anew=True)
+        try:
+            _hand(part, Update(self.search, rows, self._known))
+        except Exception:  # noqa: BLE001 -- one part must not take the others with it
+            _log.exception("%s could not be refreshed", type(part).__name__)
+            self._failed[id(part)] = num_failed = self._failed.get(id(part), 0) + 1
+            if num_failed < _MOST_TRIES:
+                self.poke()
+        else:
+            self._failed.pop(id(part), None)
 
     def catch_up(self) -> None:
         """Bring all parts up to date now, where the search has changed since they were."""
@@ -440,13 +456,6 @@ def _hand(part: _Part, update: Update) -> None:
     if update.rows.is_anew and isinstance(part, _KeepsTrials):
         part.forget()
     part.refresh(update)
-
-
-def _refresh(part: _Part, update: Update) -> None:
-    try:
-        _hand(part, update)
-    except Exception:  # noqa: BLE001 -- one part must not take the others with it
-        _log.exception("%s could not be refreshed", type(part).__name__)
 
 
 _EVENT = "post_run_cell"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import weakref
@@ -178,6 +179,47 @@ def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     refresher.refresh()
     healthy.wait_for(lambda: 0 in healthy.numbers)
     assert "Broken could not be refreshed" in caplog.text
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_part_that_failed_is_told_all_trials_again_by_itself(search, refresher, part, monkeypatch, has_ended):
+    search.add_trial(0.5)
+    part.wait_for(lambda: 0 in part.numbers)
+    refresh, failed = part.refresh, []
+
+    def fail_once(update):
+        if not failed:
+            failed.append(update)
+            raise RuntimeError("broken")
+        refresh(update)
+
+    monkeypatch.setattr(part, "refresh", fail_once)
+    search.add_trial(0.25)
+    if has_ended:
+        search.set_status(SearchStatus.COMPLETED)
+    part.wait_for(lambda: 1 in part.numbers)
+    [anew] = [update.rows for update in part.updates if 1 in update.rows.numbers][:1]
+    assert (anew.is_anew, anew.numbers.tolist()) == (True, [0, 1])
+
+
+def test_a_part_that_fails_each_time_is_left_alone_until_the_search_changes(refresher, search, caplog):
+    class Broken:
+        calls = 0
+
+        def refresh(self, _update):
+            self.calls += 1
+            raise RuntimeError("broken")
+
+    broken = Broken()
+    with contextlib.suppress(RuntimeError):
+        refresher.add(broken)
+    refresher._parts.append(broken)
+    search.set_status(SearchStatus.COMPLETED)
+    refresher.refresh()
+    for _ in range(10):
+        refresher.catch_up()
+    assert broken.calls <= 1 + 3 + 1
+    assert not refresher.is_dirty
 
 
 def test_closing_under_the_lock_does_not_wait_for_a_thread_that_wants_it(search, refresher, threads, monkeypatch):

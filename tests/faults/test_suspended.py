@@ -1,0 +1,119 @@
+"""Processes that are stopped (SIGSTOP) and go on, as in a laptop that is shut: deadlines, lease and results survive."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from hpo_widgets.journal import Journal, JournalInUse
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.trials import TrialState
+from hpo_widgets.viewer import SearchViewer
+from tests.conftest import DEADLINE
+from tests.journal.conftest import change_owner
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers, which see what is left")
+
+BUDGET = 20
+
+
+@pytest.fixture
+def running(owners, tmp_path):
+    """``running(...)`` starts a search in another process; gives its journal once trials run."""
+
+    def start(**order):
+        path = tmp_path / "search.sqlite"
+        keywords = {"total_max_jobs": BUDGET, **order.pop("keywords", {})}
+        files = {"journal": str(path), "ledger": str(tmp_path / "ledger"), "witness": str(tmp_path / "witness")}
+        owners.start(**files, is_new=True, keywords=keywords, **order)
+        owners.wait_for("running")
+        return path
+
+    return start
+
+
+def send(number, processes):
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process if isinstance(process, int) else process.pid, number)
+
+
+def wait_for_line(path, beginning):
+    until = time.monotonic() + DEADLINE
+    while not path.exists() or not any(line.startswith(beginning) for line in path.read_text().splitlines()):
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def rows_of(path):
+    with Journal.view(path) as reader:
+        reader.check_whole()
+        return reader.trials()[1]
+
+
+def test_a_search_that_is_suspended_again_and_again_loses_no_trial(owners, running, record):
+    line = record("SIGSTOP and SIGCONT of kernel and workers")
+    path = running(most_seconds=0.02, keywords={"time_limit_per_job": 1, "optimization_time_limit": 5})
+    rng = random.Random(3)
+    while (said := owners.wait(0.05 * rng.random())) is None:
+        supervisors, workers = owners.tree()
+        everyone = [owners.pid, *supervisors, *workers]
+        chosen = rng.choice([everyone, [owners.pid], workers, supervisors + workers])
+        rng.shuffle(chosen)
+        send(signal.SIGSTOP, chosen)
+        said = owners.wait(0.05 * rng.random())
+        rng.shuffle(chosen)
+        send(signal.SIGCONT, chosen)
+        line.tried += 1
+        if said is not None:
+            break
+    assert (said[0], said[1][:2]) == ("ended", ["COMPLETED", "total_max_jobs"]), said
+    left = owners.reap()
+    line.left_over = len(left)
+    rows = rows_of(path)
+    line.lost = sum(row.state != TrialState.COMPLETED for row in rows)
+    assert (sorted(row.number for row in rows), line.lost, left) == (list(range(BUDGET)), 0, [])
+
+
+def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though_its_time_is_over(owners, running):
+    limit = 0.6
+    path = running(workers=1, most_seconds=0.1, keywords={"time_limit_per_job": limit / 60, "total_max_jobs": 5})
+    ledger = path.with_name("ledger")
+    wait_for_line(ledger, "begun 3 ")  # not the first, whose worker is loaded within its time
+    send(signal.SIGSTOP, [owners.pid])
+    over = time.monotonic() + limit
+    wait_for_line(ledger, "ended 3 ")
+    while time.monotonic() < over:
+        time.sleep(0.01)
+    with pytest.raises(JournalInUse):
+        Journal.open(path)
+    with SearchViewer(path) as viewer:
+        assert viewer.status is SearchStatus.RUNNING
+    send(signal.SIGCONT, [owners.pid])
+    owners.wait_for("ended")
+    assert owners.reap() == []
+    [row] = [row for row in rows_of(path) if row.number == 3]
+    assert (row.state, row.error) == (TrialState.COMPLETED, None)
+
+
+def test_a_suspended_kernel_whose_search_was_taken_over_elsewhere_ends_and_writes_nothing_more(owners, running):
+    path = running(most_seconds=0.02, keywords={"total_max_jobs": 1000})
+    supervisors, workers = owners.tree()
+    send(signal.SIGSTOP, [owners.pid, *supervisors, *workers])
+    change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
+    with Journal.open(path) as successor:
+        aborted = successor.abort_interrupted()
+        before = successor.reader.trials()
+        send(signal.SIGCONT, [owners.pid, *supervisors, *workers])
+        _status, code, sentence = owners.wait_for("ended")
+        assert code == "error"
+        assert "has taken over" in sentence
+        assert owners.reap() == []
+        assert successor.reader.trials() == before
+        assert len(aborted) <= 2
