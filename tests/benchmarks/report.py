@@ -26,7 +26,8 @@ _WALL_CLOCK = """\
 
 Made by `make bench-quality`. Each search has two cores and begins in a process of its own, in which its library, the
 model's and the data are loaded; the clock starts when a person would start the search, so the start of worker
-processes counts: those of hpo_widgets, and two scripts that share Optuna's journal. hyperopt has one trial at a time.
+processes counts: those of hpo_widgets load what a trial needs, Optuna's two share a journal and are forked with all
+that is loaded. hyperopt has one trial at a time.
 The best value is what was found when the time was over; less is better. The target of a task is the value that a
 random search has found at the end in the median, and the time to the target is that of the first trial that reached it.
 Medians with intervals of 95 % (bootstrap). Each *p* is one-sided, of Mann and Whitney's rank test: how probable it is
