@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -29,6 +30,10 @@ sys.modules["rfc3987_syntax"] = None
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(Path(__file__).parent / "hidden"), os.environ.get("PYTHONPATH")])
 )
+
+# What a shell runs in the background ignores Ctrl+C, and so would each kernel and command that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = 60.0
 """Seconds after which something that a test waits for is taken to hang."""

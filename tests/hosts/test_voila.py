@@ -58,7 +58,7 @@ def complaints(page):
 def open_app(page, theme="light"):
     page.page.goto(f"{page.lab.base}/{page.lab.opens}/{APP.name}?theme={theme}")
     panel = page.page.locator(".hpo-panel")
-    expect(panel).to_have_count(1, timeout=60_000)
+    expect(panel).to_have_count(1, timeout=120_000)
     return panel
 
 
