@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 
 import pytest
 from clearml import Task
 
-from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.engines.clearml import children, poll_thread, reading, server
-from hpo_widgets.engines.clearml.active_jobs import Pace
+from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.space import Space
 from hpo_widgets.testing.clearml_server._api import documents
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -226,3 +229,37 @@ def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, w
 def test_a_period_that_is_none_is_told(task_search, minutes):
     with pytest.raises((TypeError, ValueError), match="pool_period_min .*minutes"):
         task_search(pool_period_min=minutes)
+
+
+class Idle:
+    """What has nothing to do."""
+
+    def start(self):
+        pass
+
+
+def test_what_happens_between_two_looks_costs_no_walk_through_all_jobs(monkeypatch):
+    walks, rounds = [], []
+    followed, seconds_to_next = ActiveJobs.followed, PollThread._seconds_to_next
+    monkeypatch.setattr(ActiveJobs, "followed", lambda self: walks.append(None) or followed(self))
+    went_round = threading.Event()
+    monkeypatch.setattr(
+        PollThread, "_seconds_to_next", lambda self: went_round.set() or rounds.append(None) or seconds_to_next(self)
+    )
+    jobs = ActiveJobs(Pace(1.0))
+    began = time.monotonic()
+    thread = PollThread(jobs, None, None, Idle(), None, None, Space([UniformParameterRange("x", 0, 1)]))
+    thread.start()
+    for number in range(200):
+        assert went_round.wait(60)
+        with jobs.changed:
+            went_round.clear()
+            jobs.add(ActiveJob(number, {}, task=str(number), launched=0.0))
+            jobs.pace.due = time.monotonic() + 60
+    assert went_round.wait(60)
+    with jobs.changed:
+        jobs.is_closed = True
+        jobs.changed.notify_all()
+    thread.join(60)
+    assert len(rounds) > 200
+    assert len(walks) <= 2 + (time.monotonic() - began) / poll_thread._PROCESS_SECONDS

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 """When all trials have waited for so long, it is looked at who serves their queue."""
 
 _PROCESS_SECONDS = 0.1
-"""How often processes of this machine are looked at, which asks no server."""
+"""How often processes of this machine are looked at, which asks no server, and all jobs are gone through for it."""
 
 ESCALATION_SECONDS = 10.0
 """A Task that was asked to stop and is still running after so long is marked as stopped."""
@@ -250,6 +250,12 @@ class PollThread(threading.Thread):
         self._fields = [*POLL_FIELDS, *self._news.fields]
         self._unreadable: set[str] = set()
         """Tasks of which nothing could be read with the last look."""
+        self._not_before = 0.0
+        """``time.monotonic()`` from which on all jobs are gone through again though no look is due."""
+        self._is_put_off = False
+        """Whether something has happened since they were."""
+        self._has_processes = False
+        """Whether there were processes of this machine among them."""
 
     def run(self) -> None:
         """Look at the server when it is time, until the jobs are closed."""
@@ -260,6 +266,8 @@ class PollThread(threading.Thread):
                     jobs.changed.wait(self._seconds_to_next())
                 if jobs.is_closed:
                     return
+                if not self._may_go_through():
+                    continue
                 followed = jobs.followed()
                 if not followed:
                     pace.due = None
@@ -280,13 +288,27 @@ class PollThread(threading.Thread):
                 with jobs.changed:
                     pace.look_in(pace.seconds)
 
+    def _may_go_through(self) -> bool:
+        """Under the lock: whether to go through all jobs now.
+
+        Every launch and every end wakes this thread. Going through all jobs each time would cost the square of their
+        number, so it is done when a look is due, and else ten times a second at most.
+        """
+        now, due = time.monotonic(), self._jobs.pace.due
+        if now < self._not_before and (due is None or now < due):
+            self._is_put_off = True
+            return False
+        self._not_before, self._is_put_off = now + _PROCESS_SECONDS, False
+        jobs = self._jobs.by_number.values()
+        self._has_processes = any(local_jobs.process_of(job.job) is not None for job in jobs)
+        return True
+
     def _seconds_to_next(self) -> float | None:
-        due = self._jobs.pace.due
-        if due is None:
-            return None
-        seconds = max(0.0, due - time.monotonic())
-        has_processes = any(local_jobs.process_of(job.job) is not None for job in self._jobs.by_number.values())
-        return min(seconds, _PROCESS_SECONDS) if has_processes else seconds
+        """Under the lock: how long to sleep unless something happens; None: for ever."""
+        moments = [moment for moment in (self._jobs.pace.due,) if moment is not None]
+        if self._is_put_off or (moments and self._has_processes):
+            moments.append(self._not_before)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _has_process_ended(self, followed: Mapping[str, ActiveJob]) -> bool:
         """Whether a process of this machine has ended since the last look."""
