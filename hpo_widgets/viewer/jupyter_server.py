@@ -34,8 +34,13 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         @web.authenticated
         @authorized
         async def get(self) -> None:
-            folder = (root / self.get_query_argument("directory", "").strip("/")).resolve()
-            if not folder.is_relative_to(root):
+            try:
+                folder = (root / self.get_query_argument("directory", "").strip("/")).resolve()
+                folder.exists()
+                is_inside = folder.is_relative_to(root)
+            except (OSError, ValueError):  # no file can have that name
+                is_inside = False
+            if not is_inside:
                 raise web.HTTPError(404, "there is no such folder under the root of this server")
             found: list[dict[str, Any]] = await asyncio.to_thread(listing.searches, folder)
             self.finish({"searches": found})

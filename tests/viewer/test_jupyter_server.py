@@ -92,3 +92,8 @@ def test_nothing_is_told_to_whom_the_server_does_not_know(server):
 @pytest.mark.parametrize("directory", ["..", "work/../..", "work/../../root-other"])
 def test_folders_outside_of_the_root_are_not_looked_at(server, directory):
     assert ask(server, directory)[0] == 404
+
+
+@pytest.mark.parametrize("directory", ["a" * 300, "%ED%A0%80", "%FF"], ids=range(3))
+def test_a_name_that_no_folder_can_have_is_not_found(server, directory):
+    assert ask(server, directory)[0] in {400, 404}
