@@ -46,10 +46,13 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     export.set_defaults(command=export_search)
     replay = commands.add_parser(
         "replay",
-        help="play a search back, as a line of progress",
+        help="play a search back, as a line of progress or in a page of its own",
         description="Play a search back as a line of progress: its trials and its best value when they came, without "
-        "running anything. In a notebook OptimizerWidget(replay(...)) shows all of it.",
+        "running anything. With --page write a page that plays all of its panel back, in any browser and without a "
+        "kernel. In a notebook OptimizerWidget(replay(...)) shows the same.",
     )
+    replay.add_argument("--page", type=Path, metavar="FILE", help="HTML page to write, instead of playing it here")
+    replay.add_argument("--moments", type=positive_int, metavar="N", help="moments that the page holds (default: 100)")
     replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="times as fast (default: 10)")
     replay.set_defaults(command=replay_search, top=10)
     for parser in (show, export, replay):
@@ -109,7 +112,11 @@ def export_search(chosen: argparse.Namespace) -> int:
 
 
 def replay_search(chosen: argparse.Namespace) -> int:
-    """Play a search to its end, and print its best trials then."""
+    """Play a search to its end, and print its best trials then; or write a page that plays it."""
+    if chosen.page is not None:
+        return _write_page(chosen)
+    if chosen.moments is not None:
+        raise UsageError("--moments says how many a page holds: name it with --page")
     try:
         with SearchReplay(_journal(chosen), speed=chosen.speed) as search:
             search.play()
@@ -117,6 +124,20 @@ def replay_search(chosen: argparse.Namespace) -> int:
             print_best(search, chosen.top)
     except JournalError as error:
         raise UsageError(str(error)) from None
+    return 0
+
+
+def _write_page(chosen: argparse.Namespace) -> int:
+    # Deferred: the other commands show no widget.
+    from hpo_widgets.widget.replay_page import MOMENTS, save_replay_html
+
+    try:
+        page = save_replay_html(_journal(chosen), chosen.page, moments=chosen.moments or MOMENTS)
+    except (JournalError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"{chosen.page} cannot be written: {error.strerror or error}") from None
+    print(f"written to {page}", file=sys.stderr)
     return 0
 
 

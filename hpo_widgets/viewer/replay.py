@@ -154,6 +154,21 @@ class SearchReplay(JournalSearch):
         """Whether time goes on."""
         return self._is_playing
 
+    def moments(self, most: int) -> list[float]:
+        """Return positions at which trials had just started or ended, from the beginning to the end.
+
+        Parameters
+        ----------
+        most
+            How many at most, at least 2. Where more has happened they are spread evenly over what has.
+
+        Returns
+        -------
+        list of float
+            Rising, the first 0 and the last the duration; of what came one right after the other the last.
+        """
+        return self._recording.moments(most)
+
     def play(self) -> None:
         """Have time go on; from the end it begins again.
 
@@ -530,6 +545,22 @@ class _Recording:
             if index < len(at):
                 following.append(float(at[index]))
         return min([*following, self.duration])
+
+    def moments(self, most: int) -> list[float]:
+        """Return positions at which trials had just started or ended; see `SearchReplay.moments`."""
+        at = np.unique(np.concatenate([[0.0], self.start, self.end]))
+        first, found = -math.inf, list[float]()
+        for position in at[at < self.duration].tolist():
+            # A worker starts its next trial an instant after the last one.
+            if position - first < _LEAST_WAIT:
+                found[-1] = position
+            else:
+                first = position
+                found.append(position)
+        between = np.array(found[1:])
+        if len(between) > most - 2:
+            between = between[np.round(np.linspace(0, len(between) - 1, most - 2)).astype(np.int64)]
+        return list(dict.fromkeys([0.0, *between.tolist(), self.duration]))
 
     def columns_at(self, places: Places, position: float) -> dict[str, Any]:
         """Return some trials as columns, as they were at a position, without the reports of those that run."""

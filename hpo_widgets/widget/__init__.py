@@ -24,6 +24,7 @@ from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
+from hpo_widgets.widget.replay_page import save_replay_html
 from hpo_widgets.widget.saved_page import save_html
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "compare",
     "picture",
     "save_html",
+    "save_replay_html",
 ]

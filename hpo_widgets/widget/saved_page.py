@@ -16,7 +16,7 @@ import site
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ in use, bqplot and bqscales (bqplot contributors, Apache-2.0) and anywidget (Tre
 {places}
 </main>
 <script type="application/json" id="widget-state">{state}</script>
-{libraries}
+{moments}{libraries}
 <script type="module" nonce="{nonce}">{script}</script>
 </body>
 </html>
@@ -63,6 +63,24 @@ in use, bqplot and bqscales (bqplot contributors, Apache-2.0) and anywidget (Tre
 
 _NOTE = "Saved page: it shows the state when it was saved, and its controls are off."
 _REFUSAL = "this is a saved page: nothing runs behind it"
+
+
+class PlayedBack(NamedTuple):
+    """What a page is given to play a search back.
+
+    Attributes
+    ----------
+    states : dict
+        All models of the page, as they are at the end.
+    bar : str
+        Model id of the replay's bar, which the page answers in the place of a kernel.
+    data : str
+        What `js/src/lib/page_replay.ts` reads: base64 of compressed JSON.
+    """
+
+    states: dict[str, Any]
+    bar: str
+    data: str
 
 
 @dataclass(frozen=True)
@@ -123,9 +141,29 @@ def save_html(
 
     shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
     roots = [widget.model_id for widget in shown]
-    _bring_up_to_date(dependency_state(shown))
-    states = _with_numbers(dependency_state(shown, drop_defaults=False))
+    bring_up_to_date(dependency_state(shown))
+    states = with_numbers(dependency_state(shown, drop_defaults=False))
     return _write(states, roots, Path(path), title, note)
+
+
+def save_played_back(panel: Widget, path: str | Path, played_back: PlayedBack, *, title: str, note: str) -> SavedPage:
+    """Write a page that plays a panel back; see `hpo_widgets.widget.replay_page`.
+
+    Parameters
+    ----------
+    panel
+        The panel.
+    path, title, note
+        As in `save_html`.
+    played_back
+        What it shows at each moment.
+
+    Returns
+    -------
+    SavedPage
+        The path and the size of each part.
+    """
+    return _write(played_back.states, [panel.model_id], Path(path), title, note, played_back)
 
 
 def widget_states() -> dict[str, Any]:
@@ -141,9 +179,9 @@ def widget_states() -> dict[str, Any]:
     """
     from ipywidgets import Widget
 
-    _bring_up_to_date(Widget.get_manager_state()["state"])
+    bring_up_to_date(Widget.get_manager_state()["state"])
     states: dict[str, Any] = Widget.get_manager_state(drop_defaults=False)
-    return {**states, "state": _with_numbers(states["state"])}
+    return {**states, "state": with_numbers(states["state"])}
 
 
 def _widget(model_id: str) -> Any:
@@ -152,7 +190,7 @@ def _widget(model_id: str) -> Any:
     return widget_serialization["from_json"](f"{_REFERENCE}{model_id}", None)
 
 
-def _with_numbers(states: dict[str, Any]) -> dict[str, Any]:
+def with_numbers(states: dict[str, Any]) -> dict[str, Any]:
     """Give the plots of a page their numbers, for which nobody can be asked there."""
     from hpo_widgets.widget.plots.numbers import NumbersTable
 
@@ -162,14 +200,14 @@ def _with_numbers(states: dict[str, Any]) -> dict[str, Any]:
     return states
 
 
-def _bring_up_to_date(model_ids: Iterable[str]) -> None:
+def bring_up_to_date(model_ids: Iterable[str]) -> None:
     """Have those of the widgets that show a search show it as it is now, not as it was a moment ago."""
     from hpo_widgets.widget.sync.refresher import Refresher
 
     refreshers = {getattr(_widget(model_id), "_refresher", None) for model_id in model_ids}
     for refresher in refreshers:
         if isinstance(refresher, Refresher):
-            refresher.refresh(everything=True)
+            refresher.refresh(is_kept=True)
 
 
 def save_notebook_html(
@@ -222,8 +260,24 @@ def _views(notebook: Mapping[str, Any]) -> list[str]:
     return list(found)
 
 
-def _write(states: Mapping[str, Any], roots: list[str], path: Path, title: str, note: str) -> SavedPage:
-    needed = {model_id: _commanding_nobody(states[model_id]) for model_id in _reachable(states, roots)}
+def _write(
+    states: Mapping[str, Any],
+    roots: list[str],
+    path: Path,
+    title: str,
+    note: str,
+    played_back: PlayedBack | None = None,
+) -> SavedPage:
+    # What is played back may refer to models that are not there any more at the end.
+    found = reachable(states, roots) if played_back is None else states
+    needed = {model_id: _commanding_nobody(states[model_id]) for model_id in found}
+    moments = ""
+    if played_back is not None:
+        needed[played_back.bar] = states[played_back.bar]
+        moments = (
+            f'<script type="application/gzip" id="moments" data-bar="{html.escape(played_back.bar)}">'
+            f"{played_back.data}</script>\n"
+        )
     state = _json({"version_major": 2, "version_minor": 0, "state": needed})
     modules = sorted(_modules(needed) - _BUILT_IN)
     libraries = {name: _library(name).read_text(encoding="utf-8") for name in modules}
@@ -238,6 +292,7 @@ def _write(states: Mapping[str, Any], roots: list[str], path: Path, title: str, 
         style=style,
         places="\n".join(f'<div data-widget="{html.escape(root)}"></div>' for root in roots),
         state=state,
+        moments=moments,
         libraries="\n".join(
             f'<script type="text/amd" data-module="{html.escape(name)}">{_script(text)}</script>'
             for name, text in libraries.items()
@@ -250,6 +305,8 @@ def _write(states: Mapping[str, Any], roots: list[str], path: Path, title: str, 
     path.write_bytes(data)
     parts = {"state": len(state.encode()), "manager": len(script.encode()) + len(style.encode())}
     parts |= {name: len(_script(text).encode()) for name, text in libraries.items()}
+    if moments:
+        parts["moments"] = len(moments)
     parts["page"] = len(data) - sum(parts.values())
     return SavedPage(path, parts)
 
@@ -282,8 +339,8 @@ def _commanding_nobody(model: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**model, "state": {**state, "commands": dict.fromkeys(commands, _REFUSAL)}}
 
 
-def _reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
-    """The roots and every model that they refer to, directly or not."""
+def reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
+    """Give the roots and every model that they refer to, directly or not."""
     waiting, seen = list(roots), set[str]()
     while waiting:
         model_id = waiting.pop()

@@ -211,6 +211,19 @@ def test_a_search_is_played_to_its_end(kept, tmp_path, capsys):
     assert "a number above 0" in capsys.readouterr().err
 
 
+def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
+    page = tmp_path / "pages" / "replay.html"
+    assert main(["replay", str(kept.journal_path), "--page", str(page), "--moments", "2"]) == 0
+    assert "moments" in capsys.readouterr().err
+    assert 'id="moments"' in page.read_text(encoding="utf-8")
+    assert main(["replay", str(kept.journal_path), "--page", str(page), "--moments", "1"]) == 2
+    assert "at least 2" in capsys.readouterr().err
+    assert main(["replay", str(kept.journal_path), "--page", str(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main(["replay", str(kept.journal_path), "--moments", "5"]) == 2
+    assert "--page" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"], ["replay", "nobody"]])
 def test_without_such_a_search_it_is_said(tmp_path, capsys, words):
     assert main([*words, "--journal", str(tmp_path / "nothing")]) == 2

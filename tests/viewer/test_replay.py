@@ -246,6 +246,25 @@ def test_a_search_that_was_never_started_has_no_duration(tmp_path):
         assert (replayed.status, len(replayed.snapshot()), replayed.best_trial) == (SearchStatus.IDLE, 0, None)
 
 
+def test_its_moments_are_those_at_which_trials_start_and_end(replayed):
+    # Starts at 1, 2, 6, 9 and 17, ends at 5, 7, 12, 14 and 19.
+    assert replayed.moments(100) == [0, 1, 2, 5, 6, 7, 9, 12, 14, 17, 19, 20]
+    # The later one of two that are near to each other, and where there are too many some of them.
+    assert replayed.moments(2) == [0, 20]
+    few = replayed.moments(6)
+    assert (few[0], few[-1], len(few)) == (0, 20, 6)
+    assert set(few) < set(replayed.moments(100))
+    assert few == sorted(few)
+
+
+def test_an_end_and_the_start_that_follows_at_once_are_one_moment(tmp_path):
+    rows = [row(one, COMPLETED, 0.5, started=1000.0 + 5 * one, ended=1004.999 + 5 * one) for one in range(4)]
+    with Journal.create(tmp_path / "digits.sqlite", "digits-1", HEADER) as journal:
+        journal.write(rows, [], [], [START, end(1020.0, 20 / 60)])
+    with SearchReplay(tmp_path / "digits.sqlite") as made:
+        assert made.moments(100) == [0, 5, 10, 15, pytest.approx(19.999), 20]
+
+
 def test_it_is_opened_by_its_id_or_its_path(followed, tmp_path):
     with replay(followed[0], speed=5) as by_path, replay(tmp_path, "digits") as by_folder:
         assert (by_path.name, by_path.speed, by_folder.speed) == ("digits", 5.0, 10.0)

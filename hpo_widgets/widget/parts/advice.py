@@ -47,7 +47,7 @@ class Adviser:
         """What was found, and the CPU time that it took."""
         self._not_before = float("-inf")
 
-    def look(self, search: Search, poke: Callable[[], None]) -> list[Advice]:
+    def look(self, search: Search, poke: Callable[[], None], *, at_once: bool = False) -> list[Advice]:
         """Return what is advised, the most useful first, and have it found again where there is more to go by.
 
         Parameters
@@ -56,6 +56,8 @@ class Adviser:
             The search.
         poke
             Called on another thread when there is an answer to look at.
+        at_once
+            Whether it has to be there now, as for a search that has ended. Default False.
 
         Returns
         -------
@@ -68,14 +70,19 @@ class Adviser:
             self._found_for = self._asked_for
             self._not_before = self._clock() + max(_PAUSE_SECONDS, _PAUSE_FACTOR * seconds)
         is_alive = search.status.is_alive
+        at_once = at_once or not is_alive
         epochs = len(search.epochs)
         state = (epochs, is_alive, *search.counts.values())
-        if state != self._asked_for and self._answer is None and (not is_alive or self._clock() >= self._not_before):
+        if at_once:
+            is_due = state != self._asked_for or self._answer is not None
+        else:
+            is_due = state != self._asked_for and self._answer is None and self._clock() >= self._not_before
+        if is_due:
             self._asked_for = state
-            if is_alive:
+            if at_once:
+                self._answer, self._found, self._found_for = None, find_advice(search), state
+            else:
                 self._answer = run_in_thread("hpo_widgets advice", lambda: _timed(search), poke)
-            else:  # this may be what is saved
-                self._found, self._found_for = find_advice(search), state
         # After a replay has gone back, it may be about trials that there are not.
         is_present = self._found_for[:1] == (epochs,) and sum(self._found_for[2:]) <= sum(state[2:])
         return self._found if is_present else []
@@ -132,7 +139,7 @@ class AdviceLine(ViewPart):
 
     def refresh(self, update: Update) -> None:
         """Show the most useful advice that was not put off."""
-        found = self._adviser.look(update.search, self._refresher.poke)
+        found = self._adviser.look(update.search, self._refresher.poke, at_once=update.at_once)
         self._show(next((one for one in found if not self._is_put_off(one)), None))
 
     def _is_put_off(self, advice: Advice) -> bool:

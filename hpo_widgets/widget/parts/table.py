@@ -122,7 +122,7 @@ class TrialTable(ViewPart):
             if not self._may_change(search, update.rows):
                 return
             began = time.monotonic()
-            self._is_stale = began < self._not_before and search.status.is_alive
+            self._is_stale = began < self._not_before and not update.at_once
             if self._is_stale:
                 return
             self.is_filtered = not self.filter.is_empty

@@ -206,13 +206,17 @@ class CurvesPlot(Plot):
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             self._take(answer)
-        is_alive, now = update.search.status.is_alive, self._clock()
-        if self._answer is not None or (is_alive and now < self._not_before):
+        now = self._clock()
+        if not update.at_once and (self._answer is not None or now < self._not_before):
             return
         self._choose(update)
-        if not is_alive and (missing := self._missing()):
+        num_before = -1
+        while update.at_once and (missing := self._missing()) and len(missing) != num_before:
+            num_before = len(missing)
             self._keep(look(update.search, missing, self.scalar, ()))
-        if missing := self._missing():
+            if not update.is_kept:
+                break
+        if self._answer is None and (missing := self._missing()):
             search, scalar, strong = update.search, self.scalar, self._strong
             self._asked = scalar
             self._answer = run_in_thread(

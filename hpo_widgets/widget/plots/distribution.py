@@ -147,7 +147,7 @@ class DistributionPlot(Plot):
     def refresh(self, update: Update) -> None:
         """Draw the lines of all epochs again, unless the last time took so long that a pause is due."""
         begun = self._clock()
-        if update.search.status.is_alive and begun < self._not_before:
+        if not update.at_once and begun < self._not_before:
             return
         drawn = distributions(update.all_rows(self.filter), self.objective)
         if drawn:

@@ -219,9 +219,14 @@ class ImportancePlot(Plot):
             self._not_before = now + max(_PAUSE_SECONDS, _PAUSE_FACTOR * (now - self._asked_at))
             self._draw(answer.result())
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
-        chosen, is_alive = self.filter, search.status.is_alive
-        is_due = num_completed != self._num_asked and not (is_alive and self._clock() < self._not_before)
-        if self._answer is not None or not (is_due or chosen != self._asked_filter):
+        chosen, at_once = self.filter, update.at_once
+        is_stale = num_completed != self._num_asked or chosen != self._asked_filter
+        if at_once:
+            is_due = is_stale or self._answer is not None
+        else:
+            has_waited = chosen != self._asked_filter or self._clock() >= self._not_before
+            is_due = is_stale and has_waited and self._answer is None
+        if not is_due:
             return
         space, minimise = search.space, search.objectives[self.objective].minimise
 
@@ -232,10 +237,11 @@ class ImportancePlot(Plot):
             return importances(rows, space, self.objective, minimise=minimise)
 
         self._num_asked, self._asked_filter, self._asked_at = num_completed, chosen, self._clock()
-        if is_alive:
-            self._answer = run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
-        else:  # this may be what is saved
+        if at_once:
+            self._answer = None  # which is not waited for
             self._draw(ask())
+        else:
+            self._answer = run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
 
     def numbers(self) -> PlotNumbers:
         """Return the share of each parameter, the greatest first."""

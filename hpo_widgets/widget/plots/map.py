@@ -173,7 +173,7 @@ class MapPlot(TrialPlot):
         if self._axis.domain != self._drawn_colours:  # all trials have other colours now
             self._draw_everything()
         self._is_background_stale |= bool(len(update.rows))
-        self._draw_what_changes()
+        self._draw_what_changes(at_once=update.at_once)
 
     def forget(self) -> None:
         """Drop all values."""
@@ -214,7 +214,7 @@ class MapPlot(TrialPlot):
         if old is not None:
             close_tree(old.figure)
 
-    def _draw_what_changes(self) -> None:
+    def _draw_what_changes(self, *, at_once: bool = False) -> None:
         """Draw what is about all trials: running ones, from time to time the background, colours and legend."""
         figure, series, search = self._figure, self._series, self.search
         assert figure is not None  # noqa: S101 -- called after all was drawn
@@ -222,7 +222,7 @@ class MapPlot(TrialPlot):
         figure.draw_running(series, running)
         counts = {name: len(figure.cloud(name)) for name in ("inside", "outside", "partial", "failed")}
         now = self._clock()
-        is_due = now >= self._background_at + _PAUSE_SECONDS or not search.status.is_alive
+        is_due = now >= self._background_at + _PAUSE_SECONDS or at_once or not search.status.is_alive
         if self._is_background_stale and is_due:
             self._background_at, self._is_background_stale = now, False
             groups = series.groups(series.ended())
@@ -281,7 +281,7 @@ class MapPlot(TrialPlot):
             self._show_important(answer.result())
         elif (
             self._waits_for_importance
-            and self._answer is None
+            and (self._answer is None or update.at_once)
             and search.counts.get(TrialState.COMPLETED, 0) >= LEAST_TRIALS
         ):
             space, minimise = search.space, search.objectives[self.objective].minimise
@@ -289,10 +289,11 @@ class MapPlot(TrialPlot):
             def ask() -> Importances | None:
                 return importances(search.snapshot(), space, self.objective, minimise=minimise)
 
-            if search.status.is_alive:
-                self._answer = run_in_thread("hpo_widgets map", ask, self._refresher.poke)
-            else:  # this may be what is saved
+            if update.at_once:
+                self._answer = None  # which is not waited for
                 self._show_important(ask())
+            else:
+                self._answer = run_in_thread("hpo_widgets map", ask, self._refresher.poke)
 
     def _show_important(self, found: Importances | None) -> None:
         if found is None or not self._waits_for_importance:  # somebody has chosen meanwhile

@@ -10,6 +10,7 @@ import bqplot
 import numpy as np
 import traitlets as t
 
+from hpo_widgets.search import Replays
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart, widgets_of
@@ -255,8 +256,9 @@ class NumbersTable(ViewPart):
             {"label": heading, "is_number": not any(isinstance(row[place], str) for row in made.rows)}
             for place, heading in enumerate(made.columns)
         ]
+        now = self.search.moment if isinstance(self.search, Replays) else time.time()
         rows = [[_in_words(cell) for cell in row] for row in made.rows[:MOST_ROWS]]
-        return {"sentence": f"{made.sentence} As of {text.clock(time.time())}.", "columns": columns, "rows": rows}
+        return {"sentence": f"{made.sentence} As of {text.clock(now)}.", "columns": columns, "rows": rows}
 
     def _on_update(self, _content: dict[str, object]) -> None:
         self.make_again()

@@ -121,7 +121,7 @@ class ParallelPlot(ParameterChoice, Plot):
         if mask is not None:  # trials that have begun since it was made do not pass yet
             self._passes[: len(mask)] = mask[: len(self._passes)]
         now = self._clock()
-        if is_due or not search.status.is_alive or now >= self._settled_at + _PAUSE_SECONDS:
+        if is_due or update.at_once or now >= self._settled_at + _PAUSE_SECONDS:
             self._settled_at, self._drawn_filter = now, self.filter
             self._settle(drawing)
         else:

@@ -172,7 +172,7 @@ class TimelinePlot(Plot):
     def refresh(self, update: Update) -> None:
         """Draw all bars, when the last time is long enough ago or this may be what is saved."""
         search, now = update.search, self._clock()
-        if search.status.is_alive and now < self._drawn_at + _PAUSE_SECONDS:
+        if not update.at_once and now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
         drawn = bars(update.all_rows(self.filter), search.moment if isinstance(search, Replays) else now)

@@ -82,6 +82,13 @@ class Update:
     search: Search
     rows: Rows
     known: PassingTrials = field(default_factory=PassingTrials)
+    is_kept: bool = False
+    """Whether somebody keeps what is shown after this update, as when a page is saved."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether all has to be there at the end of this update, and nothing may be put off or left to a thread."""
+        return self.is_kept or not self.search.status.is_alive
 
     def passing(self, chosen: TrialFilter) -> Mask | None:
         """Which trials pass a filter, by number; None: all of them."""
@@ -323,11 +330,19 @@ class Refresher:
                 with self._writing():
                     _hand(part, Update(self.search, self.search.changes_since(version), self._known))
 
-    def refresh(self, *, everything: bool = False) -> None:
+    def refresh(self, *, everything: bool = False, is_kept: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 
         Hidden parts are left out, except with ``everything``, after the end of the search, and while
         no browser answers: then the state may be what is saved.
+
+        Parameters
+        ----------
+        everything
+            Whether hidden parts are brought up to date too. Default False.
+        is_kept
+            Whether what is shown then is kept: everything is brought up to date, and no part leaves anything for
+            later. Default False.
         """
         with self.lock:
             if self._is_closed:
@@ -338,24 +353,24 @@ class Refresher:
             self._status = self.search.status
             self._refreshed_at = self._clock()
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            everything = everything or has_ended or self.flow.is_unattended
+            everything = everything or is_kept or has_ended or self.flow.is_unattended
             rows = self.search.changes_since(self._version)
             self._version = rows.version
             with self._writing():
                 for part in self._parts:  # which may add one, whose turn then comes too
                     if id(part) not in self._hidden:
-                        self._refresh(part, rows)
+                        self._refresh(part, rows, is_kept=is_kept)
                     elif everything:
-                        self._refresh(part, self.search.changes_since(self._hidden[id(part)]))
+                        self._refresh(part, self.search.changes_since(self._hidden[id(part)]), is_kept=is_kept)
                         self._hidden[id(part)] = rows.version
                 self.flow.mark_sent()
 
-    def _refresh(self, part: _Part, rows: Rows) -> None:
+    def _refresh(self, part: _Part, rows: Rows, *, is_kept: bool) -> None:
         """Tell a part of changes, or of all trials where it failed to show the last ones."""
         if id(part) in self._failed:
             rows = replace(self.search.snapshot(), is_anew=True)
         try:
-            _hand(part, Update(self.search, rows, self._known))
+            _hand(part, Update(self.search, rows, self._known, is_kept))
         except Exception:  # noqa: BLE001 -- one part must not take the others with it
             _log.exception("%s could not be refreshed", type(part).__name__)
             self._failed[id(part)] = num_failed = self._failed.get(id(part), 0) + 1

@@ -8,6 +8,8 @@ import * as controls from "@jupyter-widgets/controls";
 import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 
+import { type Moments, PageReplay } from "../lib/page_replay";
+
 import "@lumino/widgets/style/index.css";
 import "@jupyter-widgets/controls/css/widgets-base.css";
 import "./saved.css";
@@ -58,14 +60,21 @@ function moduleNamed(name: string): Module {
   return module;
 }
 
-/** A comm on which nothing is sent and nothing comes. */
-function commToNobody(target: string, id: string): base.IClassicComm {
+/** A comm on which nothing comes, and nothing is sent, unless `hear` is given what is. */
+function commToNobody(
+  target: string,
+  id: string,
+  hear: (data: unknown) => void = () => {},
+): base.IClassicComm {
   const nothing = (): string => "";
   return {
     comm_id: id,
     target_name: target,
     open: nothing,
-    send: nothing,
+    send: (data: unknown): string => {
+      hear(data);
+      return "";
+    },
     close: nothing,
     on_msg: nothing,
     on_close: nothing,
@@ -109,6 +118,46 @@ function followColorScheme(): void {
   say();
 }
 
+/** The text of base64 of compressed bytes. */
+async function unpacked(base64: string): Promise<string> {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+/** Has the bar of a replay play the moments that the page holds; nothing where it holds none. */
+async function playBack(manager: SavedPageManager): Promise<void> {
+  const holder = document.getElementById("moments");
+  if (holder === null) {
+    return;
+  }
+  const moments = JSON.parse(await unpacked(holder.textContent ?? "")) as Moments;
+  const bar = await manager.get_model(holder.dataset.bar ?? "");
+  const tabs = await manager.get_model(moments.tabs);
+  const replay = new PageReplay(
+    moments,
+    {
+      show: (states) =>
+        manager.set_state({
+          version_major: 2,
+          version_minor: 0,
+          state: states,
+        } as unknown as IManagerState),
+      tab: () => tabs.get("selected_index") as number | null,
+      say: (traits) => bar.set(traits),
+      atNextPaint: (act) => requestAnimationFrame(act),
+    },
+    bar.get("speed") as number,
+  );
+  bar.comm = commToNobody(manager.comm_target_name, bar.model_id, (data) => {
+    const { method, content } = data as { method: string; content?: Record<string, unknown> };
+    if (method === "custom" && content !== undefined) {
+      replay.hear(content);
+    }
+  });
+  tabs.on("change:selected_index", () => replay.showTab());
+}
+
 async function show(): Promise<void> {
   const manager = new SavedPageManager();
   const models = await manager.set_state(carriedJson<IManagerState>("widget-state"));
@@ -121,6 +170,7 @@ async function show(): Promise<void> {
       model.set("disabled", true);
     }
   }
+  await playBack(manager);
   const shown: Widget[] = [];
   for (const place of document.querySelectorAll<HTMLElement>("[data-widget]")) {
     const model = await manager.get_model(place.dataset.widget ?? "");
