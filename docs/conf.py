@@ -50,6 +50,7 @@ NAVIGATION = {
         "Architecture": "docs/architecture",
         "What is trusted": "SECURITY",
         "What survives what": "docs/faults",
+        "Beside other tools": "docs/comparison",
         "Contributing": "CONTRIBUTING",
         "What first-time users met": "docs/first_walk",
     },
