@@ -34,7 +34,7 @@ from hpo_widgets.widget.parts.space_panel import PendingRanges, SpacePanel
 from hpo_widgets.widget.parts.status import StatusPanel
 from hpo_widgets.widget.parts.table import TrialTable
 from hpo_widgets.widget.parts.waiting import TimeoutTrait, WaitingTrait, wait
-from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.curves import CurvesPlot
 from hpo_widgets.widget.plots.distribution import DistributionPlot
 from hpo_widgets.widget.plots.history import HistoryPlot
@@ -82,7 +82,7 @@ _FOLLOWING = frozenset(
 _STATUSES = [str(status) for status in SearchStatus]
 
 
-class OptimizerWidget(ipywidgets.VBox):
+class OptimizerWidget(WithPicture, ipywidgets.VBox):
     """The panel of a search: status, controls, space, plots; the last line of a cell shows it.
 
     Traits follow the search at most ten times a second. Those that say "two-way" steer it: assigning
@@ -262,27 +262,8 @@ class OptimizerWidget(ipywidgets.VBox):
         """The plots by the titles of their tabs."""
         return self._plots.plots
 
-    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
-        """Draw the plot that is seen as it is now, without a browser.
-
-        Parameters
-        ----------
-        format
-            ``"png"`` or ``"svg"``.
-
-        Returns
-        -------
-        bytes
-            The file.
-
-        Raises
-        ------
-        ValueError
-            For another format.
-        """
-        with self._refresher.lock:
-            self._refresher.refresh()
-            return picture(self._plots.shown, format)
+    def _pictured(self) -> Plot:
+        return self._plots.shown
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block this cell until the search has ended; the panel is shown, and steers, meanwhile.

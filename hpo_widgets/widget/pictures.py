@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ipywidgets import Widget
 
+    from hpo_widgets.widget.sync.refresher import Refresher
+
 FORMATS = ("png", "svg")
 
 _DPI = 96
@@ -73,6 +75,38 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     with _quiet():
         drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
     return file.getvalue()
+
+
+class WithPicture:
+    """What has a picture of the plot that is seen."""
+
+    _refresher: Refresher
+
+    def _pictured(self) -> Widget:
+        """Return the plot that is seen."""
+        raise NotImplementedError
+
+    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
+        """Draw the plot that is seen as it is now, without a browser.
+
+        Parameters
+        ----------
+        format
+            ``"png"`` or ``"svg"``.
+
+        Returns
+        -------
+        bytes
+            The file.
+
+        Raises
+        ------
+        ValueError
+            For another format.
+        """
+        with self._refresher.lock:
+            self._refresher.refresh()
+            return picture(self._pictured(), format)
 
 
 def small_picture(shown: Widget, most_bytes: int = _MOST_SMALL) -> bytes:

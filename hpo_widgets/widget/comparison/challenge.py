@@ -20,8 +20,10 @@ from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
+from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.parts.point_form import PointForm, completed_point
+from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.axes import ParameterAxis
 from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -82,7 +84,7 @@ class ProposalForm(PointForm):
         self.point = completed_point({}, self.search)
 
 
-class Challenge(ipywidgets.VBox):
+class Challenge(WithPicture, ipywidgets.VBox):
     """Beat the sampler: you propose points by a click into the map or by typing, a strategy has the same budget unseen.
 
     Its trials run when you propose your first point, and nothing of them is sent to the page before your last
@@ -165,7 +167,10 @@ class Challenge(ipywidgets.VBox):
             self._end.add_class("hpo-part")
             aside = ipywidgets.VBox([self._tables, self._form])
             aside.add_class("hpo-challenge-aside")
-            inner = ipywidgets.Box([self._map, aside, self._end])
+            self._export = FileMenu(
+                both, name="challenge", plot=self._pictured, panel=lambda: self, refresher=self._refresher
+            )
+            inner = ipywidgets.Box([self._export, self._map, aside, self._end])
             inner.add_class("hpo-race-layout")
             super().__init__([inner])
         except BaseException:
@@ -257,6 +262,10 @@ class Challenge(ipywidgets.VBox):
             grid = ipywidgets.Box([one.shown for one in self._looks])
             grid.add_class("hpo-looks-grid")
             self._end.children = [self._plot, grid]
+
+    def _pictured(self) -> ipywidgets.Widget:
+        """Return the map as long as it is played, then the best so far of both."""
+        return self._plot if self._looks else self._map
 
     def _traces(self) -> dict[str, list[Trace]]:
         minimise = self._own.objectives[0].minimise

@@ -15,8 +15,9 @@ from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.table import ComparisonTable, cell, table
+from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import as_search, close_tree
-from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, Importances, importances
 from hpo_widgets.widget.sync.refresher import Refresher
 
@@ -63,7 +64,7 @@ def compare(searches: Sequence[Any] | Mapping[str, Any]) -> SearchComparison:
     return SearchComparison(searches)
 
 
-class SearchComparison(ipywidgets.VBox):
+class SearchComparison(WithPicture, ipywidgets.VBox):
     """Two to four searches side by side; see `compare`.
 
     The searches go on when it is closed.
@@ -97,7 +98,11 @@ class SearchComparison(ipywidgets.VBox):
             )
             self._tables = ComparisonTable(search, make=self._make_tables, label="Searches", refresher=refresher)
             self._tables.add_class("hpo-comparison-host")
-            inner = ipywidgets.Box([self._plot, self._tables])
+            self._export = FileMenu(
+                search, name="-".join(names), plot=self._pictured, panel=lambda: self,
+                table=("Best trials as CSV", lambda: self.to_dataframe().to_csv()), refresher=refresher,
+            )  # fmt: skip
+            inner = ipywidgets.Box([self._export, self._plot, self._tables])
             inner.add_class("hpo-race-layout")
             super().__init__([inner])
         except BaseException:
@@ -130,22 +135,8 @@ class SearchComparison(ipywidgets.VBox):
             rows.append(row)
         return pd.DataFrame(rows).set_index("search")
 
-    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
-        """Draw the best so far as it is now, without a browser.
-
-        Parameters
-        ----------
-        format
-            ``"png"`` or ``"svg"``.
-
-        Returns
-        -------
-        bytes
-            The file.
-        """
-        with self._refresher.lock:
-            self._refresher.refresh()
-            return picture(self._plot, format)
+    def _pictured(self) -> BestSoFarPlot:
+        return self._plot
 
     def close(self) -> None:
         """Stop showing the searches, which go on, and free threads and comms."""

@@ -15,8 +15,9 @@ from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.head import RaceHead
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
 from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
+from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
-from hpo_widgets.widget.pictures import picture
+from hpo_widgets.widget.pictures import WithPicture
 from hpo_widgets.widget.plots.axes import ParameterAxis
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
@@ -35,7 +36,7 @@ NEWEST = 0
 """The repeat that runs, or the last one."""
 
 
-class StrategyRace(ipywidgets.VBox):
+class StrategyRace(WithPicture, ipywidgets.VBox):
     """A race of two to four strategies on one space: the last line of a cell shows it, and its Start runs it.
 
     Best so far with the middle half over the repeats, wins with their 95 % intervals, a verdict that may be "not
@@ -103,7 +104,11 @@ class StrategyRace(ipywidgets.VBox):
             self._tables.add_class("hpo-comparison-host")
             self._maps = self._make_maps(pair)
             self._looks = self._make_looks()
-            inner = ipywidgets.Box([self._head, self._plot, self._tables, self._looks])
+            self._export = FileMenu(
+                search, name="-".join(race.names), plot=self._pictured, panel=lambda: self,
+                table=("Trials as CSV", lambda: self.to_dataframe().to_csv(index=False)), refresher=refresher,
+            )  # fmt: skip
+            inner = ipywidgets.Box([self._head, self._export, self._plot, self._tables, self._looks])
             inner.add_class("hpo-race-layout")
             super().__init__([inner])
         except BaseException:
@@ -150,22 +155,8 @@ class StrategyRace(ipywidgets.VBox):
         """All trials of the whole repeats, one row each."""
         return self._race.to_dataframe()
 
-    def picture(self, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
-        """Draw the best so far as it is now, without a browser.
-
-        Parameters
-        ----------
-        format
-            ``"png"`` or ``"svg"``.
-
-        Returns
-        -------
-        bytes
-            The file.
-        """
-        with self._refresher.lock:
-            self._refresher.refresh()
-            return picture(self._plot, format)
+    def _pictured(self) -> BestSoFarPlot:
+        return self._plot
 
     def close(self) -> None:
         """Stop the race that was made here, and free its folder, threads and comms; a `Race` that was given goes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
@@ -18,7 +18,7 @@ from hpo_widgets.widget.saved_page import save_html
 from hpo_widgets.widget.traits import FilterTrait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ipywidgets import Widget
 
@@ -37,56 +37,58 @@ _KINDS = {
 }
 
 
-class ExportMenu(ViewPart):
+class FileMenu(ViewPart):
     """A menu that makes files in the kernel and hands them to the page, which needs no server to save them.
 
-    Trials come as CSV or JSON, those that pass the filter; the plot that is seen as PNG or SVG, drawn without a
-    browser; the panel as a page that stands alone; the parameters of the best trial as a dict, for the clipboard.
+    The plot that is seen comes as PNG or SVG, drawn without a browser; the whole widget as a page that stands alone.
 
     Parameters
     ----------
     search
-        The search.
+        What is shown.
+    name
+        What files are called, and the page's title.
     plot
         Gives the plot that is seen.
     panel
         Gives what is saved as a page.
-    **traits
-        First value of ``filter``.
+    table
+        Gives the CSV of a table, where there is one, and what it is called in the menu.
     """
 
     _esm = asset("export.js")
     _css = asset("export.css")
 
-    filter = FilterTrait(help="Two-way. The trials that are exported: a TrialFilter, or a dict of its fields.")
-    best = t.Unicode(help="The parameters of the best trial as a dict in Python.").tag(sync=True)
+    files = t.List(t.Dict(), help="The kind of each file that can be made, and what the menu calls it.").tag(sync=True)
     trials = t.Unicode(help="Which trials are exported, in words.").tag(sync=True)
-    commands = t.Dict(help="`best` to None when there is one, else to the sentence that says why not.").tag(sync=True)
+    best = t.Unicode(help="The parameters of the best trial as a dict in Python.").tag(sync=True)
+    commands = t.Dict(
+        help="`export`, and `best` where it is offered, to None when it can be done, else to why not."
+    ).tag(sync=True)
     problem = t.Unicode(help="Why the last file could not be made; empty when it could.").tag(sync=True)
+
+    _tables: Mapping[str, str] = {}
+    """What the menu calls each kind of file of trials."""
 
     def __init__(
         self,
         search: Search,
         *,
+        name: str,
         plot: Callable[[], Widget],
         panel: Callable[[], Widget],
+        table: tuple[str, Callable[[], str]] | None = None,
         refresher: Refresher | None = None,
         **traits: object,
     ) -> None:
-        self._plot, self._panel = plot, panel
-        super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._observe_filter, "filter")
+        self._name, self._plot, self._panel, self._table = name, plot, panel, table
+        tables = self._tables if table is None else {"csv": table[0]}
+        kinds = {**tables, "png": "Plot as PNG", "svg": "Plot as SVG", "html": "Panel as a page"}
+        files = [{"what": kind, "text": words} for kind, words in kinds.items()]
+        super().__init__(search, refresher=refresher, files=files, commands={"export": None}, **traits)
 
-    def refresh(self, update: Update) -> None:
-        """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
-        search = update.search
-        best = None if len(search.objectives) > 1 else search.best_trial
-        with self.hold_sync():
-            self.best = "" if best is None else text.as_dict(best.parameters)
-            why_not = None if best is not None else _SEVERAL if len(search.objectives) > 1 else _NONE_YET
-            self.commands = {"best": why_not, "export": None}
-            # The numbers are told with the file: here they would be sent with each trial.
-            self.trials = "all trials" if self.filter.is_empty else "trials that pass the filter"
+    def refresh(self, _update: Update) -> None:
+        """Change nothing: a file is made when somebody asks for it."""
 
     def file(self, kind: str) -> tuple[str, bytes, str]:
         """Make a file.
@@ -101,31 +103,22 @@ class ExportMenu(ViewPart):
         tuple
             Its name, what is in it, and in words which trials these are; no words for other files.
         """
-        name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self.search.name)[:60]
-        name = f"{name or 'search'}.{kind}"
-        search = self.search
-        if kind in {"csv", "json"}:
-            everything: Rows = search.snapshot()
-            passing, words = everything, f"{len(everything)} trials"
-            if not self.filter.is_empty:
-                passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
-                words = f"{len(passing)} of {len(everything)} trials, by the filter"
-            if kind == "csv":
-                return name, to_csv(passing, search.space, search.objectives).encode(errors="backslashreplace"), words
-            records = to_records(passing, search.space, search.objectives)
-            return name, json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
+        name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in self._name)[:60]
+        data, words = self._contents(kind)
+        return f"{name or 'search'}.{kind}", data, words
+
+    def _contents(self, kind: str) -> tuple[bytes, str]:
         if kind in {"png", "svg"}:
             with self._refresher.lock:
-                return name, picture(self._plot(), kind), ""
+                return picture(self._plot(), kind), ""
+        if kind == "csv" and self._table is not None:
+            return self._table[1]().encode(errors="backslashreplace"), ""
         with tempfile.TemporaryDirectory() as folder:
-            return name, save_html(self._panel(), Path(folder) / "page.html", title=search.name).path.read_bytes(), ""
-
-    def _observe_filter(self, _change: object) -> None:
-        self._refresher.poke()
+            return save_html(self._panel(), Path(folder) / "page.html", title=self._name).path.read_bytes(), ""
 
     def _on_export(self, content: dict[str, object]) -> None:
         kind = content.get("what")
-        if not isinstance(kind, str) or kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in {one["what"] for one in self.files}:
             self._refuse("a page wants a file of no known kind")
             return
         try:
@@ -135,3 +128,59 @@ class ExportMenu(ViewPart):
             return
         self.problem = ""
         self.send({"kind": "file", "name": name, "type": _KINDS[kind], "words": words}, buffers=[data])
+
+
+class ExportMenu(FileMenu):
+    """The menu of a search: beside plot and page its trials as CSV or JSON, those that pass the filter.
+
+    The parameters of the best trial are a dict for the clipboard.
+
+    Parameters
+    ----------
+    search
+        The search.
+    plot
+        Gives the plot that is seen.
+    panel
+        Gives what is saved as a page.
+    **traits
+        First value of ``filter``.
+    """
+
+    _tables = {"csv": "Trials as CSV", "json": "Trials as JSON"}  # noqa: RUF012 -- never changed
+
+    filter = FilterTrait(help="Two-way. The trials that are exported: a TrialFilter, or a dict of its fields.")
+
+    def __init__(
+        self, search: Search, *, plot: Callable[[], Widget], panel: Callable[[], Widget], **traits: Any
+    ) -> None:
+        super().__init__(search, name=search.name, plot=plot, panel=panel, **traits)
+        self.observe(self._observe_filter, "filter")
+
+    def refresh(self, update: Update) -> None:
+        """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
+        search = update.search
+        best = None if len(search.objectives) > 1 else search.best_trial
+        with self.hold_sync():
+            self.best = "" if best is None else text.as_dict(best.parameters)
+            why_not = None if best is not None else _SEVERAL if len(search.objectives) > 1 else _NONE_YET
+            self.commands = {"best": why_not, "export": None}
+            # The numbers are told with the file: here they would be sent with each trial.
+            self.trials = "all trials" if self.filter.is_empty else "trials that pass the filter"
+
+    def _contents(self, kind: str) -> tuple[bytes, str]:
+        if kind not in self._tables:
+            return super()._contents(kind)
+        search = self.search
+        everything: Rows = search.snapshot()
+        passing, words = everything, f"{len(everything)} trials"
+        if not self.filter.is_empty:
+            passing = everything.where(self.filter.passing(everything, search.space, search.objectives))
+            words = f"{len(passing)} of {len(everything)} trials, by the filter"
+        if kind == "csv":
+            return to_csv(passing, search.space, search.objectives).encode(errors="backslashreplace"), words
+        records = to_records(passing, search.space, search.objectives)
+        return json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
+
+    def _observe_filter(self, _change: object) -> None:
+        self._refresher.poke()

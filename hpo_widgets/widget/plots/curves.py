@@ -216,7 +216,7 @@ class CurvesPlot(Plot):
             self._keep(look(update.search, missing, self.scalar, ()))
             if not update.is_kept:
                 break
-        if self._answer is None and (missing := self._missing()):
+        if self._answer is None and not update.is_kept and (missing := self._missing()):
             search, scalar, strong = update.search, self.scalar, self._strong
             self._asked = scalar
             self._answer = run_in_thread(

@@ -15,6 +15,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
+from hpo_widgets.widget.plots.axes import even_ticks
 from hpo_widgets.widget.plots.figure import AXIS, plain_figure
 from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
 from hpo_widgets.widget.plots.plot import Plot
@@ -194,10 +195,11 @@ class ImportancePlot(Plot):
         self._bars.on_element_click(lambda _mark, content: self._on_click(content.get("data")))
         self._said = ipywidgets.Label()
         self._said.add_class("hpo-muted")
+        shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
         self.figure = plain_figure(
             [self._bars],
             [
-                Axis(scale=self._y, label="share of the importance", label_offset="32px", tick_format=".0%", **AXIS),
+                Axis(scale=self._y, label="share of the importance", label_offset="32px", **shares, **AXIS),
                 Axis(scale=self._x, side="left", grid_lines="none", **AXIS),
             ],
             f"importance of each parameter for {text.axis(search.objectives[self.objective])}",

@@ -7,21 +7,15 @@ import { Lifetime } from "../lib/lifetime";
 import "./export.css";
 
 type Model = {
-  /** The parameters of the best trial, ready to be copied. */
+  /** The files that can be made, in order: of which kind, and what they are called. */
+  files: { what: string; text: string }[];
+  /** The parameters of the best trial, ready to be copied; offered where `commands` have it. */
   best: string;
   /** Which trials are exported, in words. */
   trials: string;
   commands: Record<string, string | null>;
   problem: string;
 };
-
-const FILES = [
-  { what: "csv", text: "Trials as CSV" },
-  { what: "json", text: "Trials as JSON" },
-  { what: "png", text: "Plot as PNG" },
-  { what: "svg", text: "Plot as SVG" },
-  { what: "html", text: "Panel as a page" },
-] as const;
 
 function save(name: string, type: string, data: DataView): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
@@ -41,7 +35,7 @@ const render: Render<Model> = ({ model, el }) => {
   const list = element("div", "hpo-export-list", { role: "group", "aria-label": "Export" });
   const trials = element("div", "hpo-muted");
   const outcome = element("div", "hpo-muted", { role: "status" });
-  const buttons = FILES.map(({ what, text }) => {
+  const buttons = model.get("files").map(({ what, text }) => {
     const button = element("button", "", { type: "button" });
     setText(button, text);
     button.addEventListener("click", () => {
@@ -103,6 +97,7 @@ const render: Render<Model> = ({ model, el }) => {
     for (const button of buttons) {
       setReason(button, commands.export ?? null);
     }
+    copy.hidden = !("best" in commands);
     setReason(copy, commands.best ?? commands.export ?? null);
     if (model.get("problem")) {
       setText(outcome, model.get("problem"));

@@ -137,3 +137,12 @@ def test_bad_input_is_refused(wire, given, error, said):
     with pytest.raises(error, match=said):
         compare(given())
     assert wire.num_open() == 0
+
+
+def test_the_best_trials_the_plot_and_a_page_are_files(show):
+    shown = show(compare, {"first": searched("wide", [3, 1, 2]), "second": searched("narrow", [2])})
+    name, data, _ = shown._export.file("csv")
+    assert name == "first-second.csv"
+    assert data.decode().splitlines()[0].startswith("search,id,trials,value,trial,x,y")
+    assert shown.picture().startswith(b"\x89PNG")
+    assert f'data-widget="{shown.model_id}"' in shown._export.file("html")[1].decode()

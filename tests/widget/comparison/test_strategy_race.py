@@ -143,3 +143,14 @@ def test_a_race_that_is_made_takes_nothing_else(wire, finished):
 
 def test_the_picture_is_that_of_the_best_so_far(panel):
     assert panel.picture().startswith(b"\x89PNG")
+
+
+def test_its_trials_its_plot_and_a_page_of_it_are_files(panel, finished):
+    assert [one["what"] for one in panel._export.files] == ["csv", "png", "svg", "html"]
+    name, data, _ = panel._export.file("csv")
+    assert name == "-".join(finished.names) + ".csv"
+    assert len(data.decode().splitlines()) == 1 + len(finished.to_dataframe())
+    assert panel._export.file("png")[1].startswith(b"\x89PNG")
+    page = panel._export.file("html")[1].decode()
+    assert f'data-widget="{panel.model_id}"' in page
+    assert "this is a saved page" in page

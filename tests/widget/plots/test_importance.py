@@ -140,6 +140,18 @@ def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(sh
     assert "of 21 completed" in plot._said.value
 
 
+@pytest.mark.usefixtures("refresh")
+def test_what_is_kept_of_a_running_search_is_reckoned_at_once(show):
+    search = planted(lambda point: point["a"], 30)
+    search.command("start")
+    plot = show(ImportancePlot, search)
+    for _ in range(2):  # the second one comes before the pause is over
+        search.add_trial(0.5, {"a": 0.5, "lr": 1e-3, "kind": "x"})
+        plot._refresher.refresh(is_kept=True)
+        assert plot._answer is None
+        assert f"of {len(search.snapshot())} completed trials" in plot._said.value
+
+
 def test_a_click_on_a_bar_shows_the_slice_of_that_parameter_first(show):
     search = planted(lambda point: point["a"])
     search.command("start")

@@ -308,3 +308,23 @@ def test_catching_up_sends_nothing_unless_the_search_has_changed(refresh, refres
     search.add_trial(0.5)
     refresher.catch_up()
     assert 0 in part.numbers
+
+
+def test_what_is_kept_is_said_to_every_part_hidden_ones_too(search, refresher):
+    class Keeping:
+        def __init__(self):
+            self.at_once = []
+
+        def refresh(self, update):
+            self.at_once.append(update.at_once)
+
+    search.command("start")
+    seen, hidden = Keeping(), Keeping()
+    refresher.add(seen)
+    refresher.add(hidden, hidden=True)
+    refresher.refresh()
+    refresher.refresh(is_kept=True)
+    assert (seen.at_once[-2:], hidden.at_once[-1:]) == ([False, True], [True])
+    search.set_status("completed")
+    refresher.refresh()
+    assert seen.at_once[-1] is True
