@@ -41,7 +41,7 @@ MOMENTS = 100
 """Moments of a search that a page holds, unless another number is asked for."""
 _LEAST_MOMENTS = 2
 # The page says by itself where it stands.
-_OF_THE_PAGE = frozenset({"position", "is_playing", "answered", "speed", "speeds"})
+_OF_THE_PAGE = frozenset({"position", "is_playing"})
 
 
 def save_replay_html(
@@ -101,8 +101,9 @@ def save_replay_html(
             parts = widgets_of(panel)
             bar = next(one for one in parts if isinstance(one, ReplayBar))
             tabs = next(one for one in parts if isinstance(one, PlotTabs))
-            played_back = PlayedBack(changes.states, bar.model_id, _packed(positions, changes, tabs))
-            note = f"Saved page: it plays back {len(positions)} moments of the search; the other controls are off."
+            played_back = PlayedBack(changes.states, bar.model_id, _packed(positions, changes, bar, tabs))
+            held = f"{len(positions)} moments" if len(positions) > 1 else "the only moment"
+            note = f"Saved page: it plays back {held} of the search; the other controls are off."
             return save_played_back(panel, path, played_back, title=title or played.name, note=note)
         finally:
             panel.close()
@@ -145,10 +146,10 @@ class _Changes:
                 if not known or known[-1][1:] != (value, buffers):
                     known.append((place, value, buffers))
 
-    def changing(self) -> Iterator[tuple[str, str, list[_Was]]]:
-        """Give the traits that are not the same at all moments."""
+    def changing(self, bar: str) -> Iterator[tuple[str, str, list[_Was]]]:
+        """Give the traits that are not the same at all moments, but for those by which the bar says where it stands."""
         for (model_id, name), known in self.traits.items():
-            if len(known) > 1 and name not in _OF_THE_PAGE:
+            if len(known) > 1 and not (model_id == bar and name in _OF_THE_PAGE):
                 yield model_id, name, known
 
 
@@ -160,7 +161,7 @@ def _traits_of(model: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[dict[s
         yield name, value, buffers.get(name, [])
 
 
-def _packed(positions: Sequence[float], changes: _Changes, tabs: PlotTabs) -> str:
+def _packed(positions: Sequence[float], changes: _Changes, bar: ReplayBar, tabs: PlotTabs) -> str:
     """Return the moments as base64 of compressed JSON."""
     within = [set(reachable(changes.states, [tab.model_id])) for tab in tabs.children]
     # Nothing of a tab is drawn while another one is looked at; what several of them share belongs to none.
@@ -180,7 +181,7 @@ def _packed(positions: Sequence[float], changes: _Changes, tabs: PlotTabs) -> st
                 "values": [value for _, value, _ in known],
                 "buffers": [buffers for _, _, buffers in known],
             }
-            for model_id, name, known in changes.changing()
+            for model_id, name, known in changes.changing(bar.model_id)
         ],
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -131,8 +131,12 @@ async function playBack(manager: SavedPageManager): Promise<void> {
   if (holder === null) {
     return;
   }
-  const moments = JSON.parse(await unpacked(holder.textContent ?? "")) as Moments;
   const bar = await manager.get_model(holder.dataset.bar ?? "");
+  if (typeof DecompressionStream === "undefined") {
+    bar.set("commands", { play: "this browser is older than 2023 and cannot unpack the moments" });
+    return;
+  }
+  const moments = JSON.parse(await unpacked(holder.textContent ?? "")) as Moments;
   const tabs = await manager.get_model(moments.tabs);
   const replay = new PageReplay(
     moments,
