@@ -43,7 +43,7 @@ def test_a_page_goes_to_each_moment_without_kernel_and_network(saved, open_saved
     expect(scrubber).to_have_attribute("aria-valuetext", WHOLE)
     expect(page.locator(".hpo-pill")).to_contain_text("stopped")
     expect(dots.nth(NUM_TRIALS * 3 // 5)).to_be_attached()
-    expect(rows).to_have_count(10)
+    expect(rows.filter(has_text="completed").first).to_be_visible()
 
     # By keyboard.
     scrubber.focus()
