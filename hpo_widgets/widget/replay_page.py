@@ -184,5 +184,5 @@ def _packed(positions: Sequence[float], changes: _Changes, bar: ReplayBar, tabs:
             for model_id, name, known in changes.changing(bar.model_id)
         ],
     }
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
