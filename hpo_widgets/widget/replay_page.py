@@ -93,7 +93,7 @@ def save_replay_html(
         panel = OptimizerWidget(played, plots=plots)
         try:
             positions = played.moments(moments)
-            changes = _Changes()
+            changes = _TraitHistory()
             for place, position in enumerate(positions):
                 played.seek(position)
                 bring_up_to_date([panel.model_id])
@@ -109,7 +109,7 @@ def save_replay_html(
             panel.close()
 
 
-class _Changes:
+class _TraitHistory:
     """What changes in the states of a panel's widgets from moment to moment.
 
     Attributes
@@ -161,7 +161,7 @@ def _traits_of(model: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[dict[s
         yield name, value, buffers.get(name, [])
 
 
-def _packed(positions: Sequence[float], changes: _Changes, bar: ReplayBar, tabs: PlotTabs) -> str:
+def _packed(positions: Sequence[float], changes: _TraitHistory, bar: ReplayBar, tabs: PlotTabs) -> str:
     """Return the moments as base64 of compressed JSON."""
     within = [set(reachable(changes.states, [tab.model_id])) for tab in tabs.children]
     # Nothing of a tab is drawn while another one is looked at; what several of them share belongs to none.

@@ -340,7 +340,20 @@ def _commanding_nobody(model: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
-    """Give the roots and every model that they refer to, directly or not."""
+    """Give the roots and every model that they refer to, directly or not.
+
+    Parameters
+    ----------
+    states
+        Model ids to states, as widgets are saved.
+    roots
+        Model ids.
+
+    Yields
+    ------
+    str
+        Model ids, each once, of those that there are states of.
+    """
     waiting, seen = list(roots), set[str]()
     while waiting:
         model_id = waiting.pop()
