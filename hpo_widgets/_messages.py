@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
+NO_VALUE = "–"
+_LEAST_PLAIN = 1e-3
+_MOST_PLAIN = 1e6
+
 
 def printable(text: str) -> str:
     """Spell out what UTF-8 cannot hold (lone surrogates, as in undecodable file names), the rest as it is.
@@ -22,6 +27,37 @@ def printable(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"A text belongs here, got {text!r}.")
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """``value`` with so many significant digits, scientific where plain digits would be long.
+
+    >>> number(0.036412), number(12345678.0), number(0.00001)
+    ('0.03641', '1.235e7', '1e-5')
+
+    Parameters
+    ----------
+    value
+        A number; None and NaN are shown as absent.
+    digits
+        Significant digits. Default 4.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    if value is None or math.isnan(value):
+        return NO_VALUE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if value == int(value) and size < _MOST_PLAIN:
+        return str(int(value))
+    if _LEAST_PLAIN <= size < _MOST_PLAIN:
+        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def near_match(word: str, known: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets._messages import number as in_words
 from hpo_widgets.search.protocol import PollsServer, SearchStatus
 from hpo_widgets.search.widening import widen_suggestions
 from hpo_widgets.trials import TrialState
@@ -714,7 +715,7 @@ def _short(words: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return in_words(value, 3)
 
 
 def _percent(share: float) -> str:

@@ -6,6 +6,8 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from hpo_widgets._messages import number
+
 if TYPE_CHECKING:
     from hpo_widgets.search.protocol import Search
 
@@ -55,7 +57,7 @@ class ProgressBar:
         self._bar.n = sum(count for state, count in search.counts.items() if state.has_ended)
         best = search.best_trial
         if best is not None:
-            values = " ".join(f"{value:.4g}" for value in best.values if value is not None)
+            values = " ".join(number(value) for value in best.values if value is not None)
             self._bar.set_postfix_str(f"best {values} at #{best.number}", refresh=False)
         self._bar.refresh()
         self._write_line()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets._messages import number
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import journals
 from hpo_widgets.objectives.ranking import improvements
@@ -112,7 +113,7 @@ def describe(search: Search, *, with_curve: bool = True) -> dict[str, Any]:
         "total": search.total_max_jobs,
         "num_trials": sum(counts.values()),
         "progress": search.budget.progress,
-        "best": None if best is None or value is None else {"value": f"{value:.4g}", "trial": f"#{best.number}"},
+        "best": None if best is None or value is None else {"value": number(value), "trial": f"#{best.number}"},
         "objective": "" if has_front else title if title == series else f"{title} / {series}",
         "curve": curve,
     }

@@ -6,6 +6,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
+from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import printable
 
 if TYPE_CHECKING:
@@ -14,41 +16,6 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialState
-
-NO_VALUE = "–"
-_LEAST_PLAIN = 1e-3
-_MOST_PLAIN = 1e6
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """``value`` with so many significant digits, scientific where plain digits would be long.
-
-    >>> number(0.036412), number(12345678.0), number(0.00001)
-    ('0.03641', '1.235e7', '1e-5')
-
-    Parameters
-    ----------
-    value
-        A number; None and NaN are shown as absent.
-    digits
-        Significant digits. Default 4.
-
-    Returns
-    -------
-    str
-        The text.
-    """
-    if value is None or math.isnan(value):
-        return NO_VALUE
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    size = abs(value)
-    if value == int(value) and size < _MOST_PLAIN:
-        return str(int(value))
-    if _LEAST_PLAIN <= size < _MOST_PLAIN:
-        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
-    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def duration(minutes: float) -> str:

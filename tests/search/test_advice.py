@@ -227,6 +227,19 @@ def test_a_best_beyond_the_end_is_found():
     assert (found.end, found.command, found.arguments) == ("upper", "set_ranges", ({"u0": (-5.0, 8.0)},))
 
 
+def test_a_bound_is_written_as_the_range_itself_is():
+    space = Space(
+        [LogUniformParameterRange("lr", -4, 0), UniformParameterRange("x", 0, 1), UniformParameterRange("y", 0, 1)]
+    )
+
+    def find(seed):
+        return best_at_end(trials_of(space, 120, seed, lambda columns, _: np.log(columns["lr"])), space)
+
+    (found,) = next(filter(None, map(find, range(40))))
+    assert found.label.startswith("Widen to ")
+    assert found.label.endswith("e-5")
+
+
 def test_a_best_inside_of_the_range_is_not_widened():
     space = spread_space()
 
