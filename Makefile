@@ -84,7 +84,7 @@ bench: chromium $(STAMPS)/bench
 	status=0; $(PYTEST) --session-timeout 1440 tests/benchmarks $(PYTEST_ARGS) || status=$$?; \
 	$(if $(PYTEST_ARGS),,$(BIN)/python -m tests.benchmarks.report;) exit $$status
 
-# About four minutes a seed. It goes on where an earlier run was ended; remove build/wall_clock.jsonl to begin anew.
+# About five minutes a seed, 20 of them by default. It goes on where an earlier run was ended; remove build/wall_clock.jsonl to begin anew.
 bench-quality: $(STAMPS)/bench
 	$(BIN)/python -m tests.benchmarks.wall_clock
 	$(BIN)/python -m tests.benchmarks.report

@@ -129,7 +129,7 @@ TASKS = {
                  "degree": UniformIntegerParameterRange("degree", 2, 5)},
             ]),
         ],
-        8.0,
+        12.0,
     ),
     "breast cancer": Task(
         "breast cancer, gradient boosting",
@@ -141,7 +141,7 @@ TASKS = {
             UniformParameterRange("share", 0.2, 1),
             UniformParameterRange("features", 0.05, 1),
         ],
-        8.0,
+        12.0,
     ),
     "diabetes": Task(
         "diabetes, random forest",
@@ -153,7 +153,7 @@ TASKS = {
             UniformParameterRange("features", 0.1, 1),
             UniformParameterRange("share", 0.1, 1),
         ],
-        8.0,
+        12.0,
     ),
 }  # fmt: skip
 
