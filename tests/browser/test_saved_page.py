@@ -9,8 +9,10 @@ import ipywidgets
 import pytest
 from playwright.sync_api import expect
 
+from hpo_widgets import StrategyRace, UniformParameterRange
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.testing.objectives import branin
 from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
 from tests.browser.notebook import WHEN_AT_REST
@@ -128,3 +130,28 @@ def test_the_panel_of_a_page_follows_the_colour_scheme_too(tmp_path, open_saved,
         colours.append([shown.page.evaluate(read, name) for name in ("--hpo-accent", "--hpo-text", "--hpo-surface")])
 
     assert all(light != dark for light, dark in zip(*colours, strict=True)), colours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_race_is_a_page_of_its_own_too(tmp_path, open_saved, scheme):
+    space = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
+    race = StrategyRace(branin, space, ["grid", "random"], trials=4, repeats=2, seed=1)
+    race.start()
+    assert race.wait(5)
+    path = tmp_path / "race.html"
+    path.write_bytes(race._export.file("html")[1])
+    race.close()
+
+    shown = open_saved(path, scheme)
+
+    expect(shown.page.get_by_text("2 of 2 repeats")).to_be_visible()
+    expect(shown.page.get_by_role("table", name="Pairs").get_by_role("row")).to_have_count(2)
+    shown.page.locator(".hpo-look .dot").nth(7).wait_for()
+    shown.page.get_by_text("Export").click()
+    kinds = ["Trials as CSV", "Plot as PNG", "Plot as SVG", "Panel as a page"]
+    for kind in kinds:
+        expect(shown.page.get_by_role("button", name=kind)).to_have_attribute("aria-disabled", "true")
+    expect(shown.page.get_by_role("button", name="Copy best parameters")).to_be_hidden()
+    shown.screenshot(f"race-page-{scheme}")
+    assert shown.complaints == []
