@@ -48,6 +48,7 @@ NAVIGATION = {
     },
     "How it works": {
         "Architecture": "docs/architecture",
+        "How far it scales": "docs/scale",
         "What is trusted": "SECURITY",
         "What survives what": "docs/faults",
         "Beside other tools": "docs/comparison",

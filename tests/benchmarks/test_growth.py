@@ -12,11 +12,17 @@ pytestmark = pytest.mark.timeout(1200)
 
 FIGURES = {
     # Per trial, report or Task: they are not to grow at all, but for what is known to.
-    "trials": {"open, ms": 1.1, "a view, MB": 1.1, "one more, CPU ms": 0.6, "search and panel, MB": 1.1},
+    "trials": {
+        "open a view, ms": 1.1,
+        "panel, ms": 1.1,
+        "a view, MB": 1.2,
+        "one more, CPU ms": 0.6,
+        "search and panel, MB": 1.1,
+    },
     "workers": {"a trial, CPU ms": 0.3, "memory, MB": 1.0},
     "parameters": {"a trial, CPU ms": 0.8, "panel, ms": 1.0, "journal, bytes a trial": 1.1},
     "reports": {"a report, CPU µs": 0.2, "journal, bytes a report": 0.2, "its curve, ms": 1.1},
-    "tasks": {"launch, ms a Task": 0.2, "quiet, CPU s": 1.1, "quiet, requests a look": 1.1, "ended, CPU s": 1.1},
+    "tasks": {"launch, ms a Task": 0.2, "quiet, CPU s": 1.25, "quiet, requests a look": 1.1, "ended, CPU s": 1.25},
 }
 """Of each table the figures that are looked at, with the power of the size by which each may grow at most."""
 
