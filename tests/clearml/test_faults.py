@@ -322,8 +322,10 @@ def test_whatever_happens_to_requests_each_trial_runs_once_and_none_is_lost(way,
             return None
         return chosen
 
-    way.take = trouble
-    made = finished(task_search(total_max_jobs=12))
+    made = task_search(total_max_jobs=12)
+    made.start()
+    way.take = trouble  # a start says at once what is wrong
+    assert made.wait(timeout=1.0), f"{made.counts} {made.errors}"
     line.lost += 12 - made.counts[TrialState.COMPLETED]
     line.doubled += len(worker.taken) - 12
     tasks = {made.trial(number).id for number in range(12)}
