@@ -106,7 +106,7 @@ def write():
             _, end, after = rest.partition(f"<!-- end of {name} -->")
             assert mark
             assert end
-            text = before + mark + "\n".join([_where(), "", *lines, ""]) + end + after
+            text = before + mark + "\n".join([_where(), "", *lines, "", ""]) + end + after
     Path(PAGE).write_text(text, encoding="utf-8")
 
 
