@@ -11,6 +11,7 @@ import {
   middle,
   type Place,
   raised,
+  rounded,
 } from "../lib/prior";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 
@@ -48,6 +49,7 @@ const MOST_COUNT = 9;
 const BY_KEY = 0.1;
 const PAGE = 0.3;
 const HINT = "Draw which values are likely to be good";
+const FADES = `${HINT}. The search looks there first, and what was drawn fades as trials end`;
 const KEYS =
   "Drag to draw. By keyboard: left and right choose a value, up and down raise and lower it, Delete clears";
 
@@ -158,7 +160,7 @@ export class PriorStrip {
     this.toggle.classList.toggle("hpo-has-prior", this.shown !== null);
     const isClosed = this.root.hidden;
     setAttribute(this.toggle, "aria-expanded", String(!isClosed));
-    setReason(this.toggle, isClosed && this.shown === null ? reason : null, HINT);
+    setReason(this.toggle, isClosed && this.shown === null ? reason : null, FADES);
     if (isClosed) {
       return;
     }
@@ -166,8 +168,7 @@ export class PriorStrip {
     const counts = [...this.state.histogram].map((digit) => Number(digit) / MOST_COUNT);
     setShape(this.tried, counts.length === count ? this.bars(counts) : "");
     setShape(this.line, this.shown === null ? "" : this.outline(this.shown));
-    const counting = this.shown === null ? [] : faded(this.shown, exponent);
-    setShape(this.counted, this.shown === null ? "" : this.filled(counting));
+    setShape(this.counted, this.shown === null ? "" : this.filled(faded(this.shown, exponent)));
     setShape(
       this.outside,
       layout === "columns" ? "" : box(0, range[0], HEIGHT) + box(range[1], 1, HEIGHT),
@@ -188,8 +189,8 @@ export class PriorStrip {
     if (this.shown === null) {
       return `${HINT}.`;
     }
-    const counts = exponent >= 1 ? "in full" : `to the power ${exponent}`;
-    return `Counts ${counts}; fades with trials. Grey: tried.`;
+    const counts = exponent >= 1 ? "Counts in full" : `Faded to power ${exponent}`;
+    return `${counts}. Grey: tried.`;
   }
 
   private paintNames(): void {
@@ -296,7 +297,7 @@ export class PriorStrip {
   private release(event: PointerEvent): void {
     if (this.held && event.pointerId === this.held.pointer) {
       this.held = null;
-      this.take(this.shown, true);
+      this.take(this.shown?.map(rounded) ?? null, true);
     }
   }
 
@@ -370,10 +371,10 @@ function box(from: number, to: number, height: number): string {
 /** A small bell curve. */
 function bell(): SVGSVGElement {
   const drawing = svgElement("svg");
-  drawing.setAttribute("viewBox", "0 0 14 12");
+  drawing.setAttribute("viewBox", "0 0 16 12");
   drawing.setAttribute("aria-hidden", "true");
   const curve = svgElement("path");
-  curve.setAttribute("d", "M1 10.5C5 10.5 4.6 1.5 7 1.5S9 10.5 13 10.5");
+  curve.setAttribute("d", "M1 10C6.5 10 5 2 8 2S9.5 10 15 10");
   drawing.append(curve);
   return drawing;
 }

@@ -45,10 +45,10 @@ test("a key raises one step, and in a curve those beside it too", () => {
 });
 
 test("what fades becomes even, and never loses a value", () => {
-  assert.deepEqual(faded([0, 0.5], 1), [0.01, 1]);
-  assert.deepEqual(faded([0, 0.5], 0), [1, 1]);
+  assert.deepEqual(faded([0, 0.5], 1), [0.005, 0.5]);
+  assert.deepEqual(faded([0, 0.5], 0), [0.5, 0.5]);
   const half = faded([0, 0.25, 0.5], 0.5);
-  assert.ok(half[0] > 0.01 && half[0] < half[1] && half[1] < half[2]);
+  assert.ok(half[0] > 0.005 && half[0] < half[1] && half[1] < half[2]);
 });
 
 test("only the shape counts", () => {

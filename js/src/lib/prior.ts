@@ -54,14 +54,19 @@ export function raised(
   const brush = layout === "curve" ? BRUSH : [1];
   return weights.map((weight, other) => {
     const share = brush[Math.abs(other - index)] ?? 0;
-    return share === 0 ? weight : between(Math.round(1000 * (weight + share * by)) / 1000);
+    return share === 0 ? weight : between(rounded(weight + share * by));
   });
 }
 
-/** What still counts of weights that are raised to a power, as a share of the greatest. */
+/** What still counts of weights, raised to a power; the greatest stays as high as it is. */
 export function faded(weights: readonly number[], exponent: number): number[] {
   const most = Math.max(...weights, FLOOR);
-  return weights.map((weight) => Math.max(FLOOR, weight / most) ** exponent);
+  return weights.map((weight) => most * Math.max(FLOOR, weight / most) ** exponent);
+}
+
+/** A weight to three decimals, which are more than anybody can draw. */
+export function rounded(weight: number): number {
+  return Math.round(1000 * weight) / 1000;
 }
 
 /** Whether two lists of weights say the same: only the shape counts. */
