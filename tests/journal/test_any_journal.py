@@ -50,6 +50,7 @@ def whole(tmp_path_factory):
         journal=tmp_path_factory.mktemp("whole"), limits={"lr": (1e-5, 1.0)},
     )  # fmt: skip
     search.set_range("lr", (0.001, 0.01))
+    search.set_priors({"lr": [0, 1, 2], "kind": {"a": 1, "b": 3}})
     search.enqueue_trial({"lr": 0.002, "n": 2, "kind": "b", "solver": "adam"})
     search.set_time_limit(10)
     search.start()
