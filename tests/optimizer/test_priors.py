@@ -49,7 +49,7 @@ def points(search):
 @pytest.mark.parametrize("strategy", [RandomSearch, OptimizerOptuna])
 def test_trials_are_proposed_by_it_and_it_is_there_when_the_search_is_opened_again(made, strategy):
     search = made(strategy)
-    search.set_prior("General/x" if "General/x" in search.space.names else "x", [0, 0, 0, 1])
+    search.set_prior("x", [0, 0, 0, 1])
     search.set_priors({"solver": {"sgd": 1}})
     finished(search)
     assert sum(point["x"] > 0.75 for point in points(search)) >= 5
