@@ -182,7 +182,8 @@ def test_every_page_has_its_place_in_the_site():
 def test_the_pictures_are_shown_and_small():
     pictures = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
 
-    assert {name for name in pictures if f"docs/images/{name}" in README} == set(pictures)
+    pages = README + "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert {name for name in pictures if f"images/{name}" in pages} == set(pictures)
     assert sum(pictures.values()) < 1_500_000
 
 
