@@ -81,7 +81,7 @@ test-js: js/node_modules/.yarn-state.yml
 # All rows, in at most about 25 minutes on two cores; BENCHMARKS.md is made of what was measured also when some rows
 # failed, and not at all when PYTEST_ARGS chose a part.
 bench: chromium $(STAMPS)/bench
-	status=0; $(PYTEST) --session-timeout 1440 tests/benchmarks $(PYTEST_ARGS) || status=$$?; \
+	status=0; $(PYTEST) --session-timeout 1380 tests/benchmarks $(PYTEST_ARGS) || status=$$?; \
 	$(if $(PYTEST_ARGS),,$(BIN)/python -m tests.benchmarks.report;) exit $$status
 
 # About five minutes a seed, 20 of them by default. It goes on where an earlier run was ended; remove build/wall_clock.jsonl to begin anew.
