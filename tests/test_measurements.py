@@ -42,12 +42,13 @@ def test_the_page_tells_machine_bars_and_peers_of_what_was_measured(results):
     measured = [
         Row("stop", Samples([0.1, 0.2, 0.3], "s"), "≤ 250 ms", {"Optuna": Samples([1.5, 1.6], "s")}, False),
         Row("growth", "a | b", "≤ 1", "–", True),
+        Row("late", "not measured: the time was over", "", "–", None),
     ]
     rows.save(measured, rows.dt.datetime.now().astimezone(), results / "bench.json")
     page = report.page()
     assert "| stop | 200 ms (100–300; 3) | ≤ 250 ms | Optuna: 1.55 s (1.5–1.6; 2) | **no** |" in page
     assert "| growth | a \\| b | ≤ 1 | – | yes |" in page
-    assert "2 rows, 1 of them below their bar" in page
+    assert "3 rows, 1 of them below their bar, 1 not measured" in page
     found = json.loads((results / "bench.json").read_text())
     assert found["rows"][0]["measured"]["values"] == [0.1, 0.2, 0.3]
     assert found["machine"]["cores"] >= 1

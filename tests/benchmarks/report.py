@@ -51,10 +51,12 @@ def page() -> str:
 def _about(results: Mapping[str, Any]) -> str:
     machine, rows = results["machine"], results["rows"]
     num_missed = sum(row["reached"] is False for row in rows)
+    num_left = sum(row["reached"] is None for row in rows)
+    rest = f", {num_left} not measured" if num_left else ""
     packages = ", ".join(f"{name} {version}" for name, version in results["packages"].items())
     return (
         f"{results['made'][:10]}, {results['minutes']} minutes, commit {results['commit']}: "
-        f"{len(rows)} rows, {num_missed} of them below their bar.\n"
+        f"{len(rows)} rows, {num_missed} of them below their bar{rest}.\n"
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, {machine['system']}, "
         f"Python {machine['python']}, SQLite {machine['sqlite']}, {machine['browser']};\n{packages}.\n"
     )
