@@ -496,11 +496,6 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         self._commands.set_priors(priors)
 
-    @property
-    def priors(self) -> Mapping[str, dict[str, Any]]:
-        """The prior of each parameter that has one, as `set_prior` takes it."""
-        return {name: prior.to_dict() for name, prior in self._controller.state.space.priors.items()}
-
     def undo(self) -> None:
         """Go back to the ranges before the last change."""
         self._commands.undo()

@@ -85,6 +85,11 @@ class ReadableSearch(ABC):
     def reached_time_limit(self) -> bool:
         """True once a started search is past its limit, and from then on; False without a limit."""
 
+    @property
+    def priors(self) -> Mapping[str, dict[str, Any]]:
+        """The prior of each parameter that has one, as `HyperParameterOptimizer.set_prior` takes it."""
+        return {name: prior.to_dict() for name, prior in self.space.priors.items()}
+
     # Columns and single trials --------------------------------------------------------------------
 
     @property

@@ -207,11 +207,11 @@ async name => {
   }
 }
 """
-# A figure is laid out some time after its size has changed, and a busy page draws late: rest is two looks alike, each
-# after a frame. A panel that never rests is shown as it is.
+# bqplot lays a figure out 300 ms after its size has changed, and a busy page draws late: rest is as many looks alike as
+# take longer, each after a frame. A panel that never rests is shown as it is.
 WHEN_AT_REST = """
 async node => {
-  for (let before = '', alike = 0, looks = 0; alike < 2 && looks < 20; looks++) {
+  for (let before = '', alike = 0, looks = 0; alike < 6 && looks < 30; looks++) {
     await new Promise(done => setTimeout(() => requestAnimationFrame(done), 60));
     alike = before === node.innerHTML ? alike + 1 : 0;
     before = node.innerHTML;

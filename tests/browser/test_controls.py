@@ -155,6 +155,7 @@ def test_what_cannot_be_changed_says_why(opened, panel):
     expect(panel.get_by_role("textbox", name="workers")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_used_up_budget_is_raised_and_the_search_goes_on(opened, panel):
     opened.kernel("[search.command('start'), search.add_trials([0.5] * 200)]")
     opened.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")

@@ -39,6 +39,7 @@ def downloaded(opened, menu, name):
     return waiting.value.suggested_filename, pathlib.Path(waiting.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu):
     name, data = downloaded(opened, menu, "Trials as CSV")
     assert name == "digits.csv"

@@ -86,6 +86,7 @@ def test_a_page_goes_to_each_moment_without_kernel_and_network(saved, open_saved
     assert [url for url in shown.requests if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
+@pytest.mark.slow
 def test_a_page_plays_from_the_beginning_to_the_end_and_is_held(saved, open_saved):
     shown = open_saved(saved.path)
     scrubber = shown.page.get_by_role("slider", name="moment of the replay")

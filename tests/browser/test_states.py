@@ -207,7 +207,8 @@ plot => {
 """
 
 
-@pytest.mark.parametrize("tab", [pytest.param("History", marks=pytest.mark.slow), "Slices"])
+@pytest.mark.slow
+@pytest.mark.parametrize("tab", ["History", "Slices"])
 def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab):
     panel = show(
         "search.add_trials([0.2, 0.8, 0.4, 0.6]);"

@@ -102,6 +102,7 @@ def test_keys_walk_and_select(opened, table):
     opened.wait_kernel("('retry', 57) in search.commands")
 
 
+@pytest.mark.slow
 def test_headings_sort_up_down_and_back(table):
     ranked = order(table)
     heading = table.get_by_role("columnheader", name="trial")

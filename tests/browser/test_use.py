@@ -57,6 +57,7 @@ def dots(panel):
     return panel.locator(".hpo-plot-host .bqplot path.dot:visible")
 
 
+@pytest.mark.slow
 def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
     page = opened.page
     for index in (3, 12, 20):
@@ -128,6 +129,7 @@ def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     busy.get_by_role("tab", name="History").click()
 
 
+@pytest.mark.slow
 def test_pictures_are_told_how_large_a_figure_is_also_in_a_tab_that_is_shown_later(opened, busy):
     told = "widget._refresher.flow.view.plot_sizes"
     opened.wait_kernel(f"{told}.get('plot', (0, 0))[0] > 500")
@@ -226,6 +228,7 @@ def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
     assert min(widths) >= 3
 
 
+@pytest.mark.slow
 def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(opened, panel):
     handle = panel.get_by_role("slider", name="dropout, upper end")
     handle.focus()

@@ -73,7 +73,7 @@ def test_the_aborter_lives_while_there_is_something_to_abort_and_no_longer(optim
     assert {"hpo_widgets launcher", "hpo_widgets poller"} <= names(ours() - before)
 
 
-@pytest.mark.parametrize("step", ["prepare", "make", "send"])
+@pytest.mark.parametrize("step", ["prepare", pytest.param("make", marks=pytest.mark.slow), "send"])
 def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
     optimizer, worker, until, api_client, base_task, monkeypatch, request, step
 ):

@@ -184,7 +184,14 @@ def left_behind(way, task_search, worker, until, monkeypatch):
     come_back(way)
 
 
-@pytest.mark.parametrize(("trouble", "is_taken_later"), [(go_away, False), (hang, True), (refuse, False)])
+@pytest.mark.parametrize(
+    ("trouble", "is_taken_later"),
+    [
+        (go_away, False),
+        pytest.param(hang, True, marks=pytest.mark.slow),
+        pytest.param(refuse, False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_comes_to_an_end_without_the_server_and_says_what_may_still_run(
     left_behind, way, worker, trouble, is_taken_later
 ):

@@ -98,6 +98,7 @@ def test_what_is_stored_is_what_the_sdks_own_controller_stores(project, base_tas
     assert made.objectives[0].sign == "min_global"
 
 
+@pytest.mark.slow
 def test_without_auto_connect_nothing_is_stored_but_trials_are_children_all_the_same(optimizer, own_task):
     made = finished(optimizer(auto_connect_task=False))
     assert options_of(own_task) == {}
@@ -136,12 +137,14 @@ def test_a_task_is_made_when_it_is_asked_for(optimizer, project, close_current):
     assert {Task.get_task(task_id=trial.id).parent for trial in made.top(3)} == {own.id}
 
 
+@pytest.mark.slow
 def test_no_task_is_made_where_there_is_one(optimizer, own_task, base_task):
     optimizer(always_create_task=True)
     assert Task.current_task().id == own_task.id
     assert options_of(own_task)["base_task_id"] == base_task
 
 
+@pytest.mark.slow
 def test_a_task_that_is_made_without_being_connected_stores_nothing(optimizer, close_current):
     made = finished(optimizer(always_create_task=True, auto_connect_task=False))
     own = Task.current_task()
@@ -166,6 +169,7 @@ def test_a_search_whose_optimizer_task_somebody_deletes_ends_with_the_servers_wo
     assert made.counts[TrialState.COMPLETED] + made.counts[TrialState.ABORTED] == 2
 
 
+@pytest.mark.slow
 def test_what_the_journal_keeps_of_the_task_is_its_id(optimizer, own_task):
     made = finished(optimizer(auto_connect_task=own_task))
     with Journal.view(made.journal_path) as reader:
@@ -271,6 +275,7 @@ def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, a
     assert axes["kind"]["ticktext"]
 
 
+@pytest.mark.slow
 def test_the_report_of_several_objectives_has_a_curve_and_a_scatter_for_each(optimizer, own_task):
     made = finished(
         optimizer(
@@ -379,9 +384,8 @@ def test_nothing_is_archived_by_minus_one(optimizer):
 # Top experiments of any optimizer Task ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sign", ["min", *(pytest.param(sign, marks=pytest.mark.slow) for sign in SIGNS if sign != "min")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", SIGNS)
 def test_the_best_children_of_an_optimizer_task_by_any_scalar_and_sign(optimizer, own_task, sign):
     made = finished(optimizer(auto_connect_task=own_task, total_max_jobs=4))
     top = HyperParameterOptimizer.get_optimizer_top_experiments("accuracy per class", "cat", sign, own_task.id, 3)
@@ -404,6 +408,7 @@ def test_the_best_children_for_several_objectives_are_the_fronts_one_after_the_o
     assert [task.id for task in same] == [trial.id for trial in made.top(4)]
 
 
+@pytest.mark.slow
 def test_children_without_the_objective_and_failed_ones_are_never_among_the_best(optimizer, own_task, worker):
     def fail_large(worker, task):
         x = float(

@@ -241,6 +241,7 @@ def test_a_live_search_is_only_viewed(task_search, opened, worker, project, unti
     assert made.wait(timeout=1.0)
 
 
+@pytest.mark.slow
 def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_not(
     kernel_search, opened, worker, tmp_path
 ):
@@ -338,11 +339,12 @@ def kept_state(task_id):
     return json.loads(kept) if kept else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "resume",
     [
         pytest.param(lambda made: made.resume(), id="method"),
-        pytest.param(lambda made: made.command("resume"), id="command", marks=pytest.mark.slow),
+        pytest.param(lambda made: made.command("resume"), id="command"),
     ],
 )
 def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_resumed(

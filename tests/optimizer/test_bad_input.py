@@ -535,6 +535,7 @@ def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_runn
         assert viewer.counts[TrialState.ABORTED] == 2
 
 
+@pytest.mark.slow
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     ended._controller.state.settings.total_max_jobs = 5
     monkeypatch.setattr("hpo_widgets.journal.writer.BUSY_TIMEOUT", 0.02)

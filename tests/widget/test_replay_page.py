@@ -63,6 +63,7 @@ def page(kept):
     return save_replay_html(kept, kept.parent / "page.html", moments=8, plots=PLOTS)
 
 
+@pytest.mark.slow
 def test_at_each_moment_a_page_holds_what_a_panel_of_that_moment_shows(show, refresh, kept, page):
     bar, moments = moments_in(page.path)
     positions = moments["positions"]

@@ -155,7 +155,8 @@ def test_garbage_while_no_trial_runs_costs_none(drive, gone):
         import time
 
         def later():
-            time.sleep(0.01)
+            while not os.path.exists("ended"):
+                time.sleep(0.001)
             for name in os.listdir("/proc/self/fd"):
                 try:
                     if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
@@ -173,6 +174,7 @@ def test_garbage_while_no_trial_runs_costs_none(drive, gone):
     driver = drive(train)
     pid = driver.worker_pid()
     assert driver.run(0, x=0).result == 0
+    Path("ended").touch()
     driver.until(lambda: driver.engine._workers[0].process is None, "the end of the worker")
     gone(pid)
     assert driver.run(1, x=1).result == 1
