@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
+from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from tests.browser.test_accessibility import AXE, FOUND
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -182,7 +183,40 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
 
 
 @pytest.mark.slow
+def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(notebook, side):
+    notebook.open(cell("digits"))
+    notebook.run_all()
+    path = notebook.save()
+    open_list(notebook)
+    # A page that is left at once, before JupyterLab has written where the tab stands.
+    notebook.page.evaluate("() => { window.jupyterapp.serviceManager.workspaces.save = async () => undefined; }")
+    entry(side, "digits").get_by_role("button", name="Open digits").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    told = {"searchId": notebook.kernel("search.id"), "path": path, "title": "digits"}
+    notebook.page.goto("about:blank")
+    address = f"{notebook.lab.base}/lab/api/workspaces/default"
+    with urllib.request.urlopen(address) as answer:
+        workspace = json.load(answer)
+    workspace["data"][f"hpo-widgets-search:{told['path']}:{told['searchId']}"] = {"data": told}
+    notebook.page.request.put(address, data=workspace)
+    notebook.page.goto(f"{notebook.lab.base}/lab")
+    notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits").locator("..").locator(
+        ".lm-TabBar-tabCloseIcon"
+    ).click()
+    expect(tab(notebook)).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, settings):
+    earlier = HyperParameterOptimizer(
+        lambda x: x, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, name="kept earlier",
+        total_max_jobs=1, journal=notebook.lab.root / ".hpo_widgets",
+    )  # fmt: skip
+    earlier.start()
+    earlier.wait()
+    earlier.close_files()
     notebook.open(cell("digits"))
     notebook.run_all()
     notebook.save()
@@ -205,6 +239,8 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     notebook.page.goto(f"{notebook.lab.base}/lab")
     notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
     expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
+    # What is kept in journals may be known first, and stands last.
+    expect(side.locator(".hpo-side-heading:visible").first).to_contain_text("Running")
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
     entry(side, "digits").get_by_role("button", name="Stop digits").click()
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("■stopped")

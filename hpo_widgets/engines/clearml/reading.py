@@ -85,7 +85,7 @@ class UnreadableTaskError(ClearmlError):
 
     def __init__(self, task_id: str | None, problem: BaseException) -> None:
         what = f"{type(problem).__name__}: {problem!s:.200}"
-        super().__init__(f"what the ClearML server says of Task {task_id} cannot be read ({what})")
+        super().__init__(f"what the ClearML server says of Task {task_id!s:.80} cannot be read ({what})")
         self.task_id = task_id
 
 

@@ -82,10 +82,13 @@ export interface Group {
   entries: Entry[];
 }
 
+/** The titles of groups, in order. */
+export const GROUPS = ["Running", "Not started", "Ended", "Journals"] as const;
+
 /** In groups, the newest first; a group without entries is left out. */
 export function grouped(entries: readonly Entry[], filter = ""): Group[] {
   const shown = withoutRepeats(entries).filter((entry) => matches(entry, filter));
-  const groups = ["Running", "Not started", "Ended", "Journals"].map((title) => ({
+  const groups = GROUPS.map((title) => ({
     title,
     entries: shown.filter((entry) => groupOf(entry) === title),
   }));

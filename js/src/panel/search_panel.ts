@@ -108,15 +108,24 @@ function activate(
     tab.title.closable = true;
     name(tab);
     void tracker.add(tab);
-    const notebook = [...notebooks].find(({ context }) => context.path === wanted.path);
-    if (labShell) {
-      const ref = notebook?.panel.isAttached ? notebook.panel.id : null;
-      labShell.add(tab, "main", { mode: ref ? PLACES[where] : "tab-after", ref });
-    } else {
-      // The main area of Notebook 7 is its notebook.
-      shell.add(tab, "right");
-    }
-    shell.activateById(tab.id);
+    const add = (): void => {
+      const notebook = [...notebooks].find(({ context }) => context.path === wanted.path);
+      if (labShell) {
+        const ref = notebook?.panel.isAttached ? notebook.panel.id : null;
+        labShell.add(tab, "main", { mode: ref ? PLACES[where] : "tab-after", ref });
+      } else {
+        // The main area of Notebook 7 is its notebook.
+        shell.add(tab, "right");
+      }
+      shell.activateById(tab.id);
+    };
+    add();
+    // A layout that was saved before the tab was opened, and is restored now, takes it out of the main area.
+    void app.restored.then(() => {
+      if (labShell && !tab.isAttached && !tab.isDisposed) {
+        add();
+      }
+    });
   };
 
   const stopAll = async (): Promise<void> => {

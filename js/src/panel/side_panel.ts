@@ -3,7 +3,7 @@
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, isDisabled, setReason, setText } from "../lib/dom";
-import { grouped, numRunning, withJournals, withoutRepeats } from "./entries";
+import { GROUPS, grouped, numRunning, withJournals, withoutRepeats } from "./entries";
 import { type EntryActions, EntryView } from "./entry_view";
 import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
 import type { Journals } from "./journals";
@@ -121,7 +121,7 @@ export class SidePanel extends Widget {
       root.hidden = !groups.some((group) => group.title === title);
     }
     for (const group of groups) {
-      const { root, count, list } = this.groupView(group.title);
+      const { count, list } = this.groupView(group.title);
       setText(count, String(group.entries.length));
       inOrder(
         list,
@@ -133,8 +133,10 @@ export class SidePanel extends Widget {
           return made.root;
         }),
       );
-      this.body.append(...(root.parentElement ? [] : [root]));
     }
+    // Whichever came first: journals may be read before a panel is known.
+    const roots = GROUPS.flatMap((title) => this.groups.get(title)?.root ?? []);
+    inOrder(this.body, [this.nothing, ...roots]);
     const total = withoutRepeats(all).length;
     this.nothing.hidden = shown.size > 0;
     setText(
