@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from contextlib import suppress
@@ -105,12 +106,19 @@ def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though
 def test_a_suspended_kernel_whose_search_was_taken_over_elsewhere_ends_and_writes_nothing_more(owners, running):
     path = running(most_seconds=0.02, keywords={"total_max_jobs": 1000})
     supervisors, workers = owners.tree()
-    send(signal.SIGSTOP, [owners.pid, *supervisors, *workers])
-    change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
+    everyone = [owners.pid, *supervisors, *workers]
+    send(signal.SIGSTOP, everyone)
+    while True:
+        try:
+            change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
+            break
+        except sqlite3.OperationalError:  # it was suspended in the middle of a commit
+            send(signal.SIGCONT, everyone)
+            send(signal.SIGSTOP, everyone)
     with Journal.open(path) as successor:
         aborted = successor.abort_interrupted()
         before = successor.reader.trials()
-        send(signal.SIGCONT, [owners.pid, *supervisors, *workers])
+        send(signal.SIGCONT, everyone)
         _status, code, sentence = owners.wait_for("ended")
         assert code == "error"
         assert "has taken over" in sentence
