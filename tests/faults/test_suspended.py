@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -107,14 +107,12 @@ def test_a_suspended_kernel_whose_search_was_taken_over_elsewhere_ends_and_write
     path = running(most_seconds=0.02, keywords={"total_max_jobs": 1000})
     supervisors, workers = owners.tree()
     everyone = [owners.pid, *supervisors, *workers]
-    send(signal.SIGSTOP, everyone)
-    while True:
-        try:
-            change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
-            break
-        except sqlite3.OperationalError:  # it was suspended in the middle of a commit
-            send(signal.SIGCONT, everyone)
-            send(signal.SIGSTOP, everyone)
+    # Not in the middle of a commit, whose lock it would keep.
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        send(signal.SIGSTOP, everyone)
+        holder.execute("ROLLBACK")
+    change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
     with Journal.open(path) as successor:
         aborted = successor.abort_interrupted()
         before = successor.reader.trials()
