@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+import uuid
 
 import pytest
 from playwright.sync_api import expect
@@ -63,6 +64,20 @@ def settings(notebook):
 
     yield write
     write()
+
+
+@pytest.fixture
+def workspace(notebook):
+    """A workspace of the page's own, by its name: pages that share one write their layouts over each other's."""
+    name = f"again-{uuid.uuid4().hex}"
+    load(notebook, name)
+    return name
+
+
+def load(notebook, workspace):
+    """Load the page, with what was kept of its layout."""
+    notebook.page.goto(f"{notebook.lab.base}/lab/workspaces/{workspace}")
+    notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
 
 
 def open_list(notebook):
@@ -183,7 +198,7 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
 
 
 @pytest.mark.slow
-def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(notebook, side):
+def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(notebook, side, workspace):
     notebook.open(cell("digits"))
     notebook.run_all()
     path = notebook.save()
@@ -194,13 +209,12 @@ def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(noteboo
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
     told = {"searchId": notebook.kernel("search.id"), "path": path, "title": "digits"}
     notebook.page.goto("about:blank")
-    address = f"{notebook.lab.base}/lab/api/workspaces/default"
+    address = f"{notebook.lab.base}/lab/api/workspaces/{workspace}"
     with urllib.request.urlopen(address) as answer:
-        workspace = json.load(answer)
-    workspace["data"][f"hpo-widgets-search:{told['path']}:{told['searchId']}"] = {"data": told}
-    notebook.page.request.put(address, data=workspace)
-    notebook.page.goto(f"{notebook.lab.base}/lab")
-    notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        kept = json.load(answer)
+    kept["data"][f"hpo-widgets-search:{told['path']}:{told['searchId']}"] = {"data": told}
+    notebook.page.request.put(address, data=kept)
+    load(notebook, workspace)
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
     notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits").locator("..").locator(
         ".lm-TabBar-tabCloseIcon"
@@ -209,7 +223,7 @@ def test_a_tab_that_the_kept_layout_does_not_have_yet_is_there_again_too(noteboo
 
 
 @pytest.mark.slow
-def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, settings):
+def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, settings, workspace):
     earlier = HyperParameterOptimizer(
         lambda x: x, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, name="kept earlier",
         total_max_jobs=1, journal=notebook.lab.root / ".hpo_widgets",
@@ -225,7 +239,7 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
 
     def layout():
-        with urllib.request.urlopen(f"{notebook.lab.base}/lab/api/workspaces/default") as answer:
+        with urllib.request.urlopen(f"{notebook.lab.base}/lab/api/workspaces/{workspace}") as answer:
             return json.dumps(json.load(answer)["data"])
 
     # JupyterLab writes its layout some time after it has changed.
@@ -236,8 +250,7 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
     beside = notebook.page.locator(".lm-DockPanel-tabBar").filter(has_text="digits").filter(has_text=".ipynb")
     expect(beside).to_have_count(0)
     settings(place="tab")
-    notebook.page.goto(f"{notebook.lab.base}/lab")
-    notebook.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    load(notebook, workspace)
     expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
     # What is kept in journals may be known first, and stands last.
     expect(side.locator(".hpo-side-heading:visible").first).to_contain_text("Running")
