@@ -82,7 +82,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     app.screenshot("voila-idle")
     button(panel, "Start").click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
-    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached(timeout=120_000)
     # A range steers what comes next.
     journal = app.lab.root / ".hpo_widgets" / "voila-app.sqlite"
     field = panel.get_by_role("textbox", name="units, lower bound")
@@ -133,7 +133,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
 def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(long_lived, app, voila, browser):
     panel = open_app(app)
     button(panel, "Start").click()
-    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached(timeout=120_000)
     with open_page(voila, browser) as second:
         viewer = open_app(second)
         expect(viewer.locator(".hpo-pill")).to_have_text("●running")
