@@ -145,7 +145,12 @@ def counts():
     """
 
     def descriptors():
-        return {path.name for path in Path("/proc/self/fd").iterdir()}
+        # With what each is open on: a number is given again when what another test opened is closed meanwhile.
+        found = set()
+        for path in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.add((path.name, os.readlink(path)))
+        return found
 
     def children():
         return set(psutil.Process().children())
