@@ -266,7 +266,7 @@ def _draw_figure(axes: Any, figure: Any, title: str) -> None:
         _draw_axis(axes, axis, place_of)
     for order, mark in enumerate(figure.marks):
         if mark.visible:
-            draw = _DRAW.get(type(mark).__name__)
+            draw = next((_DRAW[kind.__name__] for kind in type(mark).__mro__ if kind.__name__ in _DRAW), None)
             if draw is None:
                 msg = f"a picture cannot show a mark of the kind {type(mark).__name__}, only {', '.join(_DRAW)}"
                 raise TypeError(msg)

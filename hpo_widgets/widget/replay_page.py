@@ -157,8 +157,9 @@ def _traits_of(model: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[dict[s
     buffers: dict[str, list[dict[str, Any]]] = {}
     for buffer in model.get("buffers", ()):
         buffers.setdefault(buffer["path"][0], []).append(buffer)
-    for name, value in model["state"].items():
-        yield name, value, buffers.get(name, [])
+    # What is binary as a whole, such as a picture, is no part of the state but for its place.
+    for name in dict.fromkeys((*model["state"], *buffers)):
+        yield name, model["state"].get(name), buffers.get(name, [])
 
 
 def _packed(positions: Sequence[float], changes: _TraitHistory, bar: ReplayBar, tabs: PlotTabs) -> str:

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 WHOLE = re.compile(f"^{NUM_TRIALS} of {NUM_TRIALS} trials")
 
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
@@ -97,7 +99,7 @@ def test_a_page_plays_from_the_beginning_to_the_end_and_is_held(saved, open_save
     expect(button(shown.page, "Play")).to_be_visible()
     held = scrubber.input_value()
     assert 0 < float(held) < float(scrubber.get_attribute("max"))
-    shown.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown.page.evaluate(PAINTED)
     assert scrubber.input_value() == held
     shown.page.get_by_label("speed", exact=True).select_option("100")
     scrubber.focus()
@@ -105,6 +107,63 @@ def test_a_page_plays_from_the_beginning_to_the_end_and_is_held(saved, open_save
     expect(scrubber).to_have_attribute("aria-valuetext", WHOLE)
     expect(button(shown.page, "Play")).to_be_visible()
     assert shown.complaints == []
+
+
+GO_TO = """
+(scrubber, position) => {
+  scrubber.value = position;
+  scrubber.dispatchEvent(new Event("input"));
+}
+"""
+KEEP_BLOBS = """
+() => {
+  window.blobs = new Map();
+  const create = URL.createObjectURL;
+  URL.createObjectURL = (blob) => {
+    const url = create(blob);
+    window.blobs.set(url, blob);
+    return url;
+  };
+}
+"""
+DRAWN = """
+async (images) => Promise.all(
+  images.map(async (image) => {
+    const blob = window.blobs.get(image.getAttribute("href"));
+    return blob ? btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer()))) : "";
+  })
+)
+"""
+
+
+def test_a_picture_is_that_of_its_moment(saved, open_saved):
+    """Two image widgets take turns: some moments later the same one has another picture, which bqplot does not see."""
+    _, moments = moments_in(saved.path)
+    traits = {(one["model"], one["name"]): one for one in moments["traits"]}
+    turns = next(one for (_, name), one in traits.items() if name == "image" and one["tab"] == 3)
+
+    def at(trait, place, what):
+        return trait[what][max(index for index, since in enumerate(trait["since"]) if since <= place)]
+
+    def png(place):
+        image = traits[at(turns, place, "values").removeprefix("IPY_MODEL_"), "value"]
+        return at(image, place, "buffers")[0]["data"]
+
+    page = open_saved(saved.path).page
+    page.evaluate(KEEP_BLOBS)
+    page.get_by_role("tab").nth(3).click()
+    scrubber = page.get_by_role("slider", name="moment of the replay")
+    positions = moments["positions"]
+    seen = set()
+    for place in (-3, -5, -6, -3):
+        position = positions[place]
+        scrubber.evaluate(GO_TO, position)
+        expected = png(len(positions) + place)
+        seen.add(expected)
+        expect(scrubber).to_have_attribute("aria-valuetext", words_at(saved, position / positions[-1]))
+        page.evaluate(PAINTED)
+        assert expected in page.locator(".hpo-tab:visible svg image").evaluate_all(DRAWN)
+    assert len(seen) == 3
 
 
 @pytest.mark.slow

@@ -63,7 +63,8 @@ def test_a_search_of_many_trials_keeps_columns_of_them_and_nothing_else(rounds):
     number = scaled(FULL, 1000)
     idle, *said, ended = rounds("trials", number)
     what = f"trials of one search, {soak.SCALARS_A_TRIAL} scalars each"
-    judge(what, number, said, bar=1000, before=idle, after=ended)
+    # Over a few thousand trials a column that doubles, or a page more of the allocator, weighs as much as a trial.
+    judge(what, number, said, bar=1000 if number >= FULL else 3000, before=idle, after=ended)
 
 
 def test_many_searches_in_one_kernel_leave_nothing(rounds):

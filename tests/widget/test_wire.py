@@ -79,7 +79,9 @@ def panel_of(num_trials, show, refresh, acknowledge, tab, parameters=None):
 
 
 def marks_of(cloud):
-    return {mark.comm for mark in cloud.marks}
+    """The comms of the marks, and of the image widgets that show the picture in turn."""
+    images = [one for mark in cloud.marks for one in (getattr(mark, "image", None), getattr(mark, "spare", None))]
+    return {one.comm for one in (*cloud.marks, *images) if one is not None}
 
 
 def others_of(panel):
@@ -196,6 +198,28 @@ def test_a_trial_costs_as_much_at_20000_as_at_2000(show, wire, refresh, acknowle
             sent.append(wire.num_bytes())
         cost[num_trials] = sum(sent)
     assert cost[20_000] < 1.2 * cost[2_000]
+
+
+@pytest.mark.parametrize("tab", ["History", "Map"])
+def test_pictures_that_change_open_and_close_no_widget(show, wire, refresh, acknowledge, tab):
+    """A page that is loaded meanwhile asks for all widgets; one that was closed before it is answered never is."""
+    search = ScriptedSearch()
+    search.command("start")
+    panel = show(OptimizerWidget, search)
+    panel._plots.selected_index = panel._plots.titles.index(tab)
+    if tab == "Map":
+        plot = panel.plots["Map"]
+        plot.x, plot.y = search.space.names[:2]  # else those that are important are shown, once
+    values = iter(np.random.default_rng(0).random(6_000).tolist())
+    opened = []
+    for _ in range(12):
+        search.add_trials([next(values) for _ in range(500)])
+        wire.clear()
+        refresh(panel)
+        acknowledge(panel)
+        opened.append([said["type"] for _, said in wire.messages() if said["type"] != "comm_msg"])
+    assert any(opened[:6])
+    assert not any(opened[6:])
 
 
 def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, refresh):

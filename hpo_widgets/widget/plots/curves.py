@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import traitlets as t
-from bqplot import Image, Label, LinearScale, Lines, Scatter
+from bqplot import Label, LinearScale, Lines, Scatter
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
@@ -144,10 +144,8 @@ class CurvesPlot(Plot):
         empty: dict[str, Any] = {"x": style.NONE, "y": style.NONE, "scales": scales, "preserve_domain": style.FIXED}
         # In shares of both axes: in values it would have no place for a moment when an axis turns logarithmic.
         unit = {name: LinearScale(min=0.0, max=1.0, allow_padding=False) for name in ("x", "y")}
-        self._faint = Image(
-            image=ipywidgets.Image(
-                value=density_picture(np.zeros((1, 1), dtype=np.int32), style.SOLID["rgb"]), format="png"
-            ),
+        self._faint = style.Picture(
+            density_picture(np.zeros((1, 1), dtype=np.int32), style.SOLID["rgb"]),
             scales=unit,
             x=[0.0, 1.0],
             y=[0.0, 1.0],
@@ -361,7 +359,7 @@ class CurvesPlot(Plot):
             self._counted = dict(curves)
             opacity = _FAINTEST + (1 - _FAINTEST) * _FAINT / max(_FAINT, len(curves))
             picture = density_picture(self._density.counts, style.SOLID["rgb"], least_opacity=0.4 * opacity)
-            style.put_picture(self._faint, picture)
+            self._faint.put(picture)
 
     @staticmethod
     def _draw_ends(mark: Mark, drawn: Mapping[int, Curve], numbers: Iterable[int]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
-from bqplot import Image, OrdinalColorScale
+from bqplot import OrdinalColorScale
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
@@ -96,8 +95,7 @@ class MapFigure(TrialFigure):
             title=f"{labels[1]} of each trial against {labels[0]}, in the colour of its {objective}",
             on_click=on_click,
         )
-        self._background = Image(
-            image=ipywidgets.Image(value=b"", format="png"),
+        self._background = style.Picture(
             scales=self._scales,
             x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
@@ -196,8 +194,7 @@ class MapFigure(TrialFigure):
             ),
             PALETTE,
         )
-        style.put_picture(
-            self._background,
+        self._background.put(
             picture,
             x=[self.domain_x.low, self.domain_x.high],
             y=[self.domain.low, self.domain.high],

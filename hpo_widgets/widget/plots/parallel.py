@@ -214,7 +214,7 @@ class ParallelPlot(ParameterChoice, Plot):
             for times, chosen in ((1, wanted == code), (-1, counted == code)):
                 self._densities[name].add(self._places(np.flatnonzero(has_changed & chosen)), times)
             if has_changed.any() or self._are_pictures_stale:
-                style.put_picture(drawing.pictures[name], density_picture(self._densities[name].counts, rgb))
+                drawing.pictures[name].put(density_picture(self._densities[name].counts, rgb))
         self._counted, self._are_pictures_stale = wanted, False
         passing = np.flatnonzero(is_passing)
         objectives = trials.values[passing, len(self.parameters) :]

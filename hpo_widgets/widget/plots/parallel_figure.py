@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
-from bqplot import Image, Label, LinearScale, Lines, Scatter
+from bqplot import Label, LinearScale, Lines, Scatter
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
@@ -195,9 +194,8 @@ class ParallelFigure:
     def _mark(self, kind: Callable[..., Any], **traits: Any) -> Any:
         return kind(x=style.NONE, y=style.NONE, scales=self._scales, preserve_domain=style.FIXED, **traits)
 
-    def _picture(self) -> Image:
-        return Image(
-            image=ipywidgets.Image(value=b"", format="png"),
+    def _picture(self) -> style.Picture:
+        return style.Picture(
             scales=self._scales,
             x=[0.0, self._count - 1.0],
             y=[0.0, 1.0],

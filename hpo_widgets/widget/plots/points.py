@@ -14,10 +14,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
 import numpy.typing as npt
-from bqplot import Image, Scatter
+from bqplot import Scatter
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.png import coloured_points_picture, points_picture
@@ -99,7 +98,7 @@ class GrowingPoints:
         self._newest = -1
         # Most searches are shown before they have many points: the marks for those are made when they are needed.
         self._num_frozen, self._on_marks = num_frozen, on_marks
-        self._picture: Image | None = None
+        self._picture: style.Picture | None = None
         self._frozen: list[Scatter] = []
         self._traits = {"x": np.empty(0), "y": np.empty(0), "preserve_domain": style.FIXED, **traits}
         self._hot = Scatter(scales=dict(scales), **self._traits)
@@ -120,8 +119,7 @@ class GrowingPoints:
     def _make_marks(self) -> None:
         """Make the frozen marks and the picture, all at once, as a figure begins anew with each other set of marks."""
         scales = dict(self._hot.scales)
-        self._picture = Image(
-            image=ipywidgets.Image(value=b"", format="png"),
+        self._picture = style.Picture(
             scales={name: scales[name] for name in ("x", "y")},
             x=[0.1, 1.0],
             y=[0.1, 1.0],  # of use on a logarithmic axis too
@@ -328,8 +326,7 @@ class GrowingPoints:
         else:
             levels = np.zeros(end, dtype=np.uint8) if self._levels is None else self._levels[:end]
             value = coloured_points_picture(x, y, levels, self._rgb, **sizes)
-        style.put_picture(
-            self._picture,
+        self._picture.put(
             value,
             x=[domain_x.low, domain_x.high],
             y=[domain_y.low, domain_y.high],

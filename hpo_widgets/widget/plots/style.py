@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
+from bqplot import Image
+from traitlets import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bqplot import Image, Mark
+    from bqplot import Mark
 
     from hpo_widgets.widget.plots.series import Floats
 
@@ -143,25 +145,36 @@ def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
         put(mark, x, y)
 
 
-def put_picture(mark: Image, png: bytes, **traits: Any) -> None:
-    """Show another picture.
+class Picture(Image):
+    """An image mark whose picture changes.
 
-    Parameters
-    ----------
-    mark
-        The mark.
-    png
-        The picture.
-    **traits
-        Traits of the mark that change with it.
+    A browser draws it again for another image widget only. Two of them take turns: a page that is loaded at that moment
+    asks for all widgets that there are, and would wait for ever for one that was closed before it was answered.
     """
-    old = mark.image
-    with mark.hold_sync():
-        # The browser redraws for a new image widget only.
-        mark.image = ipywidgets.Image(value=png, format="png", layout=old.layout)
-        for name, value in traits.items():
-            setattr(mark, name, value)
-    old.close()
+
+    spare = Instance(ipywidgets.Image, allow_none=True, help="Shows the next picture; made when there is one.").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+
+    def __init__(self, png: bytes = b"", **traits: Any) -> None:
+        super().__init__(image=ipywidgets.Image(value=png, format="png"), **traits)
+
+    def put(self, png: bytes, **traits: Any) -> None:
+        """Show another picture.
+
+        Parameters
+        ----------
+        png
+            The picture.
+        **traits
+            Traits of the mark that change with it.
+        """
+        now = self.image
+        following = self.spare or ipywidgets.Image(format="png", layout=now.layout)
+        following.value = png
+        with self.hold_sync():
+            for name, value in {"image": following, "spare": now, **traits}.items():
+                setattr(self, name, value)
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,23 @@ async function unpacked(base64: string): Promise<string> {
   return new Response(stream).text();
 }
 
+/** Draws the marks of bqplot again whose pictures change: they follow another image, not another picture in the same one. */
+function redrawChangedPictures(models: base.WidgetModel[]): void {
+  for (const image of models) {
+    if (image instanceof controls.ImageModel) {
+      image.on("change:value", () => {
+        for (const mark of models) {
+          if (mark.get("image") === image) {
+            mark.trigger("change:image", mark, image);
+          }
+        }
+      });
+    }
+  }
+}
+
 /** Has the bar of a replay play the moments that the page holds; nothing where it holds none. */
-async function playBack(manager: SavedPageManager): Promise<void> {
+async function playBack(manager: SavedPageManager, models: base.WidgetModel[]): Promise<void> {
   const holder = document.getElementById("moments");
   if (holder === null) {
     return;
@@ -137,6 +152,7 @@ async function playBack(manager: SavedPageManager): Promise<void> {
     return;
   }
   const moments = JSON.parse(await unpacked(holder.textContent ?? "")) as Moments;
+  redrawChangedPictures(models);
   const tabs = await manager.get_model(moments.tabs);
   const replay = new PageReplay(
     moments,
@@ -174,7 +190,7 @@ async function show(): Promise<void> {
       model.set("disabled", true);
     }
   }
-  await playBack(manager);
+  await playBack(manager, models);
   const shown: Widget[] = [];
   for (const place of document.querySelectorAll<HTMLElement>("[data-widget]")) {
     const model = await manager.get_model(place.dataset.widget ?? "");
