@@ -16,7 +16,6 @@ from hpo_widgets.viewer.trial_reader import TrialReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
     from hpo_widgets.journal import Owner
@@ -75,12 +74,7 @@ class JournalFollower:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _load(self) -> None:

@@ -14,7 +14,7 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
@@ -23,7 +23,6 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
     from typing import Self
 
     from hpo_widgets.engines.local.process import WorkerEnvironment
@@ -230,11 +229,8 @@ class ProcessEngine(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
+    def __exit__(self, *_error: object) -> None:
         self.close()
-        return False
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):  # half built, or the interpreter is going down

@@ -18,7 +18,6 @@ from hpo_widgets.testing.clearml_server.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from types import TracebackType
 
     from tornado.web import Application
 
@@ -71,12 +70,7 @@ class ClearmlServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     @property
