@@ -89,16 +89,17 @@ class CallbackThread:
                     # Under the condition, so that a `put` either sees this thread or starts one.
                     self._thread = None
                     return
-                function, arguments = self._due.popleft()
-            try:
-                function(*arguments)
-            except BaseException as error:  # noqa: BLE001 -- `sys.exit()` too: whoever waits waits for this thread
-                self._tell(error)
-            finally:
-                with self._condition:
-                    self._num_unfinished -= 1
-                    if self._num_unfinished == 0:
-                        self._condition.notify_all()
+                # All at once: each hold of the condition makes the controller's thread wait for its turn.
+                calls, self._due = self._due, deque()
+            for function, arguments in calls:
+                try:
+                    function(*arguments)
+                except BaseException as error:  # noqa: BLE001 -- `sys.exit()` too: whoever waits waits for this thread
+                    self._tell(error)
+            with self._condition:
+                self._num_unfinished -= len(calls)
+                if self._num_unfinished == 0:
+                    self._condition.notify_all()
 
     def _tell(self, error: BaseException) -> None:
         try:
