@@ -29,6 +29,7 @@ from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.widget import save_html
 from tests.benchmarks.searches import add, make_journal, space
 
 Figures = dict[str, float]
@@ -174,6 +175,39 @@ def of_trials(count: int, folder: Path) -> Figures:
     computing, _ = cpu_of(lambda: run(optimizer))
     found["one more, CPU ms"] = 1e3 * computing / MORE
     panels[0].close()
+    return found
+
+
+def of_pages(count: int, folder: Path) -> Figures:
+    """A page that shows a panel of so many trials, after all of its tabs were looked at."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import CHROMIUM_ARGUMENTS, chromium
+
+    panel = OptimizerWidget(SearchViewer(make_journal(folder, count)))
+    panel._refresher.refresh(everything=True)
+    saved = save_html(panel, folder / "page.html")
+    panel.close()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS))
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        began = time.perf_counter()
+        page.goto(saved.path.as_uri())
+        page.wait_for_selector("html[data-shown]", timeout=120_000)
+        found = {"page, MB": saved.path.stat().st_size / 2**20, "shown, ms": 1e3 * (time.perf_counter() - began)}
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        session = page.context.new_cdp_session(page)
+        session.send("HeapProfiler.collectGarbage")
+        session.send("Performance.enable")
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        processes = psutil.Process().children(recursive=True)
+        renderers = [one for one in processes if "--type=renderer" in " ".join(one.cmdline())]
+        found["heap, MB"] = metrics["JSHeapUsedSize"] / 2**20
+        found["nodes"] = metrics["Nodes"]
+        found["process, MB"] = max(one.memory_info().rss for one in renderers) / 2**20
+        browser.close()
     return found
 
 
@@ -392,6 +426,7 @@ class _Requests:
 
 TABLES: dict[str, tuple[Callable[[int, Path], Figures], list[int]]] = {
     "trials": (of_trials, [100, 1_000, 10_000, 100_000]),
+    "trials in a page": (of_pages, [100, 1_000, 10_000, 100_000]),
     "workers": (of_workers, [1, 8, 64, 512]),
     "parameters": (of_parameters, [1, 4, 16, 64]),
     "reports": (of_reports, [1, 10, 100, 1_000, 10_000]),

@@ -19,6 +19,7 @@ FIGURES = {
         "one more, CPU ms": 0.6,
         "search and panel, MB": 1.1,
     },
+    "trials in a page": {"page, MB": 0.1, "heap, MB": 0.2, "nodes": 0.3, "process, MB": 0.2},
     "workers": {"a trial, CPU ms": 0.3, "memory, MB": 1.0},
     "parameters": {"a trial, CPU ms": 0.8, "panel, ms": 1.0, "journal, bytes a trial": 1.1},
     "reports": {"a report, CPU µs": 0.2, "journal, bytes a report": 0.2, "its curve, ms": 1.1},
