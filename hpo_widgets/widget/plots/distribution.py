@@ -40,7 +40,7 @@ MOST_POINTS = 200
 """Points of one line at most."""
 
 # So many times as long as a drawing of many trials took, none follows while the search goes on.
-_PAUSE_FACTOR = 10
+_PAUSE_FACTOR = 4
 
 _OPACITIES = (0.25, 0.3, 0.4, 0.5, 0.65)
 """Of the lines of earlier epochs, the oldest first."""
