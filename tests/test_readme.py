@@ -187,6 +187,20 @@ def test_the_pictures_are_shown_and_small():
     assert sum(pictures.values()) < 1_500_000
 
 
+def test_the_figures_are_those_of_the_last_measurement():
+    measured = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+    (row,) = [line for line in measured.splitlines() if line.startswith("| live history, 20,000 trials")]
+    _, _, own, _, peers, _, _ = row.split("|")
+    said = f"hpo_widgets: {own}; {peers}"
+    section = README[README.index("## Measured") : README.index("## What runs where")]
+    table = re.findall(r"^\| ([^|]+) \| ([\d.]+) \| ([^|]+) \|$", section, flags=re.MULTILINE)
+    assert len(table) == 4
+    for name, updates, lag in table:
+        found = re.search(r"95 %: ([^,]+), ([\d.]+) updates/s", said[said.index(f"{name}: ") :])
+        assert found is not None
+        assert found.groups() == (lag, updates)
+
+
 def test_commands_of_make_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
