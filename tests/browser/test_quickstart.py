@@ -12,6 +12,12 @@ from tests.browser.hand import button, drag
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
 
+NUM_COMPLETED = (
+    """() => Number((document.querySelector(".hpo-counts").textContent.match(/(\\d+) completed/) ?? [0, 0])[1])"""
+)
+NUM_COMPLETED_ABOVE = f"(before) => ({NUM_COMPLETED})() > before"
+
+
 @pytest.mark.slow
 def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository):
     name = "01_quickstart.ipynb"
@@ -43,8 +49,8 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     notebook.page.mouse.up()
     # With the next trial that is proposed, for which one that runs has to end.
     expect(plot.locator("text", has_text="space 2: lr")).to_be_visible(timeout=120_000)
-    before = plot.locator(".dot").count()
-    expect(plot.locator(".dot")).not_to_have_count(before, timeout=120_000)
+    # The dot of a trial that runs comes with its first report: only an end makes room for a trial of the new space.
+    notebook.page.wait_for_function(NUM_COMPLETED_ABOVE, arg=notebook.page.evaluate(NUM_COMPLETED), timeout=120_000)
     notebook.screenshot("quickstart-light", panel)
     notebook.use_theme(dark=True)
     notebook.screenshot("quickstart-dark", panel)
