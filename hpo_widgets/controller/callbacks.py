@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.trials import TrialState
@@ -38,7 +37,7 @@ class CallbackThread:
     def __init__(self, on_error: Callable[[BaseException], None]) -> None:
         self._on_error = on_error
         self._condition = threading.Condition()
-        self._due: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._due: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._num_unfinished = 0
         self._is_closing = False
         self._thread: threading.Thread | None = None
@@ -90,7 +89,7 @@ class CallbackThread:
                     self._thread = None
                     return
                 # All at once: each hold of the condition makes the controller's thread wait for its turn.
-                calls, self._due = self._due, deque()
+                calls, self._due = self._due, []
             for function, arguments in calls:
                 try:
                     function(*arguments)
