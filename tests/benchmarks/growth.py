@@ -182,6 +182,7 @@ def of_pages(count: int, folder: Path) -> Figures:
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import CHROMIUM_ARGUMENTS, chromium
+    from tests.browser.notebook import PAINTED
 
     panel = OptimizerWidget(SearchViewer(make_journal(folder, count)))
     panel._refresher.refresh(everything=True)
@@ -196,7 +197,7 @@ def of_pages(count: int, folder: Path) -> Figures:
         found = {"page, MB": saved.path.stat().st_size / 2**20, "shown, ms": 1e3 * (time.perf_counter() - began)}
         for tab in page.get_by_role("tab").all():
             tab.click()
-            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.evaluate(PAINTED)
         session = page.context.new_cdp_session(page)
         session.send("HeapProfiler.collectGarbage")
         session.send("Performance.enable")

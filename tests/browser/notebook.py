@@ -209,6 +209,9 @@ async name => {
 """
 # bqplot lays a figure out 300 ms after its size has changed, and a busy page draws late: rest is as many looks alike as
 # take longer, each after a frame. A panel that never rests is shown as it is.
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Resolves when a page has painted what it was told so far."""
+
 WHEN_AT_REST = """
 async node => {
   for (let before = '', alike = 0, looks = 0; alike < 6 && looks < 30; looks++) {

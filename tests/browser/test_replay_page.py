@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from hpo_widgets.widget import save_replay_html
 from tests.browser.hand import button, middle
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import PAINTED, WHEN_AT_REST
 from tests.browser.test_accessibility import AXE, FOUND
 from tests.widget.test_replay import NUM_TRIALS, plant
 from tests.widget.test_replay_page import moments_in
@@ -17,8 +17,6 @@ from tests.widget.test_replay_page import moments_in
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 WHOLE = re.compile(f"^{NUM_TRIALS} of {NUM_TRIALS} trials")
-
-PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest.fixture(scope="module")
