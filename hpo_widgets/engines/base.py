@@ -297,9 +297,20 @@ class EngineOptions(NamedTuple):
         What is optimised.
     max_iteration_per_job
         A `QueueEngine` stops a job that reports an objective at a later iteration; None: no limit.
+    max_memory_per_job
+        Gigabytes that a process of this machine may take; None: no limit.
     """
 
     search_id: str
     worker_env: Any = None
     objectives: tuple[Objective, ...] = ()
     max_iteration_per_job: int | None = None
+    max_memory_per_job: float | None = None
+
+    @property
+    def of_processes(self) -> dict[str, Any]:
+        """The keywords of an engine that starts processes; an own one need not know of a limit that nobody has set."""
+        keywords: dict[str, Any] = {"worker_env": self.worker_env}
+        if self.max_memory_per_job is not None:
+            keywords["max_memory_per_job"] = self.max_memory_per_job
+        return keywords

@@ -33,6 +33,7 @@ CONTROLLER_KEYWORDS = (
     "time_limit_per_job",
     "min_iteration_per_job",
     "max_iteration_per_job",
+    "max_memory_per_job",
     "pool_period_min",
     "max_failures",
     "allow_duplicates",
@@ -90,8 +91,13 @@ class Definition:
 
     def make_engine(self, workers: int) -> JobEngine:
         """Bring up what runs the trials."""
-        limit = self.settings.max_iteration_per_job
-        options = EngineOptions(self.search_id, self.worker_env, self.objectives, limit)
+        options = EngineOptions(
+            self.search_id,
+            self.worker_env,
+            self.objectives,
+            max_iteration_per_job=self.settings.max_iteration_per_job,
+            max_memory_per_job=self.settings.max_memory_per_job,
+        )
         return self.template.make_engine(workers, space=self.space, job_class=self.job_class, options=options)
 
 

@@ -86,6 +86,8 @@ class HyperParameterOptimizer(ReadableSearch):
     **optimizer_kwargs
         ``total_max_jobs``, ``time_limit_per_job`` (minutes), ``min_iteration_per_job``,
         ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
+        ``max_memory_per_job`` (gigabytes of 10⁹ bytes that each process of a trial may take; on this machine,
+        under Linux),
         ``allow_duplicates`` (default False), ``stop_grace`` (seconds; default 0.1), ``name``,
         ``journal`` (directory; default ``.hpo_widgets``), ``limits`` (name to hard bounds),
         ``worker_env`` (worker index to environment variables), ``arguments`` (how a script gets

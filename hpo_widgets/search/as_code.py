@@ -52,6 +52,7 @@ _DEFAULTS: dict[str, object] = {
     "time_limit_per_job": None,
     "min_iteration_per_job": None,
     "max_iteration_per_job": None,
+    "max_memory_per_job": None,
     "max_failures": 10,
     "allow_duplicates": False,
     "stop_grace": 0.1,

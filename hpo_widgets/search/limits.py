@@ -90,13 +90,17 @@ def positive_minutes(name: str, value: object) -> float | None:
     TypeError, ValueError
         When it is no number above 0.
     """
+    return _positive(name, value, "minutes")
+
+
+def _positive(name: str, value: object, unit: str) -> float | None:
     value = python_value(value)
     if value is None or value == math.inf:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of minutes above 0, got {value!r:.80}; None for no limit")
+        raise TypeError(f"{name} must be a number of {unit} above 0, got {value!r:.80}; None for no limit")
     if not value > 0:
-        raise ValueError(f"{name} is in minutes and must be above 0, got {value}; None for no limit")
+        raise ValueError(f"{name} is in {unit} and must be above 0, got {value}; None for no limit")
     return float(value)
 
 
@@ -168,7 +172,7 @@ def _quoted(typed: str) -> str:
 class Settings:
     """What bounds a search; changed by the controller's thread only.
 
-    All times are minutes but ``stop_grace``, which is seconds. None: no limit.
+    All times are minutes but ``stop_grace``, which is seconds; memory is in gigabytes of 10⁹ bytes. None: no limit.
     """
 
     max_number_of_concurrent_tasks: int
@@ -182,6 +186,7 @@ class Settings:
     allow_duplicates: bool = False
     stop_grace: float = 0.1
     report_period: float = 10.0
+    max_memory_per_job: float | None = None
 
     @property
     def iterations(self) -> int | None:
@@ -231,6 +236,7 @@ class Settings:
             total_max_jobs=optional_positive_int("total_max_jobs", keywords.get("total_max_jobs")),
             min_iteration_per_job=optional_positive_int("min_iteration_per_job", keywords.get("min_iteration_per_job")),
             max_iteration_per_job=optional_positive_int("max_iteration_per_job", keywords.get("max_iteration_per_job")),
+            max_memory_per_job=_positive("max_memory_per_job", keywords.get("max_memory_per_job"), "gigabytes"),
         )
 
 

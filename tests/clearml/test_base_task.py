@@ -164,3 +164,8 @@ def test_what_a_task_that_never_ran_leaves_open_is_shown_and_the_search_runs(tas
     assert made.name == "train"
     finished(made)
     assert len(worker.taken) == 3
+
+
+def test_a_limit_of_memory_is_for_this_machine_and_a_queue_has_another(task_search):
+    with pytest.raises(ValueError, match="max_memory_per_job limits processes of this machine.*--memory=8g"):
+        task_search(max_memory_per_job=8)

@@ -291,6 +291,19 @@ def test_settings_notices_and_limits_are_kept(search):
     assert again.get_optimizer().seed == made.get_optimizer().seed
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+def test_a_continued_search_keeps_its_limit_of_memory(search):
+    def hungry(x):
+        return len(bytearray(400_000_000))
+
+    made = finished(search(hungry, total_max_jobs=1, max_memory_per_job=0.3))
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=hungry)
+    again.set_total_max_jobs(2)
+    again = finished(again)
+    for number in (0, 1):
+        assert again.trial(number).error == "MemoryError (each process may take 0.3 GB: max_memory_per_job)"
+
+
 def test_a_continued_search_does_not_repeat_points(search):
     def points(made):
         return [made.trial(number).parameters["x"] for number in range(len(made.snapshot()))]

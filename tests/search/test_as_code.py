@@ -163,7 +163,7 @@ def test_a_moment_set_as_time_limit_is_the_minutes_of_the_whole_search(search):
 @pytest.mark.parametrize(
     ("strategy", "keywords"),
     [
-        (RandomSearch, {"allow_duplicates": True, "max_failures": None}),
+        (RandomSearch, {"allow_duplicates": True, "max_failures": None, "max_memory_per_job": 2.5}),
         (GridSearch, {}),
         (OptimizerOptuna, {"max_observations": 500, "min_iteration_per_job": 2}),
         (OptimizerBOHB, {"min_iteration_per_job": 1, "max_iteration_per_job": 27, "eta": 4}),

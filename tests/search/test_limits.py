@@ -253,6 +253,7 @@ def test_all_that_is_given_is_kept():
         "min_iteration_per_job": 1,
         "max_iteration_per_job": 7,
         "max_failures": 2,
+        "max_memory_per_job": 1.5,
         "allow_duplicates": True,
         "stop_grace": 0,
     }
@@ -275,6 +276,15 @@ def test_failures_without_a_limit_have_to_be_asked_for():
 def test_numbers_of_things_are_whole_and_above_zero(name, value):
     with pytest.raises((TypeError, ValueError), match=f"{name} must be"):
         settings_of(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "is in gigabytes and must be above 0, got 0"), ("2 GB", "must be a number of gigabytes above 0, got '2 GB'")],
+)
+def test_memory_is_a_number_of_gigabytes_above_zero(value, said):
+    with pytest.raises((TypeError, ValueError), match=f"max_memory_per_job {said}"):
+        settings_of(max_memory_per_job=value)
 
 
 def test_a_whole_number_is_taken_or_refused_by_name():

@@ -118,6 +118,11 @@ class TaskTemplate(Template):
         TypeError, ValueError
             With what is accepted.
         """
+        if arguments.get("max_memory_per_job") is not None:
+            raise ValueError(
+                "max_memory_per_job limits processes of this machine; for jobs of a queue, give the template's "
+                "container a limit, such as Task.set_base_docker(docker_arguments='--memory=8g')"
+            )
         for name in ("execution_queue", "spawn_project"):
             value = arguments.get(name)
             if value is not None and not isinstance(value, str):

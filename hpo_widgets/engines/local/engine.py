@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
-from hpo_widgets.engines.local.process import Environments, Process, check_platform
+from hpo_widgets.engines.local.process import Environments, Process, check_memory_limit, check_platform
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _SOON = 0.02  # seconds to the next check while one of them grows fast, or a pro
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
 _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a limit
 _CHUNK = 1 << 16
+_LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for
+_GIGABYTE = 1_000_000_000
+# As Python and NumPy, C++, the C library and PyTorch say it.
+_OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|not enough memory", re.IGNORECASE)
 
 FOREVER = float("inf")
 
@@ -76,17 +81,24 @@ class ProcessEngine(ABC):
     worker_env
         Environment variables by the worker's index: a mapping, a sequence or a function of the index
         (one GPU each: ``lambda index: {"CUDA_VISIBLE_DEVICES": index}``). A value of None removes a variable.
+    max_memory_per_job
+        Gigabytes (10⁹ bytes) of private memory that each process may take, libraries included; a trial that asks for
+        more fails (``RLIMIT_DATA`` of getrlimit(2)). Default: no limit.
 
     Raises
     ------
     ValueError
         When `workers` is below 1.
     OSError
-        On a system without process groups.
+        On a system without process groups; for a limit of memory, on one other than Linux.
     """
 
-    def __init__(self, *, workers: int, worker_env: WorkerEnvironment = None) -> None:
+    def __init__(
+        self, *, workers: int, worker_env: WorkerEnvironment = None, max_memory_per_job: float | None = None
+    ) -> None:
         check_platform()
+        check_memory_limit(max_memory_per_job)
+        self._max_memory = max_memory_per_job
         _check_workers(workers)
         self._pid = os.getpid()
         self._environments = Environments(worker_env)
@@ -311,7 +323,10 @@ class ProcessEngine(ABC):
     ) -> None:
         """Start the worker's process and watch it; `connection` is this side's end."""
         try:
-            worker.process = Process(command, environment=environment, directory=self._directory, pass_fds=pass_fds)
+            worker.process = Process(
+                command, environment=environment, directory=self._directory, pass_fds=pass_fds,
+                memory=None if self._max_memory is None else int(self._max_memory * _GIGABYTE),
+            )  # fmt: skip
         except BaseException:
             connection.close()
             raise
@@ -333,6 +348,10 @@ class ProcessEngine(ABC):
         """The worker's trial has ended; the worker is free, or gone after a resize."""
         number = worker.number
         assert number is not None  # noqa: S101
+        if self._is_out_of_memory(outcome):
+            outcome = outcome._replace(
+                error=f"{outcome.error} (each process may take {self._max_memory:g} GB: max_memory_per_job)"
+            )
         self._events.append(JobEvent("ended", number, outcome))
         del self._running[number]
         worker.number = worker.outcome = worker.stop_state = worker.abort_state = None
@@ -440,6 +459,12 @@ class ProcessEngine(ABC):
         outcome = outcome._replace(stdout=process.stdout.take(), stderr=process.stderr.take())
         self._discard(worker)
         self._end(worker, outcome)
+
+    def _is_out_of_memory(self, outcome: Outcome) -> bool:
+        """Whether a trial failed and says, or printed at its end, that it got no more than it may take."""
+        if self._max_memory is None or outcome.state is not TrialState.FAILED:
+            return False
+        return _OUT_OF_MEMORY.search(f"{outcome.error} {outcome.stderr[-_LAST_WORDS:]}") is not None
 
     def _unwatch(self, fd: int) -> None:
         with contextlib.suppress(KeyError):

@@ -97,6 +97,8 @@ class FunctionPool(ProcessEngine):
         are sent to a worker once, and each trial gets a copy of its own.
     worker_env
         Environment variables by the worker's index: a mapping, a sequence or a function of the index.
+    max_memory_per_job
+        Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
 
     Raises
     ------
@@ -120,9 +122,10 @@ class FunctionPool(ProcessEngine):
         workers: int,
         choices: Mapping[str, Sequence[object]] | None = None,
         worker_env: WorkerEnvironment = None,
+        max_memory_per_job: float | None = None,
     ) -> None:
         self._payload_fd = -1
-        super().__init__(workers=workers, worker_env=worker_env)
+        super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._path = [os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path]  # noqa: PTH100
         self._declared: dict[str, _DeclaredChoices] = {}
         for name, values in (choices or {}).items():
@@ -312,7 +315,8 @@ class FunctionPool(ProcessEngine):
             state = worker.stop_state or TrialState.ABORTED
         launch_failed = bool(flags & messages.UNLOADABLE)
         outcome = Outcome(state, result, error, traceback, "", "", duration, worker.index, launch_failed)
-        if flags & messages.SPENT:
+        # What a trial without memory leaves behind would be missing in the next one.
+        if flags & messages.SPENT or self._is_out_of_memory(outcome):
             self._end_with_process(worker, outcome)
             return
         if flags & messages.PRINTED or process.is_cut:

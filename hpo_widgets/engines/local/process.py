@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
+    import resource
 except ImportError:  # pragma: no cover - Windows, where no engine starts
-    fcntl = None  # type: ignore[assignment]
+    fcntl = resource = None  # type: ignore[assignment]
 
 HEAD = TAIL = 16 * 1024
 CUT_AT = 1024 * 1024
@@ -138,6 +139,23 @@ def check_platform() -> None:
         raise OSError("sys.executable is not known, so no worker can be started; run under a Python interpreter")
 
 
+def check_memory_limit(limit: object) -> None:
+    """Raise where the memory of a process cannot be limited from outside.
+
+    Parameters
+    ----------
+    limit
+        None: there is to be no limit.
+
+    Raises
+    ------
+    OSError
+        On a system other than Linux.
+    """
+    if limit is not None and not hasattr(resource, "prlimit"):
+        raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
+
+
 class Process:
     """One supervisor with all that it supervises.
 
@@ -151,6 +169,8 @@ class Process:
         Its working directory.
     pass_fds
         Descriptors that it inherits, under the same numbers.
+    memory
+        Bytes of private memory that it, and each process that comes of it, may take; None: no limit.
 
     Raises
     ------
@@ -165,6 +185,7 @@ class Process:
         environment: Mapping[str, str],
         directory: str,
         pass_fds: Sequence[int] = (),
+        memory: int | None = None,
     ) -> None:
         self.returncode: int | None = None
         self._killed_at: float | None = None
@@ -194,6 +215,10 @@ class Process:
         finally:
             os.close(theirs)
         self.pid = self._popen.pid
+        if memory is not None:
+            # What it starts later inherits the limit. Files, shared memory and what is reserved only do not count.
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                resource.prlimit(self.pid, resource.RLIMIT_DATA, (memory, memory))
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self.pidfd = os.pidfd_open(self.pid)

@@ -43,6 +43,8 @@ class ScriptEngine(ProcessEngine):
         How many trials may run at once.
     worker_env
         Environment variables by the worker's index: a mapping, a sequence or a function of the index.
+    max_memory_per_job
+        Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
     stop_grace
         Seconds between SIGTERM and SIGKILL for a script that is asked to stop (default 2).
 
@@ -60,9 +62,10 @@ class ScriptEngine(ProcessEngine):
         *,
         workers: int,
         worker_env: WorkerEnvironment = None,
+        max_memory_per_job: float | None = None,
         stop_grace: float = 2.0,
     ) -> None:
-        super().__init__(workers=workers, worker_env=worker_env)
+        super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._template = template
         self._stop_grace = stop_grace
         # What it prints is to be read while it runs.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
+from hpo_widgets.engines.local.process import check_memory_limit
 from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, read_options
 from hpo_widgets.engines.template import Template
 from hpo_widgets.parameters.proposal import TRIAL
@@ -25,7 +26,21 @@ _LONGEST_NAME = 60
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
-class FunctionTemplate(Template):
+class _LocalTemplate(Template):
+    """What runs in processes of this machine."""
+
+    def configure(self, arguments: Mapping[str, Any]) -> None:
+        """Check whether the memory of processes can be limited here.
+
+        Raises
+        ------
+        OSError
+            When it is to be limited, and cannot be.
+        """
+        check_memory_limit(arguments.get("max_memory_per_job"))
+
+
+class FunctionTemplate(_LocalTemplate):
     """A callable that is run again and again with other values.
 
     Parameters
@@ -83,9 +98,7 @@ class FunctionTemplate(Template):
         from hpo_widgets.engines.local.functions import FunctionPool
 
         choices = {column.name: space.leaf(column.name).declared for column in space.columns if column.kind == "choice"}
-        engine: JobEngine = (job_class or FunctionPool)(
-            self, workers=workers, worker_env=options.worker_env, choices=choices
-        )
+        engine: JobEngine = (job_class or FunctionPool)(self, workers=workers, choices=choices, **options.of_processes)
         return engine
 
     def pickled(self) -> bytes:
@@ -151,7 +164,7 @@ class FunctionTemplate(Template):
             raise ValueError(_missing_names(missing, repr(self.name)))
 
 
-class ScriptTemplate(Template):
+class ScriptTemplate(_LocalTemplate):
     """A script that is run again and again with other arguments.
 
     Parameters
@@ -217,7 +230,7 @@ class ScriptTemplate(Template):
         """Be ready to start processes."""
         from hpo_widgets.engines.local.scripts import ScriptEngine
 
-        engine: JobEngine = (job_class or ScriptEngine)(self, workers=workers, worker_env=options.worker_env)
+        engine: JobEngine = (job_class or ScriptEngine)(self, workers=workers, **options.of_processes)
         return engine
 
     def arguments(self, point: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,8 @@ from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
 
 
@@ -359,6 +361,44 @@ def test_worker_env_gives_each_worker_its_own(drive):
 @pytest.mark.parametrize("source", [{0: {"GPU": "5"}}, [{"GPU": 5}]])
 def test_worker_env_may_be_a_mapping_or_a_sequence(drive, source):
     assert drive(lambda: int(os.environ["GPU"]), worker_env=source).run().result == 5
+
+
+@linux
+def test_a_trial_that_takes_more_memory_than_it_may_fails_with_the_limit_and_costs_its_worker(drive):
+    kept = []
+
+    def train(megabytes):
+        kept.append(bytearray(megabytes * 1_000_000))
+        return os.getpid()
+
+    driver = drive(train, workers=1, max_memory_per_job=0.3)
+    assert driver.run(0, megabytes=150).state is TrialState.COMPLETED
+    failed = driver.run(1, megabytes=200)
+    assert failed.state is TrialState.FAILED
+    assert failed.error == "MemoryError (each process may take 0.3 GB: max_memory_per_job)"
+    # Nothing of what filled the worker is left for the next trial.
+    assert driver.run(2, megabytes=200).state is TrialState.COMPLETED
+
+
+@linux
+def test_what_a_trial_starts_has_the_same_limit_of_memory(drive):
+    def train():
+        import subprocess
+        import sys
+
+        subprocess.run([sys.executable, "-c", "bytearray(400_000_000)"], check=False)
+
+    assert drive(train, max_memory_per_job=0.3).run().stderr.strip().endswith("MemoryError")
+    assert drive(train).run().stderr == ""
+
+
+def test_a_limit_of_memory_that_this_system_cannot_keep_is_refused(monkeypatch):
+    monkeypatch.delattr("resource.prlimit", raising=False)
+    with pytest.raises(OSError, match="max_memory_per_job needs Linux: leave it out"):
+        FunctionTemplate(int).configure({"max_memory_per_job": 1.0})
+    FunctionTemplate(int).configure({})
+    with pytest.raises(OSError, match="max_memory_per_job needs Linux"):
+        FunctionPool(FunctionTemplate(int), workers=1, max_memory_per_job=1.0)
 
 
 def test_workers_use_one_thread_each_unless_told_otherwise(drive, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ def test_many_reports_of_a_script_arrive_all(drive_script):
 def test_worker_env_reaches_scripts(drive_script):
     driver = drive_script("import os; print(os.environ['GPU'])", worker_env=lambda index: {"GPU": index + 3})
     assert driver.run().stdout == "3\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+def test_a_script_that_takes_more_memory_than_it_may_fails_with_the_limit(drive_script):
+    driver = drive_script("import sys; bytearray(int(sys.argv[2]) * 1_000_000)", max_memory_per_job=0.3)
+    assert driver.run(0, megabytes=100).state is TrialState.COMPLETED
+    failed = driver.run(1, megabytes=400)
+    assert failed.state is TrialState.FAILED
+    assert failed.error == (
+        "the script ended with exit code 1: MemoryError (each process may take 0.3 GB: max_memory_per_job)"
+    )
 
 
 def test_a_value_that_no_command_line_can_hold_fails_its_trial(drive_script):
