@@ -328,3 +328,51 @@ def test_what_is_kept_is_said_to_every_part_hidden_ones_too(search, refresher):
     search.set_status("completed")
     refresher.refresh()
     assert seen.at_once[-1] is True
+
+
+@pytest.fixture
+def num_sent_in(clock, refresher, search, part):
+    """``num_sent_in(seconds)``: how many updates went out meanwhile, of a search in which a trial ends each second."""
+
+    def count(seconds):
+        before = len(part.updates)
+        for _ in range(seconds):
+            clock.now += 1.0
+            search.add_trial(0.5)
+            refresher._thread._refresh_those_due()
+        return len(part.updates) - before
+
+    return count
+
+
+@pytest.fixture
+def left(refresher, search, wire, num_sent_in):
+    """A panel that a page acknowledged, and of which nobody was heard for ten seconds."""
+    search.command("start")
+    refresher.refresh()
+    Browser(refresher, wire).acknowledge()
+    assert num_sent_in(10) > 5
+
+
+def test_nothing_is_sent_to_a_page_that_has_not_answered_for_ten_seconds(left, num_sent_in):
+    assert num_sent_in(600) == 0
+
+
+def test_a_page_that_answers_again_gets_all_that_it_missed_at_once(left, num_sent_in, search, part, refresher, wire):
+    num_sent_in(60)
+    Browser(refresher, wire).acknowledge()
+    part.wait_for(lambda: part.numbers == set(range(len(search.snapshot().numbers))))
+
+
+def test_a_page_that_does_not_answer_is_told_the_end(left, num_sent_in, search, part):
+    num_sent_in(60)
+    search.set_status("completed")
+    part.wait_for(lambda: part.updates[-1].at_once)
+
+
+def test_while_a_cell_runs_a_page_that_cannot_answer_is_told_all_the_same(left, num_sent_in, refresher):
+    # Without subshells a kernel hears no acknowledgement before the end of the cell.
+    refresher._thread._cell_begins()
+    assert num_sent_in(5) > 3
+    refresher._thread._settle()
+    assert num_sent_in(60) == 0
