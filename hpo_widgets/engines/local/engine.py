@@ -35,8 +35,8 @@ _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a 
 _CHUNK = 1 << 16
 _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for
 _GIGABYTE = 1_000_000_000
-# As Python and NumPy, C++, the C library and PyTorch say it.
-_OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|not enough memory", re.IGNORECASE)
+# As Python, NumPy, OpenBLAS, PyTorch and the C library say it, C++, and what loads libraries.
+_OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|(cannot|failed to) map ", re.IGNORECASE)
 
 FOREVER = float("inf")
 
@@ -461,10 +461,11 @@ class ProcessEngine(ABC):
         self._end(worker, outcome)
 
     def _is_out_of_memory(self, outcome: Outcome) -> bool:
-        """Whether a trial failed and says, or printed at its end, that it got no more than it may take."""
+        """Whether a trial failed and speaks of memory, which it may not have as much of as it likes."""
         if self._max_memory is None or outcome.state is not TrialState.FAILED:
             return False
-        return _OUT_OF_MEMORY.search(f"{outcome.error} {outcome.stderr[-_LAST_WORDS:]}") is not None
+        said = (outcome.error, outcome.traceback, outcome.stderr)
+        return any(_OUT_OF_MEMORY.search(text[-_LAST_WORDS:]) for text in said if text)
 
     def _unwatch(self, fd: int) -> None:
         with contextlib.suppress(KeyError):

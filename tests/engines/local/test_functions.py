@@ -381,6 +381,19 @@ def test_a_trial_that_takes_more_memory_than_it_may_fails_with_the_limit_and_cos
 
 
 @linux
+@pytest.mark.parametrize("gigabytes", [0.001, 0.012])
+def test_a_limit_that_is_too_low_for_what_a_trial_loads_is_named(drive, gigabytes):
+    def train():
+        import numpy  # noqa: ICN001 -- of the worker
+
+        return numpy.ones(10).sum()
+
+    failed = drive(train, workers=1, max_memory_per_job=gigabytes).run()
+    assert failed.state is TrialState.FAILED
+    assert failed.error.endswith(f" (each process may take {gigabytes:g} GB: max_memory_per_job)")
+
+
+@linux
 def test_what_a_trial_starts_has_the_same_limit_of_memory(drive):
     def train():
         import subprocess
