@@ -82,12 +82,12 @@ test-js: js/node_modules/.yarn-state.yml
 # failed, and not at all when PYTEST_ARGS chose a part.
 bench: chromium $(STAMPS)/bench
 	status=0; $(PYTEST) --session-timeout 1380 tests/benchmarks $(PYTEST_ARGS) || status=$$?; \
-	$(if $(PYTEST_ARGS),,$(BIN)/python -m tests.benchmarks.report;) exit $$status
+	$(if $(PYTEST_ARGS),,$(BIN)/python -m tests.benchmarks.report measurements;) exit $$status
 
 # About five minutes a seed, 20 of them by default. It goes on where an earlier run was ended; remove build/wall_clock.jsonl to begin anew.
 bench-quality: $(STAMPS)/bench
 	$(BIN)/python -m tests.benchmarks.wall_clock
-	$(BIN)/python -m tests.benchmarks.report
+	$(BIN)/python -m tests.benchmarks.report quality
 
 pictures: chromium $(STAMPS)/test
 	$(PYTEST) tests/browser/pictures.py

@@ -45,10 +45,10 @@ def test_the_page_tells_machine_bars_and_peers_of_what_was_measured(results):
         Row("late", "not measured: the time was over", "", "–", None),
     ]
     rows.save(measured, rows.dt.datetime.now().astimezone(), results / "bench.json")
-    page = report.page()
+    page = report.measurements()
     assert "| stop | 200 ms (100–300; 3) | ≤ 250 ms | Optuna: 1.55 s (1.5–1.6; 2) | **no** |" in page
     assert "| growth | a \\| b | ≤ 1 | – | yes |" in page
-    assert "3 rows, 1 of them below their bar, 1 not measured" in page
+    assert "3 rows, 1 of them miss their target, 1 not measured" in page
     found = json.loads((results / "bench.json").read_text())
     assert found["rows"][0]["measured"]["values"] == [0.1, 0.2, 0.3]
     assert found["machine"]["cores"] >= 1
@@ -56,8 +56,21 @@ def test_the_page_tells_machine_bars_and_peers_of_what_was_measured(results):
 
 
 def test_a_page_without_measurements_says_so(results):
-    assert "`make bench` was not run yet" in report.page()
-    assert "`make bench-quality` was not run yet" in report.page()
+    page = report.renewed("", report.measurements)
+    assert "`make bench` was not run yet" in page
+    assert "`make bench-quality` was not run yet" in page
+
+
+def test_a_part_of_the_page_that_is_measured_again_leaves_the_other_as_it_is(results):
+    kept = report.renewed("", report.measurements).replace("`make bench-quality` was not run yet", "found there")
+    kept = kept.replace("`make bench` was not run yet", "measured there")
+    again = report.renewed(kept, report.measurements)
+    assert "`make bench` was not run yet" in again
+    assert "found there" in again
+    again = report.renewed(kept, report.quality)
+    assert "measured there" in again
+    assert "`make bench-quality` was not run yet" in again
+    assert report.renewed(again, report.quality) == again
 
 
 def test_searches_of_the_same_time_are_compared_by_ranks_and_by_the_time_to_the_target(results):

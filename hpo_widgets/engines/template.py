@@ -27,10 +27,13 @@ class Template(ABC):
         What people call it; the search's name by default.
     kind : str
         The word of the journal's header: ``callable``, ``script`` or ``clearml``.
+    limits_memory : bool
+        Whether its processes are of this machine, so that `max_memory_per_job` bounds them.
     """
 
     name: str
     kind: ClassVar[str]
+    limits_memory: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -47,13 +47,14 @@ if TYPE_CHECKING:
 class HyperParameterOptimizer(ReadableSearch):
     """Hyperparameter search controller: runs a template experiment again and again with other values.
 
-    Names, defaults and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``.
+    Names and units (minutes) are those of ``clearml.automation.HyperParameterOptimizer``, and so are most defaults.
 
     Parameters
     ----------
     base_task_id
-        The template experiment: a callable, a `pathlib.Path` to a script, or a ClearML Task or its id. A callable
-        gets its parameters by keyword, and ``trial`` if its signature has it. A Task is cloned for each trial.
+        The template experiment: a callable, a `pathlib.Path` to a script, or a ClearML Task, its id or
+        ``"project/name"``. A callable gets its parameters by keyword, and ``trial`` if its signature has it. A Task is
+        cloned for each trial.
         (`open` gives the checked `Definition` of the search that it opens.)
     hyper_parameters
         Parameter objects, of hpo_widgets or of ``clearml.automation``.
@@ -86,18 +87,22 @@ class HyperParameterOptimizer(ReadableSearch):
     **optimizer_kwargs
         ``total_max_jobs``, ``time_limit_per_job`` (minutes), ``min_iteration_per_job``,
         ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
-        ``max_memory_per_job`` (gigabytes of 10⁹ bytes that each process of a trial may take; on this machine,
-        under Linux),
+        ``max_memory_per_job`` (gigabytes of 10⁹ bytes of private memory, libraries included, that each process of a
+        trial may take; callables and scripts, on Linux),
         ``allow_duplicates`` (default False), ``stop_grace`` (seconds; default 0.1), ``name``,
-        ``journal`` (directory; default ``.hpo_widgets``), ``limits`` (name to hard bounds),
-        ``worker_env`` (worker index to environment variables), ``arguments`` (how a script gets
-        its parameters), ``pool_period_min`` (minutes between two looks at a ClearML server while nothing happens;
-        default 0.1), and the keywords of the strategy. Unknown ones raise ``TypeError``.
+        ``journal`` (directory, or the ``.sqlite`` file itself; default ``.hpo_widgets``),
+        ``limits`` (name to hard bounds), ``worker_env`` (worker index to environment variables),
+        ``arguments`` (how a script gets its parameters: ``argparse``, ``click``, ``fire``, ``hydra``, or a list of
+        strings with ``{name}`` and ``{value}``), ``pool_period_min`` (minutes: a ClearML server is polled after an
+        eighth of it where there is news, and after up to twice as much of it while nothing happens; default 0.1),
+        and the keywords of the strategy. Unknown ones raise ``TypeError``.
 
     Raises
     ------
     TypeError, ValueError
         For bad input, with what to do about it, before anything runs.
+    OSError
+        For `max_memory_per_job` on a system other than Linux.
     """
 
     def __init__(
@@ -525,7 +530,7 @@ class HyperParameterOptimizer(ReadableSearch):
         trial
             The trial, or its number.
         note
-            The text, up to 4000 letters; empty takes it away.
+            The text, up to 4000 characters; empty takes it away.
 
         Raises
         ------
@@ -544,7 +549,7 @@ class HyperParameterOptimizer(ReadableSearch):
         trial
             The trial, or its number.
         tags
-            All of its tags: up to 20 words; empty takes them away.
+            All of its tags: up to 20, of at most 60 characters each; empty takes them away.
 
         Raises
         ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,7 +246,10 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
 def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, Any], arguments: Any) -> Template:
     """The template, with the arguments that it was made with unless there are others now."""
     template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
-    template.configure({**header["arguments"], **own})
+    recorded = dict(header["arguments"])
+    if not template.limits_memory:
+        recorded.pop("max_memory_per_job", None)  # of a rehearsal on this machine
+    template.configure({**recorded, **own})
     template.check(JournalState(header).declared_space.names)
     template.resume(header)
     return template
@@ -326,7 +330,7 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         objectives=state.objectives,
         strategy=strategy,
         is_seeded=header["is_seeded"],
-        settings=state.settings,
+        settings=state.settings if template.limits_memory else replace(state.settings, max_memory_per_job=None),
         name=state.name,
         search_id=reader.search_id,
         path=reader.path,

@@ -394,18 +394,18 @@ def of_tasks(count: int, folder: Path) -> Figures:
             return looks[-1][1:]
 
         agents.take_all()
-        found["begun, s a look"], found["begun, CPU s"] = next_look()
+        found["begun, s a poll"], found["begun, CPU s"] = next_look()
         agents.report()
-        found["reported, s a look"], found["reported, CPU s"] = next_look()
+        found["reported, s a poll"], found["reported, CPU s"] = next_look()
         while sum(optimizer.trial(number).value is not None for number in (0, count - 1)) < 2:
             time.sleep(0.02)
         requests.since()
-        found["quiet, s a look"], found["quiet, CPU s"] = next_look()
-        found["quiet, requests a look"] = requests.since()
+        found["quiet, s a poll"], found["quiet, CPU s"] = next_look()
+        found["quiet, requests a poll"] = requests.since()
         found["memory with the server, MB"] = megabytes() - before
         agents.complete()
         began = time.perf_counter()
-        found["ended, s a look"], found["ended, CPU s"] = next_look()
+        found["ended, s a poll"], found["ended, CPU s"] = next_look()
         assert optimizer.wait(5), optimizer
         found["until all have ended, s"] = time.perf_counter() - began
         assert optimizer.counts[TrialState.COMPLETED] == count, optimizer.counts

@@ -76,7 +76,7 @@ class Samples:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One measurement: what, how much, which bar it has to reach, what peers reach.
+    """One measurement: what, how much, which target (`bar`) it has to reach, what peers reach.
 
     ``reached`` is None where there was nothing to compare. ``test`` is the id of the test that measured it.
     """
@@ -151,7 +151,7 @@ def environment() -> dict[str, Any]:
             "cores": os.cpu_count(),
             "cpu": _cpu_model(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-            "system": platform.platform(),
+            "system": f"{platform.system()} {platform.release().partition('-')[0]}",
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             "browser": _said(os.environ.get("HPO_WIDGETS_CHROMIUM", "chromium"), "--version").split(" built")[0],
@@ -177,7 +177,7 @@ def _said(*command: str) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The lines of a table in Markdown, of rows as JSON holds them."""
-    lines = ["| what | measured | bar | peers in the same run | reached |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| what | measured | target | peers in the same run | reached |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         peers = "; ".join(f"{name}: {peer['text']}" if name else peer["text"] for name, peer in row["peers"].items())
         mark = {True: "yes", False: "**no**", None: "–"}[row["reached"]]

@@ -23,7 +23,7 @@ FIGURES = {
     "workers": {"a trial, CPU ms": 0.3, "memory, MB": 1.0},
     "parameters": {"a trial, CPU ms": 0.8, "panel, ms": 1.0, "journal, bytes a trial": 1.1},
     "reports": {"a report, CPU µs": 0.2, "journal, bytes a report": 0.2, "its curve, ms": 1.1},
-    "tasks": {"launch, ms a Task": 0.2, "quiet, CPU s": 1.25, "quiet, requests a look": 1.1, "ended, CPU s": 1.25},
+    "tasks": {"launch, ms a Task": 0.2, "quiet, CPU s": 1.25, "quiet, requests a poll": 1.1, "ended, CPU s": 1.25},
 }
 """Of each table the figures that are looked at, with the power of the size by which each may grow at most."""
 

@@ -225,7 +225,7 @@ def report() -> list[str]:
             cells = [by, str(len(theirs)), trials, best, *compared[:2], times, *compared[2:]]
             lines.append("| " + " | ".join(cells) + " |")
         lines += ["", f"The target is {target:.4g}.", ""]
-    return lines or ["`make bench-quality` was not run yet."]
+    return lines
 
 
 def _best(result: dict[str, Any]) -> float:

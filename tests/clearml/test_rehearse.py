@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,11 @@ def test_a_task_without_the_parameter_is_refused_before_anything_changes(search,
     with pytest.raises(ValueError, match="width"):
         dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue)
     assert Path(here.journal_path).read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+def test_a_limit_of_memory_is_the_rehearsals_alone(search, dispatched, base_task, queue):
+    here = rehearsed(search, train, UniformParameterRange("x", 0, 1), max_memory_per_job=1.0)
+    queued = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue)
+    assert "max_memory_per_job" not in queued.as_code()
+    assert "max_memory_per_job=1.0" in here.as_code()

@@ -86,7 +86,7 @@ def faults_as_markdown():
 def soaked_as_markdown():
     """Return the lines of the table of long runs."""
     left = ("threads left", "processes left", "files left")
-    head = ("what", "how many", "memory half-way", "at the end", "growth each", "bar", *left)
+    head = ("what", "how many", "memory half-way", "at the end", "growth each", "at most", *left)
     return _markdown(head, SOAKED)
 
 
@@ -115,5 +115,5 @@ def _where():
     return (
         f"{dt.datetime.now():%Y-%m-%d}, seed {SEED}: hpo_widgets {importlib.metadata.version('hpo-widgets')}, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} cores."
+        f"{platform.system()} {platform.release().partition('-')[0]} on {platform.machine()}, {os.cpu_count()} cores."
     )

@@ -29,6 +29,8 @@ _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, insp
 class _LocalTemplate(Template):
     """What runs in processes of this machine."""
 
+    limits_memory: ClassVar[bool] = True
+
     def configure(self, arguments: Mapping[str, Any]) -> None:
         """Check whether the memory of processes can be limited here.
 
