@@ -15,6 +15,7 @@ from clearml.automation import (
     UniformParameterRange,
 )
 
+from hpo_widgets.clearml_sdk import live
 from hpo_widgets.clearml_sdk.search import adapt
 from tests.clearml.conftest import DEADLINE, wait_for
 
@@ -35,7 +36,7 @@ class SdkWorker:
             taken.extend([entry.task] if entry else [])
             return taken
 
-        wait_for(one_came, "no job was put into the queue")
+        wait_for(one_came, "no job was put into the queue", pause=0.02)
         self.client.tasks.started(task=taken[0], force=True)
         return taken[0]
 
@@ -118,8 +119,12 @@ def hand(api_client, queue):
 
 
 @pytest.fixture
-def controller(base, queue, project):
-    """``controller(...)`` makes a controller of the SDK; it is stopped after the test."""
+def controller(base, queue, project, monkeypatch):
+    """``controller(...)`` makes a controller of the SDK; it is stopped after the test.
+
+    Whoever watches it asks about its Tasks five times a second.
+    """
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.2)
     made = []
 
     def make(parameters=None, **keywords):
