@@ -16,7 +16,7 @@ from collections import Counter
 import pytest
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.engines.clearml import poll_thread, server
+from hpo_widgets.engines.clearml import abort_thread, launch_thread, poll_thread, server
 from tests.clearml.api_log import PassingBy
 from tests.clearml.unreliable import Unreliable
 
@@ -252,6 +252,8 @@ def task_search(base_task, queue, tmp_path, monkeypatch):
     """
     monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 0.1)
     monkeypatch.setattr(server, "FIRST_WAIT", 0.1)
+    monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(abort_thread, "REFUSED_SECONDS", 0.1)
     searches = []
 
     def make(hyper_parameters=None, base=None, **keywords):

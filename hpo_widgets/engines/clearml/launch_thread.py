@@ -26,6 +26,9 @@ TAKEN_SECONDS = 5.0
 MOST_TRIES = 3
 """So often a launch is tried that the server answers with an error of its own."""
 
+RETRY_SECONDS = 1.0
+"""After so long it is tried again, the next time after twice as long."""
+
 
 class LaunchThread(threading.Thread):
     """Launches what waits in ``jobs.to_launch``.
@@ -96,7 +99,7 @@ class LaunchThread(threading.Thread):
                 tries += 1
                 if not error.is_the_servers_fault or tries >= MOST_TRIES:
                     raise
-                seconds = float(tries)
+                seconds = RETRY_SECONDS * tries
             except ClearmlError as error:
                 if not error.is_away:
                     raise
