@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,15 @@ from hpo_widgets import (
     UniformParameterRange,
 )
 from hpo_widgets.controller import controller, recorder
-from hpo_widgets.journal import JournalBusy, JournalDamaged, JournalError, JournalInUse, JournalVersionError, schema
+from hpo_widgets.journal import (
+    Journal,
+    JournalBusy,
+    JournalDamaged,
+    JournalError,
+    JournalInUse,
+    JournalVersionError,
+    schema,
+)
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
@@ -535,11 +544,9 @@ def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_runn
         assert viewer.counts[TrialState.ABORTED] == 2
 
 
-@pytest.mark.slow
 def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     ended._controller.state.settings.total_max_jobs = 5
-    monkeypatch.setattr("hpo_widgets.journal.writer.BUSY_TIMEOUT", 0.02)
-    monkeypatch.setattr("hpo_widgets.journal.reader.BUSY_TIMEOUT", 0.02)
+    monkeypatch.setattr(Journal, "open", staticmethod(partial(Journal.open, busy_timeout=0.02)))
     with locked(ended.journal_path), pytest.raises(JournalBusy, match="holds it locked"):
         ended.start()
     assert not ended.is_running()
