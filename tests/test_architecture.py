@@ -62,6 +62,11 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
 def imports_of(module: str) -> list[Import]:
     found: list[Import] = []
 
@@ -75,15 +80,18 @@ def imports_of(module: str) -> list[Import]:
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name in MODULES else str(node.module) for name in full]
         found.extend(Import(module, name, when, node.lineno) for name in names)
+        for_types = node.body if is_type_checking(node) else []
         for child in ast.iter_child_nodes(node):
-            if is_type_checking(node) and child in node.body:
+            if not isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
+                continue  # no import is inside an expression
+            if child in for_types:
                 visit(child, "types")
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and when == "start":
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and when == "start":
                 visit(child, "use")
             else:
                 visit(child, when)
 
-    visit(ast.parse(MODULES[module].read_text(encoding="utf-8")), "start")
+    visit(tree_of(module), "start")
     return found
 
 
@@ -163,8 +171,8 @@ def test_types_make_no_cycle_between_packages():
 
 def test_one_concept_has_one_name():
     homes: dict[str, list[str]] = {}
-    for module, path in sorted(MODULES.items()):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for module in sorted(MODULES):
+        for node in tree_of(module).body:
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name.lstrip("_"), []).append(module)
 
