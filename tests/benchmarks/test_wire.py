@@ -88,7 +88,6 @@ def test_a_forgotten_panel(show: Any, wire: Any, acknowledge: Any, record: Any) 
     panel = show(OptimizerWidget, search)
     seconds = 1000.0
     panel._refresher._clock = panel._refresher.flow._clock = lambda: seconds
-    panel._refresher.refresh()
     acknowledge(panel)
     panel._refresher.flow.view.unobserve_all("sent")  # from here on nobody answers
     search.command("start")

@@ -2,7 +2,7 @@
 
 A view that is on a page answers the number of each update (``sent``) with the same number (``seen``). As the messages
 of a kernel arrive in order, the answer says that everything sent before it has been taken in. A view that was removed
-from its page answers nothing, so that a panel whose cell was run again costs nothing after ten seconds.
+from its page answers nothing, so that a panel whose cell was run again costs next to nothing.
 """
 
 from __future__ import annotations
@@ -52,8 +52,6 @@ _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0
 _NUM_BEFORE_PAUSES = 10
 _LONGEST_PAUSE = 60.0
-_MOST_TO_NOBODY = 7
-"""So many updates in a row, within ten seconds, go to a page that answered once and does not any more."""
 
 
 class Acknowledging(t.HasTraits):
@@ -145,14 +143,6 @@ class Flow:
         return self._num_unattended > 0
 
     @property
-    def is_forgotten(self) -> bool:
-        """True when a browser has acknowledged updates and none of the last ones: its page is gone, or very busy.
-
-        While a cell runs it may be neither: kernels without subshells hear acknowledgements at its end.
-        """
-        return self.was_ever_seen and self._num_unattended >= _MOST_TO_NOBODY and not self._keeps_up
-
-    @property
     def was_ever_seen(self) -> bool:
         """True when a browser has acknowledged an update: what is saved is what it shows."""
         return self._num_seen > 0
@@ -169,8 +159,7 @@ class Flow:
         """How long the next update has to wait.
 
         Without an acknowledgement (the page is closed, or was never there, or the cell was run again) there is still
-        one update a second, then ever fewer down to one a minute; see also `is_forgotten`. An acknowledgement ends that
-        at once.
+        one update a second, then ever fewer down to one a minute. An acknowledgement ends that at once.
         """
         now = self._clock()
         if self._keeps_up:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
 import weakref
@@ -139,8 +138,7 @@ class _RefreshThread:
         self._is_dirty = False
         self._wake = threading.Event()
         self._unsubscribe = search.subscribe(self._poke)
-        self.is_cell_running = get_ipython() is not None  # it is made in one
-        self._end_settling = after_each_cell(self._settle, before=self._cell_begins)
+        self._end_settling = after_each_cell(self._settle)
         self._thread = threading.Thread(target=self._run, name=f"hpo-widgets-refresher-{search.id}", daemon=True)
 
     @staticmethod
@@ -193,12 +191,7 @@ class _RefreshThread:
             self._is_dirty = True
             self.wake()
 
-    def _cell_begins(self) -> None:
-        self.is_cell_running = True
-        self.wake()
-
     def _settle(self) -> None:
-        self.is_cell_running = False
         for refresher in self._living():
             refresher.settle()
 
@@ -223,7 +216,7 @@ class _RefreshThread:
 
     def _seconds_to_wait(self) -> float:
         waits = [refresher.seconds_to_wait(self._is_dirty) for refresher in self._living()]
-        return min((wait for wait in waits if wait is not None and wait < _LONGEST_WAIT), default=_LONGEST_WAIT)
+        return min((wait for wait in waits if wait is not None), default=_LONGEST_WAIT)
 
 
 _threads: dict[int, _RefreshThread] = {}
@@ -466,8 +459,6 @@ class Refresher:
             # The end is shown at once, acknowledged or not: it may be what is saved.
             return 0.0
         until_next = self.flow.seconds_until_next()
-        if self.flow.is_forgotten and not (self._thread is not None and self._thread.is_cell_running):
-            until_next = math.inf  # until it is acknowledged, or the search ends
         if self.is_dirty or has_changed or has_changed_status:
             return until_next
         if not status.is_alive:
@@ -482,36 +473,26 @@ def _hand(part: _Part, update: Update) -> None:
     part.refresh(update)
 
 
-def after_each_cell(function: Callable[[], None], *, before: Callable[[], None] | None = None) -> Callable[[], None]:
+_EVENT = "post_run_cell"
+
+
+def after_each_cell(function: Callable[[], None]) -> Callable[[], None]:
     """Call ``function`` at the end of each cell, on the thread that runs cells, until the answer is called.
 
     What runs a notebook without a page (nbconvert, nbclient) keeps what a kernel sends while a cell runs, and drops
     what comes between cells and after the last one.
-
-    Parameters
-    ----------
-    function
-        Called when a cell has ended.
-    before
-        Called when one begins. Default: nothing.
-
-    Returns
-    -------
-    callable
-        Has neither called any more.
     """
     shell = get_ipython()
     if shell is None:
         return lambda: None
-    called = {"post_run_cell": lambda _result: function()}
-    if before is not None:
-        called["pre_run_cell"] = lambda _info: before()
-    for event, act in called.items():
-        shell.events.register(event, act)
+
+    def act(_result: object) -> None:
+        function()
+
+    shell.events.register(_EVENT, act)
 
     def end() -> None:
-        for event, act in called.items():
-            with contextlib.suppress(ValueError):  # it was ended before
-                shell.events.unregister(event, act)
+        with contextlib.suppress(ValueError):  # it was ended before
+            shell.events.unregister(_EVENT, act)
 
     return end
