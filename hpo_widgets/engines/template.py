@@ -28,7 +28,7 @@ class Template(ABC):
     kind : str
         The word of the journal's header: ``callable``, ``script`` or ``clearml``.
     limits_memory : bool
-        Whether its processes are of this machine, so that `max_memory_per_job` bounds them.
+        Whether its processes are of this machine, and `max_memory_per_job` bounds them.
     """
 
     name: str

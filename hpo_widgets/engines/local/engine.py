@@ -35,8 +35,12 @@ _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a 
 _CHUNK = 1 << 16
 _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for
 _GIGABYTE = 1_000_000_000
-# As Python, NumPy, OpenBLAS, PyTorch and the C library say it, C++, and what loads libraries.
-_OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|(cannot|failed to) map ", re.IGNORECASE)
+# As Python and NumPy, C++, the C library, PyTorch and what loads libraries say it, but not of a GPU's memory.
+_OUT_OF_MEMORY = re.compile(
+    r"(?<!OutOf)MemoryError|bad_alloc|(cannot|can't|unable to|failed to) (allocate|map) |not enough memory"
+    r"|memory allocation (still )?failed",
+    re.IGNORECASE,
+)
 
 FOREVER = float("inf")
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from hpo_widgets.engines.local.supervisor import KILL, TERMINATE, TERMINATE_GROUP
+from hpo_widgets.engines.local.supervisor import KILL, MEMORY_LIMIT, TERMINATE, TERMINATE_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-    import resource
 except ImportError:  # pragma: no cover - Windows, where no engine starts
-    fcntl = resource = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]
 
 HEAD = TAIL = 16 * 1024
 CUT_AT = 1024 * 1024
@@ -140,7 +139,7 @@ def check_platform() -> None:
 
 
 def check_memory_limit(limit: object) -> None:
-    """Raise where the memory of a process cannot be limited from outside.
+    """Raise where the operating system does not keep to a limit of memory.
 
     Parameters
     ----------
@@ -152,7 +151,7 @@ def check_memory_limit(limit: object) -> None:
     OSError
         On a system other than Linux.
     """
-    if limit is not None and not hasattr(resource, "prlimit"):
+    if limit is not None and sys.platform != "linux":
         raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
 
 
@@ -190,6 +189,8 @@ class Process:
         self.returncode: int | None = None
         self._killed_at: float | None = None
         self.pidfd = self._life_line = -1
+        if memory is not None:
+            environment = {**environment, MEMORY_LIMIT: str(memory)}
         self.stdout = Capture()
         try:
             self.stderr = Capture()
@@ -215,10 +216,6 @@ class Process:
         finally:
             os.close(theirs)
         self.pid = self._popen.pid
-        if memory is not None:
-            # What it starts later inherits the limit. Files, shared memory and what is reserved only do not count.
-            with contextlib.suppress(ProcessLookupError):  # it has ended already
-                resource.prlimit(self.pid, resource.RLIMIT_DATA, (memory, memory))
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self.pidfd = os.pidfd_open(self.pid)

@@ -33,6 +33,9 @@ TERMINATE_GROUP = b"g"
 KILL = b"k"
 """Kill everything; the end of the life line says the same."""
 
+MEMORY_LIMIT = "HPO_WIDGETS_MEMORY_LIMIT"
+"""The variable that says how many bytes of private memory a trial's process, and each that it starts, may take."""
+
 _NICENESS = 5
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -44,6 +47,18 @@ def become_subreaper() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _limit_memory() -> None:
+    """Keep to the limit that there is, here and in all that is started. Files and shared memory do not count."""
+    limit = os.environ.pop(MEMORY_LIMIT, None)
+    if limit is None:
+        return
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    allowed = int(limit) if hard == resource.RLIM_INFINITY else min(int(limit), hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
 
 
 def _give_way() -> None:
@@ -69,6 +84,7 @@ def supervise(descriptors: list[int], *, keep_armed: bool = False) -> None:
         Whether the child is going to call ``exec``, through which the armed pipe has to stay open.
     """
     become_subreaper()
+    _limit_memory()
     armed, held = os.pipe()
     _arm(armed)
     woken, wake = os.pipe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,7 +30,7 @@ _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, insp
 class _LocalTemplate(Template):
     """What runs in processes of this machine."""
 
-    limits_memory: ClassVar[bool] = True
+    limits_memory: ClassVar[bool] = sys.platform == "linux"
 
     def configure(self, arguments: Mapping[str, Any]) -> None:
         """Check whether the memory of processes can be limited here.

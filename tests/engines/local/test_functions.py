@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -394,6 +395,30 @@ def test_a_limit_that_is_too_low_for_what_a_trial_loads_is_named(drive, gigabyte
 
 
 @linux
+def test_no_other_failure_is_blamed_on_the_limit_of_memory(drive):
+    def train():
+        print("pin_memory is set", file=sys.stderr)
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    failed = drive(train, max_memory_per_job=1.0).run()
+    assert failed.error == "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+@linux
+def test_a_limit_that_the_system_does_not_allow_is_the_systems():
+    code = """
+import os, resource
+from hpo_widgets.engines.local import supervisor
+resource.setrlimit(resource.RLIMIT_DATA, (1_000_000_000, 2_000_000_000))
+os.environ[supervisor.MEMORY_LIMIT] = "3000000000"
+supervisor._limit_memory()
+print(*resource.getrlimit(resource.RLIMIT_DATA), os.environ.get(supervisor.MEMORY_LIMIT))
+"""
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.split() == ["2000000000", "2000000000", "None"]
+
+
+@linux
 def test_what_a_trial_starts_has_the_same_limit_of_memory(drive):
     def train():
         import subprocess
@@ -406,7 +431,7 @@ def test_what_a_trial_starts_has_the_same_limit_of_memory(drive):
 
 
 def test_a_limit_of_memory_that_this_system_cannot_keep_is_refused(monkeypatch):
-    monkeypatch.delattr("resource.prlimit", raising=False)
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(OSError, match="max_memory_per_job needs Linux: leave it out"):
         FunctionTemplate(int).configure({"max_memory_per_job": 1.0})
     FunctionTemplate(int).configure({})
