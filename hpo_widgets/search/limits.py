@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SECONDS_A_MINUTE = 60.0
 _LONGEST_QUOTE = 30
+_MOST_MINUTES = 1e9  # of which the time of day is still known
+_MOST_GIGABYTES = 1e6  # so that bytes are told from gigabytes
 _MOST_DIGITS = 1000
 
 
@@ -93,7 +95,7 @@ def positive_minutes(name: str, value: object) -> float | None:
     return _positive(name, value, "minutes")
 
 
-def _positive(name: str, value: object, unit: str) -> float | None:
+def _positive(name: str, value: object, unit: str, most: float = _MOST_MINUTES) -> float | None:
     value = python_value(value)
     if value is None or value == math.inf:
         return None
@@ -101,6 +103,8 @@ def _positive(name: str, value: object, unit: str) -> float | None:
         raise TypeError(f"{name} must be a number of {unit} above 0, got {value!r:.80}; None for no limit")
     if not value > 0:
         raise ValueError(f"{name} is in {unit} and must be above 0, got {value}; None for no limit")
+    if value > most:
+        raise ValueError(f"{name} is in {unit} and must be at most {most:,.0f}, got {value}; None for no limit")
     return float(value)
 
 
@@ -236,7 +240,9 @@ class Settings:
             total_max_jobs=optional_positive_int("total_max_jobs", keywords.get("total_max_jobs")),
             min_iteration_per_job=optional_positive_int("min_iteration_per_job", keywords.get("min_iteration_per_job")),
             max_iteration_per_job=optional_positive_int("max_iteration_per_job", keywords.get("max_iteration_per_job")),
-            max_memory_per_job=_positive("max_memory_per_job", keywords.get("max_memory_per_job"), "gigabytes"),
+            max_memory_per_job=_positive(
+                "max_memory_per_job", keywords.get("max_memory_per_job"), "gigabytes", _MOST_GIGABYTES
+            ),
         )
 
 

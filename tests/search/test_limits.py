@@ -280,7 +280,11 @@ def test_numbers_of_things_are_whole_and_above_zero(name, value):
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0, "is in gigabytes and must be above 0, got 0"), ("2 GB", "must be a number of gigabytes above 0, got '2 GB'")],
+    [
+        (0, "is in gigabytes and must be above 0, got 0"),
+        (16_000_000_000, "is in gigabytes and must be at most 1,000,000, got 16000000000"),
+        ("2 GB", "must be a number of gigabytes above 0, got '2 GB'"),
+    ],
 )
 def test_memory_is_a_number_of_gigabytes_above_zero(value, said):
     with pytest.raises((TypeError, ValueError), match=f"max_memory_per_job {said}"):
@@ -305,6 +309,8 @@ def test_minutes_are_a_number_above_zero_or_none():
     for wrong in (0, -1, math.nan, -math.inf):
         with pytest.raises(ValueError, match="t is in minutes and must be above 0"):
             positive_minutes("t", wrong)
+    with pytest.raises(ValueError, match="t is in minutes and must be at most 1,000,000,000, got"):
+        positive_minutes("t", 1e10)
     for wrong in ("10", True, [1]):
         with pytest.raises(TypeError, match="t must be a number of minutes"):
             positive_minutes("t", wrong)
