@@ -121,7 +121,11 @@ class Controller:
             # With the time of earlier runs: that of one whose process died is in no event of its own.
             self.recorder.event("start", wall_minutes=state.clock.elapsed)
             self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # the system has no thread left
+                self._set_ended(self._close(StopReason("launch_failed", f"no thread could be started: {error}")))
+                return False
         return True
 
     @property
@@ -252,8 +256,8 @@ class Controller:
             self.start()
 
     def _set_paused(self, paused: bool) -> None:
-        if paused == self.state.is_paused:
-            return
+        if paused == self.state.is_paused or (paused and self.state.stop_reason is not None):
+            return  # also where a callback of the last trial pauses a search that has ended meanwhile
         self.state.is_paused = paused
         self.recorder.event("pause" if paused else "resume")
         if self._thread is not None and self.state.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}:

@@ -216,7 +216,6 @@ class Recorder:
                 except JournalBusy:
                     self._wait_for_lock()
                     return
-                self.locked_since = None
                 self._tell_if_written_again(self._journal)
             elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
@@ -224,6 +223,7 @@ class Recorder:
                     self._write(journal, rows)
                     self._sequence = journal.sequence
             # Before the first start nothing is worth a file; the events wait for it.
+        self.locked_since = None
         self.shown.notify()
 
     def _tell_if_written_again(self, journal: Journal) -> None:

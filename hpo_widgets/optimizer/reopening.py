@@ -145,7 +145,9 @@ def reopen(
         owner = reader.owner()
         if owner is not None and owner.is_alive:
             return SearchViewer(path, reopen=lambda: reopen(cls, path, base_task_id, dict(keywords)))
-        JournalState.of(reader)
+        state = JournalState.of(reader)
+        if owner is not None:
+            state.follow(reader.events())
         header = reader.header
         own = {name: keywords.pop(name) for name in _OF_TEMPLATES if name in keywords}
         template = _template(header, base_task_id, own, keywords.get("arguments"))
@@ -155,8 +157,12 @@ def reopen(
     interrupted: list[TrialRow] = []
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
+            if owner is not None and state.run_began is not None:
+                # With the lease its last sign of life goes, by which the time of its run is reckoned.
+                state.end_interrupted(owner.heartbeat)
+                journal.write(events=[{"kind": "clock_set", "at": owner.heartbeat, "wall_minutes": state.wall_before}])
             if is_interrupted:
-                interrupted = _reconcile(journal, recovered, JournalState(header).objectives)
+                interrupted = _reconcile(journal, recovered, state.objectives, is_anew=is_anew)
             if own or template.kind != header["engine"]:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
@@ -248,7 +254,7 @@ def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, An
     template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
     recorded = dict(header["arguments"])
     if not template.limits_memory:
-        recorded.pop("max_memory_per_job", None)  # of a rehearsal on this machine
+        recorded.pop("max_memory_per_job", None)  # of a rehearsal, or of another system
     template.configure({**recorded, **own})
     template.check(JournalState(header).declared_space.names)
     template.resume(header)
@@ -347,7 +353,7 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
 
 
 def _reconcile(
-    journal: Journal, recovered: Sequence[Recovered] | None, objectives: tuple[Objective, ...]
+    journal: Journal, recovered: Sequence[Recovered] | None, objectives: tuple[Objective, ...], *, is_anew: bool
 ) -> list[TrialRow]:
     """Write into a journal what became of its trials while nobody followed them."""
     if recovered is None:
@@ -355,7 +361,9 @@ def _reconcile(
         return []
     rows = [_brought_up_to_date(found, objectives, journal.last_owner_seen) for found in recovered]
     if rows:
-        journal.write(trials=rows)
+        # Of points that were enqueued, a journal written anew has not heard: those that ran do not wait any more.
+        enqueued = [row.parameters for row in rows if row.enqueued] if is_anew else []
+        journal.write(rows, events=[{"kind": "enqueue_trial", "parameters": point} for point in enqueued])
     return [row for row in rows if not TrialState(row.state).has_ended]
 
 

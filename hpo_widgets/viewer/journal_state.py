@@ -164,7 +164,7 @@ class JournalState:
         self.is_running = False
 
     def _pause(self, _event: Mapping[str, Any]) -> None:
-        self.is_paused = True
+        self.is_paused = self.stop_reason is None  # what has ended is not paused any more
 
     def _resume(self, _event: Mapping[str, Any]) -> None:
         self.is_paused = False

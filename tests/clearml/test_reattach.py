@@ -406,6 +406,23 @@ def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, open
     assert again.best_trial.value == made.best_trial.value
 
 
+def test_points_that_wait_are_kept_after_a_journal_was_written_anew(
+    task_search, opened, worker, project, base_task, tmp_path
+):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own, total_max_jobs=2)
+    for x in (0.125, 0.25):
+        made.enqueue_trial({"x": x})
+    finished(made)
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    for x in (0.375, 0.5):
+        again.enqueue_trial({"x": x})
+    once_more = opened(again.journal_path, base_task_id=base_task)
+    once_more.set_total_max_jobs(4)
+    finished(once_more)
+    assert [once_more.trial(number).parameters["x"] for number in range(4)] == [0.125, 0.25, 0.375, 0.5]
+
+
 def test_a_search_without_a_task_of_its_own_goes_on_by_its_journal(task_search, opened, worker, base_task, until):
     worker.gate.clear()
     made = task_search()

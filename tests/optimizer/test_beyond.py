@@ -26,7 +26,7 @@ from hpo_widgets import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import TimeLimit
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
@@ -1127,3 +1127,52 @@ def test_type_of_the_controller_is_kept_by_a_class_of_ones_own(tmp_path):
     finished(made)
     again = Own.open(made.journal_path, base_task_id=identity)
     assert type(again) is Own
+
+
+def test_a_pause_that_comes_after_the_end_changes_nothing(search):
+    made = finished(search(identity, total_max_jobs=1))
+    made.pause()
+    assert made.status is SearchStatus.COMPLETED
+    with SearchViewer(made.journal_path) as viewer:
+        assert viewer.status is SearchStatus.COMPLETED
+        assert viewer.wait(DEADLINE / 60)
+    made.set_total_max_jobs(2)
+    assert made.start()
+    assert made.wait(DEADLINE / 60)
+    assert made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_lock_at_the_moment_of_archiving_does_not_hold_up_the_search(search, monkeypatch):
+    set_archived = Journal.set_archived
+    busy = [True]
+
+    def busy_once(self, numbers, *, archived):
+        if busy.pop() if busy else False:
+            raise JournalBusy("locked")
+        return set_archived(self, numbers, archived=archived)
+
+    monkeypatch.setattr(Journal, "set_archived", busy_once)
+    made = search(identity, total_max_jobs=4, max_number_of_concurrent_tasks=1, save_top_k_tasks_only=1)
+    made.start()
+    assert made.wait(DEADLINE / 60)
+    assert not busy
+    assert made.counts[TrialState.COMPLETED] == 4
+
+
+def test_a_search_for_which_no_thread_is_left_has_failed_and_may_be_started_again(search, monkeypatch):
+    made = search(identity, total_max_jobs=2)
+    start = threading.Thread.start
+
+    def no_thread(self):
+        if self.name == "hpo_widgets controller":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert not made.start()
+    assert made.stop_reason.code == "launch_failed"
+    assert made.stop_reason.sentence == "no thread could be started: can't start new thread"
+    assert made.wait(DEADLINE / 60)
+    made.stop()
+    assert finished(made).counts[TrialState.COMPLETED] == 2

@@ -115,6 +115,12 @@ def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel
 
     again = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
     assert again.status is SearchStatus.STOPPED
+    assert again.elapsed_minutes > 0
+    # The first opening has given back the lease of the dead process, which says how long that ran.
+    once_more = HyperParameterOptimizer.open(path, base_task_id=train)  # noqa: F821
+    assert once_more.elapsed_minutes == pytest.approx(again.elapsed_minutes)
+    with SearchViewer(path) as viewer:
+        assert viewer.elapsed_minutes == pytest.approx(again.elapsed_minutes)
     assert {n: (again.trial(n).parameters, again.trial(n).values) for n in range(12)} == shown
     assert [again.trial(number).status for number in (10, 11)] == ["aborted", "aborted"]
     assert "restart" in again.trial(10).error
