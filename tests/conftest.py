@@ -25,10 +25,8 @@ pytest.register_assert_rewrite("tests.member_rows")
 cloudpickle.register_pickle_by_value(tests)
 
 # jsonschema, which clearml, nbformat and JupyterLab import, compiles a grammar of addresses when it is imported and
-# finds one: two seconds of computing. Each kernel imports a debugger when it is started, half a second. No test needs
-# either, so neither this process nor any that it starts finds them.
+# finds one: two seconds of computing. No test needs it, so neither this process nor any that it starts finds it.
 sys.modules["rfc3987_syntax"] = None
-sys.modules.setdefault("debugpy", None)  # unless it is what runs the tests
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(Path(__file__).parent / "hidden"), os.environ.get("PYTHONPATH")])
 )
