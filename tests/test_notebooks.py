@@ -19,6 +19,9 @@ SAYS = {"02_clearml": "This notebook runs on the in-memory server of this kernel
 # Trials, where three are too few for what a notebook explains.
 TRIALS = {"04_reading_the_plots": "50", "05_two_objectives": "20", "06_steering": "90"}
 
+# Repeats of a race, as they are written and as they are run: a verdict may be made of few.
+REPEATS = {"03_grid_random_tpe": (10, 2), "07_writing_a_strategy": (10, 2), "10_classroom_challenge": (20, 8)}
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
@@ -55,7 +58,12 @@ def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, m
     package = str(FOLDER.parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("HPO_WIDGETS_TRIALS", TRIALS.get(path.stem, "3"))
-    notebook = nbformat.read(path, as_version=4)
+    text = path.read_text(encoding="utf-8")
+    if path.stem in REPEATS:
+        written, few = REPEATS[path.stem]
+        assert f"repeats={written}" in text
+        text = text.replace(f"repeats={written}", f"repeats={few}")
+    notebook = nbformat.reads(text, as_version=4)
 
     NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
@@ -144,7 +152,8 @@ def game_is_played_to_its_end(said, saved):
     assert re.search(r"you: [\d.e-]+ in trial \d+ of 20", said)
     assert re.search(r"TPE: [\d.e-]+ in trial \d+ of 20", said)
     assert re.search(r"TPE ahead of random in \d+ of \d+", said)
-    assert len(re.findall(r"\d+ of 20 games ended better than the class", said)) == 2
+    games = REPEATS["10_classroom_challenge"][1]
+    assert len(re.findall(rf"\d+ of {games} games ended better than the class", said)) == 2
     assert any("was better." in str(state) or "You were better." in str(state) for state in saved)
     assert "image/png" in said
 
