@@ -102,12 +102,14 @@ def _sdk(clearml_api):
     """The SDK in this process reads its settings once; what it read before the API was there is read again.
 
     It does without what most of its computing goes into: with each request it checks the schema that it ships and looks
-    for proxies, and for each session it reads the source of every function that is running.
+    for proxies, for each session it reads the source of every function that is running, and for each Task that this
+    process runs as it reads the whole checkout for what is imported.
     """
     with pytest.MonkeyPatch.context() as patch:
         for name, value in clearml_api.environment.items():
             patch.setenv(name, value)
         from clearml.backend_api.session import datamodel, session
+        from clearml.backend_interface.task.repo import scriptinfo
         from clearml.config import config, config_obj
         from requests import sessions
 
@@ -117,6 +119,7 @@ def _sdk(clearml_api):
         patch.setattr(datamodel._CustomValidator, "check_schema", lambda *_arguments, **_keywords: None)
         patch.setattr(sessions, "get_environ_proxies", lambda *_arguments, **_keywords: {})
         patch.setattr(session, "get_logger", functools.partial(session.get_logger, "session"))
+        patch.setattr(scriptinfo.ScriptRequirements, "get_requirements", lambda *_arguments, **_keywords: ("", ""))
         yield
 
 

@@ -26,7 +26,14 @@ pytest_plugins = ["tests.clearml.fake_worker"]
 @pytest.fixture
 def own_task(project):
     """A Task of the test's own, made by the SDK as a script's would be."""
-    task = Task.init(project, "optimizer", task_type=Task.TaskTypes.optimizer, reuse_last_task_id=False)
+    task = Task.init(
+        project,
+        "optimizer",
+        task_type=Task.TaskTypes.optimizer,
+        reuse_last_task_id=False,
+        auto_connect_frameworks=False,
+        auto_resource_monitoring=False,
+    )
     yield task
     close_current_task()
 
