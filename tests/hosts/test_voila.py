@@ -110,11 +110,19 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     expect(panel.get_by_role("button", name=f"{done} completed")).to_be_visible()
     expect(panel.get_by_role("textbox", name="units, lower bound")).to_have_value("100")
     app.screenshot("voila-opened-again")
+    # Ten trials more show that it goes on.
+    num_trials = len(kept) + 10
+    panel.get_by_role("button", name="trials in all: ").click()
+    budget = panel.get_by_role("textbox", name="trials in all")
+    budget.fill(str(num_trials))
+    budget.press("Enter")
+    expect(budget).to_be_hidden()
+    expect(panel.get_by_role("button", name="trials in all: ").filter(has_text=str(num_trials))).to_be_visible()
     button(panel, "Continue").click()
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=120_000)
     with SearchViewer(journal) as search:
         rows = search.snapshot()
-        assert rows.numbers.tolist() == list(range(NUM_TRIALS))
+        assert rows.numbers.tolist() == list(range(num_trials))
         assert rows.parameters["lr"][: len(kept)].tolist() == kept.parameters["lr"].tolist()
         # What ran when the kernel ended did not end; the others completed, or were pruned.
         assert search.counts[TrialState.ABORTED] <= 2
