@@ -110,7 +110,7 @@ def test_the_guide_works_from_top_to_bottom(tmp_path):
     assert "time.sleep(0.4)" in cells[0]
 
     # A reader has a minute to steer; the test takes some seconds.
-    said = run_as_cells([cells[0].replace("time.sleep(0.4)", "time.sleep(0.1)"), *cells[1:]], tmp_path)
+    said = run_as_cells([cells[0].replace("time.sleep(0.4)", "time.sleep(0.05)"), *cells[1:]], tmp_path)
 
     assert "all 65 trials" in said
     assert re.search(r"^#\d+ \w+ 0\.\d+ \{'lr'", said, re.MULTILINE), said
