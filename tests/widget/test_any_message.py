@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
@@ -182,6 +183,7 @@ def assert_sound(search):
         assert search.space.normalise(trial.parameters) == trial.parameters
 
 
+@functools.cache
 def messages_for(name):
     return st.lists(
         st.sampled_from(sorted(handlers_of(MADE[name])) or ["type"]).flatmap(
@@ -191,6 +193,7 @@ def messages_for(name):
     )  # fmt: skip
 
 
+@functools.cache
 def states_for(name):
     kind = MADE[name]
     own = kind.class_trait_names(two_way=True)
@@ -213,7 +216,11 @@ def deliver(name, faults, send):
         part.close()
 
 
-ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the comms are no part of an example
+ANY = settings(
+    # Each example is several messages, and each of the two properties is tried on every part.
+    max_examples=max(20, settings().max_examples // 2),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the comms are no part of an example
+)
 
 
 @pytest.mark.usefixtures("refresh")
