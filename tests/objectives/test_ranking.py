@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -91,6 +91,8 @@ def machine(objectives):
                 assert number in self.ranking
 
     Results.__name__ = f"ResultsOf{len(objectives)}"
+    # An example is fifty steps, after each of which all is sorted anew.
+    Results.TestCase.settings = settings(settings(), max_examples=max(20, settings().max_examples // 4))
     return Results.TestCase
 
 
