@@ -62,11 +62,8 @@ def door(lab):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
+def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
     notebook.open(TRAIN, SEARCH)
-    notebook.use_theme(dark=dark)
-    request.addfinalizer(lambda: notebook.use_theme(dark=False))
     door = door.with_suffix(".6")
     door.touch()
     notebook.run_all()
@@ -81,7 +78,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     notebook.page.evaluate(RESTART)
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_contain_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
-    notebook.screenshot(f"continue-gone-{'dark' if dark else 'light'}", panel)
+    notebook.screenshots_in_both_themes("continue-gone", panel)
     notebook.run_cell(0)
     assert notebook.kernel("'optimizer' in globals()") is False
     panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget")
@@ -97,7 +94,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     panel.get_by_role("button", name="2 aborted").click()
     details = panel.locator(".hpo-details")
     expect(details).to_contain_text("Aborted by a restart: the process that ran the search ended while")
-    notebook.screenshot(f"continue-reopened-{'dark' if dark else 'light'}", panel)
+    notebook.screenshots_in_both_themes("continue-reopened", panel)
     alive = f"[p for p in {workers} if __import__('psutil').pid_exists(p)]"
     notebook.wait_kernel(f"not {alive}")
 
@@ -108,7 +105,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door, dark, request):
     assert notebook.kernel("[sum(widget.search.counts.values()), widget.search.counts[2]]") == [24, 22]
     # The same search, not another one.
     assert notebook.kernel("widget.search.id") == search_id
-    notebook.screenshot(f"continue-ended-{'dark' if dark else 'light'}", panel)
+    notebook.screenshots_in_both_themes("continue-ended", panel)
 
 
 @pytest.mark.slow
@@ -167,8 +164,7 @@ def test_two_panels_of_one_search_stay_in_step(notebook, door):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door, dark, request):
+def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, door):
     door.touch()
     notebook.open(
         TRAIN.replace(
@@ -178,8 +174,6 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     )
     line = door.with_name("line")
     line.write_text("first <img src=x onerror=window.hit=1>")
-    notebook.use_theme(dark=dark)
-    request.addfinalizer(lambda: notebook.use_theme(dark=False))
     notebook.run_all()
     panel = notebook.panel()
     button(panel, "Start").click()
@@ -193,8 +187,11 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     line.write_text("second")
     expect(output).to_contain_text("second", timeout=20_000)
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
-    notebook.screenshot(f"live-log-{'dark' if dark else 'light'}", panel)
+    notebook.screenshot("live-log-light", panel)
     assert output.evaluate("pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8")
+    notebook.use_theme(dark=True)
+    notebook.screenshot("live-log-dark", panel)
+    notebook.use_theme(dark=False)
     assert notebook.page.evaluate("() => window.hit") is None
     selected = notebook.kernel("widget.selected")
     rows = panel.get_by_role("grid", name="Top trials").locator("tbody tr[aria-selected=true]")

@@ -206,25 +206,25 @@ def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(notebo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_waiting_is_looked_at_in_both_themes(opened, panel, dark, request):
-    opened.use_theme(dark=dark)
+def test_waiting_is_looked_at_in_both_themes(opened, panel, request):
     request.addfinalizer(lambda: opened.use_theme(dark=False))
     opened.kernel("search.command('start')")
     opened.kernel("[search.add_trials([0.03 + 0.4 / (1 + n % 37) for n in range(96)]), search.advance(72)]")
     opened.kernel("[setattr(widget, 'wait_timeout', 5), setattr(widget, 'waiting', True)]")
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 104 trials left, ends in about 1:20")
     expect(panel.get_by_text("96 completed")).to_be_visible()
-    opened.screenshot(f"wait-{'dark' if dark else 'light'}", panel)
+    opened.screenshots_in_both_themes("wait", panel)
     panel.evaluate("panel => { panel.style.width = '400px'; window.dispatchEvent(new Event('resize')); }")
-    cut = panel.evaluate(
-        """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
-             node.offsetParent && !node.closest('.hpo-hidden') &&
-             node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
-             .map(node => node.outerHTML)"""
-    )
-    assert cut == []
-    opened.screenshot(f"wait-narrow-{'dark' if dark else 'light'}", panel)
+    for dark in (True, False):
+        opened.use_theme(dark=dark)
+        cut = panel.evaluate(
+            """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
+                 node.offsetParent && !node.closest('.hpo-hidden') &&
+                 node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+                 .map(node => node.outerHTML)"""
+        )
+        assert cut == []
+        opened.screenshot(f"wait-narrow-{'dark' if dark else 'light'}", panel)
 
 
 @pytest.mark.slow

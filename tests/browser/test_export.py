@@ -71,13 +71,13 @@ def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1400, 600])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_both_themes_and_widths(opened, menu, dark, width, request):
-    opened.use_theme(dark=dark)
+def test_both_themes_and_widths(opened, menu, request):
     request.addfinalizer(lambda: opened.use_theme(dark=False))
-    opened.page.set_viewport_size({"width": width + 330, "height": 1300})
     request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
-    expect(menu).to_be_visible()
-    opened.screenshot(f"export-{'dark' if dark else 'light'}-{width}", opened.panel())
-    assert opened.complaints() == []
+    for width in (1400, 600):
+        opened.page.set_viewport_size({"width": width + 330, "height": 1300})
+        for dark in (False, True):
+            opened.use_theme(dark=dark)
+            expect(menu).to_be_visible()
+            opened.screenshot(f"export-{'dark' if dark else 'light'}-{width}", opened.panel())
+            assert opened.complaints() == []
