@@ -30,6 +30,8 @@ CHROMIUM_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No page asks anything of another machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 # What is expected of a page is there in an instant, but on a machine that has other things to do.
 expect.set_options(timeout=30_000)

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import itertools
 import json
+import os
 import pathlib
 import time
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
+TAKES_PICTURES = os.environ.get("HPO_WIDGETS_PICTURES") == "1"
 _COUNTER = itertools.count()
-# What the browser says that is no fault of the page: requests that were not let out of this machine.
+# What the browser says that is no fault of the page: requests to other machines, whose names it does not resolve.
 # The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
 # its model (`test_a_panel_whose_views_were_loaded_too_late_follows_its_search`).
-HARMLESS = ("net::ERR_FAILED", "Failed to load resource", "[anywidget] Failed to initialize model.")
+HARMLESS = ("net::ERR_NAME_NOT_RESOLVED", "Failed to load resource", "[anywidget] Failed to initialize model.")
 
 
 @dataclass
@@ -180,14 +182,23 @@ class Notebook:
         )
         self.panel().evaluate(WHEN_AT_REST)
 
-    def screenshot(self, name: str, of: Locator | None = None) -> pathlib.Path:
-        """Keep a picture for a person to look at; it decides nothing."""
-        ARTEFACTS.mkdir(exist_ok=True)
-        path = ARTEFACTS / f"{name}.png"
+    def screenshot(self, name: str, of: Locator | None = None) -> None:
+        """Keep a picture for a person who asked for pictures, or of a test that failed; it decides nothing.
+
+        Without a picture, too, what it shows is at rest and in view afterwards.
+        """
         if of is not None:
             of.evaluate(WHEN_AT_REST)
-        (of or self.page).screenshot(path=path)
-        return path
+            of.scroll_into_view_if_needed()
+        if TAKES_PICTURES or name.startswith("failed-"):
+            ARTEFACTS.mkdir(exist_ok=True)
+            (of or self.page).screenshot(path=ARTEFACTS / f"{name}.png")
+
+    def screenshots_in_both_themes(self, name: str, of: Locator) -> None:
+        """Show something in the dark theme, then in the light one, which the page has afterwards; see `screenshot`."""
+        for dark in (True, False):
+            self.use_theme(dark=dark)
+            self.screenshot(f"{name}-{'dark' if dark else 'light'}", of)
 
     def complaints(self) -> list[str]:
         """What the browser complained of, without what cannot be helped."""
@@ -232,7 +243,6 @@ def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     opened = Notebook(page, lab)
     page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
-    page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
     yield opened
     with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
         opened.command("kernelmenu:shutdown")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.browser.notebook import ARTEFACTS
+from tests.browser.notebook import ARTEFACTS, TAKES_PICTURES
 
 if TYPE_CHECKING:
     import pathlib
@@ -44,8 +44,9 @@ class SavedPage:
             self.complaints.append(said)
 
     def screenshot(self, name: str) -> None:
-        """Keep a picture for a person to look at; it decides nothing."""
-        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+        """Keep a picture for a person who asked for pictures; it decides nothing."""
+        if TAKES_PICTURES:
+            self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
 
     def close(self) -> None:
         """Close the page."""
