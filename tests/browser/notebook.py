@@ -185,11 +185,12 @@ class Notebook:
     def screenshot(self, name: str, of: Locator | None = None) -> None:
         """Keep a picture for a person who asked for pictures, or of a test that failed; it decides nothing.
 
-        Without a picture, too, what it shows is at rest and in view afterwards.
+        Without a picture, too, what it shows is at rest, in view and painted afterwards, as with one.
         """
         if of is not None:
             of.evaluate(WHEN_AT_REST)
             of.scroll_into_view_if_needed()
+        self.page.evaluate(PAINTED)
         if TAKES_PICTURES or name.startswith("failed-"):
             ARTEFACTS.mkdir(exist_ok=True)
             (of or self.page).screenshot(path=ARTEFACTS / f"{name}.png")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.browser.notebook import ARTEFACTS, TAKES_PICTURES
+from tests.browser.notebook import ARTEFACTS, PAINTED, TAKES_PICTURES
 
 if TYPE_CHECKING:
     import pathlib
@@ -44,7 +44,8 @@ class SavedPage:
             self.complaints.append(said)
 
     def screenshot(self, name: str) -> None:
-        """Keep a picture for a person who asked for pictures; it decides nothing."""
+        """Keep a picture for a person who asked for pictures; without one, too, the page is painted afterwards."""
+        self.page.evaluate(PAINTED)
         if TAKES_PICTURES:
             self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
 
