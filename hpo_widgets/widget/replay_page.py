@@ -147,9 +147,13 @@ class _TraitHistory:
                     known.append((place, value, buffers))
 
     def changing(self, bar: str) -> Iterator[tuple[str, str, list[_Was]]]:
-        """Give the traits that are not the same at all moments, but for those by which the bar says where it stands."""
+        """Give the traits that are not the same at all moments and that the page takes from the search.
+
+        Where the bar stands, the page says by itself; what its other parts may command, it refuses at all moments.
+        """
         for (model_id, name), known in self.traits.items():
-            if len(known) > 1 and not (model_id == bar and name in _OF_THE_PAGE):
+            is_of_page = name in _OF_THE_PAGE if model_id == bar else name == "commands"
+            if len(known) > 1 and not is_of_page:
                 yield model_id, name, known
 
 

@@ -53,6 +53,7 @@ def test_a_page_goes_to_each_moment_without_kernel_and_network(saved, open_saved
     expect(page.locator(".hpo-pill")).to_contain_text("running")
     expect(rows.filter(has_text="completed")).to_have_count(0)
     expect(dots.nth(2)).not_to_be_attached()
+    expect(page.locator(".hpo-export button:not([aria-disabled=true])")).to_have_count(0)
     for _ in range(3):
         keyboard.press("PageUp")
     expect(scrubber).to_have_attribute("aria-valuetext", words_at(saved, 0.3))

@@ -111,6 +111,15 @@ def test_a_page_stands_at_the_end_and_its_bar_alone_may_be_used(page):
     assert all(reason for commands in others for reason in commands.values())
 
 
+def test_at_no_moment_is_a_control_beside_the_bar_alive(page):
+    bar, moments = moments_in(page.path)
+    for place in range(len(moments["positions"])):
+        states = played_to(page.path, place)
+        commands = {one: model["state"]["commands"] for one, model in states.items() if "commands" in model["state"]}
+        assert commands.pop(bar) == {"play": None}
+        assert all(reason for of_part in commands.values() for reason in of_part.values()), place
+
+
 def test_what_one_tab_alone_shows_is_said_to_be_of_that_tab(page):
     _, moments = moments_in(page.path)
     states = state_in(page.path)
