@@ -55,7 +55,8 @@ def number(value: float | None, digits: int = 4) -> str:
     if value == int(value) and size < _MOST_PLAIN:
         return str(int(value))
     if _LEAST_PLAIN <= size < _MOST_PLAIN:
-        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
+        # By what it is rounded to: 9999.7 has more whole digits than 9999, for which the format turns scientific.
+        return f"{value:.{digits}g}" if float(f"{size:.{digits}g}") < 10**digits else f"{value:.0f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
