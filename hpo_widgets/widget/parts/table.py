@@ -44,6 +44,7 @@ MOST_ROWS = 100
 PAGE_ROWS = 25
 """Rows of a page of all trials."""
 _NUM_FAILED = 3
+_NONE_PASSES = "No trial passes the filter."
 _NUM_SCALARS = 4
 _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
@@ -186,18 +187,20 @@ class TrialTable(ViewPart):
         failed = [search.trial(number) for number in reversed(self._failed)]
         if passing is None:
             top = list(search.top(wanted))
+            none_shown = "No trial has a result yet."
         else:
             ranking, ended = Ranking(search.objectives), passing.state != TrialState.FAILED
             ranking.load(passing.numbers[ended], passing.values[ended])
             top = [search.trial(number) for number in ranking.top(wanted)]
             failed = [trial for trial in failed if trial.number in passing.numbers]
+            none_shown = "No trial that passes the filter has a result yet." if len(passing) else _NONE_PASSES
         self._worst = math.nan if len(top) < wanted or top[-1].value is None else top[-1].value
         shown = {trial.number for trial in top}
         self._beyond, num_left_out = self._selected_beyond(shown | {trial.number for trial in failed})
         beyond = [search.trial(number) for number in self._beyond]
         self._put(search, top + beyond + [trial for trial in failed if trial.number not in shown], f"top {wanted}")
         self.num_rows = len(self.order)
-        self.note = self._note(num_left_out)
+        self.note = self._note(num_left_out) if self.order else none_shown
 
     def _show_page(self, search: Search, rows: Rows) -> None:
         order = self._sorted(search, rows)
@@ -209,6 +212,8 @@ class TrialTable(ViewPart):
         self.num_rows, self.note = len(order), ""
         if self._last_scalars.is_reading:
             self.note = "The scalars of all trials are being read: not all are in order yet."
+        elif not self.order:
+            self.note = _NONE_PASSES if self.is_filtered else "There is no trial yet."
 
     def _sorted(self, search: Search, rows: Rows) -> Numbers:
         """The places of all trials in the order of a column: what has no value last, of equals the newest first."""

@@ -211,7 +211,7 @@ const render: Render<Model> = ({ model, el }) => {
     field.readOnly = off !== null;
     setReason(field, off);
     paintFoot();
-    setText(note, shown.length === 0 ? "no trial has a result yet" : model.get("note"));
+    setText(note, model.get("note"));
   };
 
   const select = (number: number, mode: "one" | "toggle" | "range"): void => {

@@ -489,6 +489,26 @@ def test_the_filter_of_the_plots_holds_for_the_top_and_for_all(all_trials, refre
     assert all_trials.is_filtered is False
 
 
+def test_a_table_without_rows_says_why(table, search, refresh):
+    def note(**view):
+        for name, value in view.items():
+            setattr(table, name, value)
+        refresh(table)
+        assert rows(table) == []
+        return table.note
+
+    assert note() == "No trial has a result yet."
+    assert note(shows_all=True) == "There is no trial yet."
+    search.add_trial(0.5, POINT)
+    search.add_trial(point={**POINT, "layers": 5}, state=TrialState.RUNNING)
+    assert note(filter={"within": {"layers": (1, 2)}}) == "No trial passes the filter."
+    assert note(shows_all=False) == "No trial passes the filter."
+    assert note(filter={"within": {"layers": (5, 6)}}) == "No trial that passes the filter has a result yet."
+    table.filter = None
+    refresh(table)
+    assert (numbers(table), table.note) == ([0], "")
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_trials_send_one_page(show, search, wire, refresh):
     search.add_trials(np.random.default_rng(0).random(100_000).tolist())
