@@ -16,7 +16,8 @@ of strings   ``{value}`` filled in, for each parameter
 ===========  =========================================  =============================================
 
 With argparse and click True and False are written ``True`` and ``False``; where the script declares a
-switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one.
+switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one. A
+switch that turns something off (``store_false``, ``flag_value=False``) is given for False.
 None leaves the argument out. Floats are written so that they read back as the same number. The section
 of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
 is written as JSON if it can be, else as its ``str``.
@@ -26,7 +27,7 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.local.messages import argument_name
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 STYLES = ("argparse", "click", "fire", "hydra")
 
 _SWITCH = "switch"  # --name or nothing
+_SWITCH_OFF = "switch off"  # nothing or --no-name
 _TWO_WAYS = "two ways"  # --name or --no-name
 _VALUE = "value"
 VALUES = "values"  # --name a b c
@@ -60,7 +62,7 @@ class _ScriptOption:
     is_required
         True when the script refuses to run without it.
     off
-        What stands on the command line for False when `form` is `_TWO_WAYS`.
+        What stands on the command line for False when `form` is `_TWO_WAYS` or `_SWITCH_OFF`.
     default
         Its value without a flag, where the text says so.
     type
@@ -80,7 +82,7 @@ class _ScriptOption:
         default = NO_DEFAULT if self.is_required else self.default
         if self.form in {VALUES, _REPEATED}:
             return ProposedRange(self.name, None, default, is_searched=self.is_required, note="takes several values")
-        if self.form in {_SWITCH, _TWO_WAYS}:
+        if self.form in {_SWITCH, _SWITCH_OFF, _TWO_WAYS}:
             return propose_range(self.name, bool(self.default), bool)
         return propose_range(self.name, default, self.type)
 
@@ -145,9 +147,17 @@ def read_options(source: str | bytes) -> _ScriptOptions:
         if option is None:
             is_open = True
         else:
-            options.found[option.name] = option
+            options.found[option.name] = _with_opposite(option, options.found.get(option.name))
     options.is_complete = bool(options.found) and not is_open
     return options
+
+
+def _with_opposite(option: _ScriptOption, earlier: _ScriptOption | None) -> _ScriptOption:
+    """Join a switch with the earlier one that sets the same name to the other value; its default counts."""
+    if earlier is None or {option.form, earlier.form} != {_SWITCH, _SWITCH_OFF}:
+        return option
+    on, off = (option, earlier) if option.form == _SWITCH else (earlier, option)
+    return replace(earlier, flag=on.flag, off=off.off, form=_TWO_WAYS)
 
 
 def _imported(tree: ast.AST) -> set[str]:
@@ -203,18 +213,21 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
     flag = next((name for name in names if name.startswith("--")), names[0])
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
-    form, off = _VALUE, ""
+    form, off, default = _VALUE, "", _plain(keywords.get("default"))
     if _literal(action) in {"store_true", "store_const", "count"}:
         form = _SWITCH
+    elif _literal(action) == "store_false":
+        form, off = _SWITCH_OFF, flag
+        default = default if "default" in keywords else True
     elif _literal(action) in {"append", "extend"}:
         form = _REPEATED
-    elif isinstance(action, ast.Attribute) and action.attr == "BooleanOptionalAction":
+    elif "BooleanOptionalAction" in {getattr(action, "attr", ""), getattr(action, "id", "")}:
         form, off = _TWO_WAYS, f"--no-{flag.lstrip('-')}"
     elif nargs is not None and nargs != "?":
         form = VALUES
     name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     required = _literal(keywords.get("required")) is True
-    return _ScriptOption(name, flag, form, required, off, _plain(keywords.get("default")), _declared_type(keywords))
+    return _ScriptOption(name, flag, form, required, off, default, _declared_type(keywords))
 
 
 def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
@@ -235,7 +248,9 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     if "/" in flag:
         flag, _, off = (part.strip() for part in flag.partition("/"))
         form = _TWO_WAYS
-    elif _literal(keywords.get("is_flag")) is True or _literal(keywords.get("count")) is True:
+    elif _literal(keywords.get("flag_value")) is False:
+        form, off = _SWITCH_OFF, flag
+    elif any(_literal(keywords.get(word)) is True for word in ("is_flag", "flag_value", "count")):
         form = _SWITCH
     elif _literal(keywords.get("multiple")) is True:
         form = _REPEATED
@@ -311,6 +326,8 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     flag = option.flag
     if option.form == _SWITCH and isinstance(value, bool):
         return [flag] if value else []
+    if option.form == _SWITCH_OFF and isinstance(value, bool):
+        return [] if value else [option.off]
     if option.form == _TWO_WAYS and isinstance(value, bool):
         return [flag if value else option.off]
     if _is_list(value):

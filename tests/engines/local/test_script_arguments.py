@@ -1,10 +1,10 @@
-"""What the text of a script tells of its arguments, as ranges to begin with."""
+"""What the text of a script tells of its arguments: ranges to begin with, and how switches are written."""
 
 from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.engines.local.script_arguments import read_options
+from hpo_widgets.engines.local.script_arguments import arguments_of, read_options
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -73,3 +73,67 @@ def test_the_declarations_of_argparse_tell_ranges():
 def test_so_do_those_of_click_and_fire(script, searched):
     found = {name: one.range and one.range.range for name, one in proposed(script).items() if one.is_searched}
     assert found == searched
+
+
+ARGPARSE_SWITCHES = {
+    "on": """parser.add_argument("--bias", action="store_true")""",
+    "off": """parser.add_argument("-n", "--no-bias", dest="bias", action="store_false")""",
+    "by its own name": """parser.add_argument("--bias", action="store_false")""",
+    "both by one word": """parser.add_argument("--bias", action=argparse.BooleanOptionalAction)""",
+    "both by an imported word": """parser.add_argument("--bias", action=BooleanOptionalAction, default=True)""",
+    "on and off": """
+parser.add_argument("--bias", action="store_true", default=True)
+parser.add_argument("--no-bias", dest="bias", action="store_false")
+""",
+    "off and on": """
+parser.add_argument("--no-bias", dest="bias", action="store_false")
+parser.add_argument("--bias", action="store_true")
+""",
+    "off by default": """
+parser.add_argument("--bias", action="store_true")
+parser.add_argument("--no-bias", dest="bias", action="store_false")
+""",
+}
+CLICK_SWITCHES = {
+    "on": """@click.option("--bias", is_flag=True)""",
+    "off": """@click.option("--no-bias", "bias", flag_value=False, default=True)""",
+    "both": """@click.option("--bias/--no-bias", default=True)""",
+    "both by letters too": """@click.option("-b/-n", "--bias/--no-bias")""",
+    "on and off": """
+@click.option("--bias", "bias", flag_value=True, default=True)
+@click.option("--no-bias", "bias", flag_value=False)
+""",
+}
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("declared", ARGPARSE_SWITCHES.values(), ids=ARGPARSE_SWITCHES)
+def test_a_switch_of_argparse_reads_the_value_that_was_written(declared, value):
+    script = f"""
+import argparse
+from argparse import BooleanOptionalAction
+parser = argparse.ArgumentParser()
+{declared}
+"""
+    read = {}
+    exec(script, read)
+    assert read["parser"].parse_args(arguments_of({"bias": value}, read_options(script))).bias is value
+    default = read["parser"].parse_args([]).bias
+    assert proposed(script)["bias"].default is bool(default)
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("declared", CLICK_SWITCHES.values(), ids=CLICK_SWITCHES)
+def test_so_does_one_of_click(declared, value):
+    pytest.importorskip("click")
+    script = f"""
+import click
+@click.command()
+{declared}
+def main(bias):
+    return bias
+"""
+    read = {}
+    exec(script, read)
+    arguments = arguments_of({"bias": value}, read_options(script))
+    assert read["main"].main(arguments, standalone_mode=False) is value
