@@ -14,6 +14,7 @@ from hpo_widgets.engines.local.messages import MAX_NAME
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY, journal_path, new_search_id
 from hpo_widgets.objectives import Objective, make_objectives
+from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import resolve
@@ -45,6 +46,7 @@ CONTROLLER_KEYWORDS = (
     "arguments",
 )
 """Keywords beyond the named ones that the controller itself takes; others go to the strategy."""
+TOP_K = "save_top_k_tasks_only"
 
 
 @dataclass(slots=True)
@@ -246,6 +248,7 @@ def _define(
     recorded: Mapping[str, Any],
     optimizer_kwargs: Mapping[str, Any],
 ) -> Definition:
+    recorded = {**recorded, TOP_K: checked_top_k(recorded.get(TOP_K))}
     strategy_class = resolve(optimizer_class)
     keywords, strategy_keywords = split_keywords(optimizer_kwargs, strategy_class)
     template = make_template(base_task_id, keywords.get("arguments"))
@@ -291,7 +294,7 @@ def _define(
         "objectives": [[o.title, o.series, o.sign] for o in objectives],
         "settings": {field: getattr(settings, field) for field in Settings.__dataclass_fields__},
         "arguments": {
-            keyword: _readable(value)
+            keyword: as_recorded(value)
             for keyword, value in {**recorded, **optimizer_kwargs}.items()
             if keyword != "worker_env"  # May hold credentials, which never reach a file.
         },
@@ -311,7 +314,7 @@ def _define(
         path=journal_path(Path(keywords.get("journal") or DIRECTORY), search_id),
         worker_env=keywords.get("worker_env"),
         header=header,
-        save_top_k=recorded.get("save_top_k_tasks_only") or 0,
+        save_top_k=recorded[TOP_K] or 0,
         has_default_concurrency=has_default_concurrency,
         given={"base_task_id": template.base_task_id, **recorded, **optimizer_kwargs},
     )
@@ -330,8 +333,44 @@ def _default(given: Any, template: Template, name: str) -> Any:
     return template.default_objective
 
 
-def _readable(value: object) -> object:
-    """An argument as the journal keeps it: JSON where it is, else its repr, never pickled."""
+def checked_top_k(value: object) -> int | None:
+    """Check how many of the best trials are not archived.
+
+    Parameters
+    ----------
+    value
+        What was given; None, 0 and, as in ClearML, -1 keep all.
+
+    Returns
+    -------
+    int or None
+        The number as an int of Python.
+
+    Raises
+    ------
+    TypeError
+        When it is no whole number.
+    """
+    value = python_value(value)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"{TOP_K} must be a whole number of trials, or None to keep all, got {value!r:.80}")
+    return value
+
+
+def as_recorded(value: object) -> object:
+    """Return an argument as the journal keeps it: JSON where it is, else its repr, never pickled.
+
+    Parameters
+    ----------
+    value
+        What was given; a scalar of numpy is kept as the value of Python that it stands for.
+
+    Returns
+    -------
+    object
+        What `json.dumps` takes.
+    """
+    value = python_value(value)
     try:
         json.dumps(value, allow_nan=True)
     except (TypeError, ValueError):

@@ -19,7 +19,15 @@ from hpo_widgets.journal import (
     journal_path,
     reported_as_damage,
 )
-from hpo_widgets.optimizer.definition import Definition, RestoredTrials, make_template, split_keywords
+from hpo_widgets.optimizer.definition import (
+    TOP_K,
+    Definition,
+    RestoredTrials,
+    checked_top_k,
+    make_template,
+    split_keywords,
+)
+from hpo_widgets.parameters.base import python_value
 from hpo_widgets.search.as_code import arguments_as_kept
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
@@ -149,7 +157,8 @@ def reopen(
         if owner is not None:
             state.follow(reader.events())
         header = reader.header
-        own = {name: keywords.pop(name) for name in _OF_TEMPLATES if name in keywords}
+        own = {name: python_value(keywords.pop(name)) for name in _OF_TEMPLATES if name in keywords}
+        checked_top_k(own.get(TOP_K))
         template = _template(header, base_task_id, own, keywords.get("arguments"))
         counts = reader.counts()
         is_interrupted = is_anew or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
@@ -261,7 +270,7 @@ def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, An
     return template
 
 
-_OF_TEMPLATES = ("execution_queue", "spawn_project", "pool_period_min", "save_top_k_tasks_only")
+_OF_TEMPLATES = ("execution_queue", "spawn_project", "pool_period_min", TOP_K)
 """Arguments of the constructor that `open` takes too, for a search that goes on somewhere else."""
 
 
@@ -342,7 +351,7 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         path=reader.path,
         worker_env=controller_keywords.get("worker_env"),
         header=dict(header),
-        save_top_k=header["arguments"].get("save_top_k_tasks_only") or 0,
+        save_top_k=header["arguments"].get(TOP_K) or 0,
         given={
             **arguments_as_kept(header["arguments"]),
             "base_task_id": template.base_task_id,

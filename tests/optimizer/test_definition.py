@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpo_widgets.engines.base import default_concurrency
@@ -18,7 +19,7 @@ from hpo_widgets.optimizer.definition import (
 )
 from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search.limits import Settings
-from hpo_widgets.strategies import GridSearch, RandomSearch
+from hpo_widgets.strategies import GridSearch, OptimizerOptuna, RandomSearch
 from tests.runs import X, identity
 
 
@@ -102,6 +103,25 @@ def test_an_argument_that_is_no_json_is_recorded_as_text(tmp_path):
     made = defined(journal=tmp_path / "journals")
     assert made.path.parent == tmp_path / "journals"
     assert made.header["arguments"]["journal"] == repr(tmp_path / "journals")
+
+
+def test_a_number_of_numpy_is_recorded_as_the_number():
+    made = defined(
+        optimizer_class=OptimizerOptuna,
+        recorded={"save_top_k_tasks_only": np.int64(5)},
+        max_iteration_per_job=np.int64(27),
+        time_limit_per_job=np.float32(0.5),
+    )
+    arguments = made.header["arguments"]
+    assert arguments == {"save_top_k_tasks_only": 5, "max_iteration_per_job": 27, "time_limit_per_job": 0.5}
+    assert [type(value) for value in arguments.values()] == [int, int, float]
+    assert made.save_top_k == 5
+
+
+@pytest.mark.parametrize("given", [True, 5.0, np.float64(5), np.True_, "5"])
+def test_how_many_trials_are_not_archived_is_a_whole_number(given):
+    with pytest.raises(TypeError, match="save_top_k_tasks_only must be a whole number of trials, or None to keep all"):
+        defined(recorded={"save_top_k_tasks_only": given})
 
 
 def test_a_script_has_to_say_what_it_reports(script):

@@ -14,10 +14,17 @@ import textwrap
 import threading
 import time
 
+import numpy as np
 import psutil
 import pytest
 
-from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, RandomSearch, UniformParameterRange
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    OptimizerBOHB,
+    RandomSearch,
+    UniformParameterRange,
+)
 from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
 from hpo_widgets.search import COMMANDS, SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
@@ -308,6 +315,25 @@ def test_a_continued_search_keeps_its_limit_of_memory(search):
     again = finished(again)
     for number in (0, 1):
         assert again.trial(number).error == "MemoryError (each process may take 0.3 GB: max_memory_per_job)"
+
+
+def test_a_search_whose_limits_were_numbers_of_numpy_is_continued(search):
+    made = finished(
+        search(
+            identity,
+            optimizer_class=OptimizerBOHB,
+            total_max_jobs=np.int64(2),
+            min_iteration_per_job=np.int64(1),
+            max_iteration_per_job=np.int64(27),
+            save_top_k_tasks_only=np.int64(1),
+        )
+    )
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, save_top_k_tasks_only=np.int64(2))
+    again.set_total_max_jobs(3)
+    finished(again)
+    assert sorted(again.snapshot().archived.tolist()) == [False, False, True]
+    with pytest.raises(TypeError, match="save_top_k_tasks_only must be a whole number"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, save_top_k_tasks_only=2.0)
 
 
 def test_a_continued_search_does_not_repeat_points(search):
