@@ -47,6 +47,32 @@ began = time.monotonic()
 while time.monotonic() < began + 120:
     sum(range(100_000))
 """
+# An interrupt would refuse what was asked meanwhile.
+BUSY_UNTIL_TOLD = """
+import pathlib, time
+began = time.monotonic()
+while time.monotonic() < began + 120 and not pathlib.Path("told").exists():
+    time.sleep(0.01)
+"""
+# It answers nothing beside the cell that it runs.
+BEFORE_IPYKERNEL_7 = """
+() => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  Object.defineProperty(kernel, 'supportsSubshells', { get: () => false });
+}
+"""
+GO_TO_NOTEBOOK = """
+() => {
+  const { shell } = window.jupyterapp;
+  shell.activateById([...shell.widgets('main')].find(widget => widget.sessionContext).id);
+}
+"""
+INTERRUPT = """
+() => {
+  const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+  return notebook.sessionContext.session.kernel.interrupt();
+}
+"""
 
 
 @pytest.fixture
@@ -157,12 +183,7 @@ def test_the_form_works_by_keyboard_while_a_cell_runs_and_tells_errors_at_their_
     # Below the active cell, and nothing was waited for.
     assert "base_task_id=train" in sources(notebook)[2]
     expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
-    notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.sessionContext.session.kernel.interrupt();
-        }"""
-    )
+    notebook.page.evaluate(INTERRUPT)
     expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_have_count(0)
     assert notebook.complaints() == []
 
@@ -237,30 +258,52 @@ def test_the_notebook_is_chosen_and_a_restart_is_followed(notebook, form):
 def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without_the_package_is_told(notebook, form):
     notebook.open(TRAIN, BUSY, "import sys; sys.modules['hpo_widgets.optimizer.new_search'] = None")
     notebook.run_cell(0)
-    # As of a kernel before ipykernel 7.
-    notebook.page.evaluate(
-        """() => {
-          const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-          Object.defineProperty(kernel, 'supportsSubshells', { get: () => false });
-        }"""
-    )
+    notebook.page.evaluate(BEFORE_IPYKERNEL_7)
     notebook.start_cell(1)
     expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
     open_form(notebook)
     expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
     expect(form.get_by_role("button", name="Write the cell")).to_have_attribute("aria-disabled", "true")
-    notebook.page.evaluate(
-        """() => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          return notebook.sessionContext.session.kernel.interrupt();
-        }"""
-    )
+    notebook.page.evaluate(INTERRUPT)
     expect(code(form)).to_contain_text("base_task_id=train")
     expect(form.get_by_role("status")).to_have_text("")
     notebook.page.keyboard.press("Escape")
     notebook.run_cell(2)
     open_form(notebook)
     expect(form.get_by_role("status")).to_contain_text("lacks the package hpo_widgets")
+
+
+@pytest.mark.slow
+def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(notebook, form):
+    notebook.open(TRAIN, BUSY_UNTIL_TOLD)
+    notebook.run_cell(0)
+    notebook.page.evaluate(BEFORE_IPYKERNEL_7)
+    told = notebook.lab.root / "told"
+
+    def change_while_a_cell_runs():
+        open_form(notebook)
+        expect(code(form)).to_contain_text("base_task_id=train")
+        assert len(sources(notebook)) == 2
+        told.unlink(missing_ok=True)
+        notebook.page.evaluate(GO_TO_NOTEBOOK)
+        notebook.start_cell(1)
+        expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+        form.get_by_label("Trials").fill("5")
+        expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+
+    change_while_a_cell_runs()
+    form.get_by_role("button", name="Write the cell").click()
+    notebook.page.keyboard.press("Escape")
+    expect(form).to_have_count(0)
+    told.touch()
+    # The kernel answers this form after the one that was closed.
+    change_while_a_cell_runs()
+    form.get_by_role("button", name="Write the cell").dblclick()
+    told.touch()
+    expect(form).to_have_count(0)
+    written = sources(notebook)
+    assert len(written) == 3
+    assert "total_max_jobs=5," in written[2]
 
 
 @pytest.mark.slow

@@ -135,6 +135,8 @@ export class NewSearchForm extends Widget {
   /** Whether the kernel runs a cell; null before the first one that began or ended under the form. */
   private runsCell: boolean | null = null;
   private numUnanswered = 0;
+  /** Whether a press on one of the two buttons is being answered: another one writes no second cell. */
+  private isFinishing = false;
 
   constructor(private readonly host: FormHost) {
     super();
@@ -573,8 +575,23 @@ export class NewSearchForm extends Widget {
   }
 
   private async finish(run: boolean): Promise<void> {
+    if (this.isFinishing) {
+      return;
+    }
+    this.isFinishing = true;
+    try {
+      await this.writeAndLeave(run);
+    } finally {
+      this.isFinishing = false;
+    }
+  }
+
+  private async writeAndLeave(run: boolean): Promise<void> {
     // A change of the last instant belongs to the cell.
     await this.asking;
+    if (this.isDisposed) {
+      return;
+    }
     const { chosen } = this;
     if (Object.keys(this.errors).length > 0) {
       this.node.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
