@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -10,8 +11,12 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search, SearchStatus
 
 
-class _FollowedVersion(NamedTuple):
-    """All that a refresher asks of the rows of what it follows here: parts look at the searches themselves."""
+@dataclass(frozen=True)
+class _FollowedVersion:
+    """All that a refresher asks of the rows of what it follows here: parts look at the searches themselves.
+
+    Like `Rows` a dataclass, of which the refresher makes one that is anew.
+    """
 
     version: int = 0
     is_anew: bool = False

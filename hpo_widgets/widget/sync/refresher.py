@@ -367,9 +367,9 @@ class Refresher:
 
     def _refresh(self, part: _Part, rows: Rows, *, is_kept: bool) -> None:
         """Tell a part of changes, or of all trials where it failed to show the last ones."""
-        if id(part) in self._failed:
-            rows = replace(self.search.snapshot(), is_anew=True)
         try:
+            if id(part) in self._failed:
+                rows = replace(self.search.snapshot(), is_anew=True)
             _hand(part, Update(self.search, rows, self._known, is_kept))
         except Exception:  # noqa: BLE001 -- one part must not take the others with it
             _log.exception("%s could not be refreshed", type(part).__name__)

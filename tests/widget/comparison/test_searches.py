@@ -146,3 +146,20 @@ def test_the_best_trials_the_plot_and_a_page_are_files(show):
     assert data.decode().splitlines()[0].startswith("search,id,trials,value,trial,x,y")
     assert shown.picture().startswith(b"\x89PNG")
     assert f'data-widget="{shown.model_id}"' in shown._export.file("html")[1].decode()
+
+
+@pytest.mark.parametrize("failing", ["_plot", "_tables"])
+def test_a_part_that_failed_once_shows_the_next_change_and_so_do_the_others(show, refresh, monkeypatch, failing):
+    wide, narrow = searched("wide", [3]), searched("narrow", [2])
+    shown = show(compare, [wide, narrow])
+
+    def fail(_update):
+        raise RuntimeError("once")
+
+    with monkeypatch.context() as once:
+        once.setattr(getattr(shown, failing), "refresh", fail)
+        refresh(shown)
+    narrow.add_trial(0.5, {"x": 0.1, "y": 0.2})
+    refresh(shown)
+    assert texts(shown._tables.tables[0])[1][2] == "0.5"
+    assert shown._plot._drawn[1].band.median.tolist() == [2, 0.5]
