@@ -86,7 +86,7 @@ class HistoryFigure(TrialFigure):
             x=style.NONE,
             y=style.NONE,
             text=[],
-            scales=dict(self._lane),
+            scales=self._lane,
             colors=[style.TEXT],
             default_size=11,
             font_weight="normal",

@@ -79,7 +79,7 @@ class TrialFigure:
         font = {"tick_style": {"font-size": look.font_size}}
         self.x = FigureAxis(x, self._ticks_x, label_x, label_offset=look.label_offset, grid_lines="none", **font)
         self.y = FigureAxis(UNIT, self._ticks_y, label_y, side="left", label_offset="54px", **font)
-        self._lane = {"x": self.x.scale, "y": LinearScale(min=0.0, max=1.0, allow_padding=False)}
+        self._lane_scale = LinearScale(min=0.0, max=1.0, allow_padding=False)
         self._clouds = self._make_clouds(tip, lane_tip)
         self._strip = self._lines(colors=[style.LANE], stroke_width=look.strip, visible=False)
         # Over the points that they mark, so they hear clicks for them.
@@ -424,3 +424,8 @@ class TrialFigure:
     def _scales(self) -> dict[str, Any]:
         """The scales as they are now."""
         return {"x": self.x.scale, "y": self.y.scale}
+
+    @property
+    def _lane(self) -> dict[str, Any]:
+        """The scales of the lane of failed trials as they are now."""
+        return {"x": self.x.scale, "y": self._lane_scale}

@@ -147,6 +147,18 @@ def test_a_click_selects_and_the_selected_are_ringed(show, two):
     assert (ring.x.tolist(), ring.y.tolist()) == ([0.1], [90.0])
 
 
+def test_a_selected_trial_without_a_value_up_is_ringed_on_an_axis_that_has_become_logarithmic(show, two):
+    two.add_trials([(10.0**number, 0.1 + 0.01 * number) for number in range(12)])
+    two.add_trial((5.0, None))
+    plot = show(ParetoPlot, two)
+    figure = plot.figures[0]
+    assert figure.domain_x.is_log
+    plot.selected = [12]
+    ring = figure._selected_failed
+    assert ring.x.tolist() == [5.0]
+    assert ring.scales["x"] is figure.x.scale
+
+
 def test_one_more_trial_touches_what_is_new_only(show, two, refresh, wire):
     two.add_trials([(number / 500, 1 - number / 500) for number in range(400)])
     plot = show(ParetoPlot, two)
