@@ -16,7 +16,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchReplay
-from hpo_widgets.widget import CurvesPlot, OptimizerWidget
+from hpo_widgets.widget import CurvesPlot, HistoryPlot, OptimizerWidget
 from hpo_widgets.widget.panel import earlier_than
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.plots.numbers import mark_numbers
@@ -162,6 +162,19 @@ def test_curves_of_the_future_go(show, refresh, replay):
     assert len(look()) == sum(state is not TrialState.FAILED for state in ENDS) * NUM_TRIALS // len(ENDS)
     search.seek(16.0)  # the first trial has ended, the second one has reported once
     assert look() == {"#0": 1, "#1": 0}
+
+
+def test_the_best_so_far_ends_with_the_last_trial_when_a_replay_goes_back(show, refresh, replay):
+    search = replay()
+    plot = show(HistoryPlot, search)
+    corners = set()
+    for position in (DURATION, 390.0, 330.0, 270.0, 210.0, 150.0):
+        search.seek(position)
+        refresh(plot)
+        line = plot.figures[0]._best_line
+        assert line.x[-1] == len(search.snapshot()) - 1
+        corners.add(tuple(line.x[:-1]))
+    assert len(corners) < 6  # of two moments at least they are the same
 
 
 def test_the_bar_plays_and_goes_where_a_page_says(show, wire, refresh, replay):

@@ -161,7 +161,8 @@ class HistoryFigure(TrialFigure):
     def draw_best_line(self, x: Floats, y: Floats, last: float, *, least_step: float) -> None:
         """Draw the corners of the best so far, and its level up to the last trial.
 
-        The level alone follows only when it got longer by ``least_step``, a share of the axis.
+        The level alone follows only when it got longer by ``least_step``, a share of the axis, or shorter, as a replay
+        has gone back.
 
         Parameters
         ----------
@@ -178,7 +179,7 @@ class HistoryFigure(TrialFigure):
         x, y = np.append(x, last), np.append(y, y[-1])
         drawn_x, drawn_y = np.asarray(self._best_line.x), np.asarray(self._best_line.y)
         is_same = np.array_equal(drawn_x[:-1], x[:-1]) and np.array_equal(drawn_y, y)
-        if not is_same or last - drawn_x[-1] >= least_step * self.end_x:
+        if not is_same or last < drawn_x[-1] or last - drawn_x[-1] >= least_step * self.end_x:
             style.put(self._best_line, x, y)
 
     def _failed_names(self, _x: Floats, numbers: Numbers) -> Any:
