@@ -428,7 +428,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             return
         slices = self.plots["Slices"]
         if isinstance(slices, SlicesPlot):
-            slices.parameters = (change["new"], *slices.parameters)[:MOST_PARAMETERS]
+            # Each once before they are cut: else one more would go when the one that was clicked is shown already.
+            slices.parameters = tuple(dict.fromkeys([change["new"], *slices.parameters]))[:MOST_PARAMETERS]
             self._plots.show("Slices")
 
     def _on_steering(self, change: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import ImportancePlot, OptimizerWidget
 from hpo_widgets.widget.plots.importance import LEAST_TRIALS, MOST_TRIALS, importances
+from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 
 SPACE = [
     UniformParameterRange("a", 0, 1),
@@ -177,6 +178,19 @@ def test_names_that_are_long_and_alike_stay_apart(show):
         search.add_trial(point[names[0]], point)
     search.command("start")
     search.command("stop")
+def test_a_click_on_a_bar_takes_no_slice_away_where_all_are_shown(show):
+    names = [f"p{index}" for index in range(MOST_PARAMETERS)]
+    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        search.add_trial(float(rng.random()), {name: float(rng.random()) for name in names})
+    search.command("start")
+    search.command("stop")
+    panel = show(OptimizerWidget, search, plots=["Importance", "Slices"])
+    panel.plots["Importance"]._on_click({"x": "p5"})
+    assert panel.plots["Slices"].parameters == ("p5", *(name for name in names if name != "p5"))
+
+
     plot = show(ImportancePlot, search)
     assert len(bars(plot)) == 2
     assert max(map(len, bars(plot))) <= 32
