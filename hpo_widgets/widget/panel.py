@@ -16,6 +16,7 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import TrialState
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
@@ -652,8 +653,8 @@ class EarlierSearch(ViewPart):
         """Say how far the earlier search is."""
         earlier = self.earlier
         if earlier.status.is_alive:
-            count = sum(earlier.counts.values())
-            self.sentence = f"An earlier search {earlier.name!r} is still {earlier.status}: {count} trials so far."
+            trials = text.counted(sum(earlier.counts.values()), "trial")
+            self.sentence = f"An earlier search {earlier.name!r} is still {earlier.status}: {trials} so far."
         else:
             self.sentence = ""
 

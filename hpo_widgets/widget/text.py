@@ -98,6 +98,27 @@ def short(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
+def counted(count: int, word: str) -> str:
+    """Return a number with what is counted, in the plural but for one.
+
+    >>> counted(1, "trial"), counted(2, "trial")
+    ('1 trial', '2 trials')
+
+    Parameters
+    ----------
+    count
+        The number.
+    word
+        What is counted, in the singular.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def ended(counts: Mapping[TrialState, int]) -> int:
     """How many trials have ended, in whatever way."""
     return sum(count for state, count in counts.items() if state.has_ended)

@@ -288,6 +288,14 @@ def test_an_earlier_search_of_the_same_name_that_still_runs_is_told_of(show, ear
     assert earlier_line(panel) == ""
 
 
+def test_one_trial_of_an_earlier_search_is_told_as_one(show):
+    earlier = ScriptedSearch(name="digits")
+    show(OptimizerWidget, earlier)
+    earlier.command("start")
+    earlier.add_trial(0.5)
+    assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="digits"))).endswith(": 1 trial so far.")
+
+
 def test_the_earlier_search_can_be_stopped_and_shown(show, earlier, wire):
     panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
     wire.browser_says(panel._earlier, kind="show")

@@ -57,8 +57,9 @@ class RaceHead(ViewPart):
         with self.hold_sync():
             self.title = f"Race on {race.name}"
             self.status = str(race.status)
-            self.facts = f"{race.trials} trials × {target} repeats · same budget, same seeds"
-            self.progress = f"{done} of {target} repeats · {text.duration(race.elapsed_minutes)}"
+            repeats = text.counted(target, "repeat")
+            self.facts = f"{text.counted(race.trials, 'trial')} × {repeats} · same budget, same seeds"
+            self.progress = f"{done} of {repeats} · {text.duration(race.elapsed_minutes)}"
             self.reason = race.reason
             self.start_word = start_word(race)
             self.commands = dict(race.capabilities)

@@ -108,7 +108,7 @@ def sentence(box: Mapping[str, tuple[Any, ...]], search: Search) -> list[str]:
         head = [f"{word} {label} to ", words, ": "]
     else:
         head = [f"{word} to this box: "]
-    figures = [str(int(inside.sum())), f" of {int(ended.sum())} trials inside"]
+    figures = [str(int(inside.sum())), f" of {text.counted(int(ended.sum()), 'trial')} inside"]
     if len(values):
         figures[1] += ", best inside "
         figures.append(text.number(float(values.min() if objective.minimise else values.max())))

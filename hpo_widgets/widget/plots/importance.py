@@ -79,15 +79,14 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
     Returns
     -------
     Importances or None
-        None with fewer than `LEAST_TRIALS` completed trials.
+        None with fewer than `LEAST_TRIALS` completed trials that have a finite value.
 
     References
     ----------
     Watanabe, Bansal, Hutter: PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces,
     IJCAI 2023. Optuna's implementation.
     """
-    values = rows.values[:, objective]
-    completed = np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(values))
+    values, completed = rows.values[:, objective], _with_value(rows, objective)
     if len(completed) < LEAST_TRIALS:
         return None
     chosen = completed[np.linspace(0, len(completed) - 1, min(len(completed), MOST_TRIALS)).round().astype(int)]
@@ -104,6 +103,11 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
         len(chosen),
         tuple(name for name in columns if name not in usable),
     )
+
+
+def _with_value(rows: Rows, objective: int) -> np.ndarray:
+    """Return the places of the completed trials that have a finite value: all that an importance can go by."""
+    return np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(rows.values[:, objective]))
 
 
 def _known(column: np.ndarray) -> np.ndarray:
@@ -175,9 +179,9 @@ class ImportancePlot(Plot):
 
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
-        self._answer: Future[Importances | None] | None = None
-        """What is being reckoned for the `_num_asked` trials completed then, of those that pass `_asked_filter`, since
-        `_asked_at` by the clock."""
+        self._answer: Future[tuple[Importances | None, int]] | None = None
+        """What is being reckoned, with the number of trials that have a value, for the `_num_asked` trials completed
+        then, of those that pass `_asked_filter`, since `_asked_at` by the clock."""
         self._num_asked = -1
         self._asked_filter = TrialFilter()
         self._asked_at = self._not_before = -np.inf
@@ -219,7 +223,7 @@ class ImportancePlot(Plot):
             self._answer = None
             now = self._clock()
             self._not_before = now + max(_PAUSE_SECONDS, _PAUSE_FACTOR * (now - self._asked_at))
-            self._draw(answer.result())
+            self._draw(*answer.result())
         num_completed = search.counts.get(TrialState.COMPLETED, 0)
         chosen, at_once = self.filter, update.at_once
         is_stale = num_completed != self._num_asked or chosen != self._asked_filter
@@ -232,16 +236,17 @@ class ImportancePlot(Plot):
             return
         space, minimise = search.space, search.objectives[self.objective].minimise
 
-        def ask() -> Importances | None:
+        def ask() -> tuple[Importances | None, int]:
             rows: Rows = search.snapshot()
             if not chosen.is_empty:
                 rows = rows.where(chosen.passing(rows, space, search.objectives))
-            return importances(rows, space, self.objective, minimise=minimise)
+            found = importances(rows, space, self.objective, minimise=minimise)
+            return found, len(_with_value(rows, self.objective))
 
         self._num_asked, self._asked_filter, self._asked_at = num_completed, chosen, self._clock()
         if at_once:
             self._answer = None  # which is not waited for
-            self._draw(ask())
+            self._draw(*ask())
         else:
             self._answer = run_in_thread("hpo_widgets importance", ask, self._refresher.poke)
 
@@ -255,10 +260,11 @@ class ImportancePlot(Plot):
             columns, rows[:MOST_ROWS], len(rows), "parameters, the most important first", "importances()"
         )
 
-    def _draw(self, found: Importances | None) -> None:
+    def _draw(self, found: Importances | None, num_with_value: int) -> None:
         self._found = found
         if found is None:
-            missing = f"{LEAST_TRIALS - self._num_asked} are missing"
+            num_missing = LEAST_TRIALS - num_with_value
+            missing = f"{num_missing} {'is' if num_missing == 1 else 'are'} missing"
             self._said.value = (
                 f"The importance is shown from {LEAST_TRIALS} completed trials on; "
                 f"{missing if self._asked_filter.is_empty else 'fewer pass the filter'}."

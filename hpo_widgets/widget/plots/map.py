@@ -255,7 +255,7 @@ class MapPlot(TrialPlot):
         if not num_left_out or not names:
             return ""
         words = " or ".join(text.short(self._labels[name], _MOST_NAME) for name in names)
-        return f"{num_left_out} trials without {words} are left out."
+        return f"{text.counted(num_left_out, 'trial')} without {words} {'is' if num_left_out == 1 else 'are'} left out."
 
     def _names_of(self, numbers: Numbers) -> list[str]:
         """Return the number of each trial, its value and what was chosen."""

@@ -123,6 +123,15 @@ def test_too_few_trials_are_told(show):
     assert "6 are missing" in plot._said.value
 
 
+@pytest.mark.parametrize(("num_finite", "said"), [(7, "3 are missing"), (9, "1 is missing"), (0, "10 are missing")])
+def test_trials_without_a_finite_value_are_still_missing(show, num_finite, said):
+    search = planted(lambda point: point["a"], num_finite)
+    search.add_trials([math.nan, None, math.inf, *[math.nan] * 12])
+    search.command("start")
+    search.command("stop")
+    assert f"; {said}." in show(ImportancePlot, search)._said.value
+
+
 def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(show, refresh):
     search = planted(lambda point: point["a"], 20)
     search.command("start")
@@ -169,15 +178,6 @@ def test_a_click_on_a_bar_shows_the_slice_of_that_parameter_first(show):
         assert panel._plots.titles[panel._plots.selected_index] == "History"
 
 
-def test_names_that_are_long_and_alike_stay_apart(show):
-    names = ["model/" + "x" * 60 + end for end in "ab"]
-    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        point = {name: float(rng.random()) for name in names}
-        search.add_trial(point[names[0]], point)
-    search.command("start")
-    search.command("stop")
 def test_a_click_on_a_bar_takes_no_slice_away_where_all_are_shown(show):
     names = [f"p{index}" for index in range(MOST_PARAMETERS)]
     search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
@@ -191,6 +191,15 @@ def test_a_click_on_a_bar_takes_no_slice_away_where_all_are_shown(show):
     assert panel.plots["Slices"].parameters == ("p5", *(name for name in names if name != "p5"))
 
 
+def test_names_that_are_long_and_alike_stay_apart(show):
+    names = ["model/" + "x" * 60 + end for end in "ab"]
+    search = ScriptedSearch([UniformParameterRange(name, 0, 1) for name in names])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        point = {name: float(rng.random()) for name in names}
+        search.add_trial(point[names[0]], point)
+    search.command("start")
+    search.command("stop")
     plot = show(ImportancePlot, search)
     assert len(bars(plot)) == 2
     assert max(map(len, bars(plot))) <= 32

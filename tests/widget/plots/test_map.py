@@ -299,21 +299,22 @@ def test_the_background_is_drawn_at_most_once_a_second_and_can_be_left_out(show,
     assert mark.visible
 
 
-def test_trials_without_a_parameter_are_left_out_and_counted(show):
+@pytest.mark.parametrize(("count", "said"), [(1, "1 trial without b is"), (3, "3 trials without b are")])
+def test_trials_without_a_parameter_are_left_out_and_counted(show, count, said):
     space = [
         ParameterSet([{"net": "small", "a": 1.0}, {"net": "large", "b": UniformParameterRange("b", 0, 1)}]),
         UniformParameterRange("c", 0, 1),
     ]
     search = ScriptedSearch(space)
-    for number in range(3):
+    for number in range(count):
         search.add_trial(0.5, {"net": "small", "a": 1.0, "c": 0.1 * number})
     search.add_trial(0.4, {"net": "large", "b": 0.3, "c": 0.2})
     plot = show(MapPlot, search, x="b", y="c")
-    assert list(seen(plot)) == [3]
-    assert plot._said.value == "3 trials without b are left out."
+    assert list(seen(plot)) == [count]
+    assert plot._said.value == f"{said} left out."
     plot.x = "net"
     assert plot._said.value == ""
-    assert len(seen(plot)) == 4
+    assert len(seen(plot)) == count + 1
 
 
 def test_two_choices_are_spread_over_their_square(show):
