@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Search
     from hpo_widgets.trials.columns import Rows
+    from hpo_widgets.trials.filter import Mask
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.sync.refresher import Update
 
@@ -66,7 +67,18 @@ class Bars(NamedTuple):
     lane: Floats
 
 
-def bars(rows: Rows, now: float) -> dict[TrialState, Bars]:
+def _has_run(rows: Rows) -> Mask:
+    """Which trials a worker has begun."""
+    has_run: Mask = np.isfinite(rows.started) & (rows.worker >= 0)
+    return has_run
+
+
+def first_start(rows: Rows) -> float:
+    """Return when the first of the trials that a worker has begun began, in Unix seconds; infinity where none has."""
+    return float(rows.started[_has_run(rows)].min(initial=np.inf))
+
+
+def bars(rows: Rows, now: float, first: float | None = None) -> dict[TrialState, Bars]:
     """Return when each worker ran trials, by the state that these are in.
 
     Bars of one worker and one state that are closer together than a thousandth of the whole time become one, so that
@@ -75,19 +87,22 @@ def bars(rows: Rows, now: float) -> dict[TrialState, Bars]:
     Parameters
     ----------
     rows
-        All trials of a search.
+        The trials that are shown.
     now
         Unix seconds, to which the bars of running trials go.
+    first
+        Unix seconds from which time counts, which are those of a search though only some of its trials are shown.
+        Default: the first start of these trials.
 
     Returns
     -------
     dict
         One entry for each state that is drawn.
     """
-    has_run = np.isfinite(rows.started) & (rows.worker >= 0) & (rows.worker < MOST_LANES)
+    has_run = _has_run(rows) & (rows.worker < MOST_LANES)
     started, state, worker = rows.started[has_run], rows.state[has_run], rows.worker[has_run]
     ended = np.maximum(np.where(np.isfinite(rows.ended[has_run]), rows.ended[has_run], now), started)
-    first = started.min(initial=np.inf)
+    first = first_start(rows) if first is None else first
     begin, end = (started - first) / SECONDS_A_MINUTE, (ended - first) / SECONDS_A_MINUTE
     least_gap = end.max(initial=0.0) / MOST_BARS
     return {one: _joined(begin, end, worker, state == one, least_gap) for one, *_ in _DRAWN}
@@ -175,7 +190,8 @@ class TimelinePlot(Plot):
         if not update.at_once and now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
-        drawn = bars(update.all_rows(self.filter), search.moment if isinstance(search, Replays) else now)
+        first = first_start(search.snapshot())
+        drawn = bars(update.all_rows(self.filter), search.moment if isinstance(search, Replays) else now, first)
         self._fit(drawn)
         for state, some in drawn.items():
             x, y = path(some)
@@ -191,8 +207,7 @@ class TimelinePlot(Plot):
     def numbers(self) -> PlotNumbers:
         """Return the trials that ran, the newest first: the worker, and when since the first start."""
         rows = passing_rows(self.search, self.filter)
-        has_run = np.isfinite(rows.started) & (rows.worker >= 0)
-        first = float(rows.started[has_run].min(initial=np.inf))
+        has_run, first = _has_run(rows), first_start(self.search.snapshot())
         return trial_numbers(
             self.search,
             rows.numbers[has_run][::-1].tolist(),

@@ -110,3 +110,16 @@ def test_the_time_is_told_in_a_unit_that_fits(show, seconds, word, end):
     plot = show(TimelinePlot, search)
     assert plot._axis_x.label == f"{word} from the start"
     assert plot._lines[DONE].x[-1] == pytest.approx(end)
+
+
+def test_with_a_filter_time_still_counts_from_the_first_start_of_all_trials(show):
+    search = ScriptedSearch(jobs=10)
+    search.command("start")
+    search.add_trial(0.5, seconds=60)
+    search.advance(600)
+    search.add_trial(0.25, seconds=60)
+    search.command("stop")
+    plot = show(TimelinePlot, search, filter={"top_k": 1})
+    assert plot._axis_x.label == "minutes from the start"
+    assert plot._lines[DONE].x.tolist() == pytest.approx([10, 11])
+    assert plot.numbers().rows[0][2:4] == ("10:00", "11:00")
