@@ -27,7 +27,7 @@ from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
-from hpo_widgets.widget.parts.part import ViewPart, as_search, close_tree
+from hpo_widgets.widget.parts.part import ViewPart, as_search, close_half_made, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.parts.snapshot import SnapshotPart, StoredOutput
@@ -166,6 +166,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         for name in traits:
             if name in _FOLLOWING:
                 raise TypeError(f"{name} follows the search: set it there, or assign it to the widget afterwards")
+        chosen = _chosen_plots(plots, search)
+        before = frozenset(vars(self))
         self._search = search
         self._opened: Search | None = None
         """The search, when it was opened for this panel (`open`)."""
@@ -181,12 +183,11 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         try:
             self._status_panel = StatusPanel(search, **shared)
             self._controls = None if isinstance(search, Replays) else SearchControls(search, **shared)
-            steering = ReplayBar(search, **shared) if self._controls is None else self._controls
+            self._steering = ReplayBar(search, **shared) if self._controls is None else self._controls
             self._code = SearchCode(search, **shared)
             adviser = Adviser()
             self._advice_line = AdviceLine(search, adviser=adviser, **shared)
             self._space_panel = SpacePanel(search, adviser=adviser, **shared)
-            chosen = _chosen_plots(plots, search)
             self._plots = PlotTabs({title: partial(self._make_plot, plot) for title, plot in chosen.items()}, **shared)
             self._filter_bar = FilterBar(search, **shared)
             self._filter_bar.add_class("hpo-filter-host")
@@ -195,7 +196,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._point_form = PointForm(search, **shared)
             self._point_form.add_class("hpo-point-host")
             parts = [
-                self._status_panel, steering, self._code, self._advice_line, self._space_panel,
+                self._status_panel, self._steering, self._code, self._advice_line, self._space_panel,
                 self._filter_bar, self._plots, self._box_bar, self._point_form,
             ]  # fmt: skip
             self._export = ExportMenu(search, plot=lambda: self._plots.shown, panel=lambda: self, **shared)
@@ -223,9 +224,14 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._beacon = SearchBeacon(
                 search, target=self.model_id, notices=self._refresher, layout=self._layout_of_parts
             )
+            self._begin()
         except BaseException:
-            self._refresher.close()
+            OptimizerWidget.close(self)
+            close_half_made(self, before)  # parts that are no children yet
             raise
+
+    def _begin(self) -> None:
+        """Follow the search, and have the parts say the same."""
         self.add_class("hpo-panel")
         self._refresher.flow.follow(self._status_panel)
         self._refresher.add(self)

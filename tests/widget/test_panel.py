@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 
+import ipywidgets
 import numpy as np
 import pytest
 import traitlets
@@ -14,7 +15,7 @@ import traitlets
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget import HistoryPlot, OptimizerWidget
 
 
 @pytest.fixture
@@ -294,6 +295,55 @@ def test_one_trial_of_an_earlier_search_is_told_as_one(show):
     earlier.command("start")
     earlier.add_trial(0.5)
     assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="digits"))).endswith(": 1 trial so far.")
+
+
+class Broken(HistoryPlot):
+    """A plot of somebody's own with a mistake, after its figure was made."""
+
+    def contents(self):
+        raise RuntimeError("a mistake")
+
+
+@pytest.mark.usefixtures("refresh")  # no thread makes plots meanwhile
+@pytest.mark.parametrize(
+    "keywords",
+    [{"plots": ["Historie"]}, {"plots": [Broken]}, {"selected": [99]}, {"filter": {"withn": {}}}, {"top_k": 0}],
+    ids=str,
+)
+def test_a_panel_that_cannot_be_made_leaves_nothing_open(earlier, wire, keywords):
+    num_open, num_subscribers, threads = wire.num_open(), earlier.num_subscribers, set(threading.enumerate())
+    search = ScriptedSearch(name="digits")
+    with pytest.raises((ValueError, traitlets.TraitError, RuntimeError)):
+        OptimizerWidget(search, **keywords)
+    assert wire.num_open() == num_open
+    assert earlier.num_subscribers == num_subscribers
+    assert search.num_subscribers == 0
+    assert set(threading.enumerate()) <= threads
+
+
+def test_what_a_panel_cannot_be_made_with_is_not_closed(search, wire):
+    class Own(OptimizerWidget):
+        """A panel that keeps what it is given."""
+
+        def __init__(self, search, given, **traits):
+            self.given = given
+            super().__init__(search, **traits)
+
+    given = ipywidgets.Label()
+    with pytest.raises(traitlets.TraitError):
+        Own(search, given, top_k=0)
+    assert {one for one in wire.comms if one.is_open} == wire.comms_of(given)
+
+
+@pytest.mark.usefixtures("refresh")
+def test_a_plot_that_cannot_be_made_leaves_nothing_open_and_the_panel_whole(show, search, wire):
+    panel = show(OptimizerWidget, search, plots=["History", Broken])
+    num_open = wire.num_open()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a mistake"):
+            panel.plots["Broken"]
+    assert wire.num_open() == num_open
+    assert panel.plots["History"].layout.comm.is_open
 
 
 def test_the_earlier_search_can_be_stopped_and_shown(show, earlier, wire):

@@ -177,6 +177,12 @@ def test_the_best_so_far_ends_with_the_last_trial_when_a_replay_goes_back(show, 
     assert len(corners) < 6  # of two moments at least they are the same
 
 
+def test_a_replay_that_no_panel_can_show_leaves_no_comm_open(wire, replay):
+    with pytest.raises(traitlets.TraitError):
+        OptimizerWidget(replay(), top_k=0)
+    assert wire.num_open() == 0
+
+
 def test_the_bar_plays_and_goes_where_a_page_says(show, wire, refresh, replay):
     clock = [0.0]
     search = replay(speed=5.0, clock=lambda: clock[0])

@@ -15,7 +15,7 @@ from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from hpo_widgets.widget.sync.refresher import Update
 
@@ -24,6 +24,27 @@ def close_tree(root: Widget) -> None:
     """Close ``root`` and every widget that its state leads to, so that no comm is left open."""
     for widget in widgets_of(root):
         Widget.close(widget)
+
+
+def close_half_made(owner: Widget, before: Collection[str], *, kept: Widget | None = None) -> None:
+    """Close a widget whose making failed, with what it has made, which may be no child of it yet.
+
+    Parameters
+    ----------
+    owner
+        The widget.
+    before
+        Names of the attributes that it had before it made anything: those are of whoever gave them.
+    kept
+        What others use too, and stays open.
+    """
+    attributes = [value for name, value in vars(owner).items() if name not in before]
+    # What draws a figure is no widget.
+    made = [*attributes, *(getattr(value, "figure", None) for value in attributes)]
+    for root in (owner, *_widgets_in(made)):
+        for widget in widgets_of(root):
+            if widget is not kept:
+                Widget.close(widget)
 
 
 def widgets_of(root: Widget) -> list[Widget]:

@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from hpo_widgets.widget.parts.part import Following
+from hpo_widgets.widget.parts.part import Following, close_half_made
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.numbers import NumbersTable, PlotNumbers, mark_numbers, passing_rows, trial_numbers
@@ -62,9 +62,19 @@ class Plot(Following, ipywidgets.VBox):
             raise ValueError(msg)
         self.check(search)
         self._shown_search = search
+        before = frozenset(vars(self))
         super().__init__(**traits)
-        self.make(search)
         self._take_refresher(search, refresher)
+        try:
+            self._make_all(search, hidden=hidden)
+        except BaseException:
+            if self._owns_refresher:
+                self._refresher.close()
+            close_half_made(self, before, kept=traits.get("layout"))  # which is that of all parts of a panel
+            raise
+
+    def _make_all(self, search: Search, *, hidden: bool) -> None:
+        self.make(search)
         self._numbers_table = NumbersTable(
             search,
             make=self.numbers,
