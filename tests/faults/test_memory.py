@@ -10,7 +10,7 @@ from hpo_widgets.trials import TrialState
 from tests.runs import finished
 
 BUDGET = 24
-LIMIT = 0.2  # GB
+LIMIT = 0.05  # GB
 
 
 def hog(x):
@@ -23,7 +23,7 @@ def hog(x):
     kept = []
     try:
         while True:
-            kept.append(bytearray(1 << 16 if x < 0.75 else 1 << 12))
+            kept.append(bytearray(1 << 16 if x < 0.75 else 1 << 14))
     except MemoryError:
         if x > 0.9:  # what an operating system does that has no memory left
             os.kill(os.getpid(), signal.SIGKILL)
@@ -45,6 +45,6 @@ def test_trials_without_memory_fail_and_the_search_goes_on(search, record):
             assert (trial.state, trial.values) == (TrialState.COMPLETED, (x,))
         else:
             assert trial.state is TrialState.FAILED
-            limited = "MemoryError (each process may take 0.2 GB: max_memory_per_job)"
+            limited = "MemoryError (each process may take 0.05 GB: max_memory_per_job)"
             assert (limited if x < 0.5 else "SIGKILL (somebody killed it, or memory ran out)") in trial.error
     assert line.tried > BUDGET / 2

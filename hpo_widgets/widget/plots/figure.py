@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 import numpy as np
 from bqplot import Axis, Figure, Image, LinearScale, LogScale, Tooltip
+from traitlets import Instance
 
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import tick_format
@@ -76,6 +78,18 @@ def tick_traits(ticks: Sequence[float]) -> dict[str, Any]:
     return {"tick_values": np.array(ticks), "tick_format": tick_format(ticks)}
 
 
+class _TurnAxis(Axis):
+    """An axis that takes turns with one of the other kind.
+
+    Neither is closed at a change, and neither is its scale: a page that is loaded at that moment would wait for ever
+    for a widget that was closed before it was answered (as `style.Picture`).
+    """
+
+    spare = Instance(Axis, allow_none=True, help="That of the other kind; made when it is needed first.").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+
+
 class FigureAxis:
     """A scale and an axis of bqplot, of a kind that may change.
 
@@ -109,7 +123,7 @@ class FigureAxis:
         make: Any = LogScale if domain.is_log else LinearScale
         self.scale = make(min=domain.low, max=domain.high, allow_padding=False)
         label = f"{self._name} (log)" if self._name and domain.is_log else self._name
-        self.axis = Axis(scale=self.scale, label=label, **self._ticks(domain), **self._traits)
+        self.axis = _TurnAxis(scale=self.scale, label=label, **self._ticks(domain), **self._traits)
 
     def set_domain(self, domain: Domain, figure: Figure) -> None:
         """Move the ends; for another kind, give the figure another axis and its marks another scale.
@@ -124,15 +138,15 @@ class FigureAxis:
         if domain == self.domain:
             return
         if domain.is_log == self.domain.is_log:
-            self.domain = domain
-            with self.scale.hold_sync():
-                self.scale.min, self.scale.max = domain.low, domain.high
-            with self.axis.hold_sync():
-                for name, value in self._ticks(domain).items():
-                    setattr(self.axis, name, value)
+            self._move(domain)
             return
         old_scale, old_axis = self.scale, self.axis
-        self._make(domain)
+        if old_axis.spare is None:
+            self._make(domain)
+        else:
+            self.axis = old_axis.spare
+            self.scale = self.axis.scale
+            self._move(domain)
         for mark in figure.marks:
             if old_scale in mark.scales.values():
                 if domain.is_log and isinstance(mark, Image):
@@ -143,8 +157,16 @@ class FigureAxis:
                 mark.scales = {name: self.scale if scale is old_scale else scale for name, scale in mark.scales.items()}
         # An axis that is given another scale goes on drawing ticks with the old one.
         figure.axes = [self.axis if axis is old_axis else axis for axis in figure.axes]
-        old_axis.close()
-        old_scale.close()
+        self.axis.spare, old_axis.spare = old_axis, None
+
+    def _move(self, domain: Domain) -> None:
+        """Move the ends of the present axis."""
+        self.domain = domain
+        with self.scale.hold_sync():
+            self.scale.min, self.scale.max = domain.low, domain.high
+        with self.axis.hold_sync():
+            for name, value in self._ticks(domain).items():
+                setattr(self.axis, name, value)
 
 
 def tooltip(said: Mapping[str, tuple[str, str]], **traits: Any) -> Tooltip:
