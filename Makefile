@@ -62,11 +62,10 @@ app: $(STAMPS)/app
 test: test-js chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
 
-# What is marked slow, and the tests of properties once more with up to ten times as many examples. A file's tests stay together,
-# as many share what is costly to make: a wheel, a demo that has run, an agent. The files have the order of
-# tests/conftest.py: xdist's own, by the number of tests, would begin the longest ones late.
+# What is marked slow, and the tests of properties once more with up to ten times as many examples. A file's tests stay
+# together, as many share what is costly to make: a wheel, a demo that has run, an agent.
 test-slow: chromium $(STAMPS)/test
-	$(PYTEST_PARALLEL) --dist loadfile --no-loadscope-reorder -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
+	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
 
 # What the tests do a few times is done often; the tables of docs/faults.md come from here.
 KILLS ?= 500

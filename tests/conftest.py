@@ -158,33 +158,9 @@ def _no_widget_outlives_its_test():
         sys.modules["ipywidgets"].Widget.close_all()
 
 
-LONGEST = [
-    "tests/test_notebooks.py",
-    "tests/clearml/test_optimizer_task.py",
-    "tests/widget/test_any_message.py",
-    "tests/objectives/test_ranking.py",
-    "tests/search/test_advice.py",
-]
-"""The files without a browser whose slow tests take minutes."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run browser tests first: with several workers the longest tests begin early, on one worker with one JupyterLab.
 
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have long tests begin early, so that no worker is left alone with one at the end.
-
-    Of the fast tests those are the browser's: one worker begins them, with one JupyterLab, and the others take over
-    what is left of its share. With the slow ones a worker takes a file at a time. Those of the hosts and of JupyterLab
-    are not mixed, as each folder's browser is closed where the next test is of another.
+    The other workers take over what is left of that worker's share.
     """
-    if "not slow" in config.option.markexpr:
-        items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-        return
-
-    def turn(item: pytest.Item) -> int:
-        path = item.path.relative_to(config.rootpath).as_posix()
-        if path in LONGEST:
-            return LONGEST.index(path)
-        if item.get_closest_marker("browser") is None:
-            return len(LONGEST) + 2
-        return len(LONGEST) + (not path.startswith("tests/hosts/"))
-
-    items.sort(key=turn)
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
