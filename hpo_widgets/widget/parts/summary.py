@@ -66,7 +66,7 @@ def facts(search: Search) -> list[str]:
     workers = search.max_number_of_concurrent_tasks
     return [
         search.engine_name,
-        f"{workers} worker{'' if workers == 1 else 's'}",
+        text.counted(workers, "worker"),
         search.strategy_title if isinstance(search, TitlesStrategy) else search.strategy_name,
         *(text.objective(one) for one in search.objectives),
     ]
@@ -167,7 +167,7 @@ def front(numbers: Sequence[int]) -> Best | None:
         return None
     count = len(numbers)
     return {
-        "value": f"{count} trial{'' if count == 1 else 's'} on the front",
+        "value": f"{text.counted(count, 'trial')} on the front",
         "trial": f"#{max(numbers)}",
         "note": "",
     }

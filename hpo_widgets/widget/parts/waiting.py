@@ -93,7 +93,7 @@ def progress(search: Search) -> str:
     total = search.total_max_jobs
     if total is not None:
         left = max(0, total - text.ended(search.counts))
-        parts.append(f"{left} trial{'' if left == 1 else 's'} left")
+        parts.append(f"{text.counted(left, 'trial')} left")
     parts.append(summary.forecast(search) or "too early to tell when the search ends")
     return ", ".join(parts)
 
