@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag, middle
+from tests.browser.notebook import Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -64,6 +65,27 @@ def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
     notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
+
+
+# ipywidgets looks for a widget every 100 milliseconds for two seconds, and not again after the last of them: a page
+# that was busy until then has made the widget, and is told that there is none.
+LOOKS_ONCE = """
+const { setTimeout } = window;
+window.setTimeout = (act, delay, ...rest) => setTimeout(act, delay === 100 ? 2500 : delay, ...rest);
+"""
+
+
+@pytest.mark.slow
+def test_the_panel_is_there_again_though_the_page_made_its_widgets_while_it_was_not_looked_for(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
+    with notebook.page.context.new_page() as page:
+        page.add_init_script(LOOKS_ONCE)
+        again = Notebook(page, notebook.lab)
+        again.open_file(notebook.save())
+        expect(again.panel().locator(".hpo-pill")).to_have_text("○idle")
+        expect(page.locator(".hpo-saved")).not_to_be_visible()
 
 
 SEARCH = """

@@ -81,7 +81,7 @@ def test_a_restarted_kernel_leaves_the_panel_as_it_was_with_the_way_back_and_its
     panel = page.panel()
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     search_id = page.kernel("optimizer.id")
-    # A save waits three seconds for the picture, which a busy machine may need longer for: the next one has it.
+    # A save waits ten seconds for the picture, which a busy machine may need longer for: the next one has it.
     assert any("12 completed" in (page.lab.root / page.save()).read_text(encoding="utf-8") for _ in range(20))
     page.page.evaluate(RESTART)
     # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.

@@ -13,6 +13,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, OptimizerWidget
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots.style import Picture
+from hpo_widgets.widget.sync.flow import MOST_UNSEEN
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -227,6 +228,29 @@ def test_pictures_that_change_close_no_widget_and_take_two_each(show, wire, refr
     assert len(shown) > 4
     assert "comm_close" not in said
     assert len(images) <= 2 * len(pictures)
+
+
+def test_no_widget_is_opened_or_closed_while_a_page_may_be_loading(show, wire, refresh):
+    """A page that knows none of those that a new one names handles no message for two seconds."""
+    search = ScriptedSearch()
+    panel = show(OptimizerWidget, search)
+    view = panel._refresher.flow.view
+    search.command("start")
+    refresh(panel)
+    wire.browser_sets(view, seen=view.sent)
+    for _ in range(MOST_UNSEEN):
+        refresh(panel)
+    wire.clear()
+    for _ in range(4):
+        search.add_trials([0.5 + number / 1000 for number in range(100)])
+        refresh(panel)
+    said = {message["type"] for _, message in wire.messages()}
+    assert "comm_msg" in said
+    assert not {"comm_open", "comm_close"} & said
+    # What so many points need is there when the page is.
+    wire.browser_sets(view, seen=view.sent)
+    refresh(panel)
+    assert "comm_open" in {message["type"] for _, message in wire.messages()}
 
 
 def test_both_coordinates_of_a_mark_arrive_in_one_message(show, wire, search, refresh):

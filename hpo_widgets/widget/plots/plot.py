@@ -90,7 +90,7 @@ class Plot(Following, ipywidgets.VBox):
             self.children = [*self.children, view]
         self.add_class("hpo-part")
         self.add_class("hpo-plot")
-        self._refresher.add(self, hidden=hidden)
+        self._refresher.add(self, hidden=hidden, is_drawn=True)
         self.observe(self._on_filter, "filter")
 
     @property

@@ -52,6 +52,8 @@ _PATIENCE = 2.0
 _UNATTENDED_INTERVAL = 1.0
 _NUM_BEFORE_PAUSES = 10
 _LONGEST_PAUSE = 60.0
+_LONGEST_LOAD = 60.0
+"""Seconds for which a silent browser may be loading the page again."""
 
 
 class Acknowledging(t.HasTraits):
@@ -108,7 +110,7 @@ class Flow:
         self.adds = False
         """Whether a key was held at the last click on a figure that adds to a selection: Shift, Ctrl or Command."""
         self._num_sent = 0
-        self._sent_at = self._due = float("-inf")
+        self._sent_at = self._due = self._heard_at = float("-inf")
         self._num_unattended = 0
         self._most_unseen = MOST_UNSEEN
 
@@ -151,6 +153,17 @@ class Flow:
     def _num_seen(self) -> int:
         return 0 if self.view is None else int(self.view.seen)
 
+    @property
+    def may_be_loading(self) -> bool:
+        """True when a browser that has answered before has not answered the last updates, for a minute at most.
+
+        It may be loading the page again. A page that loads asks for all widgets at once, and knows none before it is
+        answered. For each widget that is opened meanwhile JupyterLab handles no message for two seconds: ipywidgets
+        waits for those that the new one names, and then gives it up. For one that is closed it may wait for ever.
+        """
+        is_silent = self.was_ever_seen and not self._keeps_up
+        return is_silent and self._clock() < self._heard_at + _LONGEST_LOAD
+
     def plot_size(self, name: str) -> tuple[int, int] | None:
         """Width and height in pixels of a figure as it is on the page; None as long as nobody has said."""
         return None if self.view is None else self.view.plot_sizes.get(name)
@@ -173,8 +186,11 @@ class Flow:
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
-        self._num_unattended = 0 if self._keeps_up else self._num_unattended + 1
         self._sent_at = now = self._clock()
+        if self._keeps_up:
+            self._num_unattended, self._heard_at = 0, now
+        else:
+            self._num_unattended += 1
         # Counted from when this one was due: from when it went out, every delay would slow the pace.
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
         self._num_sent += 1

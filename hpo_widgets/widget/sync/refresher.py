@@ -244,6 +244,11 @@ class Refresher:
         self._known = PassingTrials()
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
+        # Parts that open and close widgets; of those that wait for a page that may be loading, the version that they
+        # show; and whether any part waits.
+        self._drawn: set[int] = set()
+        self._behind: dict[int, int] = {}
+        self._is_waiting = False
         # Parts whose last refreshes failed, and how many did: what they show may be half of it.
         self._failed: dict[int, int] = {}
         self._version = 0
@@ -292,7 +297,7 @@ class Refresher:
         if not one_way:
             target[0].observe(lambda _change: copy(target, source), target[1])
 
-    def add(self, part: _Part, *, hidden: bool = False) -> None:
+    def add(self, part: _Part, *, hidden: bool = False, is_drawn: bool = False) -> None:
         """Show the whole search in ``part`` now, and every change from here on; a hidden one later.
 
         Parameters
@@ -301,8 +306,13 @@ class Refresher:
             The part to show changes in.
         hidden
             Whether it is not seen now, so that it is drawn later. Default False.
+        is_drawn
+            Whether it opens and closes widgets as trials come, so that it waits while a page may be loading. Default
+            False.
         """
         with self.lock:
+            if is_drawn:
+                self._drawn.add(id(part))
             snapshot = self.search.snapshot()
             if not self._parts:
                 self._version = snapshot.version
@@ -316,7 +326,7 @@ class Refresher:
     def hide(self, part: _Part) -> None:
         """Leave ``part`` as it is, until it is shown again or all has to be true."""
         with self.lock:
-            self._hidden.setdefault(id(part), self._version)
+            self._hidden.setdefault(id(part), self._behind.pop(id(part), self._version))
 
     def is_hidden(self, part: _Part) -> bool:
         """Whether nobody sees the part now."""
@@ -333,8 +343,8 @@ class Refresher:
     def refresh(self, *, everything: bool = False, is_kept: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 
-        Hidden parts are left out, except with ``everything``, after the end of the search, and while
-        no browser answers: then the state may be what is saved.
+        Hidden parts are left out, except with ``everything``, after the end of the search, and as long as no browser
+        has ever answered: then the state may be what is saved. What is drawn waits while a page may be loading.
 
         Parameters
         ----------
@@ -352,17 +362,27 @@ class Refresher:
             self.is_dirty = False
             self._status = self.search.status
             self._refreshed_at = self._clock()
+            everything = everything or is_kept
+            waits = self.flow.may_be_loading and not everything
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            everything = everything or is_kept or has_ended or self.flow.is_unattended
-            rows = self.search.changes_since(self._version)
+            is_unseen = self.flow.is_unattended and not self.flow.was_ever_seen
+            everything = everything or is_unseen or (has_ended and not waits)
+            before = self._version
+            rows = self.search.changes_since(before)
             self._version = rows.version
             with self._writing():
                 for part in self._parts:  # which may add one, whose turn then comes too
-                    if id(part) not in self._hidden:
-                        self._refresh(part, rows, is_kept=is_kept)
-                    elif everything:
-                        self._refresh(part, self.search.changes_since(self._hidden[id(part)]), is_kept=is_kept)
-                        self._hidden[id(part)] = rows.version
+                    if id(part) in self._hidden:
+                        if everything:
+                            self._refresh(part, self.search.changes_since(self._hidden[id(part)]), is_kept=is_kept)
+                            self._hidden[id(part)] = rows.version
+                    elif waits and id(part) in self._drawn:
+                        self._behind.setdefault(id(part), before)
+                    else:
+                        shown = self._behind.pop(id(part), before)
+                        missed = rows if shown == before else self.search.changes_since(shown)
+                        self._refresh(part, missed, is_kept=is_kept)
+                self._is_waiting = waits and (has_ended or bool(self._behind))
                 self.flow.mark_sent()
 
     def _refresh(self, part: _Part, rows: Rows, *, is_kept: bool) -> None:
@@ -459,7 +479,8 @@ class Refresher:
             # The end is shown at once, acknowledged or not: it may be what is saved.
             return 0.0
         until_next = self.flow.seconds_until_next()
-        if self.is_dirty or has_changed or has_changed_status:
+        has_waited = self._is_waiting and not self.flow.may_be_loading
+        if self.is_dirty or has_changed or has_changed_status or has_waited:
             return until_next
         if not status.is_alive:
             return None

@@ -13,10 +13,15 @@ import { panelTabs } from "./panel_tabs";
 import { drawSnapshot, MIME, readSnapshot } from "./saved_snapshot";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
+/** What the widgets' own view has when it says that there is no such widget. */
+const GIVEN_UP = "jupyter-widgets";
 /** Before the widgets' own view, which has -10: what comes first in an output is shown. */
 const RANK = -20;
-/** A save waits so long for a picture of a kernel that does not answer; then the file keeps the one that it has. */
-const PATIENCE_MS = 3000;
+/**
+ * A save waits so long for a picture of a kernel that does not answer; then the file keeps the one that it has. For its
+ * first picture a kernel loads matplotlib, for which it needs seconds where trials use all cores.
+ */
+const PATIENCE_MS = 10_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -229,7 +234,14 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     changes.observe(live.node, { childList: true });
     live.disposed.connect(() => changes.disconnect());
     const view = { version_major: 2, version_minor: 0, model_id: modelId };
-    await live.renderModel(new MimeModel({ trusted: true, data: { [VIEW]: view } }));
+    const shown = new MimeModel({ trusted: true, data: { [VIEW]: view } });
+    await live.renderModel(shown);
+    // ipywidgets looks for a model for two seconds. On a slow page they may end while it makes the models, so that it says
+    // that there is none when there is one: that all are made by then is certain, so it looks once more.
+    if (!live.isDisposed && live.hasClass(GIVEN_UP)) {
+      live.removeClass(GIVEN_UP);
+      await live.renderModel(shown);
+    }
     this.see();
   }
 

@@ -162,6 +162,87 @@ def test_the_end_is_shown_without_waiting_for_an_acknowledgement(search, part, r
     part.wait_for(lambda: part.updates[-1].search.status is SearchStatus.COMPLETED and 0 in part.numbers)
 
 
+@pytest.fixture
+def silent(clock, refresher, wire):
+    """A browser that has answered once, and to which more updates have gone since than it may leave unanswered."""
+    refresher.refresh()
+    browser = Browser(refresher, wire)
+    browser.acknowledge()
+    refresher.refresh()
+    refresher.refresh()
+    return browser
+
+
+@pytest.mark.parametrize("hides", [False, True], ids=["seen", "hidden"])
+def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part, refresher, silent, hides):
+    drawn = Recording()
+    drawn.refresher = refresher
+    refresher.add(drawn, is_drawn=True, hidden=hides)
+    so_far = len(drawn.updates)
+    search.command("start")
+    search.add_trial(0.5)
+    refresher.refresh()
+    search.add_trial(0.6)
+    search.set_status("completed")
+    refresher.refresh()
+    assert part.numbers == {0, 1}
+    assert len(drawn.updates) == so_far
+    # The page is there: all that was missed comes by itself, though the search has ended.
+    clock.now += 1.0
+    silent.acknowledge()
+    drawn.wait_for(lambda: drawn.numbers == {0, 1})
+
+
+def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, silent):
+    drawn = Recording()
+    drawn.refresher = refresher
+    refresher.add(drawn, is_drawn=True)
+    search.add_trial(0.5)
+    clock.now += 59.0
+    refresher.refresh()
+    assert drawn.numbers == set()
+    clock.now += 1.0
+    refresher._thread.wake()
+    drawn.wait_for(lambda: drawn.numbers == {0})
+
+
+def test_what_is_kept_waits_for_no_page(search, refresher, silent):
+    drawn = Recording()
+    drawn.refresher = refresher
+    refresher.add(drawn, is_drawn=True)
+    search.add_trial(0.5)
+    refresher.refresh(is_kept=True)
+    assert drawn.numbers == {0}
+
+
+def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, silent):
+    drawn = Recording()
+    drawn.refresher = refresher
+    refresher.add(drawn, is_drawn=True)
+    search.add_trial(0.5)
+    refresher.refresh()
+    refresher.hide(drawn)
+    silent.acknowledge()
+    refresher.show(drawn)
+    assert drawn.numbers == {0}
+
+
+def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_answered(search, refresher, clock, wire):
+    hidden = Recording()
+    hidden.refresher = refresher
+    refresher.add(hidden, hidden=True)
+    search.command("start")
+    for _ in range(4):
+        refresher.refresh()
+    num_updates = len(hidden.updates)
+    assert num_updates > 0
+    Browser(refresher, wire).acknowledge()
+    for _ in range(4):
+        clock.now += 100.0
+        refresher.refresh()
+    assert len(hidden.updates) == num_updates
+
+
 def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     class Broken:
         calls = 0
