@@ -16,8 +16,9 @@ of strings   ``{value}`` filled in, for each parameter
 ===========  =========================================  =============================================
 
 With argparse and click True and False are written ``True`` and ``False``; where the script declares a
-switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one. A
-switch that turns something off (``store_false``, ``flag_value=False``) is given for False.
+switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one; 1 and 0
+are as good as True and False. A switch that turns something off (``store_false``, ``flag_value=False``) is given
+for False. A flag that is counted (``action="count"``, ``count=True``) is given as often as its number says.
 None leaves the argument out. Floats are written so that they read back as the same number. The section
 of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
 is written as JSON if it can be, else as its ``str``.
@@ -41,6 +42,7 @@ STYLES = ("argparse", "click", "fire", "hydra")
 _SWITCH = "switch"  # --name or nothing
 _SWITCH_OFF = "switch off"  # nothing or --no-name
 _TWO_WAYS = "two ways"  # --name or --no-name
+_COUNTED = "counted"  # --name --name
 _VALUE = "value"
 VALUES = "values"  # --name a b c
 _REPEATED = "repeated"  # --name a --name b
@@ -84,6 +86,8 @@ class _ScriptOption:
             return ProposedRange(self.name, None, default, is_searched=self.is_required, note="takes several values")
         if self.form in {_SWITCH, _SWITCH_OFF, _TWO_WAYS}:
             return propose_range(self.name, bool(self.default), bool)
+        if self.form == _COUNTED:
+            return propose_range(self.name, self.default or 0, int)
         return propose_range(self.name, default, self.type)
 
 
@@ -214,8 +218,10 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
     form, off, default = _VALUE, "", _plain(keywords.get("default"))
-    if _literal(action) in {"store_true", "store_const", "count"}:
+    if _literal(action) in {"store_true", "store_const"}:
         form = _SWITCH
+    elif _literal(action) == "count":
+        form = _COUNTED
     elif _literal(action) == "store_false":
         form, off = _SWITCH_OFF, flag
         default = default if "default" in keywords else True
@@ -250,8 +256,10 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
         form = _TWO_WAYS
     elif _literal(keywords.get("flag_value")) is False:
         form, off = _SWITCH_OFF, flag
-    elif any(_literal(keywords.get(word)) is True for word in ("is_flag", "flag_value", "count")):
+    elif any(_literal(keywords.get(word)) is True for word in ("is_flag", "flag_value")):
         form = _SWITCH
+    elif _literal(keywords.get("count")) is True:
+        form = _COUNTED
     elif _literal(keywords.get("multiple")) is True:
         form = _REPEATED
     elif "nargs" in keywords:
@@ -324,12 +332,15 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     if value is None:
         return []
     flag = option.flag
-    if option.form == _SWITCH and isinstance(value, bool):
-        return [flag] if value else []
-    if option.form == _SWITCH_OFF and isinstance(value, bool):
-        return [] if value else [option.off]
-    if option.form == _TWO_WAYS and isinstance(value, bool):
-        return [flag if value else option.off]
+    if option.form == _COUNTED and isinstance(value, int):
+        return [flag] * value
+    is_on = bool(value) if isinstance(value, int) and value in {0, 1} else None
+    if option.form == _SWITCH and is_on is not None:
+        return [flag] if is_on else []
+    if option.form == _SWITCH_OFF and is_on is not None:
+        return [] if is_on else [option.off]
+    if option.form == _TWO_WAYS and is_on is not None:
+        return [flag if is_on else option.off]
     if _is_list(value):
         texts = [_text(item) for item in value]
         if option.form == _REPEATED or (is_click and option.form != VALUES):

@@ -117,7 +117,8 @@ parser = argparse.ArgumentParser()
 """
     read = {}
     exec(script, read)
-    assert read["parser"].parse_args(arguments_of({"bias": value}, read_options(script))).bias is value
+    for written in (value, int(value)):
+        assert read["parser"].parse_args(arguments_of({"bias": written}, read_options(script))).bias is value
     default = read["parser"].parse_args([]).bias
     assert proposed(script)["bias"].default is bool(default)
 
@@ -137,3 +138,31 @@ def main(bias):
     exec(script, read)
     arguments = arguments_of({"bias": value}, read_options(script))
     assert read["main"].main(arguments, standalone_mode=False) is value
+
+
+@pytest.mark.parametrize("value", [0, 1, 3])
+def test_a_counted_flag_is_given_as_often_as_its_number_says(value):
+    script = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("-v", "--verbose", action="count", default=0)
+"""
+    read = {}
+    exec(script, read)
+    assert read["parser"].parse_args(arguments_of({"verbose": value}, read_options(script))).verbose == value
+    assert proposed(script)["verbose"].default == 0
+
+
+def test_click_counts_a_flag_too():
+    click = pytest.importorskip("click")
+    script = """
+import click
+@click.command()
+@click.option("-v", "--verbose", count=True)
+def main(verbose): ...
+"""
+    main = click.Command(
+        "main", params=[click.Option(["-v", "--verbose"], count=True)], callback=lambda verbose: verbose
+    )
+    arguments = arguments_of({"verbose": 2}, read_options(script))
+    assert main.main(arguments, standalone_mode=False) == 2
