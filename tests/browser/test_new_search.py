@@ -307,6 +307,27 @@ def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(no
 
 
 @pytest.mark.slow
+def test_a_press_writes_no_older_cell_when_the_kernel_has_refused_the_last_change(notebook, form):
+    module = "__import__('sys').modules['hpo_widgets.optimizer.new_search']"
+    notebook.open(TRAIN)
+    notebook.run_cell(0)
+    open_form(notebook)
+    expect(code(form)).to_contain_text("base_task_id=train")
+    notebook.kernel(f"[setattr({module}, 'kept', {module}.answer), delattr({module}, 'answer')] and None")
+    form.get_by_label("Trials").fill("7")
+    status = form.get_by_role("status")
+    expect(status).to_contain_text("cannot answer")
+    write = form.get_by_role("button", name="Write the cell")
+    write.click()
+    expect(status).to_contain_text("cannot answer")
+    assert sources(notebook) == [TRAIN]
+    notebook.kernel(f"setattr({module}, 'answer', {module}.kept)")
+    write.click()
+    expect(form).to_have_count(0)
+    assert "total_max_jobs=7," in sources(notebook)[1]
+
+
+@pytest.mark.slow
 def test_scripts_and_tasks_are_written_too(notebook, form):
     notebook.open("x = 1")
     (notebook.lab.root / "fit.py").write_text(

@@ -128,6 +128,8 @@ export class NewSearchForm extends Widget {
   /** Number of the newest change; an answer to an older one is not shown. */
   private change = 0;
   private answered = 0;
+  /** The change with which the cell that is shown was written: another one where the kernel refused to write it. */
+  private shown = 0;
   private asking: Promise<void> | null = null;
   private endListening: () => void = () => undefined;
   /** What the rows were proposed for. */
@@ -495,6 +497,7 @@ export class NewSearchForm extends Widget {
       const written = (await this.ask({ kind: "write", form })) as Written | null;
       this.answered = change;
       if (written && change === this.change) {
+        this.shown = change;
         this.showWritten(written);
       }
     }
@@ -587,9 +590,12 @@ export class NewSearchForm extends Widget {
   }
 
   private async writeAndLeave(run: boolean): Promise<void> {
-    // A change of the last instant belongs to the cell.
+    // A change of the last instant belongs to the cell. What was refused is asked for again; another refusal is told.
+    if (!this.asking && this.shown !== this.change) {
+      this.changed();
+    }
     await this.asking;
-    if (this.isDisposed) {
+    if (this.isDisposed || this.shown !== this.change) {
       return;
     }
     const { chosen } = this;
