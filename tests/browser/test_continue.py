@@ -188,9 +188,15 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     expect(output).to_contain_text("second", timeout=20_000)
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("live-log-light", panel)
-    assert output.evaluate("pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8")
+    is_at_end = "pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8"
+    assert output.evaluate(is_at_end)
     notebook.use_theme(dark=True)
     notebook.screenshot("live-log-dark", panel)
+    # Larger letters, as another theme may have, are no reason to leave the end.
+    output.evaluate("pre => { pre.style.fontSize = '24px'; }")
+    line.write_text("third")
+    expect(output).to_contain_text("third", timeout=20_000)
+    assert output.evaluate(is_at_end)
     notebook.use_theme(dark=False)
     assert notebook.page.evaluate("() => window.hit") is None
     selected = notebook.kernel("widget.selected")

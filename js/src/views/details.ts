@@ -77,6 +77,24 @@ function makeText(word: string): Section {
   return { root, heading, body };
 }
 
+/** Text that grows, and how far down its end was when it was put in view; null where somebody has scrolled up. */
+interface GrowingText extends Section {
+  end: number | null;
+}
+
+function makeGrowingText(word: string): GrowingText {
+  const text: GrowingText = { ...makeText(word), end: 0 };
+  const { body } = text;
+  body.addEventListener("scroll", () => {
+    const { scrollTop } = body;
+    const isAtEnd = body.scrollHeight - scrollTop - body.clientHeight < 4;
+    // Said late: there may be more text by now, or larger letters, and nobody has scrolled.
+    const hasStayed = text.end !== null && scrollTop >= text.end;
+    text.end = isAtEnd || hasStayed ? scrollTop : null;
+  });
+  return text;
+}
+
 function paintTable({ root, body }: Section, rows: string[][]): void {
   root.hidden = rows.length === 0;
   const lines = setCount(body, rows.length, () => element("tr"));
@@ -119,17 +137,17 @@ function paintText({ root, body }: Section, text: string): void {
 }
 
 /** Text that grows while somebody reads it: its end stays in view where it was, and a marked passage stays marked. */
-function paintGrowing(section: Section, text: string): void {
+function paintGrowing(section: GrowingText, text: string): void {
   const { body } = section;
   const before = body.textContent ?? "";
-  const isAtEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 4;
   if (before !== "" && text.length > before.length && text.startsWith(before)) {
     body.append(text.slice(before.length));
   } else {
     paintText(section, text);
   }
-  if (isAtEnd && text !== before) {
+  if (section.end !== null && text !== before) {
     body.scrollTop = body.scrollHeight;
+    section.end = body.scrollTop;
   }
 }
 
@@ -162,7 +180,7 @@ const render: Render<Model> = ({ model, el }) => {
   ]);
   const times = makeTable("Times");
   const traceback = makeText("Traceback");
-  const log = makeText("Output");
+  const log = makeGrowingText("Output");
   const remarks = makeSection("Note and tags", "hpo-remarks");
   const note = element("textarea", "", { "aria-label": "Note", rows: "2", dir: "auto" });
   const chips = element("div", "hpo-tags");
