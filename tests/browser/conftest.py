@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.notebook import Lab, Notebook, open_page
+from tests.browser.notebook import VIEWPORT, Lab, Notebook, open_page
 from tests.browser.saved import SavedPage
 from tests.browser.server import serve
 
@@ -142,6 +142,22 @@ def run_anew(opened: Notebook) -> Iterator[Notebook]:
     yield opened
     # Nothing of this test is running when the next one begins.
     opened.kernel("[widget.close(), search.set_status('stopped')] and None")
+
+
+@pytest.fixture
+def themes_and_widths(opened: Notebook) -> Iterator[Callable[[int], Iterator[str]]]:
+    """Show the shared page of a height wide and narrow, light and dark in turn; each is named as ``"dark-600"``."""
+
+    def show(height: int) -> Iterator[str]:
+        for width in (1400, 600):
+            opened.page.set_viewport_size({"width": width + 330, "height": height})  # beside the file browser
+            for dark in (False, True):
+                opened.use_theme(dark=dark)
+                yield f"{'dark' if dark else 'light'}-{width}"
+
+    yield show
+    opened.use_theme(dark=False)
+    opened.page.set_viewport_size(VIEWPORT)
 
 
 @pytest.fixture

@@ -87,16 +87,11 @@ def test_what_a_choice_is_called_is_text(opened, run_anew):
 
 
 @pytest.mark.slow
-def test_both_themes_and_widths(opened, advice, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
-    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
-    for width in (1400, 600):
-        opened.page.set_viewport_size({"width": width + 80, "height": 1200})
-        for dark in (False, True):
-            opened.use_theme(dark=dark)
-            expect(advice).to_be_visible()
-            opened.screenshot(f"advice-{'dark' if dark else 'light'}-{width}", opened.panel())
-            assert opened.complaints() == []
+def test_both_themes_and_widths(opened, advice, themes_and_widths):
+    for name in themes_and_widths(1200):
+        expect(advice).to_be_visible()
+        opened.screenshot(f"advice-{name}", opened.panel())
+        assert opened.complaints() == []
 
 
 WORKING = """

@@ -81,13 +81,8 @@ def test_a_hundred_thousand_trials_are_one_page(opened, run_anew):
 
 
 @pytest.mark.slow
-def test_both_themes_and_widths(opened, panel, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
-    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+def test_both_themes_and_widths(opened, panel, themes_and_widths):
     panel.locator(".hpo-table-columns > summary").click()
-    for width in (1400, 600):
-        opened.page.set_viewport_size({"width": width + 330, "height": 1500})
-        for dark in (False, True):
-            opened.use_theme(dark=dark)
-            opened.screenshot(f"all-trials-{'dark' if dark else 'light'}-{width}", panel)
-            assert opened.complaints() == []
+    for name in themes_and_widths(1500):
+        opened.screenshot(f"all-trials-{name}", panel)
+        assert opened.complaints() == []

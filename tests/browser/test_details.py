@@ -78,14 +78,9 @@ def test_curves_are_drawn_and_parameters_copied(opened, details):
 
 
 @pytest.mark.slow
-def test_both_themes_and_widths(opened, details, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
-    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+def test_both_themes_and_widths(opened, details, themes_and_widths):
     opened.kernel("[search.command('set_tags', 1, ['baseline', '3 seeds']), search.command('set_note', 1, 'Stable.')]")
-    for width in (1400, 600):
-        opened.page.set_viewport_size({"width": width + 330, "height": 1800})
-        for dark in (False, True):
-            opened.use_theme(dark=dark)
-            expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
-            opened.screenshot(f"details-{'dark' if dark else 'light'}-{width}", opened.panel())
-            assert opened.complaints() == []
+    for name in themes_and_widths(1800):
+        expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
+        opened.screenshot(f"details-{name}", opened.panel())
+        assert opened.complaints() == []

@@ -71,13 +71,8 @@ def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu)
 
 
 @pytest.mark.slow
-def test_both_themes_and_widths(opened, menu, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
-    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
-    for width in (1400, 600):
-        opened.page.set_viewport_size({"width": width + 330, "height": 1300})
-        for dark in (False, True):
-            opened.use_theme(dark=dark)
-            expect(menu).to_be_visible()
-            opened.screenshot(f"export-{'dark' if dark else 'light'}-{width}", opened.panel())
-            assert opened.complaints() == []
+def test_both_themes_and_widths(opened, menu, themes_and_widths):
+    for name in themes_and_widths(1300):
+        expect(menu).to_be_visible()
+        opened.screenshot(f"export-{name}", opened.panel())
+        assert opened.complaints() == []

@@ -126,7 +126,7 @@ def test_a_task_without_the_parameter_is_refused_before_anything_changes(search,
     assert Path(here.journal_path).read_bytes() == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 def test_a_limit_of_memory_is_the_rehearsals_alone(search, dispatched, base_task, queue):
     here = rehearsed(search, train, UniformParameterRange("x", 0, 1), max_memory_per_job=1.0)
     queued = dispatched(here.journal_path, base_task_id=base_task, execution_queue=queue)

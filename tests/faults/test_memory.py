@@ -32,7 +32,7 @@ def hog(x):
     return x
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 def test_trials_without_memory_fail_and_the_search_goes_on(search, record):
     made = finished(search(hog, total_max_jobs=BUDGET, max_failures=None, max_memory_per_job=LIMIT, seed=3))
     line = record("memory used up by a trial")

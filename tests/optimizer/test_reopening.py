@@ -304,7 +304,7 @@ def test_settings_notices_and_limits_are_kept(search):
     assert again.get_optimizer().seed == made.get_optimizer().seed
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 def test_a_continued_search_keeps_its_limit_of_memory(search):
     def hungry(x):
         return len(bytearray(400_000_000))

@@ -16,7 +16,7 @@ from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.trials import TrialState
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 
 COMPLETED, FAILED = TrialState.COMPLETED, TrialState.FAILED
 

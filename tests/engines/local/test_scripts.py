@@ -168,7 +168,7 @@ def test_worker_env_reaches_scripts(drive_script):
     assert driver.run().stdout == "3\n"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited from outside on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 def test_a_script_that_takes_more_memory_than_it_may_fails_with_the_limit(drive_script):
     driver = drive_script("import sys; bytearray(int(sys.argv[2]) * 1_000_000)", max_memory_per_job=0.3)
     assert driver.run(0, megabytes=100).state is TrialState.COMPLETED
