@@ -328,6 +328,29 @@ def test_a_press_writes_no_older_cell_when_the_kernel_has_refused_the_last_chang
 
 
 @pytest.mark.slow
+def test_an_answer_takes_no_press_away_from_a_button(notebook, form):
+    notebook.open(TRAIN, BUSY_UNTIL_TOLD)
+    notebook.page.evaluate(BEFORE_IPYKERNEL_7)
+    told = notebook.lab.root / "told"
+    told.unlink(missing_ok=True)
+    notebook.start_cell(1)
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    open_form(notebook)
+    form.get_by_label("A trial runs").select_option("script")
+    form.get_by_label("Script", exact=True).fill("missing.py")
+    expect(form.get_by_role("status")).to_contain_text("Waits for the cell that runs in")
+    add = form.get_by_role("button", name="Add a parameter")
+    add.hover()
+    notebook.page.mouse.down()
+    told.touch()
+    # It is answered after what the form has asked, which puts a line of red above the button.
+    notebook.kernel("None")
+    notebook.page.mouse.up()
+    expect(form.get_by_label("Name of new parameter")).to_be_focused()
+    expect(form).to_contain_text("there is no script")
+
+
+@pytest.mark.slow
 def test_scripts_and_tasks_are_written_too(notebook, form):
     notebook.open("x = 1")
     (notebook.lab.root / "fit.py").write_text(

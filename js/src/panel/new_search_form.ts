@@ -137,6 +137,8 @@ export class NewSearchForm extends Widget {
   /** Whether the kernel runs a cell; null before the first one that began or ended under the form. */
   private runsCell: boolean | null = null;
   private numUnanswered = 0;
+  /** Resolves when no pointer is pressed: an answer that moved a button under it would take the press away from it. */
+  private released = Promise.resolve();
   /** Whether a press on one of the two buttons is being answered: another one writes no second cell. */
   private isFinishing = false;
 
@@ -175,6 +177,15 @@ export class NewSearchForm extends Widget {
     this.node.append(head, body, foot);
 
     close.addEventListener("click", () => this.host.leave(null));
+    this.node.addEventListener("pointerdown", () => {
+      this.released = new Promise((resolve) => {
+        // The click comes after it.
+        const release = (): unknown => setTimeout(resolve);
+        for (const end of ["pointerup", "pointercancel"]) {
+          window.addEventListener(end, release, { once: true });
+        }
+      });
+    });
     this.node.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented) {
         event.preventDefault();
@@ -514,6 +525,7 @@ export class NewSearchForm extends Widget {
     this.sayWaiting();
     try {
       const answer = await questions.ask(question);
+      await this.released;
       if (questions !== this.questions) {
         return null;
       }
