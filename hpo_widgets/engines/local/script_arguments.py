@@ -18,7 +18,10 @@ of strings   ``{value}`` filled in, for each parameter
 With argparse and click True and False are written ``True`` and ``False``; where the script declares a
 switch (``store_true``, ``is_flag``) the flag is given or left out, and ``--no-name`` where it has one; 1 and 0
 are as good as True and False. A switch that turns something off (``store_false``, ``flag_value=False``) is given
-for False. A flag that is counted (``action="count"``, ``count=True``) is given as often as its number says.
+for False. A switch that stores a value of its own (``store_const``, ``flag_value=0``) is given for that very value
+and left out for its default; True and False also say whether to give it, unless it stores one of them. A counted flag
+is given as often as its number says with click (``count=True``), and as often as its number exceeds its default with
+argparse (``action="count"``); a number that the script cannot be told is refused.
 None leaves the argument out. Floats are written so that they read back as the same number. The section
 of ``Section/name`` is not written. A list is a list, tuple or set; anything else that is no plain value
 is written as JSON if it can be, else as its ``str``.
@@ -33,16 +36,19 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.parameters.proposal import NO_DEFAULT, ProposedRange, propose_range
+from hpo_widgets.parameters.ranges import UniformIntegerParameterRange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 STYLES = ("argparse", "click", "fire", "hydra")
 
 _SWITCH = "switch"  # --name or nothing
 _SWITCH_OFF = "switch off"  # nothing or --no-name
 _TWO_WAYS = "two ways"  # --name or --no-name
+_CONSTANT = "constant"  # --name or nothing, for a value of the script's own
 _COUNTED = "counted"  # --name --name
+_COUNTED_ON = "counted on"  # the same, added to the default
 _VALUE = "value"
 VALUES = "values"  # --name a b c
 _REPEATED = "repeated"  # --name a --name b
@@ -69,6 +75,8 @@ class _ScriptOption:
         Its value without a flag, where the text says so.
     type
         The annotation that its declaration stands for: a type, or a list of all its values.
+    gives
+        The value that the flag of a switch stands for; `NO_DEFAULT` where the text does not say.
     """
 
     name: str
@@ -78,16 +86,47 @@ class _ScriptOption:
     off: str = ""
     default: object = None
     type: object = NO_DEFAULT
+    gives: object = NO_DEFAULT
+
+    @property
+    def lowest(self) -> int:
+        """The smallest number that a counted flag can be given."""
+        if self.form == _COUNTED_ON:
+            return self.default if isinstance(self.default, int) else 0
+        # Without its flag it has its default, so 0 can be written only where that is the default.
+        return 1 if self.default else 0
+
+    def num_flags(self, value: int) -> int:
+        """How often a counted flag is given for a number.
+
+        Raises
+        ------
+        ValueError
+            When no number of flags says that.
+        """
+        if value < self.lowest:
+            raise ValueError(
+                f"{self.flag!r} is a counted flag with the default {self.default or 0!r}, so {self.name!r} cannot be "
+                f"{value}: give it values from {self.lowest} on"
+            )
+        return value - self.lowest if self.form == _COUNTED_ON else value
 
     def proposed(self) -> ProposedRange:
         """What it could be searched in."""
         default = NO_DEFAULT if self.is_required else self.default
         if self.form in {VALUES, _REPEATED}:
             return ProposedRange(self.name, None, default, is_searched=self.is_required, note="takes several values")
-        if self.form in {_SWITCH, _SWITCH_OFF, _TWO_WAYS}:
+        if self.form == _CONSTANT and self.gives is not NO_DEFAULT:
+            choices = [self.default] if _is_same(self.default, self.gives) else [self.default, self.gives]
+            return propose_range(self.name, self.default, choices)
+        if self.form in {_COUNTED, _COUNTED_ON}:
+            proposed = propose_range(self.name, self.default or 0, int)
+            if isinstance(proposed.range, UniformIntegerParameterRange) and proposed.range.min_value < self.lowest:
+                highest = max(int(proposed.range.max_value), self.lowest + 1)
+                return proposed._replace(range=UniformIntegerParameterRange(self.name, self.lowest, highest))
+            return proposed
+        if self.form in {_SWITCH, _SWITCH_OFF, _TWO_WAYS, _CONSTANT}:
             return propose_range(self.name, bool(self.default), bool)
-        if self.form == _COUNTED:
-            return propose_range(self.name, self.default or 0, int)
         return propose_range(self.name, default, self.type)
 
 
@@ -158,10 +197,11 @@ def read_options(source: str | bytes) -> _ScriptOptions:
 
 def _with_opposite(option: _ScriptOption, earlier: _ScriptOption | None) -> _ScriptOption:
     """Join a switch with the earlier one that sets the same name to the other value; its default counts."""
-    if earlier is None or {option.form, earlier.form} != {_SWITCH, _SWITCH_OFF}:
-        return option
-    on, off = (option, earlier) if option.form == _SWITCH else (earlier, option)
-    return replace(earlier, flag=on.flag, off=off.off, form=_TWO_WAYS)
+    if earlier is not None:
+        for on, off in ((option, earlier), (earlier, option)):
+            if on.gives is True and off.gives is False:
+                return replace(earlier, flag=on.flag, off=off.flag, form=_TWO_WAYS, gives=NO_DEFAULT)
+    return option
 
 
 def _imported(tree: ast.AST) -> set[str]:
@@ -179,6 +219,7 @@ def _literal(node: ast.expr | None) -> object:
 
 
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+_TRUE = ast.Constant(value=True)
 
 
 def _declared_type(keywords: Mapping[str, ast.expr]) -> object:
@@ -200,6 +241,12 @@ def _plain(node: ast.expr | None) -> object:
         return None
 
 
+def _known(node: ast.expr | None) -> object:
+    """The value of a literal, `NO_DEFAULT` for anything else, and None where nothing is given."""
+    value = _plain(node)
+    return NO_DEFAULT if value is None and node is not None and not isinstance(node, ast.Constant) else value
+
+
 def _argparse(call: ast.Call) -> _ScriptOption | None:
     flags = [_literal(argument) for argument in call.args]
     if not flags or not all(isinstance(flag, str) for flag in flags):
@@ -218,12 +265,16 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
     dest = _literal(keywords.get("dest"))
     action = keywords.get("action")
     form, off, default = _VALUE, "", _plain(keywords.get("default"))
-    if _literal(action) in {"store_true", "store_const"}:
-        form = _SWITCH
+    gives: object = NO_DEFAULT
+    if _literal(action) == "store_true":
+        form, gives = _SWITCH, True
+    elif _literal(action) == "store_const":
+        form, gives = _CONSTANT, _known(keywords.get("const"))
     elif _literal(action) == "count":
-        form = _COUNTED
+        # What is counted on from an unknown number is written as a value, which the script refuses.
+        form = _VALUE if _known(keywords.get("default")) is NO_DEFAULT else _COUNTED_ON
     elif _literal(action) == "store_false":
-        form, off = _SWITCH_OFF, flag
+        form, off, gives = _SWITCH_OFF, flag, False
         default = default if "default" in keywords else True
     elif _literal(action) in {"append", "extend"}:
         form = _REPEATED
@@ -233,7 +284,7 @@ def _argparse(call: ast.Call) -> _ScriptOption | None:
         form = VALUES
     name = str(dest) if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     required = _literal(keywords.get("required")) is True
-    return _ScriptOption(name, flag, form, required, off, default, _declared_type(keywords))
+    return _ScriptOption(name, flag, form, required, off, default, _declared_type(keywords), gives)
 
 
 def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
@@ -251,13 +302,16 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
     plain = [name for name in names if not name.startswith("-")]
     flag = next((name for name in flags if name.startswith("--")), flags[0] if flags else "")
     form, off = _VALUE, ""
+    gives: object = NO_DEFAULT
     if "/" in flag:
         flag, _, off = (part.strip() for part in flag.partition("/"))
         form = _TWO_WAYS
     elif _literal(keywords.get("flag_value")) is False:
-        form, off = _SWITCH_OFF, flag
+        form, off, gives = _SWITCH_OFF, flag, False
+    elif _literal(keywords.get("is_flag")) is True and _literal(keywords.get("flag_value", _TRUE)) is not True:
+        form, gives = _CONSTANT, _known(keywords["flag_value"])
     elif any(_literal(keywords.get(word)) is True for word in ("is_flag", "flag_value")):
-        form = _SWITCH
+        form, gives = _SWITCH, True
     elif _literal(keywords.get("count")) is True:
         form = _COUNTED
     elif _literal(keywords.get("multiple")) is True:
@@ -266,7 +320,7 @@ def _click(call: ast.Call, *, is_argument: bool) -> _ScriptOption | None:
         form = VALUES
     name = plain[0] if plain else flag.lstrip("-").replace("-", "_").lower()
     default = _plain(keywords.get("default"))
-    return _ScriptOption(name, flag, form, required is True, off, default, _declared_type(keywords))
+    return _ScriptOption(name, flag, form, required is True, off, default, _declared_type(keywords), gives)
 
 
 def _signature(function: ast.FunctionDef) -> list[_ScriptOption]:
@@ -328,12 +382,44 @@ def arguments_of(point: Mapping[str, Any], options: _ScriptOptions, template: Se
     return flags
 
 
+def check_values(name: str, values: Iterable[object], options: _ScriptOptions) -> None:
+    """Check whether a script can be told all values of a parameter.
+
+    Parameters
+    ----------
+    name
+        The parameter's full name.
+    values
+        Its values, or the ends of its range.
+    options
+        What the script takes.
+
+    Raises
+    ------
+    ValueError
+        For a number that a counted flag cannot say.
+    """
+    option = options.found.get(argument_name(name))
+    if option is not None and option.form in {_COUNTED, _COUNTED_ON} and options.style in {"argparse", "click"}:
+        for value in values:
+            if isinstance(value, int):
+                option.num_flags(value)
+
+
 def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
+    flag = option.flag
+    if option.form == _CONSTANT:
+        if _is_same(value, option.gives):
+            return [flag]
+        if _is_same(value, option.default):
+            return []
+        # Where the flag stores True or False, or is True without it, the other one is no word for "not given".
+        if isinstance(value, bool) and not isinstance(option.gives, bool) and option.default is not True:
+            return [flag] if value else []
     if value is None:
         return []
-    flag = option.flag
-    if option.form == _COUNTED and isinstance(value, int):
-        return [flag] * value
+    if option.form in {_COUNTED, _COUNTED_ON} and isinstance(value, int):
+        return [flag] * option.num_flags(value)
     is_on = bool(value) if isinstance(value, int) and value in {0, 1} else None
     if option.form == _SWITCH and is_on is not None:
         return [flag] if is_on else []
@@ -351,6 +437,11 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     if text.startswith("-") and flag.startswith("--"):
         return [f"{flag}={text}"]
     return [flag, text]
+
+
+def _is_same(value: object, other: object) -> bool:
+    """Whether two values are one for a script, to which 0, 0.0 and False differ."""
+    return type(value) is type(other) and value == other
 
 
 def _is_list(value: object) -> bool:

@@ -12,7 +12,7 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
 from hpo_widgets.engines.local.process import check_memory_limit
-from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, read_options
+from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, check_values, read_options
 from hpo_widgets.engines.template import Template
 from hpo_widgets.parameters.proposal import TRIAL
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine
+    from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 
 _LONGEST_NAME = 60
@@ -265,6 +266,18 @@ class ScriptTemplate(_LocalTemplate):
         missing = [name for name, option in found.items() if option.is_required and name not in given]
         if missing:
             raise ValueError(_missing_names(missing, repr(self.path.name)))
+
+    def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
+        """Compare the values of a space with what the script can be told.
+
+        Raises
+        ------
+        ValueError
+            For a number that a counted flag cannot say.
+        """
+        if self._template is None:
+            for name in space.names:
+                check_values(name, space.leaf(name).declared, self.options)
 
 
 def check_computes(function: Callable[..., object]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from hpo_widgets.engines.local.script_arguments import arguments_of, read_options
+from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
+from hpo_widgets.space import Space
 
 ARGPARSE = """
 import argparse
@@ -89,6 +93,10 @@ parser.add_argument("--no-bias", dest="bias", action="store_false")
 parser.add_argument("--no-bias", dest="bias", action="store_false")
 parser.add_argument("--bias", action="store_true")
 """,
+    "two constants": """
+parser.add_argument("--bias", action="store_const", const=True, default=True)
+parser.add_argument("--no-bias", dest="bias", action="store_const", const=False)
+""",
     "off by default": """
 parser.add_argument("--bias", action="store_true")
 parser.add_argument("--no-bias", dest="bias", action="store_false")
@@ -140,29 +148,101 @@ def main(bias):
     assert read["main"].main(arguments, standalone_mode=False) is value
 
 
-@pytest.mark.parametrize("value", [0, 1, 3])
-def test_a_counted_flag_is_given_as_often_as_its_number_says(value):
-    script = """
-import argparse
-parser = argparse.ArgumentParser()
-parser.add_argument("-v", "--verbose", action="count", default=0)
-"""
-    read = {}
-    exec(script, read)
-    assert read["parser"].parse_args(arguments_of({"verbose": value}, read_options(script))).verbose == value
-    assert proposed(script)["verbose"].default == 0
+def read_back(script, point):
+    """What the script's own parser makes of the command line for a point."""
+    names = {}
+    exec(script, names)
+    arguments = arguments_of(point, read_options(script))
+    if "click" in names:
+        return names["main"].main(arguments, standalone_mode=False)
+    return vars(names["parser"].parse_args(arguments))
 
 
-def test_click_counts_a_flag_too():
-    click = pytest.importorskip("click")
-    script = """
-import click
-@click.command()
-@click.option("-v", "--verbose", count=True)
-def main(verbose): ...
-"""
-    main = click.Command(
-        "main", params=[click.Option(["-v", "--verbose"], count=True)], callback=lambda verbose: verbose
-    )
-    arguments = arguments_of({"verbose": 2}, read_options(script))
-    assert main.main(arguments, standalone_mode=False) == 2
+def argparse_script(*declared):
+    return "\n".join(["import argparse", "parser = argparse.ArgumentParser()", *declared])
+
+
+def click_script(declared):
+    return f"import click\n@click.command()\n@click.option({declared})\ndef main(**point): return point\n"
+
+
+def argparse_count(default):
+    return argparse_script(f"parser.add_argument('-v', '--level', action='count', default={default})")
+
+
+def click_count(default):
+    pytest.importorskip("click")
+    return click_script(f"'-v', '--level', count=True, default={default}")
+
+
+@pytest.mark.parametrize("default", [0, 1, 2])
+@pytest.mark.parametrize("counting", [argparse_count, click_count])
+def test_a_counted_flag_reads_the_number_that_was_written(counting, default):
+    script = counting(default)
+    lowest = default if counting is argparse_count else min(default, 1)
+    for value in range(lowest, 5):
+        assert read_back(script, {"level": value}) == {"level": value}
+    proposed_range = proposed(script)["level"].range
+    assert lowest <= proposed_range.min_value <= default <= proposed_range.max_value
+    for value in (lowest - 1, -1):
+        with pytest.raises(ValueError, match=f"default {default}, so 'level' cannot be {value}: .*from {lowest} on"):
+            arguments_of({"level": value}, read_options(script))
+
+
+@pytest.mark.parametrize(
+    ("counting", "default", "first", "fits"),
+    [
+        (argparse_count, 2, 1, False),
+        (argparse_count, 2, 2, True),
+        (click_count, 2, 0, False),
+        (click_count, 2, 1, True),
+    ],
+)
+def test_a_range_that_no_counted_flag_can_say_is_refused_before_anything_runs(counting, default, first, fits, tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(counting(default))
+    template, space = ScriptTemplate(path), Space([UniformIntegerParameterRange("Args/level", first, 4)])
+    with nullcontext() if fits else pytest.raises(ValueError, match=f"'level' cannot be {first}"):
+        template.check_search(space, ())
+
+
+def test_a_flag_that_is_counted_on_from_an_unknown_number_is_refused_by_the_script():
+    with pytest.raises(SystemExit):
+        read_back("START = 1\n" + argparse_count("START"), {"level": 2})
+
+
+@pytest.mark.parametrize(
+    ("const", "default"), [(0, 1), (1, 0), (2, 0), ("a", "b"), (0.5, None), (False, True), (True, 0)]
+)
+@pytest.mark.parametrize("style", ["argparse", "click"])
+def test_a_switch_with_a_value_of_its_own_reads_that_value_and_its_default(style, const, default):
+    if style == "argparse":
+        script = argparse_script(
+            f"parser.add_argument('--mode', action='store_const', const={const!r}, default={default!r})"
+        )
+    else:
+        pytest.importorskip("click")
+        script = click_script(f"'--mode', is_flag=True, flag_value={const!r}, default={default!r}")
+        if isinstance(const, bool):
+            pytest.skip("click's own switch")
+    for value in (const, default):
+        read = read_back(script, {"mode": value})["mode"]
+        assert (type(read), read) == (type(value), value)
+    assert proposed(script)["mode"].range == DiscreteParameterRange("mode", [default, const])
+
+
+@pytest.mark.parametrize(
+    ("const", "default", "value"),
+    [(5, 7, 0), (5, 7, 1), (0, 5, 1), (False, None, 0), (False, None, True), (5, True, False)],
+)
+def test_what_such_a_switch_cannot_say_is_refused_by_the_script(const, default, value):
+    script = argparse_script(f"parser.add_argument('--mode', action='store_const', const={const}, default={default})")
+    with pytest.raises(SystemExit):
+        read_back(script, {"mode": value})
+
+
+def test_true_and_false_say_whether_such_a_switch_is_given():
+    script = argparse_script("parser.add_argument('--mode', action='store_const', const=5, default=7)")
+    assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
+    script = argparse_script("A = 5", "parser.add_argument('--mode', action='store_const', const=A, default=7)")
+    assert [read_back(script, {"mode": value})["mode"] for value in (True, False)] == [5, 7]
