@@ -19,6 +19,14 @@ def middle(of: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def click_again(on: Locator) -> None:
+    """Click as the second time of a double click, on what is in that place by then."""
+    mouse = on.page.mouse
+    mouse.move(*middle(on))
+    mouse.down(click_count=2)
+    mouse.up(click_count=2)
+
+
 def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
     """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
     handle.scroll_into_view_if_needed()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, drag
+from tests.browser.hand import button, click_again, drag
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -45,6 +45,17 @@ def test_wait_says_what_it_waits_for_and_announces_the_end(opened, panel):
     expect(end).to_be_empty()
     expect(wait).to_be_focused()
     assert opened.complaints() == []
+
+
+def test_the_second_click_of_a_double_click_on_pause_does_not_resume(opened, panel):
+    button(panel, "Start").click()
+    button(panel, "Pause").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
+    resume = button(panel, "Resume")
+    expect(resume).not_to_have_attribute("aria-busy", "true")
+    click_again(resume)
+    button(panel, "Stop").click()
+    assert wait_for_commands(opened, 3) == [["start"], ["pause"], ["stop"]]
 
 
 @pytest.mark.slow

@@ -66,6 +66,14 @@ export function setCount(
 }
 
 /**
+ * Whether this is the second click of a double click, which was meant as one: by then the same place may stand for
+ * another command. A key that is pressed is none.
+ */
+export function isRepeatedClick(event: MouseEvent): boolean {
+  return event.detail > 1;
+}
+
+/**
  * A notebook has a use of its own for single keys, such as x to cut a cell, and for Ctrl+Z: what is pressed in `root`
  * stays there, but for Shift+Enter and, outside of fields, combinations with Ctrl, Alt or the command key.
  *

@@ -1,6 +1,6 @@
 // One search in the list: name and status, notebook, progress beside the best value so far, best value and buttons.
 
-import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { element, isDisabled, isRepeatedClick, setAttribute, setReason, setText } from "../lib/dom";
 import { isAlive, SHAPES } from "../lib/search_status";
 import { setShape, svgElement } from "../lib/svg";
 import { type Entry, originWords, progressWords } from "./entries";
@@ -21,7 +21,7 @@ interface Command {
   word: string;
 }
 
-/** At most two, in the order of the panel's own buttons. */
+/** At most two, in the order of the panel's own buttons: Stop has a place of its own, the others share one. */
 export function commandsOf({
   status,
   owner_died,
@@ -98,15 +98,19 @@ export class EntryView {
     setIcon(this.open.icon, "open");
 
     for (const button of [this.title, this.open.button]) {
-      button.addEventListener("click", () => {
-        if (!isDisabled(this.open.button)) {
+      button.addEventListener("click", (event) => {
+        if (!isRepeatedClick(event) && !isDisabled(this.open.button)) {
           this.actions.open(this.entry);
         }
       });
     }
     this.origin.addEventListener("click", () => this.actions.show(this.entry));
     for (const { button } of this.commands) {
-      button.addEventListener("click", () => this.press(button));
+      button.addEventListener("click", (event) => {
+        if (!isRepeatedClick(event)) {
+          this.press(button);
+        }
+      });
     }
     this.paint(entry);
   }
@@ -140,8 +144,11 @@ export class EntryView {
     const commands = entry.journal ? [] : commandsOf(entry);
     for (const [place, { button, icon }] of this.commands.entries()) {
       const command = commands[place];
-      button.hidden = command === undefined;
-      if (command !== undefined) {
+      // One that is not needed keeps its place, unseen: no other button gets under a press that was meant for it.
+      button.disabled = command === undefined;
+      if (command === undefined) {
+        delete button.dataset.command;
+      } else {
         setIcon(icon, command.shape);
         button.dataset.command = command.name;
         const told = entry.commands[command.name];
@@ -193,7 +200,7 @@ export class EntryView {
   }
 }
 
-function actionButton(): { button: HTMLElement; icon: SVGSVGElement } {
+function actionButton(): { button: HTMLButtonElement; icon: SVGSVGElement } {
   const [button, icon] = [element("button", "hpo-entry-button", { type: "button" }), buttonIcon()];
   button.append(icon);
   return { button, icon };

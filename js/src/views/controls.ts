@@ -4,7 +4,15 @@ import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { makeActionButton } from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isDisabled,
+  isRepeatedClick,
+  keepKeys,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 
@@ -174,6 +182,9 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const press = (event: MouseEvent): void => {
+    if (isRepeatedClick(event)) {
+      return;
+    }
     const button = (event.target as Element).closest("button");
     const command = button?.dataset.command;
     if (button && command && !isDisabled(button) && button.getAttribute("aria-busy") !== "true") {

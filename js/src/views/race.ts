@@ -6,6 +6,7 @@ import { lineSign, seriesClass } from "../controls/series";
 import {
   element,
   isDisabled,
+  isRepeatedClick,
   keepKeys,
   setAttribute,
   setCount,
@@ -142,6 +143,9 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   group.addEventListener("click", (event) => {
+    if (isRepeatedClick(event)) {
+      return;
+    }
     const button = (event.target as Element).closest("button");
     const command = button?.dataset.command;
     if (button && command && !isDisabled(button) && button.getAttribute("aria-busy") !== "true") {
