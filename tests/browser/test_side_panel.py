@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
+from tests.browser.hand import click_again
 from tests.browser.test_accessibility import AXE, FOUND
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -113,7 +114,10 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     shown.get_by_role("button", name="Pause digits").click()
     expect(shown.locator(".hpo-pill")).to_have_text("❚❚paused")
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("❚❚paused")
-    shown.get_by_role("button", name="Resume digits").click()
+    resume = shown.get_by_role("button", name="Resume digits")
+    expect(resume).not_to_have_attribute("aria-disabled", "true")
+    click_again(resume)  # a double click on Pause pauses
+    resume.click()
     expect(shown.locator(".hpo-pill")).to_have_text("●running")
     expect(shown.locator(".hpo-entry-origin")).to_contain_text("kernel busy")
     # The tab is a live panel: its buttons act, too.
@@ -301,12 +305,12 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     expect(kept.locator(".hpo-entry-progress > span")).to_have_text("5 / 5")
     expect(kept.locator(".hpo-entry-curve path").first).to_have_attribute("d", re.compile("^M"))
     notebook.screenshot("side-panel-journals")
-    kept.get_by_role("button", name="Open").last.click()
+    kept.get_by_role("button", name="Open").last.dblclick()
     expect(kept).to_have_count(0)
     expect(shown.locator(".hpo-entry-origin")).to_have_text(re.compile(r"\.ipynb"))
     # The cell is there to be read and kept.
     written = notebook.page.locator(".jp-NotebookPanel .jp-Cell").filter(has_text="OptimizerWidget.open")
-    expect(written.last.locator(".jp-InputArea")).to_contain_text(search_id)
+    expect(written.locator(".jp-InputArea", has_text=search_id)).to_have_count(1)
 
 
 @pytest.mark.slow

@@ -145,6 +145,19 @@ function activate(
     }
   };
 
+  const opening = new Set<string>();
+  /** Only once at a time: a cell that is to come, as into a notebook that is being made, is not written twice. */
+  const openKept = async (folder: string, searchId: string): Promise<void> => {
+    if (!opening.has(searchId)) {
+      opening.add(searchId);
+      try {
+        await openJournal(app, notebooks, folder, searchId);
+      } finally {
+        opening.delete(searchId);
+      }
+    }
+  };
+
   const journals = new Journals(readFolder(app.serviceManager.serverSettings), searches.changed);
   const list = new SidePanel(
     searches,
@@ -152,7 +165,7 @@ function activate(
     {
       open: (entry) => {
         if (entry.journal) {
-          void openJournal(app, notebooks, entry.journal.folder, entry.search_id);
+          void openKept(entry.journal.folder, entry.search_id);
         } else {
           openSearch(wantedOf(entry), place);
         }
