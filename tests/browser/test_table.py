@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import click_again
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 PANEL = """
@@ -81,6 +83,22 @@ def test_a_row_and_the_kernel_select_the_same_trial(opened, table):
     assert opened.page.locator("img[src=x]").count() == 0
     assert opened.page.evaluate("() => window.hit") is None
     assert opened.complaints() == []
+
+
+@pytest.mark.slow
+def test_a_double_click_selects_a_row(opened, table):
+    row = table.locator("tbody tr").nth(1)
+    row.click()
+    number = int(order(table)[1].removeprefix("#"))
+    opened.wait_kernel(f"widget.selected == [{number}]")
+    expect(row).to_have_attribute("aria-selected", "true")
+    click_again(row)
+    # What is sent after the click arrives after it.
+    field = opened.panel().get_by_role("spinbutton", name="top")
+    field.fill("3")
+    field.press("Enter")
+    expect(table.locator("tbody tr")).to_have_count(4)
+    assert opened.kernel("list(widget.selected)") == [number]
 
 
 def test_keys_walk_and_select(opened, table):

@@ -6,6 +6,7 @@ import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line
 import {
   element,
   isDisabled,
+  isRepeatedClick,
   keepKeys,
   setAttribute,
   setCount,
@@ -257,7 +258,8 @@ const render: Render<Model> = ({ model, el }) => {
       return;
     }
     const number = numberOf(target);
-    if (number === null) {
+    // A double click selects a row, as one click does; its second one would take that back.
+    if (number === null || isRepeatedClick(event)) {
       return;
     }
     const retry = target.closest("button");
