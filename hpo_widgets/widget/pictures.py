@@ -105,7 +105,7 @@ class WithPicture:
             For another format.
         """
         with self._refresher.lock:
-            self._refresher.refresh()
+            self._refresher.refresh(draws=True)
             return picture(self._pictured(), format)
 
 

@@ -69,6 +69,8 @@ class FakeWorker(threading.Thread):
         ``work(worker, task, x)`` begins a Task; the default reports x+1, x-1, x.
     end : callable
         ``end(worker, task)`` ends it; the default says completed.
+    takes : threading.Event
+        Open: it looks for Tasks in its queue; ``has_looked`` is set after each look.
     taken : list of str
         Tasks in the order in which they came.
     """
@@ -83,6 +85,9 @@ class FakeWorker(threading.Thread):
         self.queue = found["id"]
         self.gate = threading.Event()
         self.gate.set()
+        self.takes = threading.Event()
+        self.takes.set()
+        self.has_looked = threading.Event()
         self.taken = []
         self.held = []
         self.work = FakeWorker.report
@@ -106,12 +111,13 @@ class FakeWorker(threading.Thread):
         # The longer nothing came, the more seldom it asks: a request takes milliseconds of computing.
         pause, next_look = 0.02, 0.0
         while not self._closed.wait(0.01):
-            if time.monotonic() >= next_look:
+            if self.takes.is_set() and time.monotonic() >= next_look:
                 entry = self.call("queues.get_next_task", queue=self.queue).get("entry")
                 if entry is not None:
                     self._begin(entry["task"])
                 pause = 0.02 if entry is not None else min(1.5 * pause, 0.2)
                 next_look = time.monotonic() + pause
+                self.has_looked.set()
             if self.held and self.gate.is_set():
                 task = self.held.pop(0)
                 if self.status(task) == "in_progress":

@@ -91,6 +91,7 @@ def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
         raise OSError("the search's thread has come to grief")
 
     monkeypatch.setattr(TaskFactory, step, slow)
+    worker.takes.clear()  # what is sent is taken back in milliseconds, in which a worker might have taken it
     made = optimizer(total_max_jobs=1)
     made.start()
     assert is_inside.wait(60)
@@ -101,4 +102,7 @@ def test_a_trial_whose_launch_was_on_its_way_at_the_close_does_not_run(
     launcher.join(60)
     tasks = api_client.tasks.get_all(parent=base_task, only_fields=["status"], search_hidden=True)
     assert [str(task.status.value) for task in tasks] == ([] if step == "prepare" else ["stopped"])
+    worker.has_looked.clear()
+    worker.takes.set()
+    assert worker.has_looked.wait(60)
     assert worker.taken == []

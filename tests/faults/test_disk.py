@@ -62,7 +62,7 @@ def test_a_search_on_a_full_disk_ends_and_goes_on_when_there_is_space(small_disk
     if is_taken_up:  # by whoever has none of what the first one could not write
         with suppress(JournalError):
             again = HyperParameterOptimizer.open(made.journal_path, base_task_id=chatty)
-            again.start()
+            again.start(completed)
             again.wait()
         with closing(Journal.view(made.journal_path)) as reader:
             reader.check_whole()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -240,6 +241,8 @@ def test_no_widget_is_opened_or_closed_while_a_page_may_be_loading(show, wire, r
     wire.browser_sets(view, seen=view.sent)
     for _ in range(MOST_UNSEEN):
         refresh(panel)
+    now = time.monotonic() + 3.0  # long enough for a page that draws
+    panel._refresher.flow._clock = lambda: now
     wire.clear()
     for _ in range(4):
         search.add_trials([0.5 + number / 1000 for number in range(100)])

@@ -80,7 +80,7 @@ class BestSoFarPlot(ipywidgets.VBox):
             self.add_class(name)
         t.link((self, "against"), (self._chooser, "value"))
         self.observe(self._on_against, "against")
-        refresher.add(self)
+        refresher.add(self, is_drawn=True)
 
     @property
     def figure(self) -> Any:

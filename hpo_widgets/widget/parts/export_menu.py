@@ -110,6 +110,7 @@ class FileMenu(ViewPart):
     def _contents(self, kind: str) -> tuple[bytes, str]:
         if kind in {"png", "svg"}:
             with self._refresher.lock:
+                self._refresher.catch_up()
                 return picture(self._plot(), kind), ""
         if kind == "csv" and self._table is not None:
             return self._table[1]().encode(errors="backslashreplace"), ""

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import traitlets as t
+from IPython import get_ipython
 
 from hpo_widgets.widget.assets import ModuleWidget, asset
 
@@ -54,6 +55,37 @@ _NUM_BEFORE_PAUSES = 10
 _LONGEST_PAUSE = 60.0
 _LONGEST_LOAD = 60.0
 """Seconds for which a silent browser may be loading the page again."""
+
+
+class _Cells:
+    """Whether a cell runs; written on the thread that runs cells.
+
+    An older kernel or page has the messages of widgets wait for the cell, so that silence says nothing meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.are_running = False
+        self._shell: object = None
+
+    def watch(self) -> None:
+        """Follow the cells of this kernel; outside of one there are none."""
+        shell = get_ipython()
+        if shell is None or shell is self._shell:
+            return
+        self._shell = shell
+        # What watches first is a panel, made by a cell.
+        self.are_running = True
+        shell.events.register("pre_run_cell", self._begin)
+        shell.events.register("post_run_cell", self._end)
+
+    def _begin(self, _info: object) -> None:
+        self.are_running = True
+
+    def _end(self, _result: object) -> None:
+        self.are_running = False
+
+
+cells = _Cells()
 
 
 class Acknowledging(t.HasTraits):
@@ -112,6 +144,7 @@ class Flow:
         self._num_sent = 0
         self._sent_at = self._due = self._heard_at = float("-inf")
         self._num_unattended = 0
+        self._hears_beside_cells = False
         self._most_unseen = MOST_UNSEEN
 
     def follow(self, view: Acknowledging, *, most_unseen: int = MOST_UNSEEN) -> None:
@@ -124,9 +157,10 @@ class Flow:
         most_unseen
             Number of updates at most that it has not acknowledged. Default `MOST_UNSEEN`.
         """
+        cells.watch()
         self.view, self._most_unseen = view, most_unseen
         view.sent = self._num_sent
-        view.observe(lambda _change: self._on_acknowledged(), "seen")
+        view.observe(self._on_seen, "seen")
         view.observe(lambda _change: self._on_resized(), "plot_sizes")
         view.on_msg(self._on_clicked)  # type: ignore[attr-defined]  # which every widget has
 
@@ -155,14 +189,15 @@ class Flow:
 
     @property
     def may_be_loading(self) -> bool:
-        """True when a browser that has answered before has not answered the last updates, for a minute at most.
+        """True when a browser that has answered before is silent, for a minute at most, and could be heard.
 
         It may be loading the page again. A page that loads asks for all widgets at once, and knows none before it is
         answered. For each widget that is opened meanwhile JupyterLab handles no message for two seconds: ipywidgets
         waits for those that the new one names, and then gives it up. For one that is closed it may wait for ever.
         """
-        is_silent = self.was_ever_seen and not self._keeps_up
-        return is_silent and self._clock() < self._heard_at + _LONGEST_LOAD
+        if not self.was_ever_seen or self._keeps_up or (cells.are_running and not self._hears_beside_cells):
+            return False
+        return _PATIENCE <= self._clock() - self._heard_at < _LONGEST_LOAD
 
     def plot_size(self, name: str) -> tuple[int, int] | None:
         """Width and height in pixels of a figure as it is on the page; None as long as nobody has said."""
@@ -186,16 +221,18 @@ class Flow:
 
     def mark_sent(self) -> None:
         """Say that an update has gone out: the last thing of each update."""
+        self._num_unattended = 0 if self._keeps_up else self._num_unattended + 1
         self._sent_at = now = self._clock()
-        if self._keeps_up:
-            self._num_unattended, self._heard_at = 0, now
-        else:
-            self._num_unattended += 1
         # Counted from when this one was due: from when it went out, every delay would slow the pace.
         self._due = min(max(self._due, now - self._interval / 2), now) + self._interval
         self._num_sent += 1
         if self.view is not None:
             self.view.sent = self._num_sent
+
+    def _on_seen(self, _change: object) -> None:
+        self._heard_at = self._clock()
+        self._hears_beside_cells |= cells.are_running
+        self._on_acknowledged()
 
     def _on_clicked(self, _view: object, content: object, _buffers: object) -> None:
         """Take what the page says before each click on a figure: bqplot itself does not tell which keys were held."""

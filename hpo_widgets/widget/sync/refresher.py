@@ -340,7 +340,7 @@ class Refresher:
                 with self._writing():
                     _hand(part, Update(self.search, self.search.changes_since(version), self._known))
 
-    def refresh(self, *, everything: bool = False, is_kept: bool = False) -> None:
+    def refresh(self, *, everything: bool = False, is_kept: bool = False, draws: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 
         Hidden parts are left out, except with ``everything``, after the end of the search, and as long as no browser
@@ -353,6 +353,8 @@ class Refresher:
         is_kept
             Whether what is shown then is kept: everything is brought up to date, and no part leaves anything for
             later. Default False.
+        draws
+            Whether what is drawn waits for no page, as the kernel itself looks at it. Default False.
         """
         with self.lock:
             if self._is_closed:
@@ -363,7 +365,7 @@ class Refresher:
             self._status = self.search.status
             self._refreshed_at = self._clock()
             everything = everything or is_kept
-            waits = self.flow.may_be_loading and not everything
+            waits = self.flow.may_be_loading and not (everything or draws)
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
             is_unseen = self.flow.is_unattended and not self.flow.was_ever_seen
             everything = everything or is_unseen or (has_ended and not waits)
@@ -404,8 +406,8 @@ class Refresher:
         with self.lock:
             if self._thread is not None:
                 self._thread.pass_on_changes()
-            if self.is_dirty or self.search.status is not self._status:
-                self.refresh()
+            if self.is_dirty or self._is_waiting or self.search.status is not self._status:
+                self.refresh(draws=True)
 
     def close(self) -> None:
         """Refresh no more. The search goes on."""
@@ -479,8 +481,9 @@ class Refresher:
             # The end is shown at once, acknowledged or not: it may be what is saved.
             return 0.0
         until_next = self.flow.seconds_until_next()
-        has_waited = self._is_waiting and not self.flow.may_be_loading
-        if self.is_dirty or has_changed or has_changed_status or has_waited:
+        if self._is_waiting and not self.flow.may_be_loading:
+            return 0.0
+        if self.is_dirty or has_changed or has_changed_status:
             return until_next
         if not status.is_alive:
             return None

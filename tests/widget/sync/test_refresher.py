@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from hpo_widgets.search import SearchStatus
-from hpo_widgets.widget.sync.flow import FlowView
+from hpo_widgets.widget.sync.flow import MOST_UNSEEN, FlowView, cells
 from hpo_widgets.widget.sync.refresher import Refresher
 from tests.conftest import DEADLINE
 
@@ -170,6 +170,7 @@ def silent(clock, refresher, wire):
     browser.acknowledge()
     refresher.refresh()
     refresher.refresh()
+    clock.now += 2.0
     return browser
 
 
@@ -198,7 +199,7 @@ def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, silent):
     drawn.refresher = refresher
     refresher.add(drawn, is_drawn=True)
     search.add_trial(0.5)
-    clock.now += 59.0
+    clock.now += 57.0
     refresher.refresh()
     assert drawn.numbers == set()
     clock.now += 1.0
@@ -213,6 +214,42 @@ def test_what_is_kept_waits_for_no_page(search, refresher, silent):
     search.add_trial(0.5)
     refresher.refresh(is_kept=True)
     assert drawn.numbers == {0}
+
+
+def test_who_looks_in_the_kernel_waits_for_no_page(search, refresher, silent):
+    drawn = Recording()
+    drawn.refresher = refresher
+    refresher.add(drawn, is_drawn=True)
+    search.add_trial(0.5)
+    refresher.refresh()
+    assert drawn.numbers == set()
+    refresher.catch_up()
+    assert drawn.numbers == {0}
+    search.add_trial(0.6)
+    refresher.refresh(draws=True)
+    assert drawn.numbers == {0, 1}
+
+
+def test_a_browser_that_answers_late_is_not_taken_for_one_that_loads(clock, refresher, wire, silent):
+    assert refresher.flow.may_be_loading
+    view = refresher.flow.view
+    for _ in range(5):
+        refresher.refresh()
+        clock.now += 1.0
+        wire.browser_sets(view, seen=view.sent - MOST_UNSEEN)
+        assert not refresher.flow.may_be_loading
+
+
+def test_silence_says_nothing_while_a_cell_runs_where_no_answer_has_ever_come_meanwhile(
+    clock, refresher, monkeypatch, silent
+):
+    monkeypatch.setattr(cells, "are_running", True)
+    assert not refresher.flow.may_be_loading
+    silent.acknowledge()
+    for _ in range(3):
+        refresher.refresh()
+    clock.now += 2.0
+    assert refresher.flow.may_be_loading
 
 
 def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, silent):
