@@ -77,6 +77,36 @@ def test_curves_are_drawn_and_parameters_copied(opened, details):
     assert copied == opened.kernel("dict(search.trial(1).parameters)")
 
 
+MARK = """pre => {
+  const at = pre.textContent.indexOf('line 60 ');
+  const text = pre.firstChild;
+  getSelection().setBaseAndExtent(text, at, text, at + 7);
+  pre.scrollTop = 0;
+  const range = getSelection().getRangeAt(0);
+  pre.scrollTop = range.getBoundingClientRect().top - pre.getBoundingClientRect().top - 30;
+}"""
+MARKED = """pre => [
+  getSelection().toString(),
+  Math.round(getSelection().getRangeAt(0).getBoundingClientRect().top - pre.getBoundingClientRect().top),
+]"""
+
+
+@pytest.mark.slow
+def test_what_is_marked_in_a_long_output_stays_marked_and_in_its_place_when_its_beginning_goes(opened, details):
+    put = "setattr(widget._details, 'log', {head!r} + '\\n'.join(f'line {{n}} of the output' for n in range({rows})))"
+    output = details.locator("pre", has_text="line")
+    opened.kernel(put.format(head="", rows="0, 100"))
+    expect(output).to_contain_text("line 99 ")
+    output.evaluate(MARK)
+    before = output.evaluate(MARKED)
+    assert before[0] == "line 60"
+    for first in (20, 30):
+        opened.kernel(put.format(head="…\n", rows=f"{first}, {first + 100}"))
+        expect(output).to_contain_text(f"line {first + 99} ")
+        assert output.evaluate(MARKED) == before
+    expect(output).to_have_text("\n".join(("…", *(f"line {n} of the output" for n in range(30, 130)))))
+
+
 @pytest.mark.slow
 def test_both_themes_and_widths(opened, details, themes_and_widths):
     opened.kernel("[search.command('set_tags', 1, ['baseline', '3 seeds']), search.command('set_note', 1, 'Stable.')]")

@@ -309,7 +309,8 @@ def test_a_press_that_waits_writes_one_cell_and_none_when_the_form_was_closed(no
 @pytest.mark.slow
 def test_a_press_writes_no_older_cell_when_the_kernel_has_refused_the_last_change(notebook, form):
     module = "__import__('sys').modules['hpo_widgets.optimizer.new_search']"
-    notebook.open(TRAIN)
+    cell = f"def other(x=0.5):\n    return x\n{TRAIN}"
+    notebook.open(cell)
     notebook.run_cell(0)
     open_form(notebook)
     expect(code(form)).to_contain_text("base_task_id=train")
@@ -320,8 +321,14 @@ def test_a_press_writes_no_older_cell_when_the_kernel_has_refused_the_last_chang
     write = form.get_by_role("button", name="Write the cell")
     write.click()
     expect(status).to_contain_text("cannot answer")
-    assert sources(notebook) == [TRAIN]
+    # Nor that of a function that was chosen before.
+    form.get_by_label("Function", exact=True).select_option("other")
+    expect(row(form, "lr")).to_have_count(0)
+    write.click()
+    expect(status).to_contain_text("cannot answer")
+    assert sources(notebook) == [cell]
     notebook.kernel(f"setattr({module}, 'answer', {module}.kept)")
+    form.get_by_label("Function", exact=True).select_option("train")
     write.click()
     expect(form).to_have_count(0)
     assert "total_max_jobs=7," in sources(notebook)[1]

@@ -47,6 +47,8 @@ const RETURNS: Readonly<Record<SourceKind, string>> = {
     'A scalar that the script reports: hpo_widgets.report_scalar("validation", "loss", value).',
   task: "A scalar that the Task reports, as title/series.",
 };
+/** An answer waits so long at most for a release, of which no page may be told. */
+const LONGEST_PRESS_MS = 5000;
 const RESTARTS: readonly Kernel.Status[] = ["restarting", "autorestarting"];
 
 let numFields = 0;
@@ -177,14 +179,11 @@ export class NewSearchForm extends Widget {
     this.node.append(head, body, foot);
 
     close.addEventListener("click", () => this.host.leave(null));
-    this.node.addEventListener("pointerdown", () => {
-      this.released = new Promise((resolve) => {
-        // The click comes after it.
-        const release = (): unknown => setTimeout(resolve);
-        for (const end of ["pointerup", "pointercancel"]) {
-          window.addEventListener(end, release, { once: true });
-        }
-      });
+    this.node.addEventListener("pointerdown", ({ button, target }) => {
+      // The release of a press that opens a list or a menu goes to that.
+      if (button === 0 && !(target instanceof HTMLSelectElement)) {
+        this.released = released();
+      }
     });
     this.node.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented) {
@@ -410,9 +409,16 @@ export class NewSearchForm extends Widget {
       return;
     }
     const meanwhile = source.kind === "task" ? "Reads the Task from the ClearML server …" : "";
+    // The cell that is shown is another source's.
+    this.change += 1;
     void this.ask({ kind: "propose", source }, meanwhile).then((answer) => {
       const found = answer as Proposed | null;
-      if (!found || JSON.stringify(source) !== JSON.stringify(this.source)) {
+      if (JSON.stringify(source) !== JSON.stringify(this.source)) {
+        return;
+      }
+      if (!found) {
+        // It is asked for again after the next cell.
+        this.proposedFor = "";
         return;
       }
       this.showRows(found.rows);
@@ -652,6 +658,22 @@ export class NewSearchForm extends Widget {
     this.objective.control.placeholder =
       kind === "function" ? "what it returns" : "validation/loss";
   }
+}
+
+/** Resolves after the click of the pointer that is pressed now. */
+function released(): Promise<void> {
+  return new Promise((resolve) => {
+    const listening = new AbortController();
+    const end = (): void => {
+      listening.abort();
+      // The click comes after the release.
+      setTimeout(resolve);
+    };
+    setTimeout(end, LONGEST_PRESS_MS);
+    for (const type of ["pointerup", "pointercancel"]) {
+      window.addEventListener(type, end, { signal: listening.signal });
+    }
+  });
 }
 
 function refused(error: unknown, notebook: string): string {

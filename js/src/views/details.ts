@@ -136,16 +136,45 @@ function paintText({ root, body }: Section, text: string): void {
   setText(body, text);
 }
 
-/** Text that grows while somebody reads it: its end stays in view where it was, and a marked passage stays marked. */
+/** What stands before a text of which only the end is kept, as the kernel writes it. */
+const CUT = "…\n";
+/** So many letters are looked for in the text that is shown, to find out how much of it is gone. */
+const KNOWN = 200;
+
+/**
+ * Text that grows while somebody reads it, and loses its beginning where it is long: its end stays in view where it was,
+ * what is read stays where it is, and a marked passage stays marked.
+ */
 function paintGrowing(section: GrowingText, text: string): void {
   const { body } = section;
   const before = body.textContent ?? "";
-  if (before !== "" && text.length > before.length && text.startsWith(before)) {
-    body.append(text.slice(before.length));
-  } else {
-    paintText(section, text);
+  const shown = body.firstChild;
+  if (text === before) {
+    return;
   }
-  if (section.end !== null && text !== before) {
+  const rest = text.startsWith(CUT) ? text.slice(CUT.length) : text;
+  const gone = before.indexOf(rest.slice(0, KNOWN));
+  if (
+    before === "" ||
+    gone < 0 ||
+    !(shown instanceof Text) ||
+    !rest.startsWith(before.slice(gone))
+  ) {
+    section.end = 0;
+    paintText(section, text);
+  } else {
+    const height = body.scrollHeight;
+    const isCut = gone > 0 && !(gone === CUT.length && before.startsWith(CUT));
+    if (isCut) {
+      shown.replaceData(0, gone, CUT);
+    }
+    const lost = height - body.scrollHeight;
+    shown.appendData(rest.slice(before.length - gone));
+    if (section.end === null && lost > 0) {
+      body.scrollTop -= lost;
+    }
+  }
+  if (section.end !== null) {
     body.scrollTop = body.scrollHeight;
     section.end = body.scrollTop;
   }
@@ -166,7 +195,8 @@ const render: Render<Model> = ({ model, el }) => {
   setText(copy, "Copy as dict");
   const page = element("a", "hpo-details-page", { target: "_blank", rel: "noopener noreferrer" });
   setText(page, "Task ↗");
-  head.append(title, state, vary, retry, copy, page);
+  // Last of the buttons, as it comes and goes.
+  head.append(title, state, vary, copy, retry, page);
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const sections = element("div", "hpo-details-sections");
   const parameters = makeTable("Parameters");
