@@ -54,6 +54,20 @@ def test_pages_are_turned_and_sorted_in_the_kernel(opened, panel):
 
 
 @pytest.mark.slow
+def test_a_press_means_the_trial_that_lies_under_it_though_others_come_above(opened, panel):
+    pressed = names(panel).nth(2)
+    expect(pressed).to_have_text("#57")
+    pressed.hover()
+    opened.page.mouse.down()
+    opened.kernel("search.add_trials([0.5] * 7)")
+    expect(panel.locator(".hpo-table-pager")).to_contain_text("rows 1–25 of 67")
+    expect(pressed).to_have_text("#57")
+    opened.page.mouse.up()
+    opened.wait_kernel("list(widget.selected) == [57]")
+    expect(names(panel).first).to_have_text("#66")
+
+
+@pytest.mark.slow
 def test_columns_are_chosen(opened, panel):
     panel.locator(".hpo-table-columns > summary").click()
     panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").uncheck()

@@ -43,6 +43,10 @@ type Model = {
   [row: `row_${number}`]: Row | undefined;
 };
 
+/** Rows stand still for so long after the pointer has moved among them, and for a press, whose end may not be told. */
+const STILL_MS = 1000;
+const LONGEST_PRESS_MS = 5000;
+
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-table-host");
   const root = element("section", "hpo-part hpo-table", { "aria-label": "Trials" });
@@ -176,7 +180,40 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
+  /** Rows stand still under a pointer that is pressed, or was moved a moment ago: a press means what lies under it. */
+  let stillUntil = 0;
+  let pointed = "";
+  const holdStill = (event: PointerEvent): void => {
+    const at = `${event.clientX} ${event.clientY}`;
+    const isPress = event.type === "pointerdown";
+    // Rows that move under a pointer at rest say that it moved.
+    if (isPress || at !== pointed) {
+      pointed = at;
+      stillUntil = performance.now() + (isPress ? LONGEST_PRESS_MS : STILL_MS);
+    }
+  };
+  let endWaiting: (() => void) | null = null;
+  const letMove = (): void => {
+    stillUntil = 0;
+    if (endWaiting) {
+      paint();
+    }
+  };
+
   const paint = (): void => {
+    endWaiting?.();
+    endWaiting = null;
+    const still = stillUntil - performance.now();
+    if (still > 0 && lines.size > 0) {
+      endWaiting = lifetime.after(still, paint);
+      paintSelection();
+      paintFoot();
+    } else {
+      paintRows();
+    }
+  };
+
+  const paintRows = (): void => {
     const focused = document.activeElement;
     const hasFocus = focused instanceof HTMLElement && body.contains(focused);
     const seen = withoutColumns(rowsInOrder(), model.get("columns"), model.get("hidden"));
@@ -338,6 +375,14 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   const lifetime = new Lifetime();
+  for (const type of ["pointermove", "pointerdown"] as const) {
+    body.addEventListener(type, holdStill);
+  }
+  body.addEventListener("pointerleave", letMove);
+  for (const type of ["pointerup", "pointercancel"]) {
+    // The click comes after it.
+    window.addEventListener(type, () => lifetime.after(0, letMove), { signal: lifetime.signal });
+  }
   const hintAtMore = (): void => {
     const beyond = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
     frame.classList.toggle("hpo-more", beyond > 1);
