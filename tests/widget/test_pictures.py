@@ -78,6 +78,7 @@ def test_an_empty_search_has_a_picture(show, search):
 def test_a_picture_is_of_all_trials_though_the_plot_itself_waits_for_a_page(show, search, refresh, wire):
     panel = show(OptimizerWidget, search)
     flow = panel._refresher.flow
+    refresh(panel)
     wire.browser_sets(flow.view, seen=flow.view.sent)
     for _ in range(MOST_UNSEEN):
         refresh(panel)
