@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
-from tests.browser.hand import click_again
+from tests.browser.hand import click_again, middle
 from tests.browser.test_accessibility import AXE, FOUND
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -127,6 +127,25 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
     assert notebook.kernel("acted") == [["pause", "resume", "stop"], True]
     expect(notebook.page.locator(".hpo-search-status")).not_to_be_visible()
     assert notebook.complaints() == []
+
+
+@pytest.mark.slow
+def test_the_focus_goes_with_a_search_into_another_group_and_buttons_stay_in_place(notebook, side):
+    notebook.open(cell("digits"))
+    notebook.run_all()
+    open_list(notebook)
+    shown = entry(side, "digits")
+    opens, stop = (shown.get_by_role("button", name=f"{name} digits") for name in ("Open", "Stop"))
+    expect(stop).not_to_have_attribute("aria-disabled", "true")
+    ((before, _), height) = middle(opens), shown.bounding_box()["height"]
+    stop.press("Enter")
+    expect(side.locator(".hpo-side-group:visible .hpo-side-heading")).to_contain_text("Ended")
+    expect(stop).to_have_count(0)
+    expect(opens).to_be_focused()
+    assert (middle(opens)[0], shown.bounding_box()["height"]) == (before, height)
+    notebook.kernel("search.command('start')")
+    expect(side.locator(".hpo-side-group:visible .hpo-side-heading")).to_contain_text("Running")
+    expect(opens).to_be_focused()
 
 
 @pytest.mark.slow

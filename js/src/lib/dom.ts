@@ -66,6 +66,24 @@ export function setCount(
 }
 
 /**
+ * Makes `parent` hold exactly these nodes in this order. What goes is removed first, so that what stays is not taken
+ * out and put back: it may have the focus, or a press that is not over yet.
+ */
+export function inOrder(parent: HTMLElement, nodes: readonly HTMLElement[]): void {
+  const wanted = new Set<Element>(nodes);
+  for (const child of [...parent.children]) {
+    if (!wanted.has(child)) {
+      child.remove();
+    }
+  }
+  for (const [place, node] of nodes.entries()) {
+    if (parent.children[place] !== node) {
+      parent.insertBefore(node, parent.children[place] ?? null);
+    }
+  }
+}
+
+/**
  * Whether this is the second click of a double click, which was meant as one: by then the same place may stand for
  * another command. A key that is pressed is none.
  */

@@ -160,6 +160,14 @@ export class EntryView {
     }
   }
 
+  /** Gives `node` the focus if it has lost it; a command that is not needed any more leaves it to the button beside it. */
+  focus(node: HTMLElement): void {
+    const goal = node.matches(":disabled") ? this.open.button : node;
+    if (goal !== document.activeElement) {
+      goal.focus({ preventScroll: true });
+    }
+  }
+
   dispose(): void {
     this.endBusy();
     this.root.remove();

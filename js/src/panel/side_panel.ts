@@ -2,7 +2,7 @@
 
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
-import { element, isDisabled, setReason, setText } from "../lib/dom";
+import { element, inOrder, isDisabled, setReason, setText } from "../lib/dom";
 import { GROUPS, grouped, numRunning, withJournals, withoutRepeats } from "./entries";
 import { type EntryActions, EntryView } from "./entry_view";
 import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
@@ -101,6 +101,8 @@ export class SidePanel extends Widget {
   }
 
   private paint(): void {
+    const focused = document.activeElement;
+    const hadFocus = focused instanceof HTMLElement && this.body.contains(focused);
     const live = this.searches.entries;
     // A search that is gone, as with its kernel, is one that is kept from then on.
     const targets = live.map(({ target }) => target).join();
@@ -152,6 +154,10 @@ export class SidePanel extends Widget {
       numRunning(live) > 0 ? null : "No search is running.",
       "Stop all searches",
     );
+    if (hadFocus) {
+      // An entry that went into another group, as when its search ends, lost it on the way.
+      [...this.views.values()].find(({ root }) => root.contains(focused))?.focus(focused);
+    }
   }
 
   private groupView(title: string): GroupView {
@@ -186,13 +192,4 @@ function headButton(className: string, shape: Shape, meaning: string): HTMLEleme
   setIcon(icon, shape);
   button.append(icon);
   return button;
-}
-
-/** Makes `parent` hold these nodes in this order, and moves none that stands where it should: it may have the focus. */
-function inOrder(parent: HTMLElement, nodes: readonly HTMLElement[]): void {
-  for (const [place, node] of nodes.entries()) {
-    if (parent.children[place] !== node) {
-      parent.insertBefore(node, parent.children[place] ?? null);
-    }
-  }
 }
