@@ -278,6 +278,26 @@ def test_a_repeated_notice_is_one_line_to_dismiss(opened, panel):
     expect(notice).to_have_count(0)
 
 
+def test_a_press_on_a_notice_or_a_count_acts_on_what_was_there_before_another_came(opened, panel):
+    opened.kernel("search.notify('callback', 'the callback raised KeyError')")
+    notice, counts = panel.locator(".hpo-notices li"), panel.locator(".hpo-counts button")
+    expect(notice).to_have_count(1)
+    button(notice, "Dismiss this notice").focus()
+    opened.kernel("[search.advance(1), search.notify('disk', 'the disk is full')] and None")
+    expect(notice).to_have_count(2)
+    expect(notice.first).to_contain_text("the disk is full")
+    opened.page.keyboard.press("Enter")
+    expect(notice).to_have_count(1)
+    expect(notice).to_contain_text("the disk is full")
+    opened.kernel("search.add_trial(state=TrialState.FAILED, error='no')")
+    expect(counts.last).to_have_text("1 failed")
+    counts.last.focus()
+    opened.kernel("search.add_trial(state=TrialState.PRUNED)")
+    expect(counts).to_contain_text(["1 pruned", "1 failed"])
+    opened.page.keyboard.press("Enter")
+    opened.wait_kernel("widget.selected == [0]")
+
+
 @pytest.mark.slow
 def test_running_trials_are_drawn_with_their_values_before_the_first_has_ended(opened, panel):
     opened.kernel("search.add_trial(0.4, state=TrialState.RUNNING)")

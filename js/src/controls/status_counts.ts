@@ -1,6 +1,6 @@
 // How many trials are in each state: buttons in a line of text, which select those trials.
 
-import { element, isDisabled, setAttribute, setCount, setText } from "../lib/dom";
+import { element, isDisabled, setAttribute, setKeys, setText } from "../lib/dom";
 
 export interface Count {
   label: string;
@@ -14,14 +14,15 @@ export interface Count {
 export function paintCounts(
   root: HTMLElement,
   counts: readonly Count[],
-  onLook: (state: string | undefined) => void,
+  onLook: (state: string) => void,
 ): void {
-  const places = setCount(root, counts.length, () => {
+  const states = counts.map(({ label }) => label);
+  const places = setKeys(root, states, (state) => {
     const place = element("span");
     const button = element("button", "hpo-count", { type: "button" });
     button.addEventListener("click", () => {
       if (!isDisabled(button)) {
-        onLook(button.dataset.state);
+        onLook(state);
       }
     });
     place.append(button, element("span"));
@@ -31,7 +32,6 @@ export function paintCounts(
     const count = counts[index];
     const [button, separator] = [...place.children] as [HTMLElement, HTMLElement];
     if (count) {
-      button.dataset.state = count.label;
       button.classList.toggle("hpo-bad", count.is_bad);
       setText(button, `${count.number} ${count.label}`);
       setText(separator, index < counts.length - 1 ? " · " : "");

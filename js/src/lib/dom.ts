@@ -84,6 +84,27 @@ export function inOrder(parent: HTMLElement, nodes: readonly HTMLElement[]): voi
 }
 
 /**
+ * Makes `parent` hold one child for each key, in this order. Unlike those of `setCount`, a child stands for the same
+ * thing as long as it is there, so that a press acts on what it began on, whatever comes or goes meanwhile.
+ */
+export function setKeys(
+  parent: HTMLElement,
+  keys: readonly string[],
+  make: (key: string) => HTMLElement,
+): HTMLElement[] {
+  const known = new Map(
+    ([...parent.children] as HTMLElement[]).map((child) => [child.dataset.key, child]),
+  );
+  const children = keys.map((key) => {
+    const child = known.get(key) ?? make(key);
+    child.dataset.key = key;
+    return child;
+  });
+  inOrder(parent, children);
+  return children;
+}
+
+/**
  * Whether this is the second click of a double click, which was meant as one: by then the same place may stand for
  * another command. A key that is pressed is none.
  */

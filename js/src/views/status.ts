@@ -6,7 +6,7 @@ import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets
 import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
-import { element, keepKeys, setAttribute, setCount, setText } from "../lib/dom";
+import { element, keepKeys, setAttribute, setKeys, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
@@ -56,6 +56,8 @@ type Model = {
 /** Where in `facts` the workers are, and in `budgets` the trials. */
 const WORKERS = 1;
 const TRIALS = 0;
+/** Stands for the line that is no notice; a sentence is never empty. */
+const REST = "";
 /** Where Escape closes or takes back something of its own, so that it leaves the selection alone. */
 const OWN_ESCAPE =
   "input, [data-dragged], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
@@ -198,7 +200,9 @@ const render: Render<Model> = ({ model, el }) => {
     setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);
 
     const list = model.get("notices");
-    const rows = setCount(notices, list.length, () => {
+    // The last line may be none of them, but how many there are besides.
+    const texts = list.map(({ at, text }) => (at === "" ? REST : text));
+    const rows = setKeys(notices, texts, (text) => {
       const row = element("li");
       const dismiss = element("button", "hpo-dismiss", {
         type: "button",
@@ -206,9 +210,7 @@ const render: Render<Model> = ({ model, el }) => {
         "aria-label": "Dismiss this notice",
       });
       setText(dismiss, "✕");
-      dismiss.addEventListener("click", () =>
-        model.send({ kind: "dismiss", text: row.dataset.text }),
-      );
+      dismiss.addEventListener("click", () => model.send({ kind: "dismiss", text }));
       row.append(element("span", "hpo-number hpo-muted"), element("span"), dismiss);
       return row;
     });
@@ -216,7 +218,6 @@ const render: Render<Model> = ({ model, el }) => {
       const notice = list[index];
       const [at, words, dismiss] = [...row.children] as HTMLElement[];
       if (notice && at && words && dismiss) {
-        row.dataset.text = notice.text;
         const isOne = notice.at !== "";
         setText(at, notice.at);
         const times = notice.count > 1 ? ` ×${notice.count}` : "";
