@@ -134,7 +134,6 @@ parser = argparse.ArgumentParser()
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize("declared", CLICK_SWITCHES.values(), ids=CLICK_SWITCHES)
 def test_so_does_one_of_click(declared, value):
-    pytest.importorskip("click")
     script = f"""
 import click
 @click.command()
@@ -171,7 +170,6 @@ def argparse_count(default):
 
 
 def click_count(default):
-    pytest.importorskip("click")
     return click_script(f"'-v', '--level', count=True, default={default}")
 
 
@@ -211,20 +209,23 @@ def test_a_flag_that_is_counted_on_from_an_unknown_number_is_refused_by_the_scri
         read_back("START = 1\n" + argparse_count("START"), {"level": 2})
 
 
+CONSTANTS = [(0, 1), (1, 0), (2, 0), ("a", "b"), (0.5, None)]
+
+
 @pytest.mark.parametrize(
-    ("const", "default"), [(0, 1), (1, 0), (2, 0), ("a", "b"), (0.5, None), (False, True), (True, 0)]
+    ("style", "const", "default"),
+    [
+        *(("argparse", *pair) for pair in [*CONSTANTS, (False, True), (True, 0)]),
+        *(("click", *pair) for pair in CONSTANTS),  # True and False are its own switch
+    ],
 )
-@pytest.mark.parametrize("style", ["argparse", "click"])
 def test_a_switch_with_a_value_of_its_own_reads_that_value_and_its_default(style, const, default):
     if style == "argparse":
         script = argparse_script(
             f"parser.add_argument('--mode', action='store_const', const={const!r}, default={default!r})"
         )
     else:
-        pytest.importorskip("click")
         script = click_script(f"'--mode', is_flag=True, flag_value={const!r}, default={default!r}")
-        if isinstance(const, bool):
-            pytest.skip("click's own switch")
     for value in (const, default):
         read = read_back(script, {"mode": value})["mode"]
         assert (type(read), read) == (type(value), value)
