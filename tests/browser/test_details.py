@@ -105,6 +105,9 @@ def test_what_is_marked_in_a_long_output_stays_marked_and_in_its_place_when_its_
         expect(output).to_contain_text(f"line {first + 99} ")
         assert output.evaluate(MARKED) == before
     expect(output).to_have_text("\n".join(("…", *(f"line {n} of the output" for n in range(30, 130)))))
+    # Without output there is none of its heading either.
+    opened.kernel("setattr(widget._details, 'log', '')")
+    expect(details.get_by_role("heading", name="Output")).to_be_hidden()
 
 
 @pytest.mark.slow

@@ -146,9 +146,10 @@ const KNOWN = 200;
  * what is read stays where it is, and a marked passage stays marked.
  */
 function paintGrowing(section: GrowingText, text: string): void {
-  const { body } = section;
+  const { root, body } = section;
   const before = body.textContent ?? "";
   const shown = body.firstChild;
+  root.hidden = text === "";
   if (text === before) {
     return;
   }
