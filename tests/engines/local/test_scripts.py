@@ -104,7 +104,7 @@ def test_abort_ends_a_script(drive_script, text, gone):
 
 
 def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path):
-    driver = drive_script(CLEANS_UP)
+    driver = drive_script(CLEANS_UP, stop_grace=60.0)  # more than a busy machine needs
     driver.launch(0)
     driver.reported(0)
     driver.engine.ask_stop(0, PRUNED)
