@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import comm
 import pytest
 from comm.base_comm import BaseComm
 
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget.sync.flow import MOST_UNSEEN
 from hpo_widgets.widget.sync.refresher import Refresher
 
 
@@ -157,6 +160,23 @@ def acknowledge(wire):
             wire.browser_sets(view, seen=view.sent)
 
     return begin
+
+
+@pytest.fixture
+def fall_silent(wire, refresh):
+    """Be a browser that has answered once, and then nothing for longer than one needs that draws."""
+
+    def fall(widget):
+        flow = widget._refresher.flow
+        refresh(widget)
+        wire.browser_sets(flow.view, seen=flow.view.sent)
+        for _ in range(MOST_UNSEEN):
+            refresh(widget)
+        now = time.monotonic() + 3.0
+        flow._clock = lambda: now
+        assert flow.may_be_loading
+
+    return fall
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, OptimizerWidget
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots.style import Picture
-from hpo_widgets.widget.sync.flow import MOST_UNSEEN
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -231,18 +229,13 @@ def test_pictures_that_change_close_no_widget_and_take_two_each(show, wire, refr
     assert len(images) <= 2 * len(pictures)
 
 
-def test_no_widget_is_opened_or_closed_while_a_page_may_be_loading(show, wire, refresh):
+def test_no_widget_is_opened_or_closed_while_a_page_may_be_loading(show, wire, refresh, fall_silent):
     """A page that knows none of those that a new one names handles no message for two seconds."""
     search = ScriptedSearch()
     panel = show(OptimizerWidget, search)
     view = panel._refresher.flow.view
     search.command("start")
-    refresh(panel)
-    wire.browser_sets(view, seen=view.sent)
-    for _ in range(MOST_UNSEEN):
-        refresh(panel)
-    now = time.monotonic() + 3.0  # long enough for a page that draws
-    panel._refresher.flow._clock = lambda: now
+    fall_silent(panel)
     wire.clear()
     for _ in range(4):
         search.add_trials([0.5 + number / 1000 for number in range(100)])

@@ -174,6 +174,15 @@ def silent(clock, refresher, wire):
     return browser
 
 
+@pytest.fixture
+def drawn(refresher, silent):
+    """A part that is drawn, which a silent browser keeps waiting."""
+    made = Recording()
+    made.refresher = refresher
+    refresher.add(made, is_drawn=True)
+    return made
+
+
 @pytest.mark.parametrize("hides", [False, True], ids=["seen", "hidden"])
 def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part, refresher, silent, hides):
     drawn = Recording()
@@ -194,10 +203,7 @@ def test_what_is_drawn_waits_for_a_page_that_may_be_loading(clock, search, part,
     drawn.wait_for(lambda: drawn.numbers == {0, 1})
 
 
-def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, silent):
-    drawn = Recording()
-    drawn.refresher = refresher
-    refresher.add(drawn, is_drawn=True)
+def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, drawn):
     search.add_trial(0.5)
     clock.now += 57.0
     refresher.refresh()
@@ -207,19 +213,13 @@ def test_what_is_drawn_waits_a_minute_at_most(clock, search, refresher, silent):
     drawn.wait_for(lambda: drawn.numbers == {0})
 
 
-def test_what_is_kept_waits_for_no_page(search, refresher, silent):
-    drawn = Recording()
-    drawn.refresher = refresher
-    refresher.add(drawn, is_drawn=True)
+def test_what_is_kept_waits_for_no_page(search, refresher, drawn):
     search.add_trial(0.5)
     refresher.refresh(is_kept=True)
     assert drawn.numbers == {0}
 
 
-def test_who_looks_in_the_kernel_waits_for_no_page(search, refresher, silent):
-    drawn = Recording()
-    drawn.refresher = refresher
-    refresher.add(drawn, is_drawn=True)
+def test_who_looks_in_the_kernel_waits_for_no_page(search, refresher, drawn):
     search.add_trial(0.5)
     refresher.refresh()
     assert drawn.numbers == set()
@@ -252,10 +252,7 @@ def test_silence_says_nothing_while_a_cell_runs_where_no_answer_has_ever_come_me
     assert refresher.flow.may_be_loading
 
 
-def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, silent):
-    drawn = Recording()
-    drawn.refresher = refresher
-    refresher.add(drawn, is_drawn=True)
+def test_a_part_that_is_hidden_while_it_waits_misses_nothing(search, refresher, silent, drawn):
     search.add_trial(0.5)
     refresher.refresh()
     refresher.hide(drawn)
