@@ -145,12 +145,12 @@ def run_anew(opened: Notebook) -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def themes_and_widths(opened: Notebook) -> Iterator[Callable[[int], Iterator[str]]]:
+def themes_and_widths(opened: Notebook) -> Iterator[Callable[..., Iterator[str]]]:
     """Show the shared page of a height wide and narrow, light and dark in turn; each is named as ``"dark-600"``."""
 
-    def show(height: int) -> Iterator[str]:
+    def show(height: int, *, beside: int = 330) -> Iterator[str]:  # as much as the file browser takes
         for width in (1400, 600):
-            opened.page.set_viewport_size({"width": width + 330, "height": height})  # beside the file browser
+            opened.page.set_viewport_size({"width": width + beside, "height": height})
             for dark in (False, True):
                 opened.use_theme(dark=dark)
                 yield f"{'dark' if dark else 'light'}-{width}"

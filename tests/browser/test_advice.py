@@ -88,7 +88,7 @@ def test_what_a_choice_is_called_is_text(opened, run_anew):
 
 @pytest.mark.slow
 def test_both_themes_and_widths(opened, advice, themes_and_widths):
-    for name in themes_and_widths(1200):
+    for name in themes_and_widths(1200, beside=80):
         expect(advice).to_be_visible()
         opened.screenshot(f"advice-{name}", opened.panel())
         assert opened.complaints() == []
