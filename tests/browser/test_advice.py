@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import middle
 from tests.browser.scripted import wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -64,6 +65,23 @@ def test_acting_narrows_the_range_as_one_change_that_can_be_undone(opened, advic
     opened.wait_kernel("search.space.ranges['batch'] == (32, 64, 128, 256, 512)")
     expect(batch.get_by_role("checkbox", checked=True)).to_have_count(5)
     assert opened.complaints() == []
+
+
+@pytest.mark.slow
+def test_a_press_that_began_on_another_advice_does_nothing(opened, advice):
+    act = advice.get_by_role("button", name="Exclude batch ≥ 256")
+    opened.page.mouse.move(*middle(act))
+    opened.page.mouse.down()
+    opened.kernel(
+        "[line := widget._advice_line, setattr(line, 'refresh', lambda update: None),"
+        " line._show(__import__('dataclasses').replace(line._now, code='other', label='Exclude batch ≥ 128'))] and None"
+    )
+    expect(advice.get_by_role("button", name="Exclude batch ≥ 128")).to_be_visible()
+    opened.page.mouse.up()
+    act = advice.get_by_role("button", name="Exclude batch ≥")
+    act.press("Enter")  # it comes after what the press has sent, and is about what stands there
+    opened.wait_kernel("len(search.epochs) == 2")
+    assert opened.kernel("[one[0] for one in search.commands]") == ["start", "set_ranges"]
 
 
 @pytest.mark.slow

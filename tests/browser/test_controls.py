@@ -64,6 +64,7 @@ def test_a_second_press_or_the_cross_gives_the_wait_up(opened, panel):
     wait, line = button(panel, "Wait"), panel.locator(".hpo-wait")
     wait.click()
     expect(line).to_contain_text("waiting:")
+    click_again(wait)  # a double click on Wait waits
     wait.click()
     expect(line).not_to_contain_text("waiting:")
     wait.press("Enter")

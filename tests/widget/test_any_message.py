@@ -66,9 +66,12 @@ FORMS = {
     "type": {"name": near(st.sampled_from(["workers", "jobs", "timeout"])), "text": SCALARS.map(str) | JUNK, "id": IDS},
     "select": {"numbers": near(st.lists(SCALARS, max_size=3))},
     "set": {
-        "name": near(st.sampled_from(["top_k", "shows_all", "sorting", "page", "hidden"])),
+        "name": near(st.sampled_from(["top_k", "shows_all", "sorting"])),
         "value": SCALARS | JUNK | st.fixed_dictionaries({"name": JUNK, "is_descending": near(st.booleans())}),
     },
+    "click": {"number": NUMBERS, "adds": near(st.booleans())},
+    "turn": {"step": near(st.sampled_from([-1, 1]))},
+    "hide": {"name": near(st.sampled_from(PARAMETERS)), "is_hidden": near(st.booleans())},
     "retry": {"number": NUMBERS},
     "set_ranges": {
         "ranges": near(st.dictionaries(st.sampled_from(PARAMETERS), near(st.tuples(SCALARS, SCALARS).map(list)))),
@@ -82,7 +85,7 @@ FORMS = {
     "command": {"name": near(st.sampled_from(["start", "pause", "resume", "stop", "undo"]))},
     "wait": {"on": near(st.booleans())},
     "note": {"number": NUMBERS, "note": JUNK},
-    "tags": {"number": NUMBERS, "tags": near(st.lists(JUNK, max_size=3))},
+    "tag": {"number": NUMBERS, "tag": JUNK, "is_on": near(st.booleans())},
     "queue": {"values": near(st.fixed_dictionaries(dict.fromkeys(PARAMETERS, near(st.just("1"))))), "id": IDS},
     "add": {
         "condition": near(st.sampled_from(FIELDS)),

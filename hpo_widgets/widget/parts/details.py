@@ -127,8 +127,15 @@ class TrialDetails(ViewPart):
     def _on_note(self, content: dict[str, object]) -> None:
         self._remark("set_note", content.get("number"), content.get("note"))
 
-    def _on_tags(self, content: dict[str, object]) -> None:
-        self._remark("set_tags", content.get("number"), content.get("tags"))
+    def _on_tag(self, content: dict[str, object]) -> None:
+        """Give the trial that a page meant a tag more or less than it has by now."""
+        number, tag, is_on = content.get("number"), content.get("tag"), content.get("is_on")
+        trial = _trial(self.search, number) if type(number) is int else None
+        if trial is None or type(is_on) is not bool:
+            self._refuse("a tag is of no trial of this search")
+            return
+        others = [one for one in trial.tags if is_on or one != tag]
+        self._remark("set_tags", number, [*others, tag] if is_on else others)
 
     def _remark(self, name: str, number: object, value: object) -> None:
         """Ask for another note or other tags of the trial that a page meant, or say why they stay."""

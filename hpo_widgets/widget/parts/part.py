@@ -189,6 +189,29 @@ class ViewPart(Following, Acknowledging, PageWidget):
         self._refresher.add(self)
 
 
+def clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
+    """Return the selection after a click on a trial.
+
+    Parameters
+    ----------
+    selected
+        The selection before.
+    number
+        The trial.
+    adds
+        Whether it is added to the selection, or taken out of it when it was in. Else it alone is selected, or nothing
+        when it was that already.
+
+    Returns
+    -------
+    list of int
+        The selection.
+    """
+    if adds:
+        return [one for one in selected if one != number] if number in selected else [*selected, number]
+    return [] if selected == [number] else [number]
+
+
 def as_search(shown: object) -> Search:
     """Return the search that an object is or stands for.
 

@@ -22,7 +22,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
-from hpo_widgets.widget.parts.part import ViewPart
+from hpo_widgets.widget.parts.part import ViewPart, clicked
 from hpo_widgets.widget.traits import FilterTrait, PositiveInt, TrialNumbers
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _NONE_PASSES = "No trial passes the filter."
 _NUM_SCALARS = 4
 _MOST_AT_ONCE = 200
 """The other scalars of so many trials are read at once, of more on a thread."""
-_CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting", "page", "hidden"})
+_CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
 _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
 
@@ -354,6 +354,28 @@ class TrialTable(ViewPart):
 
     def _on_select(self, content: dict[str, object]) -> None:
         self._set("selected", content.get("numbers"))
+
+    def _on_click(self, content: dict[str, object]) -> None:
+        number, adds = content.get("number"), content.get("adds")
+        if type(number) is not int or type(adds) is not bool:
+            self._refuse("a click on a row is on no trial")
+            return
+        self._set("selected", clicked(self.selected, number, adds=adds))
+
+    def _on_turn(self, content: dict[str, object]) -> None:
+        """Turn pages from the one that is shown here: the last click may not have reached the page that clicks."""
+        step = content.get("step")
+        if type(step) is not int or abs(step) != 1:
+            self._refuse("a page of the table is turned by one")
+            return
+        self._set("page", max(0, self.page + step))
+
+    def _on_hide(self, content: dict[str, object]) -> None:
+        name, is_hidden = content.get("name"), content.get("is_hidden")
+        if not isinstance(name, str) or type(is_hidden) is not bool:
+            self._refuse("a page wants to hide what is no column")
+            return
+        self._set("hidden", [one for one in self.hidden if one != name] + [name] * is_hidden)
 
     def _on_set(self, content: dict[str, object]) -> None:
         """Set what a page may choose of what the table shows."""

@@ -13,6 +13,7 @@ from bqplot import Label, LinearScale, Lines, Scatter
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
+from hpo_widgets.widget.parts.part import clicked
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, even_ticks, ticks_between
 from hpo_widgets.widget.plots.curve_reading import (
@@ -28,7 +29,7 @@ from hpo_widgets.widget.plots.curve_reading import (
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.numbers import MOST_ROWS, PlotNumbers
 from hpo_widgets.widget.plots.parallel_lines import LineDensity
-from hpo_widgets.widget.plots.plot import Plot, clicked, number_of
+from hpo_widgets.widget.plots.plot import Plot, number_of
 from hpo_widgets.widget.plots.png import density_picture
 from hpo_widgets.widget.plots.points import hear_clicks, place_of
 from hpo_widgets.widget.sync.flow import act_while_cell_runs

@@ -15,7 +15,7 @@ from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
-from hpo_widgets.widget.parts.part import close_tree
+from hpo_widgets.widget.parts.part import clicked, close_tree
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis, clip_objective
 from hpo_widgets.widget.plots.numbers import MOST_ROWS, passing_rows, trial_numbers
@@ -32,7 +32,7 @@ from hpo_widgets.widget.plots.parallel_lines import (
     strongest,
 )
 from hpo_widgets.widget.plots.parameter_choice import ParameterChoice
-from hpo_widgets.widget.plots.plot import Plot, clicked
+from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.png import density_picture
 from hpo_widgets.widget.plots.series import nearest
 from hpo_widgets.widget.plots.trial_series import leaf

@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from hpo_widgets.widget.parts.part import Following, close_half_made
+from hpo_widgets.widget.parts.part import Following, clicked, close_half_made
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
 from hpo_widgets.widget.plots.numbers import NumbersTable, PlotNumbers, mark_numbers, passing_rows, trial_numbers
@@ -381,29 +381,6 @@ def number_of(said: object) -> int | None:
     if isinstance(said, float):
         return int(said) if said.is_integer() else None
     return said if isinstance(said, int) else None
-
-
-def clicked(selected: list[int], number: int, *, adds: bool) -> list[int]:
-    """Return the selection after a click on a trial.
-
-    Parameters
-    ----------
-    selected
-        The selection before.
-    number
-        The trial.
-    adds
-        Whether it is added to the selection, or taken out of it when it was in. Else it alone is selected, or nothing
-        when it was that already.
-
-    Returns
-    -------
-    list of int
-        The selection.
-    """
-    if adds:
-        return [one for one in selected if one != number] if number in selected else [*selected, number]
-    return [] if selected == [number] else [number]
 
 
 def _is_trial(search: Search, number: object) -> bool:

@@ -28,12 +28,18 @@ const render: Render<Model> = ({ model, el }) => {
   const words = element("div", "hpo-advice-words");
   const sentence = element("b", "", { dir: "auto" });
   const evidence = element("span", "hpo-muted", { dir: "auto" });
+  /** The advice on which a press began: an answer is about it, also where another one has come before it ended. */
+  let pressed: string | undefined;
+  root.addEventListener("pointerdown", () => {
+    pressed = model.get("shown")?.key;
+  });
   const makeButton = (kind: string, className: string): HTMLButtonElement => {
     const button = element("button", className, { type: "button" });
-    button.addEventListener("click", () => {
-      const shown = model.get("shown");
-      if (shown && !isDisabled(button)) {
-        model.send({ kind, key: shown.key });
+    button.addEventListener("click", (event) => {
+      // A key is no press.
+      const key = event.detail === 0 ? model.get("shown")?.key : pressed;
+      if (key !== undefined && !isDisabled(button)) {
+        model.send({ kind, key });
       }
     });
     return button;

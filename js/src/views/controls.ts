@@ -196,8 +196,8 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   group.addEventListener("click", press);
-  wait.button.addEventListener("click", () => {
-    if (!isDisabled(wait.button)) {
+  wait.button.addEventListener("click", (event) => {
+    if (!isRepeatedClick(event) && !isDisabled(wait.button)) {
       model.send({ kind: "wait", on: !model.get("waiting") });
     }
   });

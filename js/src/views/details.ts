@@ -236,8 +236,9 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  const sendTags = (tags: readonly string[]): void =>
-    model.send({ kind: "tags", number: model.get("number"), tags });
+  // Only what changes: another change may still be on its way to the kernel.
+  const sendTag = (tag: string, isOn: boolean): void =>
+    model.send({ kind: "tag", number: model.get("number"), tag, is_on: isOn });
 
   const paintRemarks = (): void => {
     const commands = model.get("commands");
@@ -272,7 +273,7 @@ const render: Render<Model> = ({ model, el }) => {
         setText(chip, `${tag} ✕`);
         chip.addEventListener("click", () => {
           if (!isDisabled(chip)) {
-            sendTags(model.get("tags").filter((one) => one !== tag));
+            sendTag(tag, false);
           }
         });
         added.before(chip);
@@ -290,7 +291,7 @@ const render: Render<Model> = ({ model, el }) => {
     const tag = added.value.trim();
     if (event.key === "Enter" && tag !== "" && !added.readOnly) {
       event.preventDefault();
-      sendTags([...model.get("tags"), tag]);
+      sendTag(tag, true);
       added.value = "";
     }
   });

@@ -82,7 +82,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(button, text);
     button.addEventListener("click", () => {
       if (!isDisabled(button)) {
-        put("page", model.get("page") + step);
+        model.send({ kind: "turn", step });
       }
     });
     return button;
@@ -149,9 +149,7 @@ const render: Render<Model> = ({ model, el }) => {
           event.preventDefault();
           return;
         }
-        const name = box.value;
-        const others = model.get("hidden").filter((one) => one !== name);
-        put("hidden", box.checked ? others : [...others, name]);
+        model.send({ kind: "hide", name: box.value, is_hidden: !box.checked });
       });
       return line;
     });
@@ -256,24 +254,18 @@ const render: Render<Model> = ({ model, el }) => {
     if (model.get("commands").select) {
       return;
     }
-    const before = model.get("selected");
-    let after: number[];
-    if (mode === "toggle") {
-      after = before.includes(number)
-        ? before.filter((one) => one !== number)
-        : [...before, number];
-    } else if (mode === "range" && current !== null) {
+    if (mode === "range" && current !== null) {
       const places = [current, number].map((one) => shown.findIndex((row) => row.number === one));
       const [from, to] = places.sort((a, b) => a - b) as [number, number];
       const between = shown.slice(from, to + 1).map((row) => row.number);
-      after = [...between.filter((one) => one !== number), number];
+      model.send({
+        kind: "select",
+        numbers: [...between.filter((one) => one !== number), number],
+      });
     } else {
-      after = before.length === 1 && before[0] === number ? [] : [number];
-    }
-    if (mode !== "range") {
       current = number;
+      model.send({ kind: "click", number, adds: mode === "toggle" });
     }
-    model.send({ kind: "select", numbers: after });
   };
 
   const numberOf = (target: EventTarget | null): number | null => {

@@ -415,10 +415,18 @@ def test_a_note_and_tags_are_commands_and_shown(details, search, refresh, wire):
     search.add_trial(0.5, POINT)
     select(details, refresh, 0)
     wire.browser_says(details, kind="note", number=0, note=f" {MARKUP} ")
-    wire.browser_says(details, kind="tags", number=0, tags=["baseline", "baseline"])
+    wire.browser_says(details, kind="tag", number=0, tag="baseline", is_on=True)
     assert search.commands == [("set_note", 0, MARKUP), ("set_tags", 0, ["baseline"])]
     refresh(details)
     assert (details.note, details.tags) == (MARKUP, ["baseline"])
+
+
+def test_tags_of_a_page_that_has_not_heard_of_the_last_one_are_all_kept(details, search, refresh, wire):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    for tag, is_on in (("baseline", True), ("odd", True), ("baseline", False), ("odd", True), ("again", True)):
+        wire.browser_says(details, kind="tag", number=0, tag=tag, is_on=is_on)
+    assert search.trial(0).tags == ("odd", "again")
 
 
 @pytest.mark.parametrize(
@@ -429,9 +437,10 @@ def test_a_note_and_tags_are_commands_and_shown(details, search, refresh, wire):
         {"kind": "note", "number": True, "note": "x"},
         {"kind": "note", "note": "x"},
         {"kind": "note", "number": 0, "note": "x" * 5000},
-        {"kind": "tags", "number": 0, "tags": "abc"},
-        {"kind": "tags", "number": 0, "tags": [1]},
-        {"kind": "tags", "number": 0, "tags": ["x" * 100]},
+        {"kind": "tag", "number": 0, "tag": 1, "is_on": True},
+        {"kind": "tag", "number": 0, "tag": "x", "is_on": 1},
+        {"kind": "tag", "number": 7, "tag": "x", "is_on": False},
+        {"kind": "tag", "number": 0, "tag": "x" * 100, "is_on": True},
     ],
     ids=lambda content: str(content)[:60],
 )

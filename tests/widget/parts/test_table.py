@@ -14,7 +14,7 @@ import traitlets
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.parts.table import MOST_ROWS, TrialTable
+from hpo_widgets.widget.parts.table import MOST_ROWS, PAGE_ROWS, TrialTable
 
 SORTED_BY_NOTHING = {"name": "<b>nothing</b>", "is_descending": False}
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -126,7 +126,12 @@ def test_nonsense_from_code_is_refused(table, name, value):
     "content",
     [{"kind": "select", "numbers": value} for value in (None, "all", [-1], [0.5], [None], [True], [10**30], {"0": 1})]
     + [{"kind": "set", "name": "top_k", "value": value} for value in (0, -3, "all", None, 1.5, True, [])]
-    + [{"kind": "set", "name": "page", "value": value} for value in (-1, "1", None, 0.5)]
+    + [{"kind": "turn", "step": value} for value in (0, 2, "1", None, 0.5, True)]
+    + [
+        {"kind": "click", "number": number, "adds": adds}
+        for number, adds in ((-1, True), (7, False), (0, 1), ("0", True))
+    ]
+    + [{"kind": "hide", "name": name, "is_hidden": hides} for name, hides in ((1, True), (None, True), ("lr", 1))]
     + [{"kind": "set", "name": "sorting", "value": value} for value in ([], {"name": "x"}, SORTED_BY_NOTHING, None)]
     + [{"kind": "set", "name": name, "value": 1} for name in ("columns", "nonsense", None, ["page"])]
     + [{"kind": "retry", "number": value} for value in (-1, 99, "0", None, True)]
@@ -138,7 +143,7 @@ def test_nonsense_from_the_browser_is_not_acted_on(table, wire, search, refresh,
     refresh(table)
     wire.browser_says(table, **content)
     assert (table.selected, table.top_k, search.commands) == ([], 10, [])
-    assert len(table._refresher.notices) == (content.get("kind") in {"select", "set"})
+    assert len(table._refresher.notices) == (content.get("kind") in {"select", "set", "turn", "click", "hide"})
 
 
 @pytest.mark.parametrize(
@@ -169,6 +174,30 @@ def test_a_click_selects_and_is_told_to_every_view(table, wire, search, refresh)
     wire.browser_says(table, kind="select", numbers=[1, 0, 1])
     assert table.selected == [1, 0]
     assert {"selected": [1, 0]} in wire.updates(table)
+
+
+def test_clicks_of_a_page_that_has_not_heard_of_the_last_one_all_count(table, wire, search, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    refresh(table)
+    for number, adds in ((2, False), (0, True), (1, True), (2, True)):
+        wire.browser_says(table, kind="click", number=number, adds=adds)
+    assert table.selected == [0, 1]
+    wire.browser_says(table, kind="click", number=1, adds=False)
+    assert table.selected == [1]
+    wire.browser_says(table, kind="click", number=1, adds=False)
+    assert table.selected == []
+
+
+def test_pages_turned_one_after_the_other_are_all_turned(table, wire, search, refresh):
+    search.add_trials([0.5] * (4 * PAGE_ROWS))
+    wire.browser_says(table, kind="set", name="shows_all", value=True)
+    refresh(table)
+    for step in (1, 1, -1, 1):
+        wire.browser_says(table, kind="turn", step=step)
+    assert table.page == 2
+    for _press in range(5):
+        wire.browser_says(table, kind="turn", step=-1)
+    assert (table.page, table._refresher.notices) == (0, [])
 
 
 def test_a_selection_from_code_reaches_the_browser(table, wire, search):
@@ -533,6 +562,7 @@ def test_with_several_objectives_the_front_is_marked_and_nothing_is_the_best(sho
 
 
 def test_columns_are_hidden_by_name(table, wire):
-    wire.browser_says(table, kind="set", name="hidden", value=["lr"])
-    assert table.hidden == ["lr"]
-    assert "lr" in headings(table)
+    for name, is_hidden in (("lr", True), ("time", True), ("lr", False), ("state", True), ("time", True)):
+        wire.browser_says(table, kind="hide", name=name, is_hidden=is_hidden)
+    assert table.hidden == ["state", "time"]
+    assert {"state", "time"} <= set(headings(table))
