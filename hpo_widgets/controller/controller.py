@@ -202,7 +202,7 @@ class Controller:
         self._begin_epoch(self.state.epochs.set_priors(priors, self.state.num_numbered), "set")
 
     def undo(self) -> None:
-        """Go back to the ranges before the last change."""
+        """Go back to the ranges and priors before the last change."""
         self._begin_epoch(self.state.epochs.undo(self.state.num_numbered), "undo")
 
     def redo(self) -> None:

@@ -307,7 +307,7 @@ class SearchCommands:
         self._do("set_priors", lambda: self._controller.set_priors(drawn))
 
     def undo(self) -> None:
-        """Go back to the ranges before the last change."""
+        """Go back to the ranges and priors before the last change."""
         self._do("undo", self._controller.undo)
 
     def redo(self) -> None:

@@ -504,7 +504,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.set_priors(priors)
 
     def undo(self) -> None:
-        """Go back to the ranges before the last change."""
+        """Go back to the ranges and priors before the last change."""
         self._commands.undo()
 
     def redo(self) -> None:

@@ -162,7 +162,7 @@ class RangeHistory:
         return self._change(self.space.with_priors(priors, first_number), first_number, "set")
 
     def undo(self, first_number: int) -> EpochMark | None:
-        """Go back to the ranges before the last change."""
+        """Go back to the ranges and priors before the last change."""
         return self._change(self._spaces[self._undo[-1].epoch], first_number, "undo") if self._undo else None
 
     def redo(self, first_number: int) -> EpochMark | None:

@@ -1,4 +1,4 @@
-"""Public doubles for tests and demonstrations: a scripted search and toy objectives."""
+"""Public doubles for tests and demonstrations: a scripted search, toy objectives, a ClearML server in memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Searches whose trials are ClearML Tasks; the only folder that imports ``clearml``."""
+"""Searches whose trials are ClearML Tasks."""

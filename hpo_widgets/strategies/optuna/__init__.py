@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners as search strategies; the only folder but for ``bohb`` that imports Optuna."""
+"""Optuna's samplers and pruners as search strategies."""
 
 from __future__ import annotations
 
