@@ -422,7 +422,7 @@ class Pair(NamedTuple):
         """In a word or two; a tie in all repeats, and no repeat yet, decide nothing."""
         if self.wins + self.losses == 0:
             return "always equal" if self.ties else "no repeat yet"
-        return "ahead" if self.is_decided else "undecided"
+        return "ahead" if self.is_decided else "not distinguishable yet"
 
 
 def pairs(traces: Mapping[str, Sequence[Trace]], *, minimise: bool) -> list[Pair]:

@@ -81,6 +81,10 @@ def test_the_present_epoch_stands_out_and_all_are_named(show, search, refresh):
     assert "space 2: 1 completed" in plot._key.value
 
 
+def test_the_plot_is_named_in_the_words_of_its_key(show, search):
+    assert show(DistributionPlot, search).figure.title.endswith("one line a version of the space")
+
+
 @pytest.mark.parametrize(
     "values", [[], [0.5], [0.5] * 30, [1e-300, 1e300], [-1e300, 1e300], [5e-324, 1.7e308], [0.0, 1.0]], ids=str
 )
