@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Locator
 
 
@@ -27,14 +29,33 @@ def click_again(on: Locator) -> None:
     mouse.up(click_count=2)
 
 
-def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
-    """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
+def press_keys(on: Locator, keys: Sequence[str]) -> None:
+    """Press keys as quickly as a person does, also where each message to the page takes long."""
+    on.focus()
+    on.evaluate(
+        """(node, keys) => keys.forEach(
+             key => node.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})))""",
+        list(keys),
+    )
+
+
+def take(handle: Locator) -> tuple[float, float]:
+    """Press the mouse on a handle of a range, and return where; it is held until the mouse is let go."""
     handle.scroll_into_view_if_needed()
     mouse = handle.page.mouse
     for _look in range(20):  # a running search moves what is below its status
         x, y = middle(handle)
         mouse.move(x, y)
         if handle.evaluate("(handle, place) => handle.contains(document.elementFromPoint(...place))", [x, y]):
-            break
-    mouse.down()
-    mouse.move(x + distance, y, steps=steps)
+            mouse.down()
+            if handle.evaluate("handle => handle.closest('[data-dragged]') !== null"):
+                return x, y
+            mouse.up()
+    message = "the handle was never where it had been a moment before"
+    raise AssertionError(message)
+
+
+def drag(handle: Locator, distance: float, *, steps: int = 5) -> None:
+    """Take a handle with the mouse and move it to the right; it is held until the mouse is let go."""
+    x, y = take(handle)
+    handle.page.mouse.move(x + distance, y, steps=steps)

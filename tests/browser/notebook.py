@@ -224,6 +224,8 @@ async name => {
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """Resolves when a page has painted what it was told so far."""
 
+# What the kernel's first picture would take long to import on a loaded machine: a save waits for ten seconds only.
+DRAWS_AT_ONCE = "__import__('matplotlib.backends.backend_agg') and None"
 WHEN_AT_REST = """
 async node => {
   for (let before = '', alike = 0, looks = 0; alike < 6 && looks < 30; looks++) {

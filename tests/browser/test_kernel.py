@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, drag, middle
+from tests.browser.hand import button, drag, take
 from tests.browser.notebook import Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -123,10 +123,7 @@ def test_a_drag_in_mid_search_steers_every_trial_that_is_proposed_afterwards(run
     mouse = running.page.mouse
     panel = running.panel()
     lower = panel.get_by_role("slider", name="lr, lower end")
-    lower.scroll_into_view_if_needed()
-    x, y = middle(lower)
-    mouse.move(x, y)
-    mouse.down()
+    x, y = take(lower)
     for step in range(1, 11):
         mouse.move(x + 9 * step, y)
         # Trials go on under the hand.

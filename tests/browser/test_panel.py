@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, drag, middle
+from tests.browser.hand import button, drag, middle, press_keys
+from tests.browser.notebook import WHEN_AT_REST
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -56,9 +57,7 @@ def test_a_drag_can_be_given_up_by_escape(opened, panel):
 
 def test_keys_move_a_handle_and_follow_up_as_one_command(opened, panel):
     upper = panel.get_by_role("slider", name="layers, upper end")
-    upper.focus()
-    for key in ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowLeft"):
-        opened.page.keyboard.press(key)
+    press_keys(upper, ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowLeft"))
     expect(upper).to_have_attribute("aria-valuenow", "4")
     expect(upper).to_be_focused()
     assert wait_for_commands(opened) == [["set_ranges", {"layers": [1, 4]}]]
@@ -89,8 +88,9 @@ def test_bounds_can_be_typed(opened, panel):
 
 def test_choices_are_checkboxes_of_which_one_stays(opened, panel):
     group = panel.get_by_role("group", name="activation")
-    group.get_by_role("checkbox", name="tanh").click()
-    group.get_by_role("checkbox", name="logistic").click()
+    boxes = group.get_by_role("checkbox")
+    expect(boxes).to_have_count(3)
+    boxes.evaluate_all("all => all.slice(1).forEach(box => box.click())")  # tanh and logistic, in one gesture
     assert wait_for_commands(opened) == [["set_ranges", {"activation": ["relu"]}]]
     group.get_by_role("checkbox", name="relu").click()
     expect(group.get_by_role("checkbox", name="relu")).to_be_checked()
@@ -214,6 +214,7 @@ def test_a_trial_under_the_pointer_is_named(opened, panel):
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     dots = panel.locator(".hpo-plot-host .dot")
     expect(dots).to_have_count(4)
+    panel.evaluate(WHEN_AT_REST)
     dots.nth(2).hover(force=True)
     tip = opened.page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("0.4")
@@ -351,7 +352,10 @@ widget
     notebook.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
     notebook.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")
     expect(panel.locator(".hpo-notices")).to_contain_text(MARKUP)
-    panel.locator(".hpo-plot-host .dot").first.hover(force=True)
+    dot = panel.locator(".hpo-plot-host .dot").first
+    expect(dot).to_be_visible()
+    panel.evaluate(WHEN_AT_REST)
+    dot.hover(force=True)
     notebook.page.wait_for_timeout(500)
     assert notebook.page.locator("img[src=x]").count() == 0
     assert notebook.page.evaluate("() => window.hit") is None

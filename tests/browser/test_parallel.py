@@ -96,14 +96,30 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
     expect(ends.nth(1)).to_have_text(
         notebook.kernel(f"__import__('hpo_widgets.widget.text').widget.text.number({high})")
     )
-    # An axis of choices, and then the first one is cleared again.
+    # An axis of choices, which is cleared again.
+    parallel.evaluate(WHEN_AT_REST)
     drag_along(parallel, 3, 0.05, 0.55)
     notebook.wait_kernel("dict(widget.filter.within).get('batch') == (32, 64, 128)")
-    parallel.page.mouse.dblclick(*spot(parallel, 1, 0.9))
-    notebook.wait_kernel("set(widget.filter.within) == {'batch'} and set(widget.box) == {'batch'}")
+    expect(panel.locator(".hpo-filter-chip", has_text="batch 32, 64, 128")).to_be_visible()
+    parallel.evaluate(WHEN_AT_REST)
+    # The first click selects a trial, whose details are where the axis was by the second one.
+    details = panel.locator(".hpo-details")
+    mouse, at = parallel.page.mouse, spot(parallel, 3, notebook.kernel("plot._places(plot._best()).tolist()[0][3]"))
+    mouse.click(*at)
+    expect(details).to_be_visible()
+    parallel.evaluate(WHEN_AT_REST)
+    box = details.bounding_box()
+    assert box["x"] < at[0], "the details lie where the click was"
+    mouse.down(click_count=2)
+    mouse.up(click_count=2)
+    notebook.wait_kernel("set(widget.filter.within) == {'dropout'} and set(widget.box) == {'dropout'}")
+    assert notebook.kernel("widget.selected") == []
+    expect(ends).to_have_count(2)
+    expect(details).to_be_hidden()
+    parallel.evaluate(WHEN_AT_REST)
+    mouse.dblclick(*spot(parallel, 1, 0.9))
+    notebook.wait_kernel("widget.filter.is_empty and not widget.box and widget.selected == []")
     expect(ends).to_have_count(0)
-    parallel.page.mouse.dblclick(*spot(parallel, 3, 0.3))
-    notebook.wait_kernel("widget.filter.is_empty and not widget.box")
     expect(legend).not_to_contain_text("pass the filter")
     assert notebook.complaints() == []
 

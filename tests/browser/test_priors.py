@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import press_keys
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -76,9 +77,7 @@ def test_a_prior_is_drawn_by_keys_alone_and_read_out(opened, panel):
     toggle.press("Enter")
     expect(toggle).to_have_attribute("aria-expanded", "true")
     area = panel.get_by_role("slider", name="Prior of layers", exact=True)
-    area.focus()
-    for key in ("Home", "ArrowRight", "ArrowRight", "PageUp", "PageUp", "ArrowUp", "ArrowRight", "ArrowUp"):
-        area.press(key)
+    press_keys(area, ("Home", "ArrowRight", "ArrowRight", "PageUp", "PageUp", "ArrowUp", "ArrowRight", "ArrowUp"))
     expect(area).to_have_attribute("aria-valuetext", "4: 10 %")
     area.press("ArrowLeft")
     expect(area).to_have_attribute("aria-valuetext", "3: 70 %")

@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from tests.browser.hand import click_again, middle
+from tests.browser.notebook import DRAWS_AT_ONCE
 from tests.browser.test_accessibility import AXE, FOUND
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -363,6 +364,7 @@ def test_the_cell_of_a_search_that_a_tab_shows_keeps_one_line(notebook, side):
     # The picture that the notebook keeps is renewed all the same.
     notebook.kernel("search.add_trial(0.1)")
     expect(tab(notebook).locator(".hpo-counts")).to_contain_text("4 completed")
+    notebook.kernel(DRAWS_AT_ONCE)
     name = notebook.page.evaluate(
         """async () => {
           const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);

@@ -205,6 +205,7 @@ def test_what_can_be_pressed_is_large_enough_for_a_finger(panel):
     )
     assert small == []
     handle = panel.get_by_role("slider", name="lr, lower end")
+    handle.scroll_into_view_if_needed()
     x, y = middle(handle)
     # A handle is found a little beside what is drawn of it.
     for dx, dy in [(-13, 0), (13, 0), (0, -13), (0, 13)]:
@@ -372,8 +373,8 @@ widget
     choices = space.get_by_role("group", name="c", exact=True)
     for box in choices.get_by_role("checkbox").all()[1:]:
         box.click()
-    notebook.wait_kernel(f"len(search.commands) > {len(NAMES)}")
-    assert notebook.kernel("list(search.commands[-1])") == ["set_ranges", {"c": [NAMES[0]]}]
+    # One command of all clicks, or several of some each where a click comes late.
+    notebook.wait_kernel(f"list(search.commands[-1]) == ['set_ranges', {{'c': [{NAMES[0]!r}]}}]")
     expect(space.get_by_role("note").filter(has_text="best sits near the upper end").first).to_be_visible()
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshot("space-names", notebook.panel())

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, middle
+from tests.browser.hand import button, middle, press_keys
+from tests.browser.notebook import WHEN_AT_REST
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -119,6 +120,8 @@ def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
 
 def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     busy.get_by_role("tab", name="Slices").click()
+    expect(busy.locator(".hpo-slices-grid .bqplot")).to_have_count(4)
+    busy.evaluate(WHEN_AT_REST)
     figure = busy.locator(".hpo-slices-grid .bqplot").nth(2)
     dot = figure.locator("path.dot:visible").nth(4)
     dot.click(force=True)
@@ -231,9 +234,7 @@ def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
 @pytest.mark.slow
 def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(opened, panel):
     handle = panel.get_by_role("slider", name="dropout, upper end")
-    handle.focus()
-    for _ in range(4):
-        opened.page.keyboard.press("ArrowLeft")
+    press_keys(handle, ["ArrowLeft"] * 4)
     assert [name for name, *_ in wait_for_commands(opened)] == ["set_ranges"]
     opened.page.keyboard.press("Control+z")
     assert [name for name, *_ in wait_for_commands(opened, 2)] == ["set_ranges", "undo"]

@@ -88,7 +88,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     field = panel.get_by_role("textbox", name="units, lower bound")
     field.fill("100")
     field.press("Enter")
-    expect(panel.locator(".hpo-plot-host text", has_text="space 2: units")).to_be_visible()
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: units")).to_be_visible(timeout=120_000)
     with SearchViewer(journal) as search:
         until(search, lambda: len(search.epochs) == 2 and len(search.snapshot()) > search.epochs[1].first_number + 2)
         rows = search.snapshot()

@@ -83,6 +83,7 @@ class ParallelPlot(ParameterChoice, Plot):
         self._clock = clock
         self._drawing: ParallelFigure | None = None
         self._fresh, self._settled_at, self._drawn_filter = _NOBODY, -np.inf, TrialFilter()
+        self._selected_before: list[int] | None = None
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
         super().__init__(search, **keywords)
         self.observe(self._on_selected, "selected")
@@ -165,7 +166,7 @@ class ParallelPlot(ParameterChoice, Plot):
             self._axes,
             f"{objectives} and {len(self.parameters)} parameters of each trial in parallel coordinates",
             on_click=self._on_click,
-            on_clear=lambda index: self._set_within(self._axes[index].key, ()),
+            on_clear=self._on_clear,
             on_brush=self._on_brush,
         )
         old, self._host.children = self._host.children, [drawing.figure]
@@ -305,6 +306,7 @@ class ParallelPlot(ParameterChoice, Plot):
     def _on_click(self, x: float, y: float) -> None:
         """Select the trial whose line was clicked: the best first, then one of those that are drawn one by one."""
         with self._refresher.lock:
+            self._selected_before = self.selected
             shown = np.concatenate([self._strong, self._fresh, self._failed])
             counted = np.flatnonzero(self._counted)
             for numbers, reach in ((self._best(), _REACH_OF_BEST), (shown, _REACH), (counted, _REACH)):
@@ -314,8 +316,16 @@ class ParallelPlot(ParameterChoice, Plot):
                     return
             self.selected = []
 
+    def _on_clear(self, index: int) -> None:
+        """Clear an axis that was double-clicked; what its first click has selected was not meant."""
+        with self._refresher.lock:
+            self._set_within(self._axes[index].key, ())
+            if self._selected_before is not None:
+                self.selected, self._selected_before = self._selected_before, None
+
     def _on_brush(self, index: int, low: float, high: float) -> None:
         with self._refresher.lock:
+            self._selected_before = None
             axis = self._axes[index]
             if within := axis.within(low, high):
                 self._set_within(axis.key, within)

@@ -58,7 +58,7 @@ class ParallelFigure:
     on_click
         Called with the place of a click, in axes across and in shares of an axis up.
     on_clear
-        Called with the index of an axis that was double-clicked.
+        Called with the index of an axis that was double-clicked, after ``on_click`` with the first of both clicks.
     on_brush
         Called with the index of an axis and the ends of what was brushed, as shares of it.
     """
@@ -73,7 +73,8 @@ class ParallelFigure:
         on_brush: Callable[[int, float, float], None],
     ) -> None:
         self._count = len(axes)
-        self._on_brush = on_brush
+        self._on_click, self._on_clear, self._on_brush = on_click, on_clear, on_brush
+        self._clicked_axis: int | None = None
         self._scales = {
             "x": LinearScale(min=-_BESIDE, max=self._count - 1 + _BESIDE, allow_padding=False),
             "y": LinearScale(min=-_BEYOND, max=1 + _BEYOND, allow_padding=False),
@@ -90,8 +91,8 @@ class ParallelFigure:
         # The page passes clicks, which a brush would keep to itself, on to the first picture, and double clicks to
         # the second: pictures tell where they were.
         self.pictures = {name: self._picture() for name in ("others", "passing")}
-        hear_clicks(self.pictures["others"], lambda said: _at(said, on_click))
-        hear_clicks(self.pictures["passing"], lambda said: _at(said, lambda x, _y: on_clear(self._axis_at(x))))
+        hear_clicks(self.pictures["others"], lambda said: _at(said, self._on_clicked))
+        hear_clicks(self.pictures["passing"], lambda said: _at(said, self._on_double_clicked))
         marks = [
             *self.pictures.values(),
             self.lines["failed"],
@@ -205,12 +206,22 @@ class ParallelFigure:
     def _axis_at(self, x: float) -> int:
         return min(max(round(x), 0), self._count - 1)
 
+    def _on_clicked(self, x: float, y: float) -> None:
+        self._clicked_axis = self._axis_at(x)
+        self._on_click(x, y)
+
+    def _on_double_clicked(self, x: float, _y: float) -> None:
+        """Clear the axis of the first click: what it selected may have opened the details, which moves the axes."""
+        index, self._clicked_axis = self._axis_at(x) if self._clicked_axis is None else self._clicked_axis, None
+        self._on_clear(index)
+
     def _on_brushed(self) -> None:
         """Tell what was brushed when the hand is off it, and make room for the next one."""
         extent = self._brush.extent
         if extent is None or self._brush.is_held:
             return
         self._brush.clear()
+        self._clicked_axis = None
         if extent.y[1] - extent.y[0] > _FLAT:
             self._on_brush(self._axis_at(sum(extent.x) / 2), *extent.y)
 

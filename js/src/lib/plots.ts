@@ -1,6 +1,7 @@
 // Figures of bqplot have neither a role nor a name, and nobody tells the kernel how large they are.
 
 import type { AnyModel } from "@anywidget/types";
+import { isRepeatedClick } from "./dom";
 import type { Lifetime } from "./lifetime";
 
 /** What the figure that fills a tab, and one of several, are found by. */
@@ -30,16 +31,38 @@ export function followPlots(
   const told = model as AnyModel<{ plot_sizes: Sizes }>;
   // What bqplot says of a click does not tell which keys were held. Told before the click reaches its mark; a message
   // and not a trait, which may wait for an answer.
-  const isOnFigure = (target: EventTarget | null): boolean => {
+  const figureOf = (target: EventTarget | null): Element | null => {
     const figure = (target as Element | null)?.closest?.(".bqplot");
-    return figure !== null && figure !== undefined && findRoot()?.contains(figure) === true;
+    return figure && findRoot()?.contains(figure) ? figure : null;
   };
   const adds = (event: MouseEvent): boolean => event.shiftKey || event.ctrlKey || event.metaKey;
+  // A brush takes all clicks, and bqplot tells of none of them where it was. The pictures below it do: the first one
+  // of clicks, the second one of double clicks.
+  const passOn = (event: MouseEvent, figure: Element | null, picture: number): void => {
+    figure
+      ?.closest(".hpo-parallel-host .bqplot")
+      ?.querySelectorAll("image")
+      [picture]?.dispatchEvent(new MouseEvent("click", event));
+  };
+  let clicked: Element | null = null;
   document.addEventListener(
     "click",
     (event) => {
-      if (isOnFigure(event.target)) {
-        told.send({ kind: "click_on_figure", adds: adds(event) });
+      if (!event.isTrusted) {
+        return;
+      }
+      if (!isRepeatedClick(event)) {
+        clicked = figureOf(event.target);
+        if (clicked) {
+          told.send({ kind: "click_on_figure", adds: adds(event) });
+        }
+      } else if (clicked) {
+        // The first click may have opened the details, which move everything: this one means nothing that lies here now.
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.detail === 2) {
+          passOn(event, clicked, 1);
+        }
       }
     },
     { capture: true, signal: lifetime.signal },
@@ -47,7 +70,7 @@ export function followPlots(
   document.addEventListener(
     "mousedown",
     (event) => {
-      if (adds(event) && isOnFigure(event.target)) {
+      if (adds(event) && figureOf(event.target)) {
         // It would mark the text between here and the last click.
         event.preventDefault();
       }
@@ -87,21 +110,15 @@ export function followPlots(
     },
     { capture: true, passive: true, signal: lifetime.signal },
   );
-  // A brush takes all clicks, and bqplot tells of none of them where it was. The pictures below it do.
-  for (const [index, kind] of ["click", "dblclick"].entries()) {
-    document.addEventListener(
-      kind,
-      (event) => {
-        const figure = (event.target as Element).closest(".hpo-parallel-host .bqplot");
-        if (event.isTrusted && figure && findRoot()?.contains(figure)) {
-          figure
-            .querySelectorAll("image")
-            [index]?.dispatchEvent(new MouseEvent("click", event as MouseEvent));
-        }
-      },
-      { signal: lifetime.signal },
-    );
-  }
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (event.isTrusted) {
+        passOn(event, figureOf(event.target), 0);
+      }
+    },
+    { signal: lifetime.signal },
+  );
   const resized = new ResizeObserver(() => {
     // Details that open beside it leave room for fewer figures in a row.
     held?.scrollIntoView({ block: "nearest" });

@@ -306,6 +306,20 @@ def test_a_double_click_clears_the_interval_of_its_axis_alone(plot, wire, refres
     assert np.all(np.asarray(plot._drawing._intervals.x) == 3)
 
 
+def test_a_double_click_clears_the_axis_of_its_first_click_and_leaves_the_selection(plot, wire, search):
+    """The first click may select a trial, whose details move the axes before the second click."""
+    brush(plot, wire, 1, 0.2, 0.6)
+    plot.selected = [7]
+    at = {"click_x": 1.0, "click_y": plot._places(plot._best())[0, 1]}
+    wire.browser_says(plot._drawing.pictures["others"], event="element_click", data=at)
+    assert plot.selected == [search.best_trial.number]
+    wire.browser_says(plot._drawing.pictures["passing"], event="element_click", data={"click_x": 2.7, "click_y": 0.1})
+    assert (dict(plot.filter.within), plot.selected) == ({}, [7])
+    # What follows is no part of it.
+    wire.browser_says(plot._drawing.pictures["passing"], event="element_click", data={"click_x": 2.7, "click_y": 0.1})
+    assert plot.selected == [7]
+
+
 def test_a_filter_that_is_set_elsewhere_is_drawn_and_one_that_goes_takes_its_box_along(plot, wire, refresh):
     plot.filter = {"within": {"activation": ("relu",)}}
     refresh(plot)
