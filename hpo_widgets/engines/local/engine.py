@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CHECK_SECONDS = 0.1  # between checks of the size of output files
 _SOON = 0.02  # seconds to the next check while one of them grows fast, or a process is about to end
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
+_REAPING = 15.0  # seconds that all killed processes together get in `close`; more than each has to end its own
 _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a limit
 _CHUNK = 1 << 16
 _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for
@@ -233,8 +234,9 @@ class ProcessEngine(ABC):
         self._is_closed = True
         for worker in self._workers:
             self._discard(worker)
+        until = time.monotonic() + _REAPING
         for process in self._dying:
-            process.reap(timeout=5.0)
+            process.reap(timeout=max(0.0, until - time.monotonic()))
             process.close()
         self._dying.clear()
         self._running.clear()

@@ -104,7 +104,9 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-_PATIENCE = 2.0  # seconds that a supervisor gets to kill everything, before its group is killed
+# Seconds that a supervisor gets to kill everything, before its group is killed and it with that. What left the group
+# then lives on, so it is more than a machine that is busy or short of memory has it wait.
+_PATIENCE = 10.0
 
 _life_lines: set[int] = set()
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hpo_widgets.engines.local.process import Process
+from hpo_widgets.engines.local.supervisor import KILL
 from hpo_widgets.trials import TrialState
 
 START_CHILDREN = """
@@ -204,6 +205,35 @@ def test_a_system_without_subreapers_ends_the_group(tmp_path, read_pids, gone, e
         process.reap(timeout=60)
         for pid in others:
             os.kill(pid, signal.SIGKILL)
+
+
+SUPERVISED = """
+import sys, time
+from hpo_widgets.engines.local.supervisor import supervise
+supervise([])
+exec(sys.argv[1])
+start_children()
+time.sleep(1000)
+"""
+
+
+def test_a_supervisor_that_is_seconds_late_still_ends_what_has_left_its_group(tmp_path, read_pids, gone):
+    command = [sys.executable, "-c", SUPERVISED, START_CHILDREN]
+    process = Process(command, environment=os.environ, directory=str(tmp_path))
+    pids = read_pids()
+    try:
+        os.kill(process.pid, signal.SIGSTOP)  # as a machine does that has no time for it
+        process._order(KILL)
+        process._killed_at = time.monotonic() - 3
+        assert not process.reap()
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.reap(timeout=60)
+        process.close()
+        gone(*pids)
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_supervisor_ends_as_its_child_does(tmp_path):
