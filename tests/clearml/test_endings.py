@@ -12,6 +12,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import finished, send_events
+from tests.runs import let_an_hour_go_by
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -198,23 +199,25 @@ def live_worker(worker):
 
 
 def test_a_reason_that_an_agent_replaces_is_written_again(one, worker, live_worker):
-    made = one(time_limit_per_job=0.02)
+    made = one(time_limit_per_job=60)
     task = made.trial(0).id
     live_worker(task)
+    let_an_hour_go_by(made)
     wait_for(lambda: "time_limit_per_job" in str(Task.get_task(task_id=task).data.status_reason), "it was not stopped")
     worker.call("tasks.stopped", task=task, force=True, status_reason="task was stopped by tasks.stop")
     assert made.wait(timeout=1.0)
     trial = made.trial(0)
-    assert trial.error == "aborted after 0.02 minutes (time_limit_per_job)"
+    assert trial.error == "aborted after 60 minutes (time_limit_per_job)"
     assert trial.error in Task.get_task(task_id=task).data.status_reason
     # What is used is what the server says that the trial took, once.
     assert 60 * made.budget.compute_minutes.used == pytest.approx(trial.duration)
 
 
 def test_a_reason_whose_request_gets_lost_is_written_with_the_next_look(way, one, worker, live_worker):
-    made = one(time_limit_per_job=0.02)
+    made = one(time_limit_per_job=60)
     task = made.trial(0).id
     live_worker(task)
+    let_an_hour_go_by(made)
     wait_for(lambda: "time_limit_per_job" in str(Task.get_task(task_id=task).data.status_reason), "it was not stopped")
     way.plan("tasks.stopped", "lost")
     worker.call("tasks.stopped", task=task, force=True, status_reason="task was stopped by tasks.stop")

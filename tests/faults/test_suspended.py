@@ -45,6 +45,14 @@ def send(number, processes):
             os.kill(process if isinstance(process, int) else process.pid, number)
 
 
+def suspend(path, processes):
+    """Stop a search, but not in the middle of a commit to its journal, whose lock it would keep."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        send(signal.SIGSTOP, processes)
+        holder.execute("ROLLBACK")
+
+
 def wait_for_line(path, beginning):
     until = time.monotonic() + DEADLINE
     while not path.exists() or not any(line.startswith(beginning) for line in path.read_text().splitlines()):
@@ -82,13 +90,18 @@ def test_a_search_that_is_suspended_again_and_again_loses_no_trial(owners, runni
     assert (sorted(row.number for row in rows), line.lost, left) == (list(range(BUDGET)), 0, [])
 
 
-def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though_its_time_is_over(owners, running):
-    limit = 0.6
-    path = running(workers=1, most_seconds=0.1, keywords={"time_limit_per_job": limit / 60, "total_max_jobs": 5})
+def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though_its_time_is_over(
+    owners, running, gate
+):
+    gate.shut()
+    limit = 1.5  # a busy machine may take long to load the first worker, and to stop the kernel
+    keywords = {"time_limit_per_job": limit / 60, "total_max_jobs": 5}
+    path = running(workers=1, most_seconds=0.02, held=[3, str(gate.path)], keywords=keywords)
     ledger = path.with_name("ledger")
     wait_for_line(ledger, "begun 3 ")  # not the first, whose worker is loaded within its time
-    send(signal.SIGSTOP, [owners.pid])
+    suspend(path, [owners.pid])
     over = time.monotonic() + limit
+    gate.open()
     wait_for_line(ledger, "ended 3 ")
     while time.monotonic() < over:
         time.sleep(0.01)
@@ -107,11 +120,7 @@ def test_a_suspended_kernel_whose_search_was_taken_over_elsewhere_ends_and_write
     path = running(most_seconds=0.02, keywords={"total_max_jobs": 1000})
     supervisors, workers = owners.tree()
     everyone = [owners.pid, *supervisors, *workers]
-    # Not in the middle of a commit, whose lock it would keep.
-    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        send(signal.SIGSTOP, everyone)
-        holder.execute("ROLLBACK")
+    suspend(path, everyone)
     change_owner(path, machine="another host", host="node7", heartbeat=time.time() - 3600)
     with Journal.open(path) as successor:
         aborted = successor.abort_interrupted()

@@ -344,13 +344,16 @@ def test_a_trial_that_hangs_is_stopped(search, until, how):
                 if how != "catches":
                     raise
 
+    others = set(psutil.Process().children())  # a server or a browser that tests share goes on
     made = search(train)
     made.start()
     until(made, lambda: len(made.top(2)) == 2)
-    children = psutil.Process().children(recursive=True)
+    supervisors = [child for child in psutil.Process().children() if child not in others]
+    workers = [worker for supervisor in supervisors for worker in supervisor.children(recursive=True)]
+    assert len(supervisors) == len(workers) == 2
     made.stop()
     assert made.counts[TrialState.ABORTED] == 2
-    assert not psutil.wait_procs(children, timeout=DEADLINE)[1]
+    assert not psutil.wait_procs(supervisors + workers, timeout=DEADLINE)[1]
 
 
 def test_threads_and_children_of_a_trial_end_with_it(search, until, tmp_path):
@@ -526,8 +529,9 @@ def test_a_model_knows_the_results_that_a_lock_keeps_from_the_journal(two_runnin
         made.set_range("x", (0.0, 0.9))
         made._controller.submit(lambda: None).result()
     assert made.wait()
-    strategy = made.get_optimizer()
-    assert len([trial for trial in strategy.study.trials if trial.state.name == "COMPLETE"]) >= 3
+    # A search that ends does not wait until its model has heard of the last trials, but these came before others.
+    known = {trial.value for trial in made.get_optimizer().study.trials if trial.state.name == "COMPLETE"}
+    assert {made.trial(0).value, made.trial(1).value} <= known
 
 
 def test_a_lock_that_stays_ends_a_stopped_search_that_keeps_what_it_had(two_running, gate, monkeypatch):

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import math
+import os
 import sys
 import threading
 import time
@@ -33,7 +34,7 @@ from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.conftest import DEADLINE
-from tests.runs import X, finished, identity
+from tests.runs import X, finished, identity, let_an_hour_go_by
 
 
 def points(made):
@@ -352,13 +353,7 @@ def test_a_job_that_overruns_its_limit_is_aborted_and_does_not_count_as_a_failur
     made = search(train, [DiscreteParameterRange("x", [1, 2])], time_limit_per_job=60, max_failures=1)
     made.start()
     until(made, lambda: made.counts[TrialState.COMPLETED] == made.counts[TrialState.RUNNING] == 1)
-    started = made._controller.state.clock.active_started
-
-    def an_hour_goes_by():
-        started.update({number: moment - 3600 for number, moment in started.items()})
-
-    made._controller.submit(an_hour_goes_by).result()
-    made.set_compute_time_limit(None)  # has the clock looked at
+    let_an_hour_go_by(made)
     assert made.wait()
     assert made.stop_reason.code == "space_exhausted"
     aborted = next(made.trial(number) for number in range(2) if made.trial(number).parameters["x"] == 1)
@@ -817,14 +812,25 @@ def test_several_threads_may_wait_and_stop(search, held, gate):
 # Callbacks --------------------------------------------------------------------------------------------------------
 
 
-def test_callbacks_come_once_and_in_the_order_of_the_ends(search):
+def test_callbacks_come_once_and_in_the_order_of_the_ends(search, gate):
+    gate.shut()
+    path = str(gate.path)
+
+    def train(x, trial):
+        while trial.number == 0 and not os.path.exists(path):
+            time.sleep(0.002)
+        return x
+
     calls = []
-    made = finished(search(identity, total_max_jobs=40), lambda *arguments: calls.append(arguments))
-    numbers = [int(call[0].rpartition("/")[2]) for call in calls]
-    assert sorted(numbers) == list(range(40))
-    ended = [made.trial(number).ended for number in numbers]
-    # The start by the time of day and the time it took by another clock: they are not read at the very same moment.
-    assert all(later - sooner > -0.001 for sooner, later in itertools.pairwise(ended))
+
+    def completed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 39:
+            gate.open()
+
+    made = finished(search(train, total_max_jobs=40), completed)
+    # The first trial ends after all others, which run one after another beside it.
+    assert [int(call[0].rpartition("/")[2]) for call in calls] == [*range(1, 40), 0]
     best = math.inf
     for _, value, iteration, parameters, best_id in calls:
         best = min(best, value)

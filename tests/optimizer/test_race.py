@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -67,7 +69,17 @@ def points(race, repeat, name):
 
 
 def threads():
-    return {one.name for one in threading.enumerate() if one.name == "hpo_widgets race"}
+    return {one for one in threading.enumerate() if one.name == "hpo_widgets race"}
+
+
+def until(race, condition):
+    """Wait for a change of the race after which the condition holds."""
+    changed = threading.Event()
+    unsubscribe = race.subscribe(changed.set)
+    while not condition():
+        assert changed.wait(60)
+        changed.clear()
+    unsubscribe()
 
 
 def processes():
@@ -146,6 +158,8 @@ def test_stop_ends_all_processes_and_the_broken_repeat_counts_for_nothing(race):
     assert one.stop(DEADLINE)
     assert one.status is SearchStatus.STOPPED
     assert not started & processes()
+    for thread in threads():  # it says that it has ended just before it has
+        thread.join(60)
     assert threads() == set()
     assert one.finished == ()
     assert one.capabilities["start"] is None
@@ -172,31 +186,32 @@ def test_journals_are_kept_where_one_says(race, tmp_path):
     assert len(list((tmp_path / "kept").glob("*.sqlite"))) == 2
 
 
-def test_a_paused_race_launches_nothing_and_goes_on(race):
-    one = race(trials=400, repeats=1, strategies=["random", GridSearch])
-    begun = threading.Event()
-    one.subscribe(lambda: begun.set() if sum(one.num_ended.values()) > 5 else None)
+def test_a_paused_race_launches_nothing_and_goes_on(race, gate):
+    gate.shut()
+    path = str(gate.path)
+
+    def held(x, y, trial):
+        while trial.number == 5 and not os.path.exists(path):
+            time.sleep(0.002)
+        return branin(x, y)
+
+    def have(condition):
+        return one._running is not None and all(map(condition, one._running.searches.values()))
+
+    one = race(held, trials=40, repeats=1, strategies=["random", GridSearch])
     one.start()
-    assert begun.wait(60)
+    until(one, lambda: have(lambda search: search.counts[TrialState.COMPLETED] == 5 and len(search.snapshot()) == 6))
     one.pause()
     assert one.status is SearchStatus.PAUSED
     assert one.capabilities["resume"] is None
-    searches = one._running.searches.values()
-    still = threading.Event()
-
-    def look():
-        if all(search.status is SearchStatus.PAUSED and not search.get_num_active_experiments() for search in searches):
-            still.set()
-
-    one.subscribe(look)
-    look()
-    assert still.wait(60)
-    before = one.num_ended
-    assert one.num_ended == before
+    until(one, lambda: have(lambda search: search.status is SearchStatus.PAUSED))
+    gate.open()
+    until(one, lambda: have(lambda search: not search.get_num_active_experiments()))
+    assert one.num_ended == {"random": 6, "grid search": 6}
     assert not one.wait(0.0)
     one.resume()
     assert one.wait(DEADLINE)
-    assert one.num_ended == {"random": 400, "grid search": 400}
+    assert one.num_ended == {"random": 40, "grid search": 40}
 
 
 def test_a_race_can_be_stopped_while_it_is_paused(race):

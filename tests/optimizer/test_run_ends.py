@@ -41,13 +41,14 @@ def wait_for_commands(made, number):
         time.sleep(0.001)
 
 
-def test_a_start_after_a_stop_begins_when_the_search_has_stopped(two_running, gate, hold):
+def test_a_start_after_a_stop_begins_when_the_search_has_stopped(two_running, gate, hold, until):
     made = two_running(total_max_jobs=4)
     hold(made)
     made.command("stop")
     assert made.start() is True
-    gate.open()
     hold.set()
+    until(made, lambda: made.counts[TrialState.ABORTED] == 2)
+    gate.open()
     assert made.wait(MINUTES)
     assert made.stop_reason.code == "total_max_jobs"
     assert made.counts[TrialState.ABORTED] == made.counts[TrialState.COMPLETED] == 2

@@ -209,8 +209,9 @@ def die(owner):
     owner.wait()
 
 
-def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_panel, until):
-    panel = open_panel(owner.search_id, base_task_id=train)
+def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_panel, until, held, gate):
+    gate.shut()
+    panel = open_panel(owner.search_id, base_task_id=held)
     search, controls = panel.search, panel._controls
     assert (search.is_view, search.owner_died, controls.owner_died) == (True, False, False)
     assert panel._status_panel.is_view
@@ -228,6 +229,7 @@ def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_
     until(search, lambda: not search.is_view and search.status is SearchStatus.RUNNING)
     search.set_total_max_jobs(len(before) + 4)
     panel.search.set_ranges({"x": (0.25, 0.5)})
+    gate.open()
     assert panel.wait()
     panel._refresher.refresh()
     rows = search.snapshot()
@@ -244,13 +246,15 @@ def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_
     assert open_files(busy.resolve()) == 0
 
 
-def test_code_that_starts_a_view_waits_for_what_it_started(owner, busy):
-    with HyperParameterOptimizer.open(owner.search_id, base_task_id=train) as search:
+def test_code_that_starts_a_view_waits_for_what_it_started(owner, busy, held, gate):
+    gate.shut()
+    with HyperParameterOptimizer.open(owner.search_id, base_task_id=held) as search:
         die(owner)
         with SearchViewer(busy) as look:
             before = len(look.snapshot())
         assert search.start()
         search.set_total_max_jobs(before + 2)
+        gate.open()
         assert search.wait()
         assert len(search.snapshot()) == before + 2
         assert search.start() is False
@@ -276,8 +280,9 @@ def test_what_keeps_a_search_from_being_taken_over_is_told(owner, busy, open_pan
     assert panel.search.is_view
 
 
-def test_of_two_views_one_takes_over_and_the_other_goes_on_viewing(owner, busy, open_panel, until):
-    first, second = (open_panel(owner.search_id, base_task_id=train).search for _ in range(2))
+def test_of_two_views_one_takes_over_and_the_other_goes_on_viewing(owner, busy, open_panel, until, held, gate):
+    gate.shut()
+    first, second = (open_panel(owner.search_id, base_task_id=held).search for _ in range(2))
     die(owner)
     until(second, lambda: second.owner_died)
     until(first, lambda: first.owner_died)
