@@ -132,7 +132,8 @@ CONSOLE = "events.get_task_log"
 CURVES = "events.scalar_metrics_iter_histogram"
 
 
-def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_search, worker, until):
+def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_search, worker, until, monkeypatch):
+    monkeypatch.setattr(reading, "KEPT_SECONDS", 60.0)
     worker.gate.clear()
     made = task_search(total_max_jobs=4, max_number_of_concurrent_tasks=4)
     made.start()

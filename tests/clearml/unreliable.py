@@ -6,6 +6,7 @@ Any server will do behind it, so that what happens in bad weather is tried on a 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -33,7 +34,8 @@ class Unreliable:
         self.num_held = 0
         self._plans = []
         self._lock = threading.Lock()
-        self._port = 0
+        self._socket = _bound(0)
+        self._port = self._socket.getsockname()[1]
         self._server = None
         self._thread = None
         self.up()
@@ -47,11 +49,10 @@ class Unreliable:
         server = ThreadingHTTPServer(("127.0.0.1", self._port), _Handler, bind_and_activate=False)
         server.target, server.way = self.target, self
         server.daemon_threads = True
-        server.allow_reuse_address = True
-        server.server_bind()
+        server.socket.close()
+        server.socket, self._socket = self._socket, None
         server.server_activate()
         self._server = server
-        self._port = server.server_address[1]
         self._thread = threading.Thread(target=server.serve_forever, name="unreliable", daemon=True)
         self._thread.start()
 
@@ -60,6 +61,7 @@ class Unreliable:
         server, self._server = self._server, None
         server.shutdown()
         server.server_close()
+        self._socket = _bound(self._port)  # nobody else gets the port meanwhile
         self._thread.join()
 
     @property
@@ -95,6 +97,15 @@ class Unreliable:
         self.gate.set()
         if self._server is not None:
             self.down()
+        self._socket.close()
+
+
+def _bound(port):
+    """A socket that has a port, on which nobody listens."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made
 
 
 class _Handler(PassOn):

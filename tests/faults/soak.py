@@ -72,6 +72,7 @@ def trials(number, folder):
     made.wait()
     assert len(made.snapshot()) == number
     made._recorder.reader.close()
+    settle()
     say(number, kind="ended")
 
 

@@ -76,5 +76,6 @@ def test_a_search_on_a_full_disk_ends_and_goes_on_when_there_is_space(small_disk
     assert sum(viewer.counts.values()) == BUDGET
     assert {number: viewer.trial(number).values[0] for number in seen} == seen
     assert viewer.counts[TrialState.COMPLETED] == len(seen)
-    assert viewer.counts[TrialState.ABORTED] <= 2
+    # Two of each search that the full disk ended: the second one may have begun two, if there was room to write so.
+    assert viewer.counts[TrialState.ABORTED] <= 2 * (1 + is_taken_up)
     viewer.close()

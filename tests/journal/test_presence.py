@@ -11,6 +11,7 @@ import time
 import pytest
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, report_scalar
+from hpo_widgets.controller import run
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.viewer import SearchViewer
 
@@ -202,7 +203,7 @@ def test_a_backup_is_a_journal_of_that_moment_that_nobody_owns(journal, make_row
 
 def search_in_which(happens, directory):
     """Run a search of 60 trials to its end; after 20 of them something happens to its journal."""
-    go_on = directory / "go on"
+    go_on, happened = directory / "go on", []
 
     def objective(x):
         while x >= 20 and not go_on.exists():
@@ -215,16 +216,21 @@ def search_in_which(happens, directory):
     def call_back(*_arguments):
         called.append(1)
         if len(called) == 20:
-            happens(search.journal_path)
-            go_on.touch()
+            try:
+                happened.append(happens(search.journal_path))
+            finally:
+                go_on.touch()
 
     directory.mkdir()
     search = HyperParameterOptimizer(
         objective, [DiscreteParameterRange("x", range(60))], optimizer_class=GridSearch,
         max_number_of_concurrent_tasks=2, journal=directory / "searches",
     )  # fmt: skip
-    search.start(call_back)
-    assert search.wait(60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "HEARTBEAT_SECONDS", 600.0)  # none writes in between what happens and what looks at it
+        search.start(call_back)
+        assert search.wait(60)
+    assert happened
     return search
 
 

@@ -45,8 +45,11 @@ def test_aborts_deaths_and_resizes_leak_nothing(drive, counts):
         return 1.0
 
     driver = drive(train, workers=2)
-    driver.run(0, kind="print")
-    driver.run(1, kind="print")
+    # At once, so that both workers run one: a worker that has ended a trial has been forked by its supervisor.
+    driver.launch(0, kind="print")
+    driver.launch(1, kind="print")
+    driver.ended(0)
+    driver.ended(1)
     before = counts()
     number = 2
     for kind in ["die", "leave", "print"] * 4:
