@@ -312,9 +312,20 @@ OptimizerWidget(optimizer)
 """
 
 
+BUSY_UNTIL_TOLD = """
+import time
+from pathlib import Path
+
+while not Path("told").exists():
+    time.sleep(0.05)
+"""
+
+
 @pytest.mark.slow
 def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by_a_cell(notebook, side):
-    notebook.open(SEARCH)
+    told = notebook.lab.root / "told"
+    told.touch()
+    notebook.open(SEARCH, BUSY_UNTIL_TOLD)
     notebook.run_all()
     search_id = notebook.kernel("optimizer.id")
     open_list(notebook)
@@ -332,11 +343,17 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     expect(kept.locator(".hpo-entry-progress > span")).to_have_text("5 / 5")
     expect(kept.locator(".hpo-entry-curve path").first).to_have_attribute("d", re.compile("^M"))
     notebook.screenshot("side-panel-journals")
-    kept.get_by_role("button", name="Open").last.dblclick()
+    told.unlink()
+    notebook.start_cell(1)
+    opens = kept.get_by_role("button", name="Open").last
+    opens.dblclick()
+    written = notebook.page.locator(".jp-NotebookPanel .jp-Cell").filter(has_text="OptimizerWidget.open")
+    expect(written).to_have_count(1)
+    opens.click()  # nor is another cell written while the first one waits
+    told.touch()
     expect(kept).to_have_count(0)
     expect(shown.locator(".hpo-entry-origin")).to_have_text(re.compile(r"\.ipynb"))
     # The cell is there to be read and kept.
-    written = notebook.page.locator(".jp-NotebookPanel .jp-Cell").filter(has_text="OptimizerWidget.open")
     expect(written.locator(".jp-InputArea", has_text=search_id)).to_have_count(1)
 
 

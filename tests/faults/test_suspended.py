@@ -94,7 +94,7 @@ def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though
     owners, running, gate
 ):
     gate.shut()
-    limit = 1.5  # a busy machine may take long to load the first worker, and to stop the kernel
+    limit = 2.5  # a busy machine may take long to load the first worker, and to stop the kernel
     keywords = {"time_limit_per_job": limit / 60, "total_max_jobs": 5}
     path = running(workers=1, most_seconds=0.02, held=[3, str(gate.path)], keywords=keywords)
     ledger = path.with_name("ledger")

@@ -163,13 +163,13 @@ class AdviceLine(ViewPart):
                 "trials": list(advice.trials),
                 "label": advice.label,
             }
-            self.shown = {"key": advice.key, **words}
+            self.shown = {"key": _answered(advice), **words}
             self.advice = {**words, "command": advice.command, "arguments": advice.arguments}
             self.advised = _narrowed(advice, self.search.space)
 
     def _meant(self, content: dict[str, object]) -> Advice | None:
         """The advice that a message is about; None when another one has taken its place."""
-        return self._now if self._now is not None and content.get("key") == self._now.key else None
+        return self._now if self._now is not None and content.get("key") == _answered(self._now) else None
 
     def _on_act(self, content: dict[str, object]) -> None:
         with self._refresher.lock:
@@ -194,6 +194,11 @@ class AdviceLine(ViewPart):
     def _hide(self, advice: Advice) -> None:
         self._put_off[advice.key] = advice.weight
         self._show(None)
+
+
+def _answered(advice: Advice) -> str:
+    """What an answer is about: more evidence for the same advice may change what its button does."""
+    return f"{advice.key}:{advice.label}"
 
 
 def _narrowed(advice: Advice, space: Space) -> dict[str, list[float]]:

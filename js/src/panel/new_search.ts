@@ -64,7 +64,9 @@ function activate(
         const beside = current();
         await createNotebook(app, cwd ?? (beside ? folderOf(beside.context.path) : ""));
       },
-      write: (chosen, code, run) => writeCell(app, chosen, code, run),
+      write: async (chosen, code, run) => {
+        await writeCell(app, chosen, code, run);
+      },
       show: () => shell.activateById(tab.id),
       leave: (chosen) => {
         tab.dispose();

@@ -146,7 +146,7 @@ function activate(
   };
 
   const opening = new Set<string>();
-  /** Only once at a time: a cell that is to come, as into a notebook that is being made, is not written twice. */
+  /** Only once at a time: a cell that is to come, or waits for another one that runs, is not written twice. */
   const openKept = async (folder: string, searchId: string): Promise<void> => {
     if (!opening.has(searchId)) {
       opening.add(searchId);
@@ -352,7 +352,7 @@ function readFolder(settings: ServerConnection.ISettings): ReadFolder {
 
 /**
  * Opens the search of a journal by a cell that a person can read and keep, in an open notebook of its folder or in a
- * new one. Its panel is listed from then on.
+ * new one, and waits until the cell has run. Its panel is listed from then on.
  */
 async function openJournal(
   app: JupyterFrontEnd,
@@ -362,14 +362,10 @@ async function openJournal(
 ): Promise<void> {
   const text = `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open("${searchId}")`;
   const beside = [...notebooks].filter(({ context }) => folderOf(context.path) === folder);
-  const notebook = beside.find(({ panel }) => panel.isVisible) ?? beside[0];
+  const notebook =
+    beside.find(({ panel }) => panel.isVisible) ?? beside[0] ?? (await createNotebook(app, folder));
   if (notebook) {
-    await writeCell(app, notebook, text, true);
-    return;
-  }
-  const made = await createNotebook(app, folder);
-  if (made) {
-    await writeCell(app, made, text, true);
+    await (await writeCell(app, notebook, text, true)).ran;
   }
 }
 

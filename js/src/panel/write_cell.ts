@@ -18,13 +18,14 @@ type Shared = {
  * Writes a code cell below the active one, into the only cell of a notebook that is empty, and makes it the active one.
  *
  * @param run whether it is run
+ * @returns once it is written: when it has run, which it may wait for as long as another cell runs
  */
 export async function writeCell(
   { commands, shell }: JupyterFrontEnd,
   { panel, context }: OpenNotebook,
   text: string,
   run: boolean,
-): Promise<void> {
+): Promise<{ readonly ran: Promise<unknown> }> {
   const content = panel.content as unknown as Content;
   const shared = context.model.sharedModel as unknown as Shared;
   const only = shared.cells.length === 1 ? shared.cells[0] : undefined;
@@ -41,8 +42,5 @@ export async function writeCell(
   content.activeCellIndex = place;
   // It may be far away, where the notebook has drawn nothing yet.
   await content.scrollToItem?.(place, "smart").catch(() => undefined);
-  if (run) {
-    // It is queued where another cell runs: nobody waits for that.
-    void commands.execute("notebook:run-cell");
-  }
+  return { ran: run ? commands.execute("notebook:run-cell") : Promise.resolve() };
 }

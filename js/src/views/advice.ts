@@ -5,11 +5,12 @@ import { Announcer } from "../lib/announcer";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { Stillness } from "../lib/stillness";
 import "./advice.css";
 
 type Model = {
   shown: {
-    /** Which advice an answer is about: another may have taken its place. */
+    /** What an answer is about: another advice, or another action of it, may have taken its place. */
     key: string;
     sentence: string;
     evidence: string;
@@ -28,18 +29,15 @@ const render: Render<Model> = ({ model, el }) => {
   const words = element("div", "hpo-advice-words");
   const sentence = element("b", "", { dir: "auto" });
   const evidence = element("span", "hpo-muted", { dir: "auto" });
-  /** The advice on which a press began: an answer is about it, also where another one has come before it ended. */
-  let pressed: string | undefined;
-  root.addEventListener("pointerdown", () => {
-    pressed = model.get("shown")?.key;
-  });
+  /** The advice that is on the page, which an answer is about: the model's may be another one, which waits. */
+  let painted: string | undefined;
+  let answered: string | null = null;
   const makeButton = (kind: string, className: string): HTMLButtonElement => {
     const button = element("button", className, { type: "button" });
-    button.addEventListener("click", (event) => {
-      // A key is no press.
-      const key = event.detail === 0 ? model.get("shown")?.key : pressed;
-      if (key !== undefined && !isDisabled(button)) {
-        model.send({ kind, key });
+    button.addEventListener("click", () => {
+      if (painted !== undefined && !isDisabled(button)) {
+        answered = button === show ? null : painted;
+        model.send({ kind, key: painted });
       }
     });
     return button;
@@ -59,6 +57,12 @@ const render: Render<Model> = ({ model, el }) => {
 
   const paint = (): void => {
     const shown = model.get("shown");
+    // A line that comes, goes or is another one moves all that is below it; who has answered it waits for that.
+    if (shown?.key !== painted && painted !== answered && stillness.isNeeded()) {
+      return;
+    }
+    painted = shown?.key;
+    answered = null;
     root.hidden = shown === null;
     if (shown === null) {
       return;
@@ -78,13 +82,14 @@ const render: Render<Model> = ({ model, el }) => {
       model.get("commands").act ?? null,
       "Hide this until there is half as much evidence again",
     );
-    // More evidence for the same advice is no news.
+    // More evidence for what the same button does is no news.
     if (shown.key !== announced) {
       announced = shown.key;
       announcer.announce();
     }
   };
 
+  const stillness = new Stillness(lifetime, document, paint);
   lifetime.paintOnChange(model, paint);
   el.append(root, announcer.root);
   return lifetime.end;

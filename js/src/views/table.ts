@@ -15,6 +15,7 @@ import {
 } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { Stillness } from "../lib/stillness";
 import {
   type Column,
   nextSorting,
@@ -42,10 +43,6 @@ type Model = {
   commands: Record<string, string | null>;
   [row: `row_${number}`]: Row | undefined;
 };
-
-/** Rows stand still for so long after the pointer has moved among them, and for a press, whose end may not be told. */
-const STILL_MS = 1000;
-const LONGEST_PRESS_MS = 5000;
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-table-host");
@@ -178,32 +175,8 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  /** Rows stand still under a pointer that is pressed, or was moved a moment ago: a press means what lies under it. */
-  let stillUntil = 0;
-  let pointed = "";
-  const holdStill = (event: PointerEvent): void => {
-    const at = `${event.clientX} ${event.clientY}`;
-    const isPress = event.type === "pointerdown";
-    // Rows that move under a pointer at rest say that it moved.
-    if (isPress || at !== pointed) {
-      pointed = at;
-      stillUntil = performance.now() + (isPress ? LONGEST_PRESS_MS : STILL_MS);
-    }
-  };
-  let endWaiting: (() => void) | null = null;
-  const letMove = (): void => {
-    stillUntil = 0;
-    if (endWaiting) {
-      paint();
-    }
-  };
-
   const paint = (): void => {
-    endWaiting?.();
-    endWaiting = null;
-    const still = stillUntil - performance.now();
-    if (still > 0 && lines.size > 0) {
-      endWaiting = lifetime.after(still, paint);
+    if (stillness.isNeeded() && lines.size > 0) {
       paintSelection();
       paintFoot();
     } else {
@@ -367,14 +340,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   const lifetime = new Lifetime();
-  for (const type of ["pointermove", "pointerdown"] as const) {
-    body.addEventListener(type, holdStill);
-  }
-  body.addEventListener("pointerleave", letMove);
-  for (const type of ["pointerup", "pointercancel"]) {
-    // The click comes after it.
-    window.addEventListener(type, () => lifetime.after(0, letMove), { signal: lifetime.signal });
-  }
+  const stillness = new Stillness(lifetime, body, paint);
   const hintAtMore = (): void => {
     const beyond = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
     frame.classList.toggle("hpo-more", beyond > 1);

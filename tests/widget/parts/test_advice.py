@@ -86,7 +86,9 @@ def test_the_trials_that_it_speaks_of_are_selected(line, wire):
     assert len(line.selected) == 20
 
 
-@pytest.mark.parametrize("content", [{"key": "widen:x"}, {"key": None}, {}, {"key": ["failures:batch"]}], ids=str)
+@pytest.mark.parametrize(
+    "content", [{"key": "failures:batch"}, {"key": "widen:x"}, {"key": None}, {}, {"key": ["failures:batch"]}], ids=str
+)
 @pytest.mark.parametrize("kind", ["act", "put_off", "show"])
 def test_a_message_about_another_advice_does_nothing(line, failing, wire, kind, content):
     wire.browser_says(line, kind=kind, **content)

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { Lifetime } from "./lifetime";
+import { Stillness } from "./stillness";
+
+/** A page, the place that is looked at in it, and what is called when a wait ends. */
+function pageOf() {
+  globalThis.window = new EventTarget();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  mock.method(performance, "now", () => now);
+  const [lifetime, target, onEnd] = [new Lifetime(), new EventTarget(), mock.fn()];
+  const tell = (on, type, clientX = 0) =>
+    on.dispatchEvent(Object.assign(new Event(type), { clientX, clientY: 0 }));
+  const pass = (milliseconds) => {
+    now += milliseconds;
+    mock.timers.tick(milliseconds);
+  };
+  return { lifetime, target, onEnd, tell, pass, stillness: new Stillness(lifetime, target, onEnd) };
+}
+
+test.afterEach(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+});
+
+test("what would move waits for the end of a press, and for what its click does", () => {
+  const { target, onEnd, tell, pass, stillness } = pageOf();
+  assert.equal(stillness.isNeeded(), false);
+  tell(target, "pointerdown");
+  assert.equal(stillness.isNeeded(), true);
+  pass(3000);
+  assert.equal(stillness.isNeeded(), true);
+  tell(window, "pointerup");
+  assert.equal(onEnd.mock.callCount(), 0);
+  pass(0);
+  assert.equal(onEnd.mock.callCount(), 1);
+  assert.equal(stillness.isNeeded(), false);
+});
+
+test("a press whose end is not told ends", () => {
+  const { target, onEnd, tell, pass, stillness } = pageOf();
+  tell(target, "pointerdown");
+  assert.equal(stillness.isNeeded(), true);
+  pass(5000);
+  assert.equal(onEnd.mock.callCount(), 1);
+});
+
+test("a pointer that has moved is waited for, one under which something moves is not", () => {
+  const { target, onEnd, tell, pass, stillness } = pageOf();
+  tell(target, "pointermove", 1);
+  pass(900);
+  tell(target, "pointermove", 1);
+  assert.equal(stillness.isNeeded(), true);
+  pass(100);
+  assert.equal(onEnd.mock.callCount(), 1);
+  tell(target, "pointermove", 2);
+  assert.equal(stillness.isNeeded(), true);
+  tell(target, "pointerleave");
+  assert.equal(onEnd.mock.callCount(), 2);
+});
+
+test("a view that was removed is not called any more", () => {
+  const { lifetime, target, onEnd, tell, pass, stillness } = pageOf();
+  tell(target, "pointerdown");
+  assert.equal(stillness.isNeeded(), true);
+  lifetime.end();
+  pass(5000);
+  tell(window, "pointerup");
+  assert.equal(onEnd.mock.callCount(), 0);
+});
