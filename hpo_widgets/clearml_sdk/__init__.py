@@ -1,1 +1,1 @@
-"""A search of ClearML's own SDK as a `Search`: a live controller, or one that is seen by its optimizer Task."""
+"""A search of ClearML's own SDK as a `Search`: a live controller, or one that is known by its optimizer Task only."""

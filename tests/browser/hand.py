@@ -50,6 +50,9 @@ def take(handle: Locator) -> tuple[float, float]:
             mouse.down()
             if handle.evaluate("handle => handle.closest('[data-dragged]') !== null"):
                 return x, y
+            # What was pressed instead is let go elsewhere, so that it does nothing.
+            handle.page.keyboard.press("Escape")
+            mouse.move(1, 1)
             mouse.up()
     message = "the handle was never where it had been a moment before"
     raise AssertionError(message)

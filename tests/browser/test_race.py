@@ -50,8 +50,8 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(pill).to_contain_text("running")
     notebook.start_cell(1)  # which is busy until the race has ended
     button(panel, "Pause").click()
-    door.unlink()
     expect(pill).to_contain_text("paused")
+    door.unlink()
     button(panel, "Resume").click()
     expect(pill).to_contain_text("completed", timeout=120_000)
     expect(panel.get_by_text("3 of 3 repeats")).to_be_visible()
@@ -89,8 +89,8 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     button(panel, "Start 3 more").click()
     expect(pill).to_contain_text("running")
     button(panel, "Stop").click()
-    door.unlink()
     expect(pill).to_contain_text("stopped")
+    door.unlink()
     notebook.kernel("race.close()")
     assert notebook.complaints() == []
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _CHECK_SECONDS = 0.1  # between checks of the size of output files
 _SOON = 0.02  # seconds to the next check while one of them grows fast, or a process is about to end
 _PATIENCE = 0.05  # seconds that a killed process gets to vanish before its trial counts as ended anyway
-_REAPING = 15.0  # seconds that all killed processes together get in `close`; more than each has to end its own
+_REAPING = 15.0  # seconds that all killed processes together get in `close`; more than `process._PATIENCE`
 _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a limit
 _CHUNK = 1 << 16
 _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for

@@ -105,7 +105,7 @@ def _decode(data: bytes) -> str:
 
 
 # Seconds that a supervisor gets to kill everything, before its group is killed and it with that. What left the group
-# then lives on, so it is more than a machine that is busy or short of memory has it wait.
+# then lives on, so this is longer than a supervisor waits for the processor on a busy machine.
 _PATIENCE = 10.0
 
 _life_lines: set[int] = set()

@@ -84,6 +84,8 @@ class TrialDetails(ViewPart):
         self._is_stale = True
         self._live_log = LiveLog()
         self._asks_for_log = False
+        self._asked_tags: tuple[int, list[tuple[str, ...]]] = -1, []
+        """A trial, and what `_tags_asked_for` knows of it; under the lock of the refresher."""
         super().__init__(search, refresher=refresher, **traits)
         self.observe(self._observe_selected, "selected")
 
@@ -125,29 +127,57 @@ class TrialDetails(ViewPart):
             self.point = dict(trial.parameters)
 
     def _on_note(self, content: dict[str, object]) -> None:
-        self._remark("set_note", content.get("number"), content.get("note"))
-
-    def _on_tag(self, content: dict[str, object]) -> None:
-        """Give the trial that a page meant a tag more or less than it has by now."""
-        number, tag, is_on = content.get("number"), content.get("tag"), content.get("is_on")
-        trial = _trial(self.search, number) if type(number) is int else None
-        if trial is None or type(is_on) is not bool:
-            self._refuse("a tag is of no trial of this search")
-            return
-        others = [one for one in trial.tags if is_on or one != tag]
-        self._remark("set_tags", number, [*others, tag] if is_on else others)
-
-    def _remark(self, name: str, number: object, value: object) -> None:
-        """Ask for another note or other tags of the trial that a page meant, or say why they stay."""
-        if type(number) is not int or _trial(self.search, number) is None:
-            self._refuse("a note or tag is of no trial of this search")
+        trial = self._meant(content)
+        if trial is None:
             return
         try:
-            checked: object = checked_note(value) if name == "set_note" else list(checked_tags(value))
+            note = checked_note(content.get("note"))
         except (TypeError, ValueError) as error:
             self._refuse(str(error))
             return
-        self.search.command(name, number, checked)
+        self.search.command("set_note", trial.number, note)
+
+    def _on_tag(self, content: dict[str, object]) -> None:
+        """Give the trial that a page meant one tag more or less than it will have."""
+        trial = self._meant(content)
+        if trial is None:
+            return
+        tag, is_on = content.get("tag"), content.get("is_on")
+        if not isinstance(tag, str) or type(is_on) is not bool:
+            self._refuse("a tag is a word, which is put on or taken off")
+            return
+        with self._refresher.lock:
+            asked = self._tags_asked_for(trial)
+            others = [one for one in asked[-1] if is_on or one != tag]
+            try:
+                tags = checked_tags([*others, tag] if is_on else others)
+            except ValueError as error:
+                self._refuse(str(error))
+                return
+            if tags == asked[-1]:
+                return
+            asked.append(tags)
+        self.search.command("set_tags", trial.number, list(tags))
+
+    def _tags_asked_for(self, trial: Trial) -> list[tuple[str, ...]]:
+        """Tags of a trial as they are shown, and after each change that was asked for since and is not shown yet.
+
+        A search shows a change some time after its command: when it is durable, which another program may hold up.
+        """
+        number, asked = self._asked_tags
+        # Another trial, tags that came from elsewhere, or everything is shown.
+        if number != trial.number or trial.tags not in asked or trial.tags == asked[-1]:
+            asked = [trial.tags]
+            self._asked_tags = trial.number, asked
+        return asked
+
+    def _meant(self, content: dict[str, object]) -> Trial | None:
+        """Return the trial that a page meant, if there is one."""
+        number = content.get("number")
+        trial = _trial(self.search, number) if type(number) is int else None
+        if trial is None:
+            self._refuse("a note or tag is of no trial of this search")
+        return trial
 
     def _on_retry(self, _content: dict[str, object]) -> None:
         if self.number is not None and self.state:

@@ -368,11 +368,13 @@ class TrialTable(ViewPart):
         if type(step) is not int or abs(step) != 1:
             self._refuse("a page of the table is turned by one")
             return
-        self._set("page", max(0, self.page + step))
+        last = max(0, (self.num_rows - 1) // PAGE_ROWS)
+        self._set("page", min(max(0, self.page + step), last))
 
     def _on_hide(self, content: dict[str, object]) -> None:
         name, is_hidden = content.get("name"), content.get("is_hidden")
-        if not isinstance(name, str) or type(is_hidden) is not bool:
+        known = {column["name"] for column in self.columns}
+        if not isinstance(name, str) or name not in known or type(is_hidden) is not bool:
             self._refuse("a page wants to hide what is no column")
             return
         self._set("hidden", [one for one in self.hidden if one != name] + [name] * is_hidden)

@@ -83,7 +83,8 @@ class ParallelPlot(ParameterChoice, Plot):
         self._clock = clock
         self._drawing: ParallelFigure | None = None
         self._fresh, self._settled_at, self._drawn_filter = _NOBODY, -np.inf, TrialFilter()
-        self._selected_before: list[int] | None = None
+        self._selected_before: list[int] = []
+        """The selection before the last click."""
         self._own_box: Mapping[str, tuple[Any, ...]] = {}
         super().__init__(search, **keywords)
         self.observe(self._on_selected, "selected")
@@ -316,16 +317,15 @@ class ParallelPlot(ParameterChoice, Plot):
                     return
             self.selected = []
 
-    def _on_clear(self, index: int) -> None:
+    def _on_clear(self, index: int, has_clicked: bool) -> None:
         """Clear an axis that was double-clicked; what its first click has selected was not meant."""
         with self._refresher.lock:
             self._set_within(self._axes[index].key, ())
-            if self._selected_before is not None:
-                self.selected, self._selected_before = self._selected_before, None
+            if has_clicked:
+                self.selected = self._selected_before
 
     def _on_brush(self, index: int, low: float, high: float) -> None:
         with self._refresher.lock:
-            self._selected_before = None
             axis = self._axes[index]
             if within := axis.within(low, high):
                 self._set_within(axis.key, within)

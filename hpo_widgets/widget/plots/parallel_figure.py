@@ -58,7 +58,8 @@ class ParallelFigure:
     on_click
         Called with the place of a click, in axes across and in shares of an axis up.
     on_clear
-        Called with the index of an axis that was double-clicked, after ``on_click`` with the first of both clicks.
+        Called with the index of an axis that was double-clicked, and whether ``on_click`` was called for the first of
+        both clicks: not where the hand moved at that moment.
     on_brush
         Called with the index of an axis and the ends of what was brushed, as shares of it.
     """
@@ -69,7 +70,7 @@ class ParallelFigure:
         title: str,
         *,
         on_click: Callable[[float, float], None],
-        on_clear: Callable[[int], None],
+        on_clear: Callable[[int, bool], None],
         on_brush: Callable[[int, float, float], None],
     ) -> None:
         self._count = len(axes)
@@ -212,8 +213,8 @@ class ParallelFigure:
 
     def _on_double_clicked(self, x: float, _y: float) -> None:
         """Clear the axis of the first click: what it selected may have opened the details, which moves the axes."""
-        index, self._clicked_axis = self._axis_at(x) if self._clicked_axis is None else self._clicked_axis, None
-        self._on_clear(index)
+        clicked, self._clicked_axis = self._clicked_axis, None
+        self._on_clear(self._axis_at(x) if clicked is None else clicked, clicked is not None)
 
     def _on_brushed(self) -> None:
         """Tell what was brushed when the hand is off it, and make room for the next one."""

@@ -44,24 +44,25 @@ export function followPlots(
       ?.querySelectorAll("image")
       [picture]?.dispatchEvent(new MouseEvent("click", event));
   };
-  let clicked: Element | null = null;
+  /** The figure on which the last press began, or the first one of a double click. */
+  let pressed: Element | null = null;
   document.addEventListener(
     "click",
     (event) => {
+      const figure = figureOf(event.target);
       if (!event.isTrusted) {
         return;
       }
       if (!isRepeatedClick(event)) {
-        clicked = figureOf(event.target);
-        if (clicked) {
+        if (figure) {
           told.send({ kind: "click_on_figure", adds: adds(event) });
         }
-      } else if (clicked) {
-        // The first click may have opened the details, which move everything: this one means nothing that lies here now.
+      } else if (pressed || figure) {
+        // The first click may have opened the details, which move everything: this click is not for what lies here now.
         event.preventDefault();
         event.stopPropagation();
         if (event.detail === 2) {
-          passOn(event, clicked, 1);
+          passOn(event, pressed, 1);
         }
       }
     },
@@ -70,7 +71,11 @@ export function followPlots(
   document.addEventListener(
     "mousedown",
     (event) => {
-      if (adds(event) && figureOf(event.target)) {
+      const figure = figureOf(event.target);
+      if (!isRepeatedClick(event)) {
+        pressed = figure;
+      }
+      if (adds(event) && figure) {
         // It would mark the text between here and the last click.
         event.preventDefault();
       }

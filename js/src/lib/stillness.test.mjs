@@ -10,8 +10,8 @@ function pageOf() {
   let now = 0;
   mock.method(performance, "now", () => now);
   const [lifetime, target, onEnd] = [new Lifetime(), new EventTarget(), mock.fn()];
-  const tell = (on, type, clientX = 0) =>
-    on.dispatchEvent(Object.assign(new Event(type), { clientX, clientY: 0 }));
+  const tell = (on, type, { x = 0, buttons = 0 } = {}) =>
+    on.dispatchEvent(Object.assign(new Event(type), { clientX: x, clientY: 0, buttons }));
   const pass = (milliseconds) => {
     now += milliseconds;
     mock.timers.tick(milliseconds);
@@ -24,12 +24,13 @@ test.afterEach(() => {
   mock.restoreAll();
 });
 
-test("what would move waits for the end of a press, and for what its click does", () => {
+test("what would move waits for the end of a press, however it moves, and for what its click does", () => {
   const { target, onEnd, tell, pass, stillness } = pageOf();
   assert.equal(stillness.isNeeded(), false);
-  tell(target, "pointerdown");
+  tell(target, "pointerdown", { buttons: 1 });
+  tell(target, "pointermove", { x: 5, buttons: 1 });
   assert.equal(stillness.isNeeded(), true);
-  pass(3000);
+  pass(20_000);
   assert.equal(stillness.isNeeded(), true);
   tell(window, "pointerup");
   assert.equal(onEnd.mock.callCount(), 0);
@@ -38,23 +39,28 @@ test("what would move waits for the end of a press, and for what its click does"
   assert.equal(stillness.isNeeded(), false);
 });
 
-test("a press whose end is not told ends", () => {
+test("a press whose end is not told ends when the pointer moves again, or after a minute", () => {
   const { target, onEnd, tell, pass, stillness } = pageOf();
-  tell(target, "pointerdown");
+  tell(target, "pointerdown", { buttons: 1 });
+  tell(target, "pointermove", { x: 5 });
   assert.equal(stillness.isNeeded(), true);
-  pass(5000);
+  pass(1000);
   assert.equal(onEnd.mock.callCount(), 1);
+  tell(target, "pointerdown", { buttons: 1 });
+  assert.equal(stillness.isNeeded(), true);
+  pass(60_000);
+  assert.equal(onEnd.mock.callCount(), 2);
 });
 
 test("a pointer that has moved is waited for, one under which something moves is not", () => {
   const { target, onEnd, tell, pass, stillness } = pageOf();
-  tell(target, "pointermove", 1);
+  tell(target, "pointermove", { x: 1 });
   pass(900);
-  tell(target, "pointermove", 1);
+  tell(target, "pointermove", { x: 1 });
   assert.equal(stillness.isNeeded(), true);
   pass(100);
   assert.equal(onEnd.mock.callCount(), 1);
-  tell(target, "pointermove", 2);
+  tell(target, "pointermove", { x: 2 });
   assert.equal(stillness.isNeeded(), true);
   tell(target, "pointerleave");
   assert.equal(onEnd.mock.callCount(), 2);
@@ -62,10 +68,10 @@ test("a pointer that has moved is waited for, one under which something moves is
 
 test("a view that was removed is not called any more", () => {
   const { lifetime, target, onEnd, tell, pass, stillness } = pageOf();
-  tell(target, "pointerdown");
+  tell(target, "pointerdown", { buttons: 1 });
   assert.equal(stillness.isNeeded(), true);
   lifetime.end();
-  pass(5000);
+  pass(60_000);
   tell(window, "pointerup");
   assert.equal(onEnd.mock.callCount(), 0);
 });

@@ -4,8 +4,8 @@
 import type { Lifetime } from "./lifetime";
 
 const STILL_MS = 1000;
-/** A press lasts no longer than this: its end may not be told. */
-export const LONGEST_PRESS_MS = 5000;
+/** A press whose end is not told, as outside of the window, ends when the pointer moves there again, or after this. */
+const LONGEST_PRESS_MS = 60_000;
 
 export class Stillness {
   private until = 0;
@@ -45,11 +45,10 @@ export class Stillness {
 
   private hold(event: PointerEvent): void {
     const at = `${event.clientX} ${event.clientY}`;
-    const isPress = event.type === "pointerdown";
     // What moves under a pointer at rest says that the pointer moved.
-    if (isPress || at !== this.pointed) {
+    if (event.type === "pointerdown" || at !== this.pointed) {
       this.pointed = at;
-      this.until = performance.now() + (isPress ? LONGEST_PRESS_MS : STILL_MS);
+      this.until = performance.now() + (event.buttons === 0 ? STILL_MS : LONGEST_PRESS_MS);
     }
   }
 

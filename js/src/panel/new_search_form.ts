@@ -5,7 +5,6 @@ import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
-import { LONGEST_PRESS_MS } from "../lib/stillness";
 import { fileName } from "./entries";
 import { searchIcon } from "./icons";
 import { KernelQuestions, Refusal } from "./kernel_questions";
@@ -48,6 +47,8 @@ const RETURNS: Readonly<Record<SourceKind, string>> = {
     'A scalar that the script reports: hpo_widgets.report_scalar("validation", "loss", value).',
   task: "A scalar that the Task reports, as title/series.",
 };
+/** An answer waits so long at most for a release, of which no page may be told. */
+const LONGEST_PRESS_MS = 5000;
 const RESTARTS: readonly Kernel.Status[] = ["restarting", "autorestarting"];
 
 let numFields = 0;

@@ -429,6 +429,30 @@ def test_tags_of_a_page_that_has_not_heard_of_the_last_one_are_all_kept(details,
     assert search.trial(0).tags == ("odd", "again")
 
 
+def test_tags_are_changed_while_the_last_change_is_not_shown_yet(details, search, refresh, wire, monkeypatch):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    command, held = search.command, []
+    monkeypatch.setattr(search, "command", lambda *asked: held.append(asked))
+    for tag in ("baseline", "odd"):
+        wire.browser_says(details, kind="tag", number=0, tag=tag, is_on=True)
+    command(*held.pop(0))
+    wire.browser_says(details, kind="tag", number=0, tag="baseline", is_on=False)
+    assert held == [("set_tags", 0, ["baseline", "odd"]), ("set_tags", 0, ["odd"])]
+    # What comes from elsewhere is kept.
+    command("set_tags", 0, ["elsewhere"])
+    wire.browser_says(details, kind="tag", number=0, tag="here", is_on=True)
+    assert held[-1] == ("set_tags", 0, ["elsewhere", "here"])
+
+
+def test_a_tag_that_changes_nothing_is_no_command(details, search, refresh, wire):
+    search.add_trial(0.5, POINT)
+    select(details, refresh, 0)
+    for tag, is_on in (("baseline", True), ("baseline", True), ("odd", False)):
+        wire.browser_says(details, kind="tag", number=0, tag=tag, is_on=is_on)
+    assert search.commands == [("set_tags", 0, ["baseline"])]
+
+
 @pytest.mark.parametrize(
     "content",
     [
