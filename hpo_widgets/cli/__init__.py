@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.cli import kept, lab, run
 from hpo_widgets.cli.demo import DemoError, run_demo
+from hpo_widgets.journal import JournalError
 from hpo_widgets.search.limits import typed_positive_int
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """What shells expect of a command that was ended by Ctrl+C."""
+CUT_OFF = 141
+"""What shells expect of a command whose output nobody reads any more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,20 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 1 with a sentence on stderr, or 130 after Ctrl+C. Wrong words exit with 2.
+        The exit code: 0, or 1 with a sentence on stderr, or 130 after Ctrl+C, or 141 when nobody reads the output any
+        more. Wrong words exit with 2.
     """
     chosen = _parser().parse_args(arguments)
     try:
         code: int = chosen.command(chosen)
+        sys.stdout.flush()
     except kept.UsageError as error:
         print(f"hpo-widgets {chosen.word}: {error}", file=sys.stderr)
         return 2
-    except DemoError as error:
+    except (DemoError, JournalError) as error:
         print(f"hpo-widgets {chosen.word}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"hpo-widgets {chosen.word}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output has gone, as `head` does; Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_OFF
     return code
 
 

@@ -74,6 +74,14 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     parser.add_argument(
         "--strategy", choices=STRATEGIES, default="tpe", help="how points are chosen (default: %(default)s)"
     )
+    parser.add_argument(
+        "--min-iterations", type=positive_int, metavar="N",
+        help="iterations that each trial gets before it may be pruned",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-iterations", type=positive_int, metavar="N",
+        help="iteration of the objective at which a trial is ended; bohb needs both",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="makes the choice of points repeatable")
     parser.add_argument("--name", help="what the search is called (default: the script's name)")
     parser.add_argument("--journal", type=Path, metavar="DIR", help="folder of journals (default: .hpo_widgets)")
@@ -94,7 +102,10 @@ def run(chosen: argparse.Namespace) -> int:
         When something does not fit together; nothing has run.
     """
     titles, series, signs = zip(*chosen.objectives, strict=True)
-    given = {"seed": chosen.seed, "name": chosen.name, "journal": chosen.journal, "total_max_jobs": chosen.trials}
+    given = {
+        "seed": chosen.seed, "name": chosen.name, "journal": chosen.journal, "total_max_jobs": chosen.trials,
+        "min_iteration_per_job": chosen.min_iterations, "max_iteration_per_job": chosen.max_iterations,
+    }  # fmt: skip
     try:
         search = HyperParameterOptimizer(
             chosen.script, chosen.parameters, list(titles), list(series), list(signs),

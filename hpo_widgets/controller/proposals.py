@@ -493,7 +493,7 @@ class ThreadedProposals:
                     return
                 try:
                     question()
-                except Exception as error:  # noqa: BLE001 -- a strategy may be the user's own
+                except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
                     self.error = error
                     self._wake()
 

@@ -171,18 +171,22 @@ class TrialLifecycle:
             return
         objective = self._state.objectives[0]
         reported = trial.summaries.get((objective.title, objective.series))
-        self._take_progress(number, trial, before, trial.last_iteration, None if reported is None else reported.last)
+        value = None if reported is None else reported.last
+        self._take_progress(number, trial, before, trial.last_iteration, value, is_objective=True)
 
     def _take_scalar(self, number: int, trial: ActiveTrial, title: str, series: str, value: float, at: int) -> None:
         before = trial.last_iteration
         trial.report(title, series, value, at)
         self._recorder.scalar(number, title, series, value, at)
-        first = self._state.objectives[0]
-        is_objective = title == first.title and series == first.series
-        self._take_progress(number, trial, before, at, value if is_objective else None)
+        objectives = self._state.objectives
+        is_first = (title, series) == (objectives[0].title, objectives[0].series)
+        is_objective = is_first or any((title, series) == (one.title, one.series) for one in objectives[1:])
+        self._take_progress(number, trial, before, at, value if is_first else None, is_objective=is_objective)
 
-    def _take_progress(self, number: int, trial: ActiveTrial, before: int, at: int, value: float | None) -> None:
-        """Act on a trial's iteration, and on an interim value of the first objective where there is one."""
+    def _take_progress(
+        self, number: int, trial: ActiveTrial, before: int, at: int, value: float | None, *, is_objective: bool
+    ) -> None:
+        """Act on the iteration of a report, and on an interim value of the first objective where there is one."""
         state = self._state
         settings = state.settings
         state.num_iterations += max(0, trial.last_iteration - max(before, 0))
@@ -191,7 +195,8 @@ class TrialLifecycle:
         if trial.asked_to_stop:
             return
         limit = settings.max_iteration_per_job if self.queue is None else None  # the engine of a queue knows better
-        if limit is not None and at >= limit:
+        # Other scalars may count another thing, such as batches.
+        if limit is not None and is_objective and at >= limit:
             self.ask_stop(number, TrialState.COMPLETED, f"iteration {limit} was reached (max_iteration_per_job)")
         elif value is not None and (settings.min_iteration_per_job is None or at >= settings.min_iteration_per_job):
             self._proposals.report(number, at, value)

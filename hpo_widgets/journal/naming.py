@@ -107,14 +107,16 @@ def journal_path(path: str | Path, search_id: str) -> Path:
     Returns
     -------
     Path
-        The file's path.
+        The file's path: absolute, so that it holds when the process goes to another folder.
 
     Raises
     ------
     ValueError
         When the id cannot be part of a file name.
+    RuntimeError
+        For a ``~`` of somebody whose home is not known.
     """
-    path = Path(path)
+    path = Path(path).expanduser().absolute()
     if path.suffix == SUFFIX and not path.is_dir():
         return path
     if not search_id or Path(search_id).name != search_id or "\\" in search_id:

@@ -6,7 +6,12 @@ the controller's thread (`hpo_widgets.controller`), what is durable to the recor
 
 from __future__ import annotations
 
+import atexit
+import math
+import os
+import sys
 import time
+import weakref
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +175,8 @@ class HyperParameterOptimizer(ReadableSearch):
         self._queued_commands = SearchCommands(*parts, wait=False)
         for sentence in definition.template.notices:
             self._controller.notice("template", sentence)
+        if definition.template.remote is None:
+            _LOCAL.add(self)
         if definition.past is not None:
             past, definition.past = definition.past, None  # its columns are large
             self._recorder.load(past.columns, past.sequence, past.jobs, past.journal_state.remarks)
@@ -823,6 +830,24 @@ class HyperParameterOptimizer(ReadableSearch):
         return reopen(cls, path, base_task_id, optimizer_kwargs)
 
 
+_LOCAL: weakref.WeakSet[HyperParameterOptimizer] = weakref.WeakSet()
+"""Searches of this process whose trials run on this machine."""
+_PID = os.getpid()
+
+
+@atexit.register
+def _tell_of_unfinished() -> None:
+    """Say that a program ends before its search: trials end with it, and nothing else would tell why."""
+    if os.getpid() != _PID or "ipykernel" in sys.modules:  # nobody reads what a kernel says at its end
+        return
+    for search in list(_LOCAL):
+        if search.is_running():
+            sys.stderr.write(
+                f"hpo_widgets: the search {search.id} was still running when the program ended, and its trials end "
+                "with it; call wait() before the end\n"
+            )
+
+
 def _left(deadline: float | None) -> float | None:
     """Seconds until a moment of ``time.monotonic()``, 0 when it has passed; None: there is none."""
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    return None if deadline is None or deadline == math.inf else max(0.0, deadline - time.monotonic())

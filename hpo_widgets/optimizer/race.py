@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import tempfile
 import threading
 import time
@@ -363,7 +364,7 @@ class Race:
         bool
             True when the race has ended or was never started.
         """
-        return self._idle.wait(None if timeout is None else timeout * SECONDS_A_MINUTE)
+        return self._idle.wait(None if timeout is None or timeout == math.inf else timeout * SECONDS_A_MINUTE)
 
     def close(self) -> None:
         """Stop, and remove the temporary folder of the journals; what came out stays."""

@@ -38,7 +38,7 @@ class JournalFollower:
     """
 
     def __init__(self, path: Path, *, whole: bool = True) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -46,7 +46,7 @@ class JournalFollower:
         self._is_whole = False
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
-        self._reader = Journal.view(path)
+        self._reader = Journal.view(self.path)
         try:
             self._open(whole)
         except BaseException:

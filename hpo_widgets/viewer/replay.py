@@ -79,6 +79,7 @@ class SearchReplay(JournalSearch):
     engine_name = "replay"
 
     def __init__(self, path: Path, *, speed: float = SPEED, clock: Callable[[], float] = time.monotonic) -> None:
+        path = path.absolute()
         self._speed = checked_speed(speed)
         self._clock = clock
         self._lock = threading.RLock()

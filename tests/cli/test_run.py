@@ -160,6 +160,25 @@ def test_what_does_not_fit_is_said_before_anything_runs(tmp_path, monkeypatch, c
     assert not Path(".hpo_widgets").exists()
 
 
+def test_a_journal_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    Path("kept.sqlite").write_text("no journal", encoding="utf-8")
+    words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "1", "--journal", "kept.sqlite"]
+    assert main(["run", "train.py", *words]) == 1
+    assert capsys.readouterr().err.startswith("hpo-widgets run: ")
+    assert Path("kept.sqlite").read_text(encoding="utf-8") == "no journal"
+
+
+def test_a_strategy_that_needs_iterations_gets_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT.format(rest=""), encoding="utf-8")
+    words = ["--param", "lr: float 0 1", "--objective", "validation/loss", "--trials", "2", "--strategy", "bohb"]
+    assert main(["run", "train.py", *words]) == 2
+    assert "iteration_per_job" in capsys.readouterr().err
+    assert main(["run", "train.py", *words, "--min-iterations", "1", "--max-iterations", "3"]) == 0
+
+
 @pytest.fixture
 def kept(tmp_path):
     """A finished search of three trials, whose name would clear a terminal."""
@@ -222,6 +241,14 @@ def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
     assert main(["replay", str(kept.journal_path), "--moments", "5"]) == 2
     assert "--page" in capsys.readouterr().err
+
+
+def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
+    command = [sys.executable, "-m", "hpo_widgets", "export", kept.id, "--journal", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 141
 
 
 @pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"], ["replay", "nobody"]])

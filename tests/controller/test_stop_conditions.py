@@ -115,8 +115,8 @@ def test_a_run_that_is_continued_has_new_patience(conditions):
     assert failed(conditions, 1, launch_failed=True, without_objective=True) == [None]
 
 
-def why_no_more(conditions, proposals, num_launched=5, *, may_launch=True):
-    return conditions.why_no_more(num_launched, proposals, "Walk", may_launch=may_launch)
+def why_no_more(conditions, proposals, num_launched=5, *, size=5, may_launch=True):
+    return conditions.why_no_more(num_launched, proposals, "Walk", size=size, may_launch=may_launch)
 
 
 def test_a_search_with_points_left_goes_on(conditions):
@@ -134,6 +134,9 @@ def test_an_exhausted_space_ends_the_search_unless_it_is_paused_or_points_wait(c
     assert why_no_more(conditions, exhausted, may_launch=False) is None
     reason = why_no_more(conditions, exhausted)
     assert (reason.code, reason.sentence) == ("space_exhausted", "every point of the space was tried (5 trials)")
+    for size in (6, None):
+        reason = why_no_more(conditions, exhausted, size=size)
+        assert (reason.code, reason.sentence) == ("space_exhausted", "Walk has no further point (5 trials)")
 
 
 def test_what_the_strategy_raised_ends_the_search_and_its_traceback_is_logged(conditions, caplog):

@@ -381,6 +381,27 @@ def test_a_job_ends_at_its_iteration_limit(search):
     assert made.stop_reason.code == "total_max_jobs"
 
 
+def test_the_iteration_limit_counts_the_objective_and_no_other_scalar(search):
+    def train(x, trial):
+        for epoch in range(10):
+            for batch in range(20):
+                trial.report_scalar("train", "loss", x, 20 * epoch + batch)
+            trial.report_scalar("objective", "objective", x, epoch)
+            if trial.should_stop:
+                return
+
+    made = finished(search(train, total_max_jobs=1, max_iteration_per_job=10))
+    [trial] = made.top(1)
+    assert (trial.status, trial.iterations[0]) == ("completed", 9)
+
+
+def test_a_wait_without_end_ends_with_the_search(search):
+    made = search(identity, total_max_jobs=2)
+    made.start()
+    assert made.wait(timeout=math.inf)
+    made.stop(timeout=math.inf)
+
+
 def test_a_full_compute_budget_lets_no_search_start(search, held, gate, until):
     gate.shut()
     made = search(held, compute_time_limit=0.002)
@@ -532,8 +553,13 @@ class Leaving(SearchStrategy):
         raise SystemExit(3)
 
 
-def test_a_strategy_that_exits_ends_the_search(search):
-    made = finished(search(identity, optimizer_class=Leaving))
+class LeavingModel(Leaving):
+    is_model_based = True
+
+
+@pytest.mark.parametrize("optimizer_class", [Leaving, LeavingModel])
+def test_a_strategy_that_exits_ends_the_search(search, optimizer_class):
+    made = finished(search(identity, optimizer_class=optimizer_class))
     assert made.stop_reason.code == "error"
 
 

@@ -59,7 +59,7 @@ def test_a_callable_and_its_space_are_enough():
     assert [objective.key for objective in made.objectives] == ["objective/objective"]
     assert made.objectives[0].minimise
     assert made.settings == Settings(default_concurrency())
-    assert made.path == Path(DIRECTORY) / f"{made.search_id}.sqlite"
+    assert made.path == Path(DIRECTORY).absolute() / f"{made.search_id}.sqlite"
     assert type(made.strategy) is RandomSearch
     assert not made.is_seeded
 
@@ -93,10 +93,16 @@ def test_a_search_without_a_seed_can_be_repeated_too():
 
 
 def test_the_environment_of_workers_is_neither_recorded_nor_shown():
-    made = defined(worker_env={"TOKEN": "secret-word"})
-    assert made.worker_env == {"TOKEN": "secret-word"}
+    made = defined(worker_env={0: {"TOKEN": "secret-word"}})
+    assert made.worker_env == {0: {"TOKEN": "secret-word"}}
     assert "secret-word" not in json.dumps(made.header)
     assert "secret-word" not in repr(made)
+
+
+@pytest.mark.parametrize("given", [{"GPU": "0"}, {0: "GPU=0"}, ["GPU=0"], "GPU=0", 7], ids=str)
+def test_an_environment_that_belongs_to_no_worker_is_refused(given):
+    with pytest.raises(TypeError, match="by its index, from 0"):
+        defined(worker_env=given)
 
 
 def test_an_argument_that_is_no_json_is_recorded_as_text(tmp_path):
@@ -160,12 +166,12 @@ class RecordedEngine:
 def test_the_engine_gets_workers_environment_and_the_choices_of_a_callable():
     unpicklable = object()
     space = [X, DiscreteParameterRange("kind", [unpicklable, "b"])]
-    made = defined(lambda x, kind: x, space, worker_env={"A": "1"})
+    made = defined(lambda x, kind: x, space, worker_env={0: {"A": "1"}})
     made.job_class = RecordedEngine
     engine = made.make_engine(3)
     assert engine.template is made.template
     assert engine.keywords["workers"] == 3
-    assert engine.keywords["worker_env"] == {"A": "1"}
+    assert engine.keywords["worker_env"] == {0: {"A": "1"}}
     assert list(engine.keywords["choices"]) == ["kind"]
     assert engine.keywords["choices"]["kind"][0] is unpicklable
 

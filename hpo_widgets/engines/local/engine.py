@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local.messages import MAX_LINE, MAX_SERIES, BadMessageError, read
-from hpo_widgets.engines.local.process import Environments, Process, check_memory_limit, check_platform
+from hpo_widgets.engines.local.process import (
+    Environments,
+    Process,
+    check_memory_limit,
+    check_platform,
+    check_worker_environment,
+)
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -36,6 +42,8 @@ _LONGEST = 3600.0  # seconds of one wait of the operating system's, which has a 
 _CHUNK = 1 << 16
 _LAST_WORDS = 2000  # characters of what a trial printed, in which the reason of its end is looked for
 _GIGABYTE = 1_000_000_000
+_FILES_A_WORKER, _FILES_BESIDE = 6, 512
+"""Open files that a worker takes in this process, and those that everything else in it may take."""
 # As Python and NumPy, C++, the C library, PyTorch and what loads libraries say it, but not of a GPU's memory.
 _OUT_OF_MEMORY = re.compile(
     r"(?<!OutOf)MemoryError|bad_alloc|(cannot|can't|unable to|failed to) (allocate|map) |not enough memory"
@@ -103,8 +111,10 @@ class ProcessEngine(ABC):
     ) -> None:
         check_platform()
         check_memory_limit(max_memory_per_job)
+        check_worker_environment(worker_env)
         self._max_memory = max_memory_per_job
         _check_workers(workers)
+        _allow_files(workers)
         self._pid = os.getpid()
         self._environments = Environments(worker_env)
         self._directory = str(Path.cwd())
@@ -166,6 +176,7 @@ class ProcessEngine(ABC):
     def resize(self, workers: int) -> None:
         """Change how many trials may run at once; what is running goes on to its end."""
         _check_workers(workers)
+        _allow_files(workers)
         self._num_workers = workers
         for index in range(len(self._workers), workers):
             self._workers.append(WorkerHandle(index))
@@ -506,6 +517,18 @@ class ProcessEngine(ABC):
         if self._dying:
             following = min(following, now + _SOON)
         self._check_at = following
+
+
+def _allow_files(workers: int) -> None:
+    """Let this process open as many files as so many workers need, as far as the system has it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_A_WORKER * workers + _FILES_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _check_workers(workers: int) -> None:

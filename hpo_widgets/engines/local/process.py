@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.local.supervisor import KILL, MEMORY_LIMIT, TERMINATE, TERMINATE_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     WorkerEnvironment = (
         Mapping[int, Mapping[str, object]]
@@ -155,6 +156,35 @@ def check_memory_limit(limit: object) -> None:
     """
     if limit is not None and sys.platform != "linux":
         raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
+
+
+def check_worker_environment(own: object) -> None:
+    """Raise where variables for the environment of workers are not given by the worker.
+
+    Parameters
+    ----------
+    own
+        As ``own`` of `Environments`. A function's answers are not looked at before a worker starts.
+
+    Raises
+    ------
+    TypeError
+        For a mapping of variables, which belongs to no worker.
+    """
+    if own is None or callable(own):
+        return
+    if isinstance(own, Mapping):
+        items = list(own.items())
+    elif isinstance(own, Sequence) and not isinstance(own, str):
+        items = list(enumerate(own))
+    else:
+        items = [(None, own)]
+    for index, variables in items:
+        if type(index) is not int or not isinstance(variables, Mapping):
+            raise TypeError(
+                "worker_env gives each worker's variables by its index, from 0: {0: {'CUDA_VISIBLE_DEVICES': '0'}}, "
+                "a list of dicts, or a function of the index; for the same in all: lambda index: {'NAME': 'value'}"
+            )
 
 
 class Process:

@@ -433,6 +433,8 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
             return [word for text in texts for word in (flag, text)]
         return [flag, *texts]
     text = _text(value)
+    if option.type is bool and not is_click and isinstance(value, int) and not value:
+        text = ""  # bool("False") and bool("0") are True
     # A value that looks like a flag (-1e-05 to argparse, for one) is bound to its own.
     if text.startswith("-") and flag.startswith("--"):
         return [f"{flag}={text}"]

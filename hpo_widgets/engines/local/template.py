@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
 from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
-from hpo_widgets.engines.local.process import check_memory_limit
+from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, check_values, read_options
 from hpo_widgets.engines.template import Template
 from hpo_widgets.parameters.proposal import TRIAL
@@ -34,14 +34,17 @@ class _LocalTemplate(Template):
     limits_memory: ClassVar[bool] = sys.platform == "linux"
 
     def configure(self, arguments: Mapping[str, Any]) -> None:
-        """Check whether the memory of processes can be limited here.
+        """Check what worker processes are given.
 
         Raises
         ------
         OSError
-            When it is to be limited, and cannot be.
+            When their memory is to be limited, and cannot be here.
+        TypeError
+            When variables of the environment are not given by the worker.
         """
         check_memory_limit(arguments.get("max_memory_per_job"))
+        check_worker_environment(arguments.get("worker_env"))
 
 
 class FunctionTemplate(_LocalTemplate):

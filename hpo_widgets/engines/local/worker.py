@@ -181,7 +181,11 @@ class Worker:
         except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end a trial only
             duration = perf_counter() - begun
             self._trial = None
-            flags, error, traceback = messages.FAILED, _sentence_of(raised), _traceback_of(raised)
+            # Optuna's way to end a trial that its pruner gives up.
+            if trial.was_told and type(raised).__name__ == "TrialPruned":
+                flags = messages.STOPPED
+            else:
+                flags, error, traceback = messages.FAILED, _sentence_of(raised), _traceback_of(raised)
         else:
             try:
                 result = plain_result(result)

@@ -73,7 +73,7 @@ class OptimizerOptuna(SearchStrategy):
     max_observations
         How many finished trials the sampler sees; None for all. Default 1,000; at least 30.
     seed
-        An integer of at least 0. Default: a fresh one, kept in ``seed``. With a seed and one worker
+        An integer of at least 0. Default: a fresh one, kept in ``seed``. With one worker, and where no trial is pruned,
         the same seed gives the same search. A sampler that brings its own seed starts with that.
     """
 

@@ -104,7 +104,8 @@ def test_an_aborted_trial_runs_its_finally_blocks(drive, tmp_path):
 
         try:
             trial.report_scalar("is", "running", 1, 0)
-            time.sleep(1000)
+            while True:  # a signal in the instant before a long sleep would wait for its end
+                time.sleep(0.01)
         finally:
             Path("cleaned").write_text("up")
             print("cleaned up")
@@ -219,6 +220,26 @@ def test_a_trial_that_looks_at_should_stop_ends_by_itself(drive):
         assert outcome.result["a/last"] > 0
         assert outcome.error is None
     assert driver.worker_pid() == pid, "nothing had to be killed"
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asked", "by itself"])
+def test_a_trial_that_raises_as_optuna_has_it_is_pruned_when_it_was_asked_to_end(drive, asks):
+    class TrialPruned(Exception):  # noqa: N818 -- as Optuna calls it
+        pass
+
+    def train(trial):
+        trial.report_scalar("a", "b", 1.0, 0)
+        while asks and not trial.should_stop:
+            pass
+        raise TrialPruned
+
+    driver = drive(train)
+    driver.launch(0)
+    driver.reported(0)
+    if asks:
+        driver.engine.ask_stop(0, PRUNED)
+    outcome = driver.ended(0)
+    assert (outcome.state, outcome.error is None) == ((PRUNED, True) if asks else (FAILED, False))
 
 
 def test_a_trial_that_never_looks_is_stopped_at_its_next_report(drive, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import resource
 import subprocess
 import sys
 import warnings
@@ -444,6 +445,18 @@ def test_workers_use_one_thread_each_unless_told_otherwise(drive, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     driver = drive(lambda: {name: int(os.environ[name]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")})
     assert driver.run().result == {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 7}
+
+
+def test_many_workers_may_open_their_files(drive):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+        driver = drive(lambda: 1, workers=2)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 600
+        driver.engine.resize(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 1000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_workers_are_nicer_than_their_parent(drive):

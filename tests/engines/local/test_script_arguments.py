@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from contextlib import nullcontext
 
 import pytest
@@ -48,6 +49,15 @@ fire.Fire(main)
 
 def proposed(script):
     return {option.name: option.proposed() for option in read_options(script).found.values()}
+
+
+def test_false_is_false_to_a_script_that_calls_bool():
+    script = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--bias', type=bool)\n"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bias", type=bool)
+    for value in (True, False, 1, 0):
+        words = arguments_of({"bias": value}, read_options(script))
+        assert parser.parse_args(words).bias is bool(value)
 
 
 def test_the_declarations_of_argparse_tell_ranges():
