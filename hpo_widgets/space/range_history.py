@@ -123,7 +123,7 @@ class RangeHistory:
         Parameters
         ----------
         ranges
-            Name to ``(low, high)`` in values, or to the allowed choices; the others stay.
+            Name to ``(low, high)`` in values, to the allowed choices, or to a `RangeChange`; the others stay.
         first_number
             The first trial that they hold for.
 

@@ -24,6 +24,29 @@ Point = dict[str, Any]
 Range = tuple[Any, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class RangeChange:
+    """Another end of a range, or some choices more or fewer: the rest stays as it is when the change is made.
+
+    A page says so what a person has moved. A whole range would take back what has changed since the page last heard.
+
+    Attributes
+    ----------
+    parts : mapping of int to object
+        0 and 1 to another lower and upper bound; for choices, the place of each among those declared to whether it is
+        allowed.
+    """
+
+    parts: Mapping[int, Any]
+
+    def of(self, leaf: LeafParameter) -> Range:
+        """Return the whole range that this makes of a parameter's present one; it is not checked yet."""
+        if isinstance(leaf, DiscreteParameterRange):
+            allowed = {**dict.fromkeys(leaf.allowed, True), **self.parts}
+            return tuple(choice for place, choice in enumerate(leaf.declared) if allowed.get(place, False))
+        return tuple(self.parts.get(end, bound) for end, bound in enumerate(leaf.range))
+
+
 class _EpochOptions:
     """What may be chosen in one space epoch; never changes.
 
@@ -322,14 +345,14 @@ class Space:
 
     # ---------------------------------------------------------------- other epochs
 
-    def with_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> Space:
+    def with_ranges(self, ranges: Mapping[str, Sequence[Any] | RangeChange]) -> Space:
         """Return the next epoch: this space with some ranges changed.
 
         Parameters
         ----------
-        ranges : mapping of str to sequence
-            ``(low, high)`` in values, or the allowed choices. A combination of a ParameterSet that is left
-            without a value for one of its names is not drawn any more.
+        ranges : mapping of str to sequence or RangeChange
+            ``(low, high)`` in values, or the allowed choices; or what changes of them. A combination of a ParameterSet
+            that is left without a value for one of its names is not drawn any more.
 
         Raises
         ------
@@ -343,8 +366,9 @@ class Space:
             raise ValueError(msg)  # noqa: TRY004 -- one kind of error for ranges that make no sense
         changed = dict(self._changed)
         for name, range_ in ranges.items():
-            self.leaf(name)
-            leaf = self._layout.columns[name].parameter.with_range(range_, self._limits.get(name))
+            present = self.leaf(name)
+            whole = range_.of(present) if isinstance(range_, RangeChange) else range_
+            leaf = self._layout.columns[name].parameter.with_range(whole, self._limits.get(name))
             changed[name] = leaf.range
         return self._with_changed(changed, self._priors)
 

@@ -7,7 +7,7 @@ workers, so that a widget on it can be tested to the last trait.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from hpo_widgets.search import COMMANDS, Notice, SearchStatus, StopReason, check
 from hpo_widgets.search.budget import Budget, Limit
 from hpo_widgets.search.limits import optional_positive_int, positive_minutes
 from hpo_widgets.search.readable import ReadableSearch
-from hpo_widgets.space import Space
+from hpo_widgets.space import RangeChange, Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import Remark, Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
@@ -33,7 +33,6 @@ from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space.range_history import EpochMark
@@ -75,7 +74,7 @@ class ScriptedSearch(ReadableSearch):
     Attributes
     ----------
     commands : list of tuple
-        Every command that was asked for: its name and its arguments.
+        Every command that was asked for: its name and its arguments, ranges as whole ones.
     now : float
         The search's clock, Unix seconds; only `advance` moves it.
 
@@ -363,6 +362,8 @@ class ScriptedSearch(ReadableSearch):
     def command(self, name: str, *arguments: Any) -> None:
         """Record a command and, when this search obeys, act on it at once."""
         check_command(name)
+        if name == "set_ranges" and isinstance(arguments[0], Mapping):
+            arguments = ({parameter: self._whole(parameter, given) for parameter, given in arguments[0].items()},)
         self.commands.append((name, *arguments))
         if not self._obeys:
             return
@@ -372,6 +373,9 @@ class ScriptedSearch(ReadableSearch):
             self.notify("command", str(problem))
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _whole(self, name: str, given: object) -> object:
+        return given.of(self.space.leaf(name)) if isinstance(given, RangeChange) else given
 
     def _act(self, name: str, arguments: tuple[Any, ...]) -> None:
         statuses = {"start": SearchStatus.RUNNING, "pause": SearchStatus.PAUSED, "resume": SearchStatus.RUNNING}

@@ -95,7 +95,7 @@ def test_choices_are_drawn_in_columns_with_their_names(opened, panel):
     stroke(opened.page, area, (0.5, 0.9), (0.52, 0.9))
     wait_for_commands(opened, 1)
     [[_, priors]] = commands(opened)
-    weights = priors["activation"]
+    weights = priors["activation"]["weights"]
     assert weights[0] == weights[2] == 0
     assert weights[1] == pytest.approx(0.9, abs=0.08)
     panel.get_by_role("button", name="Clear the prior of activation").click()
@@ -114,6 +114,22 @@ def test_a_stroke_that_is_given_up_leaves_what_was(opened, panel):
     opened.page.mouse.up()
     expect(area.locator(".hpo-prior-line")).to_have_attribute("d", "")
     assert commands(opened) == []
+
+
+def test_a_prior_is_of_the_track_on_which_its_stroke_was_begun(opened, panel):
+    area = strip(panel, "dropout")
+    box = area.bounding_box()
+    opened.page.mouse.move(box["x"] + 20, box["y"] + 10)
+    opened.page.mouse.down()
+    opened.kernel("search.set_ranges({'dropout': (0.0, 1.0)})")
+    expect(panel.get_by_role("textbox", name="dropout, upper bound")).to_have_value("1")
+    opened.page.mouse.move(box["x"] + 60, box["y"] + 10)
+    opened.page.mouse.up()
+    wait_for_commands(opened, 1)
+    [[_, priors]] = commands(opened)
+    assert priors["dropout"]["range"] == [0.0, 0.5]
+    opened.wait_kernel("'dropout' in widget.priors")
+    expect(area.locator(".hpo-prior-line")).to_have_attribute("d", re.compile("^M"))
 
 
 def test_where_no_prior_is_followed_the_bell_says_why(opened, panel):

@@ -148,6 +148,22 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
     assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
 
 
+def test_what_changed_without_the_page_stays_where_something_else_is_changed(opened, panel):
+    opened.kernel("widget._refresher.lock.acquire()")  # from now on the page hears of nothing
+    opened.kernel("search.set_ranges({'lr': (0.0001, 0.05), 'activation': ('relu', 'tanh')})")
+    field = panel.get_by_role("textbox", name="lr, lower bound")
+    field.fill("0.002")
+    field.press("Enter")
+    panel.get_by_role("checkbox", name="relu").click()
+    try:
+        ((_, typed), (_, clicked)) = wait_for_commands(opened, 2)
+    finally:
+        opened.kernel("widget._refresher.lock.release()")
+    assert (typed, clicked) == ({"lr": [0.002, 0.05]}, {"activation": ["tanh"]})
+    expect(panel.get_by_role("textbox", name="lr, upper bound")).to_have_value("0.05")
+    expect(panel.get_by_role("checkbox", name="logistic")).not_to_be_checked()
+
+
 NO_BOUNDS = [
     ("lr, lower bound", "0.5", "must be below"),
     ("dropout, lower bound", "0.5", "must be below"),

@@ -8,7 +8,7 @@ import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
 from hpo_widgets.search.limits import Settings
-from hpo_widgets.space import Space
+from hpo_widgets.space import RangeChange, Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.viewer.journal_state import JournalState
 
@@ -48,7 +48,21 @@ def test_the_ranges_that_hold_already_make_no_epoch(epochs):
     assert not epochs.can_undo
 
 
-@pytest.mark.parametrize("ranges", [{"y": (0, 1)}, {"x": (0.5, 0.1)}, {"kind": ["d"]}])
+def test_a_change_of_a_part_leaves_the_rest_as_it_is_by_then(epochs):
+    epochs.set_ranges({"x": (0.25, 1), "kind": ["a", "c"]}, 1)
+    changes = {"x": RangeChange({1: 0.5}), "layers": RangeChange({0: 2}), "kind": RangeChange({0: False, 1: True})}
+    mark = epochs.set_ranges(changes, 2)
+    assert mark.changed == {"x": (0.25, 0.5), "layers": (2, 8), "kind": ("b", "c")}
+    assert all(type(bound) is int for bound in mark.ranges["layers"])
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {"y": (0, 1)}, {"x": (0.5, 0.1)}, {"kind": ["d"]}, {"x": RangeChange({0: 2.0})}, {"y": RangeChange({0: 0.5})},
+        {"x": RangeChange({0: None})}, {"kind": RangeChange(dict.fromkeys(range(3), False))},
+    ],
+)  # fmt: skip
 def test_a_bad_change_raises_and_changes_nothing(epochs, ranges):
     before = epochs.space
     with pytest.raises((ValueError, KeyError)):

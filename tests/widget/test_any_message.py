@@ -74,11 +74,26 @@ FORMS = {
     "hide": {"name": near(st.sampled_from(PARAMETERS)), "is_hidden": near(st.booleans())},
     "retry": {"number": NUMBERS},
     "set_ranges": {
-        "ranges": near(st.dictionaries(st.sampled_from(PARAMETERS), near(st.tuples(SCALARS, SCALARS).map(list)))),
+        "ranges": near(
+            st.dictionaries(
+                st.sampled_from(PARAMETERS),
+                near(st.tuples(SCALARS, SCALARS).map(list))
+                | near(st.dictionaries(st.sampled_from(["lower", "upper", "0", "1", "9"]), SCALARS | st.booleans())),
+            )
+        ),
         "id": SCALARS,
     },
     "set_priors": {
-        "priors": near(st.dictionaries(st.sampled_from(PARAMETERS), near(st.lists(SCALARS, max_size=4)))),
+        "priors": near(
+            st.dictionaries(
+                st.sampled_from(PARAMETERS),
+                near(st.lists(SCALARS, max_size=4))
+                | st.fixed_dictionaries(
+                    {"weights": near(st.lists(SCALARS, max_size=4))},
+                    optional={"range": near(st.tuples(SCALARS, SCALARS).map(list))},
+                ),
+            )
+        ),
         "id": SCALARS,
     },
     "open_strip": {"name": near(st.sampled_from(PARAMETERS))},

@@ -131,6 +131,9 @@ def test_ranges_of_a_page_that_make_no_sense_are_told_and_change_nothing(panel, 
         {"lr": None}, {"lr": 3}, {"lr": "ab"}, {"lr": []}, {"lr": [0.001]}, {"lr": [0.01, 0.001]}, {"lr": [0.01, 0.01]},
         {"lr": [None, 0.1]}, {"lr": ["a", "b"]}, {"lr": [True, False]}, {"lr": [0, 0.1]}, {"lr": [1e-9, 0.1]},
         {"lr": {"0": 1}}, {"lr": [[1], [2]]}, {"layers": [1.5, 3]}, {"layers": [1e308, 1e309]}, {"act": []},
+        {"lr": {"lower": None}}, {"lr": {"upper": 1e-9}}, {"lr": {"lower": 0.001, "middle": 0.01}},
+        {"layers": {"upper": 1.5}}, {"act": {"7": True}}, {"act": {"0": 0}}, {"act": {"lower": True}},
+        {"act": {"0": False, "1": False}},
         {"act": [7]}, {"act": [-1]}, {"act": ["relu"]}, {"act": 0}, {"act": [True]},
     ):  # fmt: skip
         wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=1)
@@ -145,7 +148,7 @@ def test_ranges_of_a_page_that_make_no_sense_are_told_and_change_nothing(panel, 
 
 def test_what_is_no_range_at_all_is_not_acted_on(panel, wire, refresh):
     before, num_told = state(panel), len(panel.search.errors)
-    for ranges in (None, 3, "lr", [], {}, {"gone": [0, 1]}, {"__class__": [0, 1]}):
+    for ranges in (None, 3, "lr", [], {}, {"gone": [0, 1]}, {"__class__": [0, 1]}, {"gone": {"lower": 1}}, {"lr": {}}):
         wire.browser_says(panel._space_panel, kind="set_ranges", ranges=ranges, id=1)
         refresh(panel)
         assert state(panel) == before, ranges

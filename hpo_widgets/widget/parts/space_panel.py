@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
+from hpo_widgets.space import RangeChange
 from hpo_widgets.space.prior import values_of_bins
 from hpo_widgets.space.range_history import ranges_since, undo_and_redo
 from hpo_widgets.widget import text
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _COMMANDS = ("set_ranges", "set_priors", "undo", "redo")
 _BINS = 40
 """Bins of a strip to draw a prior in; fewer where there are fewer steps."""
+_ENDS = {"lower": 0, "upper": 1}
+"""Of a range, as the page calls them, to their places in it."""
 _NOTHING_TO_RESET = "The ranges are those of the start."
 
 
@@ -258,15 +261,11 @@ class SpacePanel(ViewPart):
         if not isinstance(asked, dict):
             return
         space = self.search.space
-        priors = {name: self._meant_prior(name, asked[name]) for name in asked if name in space.names}
+        # The page says with the weights of which track they are: by now the track may be another.
+        priors = {name: asked[name] for name in asked if name in space.names}
         if priors:
             self._pending.ask(self.search, finite_number(content.get("id")) or 0.0)
             self.search.command("set_priors", priors)
-
-    def _meant_prior(self, name: str, sent: object) -> object:
-        if not isinstance(sent, list) or name not in self._tracks:
-            return sent
-        return {"weights": sent, "range": self._tracks[name]}
 
     def _on_open_strip(self, content: dict[str, object]) -> None:
         """Show what was tried behind the drawing, as long as this panel is there."""
@@ -318,11 +317,23 @@ def _sent_value(value: float | None) -> float | None:
 def _meant_range(space: Space, name: str, sent: Any) -> Any:
     """Turn what the browser sent into a range in values; what makes no sense is left to the search to refuse."""
     leaf: Any = space.leaf(name)
+    if isinstance(sent, dict):
+        return _meant_change(leaf, sent)
     if not isinstance(sent, list):
         return sent
     if leaf.kind == "choice":
         return tuple(leaf.declared[one] if _is_index(one, len(leaf.declared)) else _NoChoice(one) for one in sent)
     return tuple(_meant_bound(bound, is_whole=leaf.kind == "int") for bound in sent)
+
+
+def _meant_change(leaf: Any, sent: dict[str, Any]) -> Any:
+    if leaf.kind == "choice":
+        places = {str(place): place for place in range(len(leaf.declared))}
+        is_meant = all(part in places and isinstance(is_allowed, bool) for part, is_allowed in sent.items())
+        return RangeChange({places[part]: is_allowed for part, is_allowed in sent.items()}) if is_meant else sent
+    if not sent.keys() <= _ENDS.keys():
+        return sent
+    return RangeChange({_ENDS[end]: _meant_bound(bound, is_whole=leaf.kind == "int") for end, bound in sent.items()})
 
 
 def _meant_bound(sent: Any, *, is_whole: bool) -> Any:

@@ -1,6 +1,7 @@
 // The allowed choices of one parameter: a checkbox each, of which at least one stays checked.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { type RangeChange, withChoices } from "../lib/range_change";
 import { adviceNote, parameterFrame } from "./parameter";
 
 export interface ChoiceSpec {
@@ -12,8 +13,8 @@ export interface ChoiceSpec {
   choices: string[];
 }
 
-/** Says which choices, by index, a person has left allowed. */
-export type OnChoice = (name: string, indices: readonly number[]) => void;
+/** Says which choice a person has allowed or excluded. */
+export type OnChoice = (name: string, change: RangeChange) => void;
 
 export class ChoiceControl {
   readonly root: HTMLElement;
@@ -120,11 +121,9 @@ export class ChoiceControl {
       return;
     }
     setText(this.problem, "");
-    const allowed = this.allowed.includes(index)
-      ? this.allowed.filter((other) => other !== index)
-      : [...this.allowed, index].sort((a, b) => a - b);
-    this.allowed = allowed;
+    const change = { [index]: !this.allowed.includes(index) };
+    this.allowed = withChoices(this.allowed, change);
     this.paint();
-    this.onChoice(this.spec.name, allowed);
+    this.onChoice(this.spec.name, change);
   }
 }

@@ -13,18 +13,27 @@ import {
   raised,
   rounded,
 } from "../lib/prior";
+import type { Bounds } from "../lib/scale";
 import { setShape, stretchedDrawing, svgElement } from "../lib/svg";
 
 export type Weights = readonly number[];
 
+/** Weights, and of which track they are where they are of one. */
+export interface Drawn {
+  weights: Weights;
+  range?: Bounds;
+}
+
 /** Says what a person has drawn, null for nothing any more; `isFinal` when the gesture is over. */
-export type OnPrior = (name: string, weights: Weights | null, isFinal: boolean) => void;
+export type OnPrior = (name: string, prior: Drawn | null, isFinal: boolean) => void;
 
 /** What the bins are: how many, how they lie, and what each is called. */
 export interface Bins {
   count: number;
   layout: Layout;
   name: (index: number) => string;
+  /** The ends of the track that they divide; null for choices. */
+  track: Bounds | null;
 }
 
 export interface PriorState {
@@ -132,9 +141,10 @@ export class PriorStrip {
 
   /** Shows what the kernel says, but never under a hand. */
   update(bins: Bins, state: PriorState): void {
-    this.bins = bins;
     this.state = state;
     if (this.held === null) {
+      // What is drawn under a hand is of the track on which it was begun.
+      this.bins = bins;
       const { weights } = state;
       if (weights === null || this.shown === null || !isSameShape(this.shown, weights)) {
         this.shown = weights;
@@ -318,7 +328,9 @@ export class PriorStrip {
         this.area.focus({ preventScroll: true });
       }
       this.paint();
-      this.onPrior(this.spec.name, this.shown, isFinal);
+      const { track } = this.bins;
+      const prior = this.shown && { weights: this.shown, ...(track && { range: track }) };
+      this.onPrior(this.spec.name, prior, isFinal);
     }
   }
 

@@ -1,6 +1,7 @@
 // The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { movedEnds, type RangeChange, withEnds } from "../lib/range_change";
 import {
   type Bounds,
   ENDS,
@@ -14,8 +15,8 @@ import { BoundFields } from "./bound_fields";
 import { adviceNote, parameterFrame } from "./parameter";
 import { type Tried, TriedValues } from "./tried_values";
 
-/** Says that a person has set `bounds`; `isFinal` when the gesture is over. */
-export type OnChange = (name: string, bounds: Bounds, isFinal: boolean) => void;
+/** Says what a person has moved; `isFinal` when the gesture is over. */
+export type OnChange = (name: string, change: RangeChange, isFinal: boolean) => void;
 
 const PAGE = 10;
 
@@ -53,10 +54,12 @@ export class RangeControl {
   ) {
     this.scale = new Scale(spec);
     this.bounds = bounds;
-    this.fields = new BoundFields(this.scale, bounds, (typed) => this.set(typed, true));
-    this.tried = new TriedValues((range) => {
+    this.fields = new BoundFields(this.scale, bounds, (typed) =>
+      this.set(movedEnds(this.bounds, typed), true),
+    );
+    this.tried = new TriedValues((end, bound) => {
       if (this.reason === null) {
-        this.set(range, true);
+        this.set({ [ENDS[end]]: bound }, true);
       }
     });
     const { root, head, badge } = parameterFrame(spec);
@@ -231,18 +234,21 @@ export class RangeControl {
   private backIntoDeclared(): void {
     const part = this.declaredPart;
     if (part !== null && this.reason === null) {
-      this.set(part, true);
+      this.set(movedEnds(this.bounds, part), true);
     }
   }
 
-  private set(bounds: Bounds, isFinal: boolean): void {
-    const isNew = bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1];
-    this.bounds = bounds;
+  private set(change: RangeChange, isFinal: boolean): void {
+    this.bounds = withEnds(this.bounds, change);
     this.fields.complain(null);
     this.paint();
-    if (isNew || isFinal) {
-      this.onChange(this.scale.spec.name, bounds, isFinal);
+    if (Object.keys(change).length > 0) {
+      this.onChange(this.scale.spec.name, change, isFinal);
     }
+  }
+
+  private moveTo(end: Ending, value: number): void {
+    this.set(movedEnds(this.bounds, this.scale.placed(this.bounds, end, value)), false);
   }
 
   private share(event: PointerEvent): number {
@@ -271,8 +277,7 @@ export class RangeControl {
 
   private drag(event: PointerEvent): void {
     if (this.dragged && event.pointerId === this.dragged.pointer) {
-      const value = this.scale.value(this.share(event));
-      this.set(this.scale.placed(this.bounds, this.dragged.end, value), false);
+      this.moveTo(this.dragged.end, this.scale.value(this.share(event)));
     }
   }
 
@@ -286,7 +291,8 @@ export class RangeControl {
       this.letGo();
       if (isMoved) {
         // The other end stays where somebody else has moved it meanwhile.
-        this.set(isOld ? held : this.scale.placed(this.bounds, end, value), true);
+        const placed = isOld ? held : this.scale.placed(this.bounds, end, value);
+        this.set({ [ENDS[end]]: placed[end] }, true);
       }
     }
   }
@@ -321,7 +327,7 @@ export class RangeControl {
     }
     event.preventDefault();
     if (this.reason === null) {
-      this.set(this.scale.placed(this.bounds, end, value), false);
+      this.moveTo(end, value);
     }
   }
 

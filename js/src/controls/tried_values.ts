@@ -2,7 +2,7 @@
 // where the best trial sits near an end.
 
 import { element, setText } from "../lib/dom";
-import { type Bounds, type ENDS, format, type Scale } from "../lib/scale";
+import { type Bounds, type ENDS, type Ending, format, type Scale } from "../lib/scale";
 import { type RecentSamples, SamplesDrawing } from "./recent_samples";
 import { Rug } from "./rug";
 
@@ -38,9 +38,9 @@ export class TriedValues {
   };
 
   /**
-   * @param onWiden tells the range that a person has accepted
+   * @param onWiden tells the bound that a person has accepted
    */
-  constructor(private readonly onWiden: (range: Bounds) => void) {
+  constructor(private readonly onWiden: (end: Ending, bound: number) => void) {
     this.drawings = [this.samplesDrawing.root, this.rug.root];
     this.note = element("div", "hpo-widen", { role: "note" });
     this.noteText = element("span", "", { dir: "auto" });
@@ -84,7 +84,8 @@ export class TriedValues {
     const { suggestion } = this.tried;
     if (suggestion !== null) {
       this.tried = { ...this.tried, suggestion: null };
-      this.onWiden(suggestion.range);
+      const end = suggestion.end === "lower" ? 0 : 1;
+      this.onWiden(end, suggestion.range[end]);
     }
   }
 }

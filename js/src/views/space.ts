@@ -2,19 +2,18 @@
 
 import type { Render } from "@anywidget/types";
 import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
-import { type Bins, PriorStrip, type Weights } from "../controls/prior_strip";
+import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
+import { type Range, type RangeChange, withChoices, withEnds } from "../lib/range_change";
 import { type Bounds, format, type NumericSpec, Scale } from "../lib/scale";
 import "./space.css";
 
 type Spec = NumericSpec | ChoiceSpec;
-/** `[low, high]` in values, or the indices of the allowed choices. */
-type Range = readonly number[];
 
 type Model = {
   parameters: Spec[];
@@ -65,14 +64,14 @@ const BUTTONS = [
 
 /** What a gesture has set, by name; a prior of null is taken away. */
 interface Gathered {
-  ranges: Map<string, Range>;
-  priors: Map<string, Weights | null>;
+  ranges: Map<string, RangeChange>;
+  priors: Map<string, Drawn | null>;
 }
 
 /** What was sent by any view of one panel and not yet answered: shown by all, instead of what the kernel had before. */
 class Sent {
-  readonly ranges = new Map<string, { id: number; range: Range }>();
-  readonly priors = new Map<string, { id: number; weights: Weights | null }>();
+  readonly ranges = new Map<string, { id: number; change: RangeChange }>();
+  readonly priors = new Map<string, { id: number; prior: Drawn | null }>();
   /** Called when a view has sent something. */
   readonly listeners = new Set<() => void>();
   private newest = 0;
@@ -80,11 +79,12 @@ class Sent {
   add({ ranges, priors }: Gathered, answered: number): number {
     // Later than all that was answered, also where another page's clock is ahead of this one's.
     this.newest = Math.max(Date.now(), answered + 1, this.newest + 1);
-    for (const [name, range] of ranges) {
-      this.ranges.set(name, { id: this.newest, range });
+    for (const [name, change] of ranges) {
+      const before = this.ranges.get(name)?.change;
+      this.ranges.set(name, { id: this.newest, change: { ...before, ...change } });
     }
-    for (const [name, weights] of priors) {
-      this.priors.set(name, { id: this.newest, weights });
+    for (const [name, prior] of priors) {
+      this.priors.set(name, { id: this.newest, prior });
     }
     return this.newest;
   }
@@ -109,19 +109,26 @@ class Sent {
 function binsOf(spec: Spec): Bins {
   if (spec.kind === "choice") {
     const { choices } = spec;
-    return { count: choices.length, layout: "columns", name: (index) => choices[index] ?? "" };
+    return {
+      count: choices.length,
+      layout: "columns",
+      name: (index) => choices[index] ?? "",
+      track: null,
+    };
   }
   const scale = new Scale(spec);
   const count = spec.bins;
-  if (scale.steps([spec.low, spec.high])?.length === count) {
+  const track: Bounds = [spec.low, spec.high];
+  if (scale.steps(track)?.length === count) {
     return {
       count,
       layout: "steps",
       name: (index) => format(scale.near(index / (count - 1), count)),
+      track,
     };
   }
   const end = (index: number): string => format(scale.near(index / count, count));
-  return { count, layout: "curve", name: (index) => `${end(index)} … ${end(index + 1)}` };
+  return { count, layout: "curve", name: (index) => `${end(index)} … ${end(index + 1)}`, track };
 }
 
 const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
@@ -197,13 +204,13 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     cancelFlush = lifetime.after(GESTURE_MS, flush);
   }
 
-  function gather(name: string, range: Range): void {
-    gathered.ranges.set(name, range);
+  function gather(name: string, change: RangeChange): void {
+    gathered.ranges.set(name, { ...gathered.ranges.get(name), ...change });
     flushSoon();
   }
 
-  function onPrior(name: string, weights: Weights | null, isFinal: boolean): void {
-    gathered.priors.set(name, weights);
+  function onPrior(name: string, prior: Drawn | null, isFinal: boolean): void {
+    gathered.priors.set(name, prior);
     if (isFinal) {
       flush();
     } else {
@@ -215,12 +222,12 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     model.send({ kind: "open_strip", name });
   }
 
-  function onRange(name: string, bounds: Bounds, isFinal: boolean): void {
+  function onRange(name: string, change: RangeChange, isFinal: boolean): void {
     if (isFinal) {
-      gathered.ranges.set(name, bounds);
+      gather(name, change);
       flush();
     } else if (root.querySelector("[data-dragged]") === null) {
-      gather(name, bounds);
+      gather(name, change);
     }
   }
 
@@ -266,11 +273,9 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     const reason = commands.set_ranges ?? null;
     const advised = model.get("advised");
     for (const spec of specs) {
-      const range =
-        gathered.ranges.get(spec.name) ??
-        sent.ranges.get(spec.name)?.range ??
-        ranges[spec.name] ??
-        [];
+      const known = ranges[spec.name] ?? [];
+      const change = { ...sent.ranges.get(spec.name)?.change, ...gathered.ranges.get(spec.name) };
+      const range = spec.kind === "choice" ? withChoices(known, change) : withEnds(known, change);
       let control = controls.get(spec.name);
       if (control === undefined || !isSame(control.spec, spec)) {
         const made = make(spec, range);
@@ -303,11 +308,14 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   function paintPrior(strip: PriorStrip, spec: Spec, range: Range): void {
     const { name } = spec;
     const isGathered = gathered.priors.has(name);
-    const weights = isGathered ? gathered.priors.get(name) : sent.priors.get(name)?.weights;
-    const isSet = isGathered || sent.priors.has(name);
+    const prior = isGathered ? gathered.priors.get(name) : sent.priors.get(name)?.prior;
+    const bins = binsOf(spec);
+    // What was drawn on another track than the present one is shown once the kernel has it.
+    const isOfTrack = !prior?.range || prior.range.join() === bins.track?.join();
+    const isSet = isOfTrack && (isGathered || sent.priors.has(name));
     const scale = spec.kind === "choice" ? null : new Scale(spec);
-    strip.update(binsOf(spec), {
-      weights: (isSet ? weights : model.get("priors")[name]) ?? null,
+    strip.update(bins, {
+      weights: (isSet ? prior?.weights : model.get("priors")[name]) ?? null,
       exponent: isSet ? 1 : (model.get("prior_exponents")[name] ?? 1),
       histogram: model.get("histograms")[name] ?? "",
       range: scale

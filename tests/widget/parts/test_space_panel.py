@@ -16,7 +16,7 @@ from hpo_widgets.parameters import (
 from hpo_widgets.search import Notice
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import SpacePanel
+from hpo_widgets.widget import OptimizerWidget, SpacePanel
 from hpo_widgets.widget.parts.space_panel import PendingRanges, labels_of_steps
 
 
@@ -49,12 +49,61 @@ def test_ranges_set_in_the_browser_become_one_command(panel, search, wire):
     assert all(type(bound) is int for bound in search.commands[0][1]["layers"])
 
 
+def test_an_end_that_was_moved_takes_back_nothing_of_the_other(panel, search, wire):
+    search.set_ranges({"lr": (0.001, 0.1), "activation": ("relu", "tanh")})  # the page has not heard of it
+    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"lr": {"upper": 0.01}, "activation": {"0": False}})
+    assert search.commands == [("set_ranges", {"lr": (0.001, 0.01), "activation": ("tanh",)})]
+    wire.browser_says(panel, kind="set_ranges", id=6, ranges={"activation": {"2": True}, "layers": {"lower": 2.0}})
+    ranges = search.space.ranges
+    assert (ranges["activation"], ranges["layers"]) == (("tanh", "logistic"), (2, 6))
+    assert type(ranges["layers"][0]) is int
+    assert len(search.epochs) == 4
+
+
+class LateSearch(ScriptedSearch):
+    """Acts on commands when it is told to, as a search with a thread of its own acts on them in its own time."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def command(self, name, *arguments):
+        self.asked.append((name, *arguments))
+
+    def catch_up(self):
+        for command in self.asked:
+            super().command(*command)
+
+
+def test_an_end_that_is_moved_after_narrowing_keeps_what_was_narrowed(show, wire):
+    search = LateSearch()
+    panel = show(OptimizerWidget, search, box={"lr": (0.001, 0.01)})
+    wire.browser_says(panel._box_bar, kind="narrow")
+    wire.browser_says(panel._space_panel, kind="set_ranges", id=5, ranges={"lr": {"lower": 0.002}})
+    search.catch_up()
+    assert search.space.ranges["lr"] == (0.002, 0.01)
+    search.command("undo")
+    search.asked = search.asked[-1:]
+    search.catch_up()
+    assert search.space.ranges["lr"] == (0.001, 0.01)
+
+
+def test_an_end_that_has_passed_the_other_by_now_is_answered_with_a_sentence(panel, search, wire, refresh):
+    search.set_ranges({"lr": (0.001, 0.01)})
+    wire.browser_says(panel, kind="set_ranges", id=5, ranges={"lr": {"lower": 0.05}})
+    refresh(panel)
+    assert "must rise" in search.errors[0].sentence
+    assert (panel.answered, panel.ranges["lr"]) == (5, [0.001, 0.01])
+
+
 def test_choices_come_back_with_their_type(show, wire):
     search = ScriptedSearch([DiscreteParameterRange("c", [True, 1, "1", None])])
     panel = show(SpacePanel, search)
     wire.browser_says(panel, kind="set_ranges", id=5, ranges={"c": [1, 3]})
     ((_, ranges),) = search.commands
     assert [type(choice) for choice in ranges["c"]] == [int, type(None)]
+    wire.browser_says(panel, kind="set_ranges", id=6, ranges={"c": {"1": False, "0": True, "2": True}})
+    assert [type(choice) for choice in search.space.ranges["c"]] == [bool, str, type(None)]
 
 
 def test_the_answer_shows_the_new_ranges(panel, wire, refresh):
@@ -445,14 +494,26 @@ def test_many_ranges_and_long_names_are_cut_short():
 def test_a_prior_drawn_in_the_browser_is_one_command_over_the_track(panel, search, wire, refresh):
     lr = described(panel)["lr"]
     weights = [0.0] * 39 + [0.5]
-    wire.browser_says(panel, kind="set_priors", id=5, priors={"lr": weights})
-    assert search.commands == [("set_priors", {"lr": {"weights": weights, "range": (lr["low"], lr["high"])}})]
+    drawn = {"weights": weights, "range": [lr["low"], lr["high"]]}
+    wire.browser_says(panel, kind="set_priors", id=5, priors={"lr": drawn})
+    assert search.commands == [("set_priors", {"lr": drawn})]
     refresh(panel)
     assert panel.answered == 5
     assert panel.priors["lr"] == [0.01] * 39 + [1.0]
-    wire.browser_says(panel, kind="set_priors", id=6, priors={"lr": None, "activation": [0, 1, 0]})
+    wire.browser_says(panel, kind="set_priors", id=6, priors={"lr": None, "activation": {"weights": [0, 1, 0]}})
     refresh(panel)
     assert panel.priors == {"activation": [0.01, 1.0, 0.01]}
+
+
+def test_a_prior_is_of_the_track_that_the_page_had_when_it_was_drawn(panel, search, wire, refresh):
+    dropout = described(panel)["dropout"]
+    drawn = {"weights": [0.0, 1.0], "range": [dropout["low"], dropout["high"]]}
+    search.set_ranges({"dropout": (0.0, 1.0)})
+    refresh(panel)  # of which the page has not heard
+    wire.browser_says(panel, kind="set_priors", id=5, priors={"dropout": drawn})
+    refresh(panel)
+    # Beyond the upper end of what was drawn, 0.5, lies the weight of its last bin.
+    assert panel.priors["dropout"] == [0.01] * 10 + [1.0] * 30
 
 
 def test_a_prior_of_code_is_shown_in_the_bins_of_the_strip(panel, search, refresh):
@@ -496,7 +557,19 @@ def test_earlier_trials_stay_those_of_the_present_ranges_where_only_a_prior_chan
 
 
 @pytest.mark.parametrize(
-    "sent", [{"lr": [1, "x"]}, {"lr": [[]]}, {"lr": {"weights": 3}}, {"lr": 7}, {"lr": [0] * 40}, {"lr": [1e999, 1]}]
+    "sent",
+    [
+        {"lr": [1, "x"]},
+        {"lr": [[]]},
+        {"lr": {"weights": 3}},
+        {"lr": 7},
+        {"lr": [0] * 40},
+        {"lr": [1e999, 1]},
+        {"lr": {"weights": [1, 2], "range": [0.1, 0.01]}},
+        {"lr": {"weights": [1, 2], "range": [-1, 1]}},
+        {"lr": {"weights": [1, 2], "range": [10**400, None]}},
+        {"lr": {"range": [0.01, 0.1]}},
+    ],
 )
 def test_impossible_priors_of_a_browser_are_answered_with_a_sentence(show, wire, refresh, sent):
     search = ScriptedSearch()
