@@ -7,8 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import traitlets as t
 
+from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.space import RangeChange
 from hpo_widgets.space.prior import values_of_bins
 from hpo_widgets.space.range_history import ranges_since, undo_and_redo
@@ -37,6 +39,8 @@ _BINS = 40
 """Bins of a strip to draw a prior in; fewer where there are fewer steps."""
 _ENDS = {"lower": 0, "upper": 1}
 """Of a range, as the page calls them, to their places in it."""
+_LEAST_SHARE = 0.25
+"""A track keeps earlier ranges as long as the declared and the present one together are this share of it."""
 _NOTHING_TO_RESET = "The ranges are those of the start."
 
 
@@ -221,10 +225,7 @@ class SpacePanel(ViewPart):
         leaf: Any = space.leaf(name)
         if leaf.kind == "choice":
             return {"name": name, "label": label, "kind": "choice", "choices": list(leaf.labels)}
-        low, high = self._tracks.get(name, leaf.declared)
-        # The track shows every range there was, so that undo never leads off it.
-        track = min(low, leaf.range[0]), max(high, leaf.range[1])
-        self._tracks[name] = track
+        track = self._tracks[name] = _track(leaf, self._tracks.get(name, leaf.declared))
         self._bins[name] = values_of_bins(leaf, track, _BINS)
         limit_low, limit_high = space.limits.get(name) or (None, None)
         return {
@@ -292,6 +293,17 @@ def _widened(advice: Advice) -> dict[str, object]:
     """Return an advice to widen a range as a control shows it."""
     ((name, (low, high)),) = advice.arguments[0].items()
     return {"name": name, "end": advice.end, "range": [low, high]}
+
+
+def _track(leaf: Any, before: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of a track, which moves seldom, also by undo, and never for long by a bound that was mistyped."""
+    ends = min(leaf.declared[0], leaf.range[0]), max(leaf.declared[1], leaf.range[1])
+    low, high = min(before[0], ends[0]), max(before[1], ends[1])
+    if low < high:
+        first, last = shares(np.array(ends, dtype=np.float64), low, high, is_log=leaf.kind == "log")
+        if last - first < _LEAST_SHARE:
+            return ends
+    return low, high
 
 
 def _sent_range(space: Space, name: str) -> list[float]:

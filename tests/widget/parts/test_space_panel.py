@@ -179,6 +179,30 @@ def test_a_widened_range_widens_the_track_and_undo_keeps_it(panel, search, refre
     assert panel.ranges["dropout"] == [0.0, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "mistyped"),
+    [
+        (UniformParameterRange("x", 0.0, 1.0), (0.0, 1e5)),
+        (UniformParameterRange("x", 0.0, 1.0), (-1e308, 1e308)),
+        (UniformIntegerParameterRange("x", 0, 8), (0, 800)),
+        (LogUniformParameterRange("x", -4, -1), (1e-30, 0.1)),
+    ],
+)
+def test_a_bound_that_was_mistyped_leaves_the_track_with_undo(show, refresh, parameter, mistyped):
+    search = ScriptedSearch([parameter])
+    panel = show(SpacePanel, search)
+    (declared,) = search.space.ranges.values()
+    search.set_ranges({"x": mistyped})
+    refresh(panel)
+    assert (described(panel)["x"]["low"], described(panel)["x"]["high"]) == mistyped
+    search.command("undo")
+    refresh(panel)
+    assert (described(panel)["x"]["low"], described(panel)["x"]["high"]) == declared
+    search.command("redo")
+    refresh(panel)
+    assert (described(panel)["x"]["low"], described(panel)["x"]["high"]) == mistyped
+
+
 @pytest.mark.parametrize("kind", ["undo", "redo"])
 def test_undo_and_redo_are_commands(panel, search, wire, kind):
     wire.browser_says(panel, kind=kind)
