@@ -68,12 +68,15 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    told: dict[str, Any] = {"search_id": path.stem, "title": path.stem, "is_alive": False}
+    told: dict[str, Any] = {"search_id": path.stem, "opens": path.stem, "title": path.stem, "is_alive": False}
     try:
         about = path.stat()
         told["changed_at"] = about.st_mtime
         is_whole = about.st_size < _LARGE_FILE
         with SearchViewer(path, whole=is_whole) as search:
+            if search.id != path.stem:
+                # The folder finds it by the name of its file alone.
+                told["opens"] = f"{DIRECTORY}/{path.name}"
             return told | describe(search, with_curve=is_whole)
     except (JournalError, OSError) as error:
         return told | {"problem": str(error)}

@@ -218,7 +218,7 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
     )
     expect(entry(side, "digits")).to_have_count(0)
     waiting = notebook.page.locator(".hpo-search-tab-waiting")
-    expect(waiting).to_contain_text("digits is not running")
+    expect(waiting).to_contain_text("digits is not shown in")
     waiting.get_by_role("button", name="Show the notebook").click()
     notebook.run_all()
     expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
@@ -226,6 +226,37 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
     expect(tab(notebook)).to_have_count(1)
     tab(notebook).get_by_role("button", name="Stop").click()
     notebook.wait_kernel("('stop',) in search.commands")
+
+
+@pytest.mark.slow
+def test_a_tab_opens_without_https_and_follows_its_notebook_when_that_is_renamed_or_closed(notebook, side):
+    notebook.open(cell("digits"))
+    notebook.run_all()
+    notebook.save()
+    # What a page lacks that comes over http from another machine.
+    notebook.page.evaluate("() => { delete Crypto.prototype.randomUUID; }")
+    item = notebook.page.locator(".hpo-search-status")
+    for key in ("Space", "Enter"):
+        notebook.command("filebrowser:activate")
+        expect(side).not_to_be_visible()
+        item.press(key)
+        expect(side).to_be_visible()
+    shown = entry(side, "digits")
+    opens = shown.get_by_role("button", name="Open digits")
+    opens.click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    found = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext)"
+    notebook.page.evaluate(f"name => {found}.context.rename(name)", "renamed.ipynb")
+    expect(shown.locator(".hpo-entry-origin")).to_have_text("renamed.ipynb")
+    opens.click()
+    expect(notebook.page.locator(".hpo-search-tab")).to_have_count(1)
+    # Its kernel goes on without it.
+    notebook.page.evaluate(f"() => {found}.dispose()")
+    waiting = notebook.page.locator(".hpo-search-tab-waiting")
+    expect(waiting).to_contain_text("digits is not shown in renamed.ipynb now. Show the notebook first")
+    waiting.get_by_role("button", name="Show the notebook").click()
+    expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
+    expect(waiting).to_be_hidden()
 
 
 @pytest.mark.slow
@@ -345,6 +376,13 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     notebook.screenshot("side-panel-journals")
     told.unlink()
     notebook.start_cell(1)
+    # There is no notebook that a press on this could show.
+    expect(kept.locator(".hpo-entry-origin")).to_be_visible()
+    expect(kept.locator("button.hpo-entry-origin")).to_have_count(0)
+    kept.click(button="right")
+    menu = notebook.page.locator(".lm-Menu")
+    expect(menu.get_by_text("Open below")).to_have_count(0)
+    menu.get_by_text("Open by a cell").click()
     opens = kept.get_by_role("button", name="Open").last
     opens.dblclick()
     written = notebook.page.locator(".jp-NotebookPanel .jp-InputArea", has_text=f'OptimizerWidget.open("{search_id}')

@@ -9,12 +9,13 @@ from dataclasses import asdict
 import pytest
 
 from hpo_widgets.journal import DIRECTORY, Journal
+from hpo_widgets.optimizer.reopening import find_journal
 from hpo_widgets.parameters import UniformParameterRange
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
-from hpo_widgets.viewer import listing
+from hpo_widgets.viewer import SearchViewer, listing
 from hpo_widgets.viewer.listing import JournalListing, describe
 
 SPACE = Space([UniformParameterRange("x", 0, 1)])
@@ -65,6 +66,7 @@ def test_a_search_that_has_ended_is_told_with_its_best_values(keep, tmp_path):
     assert json.loads(json.dumps(found)) == found
     assert found == {
         "search_id": "digits-1",
+        "opens": "digits-1",
         "title": "digits",
         "status": "stopped",
         "is_alive": False,
@@ -77,6 +79,17 @@ def test_a_search_that_has_ended_is_told_with_its_best_values(keep, tmp_path):
         "curve": [[0, 0.5], [2, 0.25]],
         "changed_at": path.stat().st_mtime,
     }
+
+
+def test_a_journal_that_is_not_named_after_its_search_is_opened_by_its_path(keep, tmp_path, monkeypatch):
+    """The id is text of the file, which may be anybody's: the name of the file is what the folder has."""
+    path = keep("digits", [0.5])
+    path.rename(path.with_name("mine.sqlite"))
+    (found,) = JournalListing().searches(tmp_path)
+    assert (found["search_id"], found["opens"]) == ("digits-1", ".hpo_widgets/mine.sqlite")
+    monkeypatch.chdir(tmp_path)
+    with SearchViewer(find_journal(found["opens"])) as search:
+        assert search.id == "digits-1"
 
 
 def test_the_search_that_changed_last_comes_first(keep, tmp_path):

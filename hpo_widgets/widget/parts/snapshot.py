@@ -235,7 +235,9 @@ def _opening_code(search: Search) -> str:
     path = getattr(search, "journal_path", None)
     if not isinstance(path, Path):
         return ""
-    where = search.id if path.resolve().parent == Path(DIRECTORY).resolve() else str(path)
+    # By its id a folder finds only a file that is named after it.
+    is_found = path.stem == search.id and path.resolve().parent == Path(DIRECTORY).resolve()
+    where = search.id if is_found else str(path)
     code = search.as_code() if isinstance(search, GivesCode) else ""
     template = re.search(r"^    base_task_id=(.+),$", code, re.MULTILINE)
     return f"OptimizerWidget.open({where!r}{f', base_task_id={template[1]}' if template else ''})"

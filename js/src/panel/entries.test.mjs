@@ -3,11 +3,14 @@ import { test } from "node:test";
 import {
   entryOf,
   folderOf,
+  followed,
   grouped,
   journalEntry,
   numRunning,
   originWords,
   progressWords,
+  stoppable,
+  waitingWords,
   wantedEntry,
   withJournals,
   withoutRepeats,
@@ -95,6 +98,36 @@ test("a tab shows its search, and after a restart the newest of that name in tha
   assert.equal(wantedEntry([older, elsewhere], wanted), elsewhere);
   assert.equal(wantedEntry([older, newer, stranger], wanted), newer);
   assert.equal(wantedEntry([stranger], wanted), undefined);
+});
+
+test("a tab goes along with a notebook that is renamed, not with one that is closed", () => {
+  const wanted = { searchId: "a-1", path: "a.ipynb", title: "a" };
+  assert.equal(followed(wanted, entry("a")), wanted);
+  assert.equal(followed(wanted, entry("a", {}, { path: "b.ipynb" })).path, "b.ipynb");
+  assert.equal(followed(wanted, entry("a", {}, { path: "" })), wanted);
+  assert.equal(followed(wanted, entry("a", { search_id: "a-2" })).searchId, "a-2");
+});
+
+test("a tab without its search does not say that it has ended, and asks for its notebook first", () => {
+  const words = waitingWords({ searchId: "a-1", path: "work/a.ipynb", title: "a" });
+  assert.match(
+    words,
+    /^a is not shown in a\.ipynb now\. Show the notebook first: .* may still run\./,
+  );
+  assert.doesNotMatch(waitingWords({ searchId: "a-1", path: "", title: "a" }), /Show the notebook/);
+});
+
+test("only what can be stopped from here is stopped with all", () => {
+  const reason = "Another kernel runs it.";
+  const entries = [
+    entry("own", { commands: { stop: null } }),
+    entry("own", { commands: { stop: null }, target: "second panel", made_at: 2 }),
+    entry("elsewhere", { commands: { stop: reason }, is_view: true }),
+    entry("untold"),
+  ];
+  assert.deepEqual(titles(stoppable(entries)), ["own"]);
+  assert.deepEqual(stoppable(entries.slice(2)), []);
+  assert.equal(numRunning(entries.slice(2)), 2);
 });
 
 test("what another version of the package does not tell is left empty", () => {

@@ -15,6 +15,8 @@ export interface Origin {
 export interface Journal {
   /** The folder of the notebook that made it, as the server names it. */
   folder: string;
+  /** What `OptimizerWidget.open` takes in that folder: the search id, or the path of a file that is not named after it. */
+  opens: string;
   /** Why it cannot be read; empty where it can. */
   problem: string;
 }
@@ -58,7 +60,7 @@ function told(get: (name: string) => unknown): Told {
 
 /** What a server has told of a journal, and the folder that it was asked for. */
 export function journalEntry(found: Readonly<Record<string, unknown>>, folder: string): Entry {
-  const { search_id, changed_at, problem } = found;
+  const { search_id, opens, changed_at, problem } = found;
   const entry = told((name) => found[name]);
   return {
     ...entry,
@@ -67,7 +69,12 @@ export function journalEntry(found: Readonly<Record<string, unknown>>, folder: s
     pill: problem ? { word: "cannot be read", look: "failed" } : {},
     status: problem ? "failed" : entry.status,
     origin: { kernel: `journal ${folder}`, path: "", isBusy: false },
-    journal: { folder, problem: typeof problem === "string" ? problem : "" },
+    journal: {
+      folder,
+      // Another version of the package tells the id alone.
+      opens: String(opens ?? search_id),
+      problem: typeof problem === "string" ? problem : "",
+    },
   };
 }
 
@@ -137,6 +144,11 @@ export function numRunning(entries: readonly Entry[]): number {
   return withoutRepeats(entries).filter(({ status }) => isAlive(status)).length;
 }
 
+/** The searches that can be stopped from here: what another kernel or script runs is stopped there. */
+export function stoppable(entries: readonly Entry[]): Entry[] {
+  return withoutRepeats(entries).filter(({ commands }) => commands.stop === null);
+}
+
 /** What a tab shows: a search, or what takes its place when its cell is run again. */
 export interface Wanted {
   searchId: string;
@@ -154,6 +166,25 @@ export function wantedEntry(entries: readonly Entry[], wanted: Wanted): Entry | 
     found.find(isIt) ??
     found.find((entry) => isHere(entry) && entry.title === wanted.title)
   );
+}
+
+/**
+ * What a tab wants from here on, as it shows this entry: its notebook may have another name now. Without a notebook, as
+ * in the moment in which that is closed, it is still looked for where it was.
+ */
+export function followed(wanted: Wanted, { search_id, origin, title }: Entry): Wanted {
+  const next = { searchId: search_id, path: origin.path || wanted.path, title };
+  const isSame = next.searchId === wanted.searchId && next.path === wanted.path;
+  return isSame && next.title === wanted.title ? wanted : next;
+}
+
+/** Why a tab is empty: whether the kernel has gone too is not known of a notebook that is closed. */
+export function waitingWords({ title, path }: Wanted): string {
+  return path
+    ? `${title} is not shown in ${fileName(path)} now. Show the notebook first: the search may still run. Where its ` +
+        "kernel has ended or was restarted, run its cell again, and it is shown here."
+    : `${title} is not shown in a notebook now. Where its kernel has ended or was restarted, run its cell again, and it ` +
+        "is shown here.";
 }
 
 /** The name of a notebook without its folder. */

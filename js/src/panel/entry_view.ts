@@ -56,7 +56,7 @@ export class EntryView {
   private readonly pill = element("span", "hpo-pill");
   private readonly shape = element("span", "", { "aria-hidden": "true" });
   private readonly word = element("span");
-  private readonly origin = element("button", "hpo-entry-origin", { type: "button" });
+  private readonly origin: HTMLElement;
   private readonly progress = element("span", "hpo-number");
   private readonly bar = element("div", "hpo-entry-bar", { "aria-hidden": "true" });
   private readonly filled = element("i");
@@ -75,6 +75,11 @@ export class EntryView {
     private entry: Entry,
     private readonly actions: EntryActions,
   ) {
+    // Of what is kept no notebook is open, which a press could show.
+    this.origin = entry.journal
+      ? element("span", "hpo-entry-origin")
+      : element("button", "hpo-entry-origin", { type: "button" });
+    this.root.classList.toggle("hpo-is-kept", entry.journal !== null);
     const head = element("div", "hpo-entry-head");
     this.pill.append(this.shape, this.word);
     setText(this.badge, "viewer");

@@ -1,9 +1,15 @@
 // The searches that are kept in the folders of the open notebooks, as the server reads them from their journals.
 
-import { type Entry, journalEntry } from "./entries";
+import { pythonText } from "../lib/python_text";
+import { type Entry, type Journal, journalEntry } from "./entries";
 
 /** Asks the server for the searches of a folder; null where it cannot tell. */
 export type ReadFolder = (folder: string) => Promise<readonly Record<string, unknown>[] | null>;
+
+/** The cell that opens the search of a journal. All of it that comes from a file is the text of one literal. */
+export function openingCell({ opens }: Journal): string {
+  return `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open(${pythonText(opens)})`;
+}
 
 export class Journals {
   private found: Entry[] = [];

@@ -9,6 +9,7 @@ import {
 } from "@jupyterlab/application";
 import {
   Dialog,
+  DOMUtils,
   ICommandPalette,
   MainAreaWidget,
   showDialog,
@@ -20,9 +21,17 @@ import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
 import { element, setText } from "../lib/dom";
-import { type Entry, folderOf, numRunning, type Wanted, withoutRepeats } from "./entries";
+import {
+  type Entry,
+  folderOf,
+  type Journal,
+  numRunning,
+  stoppable,
+  type Wanted,
+  withJournals,
+} from "./entries";
 import { searchIcon } from "./icons";
-import { Journals, type ReadFolder } from "./journals";
+import { Journals, openingCell, type ReadFolder } from "./journals";
 import { NEW_SEARCH } from "./new_search";
 import { createNotebook, type OpenNotebook, onNotebookOpened } from "./open_notebooks";
 import { launcherOf, statusBarOf } from "./optional_services";
@@ -102,7 +111,7 @@ function activate(
       },
     );
     const tab = new MainAreaWidget({ content });
-    tab.id = `hpo-widgets-search-${crypto.randomUUID()}`;
+    tab.id = DOMUtils.createDomID();
     tab.toolbar.hide();
     tab.title.icon = searchIcon;
     tab.title.closable = true;
@@ -129,9 +138,7 @@ function activate(
   };
 
   const stopAll = async (): Promise<void> => {
-    const running = withoutRepeats(searches.entries).filter(
-      ({ commands: told }) => told.stop === null,
-    );
+    const running = stoppable(searches.entries);
     const titles = running.map(({ title }) => title).join(", ");
     const { button } = await showDialog({
       title: running.length === 1 ? "Stop the search?" : `Stop ${running.length} searches?`,
@@ -147,14 +154,21 @@ function activate(
 
   const opening = new Set<string>();
   /** Only once at a time: a cell that is to come, or waits for another one that runs, is not written twice. */
-  const openKept = async (folder: string, searchId: string): Promise<void> => {
-    if (!opening.has(searchId)) {
-      opening.add(searchId);
+  const openKept = async (target: string, journal: Journal): Promise<void> => {
+    if (!journal.problem && !opening.has(target)) {
+      opening.add(target);
       try {
-        await openJournal(app, notebooks, folder, searchId);
+        await openJournal(app, notebooks, journal);
       } finally {
-        opening.delete(searchId);
+        opening.delete(target);
       }
+    }
+  };
+  const open = (entry: Entry, where: Place): void => {
+    if (entry.journal) {
+      void openKept(entry.target, entry.journal);
+    } else {
+      openSearch(wantedOf(entry), where);
     }
   };
 
@@ -163,13 +177,7 @@ function activate(
     searches,
     journals,
     {
-      open: (entry) => {
-        if (entry.journal) {
-          void openKept(entry.journal.folder, entry.search_id);
-        } else {
-          openSearch(wantedOf(entry), place);
-        }
-      },
+      open: (entry) => open(entry, place),
       show: ({ origin }) => {
         const notebook = notebookOf(origin.kernel);
         if (notebook) {
@@ -197,17 +205,27 @@ function activate(
   });
   commands.addCommand(COMMANDS.stopAll, {
     label: "Stop all searches",
-    isEnabled: () => numRunning(searches.entries) > 0,
+    isEnabled: () => stoppable(searches.entries).length > 0,
     execute: stopAll,
   });
   commands.addCommand(COMMANDS.openSearch, {
     label: ({ place: where }) =>
-      where === "below" ? "Open below" : where === "tab" ? "Open as a tab" : "Open to the right",
+      where === "below"
+        ? "Open below"
+        : where === "tab"
+          ? "Open as a tab"
+          : where === "cell"
+            ? "Open by a cell"
+            : "Open to the right",
     execute: ({ place: where, ...args }) => {
-      const entry = contextEntry(app, searches);
-      const wanted = isWanted(args) ? args : entry && wantedOf(entry);
-      if (wanted) {
-        openSearch(wanted, isPlace(where) ? where : place);
+      const chosen = isPlace(where) ? where : place;
+      if (isWanted(args)) {
+        openSearch(args, chosen);
+        return;
+      }
+      const entry = contextEntry(app, withJournals(searches.entries, journals.entries));
+      if (entry) {
+        open(entry, chosen);
       }
     },
   });
@@ -215,10 +233,15 @@ function activate(
     app.contextMenu.addItem({
       command: COMMANDS.openSearch,
       args: { place: where },
-      selector: ".hpo-entry",
+      selector: ".hpo-entry:not(.hpo-is-kept)",
       rank,
     });
   }
+  app.contextMenu.addItem({
+    command: COMMANDS.openSearch,
+    args: { place: "cell" },
+    selector: ".hpo-entry.hpo-is-kept",
+  });
   for (const command of [COMMANDS.openPanel, COMMANDS.stopAll]) {
     palette?.addItem({ command, category: "Hyperparameter search" });
   }
@@ -275,7 +298,9 @@ class RunningSearches extends Widget {
     this.node.append(icon, this.words);
     this.node.addEventListener("click", open);
     this.node.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") {
+      if (event.key === "Enter" || event.key === " ") {
+        // A space would scroll.
+        event.preventDefault();
         open();
       }
     });
@@ -357,22 +382,21 @@ function readFolder(settings: ServerConnection.ISettings): ReadFolder {
 async function openJournal(
   app: JupyterFrontEnd,
   notebooks: ReadonlySet<OpenNotebook>,
-  folder: string,
-  searchId: string,
+  journal: Journal,
 ): Promise<void> {
-  const text = `from hpo_widgets import OptimizerWidget\n\nOptimizerWidget.open("${searchId}")`;
+  const { folder } = journal;
   const beside = [...notebooks].filter(({ context }) => folderOf(context.path) === folder);
   const notebook =
     beside.find(({ panel }) => panel.isVisible) ?? beside[0] ?? (await createNotebook(app, folder));
   if (notebook) {
-    await (await writeCell(app, notebook, text, true)).ran;
+    await (await writeCell(app, notebook, openingCell(journal), true)).ran;
   }
 }
 
 /** The search on which the context menu was opened. */
-function contextEntry(app: JupyterFrontEnd, searches: Searches): Entry | undefined {
+function contextEntry(app: JupyterFrontEnd, entries: readonly Entry[]): Entry | undefined {
   const node = app.contextMenuHitTest((one) => one.classList.contains("hpo-entry"));
-  return searches.entries.find(({ target }) => target === node?.dataset.target);
+  return entries.find(({ target }) => target === node?.dataset.target);
 }
 
 function wantedOf({ search_id, origin, title }: Entry): Wanted {

@@ -3,13 +3,14 @@
 import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
 import { Panel, Widget } from "@lumino/widgets";
 import { element, setText } from "../lib/dom";
-import { type Entry, fileName, type Wanted, wantedEntry } from "./entries";
+import { type Entry, followed, type Wanted, waitingWords, wantedEntry } from "./entries";
 import { panelTabs } from "./panel_tabs";
 import type { Searches } from "./searches";
 
 export class SearchTab extends Panel {
   private readonly line = element("div", "hpo-search-tab-waiting", { role: "status" });
   private readonly sentence = element("span");
+  private readonly open = element("button", "", { type: "button" });
   private readonly endListening: () => void;
   private panel: Widget | null = null;
   /** Model id of the panel that is shown, or about to be; empty while the search is not there. */
@@ -31,11 +32,9 @@ export class SearchTab extends Panel {
     this.addClass("hpo-search-tab");
     const host = new Widget();
     host.addClass("hpo-part");
-    const open = element("button", "", { type: "button" });
-    setText(open, "Show the notebook");
-    open.hidden = wanted.path === "";
-    open.addEventListener("click", () => openNotebook(this.wanted.path));
-    this.line.append(this.sentence, open);
+    setText(this.open, "Show the notebook");
+    this.open.addEventListener("click", () => openNotebook(this.wanted.path));
+    this.line.append(this.sentence, this.open);
     host.node.append(this.line);
     this.addWidget(host);
     this.endListening = searches.onChange(() => this.look());
@@ -54,18 +53,24 @@ export class SearchTab extends Panel {
     const entry = wantedEntry(this.searches.entries, this.wanted);
     this.line.hidden = entry !== undefined;
     if (entry === undefined) {
-      const where = this.wanted.path ? ` in ${fileName(this.wanted.path)}` : "";
-      setText(
-        this.sentence,
-        `${this.wanted.title} is not running${where} now: its kernel has ended or was restarted, or its notebook is ` +
-          "closed. Run its cell again, and it is shown here.",
-      );
+      setText(this.sentence, waitingWords(this.wanted));
+      this.open.hidden = this.wanted.path === "";
       this.target = "";
       panelTabs.show(this, "");
       this.panel?.node.setAttribute("inert", "");
     } else if (entry.target !== this.target) {
       this.target = entry.target;
       void this.showPanel(entry);
+    } else if (this.panel) {
+      this.follow(entry);
+    }
+  }
+
+  private follow(entry: Entry): void {
+    const next = followed(this.wanted, entry);
+    if (next !== this.wanted) {
+      this.wanted = next;
+      this.changed();
     }
   }
 
@@ -86,7 +91,6 @@ export class SearchTab extends Panel {
     this.panel = view.luminoWidget;
     this.addWidget(this.panel);
     panelTabs.show(this, entry.target);
-    this.wanted = { searchId: entry.search_id, path: entry.origin.path, title: entry.title };
-    this.changed();
+    this.follow(entry);
   }
 }

@@ -3,7 +3,7 @@
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, inOrder, isDisabled, setReason, setText } from "../lib/dom";
-import { GROUPS, grouped, numRunning, withJournals, withoutRepeats } from "./entries";
+import { GROUPS, grouped, numRunning, stoppable, withJournals, withoutRepeats } from "./entries";
 import { type EntryActions, EntryView } from "./entry_view";
 import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
 import type { Journals } from "./journals";
@@ -151,7 +151,11 @@ export class SidePanel extends Widget {
     setText(this.foot, `${total} search${total === 1 ? "" : "es"}${missing}`);
     setReason(
       this.stopAll,
-      numRunning(live) > 0 ? null : "No search is running.",
+      stoppable(live).length > 0
+        ? null
+        : numRunning(live) > 0
+          ? "No search that runs can be stopped from here."
+          : "No search is running.",
       "Stop all searches",
     );
     if (hadFocus) {

@@ -15,6 +15,7 @@ import {
 } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { pythonText } from "../lib/python_text";
 
 type Model = {
   /** With this id the search is opened again. */
@@ -134,7 +135,7 @@ const render: Render<Model> = ({ model, el }) => {
         : "To go on with this search, run the cells that define its function, then ",
     );
     way.hidden = isNew;
-    const code = `OptimizerWidget.open("${model.get("search_id")}", base_task_id=…)`;
+    const code = `OptimizerWidget.open(${pythonText(model.get("search_id"))}, base_task_id=…)`;
     setText(way, code);
     const commands = model.get("commands");
     const ownerDied = model.get("owner_died");

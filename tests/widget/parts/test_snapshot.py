@@ -161,10 +161,14 @@ def test_a_search_that_no_journal_keeps_cannot_be_opened_again(panel):
     assert panel._repr_mimebundle_()[MIME]["code"] == ""
 
 
-@pytest.mark.parametrize("place", ["here", "elsewhere"])
+@pytest.mark.parametrize("place", ["here", "elsewhere", "here by another name"])
 def test_the_code_opens_the_search_again(show, search_here, place, tmp_path):
-    folder = ".hpo_widgets" if place == "here" else str(tmp_path / "kept")
-    made = search_here(folder)
+    folders = {
+        "here": ".hpo_widgets",
+        "elsewhere": str(tmp_path / "kept"),
+        "here by another name": ".hpo_widgets/mine.sqlite",
+    }
+    made = search_here(folders[place])
     code = show(OptimizerWidget, made)._repr_mimebundle_()[MIME]["code"]
     where = made.id if place == "here" else str(made.journal_path)
     assert code == f"OptimizerWidget.open({where!r}, base_task_id=train)"
