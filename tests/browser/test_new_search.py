@@ -203,20 +203,22 @@ def test_without_a_notebook_the_form_makes_one_and_begins_with_an_example(notebo
     expect(form).to_contain_text("No notebook is open.")
     make = form.get_by_role("button", name="New notebook")
     expect(make).to_be_focused()
-    notebook.page.keyboard.press("Enter")
+    make.dblclick()  # which opens one
     example = form.get_by_role("button", name="Write an example")
     expect(form).to_contain_text("No function in this kernel yet")
-    example.click()
+    example.dblclick()
     # The form hears of the cell's end.
     expect(form.get_by_label("Function", exact=True)).to_have_value("train")
     expect(code(form)).to_contain_text("base_task_id=train")
     form.get_by_role("button", name="Write and run").click()
     expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
-    written = sources(notebook)
-    assert [text.partition("(")[0].partition("\n")[0] for text in written[:2]] == [
+    written = [text for text in sources(notebook) if text]
+    assert [text.partition("(")[0].partition("\n")[0] for text in written] == [
         "import math",
         "from hpo_widgets import ",
     ]
+    opened = "() => [...window.jupyterapp.shell.widgets('main')].filter(widget => widget.sessionContext).length"
+    assert notebook.page.evaluate(opened) == 1
 
 
 @pytest.mark.slow
@@ -271,6 +273,57 @@ def test_a_kernel_that_answers_after_its_cell_only_is_waited_for_and_one_without
     notebook.run_cell(2)
     open_form(notebook)
     expect(form.get_by_role("status")).to_contain_text("lacks the package hpo_widgets")
+
+
+@pytest.mark.slow
+def test_what_a_person_has_set_stays_when_the_function_is_defined_anew(notebook, form):
+    again = TRAIN.replace("seed=0", "seed=0, momentum=0.9")
+    notebook.open(TRAIN, BUSY_UNTIL_TOLD, "def helper(a=1.0):\n    return a", again)
+    notebook.run_cell(0)
+    notebook.page.evaluate(BEFORE_IPYKERNEL_7)
+    told = notebook.lab.root / "told"
+    told.unlink(missing_ok=True)
+    notebook.start_cell(1)
+    expect(notebook.page.locator(".jp-NotebookPanel .jp-InputArea-prompt", has_text="[*]")).to_be_visible()
+    open_form(notebook)
+    trials, goal = form.get_by_label("Trials"), form.get_by_label("Goal")
+    low, layers = form.get_by_label("lr: least value"), row(form, "layers").get_by_role("checkbox")
+    # Before the kernel has said anything.
+    trials.fill("7")
+    goal.select_option("max")
+    told.touch()
+    expect(low).to_have_value("1e-05")
+    low.fill("0.0002")
+    layers.uncheck()
+
+    def is_as_set():
+        expect(low).to_have_value("0.0002")
+        expect(layers).not_to_be_checked()
+        expect(code(form)).to_contain_text('objective_metric_sign="max"')
+        expect(code(form)).to_contain_text("total_max_jobs=7,")
+
+    def run(cell):
+        notebook.page.evaluate(GO_TO_NOTEBOOK)
+        notebook.run_cell(cell)
+
+    is_as_set()
+    run(3)
+    expect(code(form)).to_contain_text('"momentum"')
+    is_as_set()
+    # After a restart the function comes back behind another one.
+    notebook.page.evaluate(
+        """async () => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          await notebook.sessionContext.session.kernel.restart();
+        }"""
+    )
+    expect(form).to_contain_text("No function in this kernel yet")
+    run(2)
+    expect(form.get_by_label("Function", exact=True)).to_have_value("helper")
+    expect(code(form)).to_contain_text('objective_metric_sign="min"')
+    run(3)
+    expect(form.get_by_label("Function", exact=True)).to_have_value("train")
+    is_as_set()
 
 
 @pytest.mark.slow

@@ -4,11 +4,19 @@
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
-import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  inOrder,
+  isDisabled,
+  isRepeatedClick,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
 import { fileName } from "./entries";
 import { searchIcon } from "./icons";
 import { KernelQuestions, Refusal } from "./kernel_questions";
-import { type Row, RowView } from "./new_search_row";
+import { asSet, type Row, RowView } from "./new_search_row";
 import type { OpenNotebook } from "./open_notebooks";
 import "./new_search.css";
 
@@ -25,6 +33,13 @@ export interface FormHost {
 }
 
 type SourceKind = "function" | "script" | "task";
+/** What a person has set of a source: it is proposed again with another signature, or after a restart of the kernel. */
+type Chosen = {
+  /** The rows that were changed, by name. */
+  rows: Map<string, Row>;
+  added: RowView[];
+  goal: string | null;
+};
 type Functions = {
   functions: { name: string; signature: string }[];
   strategies: Record<string, string>;
@@ -123,7 +138,6 @@ export class NewSearchForm extends Widget {
   private chosen: OpenNotebook | null = null;
   private questions: KernelQuestions | null = null;
   private proposed: RowView[] = [];
-  private readonly added: RowView[] = [];
   private functions: Functions["functions"] = [];
   private exampleText = "";
   private errors: Record<string, string> = {};
@@ -136,6 +150,11 @@ export class NewSearchForm extends Widget {
   private endListening: () => void = () => undefined;
   /** What the rows were proposed for. */
   private proposedFor = "";
+  /** By kind and text of the source. */
+  private readonly choices = new Map<string, Chosen>();
+  private choice = nothingChosen();
+  /** The function that was shown at first, or that a person has chosen: a restart takes it away for a while. */
+  private meant = "";
   /** Whether the kernel runs a cell; null before the first one that began or ended under the form. */
   private runsCell: boolean | null = null;
   private numUnanswered = 0;
@@ -192,10 +211,11 @@ export class NewSearchForm extends Widget {
         this.host.leave(null);
       }
     });
-    this.newNotebook.addEventListener("click", () => void this.makeNotebook());
-    this.example.addEventListener("click", () => {
+    onPress(this.newNotebook, () => this.makeNotebook());
+    onPress(this.example, async () => {
       if (this.chosen) {
-        void this.host.write(this.chosen, this.exampleText, true).then(() => this.host.show());
+        await this.host.write(this.chosen, this.exampleText, true);
+        this.host.show();
       }
     });
     this.notebook.control.addEventListener("change", () => {
@@ -204,13 +224,20 @@ export class NewSearchForm extends Widget {
       );
     });
     this.kind.control.addEventListener("change", () => this.propose());
-    this.function.control.addEventListener("change", () => this.propose());
+    this.function.control.addEventListener("change", () => {
+      this.meant = this.function.control.value;
+      this.propose();
+    });
     // A path or an id is looked up when it has been typed.
     this.script.control.addEventListener("change", () => this.propose());
     this.task.control.addEventListener("change", () => this.propose());
     for (const { control } of [this.script, this.task, this.objective, this.trials, this.workers]) {
       control.addEventListener("input", this.changed);
     }
+    this.sign.control.addEventListener("change", () => {
+      this.choice.goal = this.sign.control.value;
+      this.meant = this.function.control.value;
+    });
     for (const { control } of [this.sign, this.strategy]) {
       control.addEventListener("change", this.changed);
     }
@@ -284,7 +311,10 @@ export class NewSearchForm extends Widget {
     this.chosen = notebook ?? null;
     this.functions = [];
     this.proposedFor = "";
-    this.clearRows();
+    this.meant = "";
+    this.choices.clear();
+    this.choice = nothingChosen();
+    this.showRows([]);
     this.showWritten({ code: "", errors: {} });
     if (notebook) {
       this.listen(notebook);
@@ -376,19 +406,20 @@ export class NewSearchForm extends Widget {
     if (!found) {
       return;
     }
-    const before = this.functions.find(({ name }) => name === this.function.control.value);
+    const before = this.function.control.value;
     this.functions = found.functions;
     this.exampleText = found.example;
     this.function.control.replaceChildren(...found.functions.map(({ name }) => option(name, name)));
     // The newest is most likely meant.
     const names = found.functions.map(({ name }) => name);
     this.function.control.value =
-      (before && names.includes(before.name) ? before.name : names.at(-1)) ?? "";
+      [this.meant, before].find((name) => names.includes(name)) ?? names.at(-1) ?? "";
+    this.meant ||= this.function.control.value;
     if (this.strategy.control.options.length === 0) {
       this.strategy.control.replaceChildren(
         ...Object.entries(found.strategies).map(([name, title]) => option(name, title)),
       );
-      this.trials.control.value = String(found.trials);
+      this.trials.control.value ||= String(found.trials);
       this.workers.control.placeholder = String(found.workers);
     }
     if (this.proposedFor !== this.wanted) {
@@ -403,7 +434,8 @@ export class NewSearchForm extends Widget {
     this.paint();
     const { source } = this;
     this.proposedFor = this.wanted;
-    this.clearRows();
+    this.choice = this.choiceOf(source);
+    this.showRows([]);
     if (!source.text) {
       this.changed();
       return;
@@ -423,7 +455,7 @@ export class NewSearchForm extends Widget {
       }
       this.showRows(found.rows);
       this.add.hidden = !found.takes_more;
-      this.sign.control.value = found.sign;
+      this.sign.control.value = this.choice.goal ?? found.sign;
       this.fieldOf(source.kind).say(
         [source.kind === "function" ? this.signatureOf(source.text) : "", found.about]
           .filter(Boolean)
@@ -433,29 +465,43 @@ export class NewSearchForm extends Widget {
     });
   }
 
+  private choiceOf(source: { text: string }): Chosen {
+    const key = JSON.stringify(source);
+    const known = [...this.choices.values()];
+    // What was chosen while there was no source is chosen for the first one.
+    const next =
+      this.choices.get(key) ?? (known.includes(this.choice) ? nothingChosen() : this.choice);
+    if (source.text) {
+      this.choices.set(key, next);
+    }
+    return next;
+  }
+
   private fieldOf(kind: SourceKind): Field<HTMLElement> {
     return { function: this.function, script: this.script, task: this.task }[kind];
   }
 
-  /** Shows what is proposed; rows that a person adds meanwhile stay, and one of them may have the focus. */
+  /** Shows what is proposed; rows that a person has added stay, and one of them may have the focus. */
   private showRows(rows: readonly Row[]): void {
-    for (const { root } of this.proposed) {
-      root.remove();
-    }
-    this.proposed = rows.map((row) => new RowView(row, this.changed, null));
-    this.rows.prepend(...this.proposed.map(({ root }) => root));
+    const { choice } = this;
+    this.proposed = rows.map((found) => {
+      const row = asSet(found, choice.rows.get(found.name));
+      const changed = (): void => {
+        choice.rows.set(row.name, row);
+        this.meant = this.function.control.value;
+        this.changed();
+      };
+      return new RowView(row, changed, null);
+    });
+    inOrder(
+      this.rows,
+      this.views.map(({ root }) => root),
+    );
     this.add.hidden = this.source.kind === "function";
   }
 
   private get views(): RowView[] {
-    return [...this.proposed, ...this.added];
-  }
-
-  private clearRows(): void {
-    for (const { root } of this.added.splice(0)) {
-      root.remove();
-    }
-    this.showRows([]);
+    return [...this.proposed, ...this.choice.added];
   }
 
   private addRow(): void {
@@ -472,13 +518,14 @@ export class NewSearchForm extends Widget {
       default: null,
       note: "",
     };
+    const { added } = this.choice;
     const view: RowView = new RowView(row, this.changed, () => {
-      this.added.splice(this.added.indexOf(view), 1);
+      added.splice(added.indexOf(view), 1);
       view.root.remove();
       this.add.focus();
       this.changed();
     });
-    this.added.push(view);
+    added.push(view);
     this.rows.append(view.root);
     view.focus();
     this.changed();
@@ -694,6 +741,26 @@ function section(title: string, ...children: HTMLElement[]): HTMLElement {
   setText(heading, title);
   root.append(heading, ...children);
   return root;
+}
+
+function nothingChosen(): Chosen {
+  return { rows: new Map(), added: [], goal: null };
+}
+
+/** Acts on a press, and on no other one until that is done: a double click is one. */
+function onPress(button: HTMLButtonElement, act: () => Promise<void>): void {
+  let isActing = false;
+  button.addEventListener("click", async (event) => {
+    if (isActing || isRepeatedClick(event)) {
+      return;
+    }
+    isActing = true;
+    try {
+      await act();
+    } finally {
+      isActing = false;
+    }
+  });
 }
 
 function button(words: string, className = ""): HTMLButtonElement {

@@ -23,6 +23,15 @@ export interface Row {
   note: string;
 }
 
+/** A row that is proposed again, as a person has set it before; as proposed where there are other options now. */
+export function asSet(proposed: Row, before: Row | undefined): Row {
+  if (!before || JSON.stringify(before.options) !== JSON.stringify(proposed.options)) {
+    return proposed;
+  }
+  const { kind, low, high, choices, chosen, searched } = before;
+  return { ...proposed, kind, low, high, choices, chosen, searched };
+}
+
 const KINDS: Readonly<Record<Kind, string>> = {
   float: "number",
   log: "number, log scale",
