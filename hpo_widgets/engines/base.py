@@ -58,8 +58,8 @@ class JobEvent(NamedTuple):
     kind
         ``"scalar"`` with data ``(title, series, value, iteration)``, or ``"ended"`` with an `Outcome`. Of a
         `QueueEngine` also ``"job"`` with the id that its server gave the job; ``"started"`` with the Unix seconds of
-        this machine's clock at which it left the queue, or ``"queued"`` with None when it is back in it;
-        ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which is of no trial.
+        this machine's clock at which it left the queue, or ``"queued"`` with None when it returned to the queue;
+        ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which concerns no single trial.
     number
         The trial's number; -1 for a notice.
     data
@@ -72,14 +72,14 @@ class JobEvent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a server tells of a running trial's scalars: not each report, but what they amount to.
+    """What a server keeps of a running trial's scalars: extremes and the last value, not each report.
 
     Parameters
     ----------
     scalars
-        ``(title, series)`` to last, last iteration, least, its iteration, greatest, its iteration, count.
+        ``(title, series)`` to ``[last, iteration, min, iteration, max, iteration, count]``.
     last_iteration
-        The highest iteration of any report; -1: none yet.
+        The highest iteration of any report; -1 before the first.
     """
 
     scalars: Mapping[tuple[str, str], Sequence[float]]
@@ -99,7 +99,7 @@ class JobEngine(Protocol):
         ...
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
-        """Start one trial; trouble arrives as its "ended" event.
+        """Start one trial; a failure to start it arrives as its "ended" event.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class JobEngine(Protocol):
         number
             The trial's number.
         state
-            What it is to be counted as.
+            The state that it ends in if it follows.
         """
         ...
 
@@ -142,12 +142,12 @@ class JobEngine(Protocol):
         grace
             Seconds to clean up, after an exception or SIGTERM, before its processes are killed.
         state
-            What it is to be counted as.
+            The state that it ends in.
         """
         ...
 
     def resize(self, workers: int) -> None:
-        """Change how many trials may run at once; what is running goes on to its end."""
+        """Change how many trials may run at once; trials that run already are not stopped."""
         ...
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
@@ -163,7 +163,7 @@ class JobEngine(Protocol):
         ...
 
     def close(self, grace: float = 0.0) -> None:
-        """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
+        """End all trials within `grace` seconds for cleaning up; afterwards no process or file is left."""
         ...
 
 
@@ -173,11 +173,11 @@ class QueueEngine(JobEngine, Protocol):
 
     @property
     def next_poll(self) -> float | None:
-        """``time.monotonic()`` of the next look at the server; None: none is due."""
+        """``time.monotonic()`` of the next request to the server for news; None: none is planned."""
         ...
 
     def describe(self, row: TrialRow) -> None:
-        """Tell of a trial's row before its launch."""
+        """Take the row of a trial that is about to be launched."""
         ...
 
     def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
@@ -207,7 +207,7 @@ class QueueEngine(JobEngine, Protocol):
         ...
 
     def together(self) -> AbstractContextManager[object]:
-        """Within this context, aborts are gathered: they are sent together at its end."""
+        """Gather the aborts of this context, to send them together at its end."""
         ...
 
     def has_sent_aborts(self) -> bool:
@@ -215,7 +215,7 @@ class QueueEngine(JobEngine, Protocol):
         ...
 
     def may_go_on(self) -> Collection[int]:
-        """The trials whose jobs run, or will, after `close` if the server has not taken their abort."""
+        """Trials whose jobs run, or will run, after `close` if the server has not taken their abort."""
         ...
 
 
@@ -227,20 +227,20 @@ def default_concurrency() -> int:
 
 
 class Recovered(NamedTuple):
-    """What became of a trial while nobody followed it.
+    """What became of a trial while no process followed its search.
 
     Parameters
     ----------
     row
-        The trial, as the journal has it or as its job tells.
+        The trial, as the journal or its job has it.
     state
-        Its state now; None: its job is gone, or was never made.
+        Its state now; None: its job was deleted, or never made.
     error
-        Why it ended so, in the server's words.
+        Why it ended in this state, in the server's words.
     summary
         Its scalars.
     seconds
-        How long it has run, by the server's clock; None: it has not.
+        How long it has run, by the server's clock; None: it has not run.
     """
 
     row: TrialRow
@@ -256,19 +256,19 @@ class StartedSearch(NamedTuple):
     Parameters
     ----------
     search
-        What there is to see.
+        Its trials and its status.
     job_of
-        Number of a trial to the id of its job; None: it has none.
+        Returns the id of a trial's job by the trial's number; None: it has none.
     top
         Numbers of the k best trials, best first.
     state
-        All that is needed to take the search up again, beside its trials (JSON values).
+        Returns all that is needed to continue the search, apart from its trials (JSON values).
     report_seconds
-        How long it is from one report to the next.
+        Returns the seconds from one report to the next.
     wait_for_end
-        Waits so many seconds at most; True once the run has ended.
+        Waits for at most the given number of seconds; True once the run has ended.
     tell
-        Tells people a sentence.
+        Shows people a sentence.
     """
 
     search: Search
@@ -309,7 +309,10 @@ class EngineOptions(NamedTuple):
 
     @property
     def of_processes(self) -> dict[str, Any]:
-        """The keywords of an engine that starts processes; an own one need not know of a limit that nobody has set."""
+        """The keywords of an engine that starts processes.
+
+        A memory limit is left out unless it is set, so that a user's own engine need not take it.
+        """
         keywords: dict[str, Any] = {"worker_env": self.worker_env}
         if self.max_memory_per_job is not None:
             keywords["max_memory_per_job"] = self.max_memory_per_job

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Template(ABC):
-    """What is run again and again with other values, checked before anything runs.
+    """What is run for each trial, with that trial's values; it is checked before anything runs.
 
     Attributes
     ----------
@@ -116,26 +116,26 @@ class Template(ABC):
         ValueError
             For what is missing.
         JournalError
-            For a search that somebody else runs, or has continued since it was opened here.
+            For a search that another process runs, or has continued since it was opened here.
         """
 
     def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
         """Restore what a journal's header keeps of it (`facts`)."""
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
-        """Find out what became of the trials that were not ended when their search's process died.
+        """Find out what became of a search's trials since the process that ran it died.
 
         Parameters
         ----------
         search_id
             The search.
         rows
-            Those trials, as the journal has them.
+            All of its trials, as the journal has them.
 
         Returns
         -------
         sequence of Recovered or None
-            Those that have changed, also ones that the journal does not know; None: a trial ends with the process.
+            Trials that have changed, or that the journal does not know; None: trials end with the search's process.
         """
         return None
 
@@ -148,7 +148,7 @@ class Template(ABC):
 
     @property
     def local_job_class(self) -> type | None:
-        """The class that ``start_locally`` uses; None: everything runs on this machine anyway."""
+        """The class of engine or job that ``start_locally`` uses; None: trials always run on this machine."""
         return None
 
     @abstractmethod

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 SENDING_SECONDS = 2.0
-"""An abort whose request was begun so long ago is taken to be sent, also without an answer."""
+"""Seconds after which an abort counts as sent, even without an answer."""
 
 MOST_TRIES = 3
-"""So often Tasks are stopped by one request that somebody else changes at the same moment."""
+"""Requests at most to stop Tasks that somebody else changes at the same moment."""
 
 REFUSED_SECONDS = 5.0
-"""After so long an abort is sent again that the server has refused."""
+"""Seconds after which an abort that the server has refused is sent again."""
 
 
 class AbortThread:
@@ -38,7 +38,7 @@ class AbortThread:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Under the lock: have what is to be stopped stopped."""
+        """Under the lock: begin to stop the jobs that have a ``stop_state``."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="hpo_widgets aborter", daemon=True)
             self._thread.start()
@@ -48,7 +48,7 @@ class AbortThread:
         return all(self.has_sent(job) for job in self._jobs.by_number.values() if job.stop_state is not None)
 
     def has_sent(self, job: ActiveJob) -> bool:
-        """Under the lock: the same of one that is to be stopped."""
+        """Under the lock: whether the abort of one job was sent, or tried once; see `has_sent_all`."""
         return job.stop_tried or job.stop_wanted < time.monotonic() - SENDING_SECONDS
 
     def stop_tasks(self, jobs: Sequence[ActiveJob]) -> None:
@@ -81,7 +81,7 @@ class AbortThread:
         self._server.call("tasks.stopped", task=task, force=True, status_reason=_told(reason))
 
     def _stop(self, tasks: Sequence[str], reason: str) -> None:
-        """Stop Tasks; those that somebody else changes at the same moment once more, unless they have stopped so."""
+        """Stop Tasks; try again for those that somebody else changed at the same moment and that still run."""
         for _ in range(MOST_TRIES):
             answer = self._server.call("tasks.stop_many", ids=tasks, status_reason=_told(reason))
             codes = {

@@ -1,4 +1,4 @@
-"""The active trials of an engine: what its threads know of each, when to look at them next, and what they tell."""
+"""The active trials of an engine: what its threads know of each, when they poll next, and the events they emit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ActiveJob:
     may_be_sent: bool = False
     """A request that got no answer may have enqueued or started it."""
     launched: float | None = None
-    """``time.monotonic()`` of its being sent; None: not yet."""
+    """``time.monotonic()`` at which it was sent to the queue or started; None: not yet."""
     state: TrialState | None = None
     """As last seen at the server."""
     reason: str = ""
@@ -50,9 +50,9 @@ class ActiveJob:
     stop_tried: bool = False
     is_escalated: bool = False
     unsettled: float | None = None
-    """When it was first seen as stopped or as a draft, as a Task that is about to end otherwise may be for a moment."""
+    """``time.monotonic()`` at which it was first seen stopped or as a draft: it may complete or vanish just after."""
     is_reason_written: bool = False
-    """Whether why it is stopped was written once more after an agent had replaced it."""
+    """Whether ``reason`` was written to the server again after an agent had replaced it."""
     exit_code: int | None = None
     seen: str = ""
     """The last summary, to tell whether anything is new."""
@@ -64,7 +64,7 @@ class ActiveJob:
 
 
 class ActiveJobs:
-    """What the threads of an engine share; every method but `take_events`, `wake` and `notice` wants `changed` held.
+    """What the threads of an engine share. Callers hold `changed`, but not for `take_events`, `wake` and `notice`.
 
     Attributes
     ----------
@@ -148,9 +148,9 @@ class ActiveJobs:
 
 
 _SOONEST = 8.0
-"""Right after news the period is this fraction of ``pool_period_min``."""
+"""Right after news the period is ``pool_period_min`` divided by this."""
 LATEST = 2.0
-"""While nothing happens it grows up to so many times ``pool_period_min``."""
+"""While nothing happens the period grows up to this multiple of ``pool_period_min``."""
 GROWTH = 1.5
 _MOST_DURATIONS = 20
 

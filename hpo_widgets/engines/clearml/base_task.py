@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FIELDS = ["id", "name", "project", "hyperparams", "last_metrics", "tags"]
 _INEXACT = frozenset({"bool", "list", "tuple", "dict"})
-"""Types of which a range of numbers gives no values."""
+"""Types that no value of a numeric range has."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class BaseTask:
         Parameters
         ----------
         server
-            Which knows it.
+            The server to ask.
         task
             The Task, its id, or ``"project/name"``: of several Tasks of that name the one that was updated last.
 

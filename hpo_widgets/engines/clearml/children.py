@@ -125,8 +125,8 @@ def recover(
     Returns
     -------
     list of Recovered
-        Trials whose state the journal does not have right, and trials that it does not know. A trial that was
-        aborted and completed all the same has completed.
+        Trials whose state in the journal is out of date, and trials that it does not know. A trial that the journal
+        has as aborted, but whose Task completed, counts as completed.
     """
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
@@ -151,7 +151,7 @@ def recover(
             continue
         try:
             view = read_task(task)
-        except UnreadableTaskError as error:  # it is followed, and may be readable again
+        except UnreadableTaskError as error:  # the trial is followed all the same: its Task may be readable later
             tell(str(error))
             view = TaskView(str(task["id"]), None, "", Summary({}, -1), None, {})
         row.job = view.id

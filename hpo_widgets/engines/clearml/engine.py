@@ -85,11 +85,11 @@ class ClearmlEngine:
         return self._workers - len(self._jobs.by_number)
 
     def describe(self, row: TrialRow) -> None:
-        """Tell of a trial's row before its launch: how its point was chosen is kept with its Task."""
+        """Take the row of a trial before its launch; how its point was chosen is written into its Task."""
         self._rows[row.number] = row
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
-        """Have a trial launched; returns at once, and -1: agents have no index."""
+        """Queue a trial for the launcher and return -1 at once: agents have no index."""
         job = ActiveJob(number, dict(point), self._rows.pop(number, None))
         with self._jobs.changed:
             self._jobs.add(job)
@@ -195,7 +195,7 @@ class ClearmlEngine:
 _ENGINES: weakref.WeakSet[ClearmlEngine] = weakref.WeakSet()
 
 if hasattr(os, "register_at_fork"):
-    # The trials are this process's: the end of a fork of it is not theirs.
+    # The trials belong to this process: a fork that exits must not kill them.
     os.register_at_fork(after_in_child=_ENGINES.clear)
 
 

@@ -1,4 +1,4 @@
-"""The thread that launches trials: one after another, each until it has worked or is refused, and only once."""
+"""The thread that launches trials one after another: each is tried until it works or is refused, and sent only once."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 TAKEN_SECONDS = 5.0
-"""After so long an agent that has taken a Task from its queue has said so."""
+"""Seconds within which an agent that takes a Task from its queue reports that."""
 
 MOST_TRIES = 3
-"""So often a launch is tried that the server answers with an error of its own."""
+"""Tries at most for a launch that the server answers with an error of its own (a code of 500 or above)."""
 
 RETRY_SECONDS = 1.0
-"""After so long it is tried again, the next time after twice as long."""
+"""Seconds before the second try; before the third, twice as many."""
 
 
 class LaunchThread(threading.Thread):
     """Launches what waits in ``jobs.to_launch``.
 
-    A request without an answer may have had its effect, so that the server is asked for it before the request is
-    sent again: no trial becomes two Tasks, and no Task is enqueued twice.
+    A request without an answer may have had its effect, so the thread asks the server about that before it sends the
+    request again: no trial becomes two Tasks, and no Task is enqueued twice.
 
     Parameters
     ----------
     aborts
-        Stops what was launched and is to be stopped, and what became of a launch that failed.
+        Stops Tasks whose abort came during their launch, and Tasks left behind by a launch that failed.
     """
 
     def __init__(self, jobs: ActiveJobs, factory: TaskFactory, availability: Availability, aborts: AbortThread) -> None:
@@ -151,7 +151,7 @@ class LaunchThread(threading.Thread):
         return None
 
     def _is_unwanted(self, job: ActiveJob) -> bool:
-        """Whether it is to be stopped, as everything is once the engine is closed."""
+        """Whether a job is to be stopped, as all jobs are once the engine is closed."""
         with self._jobs.changed:
             return job.stop_state is not None
 

@@ -175,7 +175,7 @@ class TaskFactory:
         if self.is_local or self._is_custom:
             return False
         entries = self._server.call("queues.get_by_id", queue=self._queue_id)["queue"].get("entries") or ()
-        # In this order: an entry that is taken between the two questions has a Task that is not queued any more.
+        # In this order: if an agent takes the Task between the two requests, its status is no longer "queued".
         found = self._server.tasks([task_id], ["status", "last_worker"])
         is_waiting = any(task.get("status") == "queued" and not task.get("last_worker") for task in found)
         return is_waiting and task_id not in {entry.get("task") for entry in entries}

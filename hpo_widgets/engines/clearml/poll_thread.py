@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 SETTLE_SECONDS = 1.0
-"""An end counts after so long: a Task that has stopped may still complete, and a draft may be just being deleted."""
+"""Seconds before a stop or a draft counts: a stopped Task may still complete, a draft may be about to be deleted."""
 
 PATIENCE_SECONDS = 60.0
-"""When all trials have waited for so long, it is looked at who serves their queue."""
+"""Seconds for which all trials wait in the queue before the server is asked which agents serve it."""
 
 _PROCESS_SECONDS = 0.1
-"""How often processes of this machine are looked at, which asks no server, and all jobs are gone through for it."""
+"""Seconds at least between two passes over all jobs to check processes of this machine, which asks no server."""
 
 ESCALATION_SECONDS = 10.0
-"""A Task that was asked to stop and is still running after so long is marked as stopped."""
+"""Seconds after which a Task that was asked to stop and still runs is marked as stopped."""
 
 
 class _TaskNews:
@@ -52,7 +52,7 @@ class _TaskNews:
         self._jobs = jobs
         self._stop = stop
         sections = {split_name(name)[0] for name in space.names}
-        # A dot would part the name of a field.
+        # The API reads a dot as a separator in the name of a field.
         can_be_named = not any("." in section for section in sections)
         self.fields = sorted(f"hyperparams.{section}" for section in sections) if can_be_named else ["hyperparams"]
         """The fields of a Task that hold the values it was given."""
@@ -114,7 +114,7 @@ class _TaskNews:
             self._finish(job, view, TrialState.FAILED, changed)
 
     def _stop_if_changed(self, job: ActiveJob, view: TaskView) -> None:
-        """What a Task with other values than the trial's reports is not that point's result."""
+        """Stop a Task whose values were edited: what it reports is not the result of the trial's point."""
         changed = _difference(job, view)
         if changed is not None:
             job.reason, job.stop_state, job.stop_wanted = changed, TrialState.FAILED, time.monotonic()
@@ -182,7 +182,7 @@ class IterationLimit:
 
 
 class QueueWatch:
-    """Tells once for each time that everything waits; used by the poller's thread alone.
+    """Tells people, once each time, that all trials wait in the queue and why; used by the poller's thread alone.
 
     Parameters
     ----------
@@ -251,11 +251,11 @@ class PollThread(threading.Thread):
         self._unreadable: set[str] = set()
         """Tasks of which nothing could be read with the last look."""
         self._not_before = 0.0
-        """``time.monotonic()`` from which on all jobs are gone through again though no look is due."""
+        """``time.monotonic()`` before which this thread goes through all jobs only when a look is due."""
         self._is_put_off = False
-        """Whether something has happened since they were."""
+        """Whether something has happened since it last went through them."""
         self._has_processes = False
-        """Whether there were processes of this machine among them."""
+        """Whether some of them were processes of this machine then."""
 
     def run(self) -> None:
         """Look at the server when it is time, until the jobs are closed."""
@@ -378,9 +378,9 @@ class PollThread(threading.Thread):
         job.is_reason_written = True  # not before: what got lost is written with the next look
 
     def _follow_up(self, task: str, job: ActiveJob) -> bool:
-        """Say to the server what nobody else will: how a process ended that said nothing, that a worker is gone.
+        """Tell the server what no agent will: that a local process has ended, or that a Task does not obey its stop.
 
-        Returns whether it was told something, so that the next look is to come at once.
+        Returns whether something was sent, so that the next look has to come at once.
         """
         is_gone = job.stop_tried and time.monotonic() - job.stop_wanted > ESCALATION_SECONDS
         try:

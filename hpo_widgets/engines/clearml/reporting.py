@@ -64,7 +64,7 @@ class OptimizerReport:
         Parameters
         ----------
         source
-            The search, and when it started.
+            The search that is followed.
         is_last
             Whether the search has ended: plots are drawn once more.
         """
@@ -246,22 +246,22 @@ def _dimension(label: str, values: Sequence[Any]) -> dict[str, Any]:
 logger = logging.getLogger("hpo_widgets")
 
 _FIRST_SECONDS = 15.0
-"""The first report comes at the latest after so long."""
+"""Seconds after the start within which the first report is sent."""
 
 LOOK_SECONDS = 1.0
-"""How often it is looked at what has changed for the archive."""
+"""Seconds between two checks of which trials enter or leave the archive."""
 
 KEEP_SECONDS = 20.0
-"""How often the optimizer Task is told that the search is at work here: three times in a lease's `SILENCE`."""
+"""Seconds between two signs of life that the optimizer Task is sent: a third of a lease's `SILENCE`."""
 
 _LAST_TRIES = 5
 
 LAST_SECONDS = 60.0
-"""Nobody waits longer for a last report: the SDK tries for hours to send it to a server that is away."""
+"""Seconds at most to wait for a last report: the SDK tries for hours to send it to a server that does not answer."""
 
 
 class ReportThread:
-    """Reports a search, run after run; one thread a run, which ends with its last report, and the next behind it.
+    """Reports a search. Each run has a thread, which waits for that of the run before and ends with the last report.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ class ReportThread:
         self._thread: threading.Thread | None = None
 
     def begin(self, source: StartedSearch) -> None:
-        """Follow a run that has just begun; its reports come behind the last one of the run before."""
+        """Follow a run that has just begun; its reports begin after the last one of the run before."""
         if self._report is None and not self._archives:
             return
         arguments = (source, self._thread)

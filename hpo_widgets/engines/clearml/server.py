@@ -280,7 +280,7 @@ class Availability:
     Parameters
     ----------
     tell
-        Called with a sentence, under the lock, so that the last sentence is of what holds; it must not wait for long.
+        Called with a sentence, under the lock, so that the last sentence tells the present state; it must not block.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:

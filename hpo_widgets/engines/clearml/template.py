@@ -44,7 +44,7 @@ class ExecutionTarget:
     queue
         Name of the execution queue.
     pool_period
-        Minutes between two looks at the server when nothing happens.
+        Minutes; the server is polled after an eighth of it where there is news, else after up to twice as much.
     project
         Project of the trials by name; None: the template's.
     parent

@@ -2,7 +2,7 @@
 
 All methods but `wake` belong to one thread. That thread is never blocked by a trial: sockets are non-blocking,
 what must be killed is killed at its deadline from inside `wait`, and a process that takes long to die is reaped
-later. Nothing that a process sends is trusted: what is no message costs the trial and its process, no more.
+later. Nothing that a process sends is trusted: a malformed message ends that process and fails its trial, no more.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ class ProcessEngine(ABC):
         """End the trial of a process that has ended without saying so, or forget the process of an idle worker."""
 
     def _closed(self, worker: WorkerHandle) -> None:  # noqa: ARG002 -- for the engines
-        """The worker's process has closed its connection, most often by its end, which is noticed elsewhere."""
+        """Note that the worker's process has closed its connection, most often because it ends."""
         self._check_at = min(self._check_at, time.monotonic() + _SOON)
 
     def _report(self, worker: WorkerHandle, message: list[Any]) -> None:
@@ -436,7 +436,7 @@ class ProcessEngine(ABC):
             return False
         except OSError:
             data = b""
-        if data and worker.outcome is not None:  # nothing that it says can change that
+        if data and worker.outcome is not None:  # the trial's outcome is fixed: later messages are dropped
             return True
         if not data:
             self._unwatch(worker.fd)
@@ -463,7 +463,7 @@ class ProcessEngine(ABC):
             return
         while self._receive(worker):
             pass
-        if worker.process is process:  # else its last message made an end of it
+        if worker.process is process:  # else handling its last message has discarded it
             process.reap()
             self._end_after_process(worker, process)
 
@@ -478,7 +478,7 @@ class ProcessEngine(ABC):
         self._end(worker, outcome)
 
     def _is_out_of_memory(self, outcome: Outcome) -> bool:
-        """Whether a trial failed and speaks of memory, which it may not have as much of as it likes."""
+        """Whether a trial failed under a memory limit with a message that memory ran out."""
         if self._max_memory is None or outcome.state is not TrialState.FAILED:
             return False
         said = (outcome.error, outcome.traceback, outcome.stderr)

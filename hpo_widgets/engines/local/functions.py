@@ -24,9 +24,9 @@ difference: it, loky and pebble pass each result through two threads and locked 
 thread of the controller waits on all connections at once, a trial is one ``send`` and one ``recv`` for
 it, and requests to stop lie in a page of shared memory that the trial reads without a system call.
 
-Workers are ended by SIGKILL, so ``atexit`` handlers of a callable's libraries do not run in them: what must
-be written is to be written before a trial returns. A trial that is aborted, or leaves threads or
-children behind, ends with a fresh worker; the import of the callable's modules is then paid again.
+Workers are ended by SIGKILL, so ``atexit`` handlers of a callable's libraries do not run in them: a trial must
+write its files before it returns. After a trial that is aborted, or leaves threads or children behind, the worker
+is replaced by a fresh one, which imports the callable's modules again.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ supervise(descriptors)
 from hpo_widgets.engines.local.worker import main
 main(*descriptors)
 """
-"""The program of a worker. Its supervisor is the smaller for being forked before the worker's modules are loaded."""
+"""The program of a worker. It forks before it loads the worker's modules, which keeps the supervisor small."""
 
 
 class FunctionPool(ProcessEngine):
@@ -277,7 +277,7 @@ class FunctionPool(ProcessEngine):
 
     def _check(self, now: float) -> None:
         for worker in self._running.values():
-            # It is busy with a trial that has said that it ended: another worker gets the new one.
+            # The trial before has reported its end but keeps the process busy: a fresh process gets the new one.
             if (
                 worker.is_ready
                 and worker.killed_at == FOREVER
@@ -303,7 +303,7 @@ class FunctionPool(ProcessEngine):
         error: str | None,
         traceback: str | None,
     ) -> None:
-        """A trial that ended in any but the plainest way."""
+        """End a trial that did more than return a value: it printed, failed, or was stopped or aborted."""
         process = worker.process
         assert process is not None  # noqa: S101
         state = TrialState.COMPLETED
@@ -315,7 +315,7 @@ class FunctionPool(ProcessEngine):
             state = worker.stop_state or TrialState.ABORTED
         launch_failed = bool(flags & messages.UNLOADABLE)
         outcome = Outcome(state, result, error, traceback, "", "", duration, worker.index, launch_failed)
-        # What a trial without memory leaves behind would be missing in the next one.
+        # After a trial that ran out of memory, what it still holds would be missing in the next one.
         if flags & messages.SPENT or self._is_out_of_memory(outcome):
             self._end_with_process(worker, outcome)
             return

@@ -1,9 +1,9 @@
-"""What passes between the controller and the process of a trial, and which numbers and names may.
+"""The messages between the controller and the process of a trial, and the limits of their numbers and names.
 
-To a worker go pickles: a callable and its points are Python objects of any kind. What comes back is text, one
+A worker receives pickles, because a callable and its points are Python objects of any kind. It answers in text, one
 line of JSON a message, and the controller never unpickles what a process sends. A line ends with a newline and
-holds none, so whatever else a trial writes into the connection spoils one line, never the stream behind it;
-a length before each message could be taken from such bytes, and would be waited for in vain.
+holds none, so whatever else a trial writes into the connection spoils one line, never those after it. With a length
+before each message, such bytes could be read as a length, and the controller would wait for data that never comes.
 
 `read` checks each line in full: a process can send anything. Every worker and every script that reports imports
 this module, so it needs the standard library only, and knows the scalars of numpy and torch by what they can do.
@@ -22,7 +22,7 @@ ENDED = 1  # [ENDED, number, seconds, result, null or [flags, error, traceback]]
 READY = 2  # [READY]: the worker has loaded its callable, or knows why it cannot
 
 # Flags of an ended trial.
-FAILED = 1  # it raised, or returned what nobody can use
+FAILED = 1  # it raised, or returned something that is no result
 STOPPED = 2  # it ended because it was asked to stop
 ABORTED = 4  # the abort's exception reached it
 PRINTED = 8  # there is something in its output files
@@ -54,7 +54,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class ChoiceIndex(int):
-    """In the place of a choice that was sent with the callable: its index among the declared ones."""
+    """Stands for a choice that was sent with the callable: its index among the declared values."""
 
     __slots__ = ()
 

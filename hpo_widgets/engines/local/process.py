@@ -1,8 +1,8 @@
-"""A trial's process as the controller sees it: started in a fresh interpreter, ended whole.
+"""A trial's process as the controller sees it: started in a fresh interpreter, ended with all of its descendants.
 
 The controller, which may be a kernel with many threads, is never forked. The process leads a session of its own,
 so an interrupt of the controller's group does not reach it. It is a `supervisor`, whose child is the worker or the
-script: orders go to it through its life line, which also tells it of the controller's death.
+script. The controller sends it orders through a pipe, the life line, which closes when the controller dies.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-# Seconds that a supervisor gets to kill everything, before its group is killed and it with that. What left the group
-# then lives on, so this is longer than a supervisor waits for the processor on a busy machine.
+# Seconds that a supervisor gets to kill everything before its whole group is killed, itself included. A process that
+# left the group would then live on, so this is longer than a supervisor waits for the processor on a busy machine.
 _PATIENCE = 10.0
 
 _life_lines: set[int] = set()

@@ -115,7 +115,7 @@ class RunningTrial:
         connection = self._connection
         connection.send(line)
         if connection.page[STOP] == self.number and not self._told:
-            # One report of grace for a callable that does look at should_stop, only less often.
+            # A callable that reads should_stop, but not before each report, may send one report more.
             self._reports_since_stop += 1
             if self._told is None or self._reports_since_stop > 1:
                 raise TrialStopped

@@ -413,7 +413,7 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
             return [flag]
         if _is_same(value, option.default):
             return []
-        # Where the flag stores True or False, or is True without it, the other one is no word for "not given".
+        # Where the flag stores a bool, or its default is True, the other bool cannot mean "leave the flag out".
         if isinstance(value, bool) and not isinstance(option.gives, bool) and option.default is not True:
             return [flag] if value else []
     if value is None:

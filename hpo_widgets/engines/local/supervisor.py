@@ -50,7 +50,10 @@ def become_subreaper() -> None:
 
 
 def _limit_memory() -> None:
-    """Keep to the limit that there is, here and in all that is started. Files and shared memory do not count."""
+    """Apply the memory limit, if one is set, to this process and all that it starts.
+
+    Files and shared memory do not count.
+    """
     limit = os.environ.pop(MEMORY_LIMIT, None)
     if limit is None:
         return
@@ -62,9 +65,9 @@ def _limit_memory() -> None:
 
 
 def _give_way() -> None:
-    """Let what people wait for, such as a page and the kernel, have the processor before this process."""
+    """Lower this process's priority, so that trials do not slow down the kernel or a browser."""
     os.nice(_NICENESS)
-    # Linux weighs the sessions of desktops as a whole, within which alone the niceness of a process then counts.
+    # With autogroups Linux shares the processor between sessions, and a process's niceness counts inside its own only.
     with contextlib.suppress(OSError):
         descriptor = os.open("/proc/self/autogroup", os.O_WRONLY)
         try:
