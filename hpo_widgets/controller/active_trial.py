@@ -1,4 +1,4 @@
-"""A trial while it runs: what it has reported so far, and what its end makes of it."""
+"""A trial while it runs: what it has reported so far, and how its row is completed at its end."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ class ActiveTrial:
         self.last_iteration = max(self.last_iteration, iteration)
 
     def restore(self, objectives: tuple[Objective, ...]) -> None:
-        """Take up what the row tells of earlier reports, for a job that is taken over."""
+        """Restore from the row what was reported earlier, for a job that is taken over."""
         for key, entry in (self.row.summary or {}).items():
             self.summaries[split_key(key, objectives)] = ScalarSummary.from_list(entry)
         self.last_iteration = max((summary.last_iteration for summary in self.summaries.values()), default=-1)
 
     def take_summary(self, summary: Summary) -> bool:
-        """Take in what a server tells of all reports so far; False when nothing of it is new."""
+        """Take in a server's summary of all reports so far; False when nothing in it is new."""
         is_new = summary.last_iteration > self.last_iteration
         for key, entry in summary.scalars.items():
             known = self.summaries.get(key)
-            # By their repr: a NaN is the same NaN.
+            # Compared by repr, because a NaN is not equal to itself.
             if known is None or repr(known.to_list()) != repr(list(entry)):
                 is_new = True
                 self.summaries[key] = ScalarSummary.from_list(entry)
@@ -105,7 +105,7 @@ class ActiveTrial:
         return row
 
     def take_result(self, result: object, objectives: tuple[Objective, ...]) -> str | None:
-        """Count what the callable returned as its last report; the sentence says what is wrong.
+        """Count what the callable returned as its last report.
 
         Parameters
         ----------
@@ -177,8 +177,8 @@ class ActiveTrial:
         error
             What went wrong.
         duration
-            Seconds that it took, by a clock that nobody sets or by the clock of the machine where it ran; None: it
-            never ran. The end is the start and this: the times of day may have changed in between, or be wrong.
+            Seconds that it took, by a monotonic clock or by the clock of the machine where it ran; None: it never
+            ran. The row's end becomes its start plus this, as the time of day may have been set in between.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Calls of a user's ``job_complete_callback``: once a trial's end is durable, in order, on a thread of their own.
+"""Calls a user's ``job_complete_callback`` once a trial's end is durable, in order, on a thread of its own.
 
 A slow callback must delay neither launches nor stop, and may itself call any method of the search,
 so it never runs on the controller's thread.
@@ -26,12 +26,12 @@ class CallbackThread:
     """Calls one function with queued arguments, in order, each exactly once.
 
     The queue is filled by the controller's thread and emptied by this one; `_condition` guards it.
-    The thread is a daemon that starts with the first call due and ends with `close`.
+    The thread is a daemon that starts with the first call and ends after `close`.
 
     Parameters
     ----------
     on_error
-        Called on this thread with the exception that a callback raised; the queue goes on.
+        Called on this thread with the exception that a callback raised; the next calls are made all the same.
     """
 
     def __init__(self, on_error: Callable[[BaseException], None]) -> None:
@@ -68,14 +68,14 @@ class CallbackThread:
         return threading.current_thread() is self._thread
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every call due has returned; False when ``timeout`` seconds passed first."""
+        """Wait until every queued call has returned; False when ``timeout`` seconds passed first."""
         if self.is_current:
             return True
         with self._condition:
             return self._condition.wait_for(lambda: self._num_unfinished == 0, timeout)
 
     def close(self) -> None:
-        """Let the thread end after the last call due, without waiting for it; `put` wakes it again."""
+        """Let the thread end after the last queued call, without waiting for it; `put` starts it again."""
         with self._condition:
             self._is_closing = True
             self._condition.notify_all()
@@ -88,12 +88,12 @@ class CallbackThread:
                     # Under the condition, so that a `put` either sees this thread or starts one.
                     self._thread = None
                     return
-                # All at once: each hold of the condition makes the controller's thread wait for its turn.
+                # All at once: each time the condition is held, the controller's thread may have to wait for it.
                 calls, self._due = self._due, []
             for function, arguments in calls:
                 try:
                     function(*arguments)
-                except BaseException as error:  # noqa: BLE001 -- `sys.exit()` too: whoever waits waits for this thread
+                except BaseException as error:  # noqa: BLE001 -- `sys.exit()` too: `wait` would never return
                     self._tell(error)
             with self._condition:
                 self._num_unfinished -= len(calls)
@@ -103,19 +103,19 @@ class CallbackThread:
     def _tell(self, error: BaseException) -> None:
         try:
             self._on_error(error)
-        except Exception:  # an exception of the user's own may not even have words
+        except Exception:  # the exception may be of a user's class, whose `__str__` raises
             logger.exception("an error of a callback could not be told")
 
 
 class CallbackQueue:
     """Gathers the calls that follow from the ends of trials, and hands them to the thread that makes them.
 
-    Belongs to the controller's thread; ``callback`` is set by who starts the search.
+    Belongs to the controller's thread; ``callback`` is set by the thread that starts the search.
 
     Parameters
     ----------
     recorder
-        Tells of ends once they are durable.
+        Calls back for each end once it is durable.
     epochs
         Decodes points.
     thread
@@ -131,7 +131,7 @@ class CallbackQueue:
         recorder.on_ended = self._add
 
     def _add(self, row: TrialRow, best: int | None) -> None:
-        """Make the call due that follows from a trial's durable end."""
+        """Add the call for a trial whose end is durable; a failed one, or one without a value, gets none."""
         if self.callback is None or row.values is None or row.state == TrialState.FAILED:
             return
         if None in row.values:
@@ -150,11 +150,11 @@ class CallbackQueue:
         )
 
     def hand_over(self) -> None:
-        """Have everything that is due called, on the callbacks' own thread."""
+        """Pass all calls gathered so far to the callbacks' own thread."""
         if self._due and self.callback is not None:
             self._thread.put(self.callback, self._due)
         self._due = []
 
     def close(self) -> None:
-        """Let that thread end after the last call due, without waiting for it."""
+        """Let that thread end after the last queued call, without waiting for it."""
         self._thread.close()

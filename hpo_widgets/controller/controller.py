@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 LOCK_PATIENCE = 300.0
-"""So many seconds the end of a search waits for another program's lock on the journal."""
+"""Seconds that the end of a search waits for another program's lock on the journal."""
 
 
 class Controller:
@@ -71,7 +71,7 @@ class Controller:
         self.notices: Sequence[Notice] = []
         """Written under ``_gate`` by any thread."""
         self.ended = threading.Event()
-        """One for each run, so that who follows a run sees its end even when the next has begun by then."""
+        """One for each run, so that a thread that waits for a run sees its end even when the next one has begun."""
         self.ended.set()
 
         self._make_engine = make_engine
@@ -83,11 +83,11 @@ class Controller:
         self._present_run: Run | None = None
         self._starts_again = False
         self._aborts_sent = threading.Event()
-        """Set once nothing of a stop is left to be sent: at the end, or where jobs run elsewhere, before it. One for
-        each run, as `ended`."""
+        """Set once every abort of a stop has been sent: at the end of the run, or before it where jobs run elsewhere.
+        One for each run, as `ended`."""
         self._aborts_sent.set()
         self._strategy_lock = threading.Lock()
-        """Held by the thread that asks the strategy: that of an earlier run may still be at its last question."""
+        """Held by the thread that asks the strategy: the thread of an earlier run may still be at its last question."""
 
     # Any thread ---------------------------------------------------------------------------------
 
@@ -97,10 +97,10 @@ class Controller:
         return threading.current_thread() is self._thread
 
     def start(self) -> bool:
-        """Begin or continue; True when it runs now, False with `stop_reason` when nothing is left."""
+        """Begin or continue the search; True when it runs now, False with `stop_reason` when nothing is left to run."""
         with self._gate:
             if self._thread is not None:
-                self.submit(self._start_after_end)  # in its turn: a stop may wait that came before
+                self.submit(self._start_after_end)  # queued, because an earlier stop may still wait in the inbox
                 return True
             state = self.state
             nothing_left = state.why_nothing_left()
@@ -118,7 +118,7 @@ class Controller:
             state.stop_conditions.begin_run()
             state.clock.begin_run()
             state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
-            # With the time of earlier runs: that of one whose process died is in no event of its own.
+            # With the time of earlier runs: a run whose process died has no "end" event that tells its time.
             self.recorder.event("start", wall_minutes=state.clock.elapsed)
             self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
             try:
@@ -130,12 +130,12 @@ class Controller:
 
     @property
     def next_poll(self) -> float | None:
-        """``time.monotonic()`` of the next look at the server that runs the jobs; None: none is due."""
+        """``time.monotonic()`` of the next request to the server that runs the jobs; None: none is planned."""
         run = self._present_run
         return None if run is None or run.queue is None else run.queue.next_poll
 
     def submit(self, function: Callable[[], object]) -> Future[Any]:
-        """Have ``function`` run by the owner of the search's state: the thread, or here if none."""
+        """Have ``function`` run by the owner of the search's state: the controller's thread, else the caller's."""
         with self._gate:
             if self._thread is not None and not self.is_current:
                 future = self._inbox.put(function)
@@ -152,7 +152,7 @@ class Controller:
         Parameters
         ----------
         source
-            What it is about: ``"callback"``, ``"journal"``, ``"command"``.
+            What the notice is about, such as ``"callback"``, ``"journal"`` or ``"command"``.
         sentence
             What people should know.
         """
@@ -172,7 +172,7 @@ class Controller:
             engine.wake()
 
     def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
-        """Take up what a journal tells, before the first start in this process.
+        """Restore the state that a journal holds, before the first start in this process.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Controller:
         self._begin_epoch(self.state.epochs.redo(self.state.num_numbered), "redo")
 
     def _begin_epoch(self, mark: EpochMark | None, step: str) -> None:
-        """Make a new epoch known; what was asked under the old one is dropped."""
+        """Record a new epoch and begin it; points proposed for the old one are dropped."""
         if mark is None:
             return
         self.state.num_draws = 0
@@ -240,7 +240,7 @@ class Controller:
         self.recorder.event("set_time_limit", deadline=limit and limit.moment.isoformat())
 
     def enqueue(self, point: dict[str, object]) -> None:
-        """Have a point tried next; it counts against the budget like any other."""
+        """Queue a point to be run before those of the strategy; it counts against the budget like any other."""
         self.state.enqueued.append(point)
         self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
 
@@ -266,7 +266,7 @@ class Controller:
     def stop(self, sentence: str = "stopped by hand") -> threading.Event:
         """Abort what runs and end the search; nothing happens when it does not run.
 
-        The event is set once nothing of that is left to be sent.
+        The returned event is set once every abort has been sent.
         """
         self._starts_again = False
         if self._present_run is not None:
@@ -274,12 +274,12 @@ class Controller:
         return self._aborts_sent
 
     def _start_after_end(self) -> None:
-        """Begin another run behind one that is ending: jobs may take their time to end. Any other just goes on."""
+        """Begin another run once the present one has ended, if it is ending; else it just goes on."""
         run = self._present_run
         self._starts_again = self._thread is None or (run is not None and run.trials.stop_reason is not None)
 
     def log(self, number: int) -> str:
-        """What a running trial has printed so far, empty for others and where a server keeps it."""
+        """What a running trial has printed so far; empty for other trials, and where a server keeps the output."""
         return "" if self._engine is None else self._engine.log(number)
 
     # The thread ----------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ class Controller:
         return reason
 
     def _write_end(self) -> None:
-        """Write what is left, and wait for another program's lock; whoever stops the search does not wait for it."""
+        """Write what is left, waiting for another program's lock; a caller of `stop` need not wait for that."""
         recorder = self.recorder
         recorder.flush()
         until = time.monotonic() + LOCK_PATIENCE
@@ -381,7 +381,7 @@ class Controller:
             recorder.flush()
 
     def _set_ended(self, reason: StopReason) -> None:
-        """Say that the search has ended; commands that came too late for it are done now."""
+        """Mark the search as ended, and run the commands that came too late for its thread."""
         with self._gate:
             self._engine = self._present_run = None
             self.state.stop_reason = reason
@@ -405,7 +405,7 @@ class Controller:
         asked, self._starts_again = self._starts_again, False
         try:
             return asked and self.start()
-        except Exception as error:  # noqa: BLE001 -- the same
+        except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
             logger.warning("journal: %s", error)
             return False
 
@@ -413,8 +413,8 @@ class Controller:
 class Inbox:
     """A queue of commands, filled by any thread and emptied by the controller's.
 
-    Both ends of a deque are atomic. Who puts a command holds the controller's gate, so that none is put when nobody
-    empties the queue any more.
+    Appending to a deque and popping from it are atomic. A thread that puts a command holds the controller's gate, so
+    that none is put after the controller's thread has emptied the queue for the last time.
     """
 
     def __init__(self) -> None:
@@ -424,7 +424,7 @@ class Inbox:
         return len(self._waiting)
 
     def put(self, function: Callable[[], object]) -> Future[Any]:
-        """Have a command wait for its turn; its result or error comes by the future."""
+        """Queue a command; the future gets its result or its error."""
         future: Future[Any] = Future()
         self._waiting.append((function, future))
         return future
@@ -439,7 +439,7 @@ class Inbox:
 
 
 def run_now(function: Callable[[], object]) -> Future[Any]:
-    """Run a command here; its result or error comes by the future all the same."""
+    """Run a command on the calling thread; the future gets its result or its error."""
     future: Future[Any] = Future()
     complete(future, function)
     return future

@@ -3,9 +3,9 @@
 Strategies that only sample (random, grid) answer in microseconds and are asked on the controller's thread. A model may
 take 100 ms, so it is asked on its own thread, and its answers come back through the controller's wake-up.
 
-A point is asked for when a worker is free, never before: a point that is asked while another trial runs is chosen
-without that trial's result, and each such trial costs the search some of what the model could have learned. The one
-exception is a model whose answer takes more than `SLOW_ASK` of a trial's time: then one point is held ready.
+The strategy is asked for a point when a worker is free, never before: a point that is chosen while another trial runs
+is chosen without that trial's result, from which the model could have learned. The one exception is a model whose
+answer takes more than the share `SLOW_ASK` of a trial's time: then one point is held ready.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     EncodedPoint = list[float | None]
 
 MAX_DUPLICATES_IN_A_ROW = 1000
-"""After so many repeats in a row the strategy is taken to have nothing new to offer."""
+"""Repeated points in a row after which the strategy counts as exhausted."""
 
 SLOW_ASK = 0.15
 """A model whose median ask takes more than this share of the median trial is asked one point ahead."""
 
 _LONG_HISTORY, _SLOW_ASK_OF_LONG_HISTORY = 1000, 0.01
-"""After so many trials this share is enough: an ask is slow then, and one result more or less changes little."""
+"""From so many trials on, this smaller share is enough: asks are slow then, and one more result changes little."""
 
 _NUM_TIMED = 15
-"""The medians are those of so many latest asks and trials."""
+"""The latest asks, and the latest trials, whose medians are compared."""
 
 _MIN_TIMED = 3
-"""With fewer asks or trials than this, nothing is known of their medians."""
+"""Asks and trials at least before their medians are compared."""
 
 
 class Proposals(Protocol):
@@ -52,9 +52,9 @@ class Proposals(Protocol):
     error: BaseException | None
     """What the strategy raised; the search ends with it."""
     wants_observations: bool
-    """False when the strategy does not listen to how trials end."""
+    """False when the strategy does not use how trials end, so that `tell` need not be called."""
     next_ask: float | None
-    """``time.monotonic()`` at which `ask` has to be called again although nothing happened; None: never."""
+    """``time.monotonic()`` at which `ask` has to be called again even if no event comes; None: never."""
 
     def begin(self, space: Space, epoch: int, history: Sequence[Observation], draws: int) -> None:
         """Begin a space epoch; points of earlier epochs are dropped.
@@ -77,7 +77,7 @@ class Proposals(Protocol):
         ...
 
     def ask(self, num_free: int, num_left: int | None) -> None:
-        """Ask for the points that are still missing; called after everything that ended was told.
+        """Ask for the points that are still missing; called after `tell` for all trials that have ended.
 
         Parameters
         ----------
@@ -112,9 +112,9 @@ class Proposals(Protocol):
         number
             The trial's number.
         iteration
-            Where the trial is.
+            The iteration that the value was reported for.
         value
-            The value of the first objective there.
+            The value of the first objective at it.
         """
         ...
 
@@ -123,7 +123,7 @@ class Proposals(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the strategy; its thread, if any, ends after the question it is at."""
+        """Stop asking the strategy; its thread, if it has one, ends after the call that it is in."""
         ...
 
 
@@ -154,8 +154,8 @@ def make_proposals(
     wake
         Wakes the controller when an answer is there.
     lock
-        Held by the thread that asks the strategy, where that is not the controller's: one lock a strategy, whatever
-        the runs.
+        Held by the thread that asks the strategy, where that is not the controller's: one lock for each strategy,
+        over all runs.
 
     Returns
     -------
@@ -196,7 +196,7 @@ class DistinctSampler:
         self._seen_keys = seen
         self._allow_duplicates = allow_duplicates
         self._space: Space | None = None
-        # Our own strategies stay inside the space, as their tests show.
+        # The tests of this package's own strategies show that these stay inside the space.
         self._checks = not type(strategy).__module__.startswith("hpo_widgets.")
         strategy.seen = self._is_seen
 
@@ -306,7 +306,7 @@ class InlineProposals:
 
 
 class _Answer(NamedTuple):
-    """What a model answered, in how many seconds."""
+    """What a model answered, for which epoch, and how many seconds it took."""
 
     epoch: int
     sampled: tuple[Proposal, list[float | None]] | None
@@ -316,12 +316,11 @@ class _Answer(NamedTuple):
 class ThreadedProposals:
     """Asks a model on a thread of its own, for workers that are free; see `Proposals` for what its methods do.
 
-    The strategy is touched by that thread only. The controller's thread owns everything else here, but for the
-    mailboxes between the two: news, asks and reports, which `_condition` guards, and the deques of answers and prunes.
-    News (a new space, launches, ends of trials) come first, in their order: a point that is asked later is then chosen
-    with all that is known, also where several workers wait for a slow model. Then come asks, then reports; those of
-    one trial that came in meanwhile are one question to the pruner, so that a trial that reports often costs no more
-    than the pruner has time for.
+    Only that thread calls the strategy. The controller's thread owns everything else here, except the queues between
+    the two: news, asks and reports, which `_condition` guards, and the deques of answers and prunes. News (a new space,
+    launches, ends of trials) are handled first, in their order, so that each point is chosen with all that is known,
+    also where several workers wait for a slow model. Asks are handled next, then reports. The reports that a trial has
+    made meanwhile become one question to the pruner, so that a trial that reports often does not overload it.
 
     Parameters
     ----------
@@ -332,7 +331,7 @@ class ThreadedProposals:
     wake
         Wakes the controller when an answer is there.
     lock
-        Held by the thread that asks the strategy: that of an earlier run may still be at its last question.
+        Held by the thread that asks the strategy: the thread of an earlier run may still be at its last question.
     clock
         Returns the time in seconds.
     """
@@ -385,7 +384,7 @@ class ThreadedProposals:
         self._take_answers()
         while self._ready and self.error is None:
             proposal, encoded = self._ready.popleft()
-            # It may have been enqueued by a person since, or be asked twice: only the first is run.
+            # A person may have enqueued the same point since, or the strategy proposed it twice: it is run once.
             if self._sampler.is_new(encoded):
                 return proposal, encoded
             self._put(partial(self._sampler.strategy.dropped, proposal))
@@ -406,7 +405,7 @@ class ThreadedProposals:
                 self._condition.notify()
 
     def _is_time_to_hold(self) -> bool:
-        """Whether a slow model has to be asked now, for its answer to come when the next worker is free."""
+        """Whether a slow model has to be asked now, so that its answer is ready when the next worker is free."""
         if min(len(self._trial_seconds), len(self._ask_seconds)) < _MIN_TIMED or not self._launched:
             return False
         if self._ready or self._num_asked or not self._may_hold():
@@ -450,7 +449,7 @@ class ThreadedProposals:
         return [self._prunes.popleft() for _ in range(len(self._prunes))]
 
     def close(self) -> None:
-        """Let the thread end after the question it is at; it is a daemon and holds nothing open."""
+        """Let the thread end after the call that it is in; it is a daemon and holds no file open."""
         with self._condition:
             self._news.clear()
             self._asks.clear()
@@ -499,7 +498,7 @@ class ThreadedProposals:
 
     def _ask_strategy(self, epoch: int) -> None:
         if epoch != self._epoch:
-            return  # The space has changed since: spare the model the answer.
+            return  # The space has changed since, so nobody needs the answer.
         began = self._clock()
         sampled = self._sampler.sample()
         self._answers.append(_Answer(epoch, sampled, self._clock() - began))
@@ -512,5 +511,5 @@ class ThreadedProposals:
 
 
 def _overrides(strategy: SearchStrategy, method: str) -> bool:
-    """Whether a strategy has its own form of a method, so that no call is made that does nothing."""
+    """Whether a strategy overrides a method; else calls of it, which would do nothing, are left out."""
     return getattr(type(strategy), method) is not getattr(SearchStrategy, method)

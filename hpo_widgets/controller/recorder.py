@@ -1,4 +1,4 @@
-"""What of a search is durable, and then shown: every change goes to the journal first.
+"""Writes every change of a search to the journal, and shows it only then.
 
 The controller hands over rows, scalars, outputs and events as they happen; `flush` writes them as
 one journal transaction and only then shows them: columns, ranking, callbacks, subscribers. So
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Remark, Trial, TrialRow
 
 _FLUSH_SECONDS = 0.005
-"""Changes wait at most so long, so that one commit serves several."""
+"""Seconds that a change waits at most for further ones, so that one commit serves several."""
 
 _LOCK_SECONDS = 0.02
-"""So long a write waits for another program's lock before the search goes on; it is tried again and again."""
+"""Seconds that a write waits for another program's lock before the search goes on; it is tried again later."""
 
 RETRY_SECONDS = 0.1
-"""So long after a write that met a lock the next one is tried."""
+"""Seconds after which a write that met a lock is tried again."""
 
 LOCK_TOLD_SECONDS = 1.0
-"""People are told of a lock that lasts longer than this."""
+"""Seconds after which people are told of a lock that still lasts."""
 
 FLUSH_ROWS = 256
-"""So many changed rows are flushed at once, whatever the time."""
+"""Changed rows that are flushed without waiting for `_FLUSH_SECONDS`."""
 
 
 class Recorder:
-    """Keeps the journal and what is shown of one search in step.
+    """Keeps the journal of one search, and the columns that are shown of it, in step.
 
     Used by the controller's thread, or, while none runs, by the thread that holds the controller's
     gate; `trial`, `owner`, ``run`` and ``shown`` may be used from any.
@@ -60,7 +60,7 @@ class Recorder:
     save_top_k
         Archive ended trials beyond the top k; 0 or less keeps all.
     remote
-        Where curves and logs of trials are that have a job at a server.
+        Reads the curves and logs of trials that run as jobs of a server.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class Recorder:
         self._has_owned = False
         """Whether this process has owned the journal, and so has read all of it or written it."""
         self.run: str | None = None
-        """Tells the present or last run of this process from all others; None before the first."""
+        """Identifies the present or last run of this process; None before the first."""
         self._sequence: int | None = None
-        """The journal's last write as far as known here; another one means that it was continued elsewhere."""
+        """The journal's last sequence number known here; a different one shows that it was continued elsewhere."""
         self._jobs: dict[int, str] = {}
         """Trial number to the id that its job has where it runs."""
         self._rows: dict[int, TrialRow] = {}
@@ -96,11 +96,11 @@ class Recorder:
         self._outputs: list[tuple[int, str, str, str]] = []
         self._events: list[dict[str, Any]] = []
         self._remarks: dict[int, Remark] = {}
-        """What people have written about trials and is not durable yet."""
+        """Notes and tags of trials that are not durable yet."""
         self.due: float | None = None
-        """When the next flush is due (``time.monotonic``); None: nothing waits."""
+        """When the next flush is due (``time.monotonic``); None: nothing waits to be written."""
         self.locked_since: float | None = None
-        """``time.monotonic()`` since when another program's lock keeps a run from writing; None: nothing does."""
+        """``time.monotonic()`` since which another program's lock keeps a run from writing; None: none does."""
         self._is_lock_told = False
         self._num_written_again = 0
         """How often people were told that the open journal was written again."""
@@ -110,7 +110,7 @@ class Recorder:
         """Called in order for each ended row once it is durable, with the best number then."""
 
     def change(self, row: TrialRow) -> None:
-        """Have a row written with the next flush."""
+        """Write a row with the next flush."""
         self._rows[row.number] = row
         if row.job is not None:
             self._jobs[row.number] = row.job
@@ -124,17 +124,17 @@ class Recorder:
         return self._jobs.get(number)
 
     def owner(self) -> Owner | None:
-        """The process that runs the search, with a sign of life of this moment; None: none does."""
+        """The journal's owner, with the present time as its heartbeat; None: this process does not own it now."""
         journal = self._journal
         return None if journal is None else replace(journal.owner, heartbeat=time.time())
 
     def ended(self, row: TrialRow) -> None:
-        """Have a trial's last row written; what follows from its end follows when it is durable."""
+        """Write a trial's last row with the next flush; ranking and callbacks follow once it is durable."""
         self._ended.append(row)
         self.change(row)
 
     def scalar(self, number: int, title: str, series: str, value: float, iteration: int) -> None:
-        """Have one report written; the row's own change makes the flush due.
+        """Write one report with the next flush, which the caller makes due by `change` for the trial's row.
 
         Parameters
         ----------
@@ -150,21 +150,21 @@ class Recorder:
         self._scalars.append((number, title, series, value, iteration))
 
     def output(self, number: int, stdout: str, stderr: str, traceback: str) -> None:
-        """Have a trial's log written.
+        """Write a trial's log with the next flush.
 
         Parameters
         ----------
         number
             The trial's number.
         stdout, stderr
-            The ends of what it printed.
+            What it printed, cut to its first and last 16 kB each.
         traceback
-            Of the exception that ended it; empty without one.
+            The traceback of the exception that ended it; empty without one.
         """
         self._outputs.append((number, stdout, stderr, traceback))
 
     def event(self, kind: str, **data: Any) -> None:
-        """Have something that happened to the search itself written.
+        """Write, with the next flush, something that happened to the search itself.
 
         Parameters
         ----------
@@ -178,11 +178,11 @@ class Recorder:
             self.due = time.monotonic() + _FLUSH_SECONDS
 
     def remark_of(self, number: int) -> Remark:
-        """What people say of a trial, durable or not."""
+        """Note and tags of a trial, durable or not."""
         return self._remarks.get(number, self.shown.columns.remark(number))
 
     def remark(self, number: int, **changes: Any) -> Remark:
-        """Have something written that people say of a trial.
+        """Write a trial's note or tags with the next flush.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class Recorder:
         Returns
         -------
         Remark
-            What was said before.
+            Note and tags before the change.
         """
         before = self.remark_of(number)
         self._remarks[number] = replace(before, **changes)
@@ -203,9 +203,9 @@ class Recorder:
         return before
 
     def flush(self) -> None:
-        """Make durable, then show. After a `JournalError` everything waits for the next flush.
+        """Write all that waits, then show it. After a `JournalError` it waits for the next flush.
 
-        In a run another program's lock raises nothing: everything waits, and `locked_since` says since when.
+        During a run another program's lock raises no error: all waits, and `locked_since` says since when.
         """
         self.due = None
         rows = list(self._rows.values())
@@ -232,7 +232,7 @@ class Recorder:
             self.on_notice(f"{self.path} was deleted or moved; all of it was written there again, nothing is lost")
 
     def _wait_for_lock(self) -> None:
-        """Have the next flush soon, and tell people of a lock that lasts."""
+        """Plan the next try, and tell people of a lock that lasts."""
         now = time.monotonic()
         self.due = now + RETRY_SECONDS
         if self.locked_since is None:
@@ -271,7 +271,7 @@ class Recorder:
             self._archive(journal, ended)
 
     def _archive(self, journal: Journal, ended: Sequence[TrialRow]) -> None:
-        """Hide what fell out of the top k and show what rose into it again."""
+        """Archive ended trials that left the top k, and bring back those that entered it."""
         columns = self.shown.columns
         top = set(self.shown.top(self._save_top_k, self.shown.has_ended))
         risen = sorted(top - self._kept)
@@ -286,7 +286,7 @@ class Recorder:
         self._kept = top
 
     def open_journal(self) -> None:
-        """Make the journal, or take it up again; raises `JournalError` before anything has run."""
+        """Create the journal, or open it again; a `JournalError` is raised before any trial runs."""
         if self._journal is not None:
             return
         if self._sequence is not None:
@@ -326,7 +326,7 @@ class Recorder:
         jobs
             Trial number to the id of its job on a server, where it has one.
         remarks
-            What people have written about trials.
+            Notes and tags by the number of the trial.
         """
         self._sequence = sequence
         self._jobs.update(jobs)
@@ -338,7 +338,7 @@ class Recorder:
     def heartbeat(self) -> None:
         """Renew the lease that names this process the journal's owner."""
         if self._journal is not None:
-            with suppress(JournalBusy):  # who holds the lock keeps others from taking the lease, too
+            with suppress(JournalBusy):  # the same lock keeps other processes from taking the lease
                 self._journal.heartbeat()
             self._tell_if_written_again(self._journal)
 

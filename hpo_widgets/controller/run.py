@@ -1,4 +1,4 @@
-"""One run of a search: ask, launch, receive, judge, record, until there is a reason to end."""
+"""One run of a search: asks for points, launches trials, acts on their events, records, until it has to end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.base import JobEngine, QueueEngine
 
 MOST_NAMES = 10
-"""So many trials are named in one sentence."""
+"""Trials that one sentence names at most."""
 
 HEARTBEAT_SECONDS = 5.0
-"""How often the journal's lease is renewed."""
+"""Seconds between two renewals of the journal's lease."""
 
 CLOCKS_AGREE_SECONDS = 1.0
-"""Seconds; by more than this the time of day moves against the other clock where it is set, or the machine sleeps."""
+"""Seconds; a larger change between time of day and monotonic clock means that it was set, or the machine slept."""
 
 
 class Run:
@@ -43,7 +43,7 @@ class Run:
     callbacks
         Takes the calls that follow from the ends of trials.
     engine
-        What runs the trials; who made it closes it.
+        What runs the trials; the caller closes it.
     proposals
         Where points come from.
     tell
@@ -75,7 +75,7 @@ class Run:
         return self.trials.queue
 
     def open(self) -> None:
-        """Take over what an earlier process left running, and have the strategy begin."""
+        """Take over the jobs that an earlier process left running, and begin the strategy's epoch."""
         state = self._state
         if state.was_killed and self.queue is None:
             # A launch is durable with the next commit, some milliseconds later. A commit before each launch would
@@ -91,10 +91,10 @@ class Run:
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Have the strategy begin with the present space; what was asked before is dropped."""
+        """Begin the present space with the strategy; points proposed before are dropped."""
         state = self._state
         try:
-            # So that the history is whole: what ended is in the journal before a strategy reads it.
+            # The strategy reads its history from the journal, so all that has ended must be in it.
             self._record()
         finally:  # the ranges have changed already, whatever the journal says
             history = RecordedHistory(self._recorder, state.space, state.num_numbered, frozenset(state.active))
@@ -115,7 +115,7 @@ class Run:
         if reason is not None:
             return reason
         if recorder.due is not None and time.monotonic() >= recorder.due:
-            # Only after the launch: no free worker waits for the commit of what it did before.
+            # Only after the launch, so that no free worker waits for the commit of its last trial.
             was_locked = recorder.locked_since is not None
             self._record()
             if was_locked:
@@ -126,7 +126,7 @@ class Run:
         return None
 
     def close(self, reason: StopReason) -> None:
-        """Let go of the strategy, and end in the rows what the engine has ended by its close."""
+        """Stop asking the strategy, and mark the trials that the engine's close has ended as aborted."""
         self._proposals.close()
         self.trials.abandon(reason.sentence)
 
@@ -170,7 +170,7 @@ class Run:
         )
 
     def _leave(self) -> StopReason:
-        """Let go of the jobs whose end the server has not told, and say which they are."""
+        """Give up waiting for jobs whose end the server has not confirmed, and tell people which they are."""
         reason = cast("StopReason", self.trials.stop_reason)
         left = self.trials.leave(cast("QueueEngine", self.queue).may_go_on())
         if not left:
@@ -193,7 +193,7 @@ class Run:
 
 
 class Deadlines:
-    """Does on time what one run has to do on time; belongs to the controller's thread.
+    """The timed work of one run: limits, heartbeats and reports; belongs to the controller's thread.
 
     All moments are those of ``time.monotonic``.
 
@@ -204,7 +204,7 @@ class Deadlines:
     recorder
         Keeps the lease and the reports.
     trials
-        Aborts what is over its time.
+        Aborts trials that have reached a limit.
     """
 
     def __init__(self, state: SearchState, recorder: Recorder, trials: TrialLifecycle) -> None:
@@ -219,15 +219,15 @@ class Deadlines:
         self.begin_report_period()
 
     def begin_report_period(self) -> None:
-        """Have the next report a whole period from now."""
+        """Plan the next report for a whole period from now."""
         self._next_report = time.monotonic() + self._state.settings.report_period * SECONDS_A_MINUTE
 
     def check_now(self) -> None:
-        """Have `check` called at the next turn: a limit may have become nearer."""
+        """Make `check` due in the next step: a limit may have come nearer."""
         self.next_check = 0.0
 
     def trial_began(self) -> None:
-        """Take into account that a trial that has begun may be the next to reach a limit."""
+        """Make `check` due where a limit is set that the trial that has begun may be the first to reach."""
         settings = self._state.settings
         if settings.time_limit_per_job is not None or settings.compute_time_limit is not None:
             self.next_check = 0.0
@@ -239,10 +239,9 @@ class Deadlines:
             self.check(now)
 
     def compare_clocks(self) -> None:
-        """Write down how long search and trials have run, where the time of day tells that no longer.
+        """Record how long search and trials have run, if the time of day was set or the machine has slept.
 
-        Somebody has set it, or the machine has slept. What the journal tells of a run whose process was killed is
-        reckoned by the time of day.
+        The journal's readers compute the duration of a run whose process was killed from the time of day.
         """
         differ_by = _clocks_differ_by()
         if abs(differ_by - self._clocks_differ_by) <= CLOCKS_AGREE_SECONDS:
@@ -277,10 +276,7 @@ class Deadlines:
         self.next_check = min(soonest, self._next_heartbeat, self._next_report)
 
     def _abort_overdue(self, now: float) -> float | None:
-        """Abort each trial that has had its time; returns the seconds until the next one has, None: none will.
-
-        What a trial took is counted when it has ended, as its clock says, not here.
-        """
+        """Abort each trial that has used up its time; return the seconds until the next one has, None: none will."""
         limit = self._state.settings.time_limit_per_job
         if limit is None:
             return None
@@ -297,10 +293,10 @@ class Deadlines:
         return soonest
 
     def _report(self) -> None:
-        """Keep a picture of the search's progress in the journal (`set_report_period`)."""
+        """Record the search's progress in the journal (`set_report_period`)."""
         self._recorder.event("report", budget=self._state.budget.to_dict(), top=self._recorder.shown.top(10))
 
 
 def _clocks_differ_by() -> float:
-    """Seconds from the clock that nobody sets to the time of day."""
+    """Seconds by which the time of day is ahead of the monotonic clock, which nobody can set."""
     return time.time() - time.monotonic()

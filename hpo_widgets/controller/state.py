@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 TRIALS_WITHOUT_OBJECTIVE = 3
-"""So many trials that end well without the objective, and none with it, end the search."""
+"""Trials without the objective that end the search, as long as no trial has reported it."""
 
 LAUNCH_FAILURES = 3
-"""So many trials in a row that could not even begin end the search."""
+"""Failed launches in a row that end the search."""
 
 
 class StopConditions:
@@ -43,7 +43,7 @@ class StopConditions:
     settings
         The limits.
     clock
-        What is used of those of time.
+        Measures the time that is used.
     """
 
     def __init__(self, settings: Settings, clock: SearchClock) -> None:
@@ -69,7 +69,7 @@ class StopConditions:
         launch_failed: bool = False,
         without_objective: bool = False,
     ) -> StopReason | None:
-        """Count one ended trial. Pruned, aborted and time-limited ones never count.
+        """Count one ended trial. Pruned and aborted ones neither count nor end a row of failures.
 
         Parameters
         ----------
@@ -78,9 +78,9 @@ class StopConditions:
         error
             What went wrong.
         launch_failed
-            Whether it could not even begin.
+            Whether it could not be started.
         without_objective
-            Whether it ended well but for its objective.
+            Whether it failed only because it did not report its objective.
 
         Returns
         -------
@@ -212,7 +212,7 @@ class SearchState:
 
     @property
     def budget(self) -> Budget:
-        """Limits and what is used of them; `num_launched` counts for the limit of trials, what has ended as used."""
+        """Limits and what is used of them; only trials that have ended count as used."""
         num_ended = self.num_launched - len(self.active) - len(self.interrupted)
         return self.clock.budget(max(0, num_ended), self.num_iterations)
 
@@ -232,7 +232,7 @@ class SearchState:
         return reason
 
     def restore(self, journal_state: JournalState, bulk: Mapping[str, Any], interrupted: Sequence[TrialRow]) -> None:
-        """Take up what a journal tells, before the first start in this process.
+        """Restore the state that a journal holds, before the first start in this process.
 
         Parameters
         ----------
@@ -258,7 +258,7 @@ class SearchState:
         numbers = bulk["number"]
         self.num_launched = len(numbers)
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
-        # Where an end was reckoned after a restart, the machine's clock may have been set back before it.
+        # An end that was computed after a restart may lie before the start, if the machine's clock was set back.
         reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
         seconds = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())

@@ -1,4 +1,4 @@
-"""A trial from its launch to its end: what jobs tell of it, how it is stopped, and what its end makes of it."""
+"""A trial from its launch to its end: the events of its job, how it is stopped, and how its end is judged."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from hpo_widgets.strategies.base import Proposal
 
 AGREEMENT_SECONDS = 300.0
-"""So long after its end was wanted a search waits for a server to say that all jobs have ended.
+"""Seconds that a stopping search waits for a server to confirm that all jobs have ended.
 
-Longer than a restart of the server takes; whoever waits for the end of the search waits no longer.
+This is longer than a restart of the server takes.
 """
 
 
@@ -41,11 +41,11 @@ class TrialLifecycle:
     recorder
         Makes their rows durable.
     proposals
-        Hears of reports and ends.
+        Is told of reports and ends.
     engine
         What runs them.
     tell
-        Tells people a sentence, after its source.
+        Shows people a notice, given its source and a sentence.
     """
 
     def __init__(
@@ -63,28 +63,28 @@ class TrialLifecycle:
         self.on_began: Callable[[], None] = lambda: None
         """Called when a trial has begun to run."""
         self._stop_asked = 0.0
-        """``time.monotonic()`` of the reason."""
+        """``time.monotonic()`` at which ``stop_reason`` was set."""
         self._state = state
         self._recorder = recorder
         self._proposals = proposals
         self._engine = engine
         self._tell = tell
         self._reported: set[int] = set()
-        """Trials whose rows are behind their reports."""
+        """Trials that have reported since their rows were refreshed."""
 
     # Launching -----------------------------------------------------------------------------------
 
     def launch(self, point: dict[str, object], encoded: list[float | None], proposal: Proposal | None) -> int:
-        """Have a free worker run a point.
+        """Run a point on a free worker.
 
         Parameters
         ----------
         point
-            What is run.
+            Full parameter names to values.
         encoded
-            Its encoded form.
+            The same point as `Space.encode` gives it.
         proposal
-            The strategy's proposal that it is; None: a person enqueued it.
+            The strategy's proposal of this point; None: a person enqueued it.
 
         Returns
         -------
@@ -213,7 +213,7 @@ class TrialLifecycle:
         self._reported.clear()
 
     def restate_starts(self) -> None:
-        """Have each running trial begin as long ago as it did, by a time of day that was set since."""
+        """Recompute the start of each running trial after the time of day was set, so that its age stays right."""
         if self.queue is not None:  # a server has a clock of its own
             return
         now, monotonic = time.time(), time.monotonic()
@@ -225,7 +225,7 @@ class TrialLifecycle:
     # Stopping ------------------------------------------------------------------------------------
 
     def stop(self, reason: StopReason) -> None:
-        """Abort every running trial and have nothing more launched; only the first reason counts."""
+        """Abort every running trial and launch no more; only the first reason counts."""
         if self.stop_reason is not None:
             return
         self.stop_reason = reason
@@ -270,7 +270,7 @@ class TrialLifecycle:
         self._engine.ask_stop(number, state)
 
     def prune(self, numbers: Iterable[int]) -> None:
-        """Ask trials to end that the pruner has given up."""
+        """Ask the trials that the pruner has given up to end."""
         for number in numbers:
             trial = self._state.active.get(number)
             if trial is not None and not trial.asked_to_stop:
@@ -282,7 +282,7 @@ class TrialLifecycle:
         return self.stop_reason is not None and self.queue is not None and self.queue.has_sent_aborts()
 
     def has_waited_long_enough(self) -> bool:
-        """Whether the run is ending, and a server has not agreed to it in `AGREEMENT_SECONDS`."""
+        """Whether the run is ending, and a server has not confirmed the end of all jobs in `AGREEMENT_SECONDS`."""
         return (
             self.stop_reason is not None
             and self.queue is not None
@@ -292,7 +292,7 @@ class TrialLifecycle:
     # Ends ----------------------------------------------------------------------------------------
 
     def _end(self, number: int, outcome: Outcome) -> None:
-        """Judge a trial whose job has ended; the search ends with it where a condition says so."""
+        """Judge a trial whose job has ended, and stop the search where `StopConditions` says so."""
         search = self._state
         trial = search.active[number]
         objectives = search.objectives
@@ -326,13 +326,13 @@ class TrialLifecycle:
             self.stop(reason)
 
     def abandon(self, sentence: str) -> None:
-        """End as aborted whatever is left, once the workers are gone: only an error leaves trials behind."""
+        """Mark as aborted the trials that are left once the engine is closed, which only an error leaves."""
         for number, trial in list(self._state.active.items()):
             trial.refresh(self._state.objectives)
             self._finish(number, trial, TrialState.ABORTED, sentence)
 
     def leave(self, may_go_on: Collection[int]) -> list[TrialRow]:
-        """Let go of the trials whose jobs may go on, as they are, for the next run to take over; returns their rows."""
+        """Leave the trials whose jobs may go on to the next run, which takes them over; returns their rows."""
         search = self._state
         left = []
         for number, trial in sorted(search.active.items()):
@@ -348,7 +348,7 @@ class TrialLifecycle:
         return left
 
     def _record_result(self, number: int, trial: ActiveTrial, result: Any) -> None:
-        """Keep a returned value with the curve that it ends."""
+        """Record a returned value as the last point of its curve."""
         first = self._state.objectives[0]
         values = result if isinstance(result, dict) else {first.key: result}
         for key, value in values.items():
@@ -358,7 +358,7 @@ class TrialLifecycle:
     def _finish(
         self, number: int, trial: ActiveTrial, state: TrialState, error: str | None, duration: float | None = None
     ) -> None:
-        """Take a trial out; ``duration`` is what a server's clock says that its job took, in seconds."""
+        """Remove an ended trial from the active ones and record its row; ``duration``: seconds by a server's clock."""
         search, proposals = self._state, self._proposals
         del search.active[number]
         search.num_failed += state == TrialState.FAILED
