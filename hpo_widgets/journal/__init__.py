@@ -1,8 +1,8 @@
 """The file of a search: one SQLite database that is appended to, read, followed and resumed.
 
-What goes in comes out again: trials by number (`TrialRow`), their reports, their logs, what happened to
-the search itself (events), and a header that says what the search is. Values are JSON; nothing is ever
-unpickled. One process owns a journal (`Journal`), any number read it (`JournalReader`).
+It holds trials by number (`TrialRow`), their reports, their logs, what happened to the search itself (events),
+and a header that says what the search is. Values are JSON; nothing is ever unpickled. One process owns a journal
+(`Journal`), any number of them read it (`JournalReader`).
 
 **Durable** means: a write that has returned survives the death of this process by any signal. After a power
 loss the file is intact, but the last writes before it may be missing.

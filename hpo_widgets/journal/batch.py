@@ -1,4 +1,4 @@
-"""What goes into one transaction of a journal: encoded before it begins, stored while it lasts."""
+"""The rows of one transaction of a journal: encoded before the transaction begins, stored inside it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ADD_WRITE = "INSERT INTO writes VALUES (?, ?, ?)"
 
 
 class Links(NamedTuple):
-    """What a trial's next row follows from: its state, the key of its newest reports, whether it has a log."""
+    """What the next row of a trial builds on: its state, the key of its newest reports, whether it has a log."""
 
     state: int
     curve: int
@@ -52,9 +52,9 @@ class Batch:
     totals
         What the journal holds after it.
     links
-        By number of each trial in it.
+        Trial number to links, for each trial of the write.
     metrics
-        Title and series that are new with it, and the numbers that stand for them.
+        New pairs of title and series to the numbers that stand for them.
     rows
         For each statement that stores rows, the rows.
     """
@@ -130,7 +130,7 @@ class BatchMaker:
         Raises
         ------
         TypeError, ValueError
-            Something is not JSON, or not what belongs there.
+            When something is not JSON, or not of the form that its place needs.
         """
         totals, sequence = self._totals, self._sequence
         rows = {row.number: row for row in trials}

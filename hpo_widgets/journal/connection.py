@@ -1,8 +1,9 @@
-"""The file of a journal: opening it for the owner and for readers, whether it is still in its place, and copies of it.
+"""The file of a journal: opening it for the owner and for readers, checking that it is in its place, and copying it.
 
-A file that was deleted, moved or replaced stays open and can be written without an error, and is lost with its process.
-So can a log that another program has removed: POSIX releases a process's locks on a file when the process closes any
-descriptor of it (``shutil.copy`` of its own journal does), and SQLite takes a file without locks for unused.
+A file that was deleted, moved or replaced stays open: it can be written without an error, and is lost when the process
+ends. The same holds for a log that another program has removed. That can happen because POSIX releases a process's
+locks on a file when the process closes any descriptor of it (as ``shutil.copy`` of its own journal does), and SQLite
+takes a file without locks for unused.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ BUSY_TIMEOUT = 5.0
 """Seconds that a connection waits for another process's transaction to end."""
 
 QUERY_SECONDS = 120.0
-"""A query that takes longer is taken for one that never ends, as a file made for it can have them."""
+"""Seconds after which a query counts as endless: a file that was made to do harm can cause such queries."""
 
 MOST_BYTES = 1 << 28
 """A text of a journal is shorter than this."""
 
 _STEPS = 100_000
-"""Steps of SQLite's machine from one look at the clock to the next."""
+"""Instructions of SQLite's virtual machine between two checks of the time."""
 
 _NETWORK_FILESYSTEMS = frozenset({
     "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs",
@@ -52,7 +53,7 @@ _said: set[str] = set()
 
 
 def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> sqlite3.Connection:
-    """Open the file for its owner, in the journal mode that its file system can do.
+    """Open the file for its owner, in the best journal mode that its file system supports.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> s
     busy_timeout
         Seconds to wait for a lock of another process.
     is_new
-        Whether the file is empty as yet; its journal mode is set when it is opened again. Default False.
+        Whether the file is still empty; its journal mode is set when it is opened again. Default False.
 
     Returns
     -------
@@ -79,10 +80,10 @@ def connect_owner(path: Path, busy_timeout: float, *, is_new: bool = False) -> s
 
 
 def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """Open the file to read only; also where nothing can be written beside it.
+    """Open the file read-only, also in a folder that cannot be written to.
 
-    A reader of a WAL file shares an index with the writer, ``-shm``, which it makes if there is none. On read-only
-    media it cannot: then there can be no writer either, and the file is read as it stands.
+    A reader of a WAL file shares an index with the writer, ``-shm``, and creates it if it is missing. On read-only
+    media the reader cannot; then there can be no writer either, and the file is read as it is.
 
     Parameters
     ----------
@@ -108,8 +109,8 @@ def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
         if code & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
             raise
         if _size(path, "-journal"):
-            # Its owner died in the middle of a write (without WAL). SQLite takes back such a write when it opens a
-            # file to write to it, whoever does so.
+            # Its owner died in the middle of a write (without WAL). SQLite rolls such a write back as soon as any
+            # process opens the file for writing.
             _connect_and_read(path, "rw", busy_timeout).close()
             return _connect_and_read(path, "ro", busy_timeout)
         if _size(path, "-wal"):
@@ -151,7 +152,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
-    # Locks of ours, not sqlite3's check of threads, see to it that one thread at a time uses a connection.
+    # The locks of `JournalReader` and the callers of `Journal` ensure that one thread at a time uses a connection.
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -168,8 +169,8 @@ def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _protect(connection: sqlite3.Connection) -> None:
-    """Have SQLite trust nothing of the file, which may come from anybody, and give up on what does not end."""
-    # Checksums are over bytes, and the parser of JSON takes them.
+    """Make SQLite trust nothing in the file, which may come from anybody, and end queries that take too long."""
+    # Checksums are computed over bytes, and the JSON parser accepts bytes.
     connection.text_factory = bytes
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -183,7 +184,7 @@ def _protect(connection: sqlite3.Connection) -> None:
 
 
 def limit_time(connection: sqlite3.Connection, until: float) -> None:
-    """Have each query of a connection end with an error at a moment.
+    """Set the moment at which a query of a connection ends with an error.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def _set_journal_mode(connection: sqlite3.Connection, path: Path) -> None:
         try:
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             if mode == b"wal":
-                # The first transaction is what meets a file system without shared memory.
+                # On a file system without shared memory the first transaction fails.
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("COMMIT")
                 connection.execute("PRAGMA synchronous=NORMAL")

@@ -103,7 +103,7 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
 
 @contextmanager
 def reported_as_damage(path: Path, what: str) -> Iterator[None]:
-    """Raise `JournalDamaged` in the place of what the content of a journal makes other code raise.
+    """Raise `JournalDamaged` in place of the errors that damaged content causes in other code.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Owner:
     host : str
         Name of the machine, for people.
     machine : str
-        What tells its process table from others: host, boot and process namespace.
+        Identifies its process table: host, boot and process namespace.
     pid : int
         Process id there.
     started : float or None
@@ -55,7 +55,7 @@ class Owner:
     heartbeat : float
         Its last sign of life, Unix seconds.
     token : str
-        Tells this lease from others of the same process.
+        Identifies this lease among those of the same process.
     """
 
     host: str
@@ -104,7 +104,7 @@ class Owner:
 
 
 def hold(owner: Owner) -> LeaseHold:
-    """Keep a lease of this process from being taken for a dropped one, as long as the result is kept."""
+    """Mark a lease of this process as held; it counts as dropped once the returned object is gone."""
     _OWNED_HERE[owner.token] = kept = LeaseHold()
     return kept
 
@@ -148,7 +148,7 @@ def _in_use(owner: Owner, path: Path) -> str:
 def _process_start(pid: int) -> float | None:
     """Say when a process started, in seconds after the machine did."""
     try:
-        # Asked in this order both go by the same reading of the clock.
+        # In this order psutil computes both from the same reading of the clock.
         booted = psutil.boot_time()
         return float(psutil.Process(pid).create_time() - booted)
     except (psutil.Error, OSError):

@@ -95,7 +95,7 @@ def find(search_id: str, directory: str | Path = DIRECTORY) -> Path:
 
 
 def journal_path(path: str | Path, search_id: str) -> Path:
-    """Say where the journal of a new search goes: ``path`` itself if it names a ``.sqlite`` file, else in it.
+    """Return the path for a new journal: ``path`` itself if it names a ``.sqlite`` file, else a file in that folder.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def journal_path(path: str | Path, search_id: str) -> Path:
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make the folder of journals, with an ignore list of its own so that no repository takes them up.
+    """Create the folder of journals, with a ``.gitignore`` so that no repository takes them up.
 
-    A new folder is its user's alone, whatever the umask; one that is there keeps its rights.
+    A new folder is accessible to its user only, whatever the umask; an existing one keeps its permissions.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The readers' side of a journal: all of it, one trial, what changed, and waiting for a change.
+"""The readers' side of a journal: reading all of it, one trial, or what changed, and waiting for a change.
 
-A reader never writes and never disturbs the owner. Reading what changed since a sequence number costs what
-changed, not what there is: each write has a row with the numbers of the trials that it changed.
+A reader never writes and never disturbs the owner. The cost of reading what changed since a sequence number grows with
+the number of changes, not of trials: for each write there is a row with the numbers of the trials that it changed.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import TrialRow
 
 POLL_SECONDS = 0.005
-"""How often `JournalReader.wait_for_change` looks; a look costs some 5 microseconds."""
+"""Seconds between two checks of `JournalReader.wait_for_change`; a check takes some 5 microseconds."""
 
 _PAGE = 1000
-"""So many rows are read and decoded at once: they are gone before the garbage collector looks at them."""
+"""Rows that are read and decoded at once: few enough to be freed before the garbage collector visits them."""
 
 _MOST_VARIABLES = 500
-"""So many values are given to one statement."""
+"""Values that one SQL statement gets at most."""
 
 
 class JournalChanges(NamedTuple):
@@ -66,8 +66,8 @@ class JournalChanges(NamedTuple):
 class JournalReader:
     """A journal to read and follow, from any thread of any process; made by `Journal.view`.
 
-    Sequence numbers order what happened: each write of the owner has the next one, and the things it changed carry
-    it. To follow a search::
+    Sequence numbers order the writes: each write of the owner gets the next one, and the trials and events that it
+    changed are marked with it. To follow a search::
 
         sequence, trials, events = reader.changes()
         while True:
@@ -158,9 +158,9 @@ class JournalReader:
         Returns
         -------
         sequence : int
-            Up to where this is complete: the ``since`` of the next call.
+            The last write that is included: the ``since`` of the next call.
         trials : list of TrialRow
-            In the order of the writes that changed them last, within one by number.
+            In the order of the writes that changed them last; trials of the same write by number.
         """
         with self._snapshot() as connection:
             totals = read_state(connection, self.path).totals
@@ -168,10 +168,10 @@ class JournalReader:
         return totals.sequence, [stored.row for stored in found]
 
     def changes(self, since: int = 0) -> JournalChanges:
-        """Read the trials that changed and the events that happened after a sequence number, at one moment.
+        """Read the trials that changed and the events that happened after a sequence number, in one snapshot.
 
-        Read one by one, events could be of a later write than trials; to go on from here, nothing is missed and
-        nothing comes twice.
+        With the returned sequence number as the next ``since`` nothing is missed and nothing comes twice. Calls of
+        `trials` and `events` one after the other could see different writes.
         """
         with self._snapshot() as connection:
             totals = read_state(connection, self.path).totals
@@ -180,7 +180,7 @@ class JournalReader:
         return JournalChanges(totals.sequence, [stored.row for stored in found], events)
 
     def newest(self, count: int = 1000) -> list[TrialRow]:
-        """Read the trials of the highest numbers, rising; what a first view needs of a long journal."""
+        """Read the trials with the highest numbers, in ascending order, for a first view of a long journal."""
         with self._snapshot() as connection:
             totals = read_state(connection, self.path).totals
             records = connection.execute("SELECT * FROM trials ORDER BY number DESC LIMIT ?", (count,)).fetchall()
@@ -234,12 +234,12 @@ class JournalReader:
         number : int
             The trial's number.
         after : int
-            The key that was returned then; 0: everything.
+            The key that the last call returned; 0: everything.
 
         Returns
         -------
         key : int
-            Up to where this is complete: the ``after`` of the next call.
+            Key of the newest report that is included: the ``after`` of the next call.
         reports : list of tuple
             The reports, in report order.
         """
@@ -282,13 +282,13 @@ class JournalReader:
         sequence : int
             What has been seen already.
         timeout : float, optional
-            Seconds. Default: without end.
+            Seconds to wait at most. Default: no limit.
 
         Returns
         -------
         int
-            The sequence number now; not above ``sequence`` when the time was over or the reader was closed
-            meanwhile (by another thread: that ends the wait at once).
+            The sequence number now; not above ``sequence`` when the time was over, or when another thread closed
+            the reader, which ends the wait at once.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         seen: object = None
@@ -364,7 +364,7 @@ class JournalReader:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for one thread and say in words what SQLite cannot do."""
+        """Lock the connection for one thread, and turn SQLite's errors into `JournalError`."""
         with self._lock:
             if self._connection is None:
                 raise JournalError(f"The reader of {self.path} is closed; open it again (Journal.view).")
@@ -379,7 +379,7 @@ class JournalReader:
                 raise explain(error, self.path, "read") from error
 
     def _follow_to_new_file(self, former: sqlite3.Connection) -> sqlite3.Connection:
-        """Open the file that has taken the path: its owner writes it again when it was deleted."""
+        """Open the new file at the path, which the owner writes when its file was deleted or moved."""
         connection = _connect_checked(self.path, self._busy_timeout)
         is_same_search = False
         try:
@@ -409,7 +409,7 @@ class JournalReader:
             totals = read_state(connection, self.path).totals
             if 0 <= number <= totals.highest:
                 is_complete = totals.trials == totals.highest + 1
-                # Else some number has no trial, which has to be this one.
+                # Where numbers were left out, a full read tells whether this is one of them or a lost row.
                 if is_complete or any(
                     number == other for page in _read_pages(connection, totals, self.path) for other, *_ in page
                 ):
@@ -445,7 +445,7 @@ def _connect_checked(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """Open a journal to read and check that it is one."""
     schema.check_file(path)
     if not has_log(path):
-        # Nobody is at work on it. This look leaves nothing beside a file that will not be opened after all.
+        # No process has it open. Checked like this, a file that is refused gets no files beside it.
         with closing(connect_still(path)) as still:
             schema.check_connection(still, path)
     connection = connect_reader(path, busy_timeout)
@@ -507,7 +507,7 @@ def read_metrics(connection: sqlite3.Connection, totals: Totals, path: Path) -> 
         When rows are missing or not as they were written.
     """
     rows = connection.execute("SELECT * FROM metrics ORDER BY id LIMIT ?", (totals.metrics + 1,)).fetchall()
-    # The count may be any: what is compared is as long as what was found.
+    # The stored count may be wrong and huge, so the range is as long as the rows that were found.
     if len(rows) != totals.metrics or [row[0] for row in rows] != list(range(1, len(rows) + 1)):
         raise _rows_missing(path, "metrics")
     pairs = [decode_row(schema.METRICS, row, path, "a metric") for row in rows]

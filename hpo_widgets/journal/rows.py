@@ -1,4 +1,4 @@
-"""How rows become checked bytes and come back, one by one and in bulk.
+"""Encodes rows into bytes with checksums, and decodes and checks them, one by one and in bulk.
 
 The numbers of a trial are a record of fixed layout (`TRIAL_HEAD`, then values, iterations and the point), which NumPy
 reads for all trials at once; everything else is JSON text.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LATEST = 1e11
-"""Times are at most so many seconds from 1970: some 3,000 years."""
+"""The largest time that is accepted, in Unix seconds: some 3,000 years."""
 
 Record = tuple[int, bytes, bytes, int]
 """A row of ``trials``: number, ``data``, ``more``, checksum."""
@@ -83,7 +83,7 @@ class StoredTrial(NamedTuple):
 
 
 def _plain(value: object) -> object:
-    """Give json what it can write: NumPy's scalars and arrays as Python's; anything else is an error."""
+    """Turn NumPy's scalars and arrays into Python's, which json can write; anything else is an error."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -217,7 +217,7 @@ def _stored_trial(
     ) = head  # fmt: skip
     body = struct.unpack_from(f"<{num_objectives}d{num_objectives}q{num_parameters}d", data, TRIAL_HEAD.itemsize)
     values, iterations = body[:num_objectives], body[num_objectives : 2 * num_objectives]
-    # The one NaN of ours, so that rows that are alike are equal.
+    # Always the same NaN object, so that equal rows compare as equal.
     started, ended, duration = (NAN if seconds != seconds else seconds for seconds in (started, ended, duration))  # noqa: PLR0124
     row = TrialRow(
         number, state, epoch, _with_none(body[2 * num_objectives :]), _with_none(values) or None,
@@ -379,7 +379,7 @@ def decode_row(table: int, row: Sequence[Any] | None, path: Path, what: str) -> 
     if not isinstance(data, bytes) or checksum(table, key, data) != crc:
         raise damaged(path, f"{what} was changed since it was written")
     try:
-        # A choice, which the header has, and what a person gave are what they are, whatever can hold them.
+        # The header has choices, and events what people typed: both are kept exactly, also unpaired surrogates.
         return json.loads(data) if table in {HEADER, EVENTS} else _loads(data)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{what} holds text that is not JSON ({error})") from error

@@ -1,8 +1,8 @@
-"""The tables of a journal, and whether a file holds exactly them, in the version that is known.
+"""The tables of a journal, and the check that a file holds exactly these tables, in the known version.
 
-Every table has an integer key and a JSON text, ``trials`` a record of numbers too, with a checksum over all of them
-(`checksum`). There is no other index, and ``state`` says how many rows each table has: a row that is lost, doubled or
-changed is noticed by whoever reads it.
+Every table has an integer key, a JSON text and a checksum over both (`checksum`); ``trials`` has a binary record of
+numbers too. There is no other index, and ``state`` says how many rows each table has, so that a reader notices a row
+that is lost, doubled or changed.
 
 ``state``
     One row, renewed by every write: the owner (`hpo_widgets.journal.lease`), the sequence number of the last write and
@@ -111,11 +111,11 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Say what can be said of a file without opening it: whether it is there and may be read.
+    """Check, without opening a file, that it exists, is not empty and may be read.
 
-    A journal is opened by SQLite only. In the process of its owner, closing any other descriptor of the file would
-    release SQLite's locks on it (that is how POSIX has it), and a program that opens the journal next would take it
-    for unused and remove its log.
+    Only SQLite opens a journal. In its owner's process, closing any other descriptor of the file would release
+    SQLite's locks on it, as POSIX demands, and a program that opens the journal next would take it for unused and
+    remove its log.
     """
     try:
         stat = path.stat()
@@ -135,7 +135,7 @@ def check_file(path: Path) -> None:
 def check_connection(connection: sqlite3.Connection, path: Path) -> None:
     """Check that an open file is a journal of the known version, with its tables and nothing else.
 
-    Nothing of the file is executed before: a trigger, a view or a table of another form is refused here.
+    It runs before any query on the tables: a trigger, a view or a table of another form is refused here.
 
     Parameters
     ----------

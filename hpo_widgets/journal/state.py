@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_TRIALS = 10_000_000
-"""A journal has fewer trials than this."""
+"""Trials that a journal holds at most."""
 
 MOST_GAPS = 1_000_000
-"""So many numbers below the highest may have no trial: readers reserve space for each."""
+"""Numbers below the highest that may have no trial; readers reserve space for them too."""
 
 _LARGEST = 2**53
 
 
 class Totals(NamedTuple):
-    """How much a journal holds: what readers compare with what they find.
+    """How much a journal holds; readers compare it with the rows that they find.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def renew_state(connection: sqlite3.Connection, owner: Owner, totals: Totals, he
 
 
 def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> State:
-    """Make ``owner`` the owner, inside a write transaction, so that of two takers one sees the other.
+    """Make ``owner`` the owner; in a write transaction, so that of two processes that try only one succeeds.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def take(connection: sqlite3.Connection, owner: Owner, path: Path) -> State:
     Returns
     -------
     State
-        What was there: the owner is one that left without giving the journal back.
+        The state before; its owner, if there is one, died without giving the journal back.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _owner(fields: list[Any], heartbeat: Any, token: bytes | None) -> Owner:
 def _record(owner: Owner | None, totals: Totals, heartbeat: float = 0.0) -> tuple[str | None, str, int]:
     """Return token, data and checksum."""
     sequence, states, *others = totals
-    # By far the most frequent text of a journal, and nearly the same each time.
+    # Written by hand for speed: every write has this text, and it hardly changes.
     counts = ",".join(map(str, others))
     data = f"[{sequence},{list(states)},{counts},{heartbeat!r},{'null' if owner is None else _owner_text(owner)}]"
     return None if owner is None else owner.token, data, checksum(STATE, 1, data.encode())

@@ -1,4 +1,4 @@
-"""The owner's side of a journal: one transaction a write, each with the next sequence number."""
+"""The owner's side of a journal: each write is one transaction and gets the next sequence number."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ _logger = logging.getLogger("hpo_widgets")
 class Journal:
     """A journal that this process owns; made by `create` or `open`, never directly.
 
-    Its methods may be called from one thread at a time, whichever that is. Reading goes by `view` or `reader`,
-    from any thread.
+    Its methods may be called from any thread, but by one at a time. `view` and `reader` give readers for all threads.
 
     Attributes
     ----------
@@ -74,7 +73,7 @@ class Journal:
         self._connection: sqlite3.Connection | None = connection
         self._busy_timeout = busy_timeout
         self._lost = ""
-        """Why nothing is written any more, when another file has taken the path."""
+        """Why nothing is written any more, once another file has taken the path; empty before."""
         self._owner = owner
         self._hold = hold
         self._pid = os.getpid()
@@ -122,7 +121,7 @@ class Journal:
         prepare_directory(path.parent)
         owner = lease.Owner.here()
         hold = lease.hold(owner)
-        # Made under another name, so that whoever comes after a kill, or looks meanwhile, finds all of it or nothing.
+        # Made under another name, so that a reader, also after a kill, finds either a whole journal or none.
         made = path.with_name(f"{path.name}.{owner.token}.partial")
         try:
             os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -179,8 +178,8 @@ class Journal:
             It cannot be read or written.
         """
         path = Path(path).absolute()
-        # First as a reader: what is damaged, too new or in use must not be touched, and SQLite tidies up what it may
-        # write to.
+        # First as a reader: a file that is damaged, too new or in use must stay untouched, and SQLite may change a file
+        # as soon as it opens it for writing.
         with JournalReader.open(path, busy_timeout=busy_timeout) as reader:
             lease.refuse_living(reader.owner(), path)
             if whole:
@@ -191,7 +190,7 @@ class Journal:
             connection = connect_owner(path, busy_timeout)
             try:
                 schema.check_connection(connection, path)
-                # The file is checked: from here a write may take as long as it takes.
+                # The file is checked, so there are no endless queries to guard against, and a write may take long.
                 limit_time(connection, math.inf)
                 with transaction(connection):
                     former = take(connection, owner, path)
@@ -252,7 +251,7 @@ class Journal:
         outputs: Sequence[Output] = (),
         events: Sequence[Mapping[str, Any]] = (),
     ) -> int:
-        """Make things durable, all or nothing, and renew the lease.
+        """Store all that is given or, after an error, nothing of it, and renew the lease.
 
         Parameters
         ----------
@@ -274,10 +273,10 @@ class Journal:
         Raises
         ------
         JournalError
-            Nothing of this was stored; the same may be tried again. `JournalLeaseLost`: another process has taken
-            the journal over, and no later write will do better.
+            Nothing was stored; the same write may be tried again. After `JournalLeaseLost` no write can succeed:
+            another process has taken the journal over.
         TypeError, ValueError
-            Something is not JSON, or not what belongs there; nothing was stored.
+            Something is not JSON, or not of the form that its place needs; nothing was stored.
         """
         return self._write(trials, scalars, outputs, events)
 
@@ -306,8 +305,8 @@ class Journal:
     def abort_interrupted(self) -> list[int]:
         """Mark the trials that were running when the last owner died as aborted by the restart.
 
-        For the new owner, once, right after `open`. They end at the last owner's last sign of life. Queued trials
-        stay queued: nothing of them was lost.
+        The new owner calls it once, right after `open`. The trials end at the last owner's last sign of life. Queued
+        trials stay queued, as they had not begun.
 
         Returns
         -------
@@ -333,13 +332,13 @@ class Journal:
         return [row.number for row in running]
 
     def heartbeat(self) -> None:
-        """Renew the lease; at least every 20 seconds while nothing is written. Raises as `write` does."""
+        """Renew the lease, as has to be done every 20 seconds while nothing is written. Raises as `write` does."""
         self._commit(self._totals, lambda _: None)
 
     def ensure_in_place(self) -> None:
         """Write the journal again if its file or its log was deleted, moved or replaced since it was opened.
 
-        Every write does this first, and `close` does it at last, so that nothing is lost without a word.
+        Every write and `close` do this first, so that nothing is lost unnoticed.
 
         Raises
         ------
@@ -369,14 +368,14 @@ class Journal:
         _logger.warning("%s was deleted or moved while its search was at work; it was written again.", self.path)
 
     def _set_aside(self, connection: sqlite3.Connection) -> NoReturn:
-        """Write all that is open to a file of its own, because another one has taken the path."""
+        """Copy the open journal to a new file, because another file has taken its path."""
         stem, count = self.path.name.removesuffix(SUFFIX), 1
         rescued = self.path.with_name(f"{stem}-rescued{SUFFIX}")
         while rescued.exists():
             count += 1
             rescued = self.path.with_name(f"{stem}-rescued-{count}{SUFFIX}")
         write_backup(connection, rescued)
-        # Closing it would remove the log of the other file, by its name.
+        # Closing the connection would remove the log of the other file, which has the same name.
         _NEVER_CLOSED.append(connection)
         self._connection = None
         lease.release(self._owner)
@@ -445,7 +444,7 @@ class Journal:
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        """Check that the journal may be used by this process, and say in words what SQLite cannot do."""
+        """Check that this process may use the journal, and turn SQLite's errors into ours."""
         connection = self._connection
         if self._lost:
             raise JournalError(self._lost)
@@ -483,7 +482,7 @@ class Journal:
 
 
 def _leave(connection: sqlite3.Connection, owner: lease.Owner, path: Path) -> None:
-    """Give the journal back, as far as the file still lets us, and close the connection."""
+    """Give the lease back if the file can still be written, and close the connection."""
     try:
         with transaction(connection):
             give_back(connection, owner, path)
