@@ -1,4 +1,4 @@
-"""What a journal holds, followed while somebody else writes on."""
+"""Follows a journal while another process writes to it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 FOLLOW_SECONDS = 1.0
-"""How often a follower looks whether the owner still lives when nothing is written."""
+"""Seconds between two checks whether the owner still lives, while nothing is written."""
 
 NEWEST_FIRST = 1000
-"""So many of the newest trials are shown before all others are read."""
+"""Trials, the newest ones, that are shown before all others are read."""
 
 
 class JournalFollower:
-    """Takes in what is written to a journal; the base of `SearchViewer`, which shows it.
+    """Keeps columns and state up to date with a journal; the base of `SearchViewer`, which shows them.
 
-    A thread of its own, started by the first `subscribe`, follows the journal and is the only one
-    that writes what is shown from then on; `close` ends it and closes the file.
+    The first `subscribe` starts a thread that follows the journal. From then on that thread alone writes what is shown;
+    `close` ends it and closes the file.
     """
 
     def __init__(self, path: Path, *, whole: bool = True) -> None:
@@ -59,7 +59,7 @@ class JournalFollower:
         space, objectives = self._state.declared_space, self._state.objectives
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(self.path, self.id, space, objectives, remark=self._shown.columns.remark)
-        # Trials come by columns; of the events those up to the same moment, so that none comes twice.
+        # The trials are read as columns later; events up to this sequence number only, so that none comes twice.
         self._sequence = self._reader.sequence
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._owner_is_alive = self._owner_lives()
@@ -175,5 +175,5 @@ class JournalFollower:
 
     @property
     def status(self) -> SearchStatus:
-        """What the search is doing, as far as its owner lives."""
+        """What the search is doing; a search whose owner has died does not run."""
         return self._state.status(owner_is_alive=self._owner_is_alive)

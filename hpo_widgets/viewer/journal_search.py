@@ -1,4 +1,4 @@
-"""What is read of a search out of its journal's header and events, as they are now or were at a moment."""
+"""Reads a search from its journal's header and events, as they are now or as they were at a moment."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class JournalSearch(ReadableSearch):
 
     @property
     def strategy_title(self) -> str:
-        """What a person calls the strategy; of a view, its class name."""
+        """What a person calls the strategy; a view knows only its class name."""
         return self.strategy_name
 
     @property
@@ -98,7 +98,7 @@ class JournalSearch(ReadableSearch):
         return self._state.settings.total_max_jobs
 
     def as_code(self) -> str:
-        """The search as Python; a template experiment that a journal cannot hold is a name."""
+        """The search as Python; where a journal cannot hold the template experiment, the code has a name for it."""
         header, settings = self._state.header, self._state.settings
         is_script = header["engine"] == "script"
         template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
@@ -116,7 +116,10 @@ class JournalSearch(ReadableSearch):
         )
 
     def get_time_limit(self) -> dt.datetime | None:
-        """The moment at which the search ends, as naive local time; None without a limit, or while it does not run."""
+        """The moment at which the search ends, as naive local time; None without a limit.
+
+        A limit in minutes has such a moment only while the search runs.
+        """
         state = self._state
         if state.has_own_deadline:
             return None if state.deadline is None else dt.datetime.fromisoformat(state.deadline)

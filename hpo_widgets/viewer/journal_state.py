@@ -1,4 +1,4 @@
-"""What a journal's header and events say of a search: its definition and how it came to stand."""
+"""What a journal's header and events say of a search: its definition and its present state."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ logger = logging.getLogger("hpo_widgets")
 
 @dataclass(slots=True)
 class JournalState:
-    """The state of a search as its journal tells it.
+    """The state of a search according to its journal.
 
-    Fed with the header once and with events in order (`follow`); a viewer keeps one up to date, a
+    It is made from the header and updated with events in their order (`follow`). A viewer keeps it up to date; a
     search that is continued reads it once.
     """
 
@@ -63,11 +63,11 @@ class JournalState:
     enqueued: list[list[Any]] = field(default_factory=list)
     """Encoded points that people want to be tried, launched ones included."""
     remarks: dict[int, Remark] = field(default_factory=dict)
-    """What people have written about trials, by number."""
+    """Notes and tags by the number of the trial."""
 
     @classmethod
     def of(cls, reader: JournalReader) -> JournalState:
-        """Return the state at the time of the header, which anybody may have written; raises `JournalDamaged`."""
+        """Return the state before any event; raises `JournalDamaged` for a header that no search writes."""
         with reported_as_damage(reader.path, "its header"):
             return cls(reader.header)
 
@@ -91,7 +91,7 @@ class JournalState:
         return self.ranges.first_space
 
     def check_row(self, row: TrialRow) -> None:
-        """Raise ValueError when a trial is none of this search: other parameters, choices or objectives."""
+        """Raise ValueError when a trial's parameters, choices or objectives are not those of this search."""
         self.declared_space.decode(row.parameters)
         if any(len(entries) != len(self.objectives) for entries in (row.values, row.iteration) if entries is not None):
             raise ValueError("a trial has another number of objectives")
@@ -114,7 +114,7 @@ class JournalState:
                     raise ValueError(f"{column.name!r} has no such choice")
 
     def status(self, *, owner_is_alive: bool) -> SearchStatus:
-        """What the search is doing; a dead owner's search is stopped, or paused if it was."""
+        """What the search is doing; one whose owner has died is stopped, or paused if it was paused."""
         if self.is_running and owner_is_alive:
             return SearchStatus.PAUSED if self.is_paused else SearchStatus.RUNNING
         if self.is_paused:
@@ -124,10 +124,10 @@ class JournalState:
         return SearchStatus.STOPPED if self.was_started else SearchStatus.IDLE
 
     def follow(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Take in further events, in order; one that is not understood is skipped and counted."""
+        """Apply further events, in order; one that is not understood is skipped and counted."""
         for event in events:
             if not self.ranges.marks[0].at and event["kind"] != "notice":
-                # A viewer's own notices come at any later time.
+                # The first event tells when the search was made; a viewer adds notices of its own at any later time.
                 self.ranges.began_at(event["at"])
             if event["kind"] in _WITHOUT_EFFECT:
                 continue
@@ -236,7 +236,7 @@ def _check_types(found: Mapping[str, Any], **types: type) -> None:
 
 
 def _minutes(value: Any) -> float:
-    """Return minutes that a run took; raise unless they are some."""
+    """Return the minutes that a run took; raise unless they are a finite number of at least 0."""
     if not 0 <= value < math.inf:
         raise ValueError("the minutes of a run are no number of minutes")
     return float(value)

@@ -1,4 +1,4 @@
-"""The searches of a folder in a few plain values each, as the list of searches in JupyterLab shows them."""
+"""The searches of a folder, each as a few JSON values, for the list of searches in JupyterLab."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_JOURNALS = 50
 _MOST_STEPS = 60
 _LARGE_FILE = 20_000_000
-"""Bytes from which on only the newest trials are read, and no curve is told."""
+"""Bytes of a journal from which on only its newest trials are read, and its curve is left out."""
 
 
 class JournalListing:
@@ -48,21 +48,21 @@ class JournalListing:
         before, told = self._known.get(path, ((), {}))
         if before != stamp:
             told = _read(path)
-            # What a process runs ends without a change of the file when that process is killed.
+            # A search that runs is read again each time: when its process is killed, the file does not change.
             if not told["is_alive"]:
                 self._known[path] = (stamp, told)
         return told
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes whenever the journal does."""
+    """Times and sizes of a journal's files, one of which changes whenever the journal does."""
     stamp: list[int] = []
     for one in (path, path.with_name(f"{path.name}-wal")):
         try:
             about = one.stat()
         except OSError:
             continue
-        # An empty log is left by whoever has read.
+        # A reader may leave an empty log.
         stamp += [about.st_mtime_ns, about.st_size] if about.st_size else []
     return tuple(stamp)
 

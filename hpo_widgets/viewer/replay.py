@@ -42,29 +42,29 @@ WHY_NOT = "this is a replay: nothing is run"
 """What every command of a replay answers."""
 
 SPEED = 10.0
-"""Seconds of the search that go by in one, unless another speed is asked for."""
+"""Seconds of the search that are played in one second, by default."""
 
 _LEAST_WAIT = 0.05
-"""Seconds between two steps at least: where trials follow each other faster, a step takes several."""
+"""Seconds between two steps at least: where more happens in that time, one step shows it all."""
 
 
 class SearchReplay(JournalSearch):
     """The history of a search as a `Search`: trials appear, report and end, and ranges change, when they did.
 
-    It stands at the beginning until `play`, and stops at the end. What lay between two runs of a search that was
+    It stands at the beginning until `play`, and stops at the end. The time between two runs of a search that was
     continued is left out. The journal is read once: what is written to it later is not played.
 
-    While it plays, a thread of its own sleeps until something happens in the history. One lock guards where it
-    stands, and all of its state but the columns, which have one of their own; all members may be used from any thread.
+    While it plays, a thread of its own sleeps until something happens in the history. One lock guards the position and
+    all state but the columns, which have a lock of their own; all members may be used from any thread.
 
     Parameters
     ----------
     path
         The journal.
     speed
-        Seconds of the search that go by in one. Default 10.
+        Seconds of the search that are played in one second. Default 10.
     clock
-        Seconds that never go back.
+        Returns seconds that never go back. Default: ``time.monotonic``.
 
     Raises
     ------
@@ -102,9 +102,9 @@ class SearchReplay(JournalSearch):
         self._running: dict[int, _SpreadReports] = {}
         """What each running trial has reported so far, by its place in the columns."""
         self._position = 0.0
-        """Up to where the state is."""
+        """The position that the state shows."""
         self._since = (0.0, 0.0)
-        """While it plays: a time of the clock, and the position then."""
+        """While it plays: a time of the clock, and the position at that time."""
         self._show_anew(0.0)
 
     def __repr__(self) -> str:
@@ -125,18 +125,18 @@ class SearchReplay(JournalSearch):
 
     @property
     def position(self) -> float:
-        """Seconds of these that are over."""
+        """Seconds from the beginning, from 0 to `duration`."""
         with self._lock:
             return self._now()
 
     @property
     def moment(self) -> float:
-        """When that was, Unix seconds."""
+        """Unix seconds at which the search was at `position`."""
         return self._recording.runs.moment(self.position)
 
     @property
     def speed(self) -> float:
-        """Seconds of the search that go by in one."""
+        """Seconds of the search that are played in one second."""
         return self._speed
 
     @property
@@ -155,17 +155,17 @@ class SearchReplay(JournalSearch):
         Parameters
         ----------
         most
-            How many at most, at least 2. Where more has happened they are spread evenly over what has.
+            How many at most; at least 2. Where there are more, they are picked at even intervals of the list.
 
         Returns
         -------
         list of float
-            Rising, the first 0 and the last the duration; of what came one right after the other the last.
+            In ascending order, from 0 to the duration; of several within `_LEAST_WAIT` seconds only the last.
         """
         return self._recording.moments(most)
 
     def play(self) -> None:
-        """Have time go on; from the end it begins again.
+        """Play on from the present position; at the end, from the beginning.
 
         Raises
         ------
@@ -187,19 +187,19 @@ class SearchReplay(JournalSearch):
         self._tell()
 
     def pause(self) -> None:
-        """Have time stand still."""
+        """Stop at the present position."""
         with self._lock:
             self._show(self._now())
             self._is_playing = False
         self._tell()
 
     def seek(self, position: float) -> None:
-        """Go to a moment, back or forward; what plays goes on from there.
+        """Go to a position, back or forward; a replay that plays goes on from there.
 
         Parameters
         ----------
         position
-            Seconds from the beginning; what is beyond an end is that end.
+            Seconds from the beginning; bounded to 0 and `duration`.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class SearchReplay(JournalSearch):
         Parameters
         ----------
         speed
-            Seconds of the search that go by in one; above 0.
+            Seconds of the search that are played in one second; above 0.
 
         Raises
         ------
@@ -253,7 +253,7 @@ class SearchReplay(JournalSearch):
         self._trials.close()
 
     def _now(self) -> float:
-        """Return the position by the clock, to which the state may have to follow."""
+        """Return the position by the clock; the state may still show an earlier one."""
         if not self._is_playing:
             return self._position
         since, position = self._since
@@ -284,7 +284,7 @@ class SearchReplay(JournalSearch):
     # The state at a position ----------------------------------------------------------------------
 
     def _show(self, position: float) -> bool:
-        """Have the state be that of a position, and return whether it is another one."""
+        """Bring the state to a position, and return whether that changed it."""
         if position < self._position:
             self._show_anew(position)
             return True
@@ -301,7 +301,7 @@ class SearchReplay(JournalSearch):
         return bool(len(places) or events)
 
     def _show_anew(self, position: float) -> None:
-        """Have the state be that of a position, from the beginning: what is known of trials may be gone."""
+        """Bring the state to a position, built from the beginning: trials that had not begun then disappear."""
         self._state = JournalState(self._header.header)
         self._running, self._position = {}, position
         places = np.arange(self._recording.num_begun(position))
@@ -340,7 +340,7 @@ class SearchReplay(JournalSearch):
     @property
     def status(self) -> SearchStatus:
         """What the search was doing."""
-        # Where its process died, nothing says so but the end of all that is recorded.
+        # No event tells that the process died: its search counts as running until the recording ends.
         return self._state.status(owner_is_alive=self._position < self.duration)
 
     @property
@@ -445,7 +445,7 @@ class _Runs:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> _Runs:
-        """Find the runs: from each start to its end, or to the last that is known of it when its process died."""
+        """Find the runs: from each start to its end or, when its process died, to the last time that is recorded."""
         times = np.concatenate([columns["started"], columns["ended"], [event["at"] for event in events]])
         times = np.sort(times[np.isfinite(times)])
         if not len(times):
@@ -485,7 +485,7 @@ class _Recording:
     numbers : ndarray of int, shape (n,)
         Number of each trial.
     begin, start, end : ndarray, shape (n,)
-        Positions at which each trial is there, starts to run and has ended; infinite where it never did.
+        Positions at which each trial appears, starts to run and has ended; infinite where it never did.
     """
 
     def __init__(self, columns: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
@@ -498,15 +498,15 @@ class _Recording:
         self._event_at: Floats = np.maximum.accumulate(at) if len(at) else at
         self.numbers: Places = columns["number"]
         start, end = self.runs.positions(columns["started"]), self.runs.positions(columns["ended"])
-        # One that has ended without a word of when has done so by the end.
+        # A trial that has ended at an unknown time counts as ended at the end.
         has_ended = columns["state"] >= TrialState.COMPLETED
         end = np.where(has_ended & np.isnan(end), self.duration, end)
         self.start: Floats = np.where(np.isnan(start), math.inf, start)
         # The clock may have been set back while it ran.
         end = np.where(np.isinf(self.start), end, np.maximum(end, self.start))
         self.end: Floats = np.where(has_ended, end, math.inf)
-        # Trials are numbered when they are made: one is there when the next one is. Nothing says when those were made
-        # that wait for ever.
+        # Trials are numbered when they are made, so each appears no later than the next one. For trials that wait for
+        # ever no time is recorded: they appear at the end.
         known = np.minimum(np.minimum(self.start, self.end), self.duration)
         self.begin: Floats = np.minimum.accumulate(known[::-1])[::-1]
         self._starts, self._ends = np.argsort(self.start, kind="stable"), np.argsort(self.end, kind="stable")
@@ -516,7 +516,7 @@ class _Recording:
         return len(self.numbers)
 
     def num_begun(self, position: float) -> int:
-        """How many trials are there at a position: the first ones."""
+        """How many trials have appeared at a position; they are the first ones."""
         return int(np.searchsorted(self.begin, position, side="right"))
 
     def changed(self, before: float, position: float) -> Places:
@@ -533,7 +533,7 @@ class _Recording:
         return self._events[first:last]
 
     def next_after(self, position: float, running: Mapping[int, _SpreadReports]) -> float:
-        """Return the position at which something happens next; the end where nothing does before."""
+        """Return the position at which something happens next, at most the end."""
         following = [reports.next_at for reports in running.values()]
         for at in (self._event_at, self.begin, self._start_at, self._end_at):
             index = int(np.searchsorted(at, position, side="right"))

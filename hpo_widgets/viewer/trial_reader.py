@@ -28,9 +28,9 @@ class TrialReader:
     Parameters
     ----------
     remote
-        Where curves and logs of trials are that have a job at a server; None: in the journal alone.
+        Reads the curves and logs of trials that run as jobs of a server; None: the journal has them all.
     remark
-        Gives what people have written about a trial. Default: nothing.
+        Returns the note and the tags of a trial. Default: there are none.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TrialReader:
         return self.scalars_after(number, 0)[1]
 
     def scalars_after(self, number: int, after: int) -> tuple[int, list[tuple[str, str, float, int]]]:
-        """What a trial has reported since a key; of a server everything, with the key 0."""
+        """What a trial has reported since a key, and the new key; a server gives all reports, with the key 0."""
         job = self._job(number)
         if job is not None and self._remote is not None:
             return 0, list(self._remote.scalars(job))

@@ -64,11 +64,11 @@ class SearchViewer(JournalFollower, JournalSearch):
     """The journal of a search as a `Search`: all that can be read of it, and its commands once it is taken over.
 
     While another process runs the search, a method of `HyperParameterOptimizer` that would change it raises a
-    ``RuntimeError`` that says who runs it. When that process has gone, `start` takes the search over, where it is known
-    what it runs (``base_task_id``): from then on this process runs it, the commands act, and what is shown
+    ``RuntimeError`` that says who runs it. When that process has gone, `start` takes the search over, if the view was
+    opened with ``base_task_id``: from then on this process runs the search and the commands act, while what is shown
     still comes from the journal.
 
-    One lock guards which search this process has taken over; any thread may ask for it.
+    All members may be used from any thread; one lock guards which search this process has taken over.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ class SearchViewer(JournalFollower, JournalSearch):
     whole
         Read all trials at once. False reads the newest 1,000, and the rest when following begins.
     reopen
-        Opens the search to go on with it, or gives a view of it when another process has done so. Default: nobody
-        knows here what it runs, and there is a view only.
+        Opens the search to continue it, or returns a view when another process has taken it over first. Default: what
+        the search runs is not known here, so it can only be viewed.
     """
 
     engine_name = "journal"
@@ -106,8 +106,8 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     @property
     def status(self) -> SearchStatus:
-        """What the search is doing, as far as its owner lives."""
-        # What this process does itself is known before the journal was read.
+        """What the search is doing; a search whose owner has died does not run."""
+        # A run of this process is known before its journal is read.
         taken_over = self._taken_over
         status = SearchStatus.IDLE if taken_over is None else taken_over.status
         return status if status.is_alive else super().status
@@ -143,11 +143,11 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     @property
     def errors(self) -> Sequence[Notice]:
-        """What went wrong beside trials."""
+        """Notices of what went wrong, apart from failed trials."""
         taken_over = self._taken_over
         if taken_over is None:
             return self._state.notices
-        # Those of a search that does not run are in no journal.
+        # A notice given while the search does not run may not be in the journal.
         known = {(notice.sentence, notice.at) for notice in taken_over.errors}
         return [*taken_over.errors, *(one for one in self._state.notices if (one.sentence, one.at) not in known)]
 
@@ -257,7 +257,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         if not isinstance(opened, SearchViewer):
             opened.subscribe(self._shown.notify)
             return opened
-        # Somebody else was faster.
+        # Another process has taken the search over first.
         opened.close()
         self.refresh()
         raise RuntimeError(f"start() cannot be done here: {self._why_not}")
