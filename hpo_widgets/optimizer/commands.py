@@ -1,4 +1,4 @@
-"""What a person can ask of the search that this process runs, and why not of the rest."""
+"""The commands of a search that this process runs, and why some of them are refused at the moment."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class PendingStarts:
     """The starts of one search that have not begun a run yet: they may wait for a server, and a stop cancels them.
 
-    Every member may be used from any thread. One lock guards which of them still count. It is held while a run
-    begins, so that a stop comes either before the beginning, which then does not happen, or after it, when there is a
-    run to stop.
+    Every member may be used from any thread. One lock guards which starts are not cancelled. It is held while a run
+    begins, so that a stop comes either before the beginning, which it prevents, or after it, when there is a run to
+    stop.
     """
 
     def __init__(self) -> None:
@@ -42,20 +42,20 @@ class PendingStarts:
         return bool(self._waiting)
 
     def register(self) -> object:
-        """Make a start known, which from now on can be cancelled."""
+        """Register a start, which can be cancelled from now on."""
         start = object()
         with self._lock:
             self._waiting.add(start)
         return start
 
     def cancel(self) -> None:
-        """Have none of those that wait begin a run."""
+        """Cancel all starts that wait: none of them begins a run."""
         with self._lock:
             self._waiting.clear()
 
     @contextmanager
     def acquire(self, start: object) -> Iterator[None]:
-        """Wait until this start is the only one that asks for what it needs; afterwards it waits no longer."""
+        """Wait until no other start is in this context; on leaving it, this start is no longer registered."""
         try:
             with self._turn:
                 yield
@@ -90,18 +90,18 @@ class SearchCommands:
     Parameters
     ----------
     search
-        The search, for those that follow its run.
+        The search, which is handed to the followers of its run.
     definition
-        What is searched how.
+        The search's checked arguments.
     controller
         Owns the search's state.
     recorder
         Keeps its trials.
     starts
-        The starts that wait, of whoever commands the search.
+        The starts that wait, shared by all objects that command this search.
     wait
-        Whether a method returns when it is done, and raises its error. Else it returns at once, and an error becomes a
-        notice.
+        Whether a method returns only when it is done, and raises its error. Else it returns at once, and an error
+        becomes a notice.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class SearchCommands:
             self._controller.notice("command", f"{name}: {error}")
 
     def _do(self, name: str, function: Callable[[], object]) -> None:
-        """Have the owner of the state do something."""
+        """Run a function on the thread that owns the state."""
         future = self._controller.submit(function)
         if self._wait:
             future.result()
@@ -199,7 +199,7 @@ class SearchCommands:
         start = self._starts.register()
         if self._wait or self._definition.template.remote is None:
             return self._begin_run(start, begin)
-        # A server is asked for the queue first, which may be away: a panel does not wait for it.
+        # A start first asks the server for its queue, and a panel must not wait for a server.
         self._recorder.shown.notify()
 
         def run() -> None:
@@ -219,7 +219,7 @@ class SearchCommands:
                 template.before_start(self._definition.job_class, self._recorder.search_id)
             if not self._starts.begin(start, begin):
                 return False
-            # One that was running may have ended by now, so that this is another.
+            # The same event means that an earlier run, which is followed already, just goes on.
             if self._controller.ended is not ended:
                 template.started(self._followed())
         return True
@@ -229,9 +229,9 @@ class SearchCommands:
         return self._is_running
 
     def stop(self) -> Future[threading.Event] | None:
-        """Have the run end, or the start that waits not begin one; returns at once.
+        """Stop the run, or cancel the starts that wait for one; returns at once.
 
-        The event is set once nothing of the stop is left to be sent; None: nothing runs.
+        The future's event is set once every abort has been sent; None: nothing runs.
         """
         self._starts.cancel()
         if self._is_running:
@@ -289,7 +289,7 @@ class SearchCommands:
         self._do("set_ranges", lambda: self._controller.set_ranges(ranges))
 
     def set_prior(self, name: str, prior: GivenPrior) -> None:
-        """Draw one prior.
+        """Set one prior.
 
         Parameters
         ----------
@@ -301,7 +301,7 @@ class SearchCommands:
         self.set_priors({name: prior})
 
     def set_priors(self, priors: Mapping[str, GivenPrior]) -> None:
-        """Draw priors. A function is asked here, on the caller's thread, not by the owner of the state."""
+        """Set priors. A prior given as a function is called on the caller's thread, not on the controller's."""
         space = self._controller.state.space.with_priors(priors)
         drawn = {name: space.priors.get(name) for name in priors}
         self._do("set_priors", lambda: self._controller.set_priors(drawn))
@@ -361,7 +361,7 @@ class SearchCommands:
         self._do(name, remark)
 
     def _tell_server(self, name: str, tell: Callable[[], None]) -> None:
-        """Have a server told on a thread of its own. People are told where that fails; the journal has it anyway."""
+        """Tell a server on a thread of its own. A failure becomes a notice; the journal has the change anyway."""
 
         def run() -> None:
             with self._telling(name):
@@ -391,7 +391,7 @@ class SearchCommands:
         self._set("set_max_number_of_concurrent_tasks", max_number_of_concurrent_tasks=number)
 
     def set_total_max_jobs(self, number: int | None) -> None:
-        """Change the job budget; None: no limit. Less than was launched already becomes that number, and is told."""
+        """Change the job budget; None: no limit. It is at least what was launched already, and a notice says so."""
         number = optional_positive_int("total_max_jobs", number)
 
         def change() -> None:

@@ -81,9 +81,9 @@ class Definition:
     worker_env: WorkerEnvironment = field(repr=False)  # may hold credentials
     header: dict[str, Any]
     save_top_k: int = 0
-    """Archive ended trials beyond the k best; 0: keep all."""
+    """Archive ended trials beyond the k best; 0 or less keeps all."""
     has_default_concurrency: bool = False
-    """Whether nobody said how many trials may run at once."""
+    """Whether ``max_number_of_concurrent_tasks`` was left at its default."""
     job_class: type | None = None
     """What runs the trials from the next start on, in place of the default engine."""
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -92,7 +92,7 @@ class Definition:
     """What a search that is opened again takes up."""
 
     def make_engine(self, workers: int) -> JobEngine:
-        """Bring up what runs the trials."""
+        """Make the engine that runs the trials."""
         options = EngineOptions(
             self.search_id,
             self.worker_env,
@@ -198,7 +198,7 @@ def split_keywords(
 def define(*, recorded: Mapping[str, Any], optimizer_kwargs: Mapping[str, Any], **own: Any) -> Definition:
     """Check all arguments of `HyperParameterOptimizer` and put them into a `Definition`.
 
-    Those of a search on ClearML are stored in its own Task, or come from it where that runs for an agent.
+    The arguments of a search on ClearML are stored in its own Task; where an agent runs that Task, they come from it.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def define(*, recorded: Mapping[str, Any], optimizer_kwargs: Mapping[str, Any], 
     Raises
     ------
     TypeError, ValueError
-        For an argument that cannot be, with what to do.
+        For an invalid argument, with what to do about it.
     """
     if not names_a_task(own["base_task_id"]):
         return _define(recorded=recorded, optimizer_kwargs=optimizer_kwargs, **own)

@@ -1,8 +1,8 @@
-"""What the form "New search" of JupyterLab asks the kernel: what can be searched, in which ranges, as which code.
+"""Answers the questions of the form "New search" of JupyterLab: what can be searched, in which ranges, as which code.
 
-The form is a table of texts; all that is known of functions, scripts and Tasks is known here. A question and its answer
-are JSON. Nothing of a form is kept between two questions, so that it does not matter which thread answers them, whether
-a cell runs meanwhile, or whether the kernel was restarted.
+The form is a table of texts; only this module knows functions, scripts and Tasks. Questions and answers are JSON. No
+state is kept between two questions, so that it does not matter which thread answers them, whether a cell runs
+meanwhile, or whether the kernel was restarted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STRATEGIES = {
     "RandomSearch": "Random",
     "GridSearch": "Grid: every combination",
 }
-"""Class of a strategy to what a person calls it; those that need more than a space are left out."""
+"""Class name of a strategy to its words in the form; strategies with required arguments are left out."""
 
 EXAMPLE = """\
 import math
@@ -58,7 +58,7 @@ _LARGE_IS_GOOD = ("acc", "auc", "f1", "score", "r2", "reward", "precision", "rec
 
 
 class FormAnswer(dict[str, Any]):
-    """An answer to a form: JSON for who asks the kernel for an expression."""
+    """An answer to the form, which a kernel displays as JSON."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002
         return {"application/json": dict(self)}
@@ -92,9 +92,9 @@ class FieldErrors(dict[str, str]):
 
 
 def leave_figures() -> None:
-    """Have IPython end this request without what it does at the end of a cell.
+    """Make IPython leave out its ``post_execute`` hooks at the end of this request.
 
-    Asked beside a running cell, on a thread of its own, that would show and close the figures which the cell draws.
+    The request may run on a thread of its own beside a cell, whose figures the hooks would show and close.
     """
     from IPython.core.getipython import get_ipython
 
@@ -142,7 +142,7 @@ def answer(question: str) -> FormAnswer:
 
 
 def functions_of_main() -> dict[str, Callable[..., object]]:
-    """What a person has defined that a trial could run, by name: of the notebook, and of modules beside it."""
+    """Callables of ``__main__`` that a trial could run, by name: defined in the notebook or in modules beside it."""
     here = Path.cwd()
     return {
         name: value
@@ -187,14 +187,14 @@ class _Source(NamedTuple):
     """The constructor's argument of that name."""
     proposed: Sequence[ProposedRange] = ()
     takes_more: bool = True
-    """Whether it may take parameters that nobody knows of here."""
+    """Whether it may take parameters beyond ``proposed``."""
     about: str = ""
     goal_of: str = ""
     """The name that tells whether large values are good."""
 
 
 def _source(given: Mapping[str, str], *, asks_server: bool) -> _Source:
-    """What the form names; raises a ValueError, TypeError or OSError that says why there is nothing."""
+    """Find what the form names; a ValueError, TypeError or OSError says why it cannot be used."""
     text = given["text"].strip()
     if given["kind"] == "function":
         return _function(text)
@@ -232,7 +232,7 @@ def _script(text: str) -> _Source:
 
 def _task_proposed(task: str) -> list[ProposedRange]:
     base = make_template(task).base  # type: ignore[attr-defined]  # a Task's template has it
-    # Nobody asks the server once more for the values of a choice: a person sees them as text.
+    # Not closed: the form has these choices as text, so that writing the code need not ask the server again.
     return [
         propose_range(f"{section}/{name}", typed_literal(str(entry.get("value"))))._replace(is_closed=False)
         for section, entries in base.hyperparams.items()
@@ -259,7 +259,7 @@ def propose(given: Mapping[str, str]) -> FormAnswer:
         about = source.about
     except Exception as error:
         if given["kind"] == "task" and names_a_task(given["text"].strip()):
-            # A server that does not answer, or settings that are not there: whoever runs the cell may have them.
+            # The server may not answer, or credentials may be missing here: the cell may be run where there are some.
             source = _Source(given["text"])
             about = f"Its parameters cannot be read ({error}); add them by name, such as Args/lr."
         elif isinstance(error, (ValueError, TypeError, OSError)):

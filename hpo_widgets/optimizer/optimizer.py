@@ -199,16 +199,16 @@ class HyperParameterOptimizer(ReadableSearch):
         Parameters
         ----------
         job_complete_callback
-            Called once per job that ends with an objective, in order, with (job_id,
-            objective_value, objective_iteration, job_parameters, top_performance_job_id), on a
-            thread of its own: it may call any method. Default: the one given before, if any.
+            Called once for each job that ends with an objective, in order, with (job_id, objective_value,
+            objective_iteration, job_parameters, top_performance_job_id). It is called on a thread of its own, so it
+            may call any method. Default: the one given before, if any.
 
         Returns
         -------
         bool
-            True at once when started or already running, also while it is stopping: then it starts again when it has
-            stopped. False when nothing of the budget is left (`stop_reason` says what), or when `stop` came while a
-            ClearML server was waited for.
+            True, without waiting, when the search was started or runs already; one that is stopping starts again when
+            it has stopped. False when nothing of the budget is left (`stop_reason` says what is used up), or when
+            `stop` was called while this call waited for a ClearML server.
 
         Raises
         ------
@@ -242,9 +242,9 @@ class HyperParameterOptimizer(ReadableSearch):
     def stop(self, timeout: float | None = None, wait_for_reporter: bool = True) -> None:
         """Stop: running trials get ``stop_grace`` seconds to clean up, then are killed.
 
-        On ClearML it returns once every abort has been sent, or tried at a server that is away; the search is stopping
-        until the server agrees, for five minutes at most. Then it ends, and `stop_reason` names the Tasks that may
-        still run. A start that still waits for the server is cancelled.
+        On ClearML it returns once every abort has been sent, or tried at a server that does not answer. The search
+        counts as stopping until the server confirms that all Tasks have ended, for five minutes at most; then it ends,
+        and `stop_reason` names the Tasks that may still run. A start that still waits for the server is cancelled.
         Idempotent and safe from any thread, a callback's included.
 
         Parameters
@@ -252,7 +252,7 @@ class HyperParameterOptimizer(ReadableSearch):
         timeout
             Minutes to wait at most for the end. Default: until it has ended (under a second).
         wait_for_reporter
-            Wait also for the callbacks that are due. Default True.
+            Wait also for callbacks that have not returned, and for the last report to ClearML. Default True.
         """
         deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
         stopping = self._commands.stop()
@@ -459,7 +459,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.set_range(name, range)
 
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
-        """Change ranges in one gesture: the next trial proposed lies inside, history is kept.
+        """Change several ranges in one step of `undo`: trials proposed from now on lie inside, history is kept.
 
         Raises
         ------
@@ -471,10 +471,10 @@ class HyperParameterOptimizer(ReadableSearch):
     def set_prior(self, name: str, prior: GivenPrior) -> None:
         """Say which values of a parameter are likely to be good, before or while the search runs.
 
-        The next trials are proposed accordingly, by random search and by Optuna's TPE, and what was said fades with
-        evidence: after n trials since then its weights count to the power of ``beta / n``, at most 1 (πBO, Hvarfner
-        et al., ICLR 2022). No value of the range is left out: its weight is at least 1 % of the greatest. `undo`
-        takes it back, and a search that is opened again goes on with it.
+        Random search and Optuna's TPE propose the next trials accordingly. The prior fades with evidence: n trials
+        later, its weights are raised to the power ``beta / n``, at most 1 (πBO, Hvarfner et al., ICLR 2022). No value
+        of the range is excluded: its weight is at least 1 % of the greatest. `undo` takes the prior back, and a search
+        that is opened again keeps it.
 
         Parameters
         ----------
@@ -501,7 +501,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.set_prior(name, prior)
 
     def set_priors(self, priors: Mapping[str, GivenPrior]) -> None:
-        """Draw the priors of several parameters in one step of `undo`; see `set_prior`.
+        """Set the priors of several parameters in one step of `undo`; see `set_prior`.
 
         Raises
         ------
@@ -519,7 +519,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._commands.redo()
 
     def enqueue_trial(self, parameters: Mapping[str, Any]) -> None:
-        """Run a point of one's own next, duplicate or not; it counts against the budget.
+        """Run a given point next, even if it was run before; it counts against the budget.
 
         Where the budget is used up, the point waits until ``total_max_jobs`` is raised, and ``errors`` says so.
         """
@@ -648,7 +648,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def next_poll(self) -> float | None:
-        """Seconds until a server that runs the trials is looked at again; None where there is none."""
+        """Seconds until the server that runs the trials is polled again; None: no such server, or none planned."""
         due = self._controller.next_poll
         return None if due is None else max(0.0, due - time.monotonic())
 
@@ -659,7 +659,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     @property
     def errors(self) -> Sequence[Notice]:
-        """What went wrong beside trials, oldest first."""
+        """Notices of what went wrong, apart from failed trials, oldest first."""
         return self._controller.notices
 
     @property
@@ -709,8 +709,8 @@ class HyperParameterOptimizer(ReadableSearch):
     def _console(self, number: int, job: str, remote: RemoteSource) -> Future[str | None]:
         """Read what a server keeps of a trial's output, on a thread of its own: a panel does not wait for a server.
 
-        A panel asks for a running trial each second, where a remembered text will do, and for an ended one when it is
-        selected or has just ended, where the last lines are what counts.
+        A panel asks for a running trial each second, for which a cached text is enough. It asks for an ended trial when
+        that is selected or has just ended; then the last lines count, and the server is asked anew.
         """
 
         def read() -> str:
@@ -719,7 +719,7 @@ class HyperParameterOptimizer(ReadableSearch):
         return run_in_thread("hpo_widgets console", read, self._recorder.shown.notify)
 
     def close_files(self) -> None:
-        """Close what reading single trials has opened; it is opened again when somebody asks for one."""
+        """Close the files that were opened to read single trials; reading one opens them again."""
         self._recorder.reader.close()
 
     @classmethod

@@ -46,15 +46,15 @@ _OF_THE_RACE = {
     "spawn_project": None,
     "save_top_k_tasks_only": None,
 }
-"""Arguments of a search that the race gives itself, with its own argument for the same."""
+"""Arguments of a search that the race sets itself, each with the race's own argument for it."""
 
 RUN, PAUSE, STOP = "run", "pause", "stop"
-"""What a race is asked for."""
+"""What a race was asked to do last."""
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """All strategies once, with one seed.
+    """One repeat of a race: a search of each strategy, all with the same seed.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class _Running:
     number: int
     searches: dict[str, HyperParameterOptimizer]
     num_alive: int
-    """As they were when a search told of a change last."""
+    """Searches that were alive when one of them changed last."""
     unsubscribe: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -144,8 +144,8 @@ class Race:
         The parameters, as for `HyperParameterOptimizer`.
     strategies
         Two to four: names (``"grid"``, ``"random"``, ``"TPE"``, ``"Sobol"``), classes of strategies, or pairs of a
-        class and a dict of its keywords. A dict of these gives them names of your own. By its name the grid is an even
-        one of at most ``trials`` points, and no trial is pruned.
+        class and a dict of its keywords. A dict from names of your own to these is taken too. Given by name, the grid
+        is an even one of at most ``trials`` points, and no strategy prunes.
     trials
         The budget of each search. Default: 49.
     repeats
@@ -219,7 +219,7 @@ class Race:
         self._pauses: list[tuple[float, float]] = []
         self._paused_at: float | None = None
         self._raced, self._began_at = 0.0, 0.0
-        """Seconds of earlier starts, and when the present one began, by the monotonic clock, pauses taken out."""
+        """Seconds that it ran before the last start or resume, and ``time.monotonic()`` of that."""
         self._subscribers: list[Callable[[], None]] = []
         self._is_closed = False
         # Made before anything runs, so that what is wrong with them is said here.
@@ -274,14 +274,19 @@ class Race:
     # Start and end --------------------------------------------------------------------------------
 
     def start(self) -> bool:
-        """Run the repeats that are left, or as many again when none is.
+        """Run the repeats that are left; when none is left, as many again.
 
         A repeat that was stopped is run again from its beginning.
 
         Returns
         -------
         bool
-            True when it runs, also when it did before.
+            True, also when the race was running already.
+
+        Raises
+        ------
+        RuntimeError
+            After `close`.
         """
         with self._lock:
             if self._is_closed:
@@ -500,7 +505,7 @@ class Race:
     # What readers see -----------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        """Hear of a change of a search, on its thread: only flags are set."""
+        """Note a change of a search, on that search's thread: only flags are set."""
         running = self._running
         if running is not None and (num_alive := len(running.alive)) != running.num_alive:
             running.num_alive = num_alive

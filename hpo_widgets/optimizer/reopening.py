@@ -69,8 +69,8 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
 
     Raises
     ------
-    FileNotFoundError
-        When there is none.
+    FileNotFoundError, JournalNotFound
+        When there is no file at the path; when no journal, or more than one, has the id.
     """
     path = Path(journal_or_task_id)
     if search is not None:
@@ -96,7 +96,7 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
     search
         The search id, when ``journal_or_task_id`` is a directory.
     speed
-        Seconds of the search that go by in one. Default 10.
+        Seconds of the search that are played in one second. Default 10.
 
     Returns
     -------
@@ -105,8 +105,10 @@ def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: 
 
     Raises
     ------
+    FileNotFoundError
+        When there is no journal at the path.
     JournalError
-        When there is no such search, with near matches, or its journal cannot be read.
+        When there is no search of that id, with near matches, or its journal cannot be read.
     ValueError
         When the speed is no number above 0.
 
@@ -136,13 +138,13 @@ def reopen(
     keywords
         Further arguments of `HyperParameterOptimizer.open`.
     is_anew
-        Whether the journal was just written from what a server keeps, so that its trials are still to come.
+        Whether the journal was just written from what a server keeps, so that it has no trials yet.
 
     Returns
     -------
     HyperParameterOptimizer or SearchViewer
-        A search to continue, or a view of it when it lives elsewhere or its callable is missing. The view of one that
-        lives elsewhere takes it over by `SearchViewer.start` when its process has gone.
+        A search to continue; or a view of it, when another process runs it or there is no ``base_task_id``. In the
+        first case the view's `SearchViewer.start` takes the search over once that process has gone.
     """
     if base_task_id is None:
         if keywords:
@@ -167,7 +169,7 @@ def reopen(
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:
             if owner is not None and state.run_began is not None:
-                # With the lease its last sign of life goes, by which the time of its run is reckoned.
+                # Giving the lease back erases the owner's last heartbeat, from which the run's duration is computed.
                 state.end_interrupted(owner.heartbeat)
                 journal.write(events=[{"kind": "clock_set", "at": owner.heartbeat, "wall_minutes": state.wall_before}])
             if is_interrupted:
@@ -184,7 +186,7 @@ def reopen(
 def reattach(
     cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
 ) -> HyperParameterOptimizer | Search:
-    """The search of an optimizer Task, by its journal if it is here, else by what its Tasks tell.
+    """Open the search of an optimizer Task, from its journal if that is on this machine, else from its Tasks.
 
     Parameters
     ----------
@@ -239,7 +241,7 @@ def _is_at_work(path: Path) -> bool:
 
 
 def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
-    """A journal of what an optimizer Task keeps; its trials follow from their Tasks."""
+    """Write a journal from what an optimizer Task keeps; its trials are added later from their Tasks."""
     header = state["header"]
     with closing(Journal.create(path, state["search"], header)) as journal:
         events: list[dict[str, Any]] = [{"kind": "start"}]
@@ -259,11 +261,11 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, Any], arguments: Any) -> Template:
-    """The template, with the arguments that it was made with unless there are others now."""
+    """Make the template with the arguments that the journal keeps, except those that are given anew."""
     template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
     recorded = dict(header["arguments"])
     if not template.limits_memory:
-        recorded.pop("max_memory_per_job", None)  # of a rehearsal, or of another system
+        recorded.pop("max_memory_per_job", None)  # the search may have run elsewhere before, where it has a meaning
     template.configure({**recorded, **own})
     template.check(JournalState(header).declared_space.names)
     template.resume(header)
@@ -315,7 +317,7 @@ _SETTERS = {
     "compute_time_limit": "set_compute_time_limit",
     "report_period": "set_report_period",
 }
-"""How what the journal keeps is changed."""
+"""Argument that the journal keeps to the method that changes it after opening."""
 
 
 def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
@@ -370,7 +372,8 @@ def _reconcile(
         return []
     rows = [_brought_up_to_date(found, objectives, journal.last_owner_seen) for found in recovered]
     if rows:
-        # Of points that were enqueued, a journal written anew has not heard: those that ran do not wait any more.
+        # A journal written anew does not know which points were enqueued. Those of trials are recorded as enqueued, so
+        # that they count as launched.
         enqueued = [row.parameters for row in rows if row.enqueued] if is_anew else []
         journal.write(rows, events=[{"kind": "enqueue_trial", "parameters": point} for point in enqueued])
     return [row for row in rows if not TrialState(row.state).has_ended]
