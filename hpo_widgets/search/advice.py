@@ -3,12 +3,12 @@
 Each rule is a function of the columns of trials; `find_advice` asks all of them, the most useful first. Nothing here
 knows of widgets, and nothing is done: a person decides.
 
-Three rules are tests, as chance could mislead them (`failures_share`, `best_at_end`, `unimportant`). Somebody looks
-after every trial, which gives chance many occasions. So a test is not made at every look but when 10, 15, 22, … trials
-have ended (each time half as many again), always on the first so many; the j-th test has the level
-``LEVEL / (j (j + 1))``, divided by the number of parameters, ends and thresholds that it looks at (Bonferroni). The
-levels add up to ``LEVEL``: this is the greatest chance with which a rule ever speaks in a search in which the objective
-and the failures have nothing to do with the parameters, provided that points do not depend on results. Where they do
+Three rules are tests, as chance could mislead them (`failures_share`, `best_at_end`, `unimportant`). Advice is looked
+for after every trial, and a test at each of these looks would often be significant by chance. So a test is made only
+when 10, 15, 22, … trials have ended (each time half as many again), on exactly that many first trials. The j-th test
+has the level ``LEVEL / (j (j + 1))``, divided by the number of parameters, ends and thresholds that it compares
+(Bonferroni). The levels add up to ``LEVEL``: with at most this probability a rule ever gives advice in a search whose
+objective and failures do not depend on the parameters, provided that points do not depend on results. Where they do
 (TPE), the levels are approximate. ``tests/search/test_advice.py`` counts both.
 """
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from hpo_widgets.trials.columns import Rows
 
 LEVEL = 0.01
-"""The chance with which each of the three tests speaks at all in a search that has nothing to say."""
+"""Probability at most with which each of the three tests ever gives advice where nothing depends on the parameters."""
 
 MOST_SHOWN = 100
-"""Trials that an advice names at most, the newest."""
+"""Trials that an advice names at most; the newest are kept."""
 
 _FIRST_TEST, _TEST_GROWTH = 10, 1.5
 _NUM_THRESHOLDS = 7
@@ -69,19 +69,19 @@ class Advice:
     about : str
         The parameter; empty where it is about the whole search.
     sentence : str
-        What holds.
+        The finding.
     evidence : str
-        By which numbers.
+        The numbers that it rests on.
     weight : float
-        How much evidence there is; what was put off comes back when it has grown by half.
+        How much evidence there is; advice that a person put off is shown again when it has grown by half.
     trials : tuple of int
-        The trials that it speaks of, at most `MOST_SHOWN`.
+        Numbers of the trials that it is about, at most `MOST_SHOWN`.
     command, arguments
-        What does it: a command of a `Search`.
+        The command of a `Search` that follows the advice, and its arguments.
     label : str
         What the command does, in words.
     end : str
-        Of which end of its range an advice to widen speaks: ``lower`` or ``upper``; empty for all others.
+        The end of the range that is to be widened: ``lower`` or ``upper``; empty for all other advice.
     """
 
     code: str
@@ -112,9 +112,9 @@ class Tried:
     failed : ndarray of bool
         Which of them failed.
     values : ndarray
-        The first objective, less is better; NaN without one, and where the trial did not complete.
+        The first objective, of the sign for which less is better; NaN where the trial did not complete.
     columns : mapping of str to ndarray
-        Each parameter, choices by index; NaN where it does not apply.
+        Parameter name to values, choices by index; NaN where the parameter does not apply.
     """  # noqa: E501 -- one line of summary
 
     numbers: np.ndarray
@@ -197,11 +197,11 @@ class _RangePart:
 
 
 def failures_share(trials: Tried, space: Space) -> Advice | None:
-    """Find the part of one range or the choice with which trials fail more often than without: it can be excluded.
+    """Find a part of one range, or a choice, in which trials fail more often than elsewhere: it can be excluded.
 
-    Fisher's exact test, one-sided, for up to 7 thresholds from either end of each range and for each choice (Fisher
-    1922, On the interpretation of χ² from contingency tables). Nothing is said below 3 failures, or where the best
-    trial would be excluded.
+    The test is Fisher's exact test, one-sided, for up to 7 thresholds from either end of each range and for each choice
+    (Fisher 1922, On the interpretation of χ² from contingency tables). No advice is given below 3 failures, or where
+    the best trial would be excluded.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _p_of_part(trials: Tried, part: _RangePart) -> float:
 
 
 def _parts(trials: Tried, space: Space) -> Iterator[_RangePart]:
-    """List the parts that are looked at: the same ones in the same order, whatever the trials are."""
+    """List the parts that are tested; they and their order depend on the space only, not on the trials."""
     for name in space.names:
         leaf: Any = space.leaf(name)
         column = trials.columns[name]
@@ -298,7 +298,7 @@ def _ordered_choices(name: str, label: str, leaf: Any, column: np.ndarray) -> It
 
 
 def _thresholds(leaf: Any) -> list[Any]:
-    """Numbers that cut a range into eight parts which are alike in the parameter's own scale."""
+    """Numbers that cut a range into eight parts of equal width on the parameter's own scale."""
     low, high = leaf.range
     shares = np.arange(1, _NUM_THRESHOLDS + 1) / (_NUM_THRESHOLDS + 1)
     if leaf.kind == "log":
@@ -316,9 +316,9 @@ def _thresholds(leaf: Any) -> list[Any]:
 def best_at_end(trials: Tried, space: Space) -> list[Advice]:
     """Find the ranges to widen: the best trial lies at an end, and good trials crowd there.
 
-    The best trial has to be within 7 % of the end (`widen_suggestions`), and more of the best fifth of the completed
-    trials within 15 % of it than chance puts there, given how many trials there are at all (hypergeometric tail, the
-    same as Fisher's exact test), for both ends of each range of numbers.
+    The best trial has to be within 7 % of the end (`widen_suggestions`). More of the best fifth of the completed trials
+    have to be within 15 % of the end than chance puts there, given how many of all trials are (hypergeometric tail, as
+    in Fisher's exact test). Both ends of each range of numbers are tested.
 
     Parameters
     ----------
@@ -396,13 +396,14 @@ def _top(trials: Tried) -> np.ndarray:
 def unimportant(trials: Tried, space: Space) -> Advice | None:
     """Find a parameter that explains next to nothing beside the most important one: it can be fixed at the best value.
 
-    Each parameter is cut into four bins of equally many trials (a choice into its choices). One of them has to matter
-    (Kruskal and Wallis 1952, Use of ranks in one-criterion variance analysis), else there is nothing to compare with.
-    Inside each bin of that one, the ranks of the objective are compared between the bins of each other parameter. The
-    sum of these statistics is noncentral χ², and an upper bound of its noncentrality (Patnaik's normal approximation,
-    Biometrika 1949) bounds the share of the spread that the parameter explains. The bound holds at ``LEVEL`` for all
-    parameters of one test together, not for all tests of a run. Below a tenth a parameter counts as unimportant, which
-    takes about 600 trials. What matters only together with a parameter other than the most important one is not seen.
+    The values of each parameter are cut into four bins of equally many trials (those of a choice into its choices). One
+    parameter has to matter (Kruskal and Wallis 1952, Use of ranks in one-criterion variance analysis), else there is
+    nothing to compare with. Inside each bin of the parameter that matters most, the ranks of the objective are compared
+    between the bins of each other parameter. The sum of these statistics is noncentral χ², and an upper bound of its
+    noncentrality (Patnaik's normal approximation, Biometrika 1949) bounds the share of the spread that the other
+    parameter explains. The bound holds at ``LEVEL`` for all parameters of one test together, not for all tests of a
+    run. Below a tenth a parameter counts as unimportant, which takes about 600 trials. A parameter that matters only
+    together with one other than the most important is not recognised.
 
     Parameters
     ----------
@@ -521,11 +522,12 @@ def _most_noncentrality(statistic: float, freedom: int, level: float) -> float:
 def plateau(trials: Tried, space: Space, budget: Budget) -> Advice | None:
     """Tell that no improvement is to be expected within the rest of the budget.
 
-    The best quarter of the completed trials lie within 1 % of the distance from the best one to the worst tenth of all;
-    and the least value inside these ranges is, with 95 %, no further below the best one than 1 % of that distance.
-    The bound is de Haan's for the least value of a function from the k least of random points (1981, Estimation of the
-    minimum of a function using order statistics, JASA 76), with k = 10 and the exponent of a smooth minimum, half the
-    number of parameters. Random values do not crowd at their best end, unless there are four of them or fewer.
+    Two conditions have to hold, with the distance from the best completed trial to the worst tenth as the measure. The
+    best quarter of the completed trials lie within 1 % of it; and with 95 % confidence the least value inside these
+    ranges is no more than 1 % of it below the best one. The bound is de Haan's for the least value of a function from
+    the k least of random points (1981, Estimation of the minimum of a function using order statistics, JASA 76), with
+    k = 10 and the exponent of a smooth minimum, half the number of parameters. The values of an objective that is pure
+    noise do not meet the first condition, unless it takes four different values or fewer.
 
     Parameters
     ----------
@@ -571,7 +573,7 @@ def plateau(trials: Tried, space: Space, budget: Budget) -> Advice | None:
 
 
 def exhausted(trials: Tried, space: Space, reason: StopReason | None, *, can_undo: bool) -> Advice | None:
-    """Tell that every point of these ranges was tried, and how there are more.
+    """Tell that every point of these ranges was tried, and how to get more points.
 
     Parameters
     ----------
@@ -587,7 +589,7 @@ def exhausted(trials: Tried, space: Space, reason: StopReason | None, *, can_und
     Returns
     -------
     Advice or None
-        Advice to take back a change of the ranges, or to widen the one that the best trial is nearest to the end of.
+        Advice to take back a change of the ranges, or to widen the range whose end the best trial is nearest to.
     """
     if reason is None or reason.code != "space_exhausted":
         return None
@@ -614,7 +616,8 @@ def idle_workers(rows: Rows, num_workers: int) -> Advice | None:
     """Tell that workers wait for points longer than they work: fewer of them do as much.
 
     A gap is the time between the end of a trial and the start of the next on the same worker. The median of the newest
-    50 gaps counts, so that a pause does not, and only where it is above 0.2 s and above the median length of a trial.
+    50 gaps is taken, so that a single pause has no effect; it has to be above 0.2 s and above the median length of a
+    trial.
 
     Parameters
     ----------
@@ -663,7 +666,7 @@ def idle_workers(rows: Rows, num_workers: int) -> Advice | None:
 def find_advice(search: Search) -> list[Advice]:
     """Return the advice that a search gives now, the most useful first.
 
-    Costs one pass over the trials and a few sorts. Only what the search can be asked for now is advised.
+    It costs one pass over the trials and a few sorts. Only commands that the search takes now are advised.
 
     Parameters
     ----------
@@ -727,7 +730,7 @@ def _known(value: float) -> float | None:
 
 
 def hypergeometric_tail(hits: int, population: int, marked: int, drawn: int) -> float:
-    """Return the chance of so many marked ones or more among those drawn, exactly.
+    """Return the exact probability of at least ``hits`` marked ones among those drawn.
 
     Parameters
     ----------
@@ -743,7 +746,7 @@ def hypergeometric_tail(hits: int, population: int, marked: int, drawn: int) -> 
     Returns
     -------
     float
-        The chance; 1 where there are no more than expected, which is of no interest.
+        The probability; 1 where there are no more hits than expected, as only an excess is of interest.
     """
     if hits * population <= marked * drawn:
         return 1.0
@@ -764,19 +767,19 @@ def hypergeometric_tail(hits: int, population: int, marked: int, drawn: int) -> 
 
 
 def chi2_tail(statistic: float, freedom: int) -> float:
-    """Return the chance of a χ² of so many degrees of freedom, 1 or more, to be as large, by its finite series.
+    """Return the probability that a χ² variable is at least as large as a statistic, by its finite series.
 
     Parameters
     ----------
     statistic
         The value, 0 or more.
     freedom
-        Degrees of freedom.
+        Degrees of freedom, 1 or more.
 
     Returns
     -------
     float
-        The chance.
+        The probability.
     """
     half = statistic / 2
     if freedom < 1 or half <= 0:

@@ -67,7 +67,7 @@ _STRATEGIES = ("RandomSearch", "GridSearch", "OptimizerOptuna", "OptimizerBOHB")
 
 
 class Named(NamedTuple):
-    """Something that code can only name: what it is called, and what the comment says of it."""
+    """Something that code can only name: the name, and a comment that explains it."""
 
     name: str
     comment: str = ""
@@ -155,7 +155,7 @@ def current_arguments(
     settings
         Limits and sizes as they are now.
     wall_limit
-        Minutes that the search may take in all; None: any.
+        Minutes that the search may take in all; None: no limit.
     limits
         Hard bounds of the space.
     given
@@ -182,7 +182,7 @@ def current_arguments(
 
 
 def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
-    """Return a journal's arguments; what it holds only the repr of becomes a name."""
+    """Return a journal's arguments; one of which the journal has only the repr becomes a `Named`."""
     return {
         name: Named(name, "as when the search was made")
         if isinstance(value, str) and value.startswith("<") and value.endswith(">")
@@ -202,7 +202,7 @@ class _Writer:
         """Each name in the code to a key of the one thing that it stands for."""
         self._meanings |= {name: ("builtins", name) for name in ("float", "set", "frozenset")}
         self._named: list[object] = []
-        """Objects whose id is such a key: they live as long."""
+        """Objects whose ``id()`` is a key in ``_meanings``, kept alive so that no other object gets that id."""
 
     def imports(self) -> list[str]:
         return [_import_line(module, sorted(names)) for module, names in sorted(self._imports.items())]
@@ -218,7 +218,7 @@ class _Writer:
         return self._import(_OPTUNA_OF_CLEARML if is_apart else self._package, name)
 
     def strategy(self, strategy: type | str) -> str:
-        """A strategy's class; one that only a journal tells of is a name."""
+        """A strategy's class; one that is known by its name only, from a journal, is written as a name."""
         if isinstance(strategy, type):
             return self.expression(strategy, strategy.__name__)
         return self.own(strategy) if strategy in _STRATEGIES else self.expression(Named(strategy), strategy)

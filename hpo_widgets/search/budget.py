@@ -16,7 +16,7 @@ class Limit:
     limit : float or None
         None for no limit.
     used : float
-        In the same unit; a clock that went back makes it no less than 0.
+        In the same unit; at least 0, even if the clock was set back.
     """
 
     limit: float | None = None
@@ -43,7 +43,7 @@ class Budget:
     Attributes
     ----------
     jobs : Limit
-        Jobs launched.
+        Jobs that have ended; running ones are not used up yet.
     iterations : Limit
         Iterations reported, over all jobs.
     compute_minutes : Limit

@@ -1,4 +1,4 @@
-"""Searches side by side, as plain numbers: best so far, bands over repeats, area, wins, and how sure one can be."""
+"""Compares searches in plain numbers: best so far, bands over repeats, area, wins, and confidence intervals."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LEAST_DISTANCE = 1e-9
 """A value that is nearer to the optimum counts as this far away: on a logarithmic axis 0 has no place."""
 
 _MOST_MOMENTS = 400
-"""Moments at which a band over time is known at most."""
+"""Moments that a band over time has at most."""
 
 _Z95 = 1.959963984540054
-"""So many standard deviations round the mean hold 95 % of a normal distribution."""
+"""Standard deviations on either side of the mean that enclose 95 % of a normal distribution."""
 
 
 class Trace(NamedTuple):
@@ -83,7 +83,7 @@ def trace_of(
     minimise
         Its direction. Default: a lesser value is better.
     pauses
-        Moments, in Unix seconds, between which the clock stood. Default: none.
+        Begin and end of each pause, in Unix seconds; pauses do not count. Default: none.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def active_seconds(moments: Floats, start: float, pauses: Sequence[tuple[float, 
     Parameters
     ----------
     moments
-        Unix seconds, shape (n,); NaN, as of a trial that never ran, counts as the moment before it.
+        Unix seconds, shape (n,); a NaN, as of a trial that never ran, counts as the moment before it in the array.
     start
         Unix seconds.
     pauses
@@ -131,7 +131,7 @@ def idle_times(rows: Rows, least_seconds: float = 60.0) -> list[tuple[float, flo
     rows
         Its trials as columns.
     least_seconds
-        A shorter time is none: the search was choosing points. Default: a minute.
+        Shorter times are left out: the search was choosing points. Default: a minute.
 
     Returns
     -------
@@ -178,7 +178,7 @@ class Band(NamedTuple):
     at : ndarray
         Numbers of trials, from 1, or minutes, rising.
     low, median, high : ndarray
-        Quarter, half and three quarters of the searches are at most there.
+        The quartiles of the searches' levels.
     """
 
     at: Floats
@@ -203,7 +203,7 @@ def band_by_trial(traces: Sequence[Trace], num_trials: int | None = None) -> Ban
     Returns
     -------
     Band
-        From the first trial on after which each search has a value.
+        It begins with the first trial after which each search has a value.
     """
     most = max((len(trace.levels) for trace in traces), default=0) if num_trials is None else num_trials
     if not traces or most == 0 or any(len(trace.levels) == 0 for trace in traces):
@@ -223,7 +223,7 @@ def band_by_minutes(traces: Sequence[Trace]) -> Band:
     Returns
     -------
     Band
-        From the first moment on at which each search has a value; at most some hundred moments.
+        It begins with the first moment at which each search has a value, and has at most 400 moments.
     """
     if not traces or any(len(trace.levels) == 0 for trace in traces):
         return _NO_BAND
@@ -258,7 +258,7 @@ def steps(at: Floats, levels: Floats) -> tuple[Floats, Floats]:
     Returns
     -------
     tuple of array
-        Across and up, without the corners between equal levels.
+        Horizontal and vertical coordinates, without the corners between equal levels.
     """
     if len(at) == 0:
         return at, levels
@@ -277,7 +277,7 @@ def area(trace: Trace, num_trials: int, *, is_log: bool) -> float:
     num_trials
         The budget.
     is_log
-        Whether the mean is that of decimal logarithms, as the curve is drawn then.
+        Whether to take the mean of decimal logarithms, for curves that are drawn on a logarithmic axis.
 
     Returns
     -------
@@ -317,7 +317,7 @@ def wilson_interval(wins: int, total: int) -> tuple[float, float]:
     middle = share + square / (2 * total)
     reach = _Z95 * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
     scale = 1 + square / total
-    # At no win and at all wins rounding must not leave the ends.
+    # With no win, and with all wins, rounding must not move the ends away from 0 and 1.
     low = 0.0 if wins == 0 else max(0.0, (middle - reach) / scale)
     high = 1.0 if wins == total else min(1.0, (middle + reach) / scale)
     return low, high
@@ -371,7 +371,7 @@ def standings(
     Returns
     -------
     list of Standing
-        Those with as many wins by their median.
+        In descending order of wins; those with equal wins by their median, best first.
     """
     sign = 1.0 if minimise else -1.0
     ends = {name: np.array([_cost(trace, sign) for trace in some]) for name, some in traces.items()}

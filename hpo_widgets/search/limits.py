@@ -253,14 +253,14 @@ def _not_negative_seconds(name: str, seconds: object) -> float:
 
 
 class WallClock(NamedTuple):
-    """What wall time is reckoned from.
+    """What wall time is computed from.
 
     Parameters
     ----------
     minutes_before
         Minutes that earlier runs took.
     run_started
-        ``time.monotonic()`` of the present run's start; None: none goes on.
+        ``time.monotonic()`` of the present run's start; None: the search does not run.
     """
 
     minutes_before: float = 0.0
@@ -282,8 +282,8 @@ class TimeLimit(NamedTuple):
     moment
         The naive local time that people are shown.
     monotonic
-        The same by ``time.monotonic()``, for a limit that is so many minutes from now: whoever sets the machine's
-        clock does not change it. None: the time of day counts.
+        The same moment by ``time.monotonic()``, for a limit in minutes from now, which a change of the machine's clock
+        must not move. None: the time of day counts.
     """
 
     moment: dt.datetime
@@ -299,7 +299,7 @@ class TimeLimit(NamedTuple):
         """Seconds until then, below 0 afterwards."""
         if self.monotonic is not None:
             return self.monotonic - time.monotonic()
-        # Not the difference of two local times, between which summer time may begin or end.
+        # By timestamps: summer time may begin or end between two local times.
         return self.moment.timestamp() - time.time()
 
 
@@ -313,12 +313,12 @@ class SearchClock:
 
     settings: Settings
     wall: WallClock = field(default_factory=WallClock)
-    """Replaced as a whole, so that who reads it while a run ends does not count that run twice."""
+    """Replaced as a whole, so that a thread that reads it while a run ends does not count that run twice."""
     compute_done: float = 0.0
     """Minutes of all ended jobs together."""
     was_started: bool = False
     time_limit: TimeLimit | None = None
-    """Replaced as a whole, so that who reads it while it changes sees one of both."""
+    """Replaced as a whole, so that a thread that reads it during a change sees either the old or the new limit."""
     has_own_deadline: bool = False
     active_started: dict[int, float] = field(default_factory=dict)
     """Trial number to ``time.monotonic()`` of its launch, oldest first."""
@@ -338,12 +338,12 @@ class SearchClock:
         minutes = self.wall.minutes
         limit = self.settings.optimization_time_limit
         if limit is not None and not self.has_own_deadline and self.is_past_deadline:
-            # The limit was reckoned a moment later than the start: what has passed leaves nothing.
+            # The run's clock and its deadline differ by a moment: a limit that has passed must leave no time.
             minutes = max(minutes, limit)
         self.wall = WallClock(minutes)
 
     def set_time_limit(self, limit: TimeLimit | None) -> None:
-        """Have another limit than the constructor's; None: no limit."""
+        """Replace the constructor's limit; None: no limit."""
         self.time_limit = limit
         self.has_own_deadline = True
 
@@ -400,7 +400,7 @@ class SearchClock:
         Parameters
         ----------
         num_ended
-            How many trials have ended: a running one is not used up yet.
+            How many trials have ended; running ones do not count as used.
         num_iterations
             How many iterations were reported.
 
@@ -438,5 +438,5 @@ def wall_limit_until(limit: TimeLimit | None, elapsed: float) -> float | None:
     """
     if limit is None:
         return None
-    # A budget's limit is above 0; with nothing left and nothing used there is none to speak of.
+    # A budget's limit has to be above 0: with nothing used and nothing left, no limit is shown.
     return elapsed + max(0.0, limit.seconds_left / SECONDS_A_MINUTE) or None

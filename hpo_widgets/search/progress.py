@@ -15,12 +15,12 @@ _LIVE_SECONDS, _LINE_SECONDS = 0.1, 5.0
 
 
 class ProgressBar:
-    """A bar of trials with the best value so far; in a file each state is a line of its own, every five seconds.
+    """A bar of trials with the best value so far; where it cannot be redrawn, as in a file, a line every five seconds.
 
     Parameters
     ----------
     title
-        What is going on, before the bar.
+        The words before the bar.
     file
         Where it is written. Default: the standard error stream.
     """
@@ -31,7 +31,7 @@ class ProgressBar:
         self._file = sys.stderr if file is None else file
         self._is_live = self._file.isatty()
         self.pause = _LIVE_SECONDS if self._is_live else _LINE_SECONDS
-        """Seconds between two drawings that somebody can follow."""
+        """Seconds that callers of `draw` should leave between two drawings."""
         self._bar: tqdm[Any] = tqdm(
             unit=" trials",
             desc=title,

@@ -108,7 +108,7 @@ class StopReason:
 
 
 MOST_NOTICES = 100
-"""So many notices of a search are shown, the newest; its journal keeps all."""
+"""Notices of a search that are shown at most, the newest; its journal keeps all."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Search(Protocol):
 
     @property
     def id(self) -> str:
-        """Readable and unique; finds the journal."""
+        """The search's readable and unique id, by which its journal is found."""
         ...
 
     @property
@@ -194,7 +194,7 @@ class Search(Protocol):
 
     @property
     def errors(self) -> Sequence[Notice]:
-        """What went wrong beside trials, oldest first."""
+        """Notices of what went wrong, apart from failed trials, oldest first."""
         ...
 
     @property
@@ -254,11 +254,11 @@ class Search(Protocol):
 
 @runtime_checkable
 class PollsServer(Protocol):
-    """A search whose trials run at a server, which is looked at now and then."""
+    """A search whose trials run at a server, which is polled."""
 
     @property
     def next_poll(self) -> float | None:
-        """Seconds until the next look; None: none is due."""
+        """Seconds until the next poll; None: none is planned."""
         ...
 
 
@@ -301,36 +301,36 @@ class TellsLogs(Protocol):
     """A search that can tell what a running trial has printed so far; others show it at its end."""
 
     def log_so_far(self, number: int) -> Future[str | None]:
-        """Ask for it, from any thread, and return at once.
+        """Ask, from any thread, for what a trial has printed so far; returns at once.
 
-        The answer is bounded to about 32 kB and empty for a trial that does not run; None where it cannot be
-        told after all. Subscribers are told when it is there.
+        The future's text is bounded to about 32 kB and empty for a trial that does not run; it is None where the output
+        cannot be read. Subscribers are notified when it is there.
         """
         ...
 
 
 @runtime_checkable
 class Replays(Protocol):
-    """A search that has been, played back: its state is that of a moment of its history."""
+    """A past search that is played back: its state is that of a moment of its history."""
 
     @property
     def duration(self) -> float:
-        """Seconds that the search ran in all; what lay between two runs is left out."""
+        """Seconds that the search ran in all; the time between two runs is left out."""
         ...
 
     @property
     def position(self) -> float:
-        """Seconds of these that are over, from 0 to `duration`."""
+        """Seconds from the beginning, from 0 to `duration`."""
         ...
 
     @property
     def moment(self) -> float:
-        """When that was, Unix seconds."""
+        """Unix seconds at which the search was at `position`."""
         ...
 
     @property
     def speed(self) -> float:
-        """Seconds of the search that go by in one."""
+        """Seconds of the search that are played in one second."""
         ...
 
     @property
@@ -344,15 +344,15 @@ class Replays(Protocol):
         ...
 
     def play(self) -> None:
-        """Have time go on; from the end it begins again."""
+        """Play on from the present position; at the end, from the beginning."""
         ...
 
     def pause(self) -> None:
-        """Have time stand still."""
+        """Stop at the present position."""
         ...
 
     def seek(self, position: float) -> None:
-        """Go to a moment, back or forward; one beyond an end is that end."""
+        """Go to a position, back or forward; it is bounded to 0 and `duration`."""
         ...
 
     def set_speed(self, speed: float) -> None:
@@ -368,14 +368,14 @@ class RemoteSource(Protocol):
         ...
 
     def output(self, job: str, *, fresh: bool = False) -> tuple[str, str, str]:
-        """What it printed: (stdout, stderr, traceback); ``fresh`` asks the server whatever is remembered.
+        """What a job printed: (stdout, stderr, traceback).
 
         Parameters
         ----------
         job
             The job's id at the server.
         fresh
-            True asks the server whatever is remembered. Default False.
+            Whether to ask the server even if an answer is cached. Default False.
         """
         ...
 
@@ -384,15 +384,15 @@ class RemoteSource(Protocol):
         ...
 
     def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
-        """Return what has the server keep what people have written about a job, and returns when it has.
+        """Return a function that writes a trial's note and tags to its job, and returns once the server has them.
 
         Parameters
         ----------
         job
             The job's id at the server.
         before
-            What was written so far; other tags of the job stay.
+            Note and tags before the change; other tags of the job stay.
         newest
-            Gives what is written when the server is told, so that it does not matter who tells it first.
+            Returns note and tags at the moment of writing, so that the order of several writes does not matter.
         """
         ...

@@ -1,7 +1,7 @@
 """What can be read of any search, under the names of ClearML's controller.
 
-A running search, a view of its journal and a scripted one differ in where their trials come from. What is read of
-them is the same, and is written here once.
+A running search, a view of its journal and a scripted search differ in where their trials come from. The members that
+read them are the same, and are written here once.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class ReadableSearch(ABC):
         Parameters
         ----------
         objective
-            Its index, from 0. Of trials that are equal in it the others decide, in their order.
+            Its index, from 0. Between trials with equal values the other objectives decide, in their order.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class ReadableSearch(ABC):
     def get_num_active_experiments(self) -> int:
         """Number of jobs that are queued or running now."""
         if not self.is_running():
-            return 0  # also where a full disk kept their ends from being written
+            return 0  # although trials may still count as running, if a full disk kept their ends from the journal
         counts = self.counts
         return counts.get(TrialState.QUEUED, 0) + counts.get(TrialState.RUNNING, 0)
 
@@ -190,7 +190,7 @@ class ReadableSearch(ABC):
         all_metrics
             All reported scalars instead of the objectives only.
         all_hyper_parameters
-            Also what belongs to other sections than the searched parameters.
+            Whether to add the parameters of all other sections.
         only_completed
             Leave out running, pruned and aborted trials.
 
@@ -353,16 +353,16 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, 
 async def wait_until(
     search: Search | ReadableSearch, has_come: Callable[[], bool], timeout: float | None = None
 ) -> bool:
-    """Let other coroutines go on until something has come about in a search.
+    """Wait, letting other coroutines run, until a condition on a search holds.
 
     Parameters
     ----------
     search
-        Tells of its changes by ``subscribe``.
+        Calls back after its changes (``subscribe``).
     has_come
-        Looked at after each change.
+        Returns whether the condition holds; called after each change.
     timeout
-        Minutes. Default: however long it takes.
+        Minutes. Default: no limit.
 
     Returns
     -------
@@ -375,7 +375,7 @@ async def wait_until(
     changed = asyncio.Event()
 
     def wake() -> None:
-        # The loop may be gone before its last subscription is.
+        # The loop may be closed before the subscription ends.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(changed.set)
 

@@ -1,4 +1,4 @@
-"""Ranges that could be wider: where a point lies near an end, and a bound further out that a person would write."""
+"""Suggests wider ranges where a point lies near an end, with new bounds that are round numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 MOST_SUGGESTIONS = 3
-"""So many are offered at most, the nearest."""
+"""Suggestions at most; those whose ends are nearest are kept."""
 
 _NEAR = 0.07
 _LEAST_FACTOR = 2.0
@@ -29,7 +29,7 @@ class WidenSuggestion(TypedDict):
 
 
 def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenSuggestion]:
-    """Find the ranges near an end of which the best trial lies; `advice.best_at_end` tells those that are no chance.
+    """Find the ranges with the best trial near an end; `advice.best_at_end` tests whether that is more than chance.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def widen_suggestions(space: Space, best: Sequence[float | None]) -> list[WidenS
     Returns
     -------
     list of WidenSuggestion
-        The nearest to its end first; ranges that their limits do not let grow are left out.
+        The nearest to its end first; ranges that cannot grow within their limits are left out.
     """
     found: list[tuple[float, WidenSuggestion]] = []
     for name, value in zip(space.names, best, strict=True):
@@ -87,7 +87,7 @@ def _place(leaf: Any, value: float) -> float | None:
 
 
 def _widened(leaf: Any, end: int, limit: float | None) -> float | None:
-    """Return a bound further out that a person would write, None when there is none."""
+    """Return a round bound further out; None when there is none."""
     old = leaf.range[end]
     out = 1 if end else -1
     if leaf.kind == "log":
@@ -105,7 +105,7 @@ def _widened(leaf: Any, end: int, limit: float | None) -> float | None:
 
 
 def _natural_end(leaf: Any, end: int) -> float | None:
-    """Return what a range is not proposed to cross: a sign, a count of one, a share of one."""
+    """Return the bound that no suggestion crosses: 0, 1 for counts, or 1 for shares."""
     low, high = leaf.range
     if leaf.kind == "log":
         return None

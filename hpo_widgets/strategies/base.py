@@ -103,8 +103,8 @@ class SearchStrategy(ABC):
     Parameters
     ----------
     seed
-        Where the strategy's random numbers start, an integer of at least 0. Default: a fresh one,
-        kept in ``seed``, so that every search can be repeated.
+        Seed of the strategy's random numbers, an integer of at least 0. Default: a random one, kept in
+        ``seed``, so that every search can be repeated.
 
     Attributes
     ----------
@@ -116,8 +116,8 @@ class SearchStrategy(ABC):
         ``seen(point)`` is True for a point that needs no further trial because it was run, runs or
         was already proposed. Set by the controller; always False where duplicates are allowed.
     is_model_based
-        True when `ask` is slow, or better when more results are known. The controller asks such a
-        strategy on a thread of its own, when a worker is free.
+        True when `ask` is slow, or gives better points the more results are known. The controller asks
+        such a strategy on a thread of its own, when a worker is free.
     supports_several_objectives
         False makes `check` refuse a search with more than one objective.
     supports_pruning
@@ -178,7 +178,7 @@ class SearchStrategy(ABC):
     notes: tuple[str, ...] = ()
 
     def __new__(cls, *_arguments: object, **keywords: object) -> Self:
-        """Refuse unknown keywords, here so that strategies of users offer the near match too."""
+        """Refuse unknown keywords; done here so that it also holds for users' classes that override ``__init__``."""
         known = cls.keywords()
         for keyword in keywords:
             if keyword not in known:
@@ -206,8 +206,8 @@ class SearchStrategy(ABC):
     def unsupported(self, parameter: Parameter) -> str | None:  # noqa: ARG002
         """Say why this strategy cannot choose values of ``parameter``; None when it can.
 
-        `capabilities` lists the answers for a whole space, and the controller's constructor raises
-        with the sentence of a parameter that does not go with the strategy.
+        `capabilities` lists the answers for a whole space. The controller's constructor raises a
+        ValueError with the sentences.
         """
         return None
 
@@ -285,8 +285,8 @@ class SearchStrategy(ABC):
     def ask(self) -> Proposal | None:
         """Return the next point, or None when the space has no further one.
 
-        A point that was ``seen`` may be returned: the controller then asks again. A strategy on a
-        finite space must come to None or to an unseen point after finitely many calls.
+        A point that was ``seen`` may be returned: the controller then asks again. On a finite space
+        it has to return None or an unseen point after finitely many calls.
         """
 
     def launched(self, proposal: Proposal, number: int) -> None:  # noqa: B027  optional
@@ -298,16 +298,16 @@ class SearchStrategy(ABC):
     def report(self, number: int, iteration: int, value: float) -> bool:  # noqa: ARG002
         """Learn an intermediate value of a running trial; True asks to prune it.
 
-        Where trials report faster than this answers, it gets the newest value of each; see `report_many`.
+        Where trials report faster than this method returns, it gets only the newest value of each; see `report_many`.
 
         Parameters
         ----------
         number
             The trial's number.
         iteration
-            Where the trial is.
+            The iteration that the value was reported for.
         value
-            The value of the first objective there.
+            The value of the first objective at it.
 
         Returns
         -------

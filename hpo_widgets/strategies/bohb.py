@@ -44,7 +44,7 @@ class OptimizerBOHB(OptimizerOptuna):
     num_samples
         How many candidates the model compares for one point. Default 64.
     random_fraction
-        Share of points drawn at random whatever the model says, 0 to 1. Default 1/3.
+        Share of points that are drawn at random instead of by the model, 0 to 1. Default 1/3.
     seed, max_observations
         As in `OptimizerOptuna`.
 
@@ -120,7 +120,7 @@ class OptimizerBOHB(OptimizerOptuna):
             n_ei_candidates=self.num_samples,
             seed=int(words[0]),
         )
-        # The argument of this name is deprecated without a successor, and warns.
+        # The constructor's argument ``gamma`` is deprecated without a successor, and warns.
         sampler._gamma = self._num_good  # noqa: SLF001
         return sampler
 

@@ -1,4 +1,4 @@
-"""Which strategy an ``optimizer_class`` means: ours, one's own, or ClearML's by name."""
+"""Finds the strategy that an ``optimizer_class`` means: this package's, a user's, or ClearML's by its name."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ COMMON_NAMES = ("grid", "random", "TPE", "Sobol")
 
 
 def by_common_name(name: str, num_trials: int) -> tuple[type[SearchStrategy], dict[str, Any]]:
-    """Return the strategy that people call so, for a search of so many trials whose trials all run to their end.
+    """Return the strategy with a common name, set up for a budget of trials that are not pruned.
 
-    ``grid`` is an even grid of at most so many points over all ranges: `GridSearch` on a space without steps would
-    see a corner of it. ``TPE`` and ``Sobol`` are Optuna's samplers without a pruner.
+    ``grid`` is an even grid of at most ``num_trials`` points over all ranges: on a space without steps `GridSearch`
+    would use up the budget in one corner. ``TPE`` and ``Sobol`` are Optuna's samplers without a pruner.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _FALLBACK_AFTER = 64  # points already seen in a row before what is left of a fi
 class PointStream:
     """The sequence of random points of one space epoch: point n follows from (seed, epoch, n).
 
-    Where the space has priors, points follow them, the less the more were drawn since (`hpo_widgets.space.prior`).
+    Where the space has priors, points follow them, less and less the more points are drawn (`hpo_widgets.space.prior`).
 
     NumPy's Philox is keyed by seed and epoch and its counter is set to the number of the block of
     64 points that holds point n, so no point depends on how many were drawn before it.
@@ -75,7 +75,7 @@ class PointStream:
 
 
 def first_unseen(space: Space, is_seen: Callable[[dict[str, Any]], bool], start: int) -> dict[str, Any] | None:
-    """Return the first point of a finite space's grid, from ``start`` and round, that is not seen.
+    """Return the first unseen point of a finite space's grid, searching from ``start`` to the end and from 0 on.
 
     Parameters
     ----------
@@ -103,12 +103,12 @@ def first_unseen(space: Space, is_seen: Callable[[dict[str, Any]], bool], start:
 class RandomSearch(SearchStrategy):
     """Draw points independently and uniformly: each parameter on its own scale.
 
-    A prior is drawn from as it is for its first ``beta`` trials (10), and then raised to ``beta / n`` where n is the
-    number of points drawn since: so it fades, and each value of a range always has a chance.
+    A prior counts in full for the first ``beta`` points (default 10). Its weights are then raised to the power
+    ``beta / n``, n being the number of points drawn with it, so that it fades.
 
     Point n follows from (seed, epoch, n) alone, also after the search is opened again. On a finite
-    space, once points already seen come up again and again, what is left is listed instead, until
-    nothing is; then `ask` returns None.
+    space, once 64 points in a row were seen already, an unseen point of the grid is taken instead; when there
+    is none left, `ask` returns None.
 
     Parameters
     ----------
@@ -197,10 +197,10 @@ class GridSearch(SearchStrategy):
 
 
 class EvenGrid(SearchStrategy):
-    """Go through an even grid of at most so many points over the whole space, whatever the steps of its parameters.
+    """Go through an even grid of at most ``points`` points over the whole space, whatever the steps of its parameters.
 
-    The range of each parameter, in its own scale, is cut into equal cells, of which each has one point in its middle.
-    The parameters have as many cells each as the number of points allows. The last parameter varies fastest.
+    The range of each parameter, on its own scale, is cut into equal cells with one point in the middle of each. All
+    parameters have as equal a number of cells as ``points`` allows. The last parameter varies fastest.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ class EvenGrid(SearchStrategy):
 
 
 def even_cells(space: Space, most: int) -> list[int]:
-    """Return into how many cells each dimension of a space is cut, so that there are so many in all at most.
+    """Return the number of cells of each dimension of a space, with at most ``most`` cells in all.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def even_cells(space: Space, most: int) -> list[int]:
     Returns
     -------
     list of int
-        One for each dimension, never more than it has values; as equal as can be, the first ones larger.
+        One number for each dimension, at most that of its values; as equal as possible, the first ones larger.
     """
     limits = [most] * space.num_dimensions
     for occurrence in space.occurrences:
