@@ -1,4 +1,4 @@
-"""What a person can ask of a live controller of the SDK, and why not of the rest."""
+"""The commands of a live controller of the SDK, and why some of them are refused."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class SdkCommands:
         self._changed()
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
-        """Change the compute budget, in minutes; None: no limit. It is kept while somebody watches."""
+        """Change the compute budget, in minutes; None: no limit. It is enforced only while somebody has subscribed."""
         self._live.compute_limit = positive_minutes("compute_time_limit", minutes)
         self._patches.set_compute_limit(self._live.compute_limit)
         self._changed()
@@ -177,9 +177,9 @@ class SdkCommands:
         Parameters
         ----------
         in_minutes
-            From the start, or from now when it was started. Default None.
+            Minutes from the start, or from now if the search was started. Default None.
         specific_time
-            A moment, in the local time zone unless it names one; wins over ``in_minutes``. Default None.
+            A moment, in the local time zone unless it has one; takes precedence over ``in_minutes``. Default None.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A search that the SDK's controller runs or ran elsewhere, as its optimizer Task and the Tasks below it tell."""
+"""A search that the SDK's controller runs or ran elsewhere, read from its optimizer Task and the Tasks below it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _OPTIONS = "General/opt/"
 """Where the SDK keeps the controller's arguments in the parameters of its optimizer Task."""
 SPACE = ("General", "parameter_optimization_space")
-"""The configuration object, and the key in it, that has the space."""
+"""The configuration object of the Task that holds the space, and the key of the space in it."""
 POLL_SECONDS = 5.0
-"""How often the Tasks are asked about while the search goes on."""
+"""Seconds between two requests for the Tasks while the search runs."""
 _POLL_ENDED_SECONDS = 60.0
 _TASK_FIELDS = [
     "id",
@@ -47,7 +47,7 @@ _WHY_NO_COMMANDS = "this is a view of a search of ClearML's own controller, whic
 
 
 class KeptController:
-    """What an optimizer Task of the SDK keeps of its search: all that is shown, none of the commands.
+    """A search as an optimizer Task of the SDK keeps it: it can be shown, but takes no commands.
 
     Written by the watcher's thread, read by any.
 
@@ -94,7 +94,7 @@ class KeptController:
         self.look()
 
     def _limit(self, name: str) -> float | None:
-        """A limit among the arguments, which the SDK keeps beside those of the strategy or among them."""
+        """A limit by its name; the SDK keeps it among the controller's arguments or among the strategy's."""
         limit = self._options.get(name, self._options.get(f"optimizer_kwargs/{name}"))
         return limit if isinstance(limit, (int, float)) and limit > 0 else None
 
@@ -117,7 +117,7 @@ class KeptController:
 
     @property
     def status(self) -> SearchStatus:
-        """What the optimizer Task's state and those of its trials tell."""
+        """What the search is doing, by the states of the optimizer Task and of its trials."""
         reason = self.reason
         if reason is not None:
             return self.trials.status_after(reason)
@@ -126,7 +126,7 @@ class KeptController:
 
     @property
     def reason(self) -> StopReason | None:
-        """Why it ended, as far as its Task tells; None while it runs, or when it is not known to have started."""
+        """Why the search ended, as far as its Task tells; None while it runs or has not started."""
         view, total = self._view, self.total_max_jobs
         num_ended = self.trials.num_ended
         if view is None:
@@ -173,7 +173,7 @@ class KeptController:
         )
 
     def look(self) -> None:
-        """Take in what the server has; the watcher does so by itself.
+        """Read the Tasks from the server once; the watcher does so repeatedly.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class KeptController:
         return [trial for trial in added if trial is not None]
 
     def _point(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a trial: the SDK names in the comment what it set, and the parameters have the values."""
+        """The point of a trial: the comment names the parameters that the SDK set, the Task holds their values."""
         texts = read_values(task)
         named = {line.partition("=")[0] for line in str(task.get("comment") or "").splitlines()}
         point = {}
@@ -222,6 +222,6 @@ class KeptController:
 
 
 class _NoCommands:
-    """The commands of a search that is only seen here: none."""
+    """Refuses all commands of a search that is only viewed."""
 
     capabilities: Mapping[str, str | None] = dict.fromkeys(COMMANDS, _WHY_NO_COMMANDS)

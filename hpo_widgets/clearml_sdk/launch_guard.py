@@ -1,4 +1,4 @@
-"""Guards the launches of a strategy's jobs: keeps why one failed, and launches none after a stop."""
+"""Guards the launches of a strategy's jobs: records why a launch failed, and refuses launches after a stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 MOST_IN_A_ROW = 3
-"""So many jobs in a row may fail to launch; the SDK goes on for ever, and leaves a draft Task each time."""
+"""Failed launches in a row after which no more are tried; the SDK would go on, leaving a draft Task each time."""
 
 _TOO_LATE = "not launched: the search was stopped"
 _job_logger = logging.getLogger("clearml.automation.job")
@@ -24,14 +24,14 @@ class LaunchGuard:
     Attributes
     ----------
     failures : dict
-        Task id to the sentence on a job that could not be launched, or was not because of a stop.
+        Task id to the sentence that says why its job was not launched: an error, or a stop.
 
     Parameters
     ----------
     strategy
         The SDK's strategy object.
     is_refusing
-        Whether nothing may be launched any more.
+        Returns whether nothing may be launched any more.
     withdraw
         Takes back a Task that was launched while a stop was under way.
     """
@@ -46,11 +46,11 @@ class LaunchGuard:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether not too many have failed in a row."""
+        """Whether fewer than `MOST_IN_A_ROW` launches have failed in a row."""
         return self._failed_in_a_row < MOST_IN_A_ROW
 
     def allow(self) -> None:
-        """Launch again, after an end."""
+        """Allow launches again, for a new run."""
         self._failed_in_a_row = 0
 
     def guard(self, job: Any, wake: Callable[[], None]) -> None:
@@ -87,13 +87,13 @@ class LaunchGuard:
         try:
             if not launch(queue_name):
                 reason = warnings.reason(queue_name)
-        except Exception as error:  # whatever starts a job may raise anything, and the loop must live
+        except Exception as error:  # a launch may raise anything, and the SDK's loop must survive it
             logger.warning("a ClearML job could not be launched", exc_info=True)
             reason = error
         finally:
             _job_logger.removeHandler(warnings)
         with self._counting:
-            # Only now: Optuna's workers launch at once, and a launch that has not returned is no failure.
+            # Counted after the launch: Optuna's workers launch in parallel, and a launch under way is no failure.
             self._failed_in_a_row = 0 if reason is None else self._failed_in_a_row + 1
         if reason is not None:
             return f"could not be launched: {reason}"
@@ -105,7 +105,7 @@ class LaunchGuard:
 
 
 class _Warnings(logging.Handler):
-    """Keeps what the SDK warns of on this thread while it launches a job: it says nowhere else why it did not."""
+    """Collects the SDK's warnings on this thread during a launch: only these say why a launch failed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

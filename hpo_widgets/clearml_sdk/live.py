@@ -1,4 +1,4 @@
-"""A live controller of the SDK: what it says of itself, its start, its clock and limits, its end and the reason."""
+"""A live controller of the SDK: its facts, its start, its clock and limits, and its end with the reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 POLL_SECONDS = 1.0
-"""How often the running Tasks are asked about, all by one request."""
+"""Seconds between two requests for the running Tasks; each request is for all of them."""
 _POLL_ENDED_SECONDS = 30.0
 _REPORTER_SECONDS = 60.0
 
@@ -39,14 +39,15 @@ _REPORTER_SECONDS = 60.0
 class LiveController:
     """A ``clearml.automation.HyperParameterOptimizer`` of this process, started or not.
 
-    Trials are written by the watcher's thread; the rest under ``lock`` by it, by commands and by the SDK's loop.
+    Only the watcher's thread writes trials. All else is written under ``lock``, by the watcher's thread, by commands
+    and by the SDK's loop.
 
     Attributes
     ----------
     reason
-        Why the last run ended; None while there is none, or one goes on.
+        Why the last run ended; None while a run goes on, or before the first.
     limit_minutes
-        The time limit before the first start, counted from it; None: no limit.
+        The time limit in minutes that the first start sets, counted from that start; None: no limit.
     compute_limit
         The compute budget in minutes; None: no limit.
     is_starting
@@ -54,7 +55,7 @@ class LiveController:
     stopping
         The thread of the last stop.
     search
-        What shows this controller; it lives as long.
+        The `SdkSearch` that shows this controller, kept alive with it.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class LiveController:
         """The SDK's reporter of the run that ended last."""
         self._ending: StopReason | None = None
         self._clock = (0.0, 0.0)
-        """The SDK's start time of a run, and ``time.monotonic()`` of that moment."""
+        """The SDK's start time of a run in Unix seconds, and ``time.monotonic()`` at the same moment."""
         self._minutes_before = 0.0
         """Minutes of the runs before this one."""
         self._minutes_in_all: float | None = None
@@ -188,7 +189,7 @@ class LiveController:
 
     @property
     def is_running(self) -> bool:
-        """Whether its loop's thread lives. The SDK forgets one that still launches, and keeps one that has died."""
+        """Whether the loop's thread is alive: the SDK may forget a live thread, and keeps one that has died."""
         loop = self._loop = self.optimizer._thread or self._loop  # noqa: SLF001 -- see patches.py
         return loop is not None and (loop.ident is None or loop.is_alive())
 
@@ -208,7 +209,7 @@ class LiveController:
         if self._ending is not None:
             return SearchStatus.STOPPING
         if self.is_running or self.is_starting or self.watcher.is_watched:
-            # An end is shown together with its reason, which the watcher finds.
+            # Until the watcher has found the reason, a run that has ended is still shown as running.
             return SearchStatus.PAUSED if self.patches.is_paused else SearchStatus.RUNNING
         return SearchStatus.STOPPED
 
@@ -249,13 +250,13 @@ class LiveController:
         timeout = self.optimizer.optimization_timeout
         if timeout is None or self.was_started:
             return None
-        # The SDK's clock of the limit runs before the start; a moment later the limit is still the whole one.
+        # The SDK counts the limit from the constructor's call. Rounding undoes the moment that has passed since then.
         return round(max(0.0, timeout - time.time()) / SECONDS_A_MINUTE, 2) or 0.01
 
     # Looking --------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Take in what has happened since the last look; the watcher does so by itself.
+        """Read what has happened since the last look; the watcher does so repeatedly.
 
         Raises
         ------
@@ -264,10 +265,10 @@ class LiveController:
         """
         with self._looking:
             before = self.status, self.reason
-            # An end is noticed by a look that begins after it: only that one knows how the last trials ended.
+            # Only a look that begins after the end knows how the last trials ended, so that look notes the end.
             may_have_ended = not self.is_running
             changed = self._discover()
-            # Kept whether the server answers or not.
+            # Limits hold whether the server answers or not.
             self._keep_limits()
             try:
                 changed += self._ask()
@@ -310,7 +311,7 @@ class LiveController:
         return changed
 
     def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:
-        """State and reason of a Task that was stopped: pruned, done with its iterations, over time, or neither."""
+        """State and reason of a stopped Task: pruned, or aborted at a limit of iterations or time, or without one."""
         strategy = self.patches.strategy
         if trial.row.values is not None and self._was_pruned(trial):
             return TrialState.PRUNED, "pruned: behind the others at the same iteration"
@@ -343,7 +344,7 @@ class LiveController:
             self.is_starting = True
             is_again = self.was_started
         if is_again:
-            # The reporter of the run before must end first: it would stop the new one.
+            # The reporter of the run before must end first, else it would stop the new run.
             _in_background("start", lambda: self._start_again(start))
             return
         try:
@@ -357,7 +358,7 @@ class LiveController:
         optimizer = self.optimizer
         try:
             if self.stopping is not None:
-                # The SDK's stop may still be busy; it would forget the thread of the new run.
+                # If the SDK's stop is still at work, it would forget the thread of the new run.
                 self.stopping.join()
             optimizer._stop_event.set()  # noqa: SLF001 -- see patches.py
             optimizer._thread_reporter.join(_REPORTER_SECONDS)  # noqa: SLF001
@@ -378,7 +379,7 @@ class LiveController:
         self.watcher.wake()
 
     def _has_begun(self) -> None:
-        """Note that a loop begins; after an end that is shown, somebody has started it again in a cell."""
+        """Note that a loop begins; where an end is shown already, somebody has started the search again in a cell."""
         with self.lock:
             if self.reason is not None:
                 self._go_on()
@@ -391,7 +392,7 @@ class LiveController:
     # End ------------------------------------------------------------------------------------------------
 
     def _keep_limits(self) -> None:
-        """End the run at its limits: the SDK's reporter is late for one and never acts on the other."""
+        """End the run at its limits: the SDK's reporter acts late on time, and never on compute time."""
         if not self.is_running or self.is_ending:
             return
         if self.is_past_limit:
@@ -408,7 +409,7 @@ class LiveController:
             )
 
     def end(self, reason: StopReason) -> None:
-        """End the run for a reason and return at once; the SDK's own stop may take minutes on a thread."""
+        """End the run for a reason and return at once; the SDK's own stop, on a thread, may take minutes."""
         with self.lock:
             if self._ending is not None or self.reason is not None or not self.was_started:
                 return
@@ -427,7 +428,7 @@ class LiveController:
             self.notices.tell("stop", f"not all could be stopped: {error}")
         finally:
             self.watcher.wake()
-        # A local job hears of its Task's abort only when it asks the server.
+        # A local job learns of its Task's abort only at its next request to the server.
         for job in list(self.patches.strategy.get_created_jobs_tasks().values()):
             kill(job)
 
@@ -457,7 +458,7 @@ class LiveController:
             self._former_reporter = self.optimizer._thread_reporter  # noqa: SLF001
 
     def _why_ended(self) -> StopReason:
-        """The reason of an end that nobody asked for here; the SDK keeps none."""
+        """Find the reason of an end that was not caused by `end`; the SDK keeps none."""
         optimizer, error = self.optimizer, self.patches.error
         if error is not None:
             return StopReason("error", f"ClearML's controller ended with an error: {error}")

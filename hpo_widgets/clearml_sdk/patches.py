@@ -1,4 +1,4 @@
-"""Patches a live strategy of the SDK: what is launched, when, with which values.
+"""Patches a live strategy of the SDK, to control what is launched, when, and with which values.
 
 The SDK's classes stay as they are. The one strategy object becomes an instance of a subclass of its class, which
 overrides public methods only: ``start``, ``stop``, ``process_step``, ``create_job``, ``helper_create_job`` and
@@ -59,14 +59,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 _DEFAULT_SEED = 1337
-"""The SDK's: every process draws the same points in the same order until somebody sets another."""
+"""The SDK's default seed, with which every process draws the same points in the same order."""
 
 _MOST_ERRORS = 3
 _MOST_SEEN_IN_A_ROW = 42
-"""So many points that were tried in a row end a random search, as in the SDK."""
+"""Points in a row that were tried before and end a random search, as in the SDK."""
 _SECONDS_TO_AN_END = 0.2
 _SECONDS_BETWEEN_LOOKS = 1.0
-"""At least, at one job; the SDK's Optuna strategy has no pause before the first scalar."""
+"""Seconds at least between two looks at one job: the SDK's Optuna strategy has no pause before the first scalar."""
 
 
 class StrategyPatches:
@@ -83,7 +83,7 @@ class StrategyPatches:
     epoch_of, enqueued
         Task id to the space epoch of its point; ids of Tasks of enqueued points.
     error
-        Why the SDK's loop ended by an error; None: it did not.
+        The error that ended the SDK's loop; None: there was none.
 
     Parameters
     ----------
@@ -165,7 +165,10 @@ class StrategyPatches:
     # Commands -----------------------------------------------------------------------------------------
 
     def prepare(self, space: Space) -> None:
-        """Get ready for the first start: random points of its own, unless somebody has set a seed."""
+        """Prepare the first start: a random search gets points of its own, unless a seed was set.
+
+        It gets them with a seed, too, where the SDK would never draw the maximum of a stepped range.
+        """
         self._has_own_seed = RandomSeed.get_random_seed() == _DEFAULT_SEED
         if self.is_random and (self._has_own_seed or any(map(_misses_its_maximum, self._declared))):
             self._points = self._random_points(space, 0)
@@ -183,7 +186,7 @@ class StrategyPatches:
             Whether the search was started; the Optuna strategy takes no other ranges then.
         """
         self.epoch = epoch
-        # The loop's thread takes the next point from whatever iterator is there.
+        # The loop's thread takes each point from the iterator that is set at that time.
         if self.is_random:
             self._points = self._random_points(space, epoch)
         elif self.is_grid:
@@ -193,7 +196,7 @@ class StrategyPatches:
         self.event.wake()
 
     def _random_points(self, space: Space, epoch: int) -> Iterator[dict[str, Any]]:
-        # On the loop's thread, like all use of the SDK's generator: what `set_random_seed` seeds is repeated.
+        # Called on the loop's thread, as all use of the SDK's generator, so that `set_random_seed` repeats the points.
         if self._seed is None:
             source = SystemRandom() if self._has_own_seed else RandomSeed._random  # noqa: SLF001
             self._seed = source.getrandbits(32)
@@ -224,7 +227,7 @@ class StrategyPatches:
         return {identity(point) for point in self.strategy.get_created_jobs_ids().values() if point}
 
     def have_ended(self, task_ids: list[str]) -> None:
-        """Fill the places of ended Tasks at once; what a job remembers of its Task is up to a second old."""
+        """Fill the places of ended Tasks at once; the state that a job caches may be a second old."""
         self._ended.update(task_ids)
         self.event.wake()
 
@@ -247,7 +250,7 @@ class StrategyPatches:
             self._changed.notify_all()
 
     def allow(self) -> None:
-        """Launch again, after an end."""
+        """Allow launches again, for a new run."""
         self._is_refusing = False
         self.error = None
         self._num_errors = 0
@@ -297,7 +300,7 @@ class StrategyPatches:
         return f"all {limit} jobs have run" if launched <= limit else f"{launched} jobs have run, {limit} are allowed"
 
     def set_compute_limit(self, minutes: float | None) -> None:
-        """Have compute time counted, and reported as a share of a limit."""
+        """Count compute time and report it as a share of a limit, in minutes; None: no limit."""
         self.strategy.compute_time_limit = minutes
         self.strategy.budget.compute_time.minutes = minutes
 
@@ -314,7 +317,7 @@ class StrategyPatches:
     # The overrides, on the SDK's threads ------------------------------------------------------------------
 
     def run(self, start: Callable[[], None]) -> None:
-        """The whole loop. An error ends it as it should end: the SDK would count it as running for ever."""
+        """Run the whole loop; after an error it ends properly, while the SDK would count it as running for ever."""
         self._began()
         try:
             start()
@@ -326,7 +329,7 @@ class StrategyPatches:
             self._wake()
 
     def stop(self) -> None:
-        """End the loop at once; the SDK's stop comes at the end of a pool period, and with Optuna not at all."""
+        """End the loop at once; the SDK's stop acts at the end of a pool period, and with Optuna never."""
         self.refuse()
         self.event.set()
 
@@ -334,7 +337,7 @@ class StrategyPatches:
         """One turn of the common loop; False ends it."""
         if self._is_refusing:
             return False
-        was_paused = self._is_paused  # a pause may end during this turn, in which nothing was launched then
+        was_paused = self._is_paused  # if a pause ends during this turn, nothing was launched in it
         try:
             goes_on = bool(process_step())
             self._num_errors = 0
@@ -399,7 +402,7 @@ class StrategyPatches:
         return job
 
     def _wait_while_paused(self) -> None:
-        """An Optuna worker waits here for the end of a pause; at a stop it ends its study and has no trial."""
+        """Block an Optuna worker until the pause ends; at a stop, end its study and raise ``TrialPruned``."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_paused or self._is_refusing)
         if not self._may_launch:
@@ -409,7 +412,7 @@ class StrategyPatches:
             raise sys.modules[home.__module__].optuna.TrialPruned
 
     def monitor(self, monitor_job: Callable[[Any], bool], job: Any) -> bool:
-        """Look at a job, after a pause that a stop ends; the pauses of Optuna's workers are none or deaf to it.
+        """Look at a job, for Optuna after a pause that a stop ends, which the SDK's own pauses do not.
 
         Parameters
         ----------
@@ -438,7 +441,7 @@ class StrategyPatches:
             job.status(force=True)
         goes_on = bool(monitor_job(job))
         if self.is_optuna and not goes_on and task_id not in self._read_again:
-            # Once more: Optuna is to see the last value, without which releases such as 2.1.0 fail.
+            # Look once more, so that Optuna sees the last value; without it, releases such as 2.1.0 of the SDK fail.
             self._read_again.add(task_id)
             goes_on = True
         # A Task that was taken out of its queue is a draft again, which the SDK would watch for ever.
@@ -446,7 +449,7 @@ class StrategyPatches:
 
 
 class _PatchedStrategy(SearchStrategy):
-    """Comes before the class of a patched strategy: hands each call on with the method that it overrides."""
+    """Precedes the class of a patched strategy: passes each call on, together with the method that it overrides."""
 
     _hpo_widgets: StrategyPatches
 
@@ -470,9 +473,9 @@ class _PatchedStrategy(SearchStrategy):
 
 
 class _ReportedComputeTime(Budget.Field):
-    """Compute time that is reported as ever, without the limit at which the SDK's reporter would die.
+    """Compute time that is reported as before, but without the limit at which the SDK's reporter would fail.
 
-    The SDK compares a fraction with minutes there, and reads an attribute that does not exist.
+    At that limit the SDK compares a fraction with minutes, and reads an attribute that does not exist.
     """
 
     def __init__(self, former: Any) -> None:
@@ -491,8 +494,8 @@ class _ReportedComputeTime(Budget.Field):
 class WakeableEvent(threading.Event):
     """An event whose waiters can be woken without setting it.
 
-    Woken when a job ends, the SDK's loop fills the free place at once instead of at the end of its pool period. A
-    wake-up that comes while a thread does not wait ends its next wait.
+    The SDK's loop is woken when a job ends, so that it fills the free place at once instead of at the end of its pool
+    period. A wake-up that comes while a thread does not wait ends that thread's next wait.
 
     Parameters
     ----------
@@ -510,13 +513,13 @@ class WakeableEvent(threading.Event):
             super().set()
 
     def set(self) -> None:
-        """Set it, and the one that it replaces."""
+        """Set this event and the one that it replaces."""
         super().set()
         self._former.set()
         self.wake()
 
     def clear(self) -> None:
-        """Make it unset again."""
+        """Clear this event and the one that it replaces."""
         self._former.clear()
         super().clear()
 

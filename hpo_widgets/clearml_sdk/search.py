@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from hpo_widgets.trials import Trial, TrialState
     from hpo_widgets.trials.columns import Changes, Snapshot
 
-# By the controller's id. Each holds the other, so that the id is another's only when both are gone.
+# By `id()` of the SDK's controller. Search and controller keep each other alive, so an id is reused only after both.
 _known: weakref.WeakValueDictionary[int, SdkSearch] = weakref.WeakValueDictionary()
 _known_lock = threading.Lock()
 
 
 def adapt(optimizer: Any, *, locally: bool = False) -> SdkSearch:
-    """Return the one search of a controller of the SDK: two panels on it show the same.
+    """Return the search of a controller of the SDK, the same object for each call, so that all panels agree.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def adapt(optimizer: Any, *, locally: bool = False) -> SdkSearch:
     Returns
     -------
     SdkSearch
-        The same object as before for a controller that is known already.
+        The search; it is the same object in every call for a controller.
     """
     with _known_lock:
         search = _known.get(id(optimizer))
@@ -69,13 +69,13 @@ def view(task_id: str) -> SdkSearch:
 class SdkSearch:
     """A search of the ClearML SDK.
 
-    A thread of its own, from the first `subscribe` to the end of the last subscription, asks the server about the
-    search's Tasks, by one request each second for all that run. It ends with `close`, the search does not.
+    From the first `subscribe` to the end of the last subscription, a thread of its own asks the server about the
+    search's Tasks, by one request each second for all that run. `close` ends the thread, but not the search.
 
     The strategy of a live controller is patched (`hpo_widgets.clearml_sdk.patches`): nothing beyond
     ``total_max_jobs`` is launched, a free place is filled when a job ends and not a pool period later, a random search
-    draws points of its own unless a seed was set (``set_random_seed``), a stepped range its maximum too, and ``stop``
-    stops every strategy.
+    draws points of its own unless a seed was set (``set_random_seed``), stepped ranges give their maximum too, and
+    ``stop`` stops every strategy.
 
     Parameters
     ----------

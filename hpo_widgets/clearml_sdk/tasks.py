@@ -40,10 +40,10 @@ logger = logging.getLogger("hpo_widgets")
 _FIELDS = [*POLL_FIELDS, "system_tags"]
 
 _POLL_ALL_SECONDS = 15.0
-"""How often the ended ones are asked about, too: a Task may be completed late, reset or deleted."""
+"""Seconds between two requests for ended Tasks too: a Task may be completed late, reset or deleted."""
 
 USER_ABORTED = "user aborted in hpo_widgets"
-"""The SDK marks a local job that is stopped as failed unless its reason begins with "user aborted"."""
+"""The reason of an abort. The SDK marks a stopped local job as failed unless this begins with "user aborted"."""
 
 
 @dataclass(slots=True)
@@ -53,11 +53,11 @@ class TaskTrial:
     Attributes
     ----------
     was_withdrawn
-        Whether it was taken out of its queue here.
+        Whether this process took it out of its queue.
     was_stopped
         Whether it was aborted, whatever its process reports afterwards.
     seconds_before, running_since
-        How long it had run by the server's clock at the look at ``time.monotonic()`` = ``running_since``; the latter
+        How long it had run, by the server's clock, at the last look, and ``time.monotonic()`` of that look; the latter
         is None unless it runs.
     """
 
@@ -83,7 +83,7 @@ class TaskTrial:
         return self.seconds_before + (0.0 if since is None else time.monotonic() - since)
 
     def count_time(self, view: TaskView) -> None:
-        """Take over the server's duration; between two looks, and while nothing is reported, our own clock runs."""
+        """Take over the server's duration; until it grows again, the time since this look is added."""
         if view.state is TrialState.RUNNING:
             self.seconds_before = max(self.seconds, view.seconds or 0.0)
             self.running_since = time.monotonic()
@@ -99,12 +99,12 @@ class TaskTrials:
     Parameters
     ----------
     space, objectives
-        The search's; the space as declared.
+        The declared space and the objectives of the search.
     explain_stop
         Takes a stopped trial and its Task's last iteration, and returns its state and why it was stopped, or None
         where only the server's reason is known.
     notices
-        Take what cannot be read.
+        Where people are told what cannot be read.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class TaskTrials:
 
     @property
     def num_failed_without_result(self) -> int:
-        """How many have failed, where no trial has a value at all; else 0."""
+        """The number of failed trials while no trial has a value; else 0."""
         return sum(trial.state is TrialState.FAILED for trial in list(self.all)) if self.store.best() is None else 0
 
     def status_after(self, reason: StopReason) -> SearchStatus:
@@ -175,7 +175,7 @@ class TaskTrials:
 
     @property
     def records(self) -> TaskRecords:
-        """Reads curves and consoles; signed in at the first question."""
+        """Reads curves and consoles; it signs in to the server when first used."""
         if self._records is None:
             self._records = TaskRecords(server())
         return self._records
@@ -189,7 +189,7 @@ class TaskTrials:
             return []
 
     def scalars_after(self, number: int, after: int) -> tuple[int, list[tuple[str, str, float, int]]]:  # noqa: ARG002
-        """All reports, whatever is known of them: the server thins them out."""
+        """All reports, whatever was read before: the server thins curves out, so earlier points may change."""
         return 0, self.scalars(number)
 
     def output(self, number: int) -> tuple[str, str, str]:
@@ -248,7 +248,7 @@ class TaskTrials:
         try:
             return list(self._space.encode(point))
         except (ValueError, TypeError):
-            # A value that the space does not know is shown as absent rather than the trial not at all.
+            # A value that the space does not know is shown as absent, so that the trial is shown all the same.
             row: list[float | None] = []
             for name in self._space.names:
                 try:
@@ -307,7 +307,7 @@ class TaskTrials:
             self.store.rank_all(rows)
 
     def update(self, trial: TaskTrial, task: Mapping[str, Any] | None) -> bool:
-        """Bring a trial up to what the server says of its Task, None: nothing; True when that changed it.
+        """Bring a trial up to date with its Task.
 
         Parameters
         ----------
@@ -330,7 +330,7 @@ class TaskTrials:
             return False
         is_reset = view is not None and view.state is None and (trial.was_queued or not math.isnan(row.started))
         if view is None or (is_reset and not trial.was_withdrawn):
-            # A Task that was made a moment ago may not be found yet, and one that is being deleted is a draft first.
+            # A new Task may not be found yet, and a Task becomes a draft while it is deleted: look twice.
             trial.num_missed += 1
             if trial.num_missed < 2:
                 return False
@@ -406,7 +406,7 @@ class TaskTrials:
 def why_stopped(
     trial: TaskTrial, iteration: int, max_iterations: float | None, max_minutes: float | None
 ) -> str | None:
-    """Say which limit of the SDK's a stopped Task had reached.
+    """Say which limit of the SDK a stopped Task had reached.
 
     Parameters
     ----------

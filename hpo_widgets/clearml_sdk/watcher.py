@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 MOST_SECONDS_AWAY = 30.0
-"""Between two looks while the server does not answer."""
+"""Seconds at most between two looks while the server does not answer."""
 
 
 class Notices:
-    """What people should know of a search beside its trials; may be added to from any thread.
+    """The notices of a search; may be added to from any thread.
 
     Attributes
     ----------
@@ -79,13 +79,13 @@ class Watcher:
     Parameters
     ----------
     look
-        Takes in what is new; may raise `ClearmlError`. One look at a time runs.
+        Reads what is new; may raise `ClearmlError`. One look runs at a time.
     pause
-        Gives the seconds until the next look.
+        Returns the seconds until the next look.
     store
-        Has the subscribers.
+        Holds the subscribers.
     notices
-        Takes what went wrong.
+        Where people are told of errors.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Watcher:
         with self._lock:
             self._subscriptions.clear()
             thread, self.thread = self.thread, None
-            # One event for each thread: who subscribes while this one is at its last look gets another.
+            # One event for each thread: a subscriber that comes during this thread's last look gets a new thread.
             wake, self._wake = self._wake, threading.Event()
         wake.set()
         if thread is not None and thread is not threading.current_thread():
