@@ -38,8 +38,8 @@ class _Past(NamedTuple):
 def outcome(observation: Observation, num_objectives: int, full_length: int | None = None) -> OptunaState:
     """Return the state that a sampler should know.
 
-    Failed, too, is what lacks a value or has NaN; infinite values stay, samplers rank them last or first.
-    What was aborted says nothing of its point, unless it was because it had reached ``full_length``
+    A trial that lacks a value or has a NaN counts as failed; infinite values stay, samplers rank them last or first.
+    An aborted trial tells nothing about its point and counts as failed, unless it had reached ``full_length``
     iterations.
 
     Parameters
@@ -103,11 +103,11 @@ class PastTrials:
         observations
             The search's own ended trials.
         study
-            A study of the user's that this search continues; it is older.
+            A study of the user's that this search continues; its trials come first, as the older ones.
         curves
             Intermediate values by trial number, as far as they are known.
         limit
-            The rest is left out as by `thinned`; None for all.
+            How many trials at most, chosen by `thinned`; None for all.
         rng
             Chooses which are left out.
 
@@ -126,7 +126,7 @@ class PastTrials:
         return [self._frozen(one) for one in past]
 
     def trial(self, observation: Observation, curve: Curve) -> FrozenTrial | None:
-        """Return one ended trial; None when it is outside the space or says nothing.
+        """Return one ended trial; None when it is outside the space or counts as failed.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class PastTrials:
         Returns
         -------
         FrozenTrial or None
-            A trial of Optuna's; None when it is outside the space or says nothing.
+            A trial of Optuna's; None when it is outside the space or counts as failed.
         """
         one = self._of_observation(observation, curve)
         return None if one is None else self._frozen(one)

@@ -95,7 +95,7 @@ class OptunaParameter:
             return suggested
         low, high = self.leaf.range
         if not low - _TOLERANCE * abs(low) <= suggested <= high + _TOLERANCE * abs(high):
-            return suggested  # of a sampler with values of its own; the caller refuses the point
+            return suggested  # from a sampler with values of its own; the caller refuses the point
         # Optuna computes steps in floats; the grid's own value is the one that compares equal.
         return self.leaf.value_at(self.nearest_index(self.leaf, suggested))
 
@@ -147,11 +147,11 @@ def _is_even(leaf: LeafParameter, count: int) -> bool:
 
 
 class SpaceMap:
-    """What Optuna is asked for, and how that becomes a point.
+    """The parameters that Optuna is asked for, and how its answers become a point.
 
-    A leaf is a parameter of its own name. A ParameterSet is a categorical parameter, the number of its
-    combination, and the leaves of the combination are asked for only when it is chosen. A name that
-    combinations give different ranges is a parameter per range: ``lr``, ``lr #2``.
+    A leaf is a parameter of the same name. A ParameterSet is a categorical parameter, the number of its
+    combination, and the leaves of the combination are asked for only when it is chosen. A name for which
+    combinations have different ranges becomes one parameter per range: ``lr``, ``lr #2``.
 
     Parameters
     ----------
@@ -163,9 +163,9 @@ class SpaceMap:
     distributions
         All parameters of the study by name.
     common
-        Those that every trial has.
+        Those parameters that every trial has.
     parameters
-        What those of them are that are no number of a combination, by name.
+        The `OptunaParameter` of each, by name; the categorical ones that choose a combination have none.
     """
 
     def __init__(self, space: Space) -> None:

@@ -2,9 +2,9 @@
 
 TPE compares candidates by l(x) / g(x), the densities of good and of other trials. With priors it compares
 ``l(x) / g(x) * prior(x) ** (beta / n)``, the rule of πBO (Hvarfner et al., ICLR 2022; see `hpo_widgets.space.prior`),
-where n is the number of trials that have ended since a prior was drawn. TPE draws its candidates from l, which may have
-none where the prior is high: half of them, fewer as it fades, are drawn from the prior instead. Before TPE has trials
-enough for a model it draws at random; with priors, from these.
+where n is the number of trials that have ended since the prior was set. TPE draws its candidates from l, which may give
+none where the prior is high. So half of them, and fewer as the prior fades, are drawn from the prior instead. Before
+TPE has enough trials for a model it draws at random; parameters with a prior are then drawn from it.
 
 Optuna offers no public place for the weight of a candidate: an independent or relative sampler sees only the winner.
 So this module, and no other, sets two private members of a copy of the sampler: ``_compute_acquisition_func`` and
@@ -78,7 +78,7 @@ class FadingPriors:
             self._num_ended[name] += number >= prior.since
 
     def follow_with(self, sampler: BaseSampler) -> None:
-        """Have a TPE sampler that nobody else uses follow the priors."""
+        """Make a TPE sampler follow the priors; it is changed, so nothing else may use it."""
         if not self._priors or not isinstance(sampler, TPESampler):
             return
         own = vars(sampler)
@@ -92,7 +92,7 @@ class FadingPriors:
         own[_RANDOM] = _StartSampler(own[_RANDOM], self)
 
     def of(self, parameter: str) -> tuple[Prior, OptunaParameter, LeafParameter, float] | None:
-        """Return the prior of a parameter of the study, what it is there and in the space, and the exponent now."""
+        """Return the prior of a parameter, the parameter in the study and in the space, and the present exponent."""
         known = self._mapping.parameters.get(parameter)
         prior = None if known is None else self._priors.get(known.leaf.name)
         if known is None or prior is None:
@@ -101,7 +101,7 @@ class FadingPriors:
         return prior, known, self._mapping.space.leaf(name), prior.exponent(self._num_ended[name])
 
     def draw(self, parameter: str, count: int) -> list[Any] | None:
-        """Return values of a parameter of the study as the faded prior has them.
+        """Draw values of a parameter of the study from its faded prior.
 
         Parameters
         ----------

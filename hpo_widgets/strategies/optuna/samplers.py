@@ -40,7 +40,7 @@ _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
 
 
 def without_pruning(name: str) -> dict[str, Any]:
-    """Return the keywords of `OptimizerOptuna` for a sampler that people call so, with all trials run to their end.
+    """Return the keywords of `OptimizerOptuna` for a sampler with a common name, without pruning.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def is_exhaustive(sampler: BaseSampler) -> bool:
 
 
 def needs_all_trials(sampler: BaseSampler) -> bool:
-    """Tell whether a sampler keeps a book of its own over trials, in which none may be missing."""
+    """Tell whether a sampler keeps records of its own over trials, in which none may be missing."""
     return is_exhaustive(sampler) or any(isinstance(part, BaseGASampler) for part in nested(sampler))
 
 
@@ -89,9 +89,9 @@ def fresh(prototype: BaseSampler | None, seed: int, epoch: int, draws: int, *, i
     prototype
         The user's sampler, never used itself; None for TPE.
     seed, epoch, draws
-        Where the random numbers start.
+        What the seed of the random numbers is made of.
     is_seeded
-        The search was given a seed, which then also drives scrambled QMC sequences.
+        Whether the search was given a seed, which then also seeds scrambled QMC sequences.
 
     Returns
     -------
@@ -144,12 +144,11 @@ def warm_start(
     trials: Sequence[FrozenTrial],
     directions: Sequence[StudyDirection],
 ) -> None:
-    """Let samplers that keep a state in their study's trials begin with the history in a new study.
+    """Give the history to samplers that keep their state in the trials of their study, when a new study begins.
 
-    CMA-ES gets it as its ``source_trials`` (Nomura et al., AAAI 2021): it begins where the best tenth
-    lies and not in the middle of the range, unless the user set those or a starting point. The best of
-    the history become the first generation of NSGA-II and NSGA-III. Other samplers read the history
-    themselves.
+    CMA-ES gets the history as its ``source_trials`` (Nomura et al., AAAI 2021), unless the user set these or a
+    starting point: it begins where the best tenth lies and not in the middle of the range. The best of the
+    history become the first generation of NSGA-II and NSGA-III. Other samplers read the history themselves.
 
     Parameters
     ----------
@@ -195,10 +194,10 @@ def _give_sources(
 
 
 class SpaceWideSampler(BaseSampler):
-    """A QMC sampler that is told the whole space, where it would infer it from the first trial.
+    """A QMC sampler that is given the whole space instead of inferring it from the first trial.
 
-    So the first point is part of the sequence too, conditional parameters are, and the n-th point
-    follows from n alone.
+    So the first point and conditional parameters are part of the sequence too, and the n-th point follows
+    from n alone.
 
     Parameters
     ----------
@@ -301,7 +300,7 @@ def has_continuous(parameter: Parameter) -> bool:
 
 
 def try_sampler(sampler: BaseSampler, space: Space, directions: Sequence[StudyDirection]) -> None:
-    """Ask a sampler for two points in a study of its own; it raises what it has against the space.
+    """Ask a sampler for two points in a study of its own; it raises an error if it cannot search the space.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.strategies.base import Observation
 
-_ASKS = 10  # times a sampler may propose what is known already before a random point is taken
+_ASKS = 10  # proposals in a row of points that are known already, before a random point is taken
 _EXHAUSTIVE_ASKS = 10_000  # the same for samplers that go through a list to its end
 
 
@@ -45,14 +45,14 @@ class OptimizerOptuna(SearchStrategy):
     at random, chosen again each time a quarter has come in. Measured with TPE and five parameters on
     one core: an ask takes 7.5 ms however long the search (3.5 ms with 300), 59 ms at 10,000 trials
     with None; a change of range at 10,000 trials takes 0.14 s. Grid, brute-force and NSGA samplers
-    keep books of their own over all trials and are shown all of them.
+    keep records of their own over all trials and are shown all of them.
 
-    **Priors** of the space count in TPE's comparison of candidates, the less the more trials have ended since
+    **Priors** of the space count in TPE's comparison of candidates, less and less the more trials end
     (`hpo_widgets.strategies.optuna.priors`); other samplers follow none.
 
-    **Duplicates** cost no budget: when the sampler proposes what was tried, runs or is proposed
+    **Duplicates** cost no budget: when the sampler proposes a point that was tried, runs or is proposed
     already, it is asked again, up to ten times; then an unseen random point is taken. On a finite space
-    `ask` returns None when everything is seen.
+    `ask` returns None when every point is seen.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class OptimizerOptuna(SearchStrategy):
 
     @property
     def title(self) -> str:
-        """The sampler, which is the default one's where none is given: ``TPE``."""
+        """The name of the sampler, such as ``TPE``, which is the default."""
         sampler = self.optuna_sampler
         return "TPE" if sampler is None else type(sampler).__name__.removesuffix("Sampler")
 
@@ -132,7 +132,7 @@ class OptimizerOptuna(SearchStrategy):
     def check(self, space: Space, objectives: Sequence[Objective]) -> None:
         """Raise a ValueError when the sampler cannot search ``space`` for ``objectives``.
 
-        A sampler other than the default is asked for one point on trial.
+        A sampler other than the default is asked for two points as a test.
         """
         super().check(space, objectives)
         study = self.continue_previous_study
@@ -153,7 +153,7 @@ class OptimizerOptuna(SearchStrategy):
 
     @property
     def study(self) -> AskTellStudy:
-        """The study of the present space, to be looked at: its trials are this search's."""
+        """The study of the present space, to read only: its trials are those of this search."""
         assert self._study is not None  # noqa: S101  begin comes first
         return self._study
 
@@ -203,7 +203,7 @@ class OptimizerOptuna(SearchStrategy):
                     self._enter(number, job.point, job.curve)
 
     def _learn_of(self, observation: Observation) -> None:
-        """Let the priors fade with a trial that says something."""
+        """Let the priors fade by a trial that the sampler learns from."""
         if outcome(observation, len(self.objectives), self.max_iteration_per_job) is not OptunaState.FAIL:
             self._priors.tell(observation.number)
 
@@ -214,7 +214,7 @@ class OptimizerOptuna(SearchStrategy):
         return False
 
     def _make_pruner(self) -> BasePruner:
-        # A pruner, too, keeps what it learns of one study, so each study gets a copy of its own.
+        # A pruner, too, keeps state of one study, so each study gets a copy of its own.
         if self.optuna_pruner is None:
             return optuna.pruners.MedianPruner()
         return copy.deepcopy(self.optuna_pruner)
@@ -231,7 +231,7 @@ class OptimizerOptuna(SearchStrategy):
             }
 
     def _enter(self, number: int, point: dict[str, Any], curve: dict[int, float]) -> None:
-        """Make a trial that this study did not propose a running one of it, if it is inside."""
+        """Add a trial that this study did not propose as a running one, if its point is inside the space."""
         params = self._map.params(point)
         trial = None
         if params is not None:
@@ -242,7 +242,7 @@ class OptimizerOptuna(SearchStrategy):
         self._running[number] = _Job(trial, point, curve)
 
     def _ask_for(self, params: dict[str, Any]) -> optuna.Trial:
-        """Return a running trial with these parameters, leaving a sequence where it is."""
+        """Return a running trial with these parameters, without using up a point of a QMC sequence."""
         if self._sequence is not None:
             self._sequence.is_on = False
         self.study.enqueue_trial(params)
@@ -275,8 +275,8 @@ class OptimizerOptuna(SearchStrategy):
     def _suggest(self, trial: optuna.Trial) -> dict[str, Any] | None:
         """Return the sampler's point, None when it is outside the present range.
 
-        That comes from samplers with values of their own, such as GridSampler and PartialFixedSampler,
-        after a change of range; choices that are gone raise.
+        Samplers with values of their own, such as GridSampler and PartialFixedSampler, propose such points after a
+        change of range; for choices that are gone they raise an error.
         """
         try:
             point = self._map.suggest(trial)

@@ -1,4 +1,4 @@
-"""The study behind a search, asked and told in memory, and a search as a study for what else Optuna can do with one."""
+"""The study in memory behind a search, and a search exported as a study for Optuna's plots and analyses."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ _here = threading.local()
 
 
 class _HoldBack(logging.Filter):
-    """Lets pass what was logged outside `quiet`; the rest goes to our own logger as DEBUG."""
+    """Passes on what was logged outside `quiet`; the rest goes to this package's logger as DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         # A handler may serve other loggers too, ours among them.

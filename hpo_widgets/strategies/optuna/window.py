@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_SLACK = 4  # the window is thinned when it is a quarter above its limit: 1 / 4 of a sort a trial
+_SLACK = 4  # the window is thinned when it is a quarter above its limit, so that not every trial costs a sort
 
 
 def best_first(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
@@ -49,7 +49,7 @@ def thinned(losses: npt.NDArray[np.float64], limit: int, rng: np.random.Generato
     Returns
     -------
     list of int
-        At most ``limit`` row numbers, rising.
+        At most ``limit`` row numbers, in ascending order.
     """
     n = len(losses)
     if n <= limit:
