@@ -256,6 +256,9 @@ class Race:
             journal = self._folder.name
         made: dict[str, HyperParameterOptimizer] = {}
         for name, (strategy, keywords) in self._strategies.items():
+            if "seed" in keywords:
+                self._close_folder()
+                raise TypeError(f"{name}: each repeat of a race has a seed, the same for all: give seed= to the race")
             try:
                 made[name] = HyperParameterOptimizer(
                     self._base_task_id,

@@ -256,6 +256,7 @@ def test_strategies_have_names_of_ones_own():
         ({"strategies": ["grid", dict]}, TypeError, "optimizer_class must be one of"),
         ({"strategies": ["TPE", OptimizerOptuna]}, ValueError, "two strategies are called 'TPE'"),
         ({"strategies": ["grid", (RandomSearch, {"sed": 1})]}, TypeError, "Did you mean 'seed'"),
+        ({"strategies": ["grid", (RandomSearch, {"seed": 1})]}, TypeError, "give seed= to the race"),
         ({"trials": 0}, ValueError, "trials"),
         ({"repeats": 1.5}, (TypeError, ValueError), "repeats"),
         ({"workers": "two"}, (TypeError, ValueError), "workers"),

@@ -246,6 +246,7 @@ const render: Render<Model> = ({ model, el }) => {
     remarks.root.hidden = number === null || model.get("state") === "";
     if (noted !== number) {
       saveNote();
+      added.value = ""; // half a tag of the trial that was shown before
     }
     // Never under a hand.
     if (noted !== number || document.activeElement !== note) {
@@ -289,7 +290,8 @@ const render: Render<Model> = ({ model, el }) => {
   lifetime.atEnd(saveNote);
   added.addEventListener("keydown", (event) => {
     const tag = added.value.trim();
-    if (event.key === "Enter" && tag !== "" && !added.readOnly) {
+    // Enter also ends the word that an input method composes.
+    if (event.key === "Enter" && !event.isComposing && tag !== "" && !added.readOnly) {
       event.preventDefault();
       sendTag(tag, true);
       added.value = "";

@@ -301,7 +301,7 @@ const render: Render<Model> = ({ model, el }) => {
       if (!model.get("commands").select) {
         model.send({ kind: "select", numbers: [] });
       }
-    } else if (event.key === "r") {
+    } else if (event.key === "r" && !event.ctrlKey && !event.metaKey && !event.altKey) {
       const retry = lines.get(number)?.querySelector<HTMLElement>("td.hpo-state button");
       if (retry && !retry.hidden) {
         retry.click();
