@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SEVERAL = "With several objectives no trial is the best: select one, its details have its parameters."
 _NONE_YET = "No trial has a result yet."
+_LONGEST_ID = 40
 _KINDS = {
     "csv": "text/csv",
     "json": "application/json",
@@ -65,7 +66,6 @@ class FileMenu(ViewPart):
     commands = t.Dict(
         help="`export`, and `best` where it is offered, to None when it can be done, else to why not."
     ).tag(sync=True)
-    problem = t.Unicode(help="Why the last file could not be made; empty when it could.").tag(sync=True)
 
     _tables: Mapping[str, str] = {}
     """What the menu calls each kind of file of trials."""
@@ -118,17 +118,18 @@ class FileMenu(ViewPart):
             return save_html(self._panel(), Path(folder) / "page.html", title=self._name).path.read_bytes(), ""
 
     def _on_export(self, content: dict[str, object]) -> None:
-        kind = content.get("what")
-        if not isinstance(kind, str) or kind not in {one["what"] for one in self.files}:
-            self._refuse("a page wants a file of no known kind")
+        """Make a file; every view of every page gets the answer, and knows by the request's id whether it had asked."""
+        kind, request = content.get("what"), content.get("id")
+        if not isinstance(request, str) or kind not in [one["what"] for one in self.files]:
+            self._refuse("a page wants a file of no known kind, or without saying for what")
             return
+        request = request[:_LONGEST_ID]
         try:
             name, data, words = self.file(kind)
         except (OSError, TypeError, ValueError) as error:
-            self.problem = f"{kind}: {error}"[:300]
+            self.send({"kind": "problem", "id": request, "problem": f"{kind}: {error}"[:300]})
             return
-        self.problem = ""
-        self.send({"kind": "file", "name": name, "type": _KINDS[kind], "words": words}, buffers=[data])
+        self.send({"kind": "file", "id": request, "name": name, "type": _KINDS[kind], "words": words}, buffers=[data])
 
 
 class ExportMenu(FileMenu):

@@ -1,6 +1,7 @@
 // A number in a line of text that turns into a field when it is pressed, and back when the kernel has taken it.
 
 import { element, isDisabled, setAttribute, setReason, setText } from "../lib/dom";
+import { requestIds } from "../lib/request_ids";
 import "./typed_field.css";
 
 /** What the kernel says to the newest request: nothing is wrong, or the sentence that says what. */
@@ -56,10 +57,8 @@ export function typedField(
     id: `hpo-typed-problem-${count}`,
   });
 
-  // Of this view alone: another view of the same kernel does not answer for it.
-  const owner = Math.random().toString(36).slice(2, 10);
+  const newId = requestIds();
   let asked: string | null = null;
-  let numAsked = 0;
   let value = "";
 
   const complain = (sentence: string): void => {
@@ -98,8 +97,7 @@ export function typedField(
       close(true);
       return;
     }
-    numAsked += 1;
-    asked = `${owner}-${numAsked}`;
+    asked = newId();
     send(input.value, asked);
   };
 

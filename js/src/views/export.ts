@@ -4,6 +4,7 @@ import type { Render } from "@anywidget/types";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { requestIds } from "../lib/request_ids";
 import "./export.css";
 
 type Model = {
@@ -14,8 +15,10 @@ type Model = {
   /** Which trials are exported, in words. */
   trials: string;
   commands: Record<string, string | null>;
-  problem: string;
 };
+
+/** What the kernel answers to a request: the file, or why it could not be made. */
+type Answer = Partial<Record<"kind" | "id" | "name" | "type" | "words" | "problem", string>>;
 
 function save(name: string, type: string, data: DataView): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
@@ -35,13 +38,17 @@ const render: Render<Model> = ({ model, el }) => {
   const list = element("div", "hpo-export-list", { role: "group", "aria-label": "Export" });
   const trials = element("div", "hpo-muted");
   const outcome = element("div", "hpo-muted", { role: "status" });
+  const newId = requestIds();
+  const asked = new Set<string>();
   const buttons = model.get("files").map(({ what, text }) => {
     const button = element("button", "", { type: "button" });
     setText(button, text);
     button.addEventListener("click", () => {
       if (!isDisabled(button)) {
         setText(outcome, "Making the file …");
-        model.send({ kind: "export", what });
+        const id = newId();
+        asked.add(id);
+        model.send({ kind: "export", id, what });
       }
     });
     return button;
@@ -81,11 +88,17 @@ const render: Render<Model> = ({ model, el }) => {
   );
 
   const receive = (message: unknown, buffers: DataView[]): void => {
-    const { kind, name, type, words } = message as Partial<Record<string, string>>;
+    const { id, kind, name, type, words, problem } = message as Answer;
     const data = buffers[0];
+    // What another view or another page has asked for comes here, too.
+    if (id === undefined || !asked.delete(id)) {
+      return;
+    }
     if (kind === "file" && name !== undefined && type !== undefined && data) {
       save(name, type, data);
       setText(outcome, `Saved ${name}${words ? `: ${words}` : ""}`);
+    } else if (problem !== undefined) {
+      setText(outcome, problem);
     }
   };
   model.on("msg:custom", receive);
@@ -99,9 +112,6 @@ const render: Render<Model> = ({ model, el }) => {
     }
     copy.hidden = !("best" in commands);
     setReason(copy, commands.best ?? commands.export ?? null);
-    if (model.get("problem")) {
-      setText(outcome, model.get("problem"));
-    }
   };
   lifetime.paintOnChange(model, paint);
   el.append(root);

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { requestIds } from "../lib/request_ids";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
 
 type Model = {
@@ -16,19 +17,27 @@ const render: Render<Model> = ({ model, el }) => {
   const say = (type: string, detail?: Renewed): void => {
     el.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   };
+  // The kernel answers to every view of every page, of which each writes into its own notebook: by the ids of this view
+  // it knows what was asked here, and by whom.
+  const newId = requestIds();
+  const asked = new Map<string, string>();
   el.addEventListener(
     RENEW,
     (event) => {
       if (event instanceof CustomEvent && typeof event.detail === "string") {
-        model.send({ kind: "snapshot", id: event.detail });
+        const id = newId();
+        asked.set(id, event.detail);
+        model.send({ kind: "snapshot", id });
       }
     },
     { signal: lifetime.signal },
   );
   const receive = (message: unknown): void => {
     const { kind, id, data } = message as Partial<Renewed> & { kind?: string };
-    if (kind === "snapshot" && id !== undefined) {
-      say(RENEWED, { id, data: data ?? null });
+    const request = kind === "snapshot" && id !== undefined ? asked.get(id) : undefined;
+    if (id !== undefined && request !== undefined) {
+      asked.delete(id);
+      say(RENEWED, { id: request, data: data ?? null });
     }
   };
   model.on("msg:custom", receive);

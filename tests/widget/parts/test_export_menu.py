@@ -42,9 +42,10 @@ def downloads(wire, panel):
 )
 def test_each_kind_of_file_is_sent_with_its_name_and_type(panel, wire, kind, media_type, begin):
     wire.clear()
-    wire.browser_says(panel._export, kind="export", what=kind)
+    wire.browser_says(panel._export, kind="export", id="a", what=kind)
     ((content, (data,)),) = downloads(wire, panel)
-    assert content == {"kind": "file", "name": f"scripted.{kind}", "type": media_type, "words": content["words"]}
+    told = {"kind": "file", "id": "a", "name": f"scripted.{kind}", "type": media_type}
+    assert content == {**told, "words": content["words"]}
     assert content["words"] == ("6 trials" if kind in {"csv", "json"} else "")
     assert bytes(data).startswith(begin)
 
@@ -72,20 +73,25 @@ def test_several_objectives_have_no_best_parameters(show):
     assert "no trial is the best" in panel._export.commands["best"]
 
 
-@pytest.mark.parametrize("what", ["pdf", None, 3, ["csv"]], ids=str)
-def test_a_file_of_no_known_kind_is_refused(panel, wire, what):
+@pytest.mark.parametrize(
+    ("what", "request_id"), [("pdf", "a"), (None, "a"), (3, "a"), (["csv"], "a"), ("csv", None), ("csv", 3)], ids=str
+)
+def test_a_file_of_no_known_kind_and_for_nobody_is_refused(panel, wire, what, request_id):
     wire.clear()
-    wire.browser_says(panel._export, kind="export", what=what)
+    wire.browser_says(panel._export, kind="export", id=request_id, what=what)
     assert downloads(wire, panel) == []
     assert len(panel._refresher.notices) == 1
 
 
-def test_a_file_that_cannot_be_made_says_why(panel, wire, monkeypatch):
+def test_whoever_asks_again_for_a_file_that_cannot_be_made_is_told_again_why(panel, wire, monkeypatch):
     monkeypatch.setattr(
         "hpo_widgets.widget.parts.export_menu.picture", lambda *_: (_ for _ in ()).throw(ValueError("no figure"))
     )
-    wire.browser_says(panel._export, kind="export", what="png")
-    assert panel._export.problem == "png: no figure"
+    wire.clear()
+    for request in "ab":
+        wire.browser_says(panel._export, kind="export", id=request, what="png")
+    told = [content for content, _ in downloads(wire, panel)]
+    assert told == [{"kind": "problem", "id": request, "problem": "png: no figure"} for request in "ab"]
 
 
 def test_the_name_of_a_file_is_safe(show):

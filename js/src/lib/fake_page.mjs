@@ -1,0 +1,251 @@
+// As much of a page as views and controls need when they are tested by node: elements in a tree, events and the focus.
+// Nothing is laid out.
+
+const CAPTURED = "captured ";
+
+class FakeElement extends EventTarget {
+  children = [];
+  dataset = {};
+  style = {};
+  value = "";
+  parentElement = null;
+  attributes = new Map();
+
+  constructor(tagName) {
+    super();
+    this.tagName = tagName;
+  }
+
+  get className() {
+    return this.getAttribute("class") ?? "";
+  }
+
+  set className(names) {
+    this.setAttribute("class", names);
+  }
+
+  get classList() {
+    const names = () => new Set(this.className.split(" ").filter(Boolean));
+    const toggle = (name, isIn) => {
+      const all = names();
+      all[isIn ? "add" : "delete"](name);
+      this.className = [...all].join(" ");
+    };
+    return { add: (name) => toggle(name, true), contains: (name) => names().has(name), toggle };
+  }
+
+  get textContent() {
+    return this.children.map((child) => child.textContent).join("");
+  }
+
+  set textContent(text) {
+    this.replaceChildren(text);
+  }
+
+  get childElementCount() {
+    return this.children.length;
+  }
+
+  get firstElementChild() {
+    return this.children[0] ?? null;
+  }
+
+  get isConnected() {
+    return this.closest("body") !== null;
+  }
+
+  get selectedOptions() {
+    return this.children.filter(({ value }) => value === this.value);
+  }
+
+  getAttribute(name) {
+    return this.attributes.get(name) ?? null;
+  }
+
+  setAttribute(name, value) {
+    this.attributes.set(name, value);
+    if (name === "value") {
+      this.value = value;
+    }
+  }
+
+  removeAttribute(name) {
+    this.attributes.delete(name);
+  }
+
+  remove() {
+    const { children } = this.parentElement ?? { children: [] };
+    children.splice(children.indexOf(this), children.includes(this) ? 1 : 0);
+    this.parentElement = null;
+  }
+
+  append(...nodes) {
+    for (const node of nodes) {
+      if (node instanceof FakeElement) {
+        node.remove();
+        node.parentElement = this;
+        this.children.push(node);
+      } else {
+        this.children.push({ textContent: node, all: () => [] });
+      }
+    }
+  }
+
+  insertBefore(node, next) {
+    this.append(node);
+    if (next !== null) {
+      this.children.splice(this.children.indexOf(next), 0, this.children.pop());
+    }
+  }
+
+  before(node) {
+    this.parentElement.insertBefore(node, this);
+  }
+
+  after(node) {
+    const { children } = this.parentElement;
+    this.parentElement.insertBefore(node, children[children.indexOf(this) + 1] ?? null);
+  }
+
+  replaceChildren(...nodes) {
+    for (const child of this.children) {
+      child.parentElement = null;
+    }
+    this.children = [];
+    this.append(...nodes);
+  }
+
+  /** Itself and all elements below it. */
+  all() {
+    return [this, ...this.children.flatMap((child) => child.all())];
+  }
+
+  contains(node) {
+    return this.all().includes(node);
+  }
+
+  /** Takes tags, classes and attributes, of one element each. */
+  matches(selectors) {
+    return selectors.split(", ").some((selector) => {
+      const [, tag, rest] = selector.match(/^([a-z]*)(.*)$/);
+      const parts = rest.match(/\.[^.[]+|\[[^\]]+\]/g) ?? [];
+      return (
+        (tag === "" || tag === this.tagName) &&
+        parts.every((part) =>
+          part.startsWith(".")
+            ? this.classList.contains(part.slice(1))
+            : part.slice(1, -1).replace("data-", "") in this.dataset ||
+              this.attributes.has(part.slice(1, -1)),
+        )
+      );
+    });
+  }
+
+  closest(selectors) {
+    return this.matches(selectors) ? this : (this.parentElement?.closest(selectors) ?? null);
+  }
+
+  querySelectorAll(selectors) {
+    return this.all().filter((node) => node !== this && node.matches(selectors));
+  }
+
+  querySelector(selectors) {
+    return this.querySelectorAll(selectors)[0] ?? null;
+  }
+
+  focus() {
+    document.activeElement = this;
+  }
+
+  click(detail = 1) {
+    this.tell("click", { detail });
+  }
+
+  addEventListener(type, listener, options) {
+    super.addEventListener(options?.capture ? CAPTURED + type : type, listener, options);
+  }
+
+  /** An event here: in all that it stands in, from outside, and out again. */
+  tell(type, about = {}) {
+    const path = [];
+    for (let node = this; node !== null; node = node.parentElement) {
+      path.push(node);
+    }
+    let isStopped = false;
+    const stopPropagation = () => {
+      isStopped = true;
+    };
+    const pass = (node, name) => {
+      if (!isStopped) {
+        const event = Object.assign(new Event(name, { cancelable: true }), about);
+        Object.defineProperty(event, "target", { value: this });
+        node.dispatchEvent(Object.assign(event, { stopPropagation }));
+      }
+    };
+    for (const node of [...path].reverse()) pass(node, CAPTURED + type);
+    for (const node of path) pass(node, type);
+  }
+
+  getBoundingClientRect() {
+    return { left: 0, top: 0, width: 1000, height: 106 };
+  }
+
+  scrollIntoView() {}
+
+  setPointerCapture() {}
+}
+
+class FakeInput extends FakeElement {}
+
+/** Makes a new empty page; gives its body. */
+export function fakePage() {
+  const body = new FakeElement("body");
+  globalThis.document = Object.assign(new EventTarget(), {
+    activeElement: body,
+    createElement: (tag) => (tag === "input" ? new FakeInput(tag) : new FakeElement(tag)),
+    createElementNS: (_namespace, tag) => new FakeElement(tag),
+    querySelectorAll: (selectors) => body.querySelectorAll(selectors),
+  });
+  globalThis.window = new EventTarget();
+  globalThis.Node = FakeElement;
+  globalThis.HTMLElement = FakeElement;
+  globalThis.HTMLInputElement = FakeInput;
+  globalThis.HTMLTextAreaElement = class extends FakeElement {};
+  globalThis.ResizeObserver = class {
+    constructor(act) {
+      this.act = act;
+    }
+    observe() {
+      queueMicrotask(this.act);
+    }
+    disconnect() {}
+  };
+  return body;
+}
+
+/** A model whose kernel has said `state`; `sent` is what was sent to it. */
+export function fakeModel(state) {
+  const listeners = { change: new Set(), "msg:custom": new Set() };
+  const sent = [];
+  return {
+    sent,
+    get: (name) => state[name],
+    set: (name, value) => {
+      state[name] = value;
+    },
+    save_changes: () => {},
+    send: (message) => sent.push(message),
+    on: (event, listener) => listeners[event].add(listener),
+    off: (event, listener) => listeners[event].delete(listener),
+    /** What the kernel says to all views, in this page and in others. */
+    hear: (message, buffers = []) => {
+      for (const listener of listeners["msg:custom"]) listener(message, buffers);
+    },
+    /** Resolves when all views have been painted. */
+    change: async (more) => {
+      Object.assign(state, more);
+      for (const listener of listeners.change) listener();
+      await Promise.resolve();
+    },
+  };
+}
