@@ -184,6 +184,7 @@ def test_a_click_on_an_empty_place_offers_a_point_that_is_queued_next(opened, pa
     panel.evaluate(WHEN_AT_REST)
     page.mouse.click(*empty_place(slices, across=0.5))
     expect(form).to_be_visible()
+    expect(form.get_by_role("textbox", name="lr")).to_be_focused()
     opened.wait_kernel("list(widget.point) == ['lr']")
     clicked = opened.kernel("widget.point['lr']")
     assert 1e-3 < clicked < 1e-2

@@ -5,6 +5,8 @@ import { Announcer } from "../lib/announcer";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { own } from "../lib/own";
+import { requestIds } from "../lib/request_ids";
 import "./point.css";
 
 interface Field {
@@ -57,10 +59,8 @@ const render: Render<Model> = ({ model, el }) => {
   frame.append(root, announcer.root);
   keepKeys(root);
 
-  // Of this view alone: another view of the same kernel does not answer for it.
-  const owner = Math.random().toString(36).slice(2, 10);
+  const newId = requestIds();
   let asked: string | null = null;
-  let numAsked = 0;
   let shown = "";
   let opener: HTMLElement | null = null;
   const inputs = new Map<string, { input: Input; problem: HTMLElement }>();
@@ -117,14 +117,17 @@ const render: Render<Model> = ({ model, el }) => {
       const isFirst = shown === "";
       shown = text;
       inputs.clear();
-      const hadFocus = root.contains(document.activeElement);
+      const { activeElement } = document;
+      const hadFocus = root.contains(activeElement);
+      // It opens in all views of the panel, and is for whoever is in one of them.
+      const isMeant = root.closest(".hpo-layout")?.contains(activeElement) ?? false;
       body.replaceChildren(...fields.map(make));
       setText(problem, "");
       // On a saved page nothing can be queued.
       root.hidden = fields.length === 0 || (model.get("commands").edit ?? null) !== null;
-      if (!root.hidden && !isFirst) {
+      if (!root.hidden && !isFirst && isMeant) {
         if (!wasOpen) {
-          opener = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+          opener = activeElement instanceof HTMLElement ? activeElement : null;
         }
         body.querySelector<HTMLElement>("input, select")?.focus();
         root.scrollIntoView({ block: "nearest" });
@@ -139,7 +142,7 @@ const render: Render<Model> = ({ model, el }) => {
       asked = null;
       const wrong = answer.fields ?? {};
       for (const name of inputs.keys()) {
-        complain(name, wrong[name] ?? "");
+        complain(name, own(wrong, name) ?? "");
       }
       setText(problem, answer.problem ?? "");
       const first = Object.keys(wrong)[0];
@@ -155,8 +158,7 @@ const render: Render<Model> = ({ model, el }) => {
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     if (asked === null && !isDisabled(queue)) {
-      numAsked += 1;
-      asked = `${owner}-${numAsked}`;
+      asked = newId();
       const values = Object.fromEntries(
         [...inputs].map(([name, { input }]) => [name, input.value]),
       );

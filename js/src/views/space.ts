@@ -8,6 +8,7 @@ import type { WidenSuggestion } from "../controls/tried_values";
 import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { own } from "../lib/own";
 import { whenInPanel } from "../lib/panel";
 import { type Range, type RangeChange, withChoices, withEnds } from "../lib/range_change";
 import { type Bounds, format, type NumericSpec, Scale } from "../lib/scale";
@@ -273,7 +274,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     const reason = commands.set_ranges ?? null;
     const advised = model.get("advised");
     for (const spec of specs) {
-      const known = ranges[spec.name] ?? [];
+      const known = own(ranges, spec.name) ?? [];
       const change = { ...sent.ranges.get(spec.name)?.change, ...gathered.ranges.get(spec.name) };
       const range = spec.kind === "choice" ? withChoices(known, change) : withEnds(known, change);
       let control = controls.get(spec.name);
@@ -291,10 +292,10 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
       controls.set(spec.name, { ...control, spec });
       if (spec.kind === "choice") {
         control.choice?.update(range, reason);
-        control.choice?.setAdvised(advised[spec.name] ?? null);
+        control.choice?.setAdvised(own(advised, spec.name) ?? null);
       } else {
         control.numeric?.update(spec, range as Bounds, reason);
-        control.numeric?.setAdvised((advised[spec.name] as Bounds | undefined) ?? null);
+        control.numeric?.setAdvised((own(advised, spec.name) as Bounds | undefined) ?? null);
       }
       paintPrior(control.strip, spec, range);
     }
@@ -315,9 +316,9 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     const isSet = isOfTrack && (isGathered || sent.priors.has(name));
     const scale = spec.kind === "choice" ? null : new Scale(spec);
     strip.update(bins, {
-      weights: (isSet ? prior?.weights : model.get("priors")[name]) ?? null,
-      exponent: isSet ? 1 : (model.get("prior_exponents")[name] ?? 1),
-      histogram: model.get("histograms")[name] ?? "",
+      weights: (isSet ? prior?.weights : own(model.get("priors"), name)) ?? null,
+      exponent: isSet ? 1 : (own(model.get("prior_exponents"), name) ?? 1),
+      histogram: own(model.get("histograms"), name) ?? "",
       range: scale
         ? [scale.fraction(range[0] as number), scale.fraction(range[1] as number)]
         : [0, 1],
@@ -328,7 +329,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   function paintPreview(): void {
     const preview = model.get("preview");
     for (const [name, control] of controls) {
-      const box = preview[name] ?? null;
+      const box = own(preview, name) ?? null;
       control.numeric?.setPreview(box && { bounds: box.range as Bounds, words: box.words });
       control.choice?.setPreview(box && { indices: box.range, words: box.words });
     }
@@ -352,7 +353,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
           suggestion: suggestions.get(spec.name) ?? null,
           samples: {
             profile: model.get("recent_samples")[index] ?? "",
-            range: model.get("ranges")[spec.name] as Bounds,
+            range: own(model.get("ranges"), spec.name) as Bounds,
           },
         });
       }

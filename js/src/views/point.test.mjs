@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeModel, fakePage } from "../lib/fake_page.mjs";
+import point from "./point";
+
+const FIELD = { label: "", kind: "float", choices: null, value: "1", may_be_empty: false };
+
+/** Two panels that show the form of one search, in one page. */
+function rendered() {
+  const body = fakePage();
+  const model = fakeModel({ fields: [], sentence: "", commands: {}, answer: {} });
+  const panels = [0, 1].map(() => {
+    const panel = document.createElement("div");
+    panel.className = "hpo-layout";
+    body.append(panel);
+    point.render({ model, el: panel });
+    return panel;
+  });
+  return { model, panels };
+}
+
+test("the form takes the focus only in the panel that has it", async () => {
+  const { model, panels } = rendered();
+  await model.change({ fields: [{ ...FIELD, name: "x" }] });
+  assert.equal(document.activeElement.tagName, "body");
+  await model.change({ fields: [] });
+  panels[1].focus();
+  await model.change({ fields: [{ ...FIELD, name: "x" }] });
+  assert.equal(document.activeElement, panels[1].querySelector("input"));
+  await model.change({ fields: [] });
+  assert.equal(document.activeElement, panels[1]);
+});
+
+test("a value that is right is not called wrong for the name of its parameter", async () => {
+  const { model, panels } = rendered();
+  await model.change({ fields: ["constructor", "x"].map((name) => ({ ...FIELD, name })) });
+  panels[0].querySelector("form").tell("submit");
+  await model.change({ answer: { id: model.sent[0].id, fields: { x: "Type a number." } } });
+  const problems = panels[0].querySelectorAll(".hpo-problem");
+  assert.deepEqual(
+    problems.map(({ textContent }) => textContent),
+    ["", "Type a number."],
+  );
+});

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeModel, fakePage } from "../lib/fake_page.mjs";
+import space from "./space";
+
+const NAMES = ["constructor", "toString", "valueOf", "__proto__"];
+
+/** As JSON has it, where `__proto__` is a name like others. */
+const byName = (value) => JSON.parse(`{${NAMES.map((name) => `"${name}": ${value}`)}}`);
+
+function rendered(parameters, ranges) {
+  const el = fakePage();
+  const model = fakeModel({
+    parameters,
+    ranges,
+    commands: {},
+    answered: 0,
+    priors: {},
+    prior_exponents: {},
+    histograms: {},
+    preview: {},
+    undo_labels: {},
+    best: {},
+    widen_suggestions: [],
+    advised: {},
+    recent_samples: [],
+  });
+  space().render({ model, el });
+  return { el, model };
+}
+
+test("a number may have the name of what every object has", async () => {
+  const spec = { label: "", needs: "", kind: "float", declared: [0, 10], low: 0, high: 10 };
+  const more = { limit_low: null, limit_high: null, step: null, origin: 0, base: 10, bins: 32 };
+  const specs = NAMES.map((name) => ({ ...spec, ...more, name }));
+  const { el, model } = rendered(specs, byName("[2, 8]"));
+  const texts = () => el.querySelectorAll(".hpo-field").map(({ value }) => value);
+  assert.deepEqual(
+    texts(),
+    NAMES.flatMap(() => ["2", "8"]),
+  );
+  assert.equal(el.querySelectorAll(".hpo-has-prior").length, 0);
+  await model.change({ ranges: byName("[3, 8]"), advised: byName("[4, 8]") });
+  assert.deepEqual(
+    texts(),
+    NAMES.flatMap(() => ["3", "8"]),
+  );
+});
+
+test("a choice may have the name of what every object has", () => {
+  const specs = NAMES.map((name) => ({
+    name,
+    label: "",
+    needs: "",
+    kind: "choice",
+    choices: ["a", "b"],
+  }));
+  const { el } = rendered(specs, byName("[1]"));
+  const boxes = el.querySelectorAll("input").filter(({ checked }) => checked !== undefined);
+  assert.deepEqual(
+    boxes.map(({ checked }) => checked),
+    NAMES.flatMap(() => [false, true]),
+  );
+});
