@@ -118,7 +118,13 @@ export class PriorStrip {
     this.area.addEventListener("pointerdown", (event) => this.press(event));
     this.area.addEventListener("pointermove", (event) => this.move(event));
     this.area.addEventListener("pointerup", (event) => this.release(event));
-    this.area.addEventListener("pointercancel", () => this.cancel());
+    for (const type of ["pointercancel", "lostpointercapture"] as const) {
+      this.area.addEventListener(type, (event) => {
+        if (event.pointerId === this.held?.pointer) {
+          this.cancel();
+        }
+      });
+    }
     this.area.addEventListener("keydown", (event) => this.key(event));
     this.clear = element("button", "hpo-link", {
       type: "button",
@@ -277,7 +283,8 @@ export class PriorStrip {
   }
 
   private press(event: PointerEvent): void {
-    if (this.state.reason !== null || event.button !== 0) {
+    // A second finger takes nothing out of the hand of the first one.
+    if (this.held || this.state.reason !== null || event.button !== 0) {
       return;
     }
     event.preventDefault();
@@ -285,6 +292,7 @@ export class PriorStrip {
     this.area.setPointerCapture(event.pointerId);
     const at = this.place(event);
     this.held = { before: this.shown, at, pointer: event.pointerId };
+    this.area.dataset.held = "";
     this.drawTo(at);
   }
 
@@ -306,7 +314,7 @@ export class PriorStrip {
 
   private release(event: PointerEvent): void {
     if (this.held && event.pointerId === this.held.pointer) {
-      this.held = null;
+      this.letGo();
       this.take(this.shown?.map(rounded) ?? null, true);
     }
   }
@@ -314,9 +322,14 @@ export class PriorStrip {
   private cancel(): void {
     if (this.held) {
       this.shown = this.held.before;
-      this.held = null;
+      this.letGo();
       this.paint();
     }
+  }
+
+  private letGo(): void {
+    this.held = null;
+    delete this.area.dataset.held;
   }
 
   /** Shows weights and tells them; none above nothing are no prior. */

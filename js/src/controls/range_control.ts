@@ -84,7 +84,13 @@ export class RangeControl {
     track.addEventListener("pointerdown", (event) => this.press(event));
     track.addEventListener("pointermove", (event) => this.drag(event));
     track.addEventListener("pointerup", (event) => this.release(event));
-    track.addEventListener("pointercancel", () => this.cancel());
+    for (const type of ["pointercancel", "lostpointercapture"] as const) {
+      track.addEventListener(type, (event) => {
+        if (event.pointerId === this.dragged?.pointer) {
+          this.cancel();
+        }
+      });
+    }
 
     this.beyond = element("div", "hpo-beyond", { role: "status" });
     this.beyondText = element("span");
@@ -257,7 +263,8 @@ export class RangeControl {
   }
 
   private press(event: PointerEvent): void {
-    if (this.reason !== null || event.button !== 0) {
+    // A second finger takes nothing out of the hand of the first one.
+    if (this.dragged || this.reason !== null || event.button !== 0) {
       return;
     }
     event.preventDefault();

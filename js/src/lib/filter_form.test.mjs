@@ -11,7 +11,7 @@ const STATES = ["completed", "failed"];
 const fields = (key, chips = []) => fieldsOf(key, NAMES, STATES, ["a", "b"], 3, chips);
 
 test("a parameter of any name has a key of its own", () => {
-  const keys = topics(NAMES, ["a"]).map(({ key }) => key);
+  const keys = topics(NAMES, ["a"], []).map(({ key }) => key);
   assert.equal(new Set(keys).size, keys.length);
   for (const key of keys) {
     assert.equal(keyOf(conditionOf(key)), key);
@@ -45,8 +45,12 @@ test("the number left is told only where there is a filter", () => {
   assert.equal(leftInWords([]), "");
 });
 
-test("tags are offered where trials have some", () => {
-  const keys = (tags) => topics([], tags).map(({ key }) => key);
+test("tags are offered where trials have some, or are asked for by some", () => {
+  const chips = [{ condition: "tags", name: "", text: "", value: ["gone", "b"] }];
+  const keys = (tags, asked = []) => topics([], tags, asked).map(({ key }) => key);
   assert.equal(keys([]).includes("tags"), false);
   assert.equal(keys(["a"]).includes("tags"), true);
+  assert.equal(keys([], chips).includes("tags"), true);
+  // What is asked for stays when another tag is added.
+  assert.deepEqual(fields("tags", chips).values, ["a", "b", "gone"]);
 });

@@ -29,13 +29,14 @@ const WITHIN = "within:";
 export function topics(
   names: readonly Named[],
   tags: readonly string[],
+  chips: readonly Chip[],
 ): { key: string; label: string }[] {
   return [
     { key: "top_k", label: "top trials" },
     { key: "states", label: "state" },
     { key: "epochs", label: "space version" },
     { key: "inside", label: "in range" },
-    ...(tags.length > 0 ? [{ key: "tags", label: "tag" }] : []),
+    ...(offeredTags(tags, chips).length > 0 ? [{ key: "tags", label: "tag" }] : []),
     ...names.map(({ name, label }) => ({ key: WITHIN + name, label })),
   ];
 }
@@ -68,8 +69,10 @@ export function fieldsOf(
       return { kind: "number", text: value === undefined ? "10" : String(value) };
     case "states":
       return { kind: "boxes", labels: [...states], values: [...states], checked: list };
-    case "tags":
-      return { kind: "boxes", labels: [...tags], values: [...tags], checked: list };
+    case "tags": {
+      const offered = offeredTags(tags, chips);
+      return { kind: "boxes", labels: offered, values: offered, checked: list };
+    }
     case "epochs": {
       const numbers = Array.from({ length: numEpochs }, (_, index) => index);
       return {
@@ -98,6 +101,12 @@ export function fieldsOf(
       };
     }
   }
+}
+
+/** The tags that trials have, and those that are asked for, which no trial may have any more. */
+function offeredTags(tags: readonly string[], chips: readonly Chip[]): string[] {
+  const chosen = chips.find(({ condition }) => condition === "tags")?.value;
+  return [...new Set<string>([...tags, ...(Array.isArray(chosen) ? chosen : [])])];
 }
 
 /** How many trials are left, in words. */

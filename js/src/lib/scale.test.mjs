@@ -65,6 +65,13 @@ test("a handle never passes the other one", () => {
   assert.deepEqual(scale({ step: 1 }).placed([2, 4], 0, 9), [4, 4]);
 });
 
+test("ends that are nearer than handles can be put, as typed, never move the other way", () => {
+  const near = scale({ high: 1 });
+  assert.deepEqual(near.placed([0.5, 0.5005], 0, near.moved(0.5, 1)), [0.5, 0.5005]);
+  assert.deepEqual(near.placed([0.5, 0.5005], 1, near.moved(0.5005, -1)), [0.5, 0.5005]);
+  assert.deepEqual(near.placed([0.5, 0.5005], 0, 0.49), [0.49, 0.5005]);
+});
+
 test("few steps are drawn one by one, many as a band", () => {
   assert.deepEqual(scale({ kind: "int", high: 4 }).steps([1, 3]), [0.25, 0.5, 0.75]);
   assert.equal(scale({ kind: "int", high: 1000 }).steps([0, 1000]), null);

@@ -154,7 +154,9 @@ export class Scale {
   placed(bounds: Bounds, index: Ending, value: number): Bounds {
     const other = bounds[1 - index] as number;
     const sign = index === 0 ? -1 : 1;
-    const nearest = this.mayBeSingle ? other : this.value(this.fraction(other) + sign * LEAST_GAP);
+    const gap = this.mayBeSingle ? other : this.value(this.fraction(other) + sign * LEAST_GAP);
+    // Ends that are nearer already, as typed, stay so: a handle goes nowhere but towards `value`.
+    const nearest = sign * Math.min(sign * gap, sign * bounds[index]);
     const kept = sign * (value - nearest) < 0 ? nearest : value;
     if (kept === other && !this.mayBeSingle) {
       return bounds;

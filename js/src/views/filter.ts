@@ -2,7 +2,15 @@
 
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
-import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import {
+  element,
+  isDisabled,
+  isRepeatedClick,
+  keepKeys,
+  setAttribute,
+  setReason,
+  setText,
+} from "../lib/dom";
 import {
   type Chip,
   conditionOf,
@@ -15,6 +23,7 @@ import {
 } from "../lib/filter_form";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { requestIds } from "../lib/request_ids";
 import { SHAPES } from "../lib/trial_states";
 import "./filter.css";
 
@@ -68,10 +77,8 @@ const render: Render<Model> = ({ model, el }) => {
   root.append(line, form);
   keepKeys(root);
 
-  // Of this view alone: another view of the same kernel does not answer for it.
-  const owner = Math.random().toString(36).slice(2, 10);
+  const newId = requestIds();
   let asked: string | null = null;
-  let numAsked = 0;
   let shownFields: Fields = { kind: "none" };
 
   const textField = (label: string, text: string, placeholder = ""): HTMLInputElement => {
@@ -152,7 +159,8 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const open = (key: string): void => {
-    const options = topics(model.get("names"), model.get("tags")).map(({ key: value, label }) => {
+    const offered = topics(model.get("names"), model.get("tags"), model.get("chips"));
+    const options = offered.map(({ key: value, label }) => {
       const option = element("option", "", { value });
       setText(option, label);
       return option;
@@ -191,9 +199,12 @@ const render: Render<Model> = ({ model, el }) => {
           "aria-label": `Remove the filter ${chip.text}`,
         });
         setText(remove, "✕");
-        remove.addEventListener("click", () =>
-          model.send({ kind: "remove", condition: chip.condition, name: chip.name }),
-        );
+        remove.addEventListener("click", (event) => {
+          // By the second click of a double click the next chip is there.
+          if (!isRepeatedClick(event)) {
+            model.send({ kind: "remove", condition: chip.condition, name: chip.name });
+          }
+        });
         item.append(edit, remove);
         return item;
       }),
@@ -264,8 +275,7 @@ const render: Render<Model> = ({ model, el }) => {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (asked === null) {
-      numAsked += 1;
-      asked = `${owner}-${numAsked}`;
+      asked = newId();
       model.send({ kind: "add", id: asked, ...conditionOf(topic.value), value: valueOfFields() });
     }
   });

@@ -6,7 +6,7 @@ import { type Budget, makeBudget, paintBudget } from "../controls/status_budgets
 import { type Count, paintCounts } from "../controls/status_counts";
 import { type Answer, typedField } from "../controls/typed_field";
 import { Announcer } from "../lib/announcer";
-import { element, keepKeys, setAttribute, setKeys, setText } from "../lib/dom";
+import { element, isRepeatedClick, keepKeys, setAttribute, setKeys, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { whenInPanel } from "../lib/panel";
@@ -60,7 +60,7 @@ const TRIALS = 0;
 const REST = "";
 /** Where Escape closes or takes back something of its own, so that it leaves the selection alone. */
 const OWN_ESCAPE =
-  "input, [data-dragged], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
+  "input, [data-dragged], [data-held], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-status-host");
@@ -210,7 +210,12 @@ const render: Render<Model> = ({ model, el }) => {
         "aria-label": "Dismiss this notice",
       });
       setText(dismiss, "✕");
-      dismiss.addEventListener("click", () => model.send({ kind: "dismiss", text }));
+      dismiss.addEventListener("click", (event) => {
+        // By the second click of a double click the next notice is there.
+        if (!isRepeatedClick(event)) {
+          model.send({ kind: "dismiss", text });
+        }
+      });
       row.append(element("span", "hpo-number hpo-muted"), element("span"), dismiss);
       return row;
     });

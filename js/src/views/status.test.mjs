@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PriorStrip } from "../controls/prior_strip";
+import { fakeModel, fakePage } from "../lib/fake_page.mjs";
+import status from "./status";
+
+/** The status in a panel. */
+async function rendered(more = {}) {
+  const panel = document.createElement("div");
+  panel.className = "hpo-layout";
+  const model = fakeModel({
+    ...{ title: "", status: "running", pill: {}, is_view: false, facts: [], strategy: "" },
+    ...{ budgets: [], counts: [], best: null, has_front: false, forecast: "", next_poll: "" },
+    ...{ sentence: "", notices: [], workers: 1, jobs: null, raise_to: null, commands: {} },
+    ...{ answer: {}, ...more },
+  });
+  status.render({ model, el: panel });
+  await Promise.resolve();
+  return { panel, model };
+}
+
+test("a double click dismisses one notice only", async () => {
+  fakePage();
+  const notices = ["a", "b"].map((text) => ({ at: "12:00", text, count: 1 }));
+  const { panel, model } = await rendered({ notices });
+  const [first, second] = panel.querySelectorAll(".hpo-dismiss");
+  first.click(1);
+  second.click(2);
+  assert.deepEqual(model.sent, [{ kind: "dismiss", text: "a" }]);
+});
+
+test("Escape gives up a stroke on a strip, and only without one the selection", async () => {
+  fakePage();
+  const { panel, model } = await rendered();
+  const bins = { count: 4, layout: "columns", name: String };
+  const strip = new PriorStrip(
+    { name: "x", label: "x" },
+    bins,
+    () => {},
+    () => {},
+  );
+  panel.append(strip.root);
+  const area = strip.root.querySelector(".hpo-prior-area");
+  area.tell("pointerdown", { pointerId: 1, clientX: 100, clientY: 50, button: 0 });
+  area.tell("keydown", { key: "Escape" });
+  assert.deepEqual(model.sent, []);
+  area.tell("keydown", { key: "Escape" });
+  assert.deepEqual(model.sent, [{ kind: "deselect" }]);
+});
