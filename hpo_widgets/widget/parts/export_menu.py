@@ -120,7 +120,8 @@ class FileMenu(ViewPart):
     def _on_export(self, content: dict[str, object]) -> None:
         """Make a file; every view of every page gets the answer, and knows by the request's id whether it had asked."""
         kind, request = content.get("what"), content.get("id")
-        if not isinstance(request, str) or kind not in [one["what"] for one in self.files]:
+        kinds = {one["what"] for one in self.files}
+        if not isinstance(request, str) or not isinstance(kind, str) or kind not in kinds:
             self._refuse("a page wants a file of no known kind, or without saying for what")
             return
         request = request[:_LONGEST_ID]
