@@ -15,8 +15,9 @@ _FOLDER = Path(__file__).parents[1] / "static"
 def asset(name: str) -> str | Path:
     """Return the text of a file that the build of ``js/`` has put into the package.
 
-    With ``ANYWIDGET_HMR`` in the environment its path, which anywidget watches to show a change at once. A path makes
-    anywidget hold every widget for ever, so that none would be freed.
+    For development, when the environment variable ``ANYWIDGET_HMR`` is set, return the path of the file instead:
+    anywidget watches it to show a change at once. This is not the default, as anywidget never frees a widget whose
+    module is a path.
 
     Raises
     ------
@@ -31,12 +32,14 @@ def asset(name: str) -> str | Path:
 
 
 class ModuleWidget(anywidget.AnyWidget):
-    """A widget with a browser module of this package, which finds its model by it (``js/src/lib/late_model.ts``).
+    """A widget with a browser module of this package.
+
+    The module finds its model by ``own_id`` (``js/src/lib/late_model.ts``).
 
     Parameters
     ----------
     **traits
-        First values of traits.
+        Initial values of traits.
     """
 
     own_id = t.Unicode(help="The id of the widget's model.").tag(sync=True)

@@ -1,8 +1,8 @@
 """`OptimizerWidget.open`: on the class it opens a search by its id, on a widget it opens the comm.
 
-The name is taken twice. `HyperParameterOptimizer.open` opens a search again, and whoever knows that looks for
-the same on the widget; but every widget has an ``open()`` without arguments, by which ipywidgets opens the comm to
-the page while a widget is made. A descriptor tells who asks.
+The name ``open`` has two meanings here. `HyperParameterOptimizer.open` opens a search again, and its users expect the
+same of the widget; but every widget has an ``open()`` without arguments, by which ipywidgets opens the comm to the page
+while a widget is made. A descriptor tells access on the class from access on a widget.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def open_search(
         The search id, when ``journal_or_task_id`` is a directory.
     base_task_id
         The template experiment. With it Start continues the search, unless another process runs it; without it
-        the panel is a view.
+        the panel only shows the search.
     **keywords
-        First values of the widget's traits (``selected``, ``top_k``, ...), and arguments of
+        Initial values of the widget's traits (``selected``, ``top_k``, ...), and arguments of
         `HyperParameterOptimizer.open` that a journal cannot hold, such as ``worker_env``.
 
     Returns
@@ -64,7 +64,7 @@ def open_search(
     JournalError
         When there is no such search, with near matches, or its journal cannot be read.
     TypeError
-        For an argument that makes no sense here.
+        For an argument of a wrong type, or a keyword that looks like a misspelt trait.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def open_search(
 
 
 def release(opened: Any) -> None:
-    """Close the files of a search that was opened for a panel; one that can be continued goes on with them."""
+    """Close the files of a search that was opened for a panel; one that can be continued reopens them when needed."""
     close = getattr(opened, "close", None) or getattr(opened, "close_files", None)
     if close is not None:
         close()

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Traits that have no first value of their own.
+# Traits whose values come from the search, so that the constructor refuses them as keywords.
 _FOLLOWING = frozenset(
     {
         "status",
@@ -87,8 +87,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
     """The panel of a search: status, controls, space, plots; the last line of a cell shows it.
 
     Traits follow the search at most ten times a second. Those that say "two-way" steer it: assigning
-    one asks the search for it and returns at once; what the search refuses appears in the panel's
-    notices and the trait goes back.
+    one asks the search for the change and returns at once. A refusal by the search appears in the panel's
+    notices, and the trait returns to the search's own value.
 
     Parameters
     ----------
@@ -96,11 +96,11 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         A `HyperParameterOptimizer`, a live one of ``clearml.automation``, a `replay`, or anything else that is a
         `Search`.
     plots
-        Which plots there are, and in which order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``, ``"Curves"``,
+        The plots to show, in order: ``"History"``, ``"Slices"``, ``"Parallel"``, ``"Map"``, ``"Curves"``,
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
-        Default: all that the search has something for; with several objectives the Pareto front comes first.
+        Default: all that apply to the search; with several objectives the Pareto front comes first.
     **traits
-        First values of ``selected``, ``filter``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a
+        Initial values of ``selected``, ``filter``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a
         ``VBox``.
 
     Raises
@@ -108,7 +108,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
     TypeError
         When ``search`` is no search, or for an unknown keyword, with a near match.
     ValueError
-        For a plot that there is not, one given twice, or one that the search has nothing for.
+        For an unknown plot, one given twice, or one that does not apply to the search.
 
     Examples
     --------
@@ -178,7 +178,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self._stored: StoredOutput | None = None
         self._refresher = Refresher(search)
         self._layout_of_parts = ipywidgets.Layout()
-        """One for all parts, which the style sheet lays out: each widget of its own costs a page as much as a part."""
+        """One for all parts, as the style sheet lays them out: a Layout of its own would cost as much as the part."""
         shared: dict[str, Any] = {"refresher": self._refresher, "layout": self._layout_of_parts}
         try:
             self._status_panel = StatusPanel(search, **shared)
@@ -211,7 +211,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.append(self._earlier)
-            # The last one: when it says that the search has ended, the others have shown it.
+            # Refreshed last: when the snapshot says that the search has ended, all other parts have shown it.
             parts.append(self._snapshot)
             self._space_panel.add_class("hpo-space-host")
             if self._controls is not None:
@@ -220,7 +220,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
             super().__init__(children=[self._parts], **_steered(search), **traits)
-            # No part of the panel: it is no child, and not saved with it.
+            # Not a child of the panel, so that the beacon is not saved with it.
             self._beacon = SearchBeacon(
                 search, target=self.model_id, notices=self._refresher, layout=self._layout_of_parts
             )
@@ -231,7 +231,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             raise
 
     def _begin(self) -> None:
-        """Follow the search, and have the parts say the same."""
+        """Follow the search, and link the traits that the panel shares with its parts."""
         self.add_class("hpo-panel")
         self._refresher.flow.follow(self._status_panel)
         self._refresher.add(self)
@@ -317,13 +317,13 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                     self.set_trait(name, steered)
 
     def forget(self) -> None:
-        """Select no trial that is gone, as a replay has gone back; called by the refresher only."""
+        """Deselect trials that no longer exist because a replay has gone back; called by the refresher only."""
         count = len(self._search.snapshot())
         self.selected = [number for number in self.selected if number < count]
 
     def close(self) -> None:
         """Stop showing the search, which goes on, and free threads and comms."""
-        # A widget whose construction failed is closed when it is collected, too.
+        # Garbage collection closes a widget, too, even one whose constructor failed before it had a refresher.
         if hasattr(self, "_refresher"):
             self._refresher.close()
             if self._earlier is not None:
@@ -342,7 +342,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
 
     def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:
-        """Give the live view, and what is seen of it without a kernel: a picture, a table, a line."""
+        """Return the live view and, for display without a kernel, a picture, a table and a line of text."""
         data: dict[str, Any] = super()._repr_mimebundle_(**keywords) or {}
         try:
             return data | self._snapshot.data()
@@ -351,15 +351,15 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             return data
 
     def _ipython_display_(self, **_keywords: Any) -> None:
-        """Show the panel where no page does, so that what is kept of it can be brought up to date."""
+        """Show the panel as an output that can be updated later, in a notebook that runs without a page."""
         if not StoredOutput.is_due():
-            raise NotImplementedError  # by which IPython shows what `_repr_mimebundle_` gives
+            raise NotImplementedError  # IPython then shows what `_repr_mimebundle_` returns
         if self._stored is None:
             self._stored = StoredOutput(self.model_id, weakref.WeakMethod(self._unseen_output))
         self._stored.show(self._repr_mimebundle_())
 
     def _unseen_output(self) -> dict[str, Any] | None:
-        """Give the output anew; None where a page shows it live, which would begin again."""
+        """Return the present output; None once a page has shown the live view, which a new output would restart."""
         return None if self._refresher.flow.was_ever_seen else self._repr_mimebundle_()
 
     def _show_earlier(self) -> None:
@@ -371,7 +371,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
 
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:
-        """Merge with what holds now, and refuse early what the space refuses."""
+        """Merge with the present ranges; raise at once for what the space refuses, before any command is sent."""
         ranges: dict[str, tuple[object, ...]] = {}
         for name, chosen in proposal["value"].items():
             if isinstance(chosen, (str, bytes)) or not isinstance(chosen, Iterable):
@@ -387,13 +387,13 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
 
     @t.validate("priors")
     def _check_priors(self, proposal: dict[str, Any]) -> Mapping[str, dict[str, object]]:
-        """Merge with what holds now, and refuse early what the space refuses."""
+        """Merge with the present priors; raise at once for what the space refuses, before any command is sent."""
         priors = proposal["value"]
         if self._refresher.is_writing:
             return MappingProxyType(dict(priors))
         space = self._search.space
         known = {name: prior.to_dict() for name, prior in space.priors.items()}
-        # What is there already stays as old as it is.
+        # An unchanged prior is left out, so that it keeps its age.
         other = {
             name: prior
             for name, prior in priors.items()
@@ -413,7 +413,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             plot.observe(self._on_parameter, "chosen")
         return plot
 
-    # No link: where the search has ended since, the answer to an assignment is an error.
+    # Not a link: the controls answer an assignment with an error when the search has ended in the meantime.
     def _on_waiting(self, _change: object) -> None:
         assert self._controls is not None  # noqa: S101 -- observed where there are some
         with self._refresher.lock:
@@ -435,12 +435,12 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             return
         slices = self.plots["Slices"]
         if isinstance(slices, SlicesPlot):
-            # Each once before they are cut: else one more would go when the one that was clicked is shown already.
+            # Duplicates go before the cut: a clicked parameter that is shown already must not push out another one.
             slices.parameters = tuple(dict.fromkeys([change["new"], *slices.parameters]))[:MOST_PARAMETERS]
             self._plots.show("Slices")
 
     def _on_steering(self, change: dict[str, Any]) -> None:
-        """Turn an assignment of user code into a command; what the search itself says is none."""
+        """Turn an assignment by user code into a command; a value that the refresher writes is no command."""
         if self._refresher.is_writing:
             return
         name, value = change["name"], change["new"]
@@ -467,7 +467,7 @@ def _plain_priors(space: Space) -> Mapping[str, dict[str, object]]:
 
 
 def _steered(search: Search) -> dict[str, object]:
-    """Return the traits that a space epoch fixes."""
+    """Return the values of the traits that the present space epoch determines."""
     space = search.space
     return {"ranges": MappingProxyType(dict(space.ranges)), "priors": _plain_priors(space)}
 
@@ -509,16 +509,16 @@ def _chosen_plots(plots: Sequence[str | type[Plot]] | None, search: Search) -> d
 
 
 class PlotTab(ipywidgets.Box):
-    """The place of a plot, which is made when somebody looks at it, or when the panel may be what is saved.
+    """The tab of one plot, which is made when the tab is first shown, or when a page with the panel may be saved.
 
     Parameters
     ----------
     make
-        Makes the plot, hidden as yet.
+        Makes the plot, hidden until its tab is shown.
     refresher
         The refresher that the plot follows.
     layout
-        That of all parts of the panel.
+        The Layout that all parts of the panel share.
     """
 
     def __init__(self, make: Callable[[], Plot], refresher: Refresher, layout: ipywidgets.Layout) -> None:
@@ -542,7 +542,7 @@ class PlotTab(ipywidgets.Box):
             return plot
 
     def refresh(self, _update: Update) -> None:
-        """Have the plot made: the refresher asks when all of the panel has to be there, hidden or not."""
+        """Make the plot; the refresher calls this when the whole panel must exist, hidden tabs included."""
         self.make_plot()
 
 
@@ -552,11 +552,11 @@ class PlotTabs(ipywidgets.Tab):
     Parameters
     ----------
     plots
-        Title to what makes the plot.
+        Title of each tab to the function that makes its plot.
     refresher
         The refresher that the plots follow.
     layout
-        That of all parts of the panel.
+        The Layout that all parts of the panel share.
     """
 
     def __init__(
@@ -632,14 +632,14 @@ def earlier_than(search: Search) -> Search | None:
 
 
 class EarlierSearch(ViewPart):
-    """One line about an earlier search, with Show and Stop; gone when that search has ended.
+    """One line about an earlier search, with Show and Stop; hidden once that search has ended.
 
     Parameters
     ----------
     earlier
         The search that is still running.
     show
-        Called when a person wants to see it.
+        Called when a person presses Show.
     refresher
         The refresher of the panel that the line is part of.
     """
@@ -647,7 +647,7 @@ class EarlierSearch(ViewPart):
     _esm = asset("earlier.js")
     _css = asset("earlier.css")
 
-    sentence = t.Unicode(help="What is said; nothing when the earlier search has ended.").tag(sync=True)
+    sentence = t.Unicode(help="The sentence of the line; empty when the earlier search has ended.").tag(sync=True)
 
     def __init__(self, earlier: Search, *, show: Callable[[], None], refresher: Refresher, **traits: Any) -> None:
         self.earlier = earlier

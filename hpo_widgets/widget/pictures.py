@@ -1,7 +1,8 @@
 """Pictures of plots without a browser: the marks and axes of bqplot figures, drawn by matplotlib as PNG or SVG.
 
-A mark is drawn in shares of the plot, from 0 to 1, as its own scales have it: so a picture lies on a logarithmic axis
-as it does in the browser. Colours are those of the light theme. No text is taken for a formula.
+The scales of a mark turn its values into shares of the plot, from 0 to 1, which matplotlib draws on a linear axis: so
+an image lies on a logarithmic axis as it does in the browser. Colours are those of the light theme. No text is parsed
+as a formula.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ FORMATS = ("png", "svg")
 
 _DPI = 96
 _DENSITY = 2
-"""Pixels of a PNG for each pixel of a page, as on most screens now."""
+"""Pixels of a PNG per CSS pixel, as most screens have."""
 _MOST_SMALL = 95_000
-"""Bytes of a small picture: in a notebook it is there twice, each time a third longer."""
+"""Greatest length of a small picture in bytes: a notebook stores it twice, each time a third longer, as base64."""
 _WIDTH, _HEIGHT, _SMALL_HEIGHT = 760, 420, 260
 _NUM_COLUMNS = 3
 _TOP = 12
-"""Margin over a plot above which nothing is written, in pixels."""
+"""Top margin, in pixels, of a figure that writes nothing above its plot."""
 _MUTED, _LINE = "#5f6368", "#d9dce0"
 _DASHES = {"solid": "-", "dashed": (0, (5, 4)), "dotted": (0, (1, 3)), "dash_dotted": "-."}
 _MARKERS = {
@@ -78,7 +79,7 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
 
 
 class WithPicture:
-    """What has a picture of the plot that is seen."""
+    """Mixin of widgets that can draw the plot that they show."""
 
     _refresher: Refresher
 
@@ -117,7 +118,8 @@ def small_picture(shown: Widget, most_bytes: int = _MOST_SMALL) -> bytes:
     shown
         As in `picture`.
     most_bytes
-        Length of the file, where it can be kept: a longer picture has half of the width, then fewer colours.
+        Greatest length of the file. A longer picture is halved in width and height, then given fewer colours; with
+        the fewest it is returned whatever its length. Default 95,000.
 
     Returns
     -------
@@ -154,18 +156,18 @@ def _halved(pixels: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """A letter that the font does not have is drawn as a box, without a word."""
+    """Silence the warning about characters that the font lacks: they are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
 
 
 _UNDRAWABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 leaves out: control characters and halves of surrogate pairs."""
+"""Characters that XML 1.0 does not allow: control characters and halves of surrogate pairs."""
 
 
 def _drawing(shown: Widget) -> Any:
-    """Draw all figures of a widget as one of matplotlib."""
+    """Draw all figures of a widget into one figure of matplotlib."""
     import bqplot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -180,10 +182,10 @@ def _drawing(shown: Widget) -> Any:
     drawn = Figure(figsize=(_WIDTH / _DPI, height / _DPI), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawn)
     for place, figure in enumerate(figures):
-        # Side by side there is no room for more than what is written along the axes.
+        # Figures side by side have no room for a title, only for the labels of the axes.
         _draw_figure(drawn.add_subplot(rows, columns, place + 1), figure, "" if len(figures) > 1 else figure.title)
     for one in drawn.findobj(Text):
-        # Anybody's words: XML has no place for such letters, and a font no shape.
+        # Text may come from anywhere: an SVG file must not hold these characters, and fonts have no shape for them.
         one.set_text(_UNDRAWABLE.sub("\ufffd", one.get_text()))
     return drawn
 
@@ -196,7 +198,7 @@ class _Place:
     scale
         A scale of bqplot.
     values
-        All values that marks have on it, for the ends that it does not say.
+        All values that marks have on the scale, for the ends that the scale leaves open.
     """
 
     def __init__(self, scale: Any, values: np.ndarray) -> None:
@@ -219,7 +221,7 @@ class _Place:
             self.low, self.high = self.high, self.low
 
     def _even(self, value: float) -> float:
-        """Return a value in units in which the scale is even."""
+        """Return a value, on a logarithmic scale its logarithm: in these units the scale is linear."""
         if not self.is_log:
             return value
         return math.log10(value) if value > 0 else -math.inf
@@ -234,7 +236,7 @@ class _Place:
             if self.is_log:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     even = np.log10(even)
-        # By halves: the width of a scale may be more than a number holds.
+        # Halved first: the width of a scale may overflow a float.
         width = self.high / 2 - self.low / 2
         shares: np.ndarray = (even / 2 - self.low / 2) / width if width else np.full(len(even), 0.5)
         return np.where(np.isfinite(shares), shares, math.nan)
@@ -348,7 +350,7 @@ def _tick_words(axis: Any, tick: Any) -> str:
 
 
 def _colour(given: Any, default: str = "#3b78c4", opacity: float = 1.0) -> tuple[float, ...]:
-    """Return a colour as matplotlib has it: of a variable of the style sheet what serves without it."""
+    """Return a colour as RGBA of matplotlib; for a variable of the style sheet its fallback."""
     from matplotlib.colors import to_rgba
 
     found = _VARIABLE.search(str(given))
@@ -357,7 +359,7 @@ def _colour(given: Any, default: str = "#3b78c4", opacity: float = 1.0) -> tuple
 
 
 def _of_each(given: Iterable[Any], count: int, default: Any) -> list[Any]:
-    """Return an entry for each of so many points or lines: bqplot begins again where a list ends."""
+    """Return ``count`` entries; a shorter list is repeated, as bqplot does."""
     entries = list(given) or [default]
     return [entries[index % len(entries)] for index in range(count)]
 

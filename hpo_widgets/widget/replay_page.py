@@ -1,8 +1,8 @@
-"""A saved page that plays a search back: what its panel shows at each of some moments, without a kernel.
+"""A saved page that plays a search back: what its panel shows at a number of moments, without a kernel.
 
-The moments are drawn by the panel of a replay, one after the other, and the page is given what changed from each to the
-next. So it shows what a notebook would, in all tabs, and has no rules of its own for what a trial, a best value or a
-front is. What moves between two moments is left out.
+The panel of a replay goes through the moments, and the page stores the traits that changed from each to the next. So
+the page shows what a notebook would, in all tabs, and has no rules of its own for what a trial, a best value or a front
+is. Changes between two moments are not shown one by one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MOMENTS = 100
 """Moments of a search that a page holds, unless another number is asked for."""
 _LEAST_MOMENTS = 2
-# The page says by itself where it stands.
+# Traits of the replay bar that the page sets itself.
 _OF_THE_PAGE = frozenset({"position", "is_playing"})
 
 
@@ -54,9 +54,9 @@ def save_replay_html(
 ) -> SavedPage:
     """Write a page that plays a search back, without a kernel and without network.
 
-    It shows the panel at the end of the search, and a bar plays it, or goes to each of some moments.
-    In a notebook run it as a command, ``!hpo-widgets replay ID --page FILE``: in a kernel each of the moments would be
-    sent to the browser.
+    The page opens at the end of the search; its bar plays the search, or goes to one of the stored moments.
+    From a notebook run the command ``!hpo-widgets replay ID --page FILE`` instead: widgets that are made in the
+    notebook's kernel would send each of the moments to the browser.
 
     Parameters
     ----------
@@ -65,11 +65,11 @@ def save_replay_html(
     path
         The file to write; an existing one is replaced, missing folders are made.
     moments
-        How many moments it holds at most, at least 2: those at which trials had just started or ended. Default 100.
+        Greatest number of moments, at least 2; at each of them trials had just started or ended. Default 100.
     title
         The page's title. Default: the name of the search.
     plots
-        Which plots there are; as for `OptimizerWidget`.
+        The plots to show, as for `OptimizerWidget`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def save_replay_html(
     JournalError
         When there is no such search, or its journal cannot be read.
     ValueError
-        For fewer than two moments, or a plot that there is not.
+        For fewer than two moments, or an unknown plot.
 
     Examples
     --------
@@ -115,10 +115,10 @@ class _TraitHistory:
     Attributes
     ----------
     states : dict
-        All models that there were, each as it was last.
+        Model id to its last state, for every model that existed at any of the moments.
     traits : dict
-        Model id and name of a trait to what it was: the place of the moment, the value, and its binary parts, for each
-        moment at which it was another one than before.
+        Model id and name of a trait to its history: an entry for each moment at which the value changed, with the
+        index of the moment, the value, and its binary parts.
     """
 
     def __init__(self) -> None:
@@ -128,13 +128,13 @@ class _TraitHistory:
         """Model id to the values of its traits, none of which is changed in place."""
 
     def take(self, place: int, panel: OptimizerWidget) -> None:
-        """Take what the panel shows at one moment more."""
+        """Record what the panel shows at one more moment."""
         changed = []
         for widget in widgets_of(panel):
             now = {name: widget._trait_values.get(name) for name in widget.keys}  # noqa: SLF001 -- makes no defaults
             before = self._seen.get(widget.model_id, {})
             is_same = now.keys() == before.keys() and all(value is before[name] for name, value in now.items())
-            # A table of numbers is made when somebody asks for it.
+            # A table of numbers is made on request only: its traits do not tell whether the numbers have changed.
             if not is_same or isinstance(widget, NumbersTable):
                 changed.append(widget)
             self._seen[widget.model_id] = now
@@ -147,9 +147,10 @@ class _TraitHistory:
                     known.append((place, value, buffers))
 
     def changing(self, bar: str) -> Iterator[tuple[str, str, list[_Was]]]:
-        """Give the traits that are not the same at all moments and that the page takes from the search.
+        """Yield the traits that change from moment to moment and that the page takes from the search.
 
-        Where the bar stands, the page says by itself; what its other parts may command, it refuses at all moments.
+        The position of the bar is left out, as the page sets it itself, and so are the commands of the other parts,
+        which the page refuses at all moments.
         """
         for (model_id, name), known in self.traits.items():
             is_of_page = name in _OF_THE_PAGE if model_id == bar else name == "commands"
@@ -161,7 +162,7 @@ def _traits_of(model: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[dict[s
     buffers: dict[str, list[dict[str, Any]]] = {}
     for buffer in model.get("buffers", ()):
         buffers.setdefault(buffer["path"][0], []).append(buffer)
-    # What is binary as a whole, such as a picture, is no part of the state but for its place.
+    # A trait that is binary as a whole, such as a picture, is listed among the buffers only.
     for name in dict.fromkeys((*model["state"], *buffers)):
         yield name, model["state"].get(name), buffers.get(name, [])
 
@@ -169,7 +170,7 @@ def _traits_of(model: Mapping[str, Any]) -> Iterator[tuple[str, Any, list[dict[s
 def _packed(positions: Sequence[float], changes: _TraitHistory, bar: ReplayBar, tabs: PlotTabs) -> str:
     """Return the moments as base64 of compressed JSON."""
     within = [set(reachable(changes.states, [tab.model_id])) for tab in tabs.children]
-    # Nothing of a tab is drawn while another one is looked at; what several of them share belongs to none.
+    # A model within one tab need not be updated while another tab is shown; one that tabs share belongs to none.
     owners = {
         model_id: [place for place, model_ids in enumerate(within) if model_id in model_ids]
         for model_id in changes.states

@@ -66,14 +66,14 @@ _REFUSAL = "this is a saved page: nothing runs behind it"
 
 
 class PlayedBack(NamedTuple):
-    """What a page is given to play a search back.
+    """The data with which a page plays a search back.
 
     Attributes
     ----------
     states : dict
-        All models of the page, as they are at the end.
+        Model id to its state at the end, for all models of the page.
     bar : str
-        Model id of the replay's bar, which the page answers in the place of a kernel.
+        Model id of the replay's bar; the page answers its messages in the place of a kernel.
     data : str
         What `js/src/lib/page_replay.ts` reads: base64 of compressed JSON.
     """
@@ -169,8 +169,8 @@ def save_played_back(panel: Widget, path: str | Path, played_back: PlayedBack, *
 def widget_states() -> dict[str, Any]:
     """Give the states of all widgets of this process as they are now, as a notebook's metadata holds them.
 
-    A notebook that is executed without a browser gets its states from what passed on the wire; a search that
-    ended with the last cell may have said so too late. This asks the widgets themselves.
+    A notebook that is executed without a browser takes the states from the messages of the kernel, which may miss the
+    end of a search that ended with the last cell. This function asks the widgets themselves.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def _widget(model_id: str) -> Any:
 
 
 def with_numbers(states: dict[str, Any]) -> dict[str, Any]:
-    """Give the plots of a page their numbers, for which nobody can be asked there."""
+    """Add the tables of numbers of all plots, which a page without a kernel cannot request."""
     from hpo_widgets.widget.plots.numbers import NumbersTable
 
     for model_id, model in states.items():
@@ -201,7 +201,7 @@ def with_numbers(states: dict[str, Any]) -> dict[str, Any]:
 
 
 def bring_up_to_date(model_ids: Iterable[str]) -> None:
-    """Have those of the widgets that show a search show it as it is now, not as it was a moment ago."""
+    """Refresh those of the widgets that show a search, so that none of them lags behind it."""
     from hpo_widgets.widget.sync.refresher import Refresher
 
     refreshers = {getattr(_widget(model_id), "_refresher", None) for model_id in model_ids}
@@ -268,7 +268,7 @@ def _write(
     note: str,
     played_back: PlayedBack | None = None,
 ) -> SavedPage:
-    # What is played back may refer to models that are not there any more at the end.
+    # A moment may refer to models that no longer exist at the end, so all are kept.
     found = reachable(states, roots) if played_back is None else states
     needed = {model_id: _commanding_nobody(states[model_id]) for model_id in found}
     moments = ""
@@ -312,7 +312,7 @@ def _write(
 
 
 def _policy(nonce: str) -> str:
-    """Nothing from anywhere: scripts of this page only, and the modules that anywidget makes of its state."""
+    """Return a policy that forbids requests; only this page's scripts run, and the modules that anywidget makes."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}' blob:; style-src 'unsafe-inline' blob:; "
         "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -320,18 +320,18 @@ def _policy(nonce: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that cannot end the script element that holds it, whatever its strings say."""
+    """Return JSON that cannot end the script element that holds it, whatever its strings contain."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _script(text: str) -> str:
-    """Code that cannot end the script element that holds it; the same code to the browser."""
+    """Return code that cannot end the script element that holds it, and means the same to the browser."""
     return re.sub(r"<(/script|!--)", r"<\\\1", text, flags=re.IGNORECASE)
 
 
 def _commanding_nobody(model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuse every command of a part of the panel, with the reason that its controls then show."""
+    """Return a model whose commands, if it has any, are all refused; its controls show the reason."""
     state = model["state"]
     commands = state.get("commands")
     if not isinstance(commands, dict):
@@ -352,7 +352,7 @@ def reachable(states: Mapping[str, Any], roots: Iterable[str]) -> Iterator[str]:
     Yields
     ------
     str
-        Model ids, each once, of those that there are states of.
+        Model ids, each once; ids without a state are left out.
     """
     waiting, seen = list(roots), set[str]()
     while waiting:
@@ -411,6 +411,6 @@ def _library(module: str) -> Path:
 
 
 def _nbextension_folders() -> list[Path]:
-    """Where wheels put such files: this environment, the user's own packages, the Python it is made of."""
+    """Return the folders where wheels put such files: of this environment, of the user, of the base Python."""
     bases = dict.fromkeys([sys.prefix, site.getuserbase(), sys.base_prefix])
     return [Path(base) / "share" / "jupyter" / "nbextensions" for base in bases]

@@ -55,7 +55,7 @@ def axis(one: Objective) -> str:
 
 
 def labels(names: Sequence[str]) -> dict[str, str]:
-    """Each name with what is shown for it: without its section, where that leaves no two alike."""
+    """Map each name to its label: the name without its section, unless another name would look the same."""
     short = [name.rpartition("/")[2] for name in names]
     return {name: tail if tail and short.count(tail) == 1 else name for name, tail in zip(names, short, strict=True)}
 
@@ -81,25 +81,25 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
 
 
 def short(words: str, most: int) -> str:
-    """Cut words after ``most`` letters.
+    """Shorten a text to at most ``most`` characters.
 
     Parameters
     ----------
     words
-        The words.
+        The text.
     most
-        Characters at most, 1 or more.
+        Greatest number of characters, 1 or more.
 
     Returns
     -------
     str
-        The words, ending in ``…`` where they were cut.
+        The text, ending in ``…`` where it was cut.
     """
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def counted(count: int, word: str) -> str:
-    """Return a number with what is counted, in the plural but for one.
+    """Return a count with its noun, which is in the plural unless the count is 1.
 
     >>> counted(1, "trial"), counted(2, "trial")
     ('1 trial', '2 trials')
@@ -124,7 +124,7 @@ def ended(counts: Mapping[TrialState, int]) -> int:
     return sum(count for state, count in counts.items() if state.has_ended)
 
 
-# Whole numbers up to here are exact in a float, and of use in full.
+# Whole numbers below this one are written in full.
 _MOST_EXACT = 10**15
 _LEAST_SECONDS = 0.0005
 
@@ -179,7 +179,7 @@ def seconds(length: float) -> str:
 
 
 def tail(lines: str, num_bytes: int) -> str:
-    """Return the end of a text, whole lines where it has some, at most so many bytes of UTF-8.
+    """Return the end of a text in at most ``num_bytes`` bytes of UTF-8, from the beginning of a line where possible.
 
     Parameters
     ----------

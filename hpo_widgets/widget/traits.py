@@ -1,4 +1,4 @@
-"""Traits of the widgets: numbers that count, trials, filters, parts of a space; unknown keywords are refused."""
+"""Trait types of the widgets (counts, trial numbers, filters, boxes, points), and the check for unknown keywords."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class FilterTrait(t.TraitType[TrialFilter, Any]):
     info_text = "a TrialFilter, or a dict of its fields"
 
     def validate(self, obj: Any, value: Any) -> TrialFilter:
-        """Return the filter with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+        """Return the filter with normalised values, or raise a ``TraitError`` that says what is wrong.
 
         Parameters
         ----------
@@ -166,12 +166,12 @@ class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):
     info_text = "a mapping of parameter names to ranges"
 
     def validate(self, obj: Any, value: Any) -> Mapping[str, tuple[Any, ...]]:
-        """Return the part with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+        """Return the part of the space with normalised values, or raise a ``TraitError`` that says what is wrong.
 
         Parameters
         ----------
         obj
-            The widget, of whose search the space is.
+            The widget, whose search has the space.
         value
             What was assigned.
 
@@ -183,7 +183,7 @@ class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):
         Raises
         ------
         traitlets.TraitError
-            For a parameter that there is not, and a value that makes no sense for it.
+            For an unknown parameter, or a value that it cannot have.
         """
         try:
             return MappingProxyType(checked_box(value or {}, obj.search.space) if value else {})
@@ -198,12 +198,12 @@ class PointTrait(t.TraitType[Mapping[str, Any], Any]):
     info_text = "a mapping of parameter names to values"
 
     def validate(self, obj: Any, value: Any) -> Mapping[str, Any]:
-        """Return the point with the values that are meant, or raise a ``TraitError`` that says what is wrong.
+        """Return the point with normalised values, or raise a ``TraitError`` that says what is wrong.
 
         Parameters
         ----------
         obj
-            The widget, of whose search the space is.
+            The widget, whose search has the space.
         value
             What was assigned.
 
@@ -215,7 +215,7 @@ class PointTrait(t.TraitType[Mapping[str, Any], Any]):
         Raises
         ------
         traitlets.TraitError
-            For a parameter that there is not, and a value that makes no sense for it.
+            For an unknown parameter, or a value that it cannot have.
         """
         if not isinstance(value, (Mapping, type(None))):
             raise t.TraitError(f"{self.name} maps names of parameters to values, got {value!r:.80}")
