@@ -1,4 +1,4 @@
-"""How the parameters of a space lie: leaf occurrences, ParameterSets, conditions, columns, hard limits.
+"""The structure of a space: leaf occurrences, ParameterSets, conditions, columns, hard limits.
 
 A layout follows from the declared parameters alone and is the same in every space epoch, so that dimensions,
 columns and choice indices keep their meaning when a range changes.
@@ -37,7 +37,7 @@ Limits = dict[str, tuple[float | None, float | None]]
 
 
 class Condition(NamedTuple):
-    """One combination of one ParameterSet must be chosen.
+    """The condition that one ParameterSet uses one of its combinations.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Layout:
     Parameters
     ----------
     parameters : sequence
-        Ours or the ClearML SDK's.
+        Parameters of this package or of the ClearML SDK.
 
     Attributes
     ----------
@@ -225,7 +225,7 @@ class Layout:
         return columns
 
     def _as_numbers(self, name: str, indices: list[int], numeric: list[NumericParameter]) -> list[LeafParameter]:
-        """Let constants that share a name with a numeric range be numbers of the same type."""
+        """Convert constants that share a name with a numeric range to numbers of its type."""
         whole = {leaf.kind == "int" for leaf in numeric}
         if len(whole) > 1:
             raise ValueError(f"{name!r} is a whole number in one combination and not in another: use two names")
@@ -253,7 +253,7 @@ def _check_duplicates(names: list[frozenset[str]]) -> None:
 
 
 def _hull(name: str, numeric: list[NumericParameter], leaves: list[LeafParameter]) -> NumericParameter:
-    """Return one range round all the values that combinations give a name."""
+    """Return one range that holds every value that a combination gives to the name."""
     low = min(min(leaf.declared) for leaf in leaves)
     high = max(max(leaf.declared) for leaf in leaves)
     if numeric[0].kind == "int":

@@ -3,7 +3,7 @@
 The rule is that of πBO (Carl Hvarfner, Danny Stoll, Artur Souza, Marius Lindauer, Frank Hutter, Luigi Nardi: "πBO:
 Augmenting Acquisition Functions with User Beliefs for Bayesian Optimization", ICLR 2022): what a strategy prefers is
 multiplied by ``prior ** (beta / n)`` after n trials. So a good guess speeds a search up, and a wrong one is overcome.
-Here the exponent is 1 at most: what was drawn is what is sampled at first.
+Here the exponent is 1 at most, so that the first trials are sampled from the prior as it was drawn.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 BETA = 10.0
-"""For so many trials a prior counts in full; after ten times as many its exponent is a tenth."""
+"""Number of trials for which a prior counts in full; after ten times as many its exponent is a tenth."""
 
 FLOOR = 0.01
-"""The least weight of a value, as a share of the greatest: what nobody expects may be true."""
+"""The least weight of a value, as a share of the greatest: a prior rules no value out."""
 
 MOST_WEIGHTS = 1000
 
@@ -51,11 +51,11 @@ class Prior:
     bounds : (low, high) or None
         The values between which the bins lie; what lies beyond has the weight of the nearest bin. None for choices.
     beta : float
-        So many trials it counts in full.
+        Number of trials for which the prior counts in full.
     since : int
-        The first trial that was proposed after it was drawn.
+        Number of the first trial that was proposed after the prior was drawn.
     age : int
-        How many trials had been numbered since, when the present space epoch began.
+        Number of trials from ``since`` to the beginning of the present space epoch.
     """
 
     weights: tuple[float, ...]
@@ -66,7 +66,7 @@ class Prior:
 
     @classmethod
     def of(cls, leaf: LeafParameter, given: Any) -> Prior:
-        """Return the prior that a person means.
+        """Return the prior that is given in one of several forms.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Prior:
         Raises
         ------
         ValueError
-            When it says nothing that can be followed.
+            When what is given is no valid prior of the parameter.
         """
         if isinstance(given, Prior):
             return given
@@ -120,7 +120,7 @@ class Prior:
 
     @classmethod
     def from_json(cls, leaf: LeafParameter, form: Mapping[str, Any]) -> Prior:
-        """Return the prior that `to_json` wrote, after all checks of `of`: anybody may have written it.
+        """Return the prior that `to_json` wrote, with all checks of `of`, as the form may come from a changed file.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class Prior:
         Raises
         ------
         ValueError
-            When it is none.
+            When the form is no valid prior.
         """
         prior = cls.of(leaf, {key: form[key] for key in _FIELDS if key in form})
         since, age = form.get("since", 0), form.get("age", 0)
@@ -151,12 +151,12 @@ class Prior:
         return {"weights": list(self.weights), **range_, "beta": self.beta, "since": self.since, "age": self.age}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `of` takes: weights and, for numbers, the range that they are of; beta where it is another."""
+        """Return a dict that `of` takes: weights, for numbers their range, and beta unless it is the default."""
         range_ = {} if self.bounds is None else {"range": self.bounds}
         return {"weights": self.weights, **range_, **({} if self.beta == BETA else {"beta": self.beta})}
 
     def exponent(self, num_trials: int) -> float:
-        """Return what the weights are raised to after so many trials since it was drawn."""
+        """Return the power to which weights are raised, ``num_trials`` trials after the prior was drawn."""
         return min(1.0, self.beta / max(num_trials, 1))
 
     def heights(self, values: Sequence[Any], column: LeafParameter) -> Floats:
@@ -188,7 +188,7 @@ class Prior:
         return np.maximum(self.weights, FLOOR)[bins]
 
     def bent(self, u: Floats, leaf: LeafParameter, column: LeafParameter, exponents: Floats) -> Floats:
-        """Turn uniform numbers into numbers of which `LeafParameter.from_unit` makes values that follow the prior.
+        """Transform uniform numbers, so that `LeafParameter.from_unit` turns them into values that follow the prior.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class Prior:
         column
             The parameter as the space declares it.
         exponents
-            What the weights are raised to for each of them, shape (n,).
+            The power to which the weights are raised for each number, shape (n,).
 
         Returns
         -------
@@ -217,7 +217,7 @@ class Prior:
         return np.minimum(places, math.nextafter(1.0, 0.0))
 
     def _cells(self, leaf: LeafParameter, column: LeafParameter) -> tuple[Floats, Floats]:
-        """Return the parts of the unit interval in which the weight is the same: edges, and a weight for each."""
+        """Divide the unit interval into cells of constant weight; return their edges and their weights."""
         count = leaf.num_values
         if self.bounds is None or (count is not None and count <= _MOST_STEPS):
             values = [leaf.value_at(index) for index in range(count or 0)]
@@ -231,7 +231,7 @@ class Prior:
 
 
 def values_of_bins(leaf: LeafParameter, bounds: tuple[float, float], most: int) -> list[Any]:
-    """Return a value in the middle of each of equal bins; where there are so few steps, each has a bin of its own.
+    """Return the middle value of each of ``most`` equal bins, or all values where there are no more than that.
 
     Parameters
     ----------
@@ -240,12 +240,12 @@ def values_of_bins(leaf: LeafParameter, bounds: tuple[float, float], most: int) 
     bounds
         The values between which the bins lie.
     most
-        Bins where there are more steps, or none.
+        Greatest number of bins, and the number for a range without steps.
 
     Returns
     -------
     list
-        A value a bin.
+        One value per bin.
     """
     whole = leaf.with_range(bounds)
     count = whole.num_values

@@ -61,7 +61,7 @@ def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[Epo
 
 
 def ranges_since(marks: Sequence[EpochMark]) -> int:
-    """Return the first of the epochs since which no range has changed: priors alone may have, since then."""
+    """Return the number of the last epoch that changed a range; later epochs changed priors only."""
     return next((mark.epoch for mark in reversed(marks) if mark.changed), marks[0].epoch)
 
 
@@ -114,7 +114,7 @@ class RangeHistory:
         self._undo, self._redo = undo_and_redo(self.marks)
 
     def began_at(self, at: float) -> None:
-        """Say when the first epoch began, where that is known only later; Unix seconds."""
+        """Set when the first epoch began, in Unix seconds; for a search that learns it only later."""
         self.marks = [replace(self.marks[0], at=at), *self.marks[1:]]
 
     def set_ranges(self, ranges: Mapping[str, Any], first_number: int) -> EpochMark | None:
@@ -157,7 +157,7 @@ class RangeHistory:
         Raises
         ------
         ValueError
-            For an unknown name or what is no prior; nothing changes then.
+            For an unknown name or an invalid prior; nothing changes then.
         """
         return self._change(self.space.with_priors(priors, first_number), first_number, "set")
 
@@ -175,7 +175,7 @@ class RangeHistory:
         return self.record(space.with_ages(first_number), first_number, step, self.number + 1, self._clock())
 
     def record(self, space: Space, first_number: int, step: str, epoch: int, at: float) -> EpochMark:
-        """Add an epoch as it was begun by this search, or by the one whose journal is read.
+        """Add an epoch, which this search begins or which is read from a journal.
 
         Parameters
         ----------

@@ -64,7 +64,7 @@ class _EpochOptions:
     leaves : dict of str to LeafParameter
         Each name's parameter with its present range.
     active : list of LeafParameter or None
-        What each occurrence gives; None where the present range leaves it no value.
+        The parameter of each occurrence with its present range; None where that leaves it no value.
     feasible : list of tuple of int
         For each ParameterSet the combinations that are left.
     top_sets : list of SetOccurrence
@@ -110,7 +110,7 @@ class _EpochOptions:
         self._top_leaves = [(occurrence.dimension, self._some(occurrence.index)) for occurrence in top]
 
     def _some(self, occurrence: int) -> LeafParameter:
-        """Return what an occurrence of the top level or of a feasible combination gives."""
+        """Return the parameter of an occurrence at the top level or in a feasible combination."""
         leaf = self.active[occurrence]
         if leaf is None:  # pragma: no cover - the feasible combinations are chosen by this
             raise LookupError(f"{self._layout.occurrences[occurrence].name!r} has no value in these ranges")
@@ -199,7 +199,7 @@ class Space:
     Parameters
     ----------
     parameters : sequence of Parameter
-        Ours or the ClearML SDK's.
+        Parameters of this package or of the ClearML SDK.
     limits : mapping of str to (low, high), optional
         Hard bounds, in values, beyond which no range may be widened; None or infinity for no bound.
 
@@ -228,7 +228,7 @@ class Space:
         return other
 
     def _settle(self) -> None:
-        """Work out what the present ranges leave."""
+        """Derive all that depends on the present ranges."""
         self._options = _EpochOptions(self._layout, self._limits, self._changed)
         self._codec = PointCodec(self._options.leaves)
 
@@ -321,7 +321,7 @@ class Space:
         )
 
     def active_leaf(self, occurrence: int) -> LeafParameter | None:
-        """Return what an occurrence gives under the current ranges, None when nothing is left of it."""
+        """Return the parameter of an occurrence with its current range, None when no value is left of it."""
         return self._options.active[occurrence]
 
     def feasible(self, parameter_set: int) -> tuple[int, ...]:
@@ -390,7 +390,7 @@ class Space:
         Raises
         ------
         ValueError
-            For an unknown name, with a near match, and for what is no prior.
+            For an unknown name, with a near match, or an invalid prior.
         """
         given_priors: object = priors
         if not isinstance(given_priors, Mapping):
@@ -433,7 +433,7 @@ class Space:
         return self._options.points(u)
 
     def follow_priors(self, u: npt.NDArray[np.float64], first_draw: int) -> npt.NDArray[np.float64]:
-        """Turn uniform numbers into numbers of which `points` makes points that follow the priors.
+        """Transform uniform numbers, so that `points` turns them into points that follow the priors.
 
         Parameters
         ----------
@@ -445,7 +445,7 @@ class Space:
         Returns
         -------
         ndarray, shape (n, num_dimensions)
-            Numbers in [0, 1); the same ones where there is no prior.
+            Numbers in [0, 1), unchanged in the dimensions of parameters without a prior.
         """
         if not self._priors:
             return u
@@ -478,10 +478,10 @@ class Space:
         return self._options.grid()
 
     def normalise(self, point: Mapping[str, Any]) -> Point:
-        """Return a point given by a person with the values that were meant, whatever the current ranges.
+        """Return a point that a person gave with values of the declared types; it may lie outside the current ranges.
 
-        numpy scalars become Python ones, 2.0 becomes 2 for a whole number, a choice must be declared with
-        the same type.
+        numpy scalars become Python ones, and 2.0 becomes 2 for a whole number. A choice must be declared with the
+        same type.
 
         Raises
         ------

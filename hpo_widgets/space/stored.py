@@ -63,7 +63,7 @@ class PointCodec:
         Raises
         ------
         ValueError
-            When the row has not one entry per name, or an index is none of the declared choices.
+            When the row does not have one entry per name, or an index is that of no declared choice.
         """
         point: dict[str, Any] = {}
         for (name, leaf), number in zip(self._leaves.items(), row, strict=True):

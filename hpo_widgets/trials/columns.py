@@ -23,7 +23,7 @@ logger = logging.getLogger("hpo_widgets")
 
 _FIRST_CAPACITY = 256
 _BLOCK = 256
-"""So many rows share the version of their last change: `TrialColumns.changes_since` looks into changed blocks only."""
+"""Rows per block; a block keeps the version of its last change, so that `changes_since` skips unchanged blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Rows:
     enqueued: np.ndarray
     parameters: Mapping[str, np.ndarray]
     remarks: Mapping[int, Remark] = field(default_factory=dict)
-    """What people have written about trials, by number; of all trials, also of those that are not here."""
+    """What people have written about trials, by number; of all trials of the search, not of these rows only."""
     is_anew: bool = False
-    """Whether these are all trials, and what was told before is void: some may be gone (`TrialColumns.replace`)."""
+    """Whether these rows replace all that a reader had before, as trials may be gone (`TrialColumns.replace`)."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def where(self, chosen: np.ndarray) -> Rows:
-        """Return those of the trials that a mask, or an array of places, chooses."""
+        """Return the rows that a mask, or an array of row indices, selects."""
         arrays = {one.name: getattr(self, one.name)[chosen] for one in fields(Rows) if one.name not in _NO_COLUMNS}
         parameters = {name: column[chosen] for name, column in self.parameters.items()}
         return Rows(version=self.version, parameters=parameters, remarks=self.remarks, is_anew=self.is_anew, **arrays)
@@ -94,7 +94,7 @@ class TrialColumns:
         self._num_rows = 0
         self._version = 0
         self._anew_at = 0
-        """The version since which all rows are others; what was told before it is void."""
+        """The version of the last `replace`; rows that were read before it are no longer valid."""
         self._last_changed = np.zeros((_FIRST_CAPACITY // _BLOCK, _BLOCK), dtype=np.int64)
         """The version at which each row changed last, in blocks of rows."""
         self._block_changed = np.zeros(len(self._last_changed), dtype=np.int64)
@@ -207,9 +207,9 @@ class TrialColumns:
             self._load(bulk)
 
     def replace(self, bulk: Mapping[str, Any]) -> None:
-        """Have these rows, given as for `load`, and no others; readers are told that what they know is void.
+        """Replace all rows by these, given as for `load`; readers are told to forget the rows that they have.
 
-        Only a replay does so, when it goes back: trials of a search never go.
+        Only a replay does so, when it goes back: a search never loses trials.
         """
         with self._lock:
             self._version += 1
@@ -251,7 +251,7 @@ class TrialColumns:
             return {number: bool(self._arrays["archived"][number]) for number in numbers}
 
     def set_archived(self, numbers: Sequence[int], archived: bool) -> None:
-        """Hide trials beyond the top k, or show them again.
+        """Mark trials as archived, which hides them, or remove the mark.
 
         Parameters
         ----------
@@ -267,11 +267,11 @@ class TrialColumns:
             self._changed(rows, self._version)
 
     def remark(self, number: int) -> Remark:
-        """What people have written about a trial; nothing about one that there is not."""
+        """What people have written about a trial; an empty remark for an unknown number."""
         return self._remarks.get(number, Remark())
 
     def set_remarks(self, remarks: Mapping[int, Remark]) -> None:
-        """Show what people have written about some trials; the others keep what they have."""
+        """Set the remarks of some trials; the others keep theirs, and unknown numbers are left out."""
         with self._lock:
             known = {number: remark for number, remark in remarks.items() if 0 <= number < self._num_rows}
             if known:
@@ -320,7 +320,7 @@ class TrialColumns:
 
 
 def _nothing(name: str, array: np.ndarray) -> float:
-    """Return what a column holds of a trial that was not written yet."""
+    """Return the value of a column for a trial that was not written yet."""
     empty = 0 if name in {"state", "epoch", "archived", "enqueued"} else -1
     return NAN if array.dtype.kind == "f" else empty
 
@@ -332,9 +332,9 @@ def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
 
 
 class Front:
-    """The completed trials that no other completed one dominates, kept by the changed rows.
+    """The completed trials that no other completed trial dominates, updated with the rows that change.
 
-    Owned by whoever keeps it, and used on one thread at a time.
+    Not safe for use on several threads at the same time.
 
     Parameters
     ----------
@@ -353,19 +353,19 @@ class Front:
         self.numbers: list[int] = []
 
     def put(self, rows: Rows, everything: Callable[[], Rows]) -> bool:
-        """Take changed rows in.
+        """Update the front with changed rows.
 
         Parameters
         ----------
         rows
             The changed trials.
         everything
-            Gives all trials; asked for when one has left the front, as those that it dominated may step forward.
+            Returns all trials; called when one has left the front, as those that it dominated may be on it now.
 
         Returns
         -------
         bool
-            Whether other trials are on the front than before.
+            Whether the front has changed.
         """
         before = self.numbers
         known = np.array(before, dtype=np.int64)
@@ -400,11 +400,11 @@ class TrialStore:
         self._subscribers: list[tuple[Callable[[], None]]] = []
 
     def put(self, rows: Sequence[TrialRow]) -> None:
-        """Show rows in the columns; `rank` follows."""
+        """Write rows into the columns; the caller ranks them with `rank` or `rank_all`."""
         self.columns.put(rows)
 
     def rank(self, row: TrialRow) -> int | None:
-        """Put one row into the ranking; returns the number of the best trial then, as `best`."""
+        """Put one row into the ranking, and return the number of the best trial then, as `best` does."""
         with self._lock:
             self._rank(row.number, row.state, row.values)
             return self._best(0)
@@ -423,7 +423,7 @@ class TrialStore:
             self._ranking.load(bulk["number"][counts], bulk["values"][counts])
 
     def replace(self, bulk: Mapping[str, Any]) -> None:
-        """Have these trials and no others; see `TrialColumns.replace`."""
+        """Replace all trials by these; see `TrialColumns.replace`."""
         counts = bulk["state"] != TrialState.FAILED
         with self._lock:  # so that the best trial is always one of those that are there
             self.columns.replace(bulk)
@@ -489,7 +489,7 @@ class TrialStore:
         return len(self._subscribers)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called after each change; returns the function that ends it."""
+        """Have ``callback`` called after each change; return the function that unsubscribes it."""
         entry = (callback,)  # an object of its own: the same callback may be there twice
         with self._lock:
             self._subscribers = [*self._subscribers, entry]

@@ -29,7 +29,7 @@ def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metri
     parameters
         Its parameters as text, by full name.
     all_metrics
-        All reported scalars instead of the objectives only.
+        Whether to give all reported scalars, not only the objectives.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def experiment_details(trial: Trial, parameters: Mapping[str, str], *, all_metri
 
 
 def more_parameters(trial: Trial) -> dict[str, str]:
-    """What ``get_top_experiments_details`` adds, beside the parameters, for a trial without a Task."""
+    """Entries that ``get_top_experiments_details`` adds to the parameters of a trial without a Task."""
     return {
         "trial/number": str(trial.number),
         "trial/state": trial.status,
@@ -153,8 +153,8 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
     list of dict
         ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
         ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``.
-        None for what is not known, ``"Infinity"`` and ``"-Infinity"`` for a value without an end, which JSON has no
-        number for; a choice that is no JSON value is its label.
+        An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or ``"-Infinity"``. A
+        choice that JSON cannot hold is given by its label.
     """
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
@@ -188,7 +188,7 @@ _ABSENT = object()
 
 
 def _json_parameter(leaf: Any, encoded: float) -> Any:
-    """Return the value of a parameter as JSON has it."""
+    """Return the value of a parameter in JSON, ``_ABSENT`` where it does not apply."""
     if leaf.kind == "choice":
         if encoded < 0:
             return _ABSENT

@@ -1,4 +1,4 @@
-"""Which trials are looked at: conditions that a trial has to meet, and who meets them, worked out by columns."""
+"""The filter of trials: conditions that a trial has to meet, evaluated on whole columns."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class TrialFilter:
     Parameters
     ----------
     top_k
-        It is one of the k best of all trials; of several objectives in the order of their fronts.
+        The trial is one of the k best of all trials; with several objectives, in the order of the fronts. None: any.
     states
-        It is in one of these states: ``"completed"``, ``"failed"`` and so on. Empty: any.
+        The trial is in one of these states: ``"completed"``, ``"failed"`` and so on. Empty: any.
     epochs
         Its point was chosen in one of these versions of the space, from 0. Empty: any.
     inside
         Its point lies inside the present ranges.
     tags
-        It has one of these tags. Empty: whatever its tags.
+        The trial has one of these tags. Empty: any tags or none.
     within
         Full parameter name, or key of an objective (``"title/series"``), to ``(low, high)`` in values, None for an end
         that is open, or to the allowed choices. A trial without that parameter or value does not pass.
@@ -51,7 +51,7 @@ class TrialFilter:
     Raises
     ------
     ValueError
-        For what is no number of trials, no state, no version of a space, or no range.
+        For an invalid number of trials, state, version of the space, tag or range.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class TrialFilter:
         Raises
         ------
         ValueError
-            For a field that there is not, with a near match, and as the constructor.
+            For an unknown field, with a near match, and for all that the constructor refuses.
         """
         for name in fields:
             if name not in cls.__dataclass_fields__:
@@ -117,7 +117,7 @@ class TrialFilter:
         return replace(self, **{condition: getattr(TrialFilter(), condition)})
 
     def checked(self, space: Space, objectives: Sequence[Objective], num_epochs: int) -> TrialFilter:
-        """Return the filter with the values that are meant, for a search that has all that it names.
+        """Check the filter against a search, and return it with normalised values.
 
         Parameters
         ----------
@@ -136,8 +136,8 @@ class TrialFilter:
         Raises
         ------
         ValueError
-            For a parameter or objective that there is not, with a near match, for values that make no sense for it, and
-            for a version of the space that has not begun.
+            For an unknown parameter or objective, with a near match, for values that it cannot have, and for a version
+            of the space that has not begun.
         """
         late = [one for one in self.epochs if one >= num_epochs]
         if late:
@@ -164,7 +164,7 @@ class TrialFilter:
         Parameters
         ----------
         rows
-            All trials of a search: who is among the best depends on all.
+            All trials of a search, as ``top_k`` ranks among all of them.
         space
             The space as it is now.
         objectives
@@ -201,7 +201,7 @@ class TrialFilter:
 
 
 def checked_box(box: Mapping[str, Any], space: Space) -> dict[str, tuple[Any, ...]]:
-    """Return part of a space with the values that are meant.
+    """Check a part of a space, and return it with normalised values.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def checked_box(box: Mapping[str, Any], space: Space) -> dict[str, tuple[Any, ..
     Raises
     ------
     ValueError
-        For a parameter that there is not, with a near match, a range that falls, and a choice that is none.
+        For an unknown parameter, with a near match, a range that falls, or a choice that is not declared.
     """
     checked: dict[str, tuple[Any, ...]] = {}
     for name, range_ in _ranges("a box", box).items():

@@ -105,7 +105,7 @@ class TrialRow:
     job
         The id that its job has where it runs, such as a ClearML Task's; None on this machine.
     duration
-        Seconds that it ran, by a clock that nobody sets; NaN while that is not known.
+        Run time in seconds, by a monotonic clock; NaN while that is not known.
     last_iteration
         The highest iteration of any of its reports; -1 before the first.
     """
@@ -144,7 +144,7 @@ class _TrialSource(Protocol):
         number
             The trial's number.
         after
-            The key that was returned then; 0: everything.
+            The key that the last call returned; 0 for all reports.
 
         Returns
         -------
@@ -166,8 +166,8 @@ class _TrialSource(Protocol):
 class Trial:
     """One evaluation of one point, with the accessors of a ``clearml.Task``.
 
-    Made by a search (`HyperParameterOptimizer.get_top_experiments`, ``Search.trial``); a picture of
-    the trial at that moment. Curves and logs are read from the journal when asked for.
+    Made by a search (`HyperParameterOptimizer.get_top_experiments`, ``Search.trial``). It is a copy of the trial's
+    state at that moment and does not change; curves and logs are read from the journal when asked for.
     """
 
     id: str
@@ -204,7 +204,7 @@ class Trial:
         objectives: tuple[Objective, ...],
         source: _TrialSource | None,
     ) -> Trial:
-        """The picture of a row, with what a row does not hold: its id and its point in values.
+        """Return the trial of a row; the caller adds what a row does not hold, such as its id and its parameter values.
 
         Parameters
         ----------
@@ -265,7 +265,7 @@ class Trial:
 
     @property
     def duration(self) -> float:
-        """Seconds from start to end; NaN while it runs."""
+        """Seconds from ``started`` to ``ended``; NaN before the trial has ended."""
         return self.ended - self.started
 
     @property
@@ -275,7 +275,7 @@ class Trial:
 
     @property
     def is_partial(self) -> bool:
-        """True when it has a value but did not complete: running, pruned or aborted."""
+        """True in every state but completed: a value, if there is one, is not that of a whole run."""
         return self.state is not TrialState.COMPLETED
 
     def get_parameters(self) -> dict[str, str]:
@@ -300,7 +300,7 @@ class Trial:
         return curves
 
     def get_output(self) -> tuple[str, str, str]:
-        """What it printed and its traceback, bounded: (stdout, stderr, traceback)."""
+        """What it printed and its traceback, each cut to a greatest length: (stdout, stderr, traceback)."""
         return self.source.output(self.number) if self.source else ("", "", "")
 
     def get_page(self) -> str | None:
