@@ -1,4 +1,4 @@
-"""What is known in full of a function: where its optimum is, so that searches can be seen beside it."""
+"""The known optimum of a test function, with which plots compare what searches find."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 class Landscape:
     """The optimum of a function that costs nothing to call and always answers the same.
 
-    A function of one's own gets it as its attribute ``landscape``, or by the decorator `with_landscape`; a race then
-    draws the distance to the optimum, and the function behind the trials.
+    Set it as the attribute ``landscape`` of a function, or use the decorator `with_landscape`. A race then draws the
+    distance to the optimum, and the function behind the trials.
 
     Attributes
     ----------
     optimum : float
         The best value that there is.
     points : tuple of mapping
-        Where it is, by the names of parameters.
+        For each optimum, parameter name to value.
     everywhere : float, optional
         For a function that takes any parameters: the value that each has at the optimum.
     """
@@ -42,7 +42,7 @@ class Landscape:
 def with_landscape(
     optimum: float, *points: Mapping[str, Any], everywhere: float | None = None
 ) -> Callable[[_Function], _Function]:
-    """Return a decorator that tells the optimum of a function.
+    """Return a decorator that gives a function a `Landscape`.
 
     Parameters
     ----------
@@ -63,6 +63,6 @@ def with_landscape(
 
 
 def landscape_of(function: object) -> Landscape | None:
-    """Return what is known in full of a function, None for any other."""
+    """Return the landscape of a function, None where it has none."""
     known = getattr(function, "landscape", None)
     return known if isinstance(known, Landscape) else None

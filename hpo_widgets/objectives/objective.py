@@ -24,7 +24,7 @@ class Measure(NamedTuple):
 
 
 class ScalarSummary:
-    """What is kept of all reports of one scalar of one trial.
+    """The summary of all reports of one scalar of one trial.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class Objective:
     def measure(self, summary: ScalarSummary | None) -> Measure | None:
         """Return the objective's value and its iteration, None without any report.
 
-        A NaN is returned as it is: it is for the caller to call the trial failed.
+        A NaN is returned as it is; the caller decides whether the trial has failed.
         """
         if summary is None or not summary.count:
             return None

@@ -25,11 +25,11 @@ def improvements(values: npt.NDArray[np.float64], *, minimise: bool, most: int |
     Parameters
     ----------
     values
-        In the order in which they count. What is not finite is never better.
+        Values in the order in which they are compared, shape (n,). NaN and infinities are never better.
     minimise
         Whether less is better.
     most
-        So many places at most, the first and the last always among them. Default: all.
+        Greatest number of improvements, 2 or more: some are left out, never the first or the last. Default: all.
 
     Returns
     -------
@@ -223,7 +223,7 @@ class Ranking:
         return next(place for place, other in enumerate(self) if other == number)
 
     def _as_losses(self, values: Values) -> tuple[float, ...] | None:
-        """Return values with small meaning good, None when one is missing."""
+        """Return values with their signs set so that small is good, None when one is missing or NaN."""
         if values is None:
             return None
         given = (values,) if isinstance(values, (int, float)) else tuple(values)
@@ -236,7 +236,7 @@ class Ranking:
 
 
 def _sort_key(number: int, losses: tuple[float, ...], first: int = 0) -> tuple[Any, ...]:
-    """Order by one of the losses first; with an infinite one behind all others."""
+    """Return a key that sorts by the loss ``first``, then by all losses; trials with an infinite loss come last."""
     ordered = losses if first == 0 else (losses[first], *losses)
     return (not all(map(math.isfinite, losses)), ordered, number)
 
@@ -339,7 +339,7 @@ def best_rows(values: np.ndarray, minimise: Sequence[bool], k: int) -> np.ndarra
         return np.concatenate([finite, infinite[order[: k - len(finite)]]])
     if losses.shape[1] == 1:
         column = losses[finite, 0]
-        # Of those that are as good as the last one the first come in.
+        # Of rows that are as good as the k-th one, the first are taken.
         candidates = finite[column <= np.partition(column, k - 1)[k - 1]]
         order = np.argsort(losses[candidates, 0], kind="stable")
         return np.asarray(candidates[order[:k]])

@@ -192,7 +192,7 @@ def as_values(name: str, values: Any) -> Sequence[Any]:
     Raises
     ------
     TypeError
-        When `values` is a single string, a set, a mapping or nothing that can be listed.
+        When `values` is a single string, a set, a mapping or not iterable.
     """
     if isinstance(values, np.ndarray):
         return list(values.tolist())

@@ -13,10 +13,10 @@ from hpo_widgets.parameters.numeric import NumericParameter
 from hpo_widgets.parameters.ranges import LogUniformParameterRange, UniformIntegerParameterRange, UniformParameterRange
 
 _MOST_MEANT = 6
-"""So many constructors are written out for a dict."""
+"""Greatest number of constructors that the error for a dict writes out."""
 
 _LOG_RATIO = 100
-"""A range whose bounds are so far apart is usually searched on a log scale."""
+"""A range whose maximum is at least so many times its minimum is usually searched on a log scale."""
 
 
 def as_parameter(obj: Any) -> Parameter:
@@ -54,7 +54,7 @@ def as_parameters(given: Any) -> list[Parameter]:
     Raises
     ------
     TypeError
-        For anything else; for a dict with the list of constructors that was meant.
+        For anything else; for a dict, the message writes out the constructors that were probably meant.
     """
     if isinstance(given, Mapping):
         meant = ", ".join(_meant(str(name), range_) for name, range_ in itertools.islice(given.items(), _MOST_MEANT))
@@ -108,8 +108,8 @@ def redeclared(leaf: LeafParameter, *, exact: bool = True) -> LeafParameter | No
     leaf
         A parameter whose range was changed.
     exact
-        Whether the values must be the same to the last digit. Without it bounds of a log range may differ in
-        their last digit, and a single step becomes a choice.
+        Whether the values must be the same to the last digit (default). If False, bounds of a log range may differ
+        in their last digit, and a range of a single step becomes a choice.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def redeclared(leaf: LeafParameter, *, exact: bool = True) -> LeafParameter | No
     low, high = leaf.range if count is None else (leaf.value_at(0), leaf.value_at(count - 1))
     if count == 1:
         return None if exact else DiscreteParameterRange(leaf.name, [low])
-    # A maximum that is no value stays none; one that was chosen is one.
+    # A maximum that the declaration excludes stays excluded; one that a person has set is included.
     include = not leaf._open_end  # noqa: SLF001 -- the same package's
     step = leaf.step_size
     if isinstance(leaf, LogUniformParameterRange):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 Item = TypeVar("Item")
 
 # Positions on a grid are compared with this tolerance, in steps: bounds typed as 0.3 and bounds computed
-# as 0.1 + 0.2 are meant to be the same. Where floats are coarser than that, with a few of their own steps.
+# as 0.1 + 0.2 are meant to be the same. Where floats lie farther apart, the tolerance is a few times their distance.
 _TOLERANCE = 1e-9
 _COARSEST_TOLERANCE = 1e-3
 _FLOAT_STEPS = 4

@@ -100,7 +100,7 @@ class NumericParameter(LeafParameter):
 
     @functools.cached_property
     def _open_end(self) -> bool:
-        """Whether the current maximum itself is no value: declared so, without steps."""
+        """Whether the current maximum is excluded, as the declaration says; only without steps."""
         return not self.include_max_value and self.step_size is None and self._range[1] == self._declared[1]
 
     @functools.cached_property
@@ -240,7 +240,7 @@ class NumericParameter(LeafParameter):
             if index in (0, _DEFAULT_STEPS):
                 return {self.name: self._range[index // _DEFAULT_STEPS]}
             part = index / _DEFAULT_STEPS
-            # One division of near whole numbers where that is possible: 0.07 and not 0.07000000000000001.
+            # Dividing last avoids rounding noise: 0.07 and not 0.07000000000000001. A product may overflow, though.
             place = (low * (_DEFAULT_STEPS - index) + high * index) / _DEFAULT_STEPS
             if not math.isfinite(place):
                 place = low * (1.0 - part) + high * part
@@ -298,7 +298,7 @@ def as_pair(what: str, given: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     what
-        What it is, for the message.
+        What the pair is, for the message: ``"the range of 'lr'"``.
     given
         What was given.
 
@@ -345,14 +345,14 @@ def check_limits(name: str, bounds: tuple[float, float], limits: tuple[Any, Any]
 
 
 def shares(values: npt.NDArray[np.float64], low: float, high: float, *, is_log: bool) -> npt.NDArray[np.float64]:
-    """Return the share of the way from ``low`` to ``high``, which differ, at which each value is.
+    """Return where values lie between ``low`` and ``high``, as shares of that distance.
 
     Parameters
     ----------
     values
         Numbers, above 0 on a logarithmic scale.
     low, high
-        The ends of the way.
+        The bounds, which must differ.
     is_log
         Whether the scale is logarithmic.
 
@@ -364,5 +364,5 @@ def shares(values: npt.NDArray[np.float64], low: float, high: float, *, is_log: 
     if is_log:
         start, end = math.log(low), math.log(high)
         return (np.log(values) - start) / (end - start)
-    # By halves: the width of a track may be more than a float holds.
+    # Halved first: high - low may overflow a float.
     return (values / 2 - low / 2) / (high / 2 - low / 2)

@@ -13,7 +13,7 @@ a text                                         a choice of that text, for a pers
 seed, verbose, n_jobs, epochs and the like     stays at its default, unless somebody says otherwise
 =============================================  ==========================================================
 
-A proposal is a place to begin: who knows the function, knows better.
+A proposal is only a starting point: knowledge of the function gives better ranges.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _EXPONENTS = {
     "gamma": (-4, 1),
     "C": (-2, 3),
 }
-"""Names that are searched on a log scale, and their exponents of 10 where the default tells none."""
+"""Names that are searched on a log scale, and the exponents of 10 to use where the default gives no range."""
 
 _TECHNICAL = re.compile(
     r"(?:.*_)?(?:seed|random_state|verbose|verbosity|n_jobs|num_workers|workers|device|debug|log_every|save_every)"
@@ -81,15 +81,15 @@ class ProposedRange(NamedTuple):
     name
         The argument.
     range
-        The range to begin with; None where nothing tells one.
+        The range to begin with; None where none can be derived.
     default
         The value without a search; `NO_DEFAULT` where it has none.
     is_searched
         Whether it is searched unless somebody says otherwise.
     is_closed
-        Whether the choices are all that there are.
+        Whether no other choices exist, as for a bool or an Enum.
     note
-        Why it is not searched, or what there is to do; empty when there is nothing to say.
+        Why the argument is not searched, or what a person has to add; empty for none of this.
     """
 
     name: str
@@ -121,7 +121,7 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
     Raises
     ------
     ValueError
-        For an argument that needs a value and tells no range: add one for it, or give it a default.
+        For a required argument whose name and annotation give no range: add a parameter for it, or a default.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def propose_parameters(function: Callable[..., object]) -> list[LeafParameter]:
 
 
 def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
-    """Propose a range for each argument of a function, and say why there is none.
+    """Propose a range for each argument of a function, or note why there is none.
 
     ``*args`` and ``**kwargs`` are left out, and so is ``trial``.
 
     Raises
     ------
     ValueError, TypeError
-        When it has no signature, as some compiled functions, or an argument that is given by position only.
+        When the function has no signature, as some compiled functions, or a required positional-only argument.
     """
     bound: set[str] = set()
     inner: Any = function

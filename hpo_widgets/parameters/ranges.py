@@ -15,7 +15,7 @@ from hpo_widgets.parameters.numeric import NumericParameter
 
 _LARGEST_LOG = math.log(sys.float_info.max)
 _LEAST_EXPONENT = 0.1
-"""Exponents above 0 are hardly ever less than this, learning rates and the like are."""
+"""A bound between 0 and this is hardly ever meant as an exponent, but as a value, such as a learning rate."""
 
 
 @has_dict_form

@@ -16,12 +16,12 @@ _SAME = 1e-6
 
 
 def typed_number(text: str) -> float:
-    """Return the number that a text is.
+    """Return the number that a text stands for.
 
     Raises
     ------
     ValueError
-        When it is none.
+        When the text is no number.
     """
     try:
         return float(text)
@@ -30,12 +30,12 @@ def typed_number(text: str) -> float:
 
 
 def typed_whole(text: str) -> int:
-    """Return the whole number that a text is.
+    """Return the whole number that a text stands for.
 
     Raises
     ------
     ValueError
-        When it is none.
+        When the text is no whole number.
     """
     number = typed_number(text)
     if not number.is_integer():
@@ -58,13 +58,13 @@ def typed_range(name: str, kind: str, low: str, high: str, step: str | None = No
     Parameters
     ----------
     name
-        Of the parameter.
+        The parameter's name.
     kind
         ``"float"``, ``"int"`` or ``"log"``.
     low, high
-        Bounds in values, of a log range too.
+        Bounds in values, also for a log range.
     step
-        Distance between values; not of a log range.
+        Distance between values; ignored for a log range. Default: 1 for ``"int"``, none for ``"float"``.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def typed_range(name: str, kind: str, low: str, high: str, step: str | None = No
 
 
 def typed_choices(text: str) -> list[object]:
-    """Return what stands between commas: literals where they are, else words as texts.
+    """Return the choices of a comma-separated text: literals by their values, other words as strings.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def typed_choices(text: str) -> list[object]:
 
 
 def _exponent(value: float) -> float:
-    """The shortest exponent of 10 whose power is the value, but for a millionth of it."""
+    """Return the shortest exponent of 10 whose power differs from the value by a millionth of it at most."""
     exponent = math.log10(value)
     if not math.isfinite(exponent):
         return exponent
