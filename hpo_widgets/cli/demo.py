@@ -56,7 +56,7 @@ def run_demo(*, trials: int | None, out: Path) -> None:
     trials
         Number of trials. Default (None): the notebook's.
     out
-        Folder for what is written, the search's journal too; made when missing.
+        Folder for the two files and the search's journal; made when missing.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def run_demo(*, trials: int | None, out: Path) -> None:
     """
     _check_installed()
     source = _find_notebook()
-    # Their home is the extra that was just checked, or costs what only the end needs.
+    # Deferred: nbformat and nbclient come with the extra that was just checked, saving is needed at the end only.
     import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -148,13 +148,13 @@ async def _execute(notebook: NotebookNode, trials: int | None, out: Path, follow
     )
     following = asyncio.create_task(follower.follow())
     try:
-        # A kernel manager that was handed over is left running unless asked.
+        # nbclient leaves the kernel of a manager that it was given running, unless `cleanup_kc` says otherwise.
         async with client.async_setup_kernel(env=_environment(trials), stderr=log, cleanup_kc=True):
             for index, cell in enumerate(list(notebook.cells)):
                 await client.async_execute_cell(cell, index)
             notebook.metadata["widgets"] = await _widget_states(client)
     except (asyncio.CancelledError, Exception) as error:
-        # The client takes a cancelled task for a dead kernel.
+        # nbclient reports a cancelled task as a dead kernel.
         if is_interrupted.is_set():
             raise _InterruptedError from error
         raise
@@ -241,7 +241,7 @@ class _Follower:
                 self._loop.call_soon_threadsafe(self._changed.set)
 
     async def follow(self) -> None:
-        """Draw after every change, for ever, but not faster than anybody reads."""
+        """Draw after every change until cancelled, with the pause of the bar between two drawings."""
         self._loop = asyncio.get_running_loop()
         while True:
             await self._changed.wait()

@@ -1,4 +1,4 @@
-"""``hpo-widgets list``, ``show``, ``export`` and ``replay``: what is kept of searches, from a terminal."""
+"""``hpo-widgets list``, ``show``, ``export`` and ``replay``: read the journals of searches from a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """Something was asked for that cannot be; the sentence says what can."""
+    """The command line asks for something impossible; the message says what is possible."""
 
 
 def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
@@ -32,7 +32,7 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     commands
         What ``add_subparsers`` returned.
     positive_int
-        Type of an argument that counts.
+        The argparse ``type`` of arguments that are whole numbers of at least 1.
     """
     listing = commands.add_parser("list", help="list the searches of a folder, the newest first")
     listing.set_defaults(command=list_searches)
@@ -149,7 +149,7 @@ def print_best(search: Search, most: int) -> None:
     search
         The search.
     most
-        How many trials.
+        Greatest number of trials in the table.
     """
     counts = [f"{count} {state.label}" for state, count in search.counts.items() if count]
     print(f"{sum(search.counts.values())} trials: {', '.join(counts) or 'none so far'}")
@@ -183,7 +183,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def plain(text: str) -> str:
-    """Return a text of a trial or a journal on one line: what a terminal would act on is spelt out."""
+    """Return a text of a trial or a journal with control characters escaped, as a terminal would act on them."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

@@ -41,17 +41,17 @@ def add_parser(commands: Any) -> None:
 
 
 def open_lab(chosen: argparse.Namespace) -> int:
-    """Become JupyterLab, which so gets Ctrl+C and gives the exit status.
+    """Replace this process by JupyterLab, which then receives Ctrl+C and sets the exit status.
 
     Returns
     -------
     int
-        1 where JupyterLab is not installed, with the way to install it on stderr; else this process goes on as it.
+        1 where JupyterLab is not installed; stderr says how to install it. Otherwise this function does not return.
 
     Raises
     ------
     UsageError
-        When there is no such folder.
+        When the folder or notebook does not exist.
     """
     if not chosen.path.exists():
         raise UsageError(f"there is no {chosen.path}; give a folder or a notebook")

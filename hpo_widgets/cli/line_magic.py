@@ -1,4 +1,4 @@
-"""``%hpo``: the searches of an IPython session by a line, where there is no panel."""
+"""``%hpo``: a line magic that lists and steers the searches of an IPython session, where there is no panel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DONE = {
     "resume": "launches trials again",
     "stop": "has stopped; the trials so far are kept",
 }
-"""Command of a search to what is said of it afterwards."""
+"""Command of a search to the words that are printed after the search's variable."""
 
 _OF_THE_SHELL = {"In", "Out", "_ih", "_oh", "_dh"}
 """Variables in which IPython keeps inputs and results of cells; each result has one of its own, such as ``_3``, too."""
@@ -83,12 +83,12 @@ class HpoMagic:
 
     @staticmethod
     def _do(word: str, meant: dict[str, Search]) -> None:
-        """Do something with the one search of which it can be asked, or say why it cannot."""
+        """Run a command on the only search that can take it, or print why none can."""
         possible = {variable: search for variable, search in meant.items() if _why_not(word, search) is None}
         if len(possible) > 1:
             raise error.UsageError(f"which one? %hpo {word} {f' or %hpo {word} '.join(possible)}")
         if not possible:
-            # No error: a notebook that runs from top to bottom goes on where its search has ended by then.
+            # Not an error: a notebook that runs from top to bottom goes on, although its search has ended by then.
             for variable, search in meant.items():
                 print(f"{variable}: {_why_not(word, search)}")
             return
@@ -119,7 +119,7 @@ def _wait(search: Search) -> None:
 
 
 def _why_not(word: str, search: Search) -> str | None:
-    """Say why something cannot be asked of a search now; None when it can."""
+    """Return why a search cannot take a command now; None when it can."""
     if word == "show":
         return None
     if word == "wait":
@@ -128,7 +128,7 @@ def _why_not(word: str, search: Search) -> str | None:
 
 
 def _named(found: dict[str, Search], which: str) -> dict[str, Search]:
-    """Return the searches that a variable or a name means; all of them for none."""
+    """Return the searches that a variable or a search's name refers to; all of them for an empty text."""
     meant = {variable: search for variable, search in found.items() if which in {"", variable, search.name}}
     if not meant:
         known = [*found, *(search.name for search in found.values())]
@@ -141,7 +141,7 @@ def _row(variable: str, search: Search) -> list[str]:
 
 
 def _searches(variables: dict[str, Any]) -> Iterator[tuple[str, Search]]:
-    """Give the searches that variables hold, each once, by what the user writes for it.
+    """Yield each search that variables hold once, with the expression that the user writes for it.
 
     A variable may hold a search, a panel of one, or a list or dict of them; results of cells, such as ``_3``, count
     where no variable has the search.
@@ -170,5 +170,5 @@ def _held(name: str, value: Any) -> Iterator[tuple[str, Search]]:
 
 
 def _is_search(value: Any) -> TypeGuard[Search]:
-    """Tell by the class alone, as a variable may hold anything: asking for its attributes could do anything."""
+    """Look at the class alone: a variable may hold anything, and reading its attributes could run any code."""
     return all(hasattr(type(value), member) for member in ("capabilities", "changes_since", "command"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hpo_widgets.parameters import Parameter
 
 STRATEGIES = {"tpe": "OptimizerOptuna", "random": "RandomSearch", "grid": "GridSearch", "bohb": "OptimizerBOHB"}
-"""Word on the command line to the class of the strategy."""
+"""Name of a strategy on the command line to the name of its class."""
 
 EXAMPLES = """\
 examples:
@@ -45,7 +45,7 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     commands
         What ``add_subparsers`` returned.
     positive_int
-        Type of an argument that counts.
+        The argparse ``type`` of arguments that are whole numbers of at least 1.
     """
     parser = commands.add_parser(
         "run",
@@ -99,7 +99,7 @@ def run(chosen: argparse.Namespace) -> int:
     Raises
     ------
     UsageError
-        When something does not fit together; nothing has run.
+        When arguments do not fit together; no trial has run then.
     """
     titles, series, signs = zip(*chosen.objectives, strict=True)
     given = {
@@ -148,7 +148,7 @@ def parameter(words: str) -> Parameter:
     Raises
     ------
     argparse.ArgumentTypeError
-        For words that describe none, with what would.
+        For words that describe no parameter; the message shows how to write one.
     """
     name, colon, rest = words.partition(":")
     kind, *values = rest.split() or [""]

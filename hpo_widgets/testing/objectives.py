@@ -56,7 +56,7 @@ def sphere(trial: TakesReports | None = None, **coordinates: float) -> float:
 
 @with_landscape(0.0, {"x": 1.0, "y": 1.0})
 def rosenbrock(x: float, y: float, trial: TakesReports | None = None) -> float:
-    r"""Give a long, flat, curved valley.
+    r"""Return the Rosenbrock function, a long, flat, curved valley.
 
     Formula: :math:`(1 - x)^2 + 100 (y - x^2)^2`. Domain: ``x`` from -2 to 2, ``y`` from -1 to 3. Optimum: 0 at (1, 1).
     Source: H. H. Rosenbrock, "An automatic method for finding the greatest or least value of a function", The Computer
@@ -81,7 +81,7 @@ def rosenbrock(x: float, y: float, trial: TakesReports | None = None) -> float:
     0.39788735772973816, {"x": -math.pi, "y": 12.275}, {"x": math.pi, "y": 2.275}, {"x": 9.42477796, "y": 2.475}
 )
 def branin(x: float, y: float, trial: TakesReports | None = None) -> float:
-    r"""Give three equal optima.
+    r"""Return the Branin function, which has three equal optima.
 
     Formula: :math:`(y - 5.1 x^2 / (4 \pi^2) + 5 x / \pi - 6)^2 + 10 (1 - 1 / (8 \pi)) \cos x + 10`. Domain: ``x`` from
     -5 to 10, ``y`` from 0 to 15. Optimum: 0.397887 at (-pi, 12.275), (pi, 2.275) and (9.42478, 2.475). Source:
@@ -111,7 +111,7 @@ def branin(x: float, y: float, trial: TakesReports | None = None) -> float:
     {"x": 3.584428, "y": -1.848126},
 )
 def himmelblau(x: float, y: float, trial: TakesReports | None = None) -> float:
-    r"""Give four equal optima.
+    r"""Return Himmelblau's function, which has four equal optima.
 
     Formula: :math:`(x^2 + y - 11)^2 + (x + y^2 - 7)^2`. Domain: -5 to 5 for both. Optimum: 0 at (3, 2),
     (-2.805118, 3.131312), (-3.779310, -3.283186) and (3.584428, -1.848126). Source: D. M. Himmelblau, Applied
@@ -134,7 +134,7 @@ def himmelblau(x: float, y: float, trial: TakesReports | None = None) -> float:
 
 @with_landscape(0.0, everywhere=0.0)
 def rastrigin(trial: TakesReports | None = None, **coordinates: float) -> float:
-    r"""Give a bowl with many local optima.
+    r"""Return the Rastrigin function, a bowl with many local optima.
 
     Formula: :math:`\sum_i (x_i^2 - 10 \cos(2 \pi x_i) + 10)`. Domain: -5.12 to 5.12 each. Optimum: 0 at the origin.
     Source: L. A. Rastrigin, Systems of Extremal Control (1974).
@@ -182,7 +182,7 @@ def hartmann6(
     x6: float,
     trial: TakesReports | None = None,
 ) -> float:
-    r"""Give six dimensions with four wells of different depth.
+    r"""Return the Hartmann function of six dimensions, which has four wells of different depth.
 
     Formula: :math:`-\sum_{i=1}^4 \alpha_i \exp(-\sum_{j=1}^6 A_{ij} (x_j - P_{ij})^2)`. Domain: 0 to 1 each. Optimum:
     -3.32237 at (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573). Source: J. K. Hartman, "Some experiments in
@@ -209,7 +209,7 @@ def hartmann6(
 
 
 def noisy_sphere(trial: TakesReports | None = None, noise: float = 0.1, **coordinates: float) -> float:
-    r"""Give `sphere` with noise that differs from call to call.
+    r"""Return the value of `sphere` with noise that differs from call to call.
 
     Formula: :math:`\sum_i x_i^2 + \epsilon`, :math:`\epsilon` normal. Domain: any. Optimum: the mean is 0 at the
     origin. Source: made for these tests.
@@ -234,7 +234,7 @@ def noisy_sphere(trial: TakesReports | None = None, noise: float = 0.1, **coordi
 
 @with_landscape(0.03, {"lr": 10**-2.5, "layers": 3, "activation": "relu"})
 def mixed(lr: float, layers: int, activation: str, trial: TakesReports | None = None, **_others: Any) -> float:
-    r"""Give something like the validation loss of a network, over a number, a count and a choice.
+    r"""Return a value like the validation loss of a network, over a number, a count and a choice.
 
     Formula: :math:`0.03 + 0.06 (\log_{10} lr + 2.5)^2 + 0.004 (layers - 3)^2 + c`, where c is 0 for ``"relu"``,
     0.01 for ``"tanh"`` and 0.05 for others. Domain: ``lr`` from 1e-5 to 1, ``layers`` from 1 to 8, any text.
@@ -251,7 +251,7 @@ def mixed(lr: float, layers: int, activation: str, trial: TakesReports | None = 
     trial
         Where the curve is reported. Default: nowhere.
     **_others
-        Of no interest.
+        Ignored.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def conditional(
     width: float = 1.0,
     trial: TakesReports | None = None,
 ) -> float:
-    r"""Give a space in which each choice brings a parameter of its own.
+    r"""Return a value that depends on another parameter for each choice of ``kernel``.
 
     Formula: :math:`0.2 + (degree - 3)^2 / 10` for ``kernel="polynomial"``, :math:`0.1 + (\log_{10} width)^2` for any
     other. Domain: ``degree`` from 1 to 6 (polynomial only), ``width`` from 0.01 to 100 (others only). Optimum: 0.1 at
@@ -296,7 +296,7 @@ def conditional(
 
 
 def zdt1(**coordinates: float) -> dict[str, float]:
-    r"""Give two objectives that contradict each other.
+    r"""Return two objectives, of which one gets worse as the other improves.
 
     Formula: :math:`f_1 = x_1`, :math:`f_2 = g (1 - \sqrt{f_1 / g})` with
     :math:`g = 1 + 9 \sum_{i \ge 2} x_i / (n - 1)`, over the coordinates in the order of their names.

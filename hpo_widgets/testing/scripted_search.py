@@ -1,4 +1,4 @@
-"""A search in which nothing happens by itself: tests say what happens, and when.
+"""A search for tests, in which trials and changes of status happen only when the test calls for them.
 
 It implements the `Search` protocol with the real space, columns and budget, without threads, clocks or
 workers, so that a widget on it can be tested to the last trait.
@@ -69,7 +69,7 @@ class ScriptedSearch(ReadableSearch):
     seed
         Seed of the points that are drawn for trials without one.
     jobs, iterations, compute_minutes, wall_minutes
-        The limits of its budget.
+        The limits of its budget: trials, iterations, minutes of all trials together, minutes since the start.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class ScriptedSearch(ReadableSearch):
         Parameters
         ----------
         value
-            Its objective, or one value an objective; None: none reported.
+            The value of the objective, the same for each of several, or one value per objective; None: not reported.
         point
             Full parameter name to value; by default drawn from the space.
         state, error, seconds
@@ -253,14 +253,14 @@ class ScriptedSearch(ReadableSearch):
         self.changed()
 
     def refuse(self, command: str, reason: str) -> None:
-        """Make a command one that this search cannot do, for a reason.
+        """Make a command unavailable.
 
         Parameters
         ----------
         command
             One of `COMMANDS`.
         reason
-            The sentence that is shown.
+            Why it is unavailable; the sentence that the panel shows.
         """
         self.refusals[command] = reason
         self.changed()
@@ -277,7 +277,7 @@ class ScriptedSearch(ReadableSearch):
         self._trials_shown.rank_all(rows)
 
     def set_ranges(self, ranges: Mapping[str, Sequence[Any]]) -> None:
-        """Begin the next space epoch."""
+        """Begin a space epoch with other ranges."""
         self._ranges.set_ranges(ranges, len(self._trials))
         self.changed()
 
@@ -346,7 +346,7 @@ class ScriptedSearch(ReadableSearch):
 
     @property
     def capabilities(self) -> dict[str, str | None]:
-        """What can be done now; `refuse` takes away."""
+        """Command name to None when it is available now, else to the reason; see `refuse`."""
         possible: dict[str, str | None] = dict.fromkeys(COMMANDS)
         possible["start"] = _NOT_WHILE_ALIVE if self.status.is_alive else None
         for name in ("pause", "resume", "stop"):
@@ -474,7 +474,7 @@ class _Reports:
         return
 
     def scalars_after(self, number: int, after: int) -> tuple[int, Sequence[tuple[str, str, float, int]]]:
-        """What a trial has reported since a key, which is the number of its reports."""
+        """What a trial has reported after its first ``after`` reports; the key is the number of its reports."""
         reports = self.scalars(number)
         return len(reports), reports[after:]
 
