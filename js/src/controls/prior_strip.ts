@@ -88,7 +88,7 @@ export class PriorStrip {
   private held: { before: Weights | null; at: Place; pointer: number } | null = null;
 
   /**
-   * @param onOpen says that what was tried is to be shown
+   * @param onOpen is called when the strip opens, as the kernel sends only then how often each bin was tried
    */
   constructor(
     private readonly spec: { name: string; label: string },
@@ -145,7 +145,7 @@ export class PriorStrip {
     control.append(this.root);
   }
 
-  /** Shows what the kernel says, but never under a hand. */
+  /** Shows the prior of the kernel, unless a person is drawing one. */
   update(bins: Bins, state: PriorState): void {
     this.state = state;
     if (this.held === null) {
@@ -372,7 +372,7 @@ export class PriorStrip {
   }
 }
 
-/** So near to an edge nothing, or all, is meant. */
+/** A pointer this near to the lower or upper edge sets a weight to 0 or 1. */
 const EDGE_PIXELS = 3;
 
 const RAISING: Record<string, number | undefined> = {

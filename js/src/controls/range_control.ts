@@ -111,7 +111,7 @@ export class RangeControl {
     this.paint();
   }
 
-  /** Shows what the kernel says, but never under a hand. */
+  /** Shows the range of the kernel; while a handle is dragged, only when it is released. */
   update(spec: NumericSpec, bounds: Bounds, reason: string | null): void {
     this.reason = reason;
     if (this.dragged) {

@@ -2,9 +2,9 @@
 
 import type { AnyModel } from "@anywidget/types";
 
-/** The kernel sends so many updates before it waits for an acknowledgement; see `MOST_UNSEEN` of the kernel. */
+/** Number of updates that the kernel sends before it waits for an acknowledgement; the same as in the kernel. */
 const MOST_UNSEEN = 2;
-/** After so long without a further update the last one is acknowledged, too. */
+/** Milliseconds without a further update, after which the last one is acknowledged, too. */
 const QUIET_MS = 250;
 
 /** Tells the kernel that the update that came last is on the page, so that it may send the next one. */

@@ -5,7 +5,7 @@
 type ChangingTrait = {
   model: string;
   name: string;
-  /** The tab that is the only one to show it; null for what is always seen. */
+  /** Index of the only tab that shows its model; null where no tab or several tabs show it. */
   tab: number | null;
   /** The places of the moments since which it has each of its values, rising. */
   since: number[];
@@ -41,23 +41,23 @@ export function lastUpTo(numbers: readonly number[], most: number): number {
   return low - 1;
 }
 
-/** What has to be set so that widgets show a moment: only what is seen, and is not that already. */
+/** Finds the traits to set so that widgets show a moment: those that are seen and have another value now. */
 export class Differences {
-  /** Which of its values each trait has now: the last one, as the page is saved at the end. */
+  /** Index of the value that each trait has now; at first the last one, as the page is saved at the end. */
   private readonly shown: number[];
 
   constructor(private readonly moments: Moments) {
     this.shown = moments.traits.map((trait) => trait.since.length - 1);
   }
 
-  /** Returns what to set for the moment at a place while a tab is looked at, which is then taken as set. */
+  /** Returns the traits to set for a moment while a tab is shown, and takes them as set from then on. */
   take(place: number, tab: number | null): States {
     const states: States = {};
     this.moments.traits.forEach((trait, index) => {
       if (trait.tab !== null && trait.tab !== tab) {
         return;
       }
-      // What came later is not seen before.
+      // A trait whose first value came later has that value before, too: nothing shows it then.
       const wanted = Math.max(0, lastUpTo(trait.since, place));
       if (wanted !== this.shown[index]) {
         this.shown[index] = wanted;
@@ -83,7 +83,7 @@ export type Page = {
   atNextPaint: (act: (now: number) => void) => void;
 };
 
-/** Answers the bar: plays, holds, and goes to a moment. It stands at the end until somebody does something. */
+/** Answers the messages of the bar: plays, pauses, and goes to a moment. At first it stands at the end. */
 export class PageReplay {
   private readonly differences: Differences;
   private readonly duration: number;
@@ -106,7 +106,7 @@ export class PageReplay {
     this.speed = speed;
   }
 
-  /** Does what the bar says; see `ReplayBar`. */
+  /** Handles a message of the bar; see `ReplayBar`. */
   hear(said: Record<string, unknown>): void {
     if (said.kind === "seek" && typeof said.position === "number") {
       this.goTo(said.position, { answered: said.id });
@@ -158,7 +158,7 @@ export class PageReplay {
     void this.show();
   }
 
-  /** Shows the last moment up to the position; one at a time, and of those that come meanwhile the last. */
+  /** Shows the last moment up to the position; of calls that come while it does so, only the last one counts. */
   private async show(): Promise<void> {
     this.isStale = true;
     if (this.isShowing) {

@@ -1,4 +1,4 @@
-// Figures of bqplot have neither a role nor a name, and nobody tells the kernel how large they are.
+// Gives figures of bqplot a role and a name, which they lack, and tells the kernel their sizes and the clicks on them.
 
 import type { AnyModel } from "@anywidget/types";
 import { isRepeatedClick } from "./dom";
@@ -10,9 +10,9 @@ const FIGURES = {
   slices: ".hpo-slices-grid > .bqplot",
 } as const;
 const REST_MS = 300;
-/** So long after a press a figure of the slices is kept in view, however its neighbours move. */
+/** Milliseconds after a press for which the pressed figure of the slices is kept in view while its neighbours move. */
 const HELD_MS = 5000;
-/** Sizes are told in steps, so that a panel that is dragged wider says little. */
+/** Sizes are rounded to so many pixels, so that a panel that is dragged wider sends few messages. */
 const STEP = 8;
 
 type Sizes = Partial<Record<keyof typeof FIGURES, [number, number]>>;
@@ -29,15 +29,15 @@ export function followPlots(
   findRoot: () => Element | null,
 ): () => void {
   const told = model as AnyModel<{ plot_sizes: Sizes }>;
-  // What bqplot says of a click does not tell which keys were held. Told before the click reaches its mark; a message
-  // and not a trait, which may wait for an answer.
+  // The click messages of bqplot do not tell which keys were held. So the keys are sent before the click reaches its
+  // mark, in a message, as the change of a trait may wait for an answer.
   const figureOf = (target: EventTarget | null): Element | null => {
     const figure = (target as Element | null)?.closest?.(".bqplot");
     return figure && findRoot()?.contains(figure) ? figure : null;
   };
   const adds = (event: MouseEvent): boolean => event.shiftKey || event.ctrlKey || event.metaKey;
-  // A brush takes all clicks, and bqplot tells of none of them where it was. The pictures below it do: the first one
-  // of clicks, the second one of double clicks.
+  // A brush receives all clicks, and bqplot does not report where they were. The images below the brush do report it:
+  // the first image for clicks, the second one for double clicks.
   const passOn = (event: MouseEvent, figure: Element | null, picture: number): void => {
     figure
       ?.closest(".hpo-parallel-host .bqplot")
@@ -58,7 +58,7 @@ export function followPlots(
           told.send({ kind: "click_on_figure", adds: adds(event) });
         }
       } else if (pressed || figure) {
-        // The first click may have opened the details, which move everything: this click is not for what lies here now.
+        // The first click may have opened the details, which move everything: this one is not meant for its target.
         event.preventDefault();
         event.stopPropagation();
         if (event.detail === 2) {
@@ -76,7 +76,7 @@ export function followPlots(
         pressed = figure;
       }
       if (adds(event) && figure) {
-        // It would mark the text between here and the last click.
+        // With such a key, the browser would select the text between here and the last click.
         event.preventDefault();
       }
     },
@@ -142,13 +142,13 @@ export function followPlots(
     }
     const figures = findRoot()?.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])");
     for (const figure of figures ?? []) {
-      // Its title, which is not drawn.
+      // The title of the figure is part of the page, but not drawn.
       const title = figure.querySelector(".mainheading")?.textContent;
       if (title) {
         figure.setAttribute("role", "img");
         figure.setAttribute("aria-label", title);
         resized.observe(figure);
-        // A tab that is shown changes its height, its figures do not.
+        // When a tab is shown, the height of this host changes, but not the size of its figures.
         const host = figure.closest(".hpo-plot-host, .hpo-slices-host");
         if (host) {
           resized.observe(host);

@@ -53,7 +53,7 @@ export class Scale {
 
   /** Share of the track, 0 at its low end and 1 at its high end. */
   fraction(value: number): number {
-    // By halves: the width of a track may be more than a number holds.
+    // Halved first: the width of a track may overflow a number.
     const low = this.forward(this.spec.low) / 2;
     const high = this.forward(this.spec.high) / 2;
     const share = high > low ? (this.forward(value) / 2 - low) / (high - low) : 0.5;

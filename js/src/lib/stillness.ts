@@ -27,7 +27,7 @@ export class Stillness {
     }
     target.addEventListener("pointerleave", () => this.end(), { signal });
     for (const type of ["pointerup", "pointercancel"]) {
-      // The click comes after it.
+      // Later, as the click comes after the release.
       window.addEventListener(type, () => lifetime.after(0, () => this.end()), { signal });
     }
   }
@@ -45,7 +45,7 @@ export class Stillness {
 
   private hold(event: PointerEvent): void {
     const at = `${event.clientX} ${event.clientY}`;
-    // What moves under a pointer at rest says that the pointer moved.
+    // A browser reports a move of the pointer, too, when only the page moves under a pointer at rest.
     if (event.type === "pointerdown" || at !== this.pointed) {
       this.pointed = at;
       this.until = performance.now() + (event.buttons === 0 ? STILL_MS : LONGEST_PRESS_MS);

@@ -46,7 +46,7 @@ export function commandsOf({
 
 const CURVE = { width: 92, height: 30, margin: 6 };
 const MOST_COMMANDS = 2;
-/** So long a press is not repeated: the answer of a kernel comes sooner, as a change. */
+/** Milliseconds for which a press is not repeated; the answer of a kernel, a change, usually comes sooner. */
 const BUSY_MS = 1000;
 
 export class EntryView {

@@ -62,7 +62,7 @@ const RETURNS: Readonly<Record<SourceKind, string>> = {
     'A scalar that the script reports: hpo_widgets.report_scalar("validation", "loss", value).',
   task: "A scalar that the Task reports, as title/series.",
 };
-/** An answer waits so long at most for a release, of which no page may be told. */
+/** Milliseconds for which an answer waits at most for the release of the pointer, which the page may never hear of. */
 const LONGEST_PRESS_MS = 5000;
 const RESTARTS: readonly Kernel.Status[] = ["restarting", "autorestarting"];
 

@@ -18,8 +18,8 @@ const GIVEN_UP = "jupyter-widgets";
 /** Before the widgets' own view, which has -10: what comes first in an output is shown. */
 const RANK = -20;
 /**
- * A save waits so long for a picture of a kernel that does not answer; then the file keeps the one that it has. For its
- * first picture a kernel loads matplotlib, for which it needs seconds where trials use all cores.
+ * Milliseconds for which a save waits for a new picture; then the file keeps the old one. For its first picture, a
+ * kernel loads matplotlib, which takes seconds where trials use all cores.
  */
 const PATIENCE_MS = 10_000;
 

@@ -95,7 +95,7 @@ const render: Render<Model> = ({ model, el }) => {
   setText(wait.word, "Wait");
   group.append(...places.map((place) => place.button), wait.button);
 
-  // What is waited for changes every second and is not read out; how it ended is.
+  // The progress of waiting changes every second and is not read out; its outcome is.
   const line = element("div", "hpo-wait");
   const progress = element("span", "hpo-number");
   const timeout = typedField("time-out in minutes", "minutes", "none", (text, id) =>
@@ -108,7 +108,7 @@ const render: Render<Model> = ({ model, el }) => {
   dismiss.append(cross);
   line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
 
-  // Shown by the style sheet when the page has lost the kernel: then nobody else could say it.
+  // Shown by the style sheet when the page has lost the kernel, as the model gets no message of that.
   const gone = element("div", "hpo-gone", { role: "alert" });
   const back = element("span");
   const way = element("code");
@@ -117,7 +117,7 @@ const render: Render<Model> = ({ model, el }) => {
     back,
     way,
   );
-  // The same of a view of another kernel's search. What is said when that kernel ends is read out.
+  // The same, but for a view of a search in another kernel. It is read out when that kernel ends.
   const orphaned = element("div", "hpo-orphaned", { role: "status" });
   const orphanedWords = element("span");
   const orphanedWay = element("code");

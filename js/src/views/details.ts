@@ -88,7 +88,7 @@ function makeGrowingText(word: string): GrowingText {
   body.addEventListener("scroll", () => {
     const { scrollTop } = body;
     const isAtEnd = body.scrollHeight - scrollTop - body.clientHeight < 4;
-    // Said late: there may be more text by now, or larger letters, and nobody has scrolled.
+    // The event comes late: by now the text or its letters may have grown, without anybody having scrolled.
     const hasStayed = text.end !== null && scrollTop >= text.end;
     text.end = isAtEnd || hasStayed ? scrollTop : null;
   });
@@ -138,7 +138,7 @@ function paintText({ root, body }: Section, text: string): void {
 
 /** What stands before a text of which only the end is kept, as the kernel writes it. */
 const CUT = "…\n";
-/** So many letters are looked for in the text that is shown, to find out how much of it is gone. */
+/** Number of characters of a new text that are looked for in the shown one, to find how much of that was cut. */
 const KNOWN = 200;
 
 /**
@@ -196,7 +196,7 @@ const render: Render<Model> = ({ model, el }) => {
   setText(copy, "Copy as dict");
   const page = element("a", "hpo-details-page", { target: "_blank", rel: "noopener noreferrer" });
   setText(page, "Task ↗");
-  // Last of the buttons, as it comes and goes.
+  // Retry is the last button, as it comes and goes and would move the others.
   head.append(title, state, vary, copy, retry, page);
   const sentence = element("div", "hpo-details-sentence", { dir: "auto" });
   const sections = element("div", "hpo-details-sections");
@@ -248,7 +248,7 @@ const render: Render<Model> = ({ model, el }) => {
       saveNote();
       added.value = ""; // half a tag of the trial that was shown before
     }
-    // Never under a hand.
+    // A note that somebody is writing stays as it is.
     if (noted !== number || document.activeElement !== note) {
       noted = number;
       note.defaultValue = model.get("note");

@@ -22,7 +22,7 @@ type Model = {
   answered: number;
 };
 
-/** While the scrubber is dragged so often a place is told. */
+/** Milliseconds between two positions that are sent while the scrubber is dragged. */
 const TELL_MS = 100;
 
 const render: Render<Model> = ({ model, el }) => {

@@ -51,7 +51,7 @@ type Control = {
 
 /** Keys and clicks that follow each other this fast are one gesture. */
 const GESTURE_MS = 1000;
-/** Without an answer for so long (a kernel that died), the controls go back to what is known. */
+/** Milliseconds without an answer, as of a dead kernel, after which the controls show the last known values. */
 const PATIENCE_MS = 10_000;
 
 /** With more parameters than this a field finds those whose name holds what is typed. */
@@ -78,7 +78,7 @@ class Sent {
   private newest = 0;
 
   add({ ranges, priors }: Gathered, answered: number): number {
-    // Later than all that was answered, also where another page's clock is ahead of this one's.
+    // The id is above all that were answered, even where another page's clock is ahead of this one's.
     this.newest = Math.max(Date.now(), answered + 1, this.newest + 1);
     for (const [name, change] of ranges) {
       const before = this.ranges.get(name)?.change;
@@ -190,7 +190,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     }
   }
 
-  /** A view has sent something: a hand that lets go in another one before the answer keeps it. */
+  /** Called when any view has sent something: until the answer comes, this view shows what was sent. */
   function onSent(): void {
     cancelRevert();
     cancelRevert = lifetime.after(PATIENCE_MS, () => {
@@ -241,7 +241,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     return { spec, numeric, choice, strip };
   }
 
-  /** A control is kept, with focus and hand on it, as long as its parameter is the same. */
+  /** Whether a control can be kept, so that it loses neither focus nor drag, as its parameter is the same. */
   function isSame(before: Spec, after: Spec): boolean {
     if (before.kind === "choice" && after.kind === "choice") {
       return before.choices.join("\n") === after.choices.join("\n");
@@ -366,7 +366,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     if (isTyped || !(event.ctrlKey || event.metaKey) || event.altKey || !"zy".includes(key)) {
       return;
     }
-    // The notebook would undo something in a cell.
+    // The notebook would otherwise undo a change in a cell.
     event.preventDefault();
     event.stopPropagation();
     const kind = key === "y" || event.shiftKey ? "redo" : "undo";
@@ -387,7 +387,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
       flush();
     }
   });
-  // A page that is closed takes no half gesture with it: what is done by keys is sent, a drag is not done.
+  // When the page is closed, gathered changes are sent; a drag that is under way has gathered none yet.
   window.addEventListener("pagehide", flush, { signal: lifetime.signal });
   sent.listeners.add(onSent);
   lifetime.atEnd(() => {

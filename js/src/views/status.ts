@@ -200,7 +200,7 @@ const render: Render<Model> = ({ model, el }) => {
     setText(raise, offer === null ? "" : `Raise to ${offer} trials and continue`);
 
     const list = model.get("notices");
-    // The last line may be none of them, but how many there are besides.
+    // The last line may be no notice, but the number of those that are not listed.
     const texts = list.map(({ at, text }) => (at === "" ? REST : text));
     const rows = setKeys(notices, texts, (text) => {
       const row = element("li");

@@ -260,7 +260,7 @@ const render: Render<Model> = ({ model, el }) => {
       return;
     }
     const number = numberOf(target);
-    // A double click selects a row, as one click does; its second one would take that back.
+    // A double click selects a row, as one click does: the second click, which would deselect it, is ignored.
     if (number === null || isRepeatedClick(event)) {
       return;
     }
