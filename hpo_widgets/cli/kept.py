@@ -195,7 +195,7 @@ def _opened(chosen: argparse.Namespace) -> SearchViewer:
 
 
 def _journal(chosen: argparse.Namespace) -> Path:
-    path = Path(chosen.search)
+    path = Path(chosen.search).expanduser()
     return path if path.is_file() else find(chosen.search, chosen.journal)
 
 

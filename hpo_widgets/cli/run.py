@@ -113,7 +113,7 @@ def run(chosen: argparse.Namespace) -> int:
             optimization_time_limit=chosen.minutes,
             **{name: value for name, value in given.items() if value is not None},
         )  # fmt: skip
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise UsageError(str(error)) from None
     is_interrupted = False
     try:
@@ -125,6 +125,9 @@ def run(chosen: argparse.Namespace) -> int:
         print("stopping (what has ended is kept) ...", file=sys.stderr)
         search.stop()
         search.wait()
+    except BrokenPipeError:  # nobody reads the progress any more
+        search.stop()
+        raise
     print_best(search, 3)
     if is_interrupted:
         return 130

@@ -48,7 +48,7 @@ def new_search_id(name: str | None = None) -> str:
 def journals(directory: str | Path = DIRECTORY) -> list[Path]:
     """List the journals of a folder, the one that changed last first (none if there is no such folder)."""
     found = []
-    for path in Path(directory).glob(f"*{SUFFIX}"):
+    for path in Path(directory).expanduser().glob(f"*{SUFFIX}"):
         try:
             found.append((path.stat().st_mtime, path))
         except OSError:

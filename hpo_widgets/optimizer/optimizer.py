@@ -844,7 +844,7 @@ def _tell_of_unfinished() -> None:
         if search.is_running():
             sys.stderr.write(
                 f"hpo_widgets: the search {search.id} was still running when the program ended, and its trials end "
-                "with it; call wait() before the end\n"
+                "with it; wait() waits for the end of a search\n"
             )
 
 

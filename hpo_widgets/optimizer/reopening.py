@@ -72,7 +72,7 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
     FileNotFoundError, JournalNotFound
         When there is no file at the path; when no journal, or more than one, has the id.
     """
-    path = Path(journal_or_task_id)
+    path = Path(journal_or_task_id).expanduser()
     if search is not None:
         return find(search, path)
     if path.is_file():
@@ -161,7 +161,8 @@ def reopen(
         header = reader.header
         own = {name: python_value(keywords.pop(name)) for name in _OF_TEMPLATES if name in keywords}
         checked_top_k(own.get(TOP_K))
-        template = _template(header, base_task_id, own, keywords.get("arguments"))
+        checked = {**own, "worker_env": keywords.get("worker_env")}
+        template = _template(header, base_task_id, checked, keywords.get("arguments"))
         counts = reader.counts()
         is_interrupted = is_anew or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
         recovered = template.recover(reader.search_id, reader.trials()[1]) if is_interrupted else []

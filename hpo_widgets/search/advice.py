@@ -573,7 +573,7 @@ def plateau(trials: Tried, space: Space, budget: Budget) -> Advice | None:
 
 
 def exhausted(trials: Tried, space: Space, reason: StopReason | None, *, can_undo: bool) -> Advice | None:
-    """Tell that every point of these ranges was tried, and how to get more points.
+    """Tell that no point of these ranges is left, and how to get more points.
 
     Parameters
     ----------
@@ -593,8 +593,10 @@ def exhausted(trials: Tried, space: Space, reason: StopReason | None, *, can_und
     """
     if reason is None or reason.code != "space_exhausted":
         return None
-    evidence = f"{len(trials)} trials, {space.size or 'all'} points; then Continue goes on"
-    about = ("exhausted", "", "All points of these ranges were tried", evidence, float(len(trials)), ())
+    has_tried_all = space.size is not None and space.size <= len(trials)
+    sentence = "All points of these ranges were tried" if has_tried_all else "The strategy has no further point"
+    points = f", {space.size} points" if has_tried_all else ""
+    about = ("exhausted", "", sentence, f"{len(trials)} trials{points}; then Continue goes on", float(len(trials)), ())
     if can_undo:
         return Advice(*about, "undo", (), "Undo the last change of ranges")
     if not np.isfinite(trials.values).any():

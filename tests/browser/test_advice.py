@@ -186,7 +186,7 @@ def test_a_space_that_is_used_up_goes_back_to_what_it_was(opened, working):
     opened.kernel("add(12, lambda number, chosen: 0.5 + number % 7 / 10)")
     opened.kernel("search.set_status('completed', StopReason('space_exhausted', 'All points were tried.'))")
     label = "Undo the last change of ranges"
-    command = act(opened, working, "All points of these ranges were tried", "then Continue goes on", label)
+    command = act(opened, working, "The strategy has no further point", "then Continue goes on", label)
     assert command == ["undo"]
     assert opened.kernel("list(search.space.ranges['dropout'])") == [0.0, 0.5]
 
@@ -196,7 +196,7 @@ def test_a_space_that_is_used_up_is_widened_and_that_is_undone(opened, working):
     opened.kernel("add(12, lambda number, chosen: 0.5 + number % 7 / 10)")
     opened.kernel("search.add_trial(0.01, {**point(), 'lr': 0.1, 'dropout': 0.25})")
     opened.kernel("search.set_status('completed', StopReason('space_exhausted', 'All points were tried.'))")
-    name, ranges = act(opened, working, "All points of these ranges were tried", "13 trials, all points", "Widen lr")
+    name, ranges = act(opened, working, "The strategy has no further point", "13 trials; then", "Widen lr")
     assert name == "set_ranges"
     assert list(ranges) == ["lr"]
     assert opened.kernel("search.space.ranges['lr'][1] > 0.1")

@@ -150,12 +150,12 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
 
 def test_what_changed_without_the_page_stays_where_something_else_is_changed(opened, panel):
     opened.kernel("widget._refresher.lock.acquire()")  # from now on the page hears of nothing
-    opened.kernel("search.set_ranges({'lr': (0.0001, 0.05), 'activation': ('relu', 'tanh')})")
-    field = panel.get_by_role("textbox", name="lr, lower bound")
-    field.fill("0.002")
-    field.press("Enter")
-    panel.get_by_role("checkbox", name="relu").click()
     try:
+        opened.kernel("search.set_ranges({'lr': (0.0001, 0.05), 'activation': ('relu', 'tanh')})")
+        field = panel.get_by_role("textbox", name="lr, lower bound")
+        field.fill("0.002")
+        field.press("Enter")
+        panel.get_by_role("checkbox", name="relu").click()
         ((_, typed), (_, clicked)) = wait_for_commands(opened, 2)
     finally:
         opened.kernel("widget._refresher.lock.release()")

@@ -245,10 +245,19 @@ def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
 
 def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
     command = [sys.executable, "-m", "hpo_widgets", "export", kept.id, "--journal", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait() == 141
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    ended = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write_end)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_a_command_without_an_output_is_no_error(kept, tmp_path):
+    command = [sys.executable, "-m", "hpo_widgets", "list", "--journal", str(tmp_path)]
+    without_output = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    ended = subprocess.run(without_output, stderr=subprocess.PIPE, text=True, check=False)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 0
 
 
 @pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["export", "nobody"], ["replay", "nobody"]])

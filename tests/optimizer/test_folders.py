@@ -52,6 +52,13 @@ def test_a_journal_may_be_named_by_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     search = made_in(tmp_path, monkeypatch, "~/kept")
     assert search.journal_path.parent == tmp_path / "kept"
+    search.start()
+    assert search.wait()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    for where in ((f"~/kept/{search.id}.sqlite",), ("~/kept", search.id)):
+        with HyperParameterOptimizer.open(*where) as viewer:
+            assert viewer.id == search.id
 
 
 def test_a_program_that_ends_before_its_search_says_so(tmp_path):
@@ -59,4 +66,4 @@ def test_a_program_that_ends_before_its_search_says_so(tmp_path):
     script.write_text(UNFINISHED, encoding="utf-8")
     ended = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "the search slow-" in ended.stderr
-    assert "call wait()" in ended.stderr
+    assert "wait() waits for the end" in ended.stderr

@@ -281,6 +281,8 @@ def test_a_continued_search_checks_its_callable_before_it_changes_anything(searc
         HyperParameterOptimizer.open(made.journal_path, base_task_id=lambda y: y)
     with pytest.raises(TypeError, match="Did you mean 'worker_env'"):
         HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, worker_en={})
+    with pytest.raises(TypeError, match="by its index, from 0"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, worker_env={"GPU": "0"})
     with pytest.raises(TypeError, match="total_max_jobs is kept in the journal.*call set_total_max_jobs"):
         HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, total_max_jobs=5)
     assert made.journal_path.read_bytes() == before

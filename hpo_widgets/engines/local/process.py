@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.local.supervisor import KILL, MEMORY_LIMIT, TERMINATE, TERMINATE_GROUP
@@ -180,7 +181,8 @@ def check_worker_environment(own: object) -> None:
     else:
         items = [(None, own)]
     for index, variables in items:
-        if type(index) is not int or not isinstance(variables, Mapping):
+        is_index = isinstance(index, Integral) and not isinstance(index, bool)
+        if not is_index or not isinstance(variables, Mapping):
             raise TypeError(
                 "worker_env gives each worker's variables by its index, from 0: {0: {'CUDA_VISIBLE_DEVICES': '0'}}, "
                 "a list of dicts, or a function of the index; for the same in all: lambda index: {'NAME': 'value'}"

@@ -237,7 +237,10 @@ def _opening_code(search: Search) -> str:
         return ""
     # By its id a folder finds only a file that is named after it.
     is_found = path.stem == search.id and path.resolve().parent == Path(DIRECTORY).resolve()
-    where = search.id if is_found else str(path)
+    if is_found:
+        where = search.id
+    else:  # a notebook may be read on another machine, or in another clone
+        where = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     code = search.as_code() if isinstance(search, GivesCode) else ""
     template = re.search(r"^    base_task_id=(.+),$", code, re.MULTILINE)
     return f"OptimizerWidget.open({where!r}{f', base_task_id={template[1]}' if template else ''})"

@@ -284,7 +284,8 @@ export class PriorStrip {
 
   private press(event: PointerEvent): void {
     // A second finger takes nothing out of the hand of the first one.
-    if (this.held || this.state.reason !== null || event.button !== 0) {
+    const isHeld = this.held !== null && this.held.pointer !== event.pointerId;
+    if (isHeld || this.state.reason !== null || event.button !== 0) {
       return;
     }
     event.preventDefault();

@@ -264,7 +264,8 @@ export class RangeControl {
 
   private press(event: PointerEvent): void {
     // A second finger takes nothing out of the hand of the first one.
-    if (this.dragged || this.reason !== null || event.button !== 0) {
+    const isHeld = this.dragged !== null && this.dragged.pointer !== event.pointerId;
+    if (isHeld || this.reason !== null || event.button !== 0) {
       return;
     }
     event.preventDefault();

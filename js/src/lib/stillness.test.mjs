@@ -52,6 +52,19 @@ test("a press whose end is not told ends when the pointer moves again, or after 
   assert.equal(onEnd.mock.callCount(), 2);
 });
 
+test("what waits already waits for a press that begins then, and no longer than for its untold end", () => {
+  const { target, onEnd, tell, pass, stillness } = pageOf();
+  tell(target, "pointermove", { x: 1 });
+  assert.equal(stillness.isNeeded(), true);
+  pass(900);
+  tell(target, "pointerdown", { x: 1, buttons: 1 });
+  pass(10_000);
+  assert.equal(onEnd.mock.callCount(), 0);
+  tell(target, "pointermove", { x: 2 });
+  pass(1000);
+  assert.equal(onEnd.mock.callCount(), 1);
+});
+
 test("a pointer that has moved is waited for, one under which something moves is not", () => {
   const { target, onEnd, tell, pass, stillness } = pageOf();
   tell(target, "pointermove", { x: 1 });

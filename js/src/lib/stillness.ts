@@ -49,6 +49,9 @@ export class Stillness {
     if (event.type === "pointerdown" || at !== this.pointed) {
       this.pointed = at;
       this.until = performance.now() + (event.buttons === 0 ? STILL_MS : LONGEST_PRESS_MS);
+      if (this.endWaiting) {
+        this.isNeeded(); // what waits, waits for this
+      }
     }
   }
 

@@ -166,6 +166,19 @@ test("a journal is listed as long as no panel shows its search", () => {
   assert.match(originWords(kept), /^19\d\d-\d\d-\d\d \d\d:\d\d · work$/);
 });
 
+test("a backup beside its journal hides nothing of it", () => {
+  const found = { search_id: "a-1", opens: "a-1", title: "a", status: "completed", changed_at: 5 };
+  const both = [
+    journalEntry(found, "work"),
+    journalEntry({ ...found, opens: ".hpo_widgets/before.sqlite", changed_at: 6 }, "work"),
+  ];
+  assert.equal(new Set(both.map(({ target }) => target)).size, 2);
+  assert.deepEqual(
+    withoutRepeats(both).map(({ journal }) => journal.opens),
+    [".hpo_widgets/before.sqlite", "a-1"],
+  );
+});
+
 test("a journal that cannot be read says why", () => {
   const kept = journalEntry({ search_id: "a", title: "a", problem: "It is damaged." }, "");
   assert.equal(originWords(kept), "It is damaged.");

@@ -60,19 +60,20 @@ function told(get: (name: string) => unknown): Told {
 
 /** What a server has told of a journal, and the folder that it was asked for. */
 export function journalEntry(found: Readonly<Record<string, unknown>>, folder: string): Entry {
-  const { search_id, opens, changed_at, problem } = found;
+  const { search_id, changed_at, problem } = found;
+  // Another version of the package tells the id alone.
+  const opens = String(found.opens ?? search_id);
   const entry = told((name) => found[name]);
   return {
     ...entry,
-    target: `journal ${folder}/${search_id}`,
+    target: `journal ${folder}/${opens}`,
     made_at: typeof changed_at === "number" ? changed_at : 0,
     pill: problem ? { word: "cannot be read", look: "failed" } : {},
     status: problem ? "failed" : entry.status,
     origin: { kernel: `journal ${folder}`, path: "", isBusy: false },
     journal: {
       folder,
-      // Another version of the package tells the id alone.
-      opens: String(opens ?? search_id),
+      opens,
       problem: typeof problem === "string" ? problem : "",
     },
   };
@@ -118,7 +119,9 @@ export function withoutRepeats(entries: readonly Entry[]): Entry[] {
   const seen = new Set<string>();
   return newestFirst.filter((entry) => {
     const { kernel } = entry.origin;
-    const [search, name] = [`${kernel} id ${entry.search_id}`, `${kernel} name ${entry.title}`];
+    // A backup beside a journal has the same id.
+    const id = entry.journal?.opens ?? entry.search_id;
+    const [search, name] = [`${kernel} id ${id}`, `${kernel} name ${entry.title}`];
     const isRepeat = seen.has(search) || (entry.status === "idle" && seen.has(name));
     seen.add(search).add(name);
     return !isRepeat;

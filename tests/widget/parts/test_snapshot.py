@@ -161,16 +161,24 @@ def test_a_search_that_no_journal_keeps_cannot_be_opened_again(panel):
     assert panel._repr_mimebundle_()[MIME]["code"] == ""
 
 
-@pytest.mark.parametrize("place", ["here", "elsewhere", "here by another name"])
-def test_the_code_opens_the_search_again(show, search_here, place, tmp_path):
+@pytest.mark.parametrize("place", ["here", "below", "elsewhere", "here by another name"])
+def test_the_code_opens_the_search_again(show, search_here, place, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     folders = {
         "here": ".hpo_widgets",
+        "below": "kept",
         "elsewhere": str(tmp_path / "kept"),
         "here by another name": ".hpo_widgets/mine.sqlite",
     }
     made = search_here(folders[place])
     code = show(OptimizerWidget, made)._repr_mimebundle_()[MIME]["code"]
-    where = made.id if place == "here" else str(made.journal_path)
+    where = {
+        "here": made.id,
+        "below": f"kept/{made.id}.sqlite",
+        "elsewhere": str(tmp_path / "kept" / f"{made.id}.sqlite"),
+        "here by another name": ".hpo_widgets/mine.sqlite",
+    }[place]
     assert code == f"OptimizerWidget.open({where!r}, base_task_id=train)"
 
 
