@@ -61,9 +61,9 @@ BY_THE_PAGE = {
     ),
     "priors": (
         "_space_panel",
-        {"kind": "set_priors", "id": 1, "priors": {"layers": [0, 0, 2, 0, 0, 1]}},
+        {"kind": "set_priors", "id": 1, "priors": {"layers": {"weights": [0, 0, 2, 0, 0, 1], "range": [1, 6]}}},
         {"layers": {"weights": (0, 0, 1, 0, 0, 0.5), "range": (1.0, 6.0)}},
-        ("set_priors", {"layers": {"weights": [0, 0, 2, 0, 0, 1], "range": (1, 6)}}),
+        ("set_priors", {"layers": {"weights": [0, 0, 2, 0, 0, 1], "range": [1, 6]}}),
     ),
     "max_number_of_concurrent_tasks": (
         "_status_panel",
