@@ -26,12 +26,15 @@ search = ScriptedSearch([
 widget = OptimizerWidget(search)
 widget
 """
+# All at once for the panel: advice is looked for when some more trials have ended, and would be of a part of them.
 FAILURES = """
-[search.add_trial(None if number % 5 > 2 and number % 4 else 0.1 + number % 89 / 89,
+[widget._refresher.lock.acquire(),
+ [search.add_trial(None if number % 5 > 2 and number % 4 else 0.1 + number % 89 / 89,
     {"lr": 0.001, "dropout": number % 7 / 20, "batch": [32, 64, 128, 256, 512][number % 5],
      "activation": ["relu", "tanh", MARKUP][number % 3]},
     state=TrialState.FAILED if number % 5 > 2 and number % 4 else TrialState.COMPLETED, error="OutOfMemory")
- for number in range(100)] and None
+  for number in range(100)],
+ widget._refresher.lock.release()] and None
 """
 OF_MARKUP = FAILURES.replace("number % 5 > 2 and number % 4", "number % 3 == 2 and number % 4")
 
