@@ -165,7 +165,7 @@ class Run:
             state.num_launched,
             self._proposals,
             type(state.strategy).__name__,
-            size=state.space.size,
+            space=state.space,
             may_launch=not (state.enqueued or state.is_paused),
         )
 

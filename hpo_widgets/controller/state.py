@@ -113,7 +113,7 @@ class StopConditions:
         return None
 
     def why_no_more(
-        self, num_launched: int, proposals: Proposals, strategy_name: str, *, size: int | None, may_launch: bool
+        self, num_launched: int, proposals: Proposals, strategy_name: str, *, space: Space, may_launch: bool
     ) -> StopReason | None:
         """Say why a search without running trials is over; None: it goes on.
 
@@ -125,8 +125,8 @@ class StopConditions:
             Where its points come from.
         strategy_name
             The strategy's class name.
-        size
-            How many points the space has; None when one range is continuous.
+        space
+            The present space. Its points are counted only when the strategy has none left, as this is asked often.
         may_launch
             False while the search is paused or has enqueued points to run: an exhausted strategy does not end it
             then.
@@ -144,6 +144,7 @@ class StopConditions:
             logger.error("strategy: %s", "".join(traceback.format_exception(error)))
             return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
         if proposals.is_exhausted and may_launch:
+            size = space.size
             has_tried_all = size is not None and num_launched >= size
             words = "every point of the space was tried" if has_tried_all else f"{strategy_name} has no further point"
             return StopReason("space_exhausted", f"{words} ({num_launched} trials)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,7 +117,9 @@ def test_a_run_that_is_continued_has_new_patience(conditions):
 
 
 def why_no_more(conditions, proposals, num_launched=5, *, size=5, may_launch=True):
-    return conditions.why_no_more(num_launched, proposals, "Walk", size=size, may_launch=may_launch)
+    return conditions.why_no_more(
+        num_launched, proposals, "Walk", space=SimpleNamespace(size=size), may_launch=may_launch
+    )
 
 
 def test_a_search_with_points_left_goes_on(conditions):

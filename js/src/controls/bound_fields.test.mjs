@@ -1,22 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NUMERIC } from "../lib/numeric_parameter.mjs";
 import { Scale } from "../lib/scale";
 import { problemOf } from "./bound_fields";
 
-const spec = {
-  name: "x",
-  label: "x",
-  needs: "",
-  kind: "float",
-  low: 0,
-  high: 10,
-  limit_low: null,
-  limit_high: null,
-  step: null,
-  origin: 0,
-  base: 10,
-};
-const problem = (value, bounds, more) => problemOf(value, bounds, new Scale({ ...spec, ...more }));
+const problem = (value, bounds, more) =>
+  problemOf(value, bounds, new Scale({ ...NUMERIC, ...more }));
 
 test("bounds that make sense have no problem, also beyond the track", () => {
   assert.equal(problem(2, [2, 4]), null);

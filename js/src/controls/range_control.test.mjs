@@ -1,29 +1,14 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { fakePage } from "../lib/fake_page.mjs";
+import { NUMERIC } from "../lib/numeric_parameter.mjs";
 import { RangeControl } from "./range_control";
-
-const SPEC = {
-  name: "x",
-  label: "x",
-  needs: "",
-  kind: "float",
-  declared: [0, 10],
-  low: 0,
-  high: 10,
-  limit_low: null,
-  limit_high: null,
-  step: null,
-  origin: 0,
-  base: 10,
-  bins: 32,
-};
 
 /** A control of [2, 8] on a track of 1000 pixels from 0 to 10, and what a finger does there. */
 function controlOf() {
   fakePage();
   const onChange = mock.fn();
-  const control = new RangeControl(SPEC, [2, 8], onChange);
+  const control = new RangeControl(NUMERIC, [2, 8], onChange);
   const track = control.root.querySelector(".hpo-track");
   const finger = (pointerId) => (type, clientX) =>
     track.tell(type, { pointerId, clientX, button: 0 });

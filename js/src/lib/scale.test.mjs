@@ -1,23 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NUMERIC } from "./numeric_parameter.mjs";
 import { format, parse, plain, Scale } from "./scale";
 
-const scale = (more) =>
-  new Scale({
-    name: "x",
-    label: "x",
-    needs: "",
-    kind: "float",
-    declared: [0, 10],
-    low: 0,
-    high: 10,
-    limit_low: null,
-    limit_high: null,
-    step: null,
-    origin: 0,
-    base: 10,
-    ...more,
-  });
+const scale = (more) => new Scale({ ...NUMERIC, ...more });
 const log = (more) => scale({ kind: "log", low: 1e-4, high: 1, origin: 1e-4, ...more });
 
 test("a value has the share of the track that it has between both ends", () => {
