@@ -151,6 +151,27 @@ class Template(ABC):
         """The class of engine or job that ``start_locally`` uses; None: trials always run on this machine."""
         return None
 
+    def prepare(self, workers: int, *, job_class: type | None, options: EngineOptions) -> None:  # noqa: B027 -- most have nothing to prepare
+        """Start ahead of a run what makes its first trials begin sooner; `make_engine` uses it.
+
+        Parameters
+        ----------
+        workers
+            How many trials may run at once.
+        job_class
+            The engine's class, unless it is the default.
+        options
+            As for `make_engine`.
+
+        Raises
+        ------
+        OSError
+            When no process can be started.
+        """
+
+    def release(self) -> None:  # noqa: B027 -- as above
+        """End what `prepare` has started and no run has used."""
+
     @abstractmethod
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
         """Start what runs its trials.

@@ -93,14 +93,23 @@ class Definition:
 
     def make_engine(self, workers: int) -> JobEngine:
         """Make the engine that runs the trials."""
-        options = EngineOptions(
+        return self.template.make_engine(
+            workers, space=self.space, job_class=self.job_class, options=self._engine_options
+        )
+
+    def prepare_engine(self, workers: int) -> None:
+        """Start ahead of a run what its engine can use."""
+        self.template.prepare(workers, job_class=self.job_class, options=self._engine_options)
+
+    @property
+    def _engine_options(self) -> EngineOptions:
+        return EngineOptions(
             self.search_id,
             self.worker_env,
             self.objectives,
             max_iteration_per_job=self.settings.max_iteration_per_job,
             max_memory_per_job=self.settings.max_memory_per_job,
         )
-        return self.template.make_engine(workers, space=self.space, job_class=self.job_class, options=options)
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")

@@ -7,6 +7,7 @@ the controller's thread (`hpo_widgets.controller`), what is durable to the recor
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import os
 import sys
@@ -225,6 +226,26 @@ class HyperParameterOptimizer(ReadableSearch):
                 raise TypeError(f"job_complete_callback must be callable, got {job_complete_callback!r}")
             self._controller.callback_queue.callback = job_complete_callback
         return self._commands.start()
+
+    def prepare_workers(self) -> None:
+        """Start worker processes ahead of `start`, so that the first trials need not wait for what they import.
+
+        The processes import the installed packages that the callable uses, as far as they are loaded here; the callable
+        itself, and a person's own modules, are loaded at the start, as they are then. A panel does so when it is first
+        shown. One search of a process has such workers at most, and they end after ten minutes without a start.
+        Nothing happens while the search runs, for scripts, on ClearML and with a ``job_class`` of one's own.
+        """
+
+        def prepare() -> None:
+            if not self.is_running():
+                with contextlib.suppress(Exception):  # the start will say what is wrong
+                    self._definition.prepare_engine(self.max_number_of_concurrent_tasks)
+
+        self._controller.submit(prepare)
+
+    def release_workers(self) -> None:
+        """End the workers that `prepare_workers` has started, unless a run uses them."""
+        self._definition.template.release()
 
     def start_locally(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.

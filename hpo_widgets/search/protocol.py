@@ -297,6 +297,19 @@ class GivesCode(Protocol):
 
 
 @runtime_checkable
+class PreparesWorkers(Protocol):
+    """A search whose worker processes can be started before the search is."""
+
+    def prepare_workers(self) -> None:
+        """Start them, so that the first trials begin sooner; nothing happens while it runs, or when it has none."""
+        ...
+
+    def release_workers(self) -> None:
+        """End those that were prepared and that no run has used."""
+        ...
+
+
+@runtime_checkable
 class TellsLogs(Protocol):
     """A search that can tell what a running trial has printed so far; others show it at its end."""
 

@@ -13,7 +13,7 @@ import ipywidgets
 import traitlets as t
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.search import Replays, SearchStatus
+from hpo_widgets.search import PreparesWorkers, Replays, SearchStatus
 from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
@@ -257,7 +257,14 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self.observe(self._on_waiting, "waiting")
             self._controls.observe(self._on_waited, "waiting")
         self._plots.show_selected()
+        self._status_panel.observe(self._on_first_seen, "seen")
         self.observe(self._on_steering, ["ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"])
+
+    def _on_first_seen(self, _change: object) -> None:
+        """Have workers ready for the press of Start of a search that a person looks at."""
+        self._status_panel.unobserve(self._on_first_seen, "seen")
+        if isinstance(self._search, PreparesWorkers) and self._search.status is SearchStatus.IDLE:
+            self._search.prepare_workers()
 
     @property
     def search(self) -> Search:
@@ -334,6 +341,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 self._beacon.close()
             if self._stored is not None:
                 self._stored.close()
+            if isinstance(self._search, PreparesWorkers):
+                self._search.release_workers()
             if self._opened is not None:
                 release(self._opened)
         close_tree(self)

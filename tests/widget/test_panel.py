@@ -9,9 +9,11 @@ import weakref
 
 import ipywidgets
 import numpy as np
+import psutil
 import pytest
 import traitlets
 
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -474,3 +476,53 @@ def test_with_two_objectives_the_panel_tells_of_the_front_and_calls_no_trial_the
     assert panel._status_panel.best == {"value": "3 trials on the front", "trial": "#2", "note": ""}
     assert {row["number"]: row["mark"] for row in in_table} == dict.fromkeys(range(3), "front")
     assert panel.plots["History"]._drawing._best.x.tolist() == [2.0]
+
+
+class Preparing(ScriptedSearch):
+    """A search that notes when it is asked to have its workers ready."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def prepare_workers(self):
+        self.asked.append("prepare")
+
+    def release_workers(self):
+        self.asked.append("release")
+
+
+def test_workers_are_made_ready_once_a_page_shows_the_panel_and_let_go_with_it(show, acknowledge, refresh):
+    search = Preparing()
+    panel = show(OptimizerWidget, search)
+    refresh(panel)
+    assert search.asked == []
+    acknowledge(panel)
+    refresh(panel)
+    refresh(panel)
+    assert search.asked == ["prepare"]
+    panel.close()
+    assert search.asked == ["prepare", "release"]
+
+
+def test_no_workers_are_made_ready_for_a_search_that_has_begun(show, acknowledge, refresh):
+    search = Preparing()
+    search.command("start")
+    panel = show(OptimizerWidget, search)
+    refresh(panel)
+    acknowledge(panel)
+    assert search.asked == []
+
+
+def test_the_workers_of_a_panel_on_a_page_end_with_it(show, acknowledge, refresh, tmp_path):
+    search = HyperParameterOptimizer(
+        max, [UniformParameterRange("x", 0, 1)], max_number_of_concurrent_tasks=1, journal=tmp_path
+    )
+    panel = show(OptimizerWidget, search)
+    refresh(panel)
+    before = set(psutil.Process().children())
+    acknowledge(panel)
+    (worker,) = set(psutil.Process().children()) - before
+    panel.close()
+    psutil.wait_procs([worker], timeout=60)
+    assert not worker.is_running()

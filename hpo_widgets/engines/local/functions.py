@@ -50,14 +50,17 @@ from hpo_widgets.engines.local import messages
 from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
 from hpo_widgets.engines.local.messages import (
     ABORT,
+    LOAD,
     NOBODY,
     POINT_HEADER,
     READY,
     SCALAR,
     STARTED,
     STOP,
+    UNUSED,
     ChoiceIndex,
 )
+from hpo_widgets.engines.local.process import Environments
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -71,6 +74,7 @@ _MOST_HAND_OVERS = 3  # workers that may die between trials before one trial, wh
 _STARTING = 30.0  # seconds in which a worker that has loaded the callable begins a trial
 _CLOSING = 0.5  # seconds to the end of a process that has closed its connection
 _LONG = 1000  # characters above which a string choice travels with the callable, not with each trial
+_UNUSED_SECONDS = 600.0  # after which a process that was started ahead of its search ends, unless it was asked
 _BOOT = """
 import sys
 sys.path[:] = eval(sys.argv.pop(1))
@@ -78,7 +82,7 @@ descriptors = [int(word) for word in sys.argv.pop(1).split(",")]
 from hpo_widgets.engines.local.supervisor import supervise
 supervise(descriptors)
 from hpo_widgets.engines.local.worker import main
-main(*descriptors)
+main(*descriptors, float(sys.argv.pop(1)), sys.argv[1:])
 """
 """The program of a worker. It forks before it loads the worker's modules, which keeps the supervisor small."""
 
@@ -99,6 +103,9 @@ class FunctionPool(ProcessEngine):
         Environment variables by the worker's index: a mapping, a sequence or a function of the index.
     max_memory_per_job
         Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
+    is_loaded
+        False: the processes load the installed libraries that the callable needs, and then wait for `load`. One that
+        waits for ten minutes ends, and `load` replaces it.
 
     Raises
     ------
@@ -123,14 +130,50 @@ class FunctionPool(ProcessEngine):
         choices: Mapping[str, Sequence[object]] | None = None,
         worker_env: WorkerEnvironment = None,
         max_memory_per_job: float | None = None,
+        is_loaded: bool = True,
     ) -> None:
         self._payload_fd = -1
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
-        self._path = [os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path]  # noqa: PTH100
+        self._path = _absolute_path()
+        self._libraries = template.libraries()
         self._declared: dict[str, _DeclaredChoices] = {}
+        self._payload_fd = _memory("payload")
+        self._is_loaded = False
+        if is_loaded:
+            self.load(template, choices)
+        else:
+            for worker in self._workers:
+                self._try_spawn(worker)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all processes still wait for `load`, and new ones would get the same variables, folder and path."""
+        return (
+            not any(worker.process is None or worker.process.has_ended() for worker in self._workers)
+            and self._environments.shared == Environments(None).shared
+            and self._directory == str(Path.cwd())
+            and self._path == _absolute_path()
+        )
+
+    def load(self, template: FunctionTemplate, choices: Mapping[str, Sequence[object]] | None = None) -> None:
+        """Give the callable as it is now to all processes, and start those that are missing; once in a pool's life.
+
+        Parameters
+        ----------
+        template
+            The callable.
+        choices
+            As for the constructor.
+
+        Raises
+        ------
+        TypeError
+            When a choice cannot be pickled.
+        """
         for name, values in (choices or {}).items():
             if not all(map(_is_short_scalar, values)):
                 self._declared[name] = _DeclaredChoices(name, values)
+        self._libraries = template.libraries()
         pickled = template.pickled()
         if len(pickled) > _LARGE:
             warnings.warn(
@@ -147,11 +190,14 @@ class FunctionPool(ProcessEngine):
             },
             5,
         )
-        self._payload_fd = _memory("payload")
         with os.fdopen(os.dup(self._payload_fd), "wb") as file:
             file.write(payload)
+        self._is_loaded = True
         for worker in self._workers:
-            self._try_spawn(worker)
+            if worker.process is not None and not self._ask_to_load(worker):
+                self._discard(worker)
+            if worker.process is None:
+                self._try_spawn(worker)
 
     def launch(self, number: int, point: Mapping[str, Any]) -> int:
         """Start one trial and return the index of its worker; trouble arrives as its "ended" event."""
@@ -237,9 +283,23 @@ class FunctionPool(ProcessEngine):
             here, there = socket.socketpair()
             childs_side.callback(there.close)
             descriptors = (there.fileno(), self._payload_fd, page_fd)
-            command = [sys.executable, "-c", _BOOT, repr(self._path_of(environment)), ",".join(map(str, descriptors))]
+            command = [
+                sys.executable, "-c", _BOOT, repr(self._path_of(environment)), ",".join(map(str, descriptors)),
+                str(_UNUSED_SECONDS), *self._libraries,
+            ]  # fmt: skip
             self._start(worker, command, environment, here, descriptors)
             worker.page = page
+        if self._is_loaded:
+            self._ask_to_load(worker)
+
+    def _ask_to_load(self, worker: WorkerHandle) -> bool:
+        """Ask the worker's process to load the callable; False when it has ended."""
+        assert worker.connection is not None  # noqa: S101
+        try:
+            worker.connection.send(LOAD)
+        except OSError:
+            return False
+        return True
 
     def _path_of(self, environment: Mapping[str, str]) -> list[str]:
         """Where a worker looks for modules: where this process does, after a PYTHONPATH that `worker_env` gives it."""
@@ -329,8 +389,9 @@ class FunctionPool(ProcessEngine):
             self._discard(worker)
             return
         has_started = worker.page is not None and worker.page[STARTED] == number
-        if worker.is_ready and not has_started and worker.abort_state is None:
-            # It died between two trials: the new one has not begun, so it is not lost.
+        is_between = worker.is_ready or process.returncode == UNUSED
+        if is_between and not has_started and worker.abort_state is None:
+            # It died between two trials, or waited too long for the first: the trial has not begun, so it is not lost.
             self._discard(worker)
             self._hand_over(worker)
             return
@@ -377,6 +438,11 @@ class _DeclaredChoices:
 
 def _is_short_scalar(value: object) -> bool:
     return value is None or type(value) in {bool, int, float} or (type(value) is str and len(value) <= _LONG)
+
+
+def _absolute_path() -> list[str]:
+    """Where this process looks for modules, whatever its working directory will be."""
+    return [os.path.abspath(entry) if entry == "" else str(entry) for entry in sys.path]  # noqa: PTH100
 
 
 def _memory(name: str) -> int:

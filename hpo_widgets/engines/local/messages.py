@@ -37,6 +37,11 @@ STARTED = 2  # worker: this trial has begun
 NOBODY = -1
 PAGE = 4096
 
+LOAD = b"l"
+"""The first byte that a worker receives: load the callable."""
+UNUSED = 75
+"""The exit code of a worker that was not asked to load a callable in time: any code that Python itself does not use."""
+
 POINT_HEADER = struct.Struct("<qQ")
 """Before the pickle of a point: the trial's number and the length of the pickle."""
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dis
 import functools
 import io
 import linecache
+import site
+import sys
+import sysconfig
 import types
 from collections import ChainMap
 from pathlib import Path
@@ -16,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _DEPTH = 6
+_MOST_PARTS = 200
+_PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
+    [*site.getsitepackages(), site.getusersitepackages()]
+)
+"""Where packages are installed."""
 _LARGE_PART = 1024 * 1024
 
 
@@ -72,7 +82,7 @@ def notebook_sources(root: object) -> dict[str, list[str]]:
     sources: dict[str, list[str]] = {}
     seen: set[int] = set()
     queue = [root]
-    while queue and len(seen) < 200:
+    while queue and len(seen) < _MOST_PARTS:
         item = queue.pop()
         if id(item) in seen:
             continue
@@ -86,6 +96,67 @@ def notebook_sources(root: object) -> dict[str, list[str]]:
                     sources[name] = lines
         queue += [part for _, part in _parts(item) if isinstance(part, (types.FunctionType, type))]
     return sources
+
+
+def libraries_of(root: object) -> list[str]:
+    """Names of installed modules that a callable needs and this process has loaded.
+
+    Those that its code imports when it runs are among them. A person's own modules are not: they may be edited before
+    the callable is sent.
+
+    Parameters
+    ----------
+    root
+        The callable.
+
+    Returns
+    -------
+    list of str
+        Sorted, so that a package comes before what is in it.
+    """
+    names: set[str] = set()
+    seen: set[int] = set()
+    queue = [root]
+    while queue and len(seen) < _MOST_PARTS:
+        item = queue.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, types.ModuleType):
+            names.add(item.__name__)
+            continue
+        owner = item if isinstance(item, (types.FunctionType, types.BuiltinFunctionType, type)) else type(item)
+        home = owner.__module__ or ""
+        if _is_installed(home):
+            names.add(home)  # which imports what it needs itself
+            continue
+        if isinstance(item, types.FunctionType):
+            names |= _imported_names(item.__code__)
+        with contextlib.suppress(Exception):  # whatever an object's attributes raise
+            queue += [part for _, part in _parts(item)]
+    return sorted(filter(_is_installed, names))
+
+
+def _imported_names(code: types.CodeType) -> set[str]:
+    """What a function's code may import, by full names; for ``from a import b`` both ``a`` and ``a.b``."""
+    names: set[str] = set()
+    package = ""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "IMPORT_NAME":
+            package = str(instruction.argval)
+            names.add(package)
+        elif instruction.opname == "IMPORT_FROM":
+            names.add(f"{package}.{instruction.argval}")
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _imported_names(constant)
+    return names
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module is loaded here from where packages are installed."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return isinstance(file, str) and any(Path(file).is_relative_to(folder) for folder in _PACKAGES)
 
 
 def _size(part: object) -> int | None:

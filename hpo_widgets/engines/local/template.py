@@ -5,12 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.local.messages import argument_name
-from hpo_widgets.engines.local.pickling import find_culprit, find_largest, notebook_sources, pickle_callable
+from hpo_widgets.engines.local.pickling import (
+    find_culprit,
+    find_largest,
+    libraries_of,
+    notebook_sources,
+    pickle_callable,
+)
 from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, check_values, read_options
 from hpo_widgets.engines.template import Template
@@ -21,10 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hpo_widgets.engines.base import EngineOptions, JobEngine
+    from hpo_widgets.engines.local.functions import FunctionPool
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
 
 _LONGEST_NAME = 60
+_LOCK = threading.Lock()
+_PREPARED: weakref.WeakSet[FunctionTemplate] = weakref.WeakSet()
+"""Templates whose workers wait for a start, one at most outside `_LOCK`."""
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
@@ -69,6 +81,8 @@ class FunctionTemplate(_LocalTemplate):
         if not callable(function):
             raise TypeError(f"a template experiment is a callable, not a {type(function).__name__}")
         self.function = function
+        self._pool: FunctionPool | None = None
+        """Guarded by `_LOCK`; the pool itself belongs to the thread that has taken it."""
         self.name = _name(function)
         check_computes(function)
         try:
@@ -100,17 +114,61 @@ class FunctionTemplate(_LocalTemplate):
         """A callable may just return its objective."""
         return "objective"
 
+    def prepare(self, workers: int, *, job_class: type | None, options: EngineOptions) -> None:
+        """Start worker processes, as far as there are processors, which load the libraries that the callable needs.
+
+        One search of this process has such workers at most: those of another one are ended.
+        """
+        if job_class is not None:
+            return
+        from hpo_widgets.engines.local.functions import FunctionPool
+
+        if self._pool is not None and self._pool.is_current:
+            return
+        self.release()
+        pool = FunctionPool(
+            self, workers=min(workers, self.default_concurrency), is_loaded=False, **options.of_processes
+        )
+        with _LOCK:
+            others = list(_PREPARED)
+            self._pool = pool
+            _PREPARED.add(self)
+        for template in others:
+            template.release()
+
+    def release(self) -> None:
+        """End the workers that `prepare` has started and no run has taken."""
+        if (pool := self._take_pool()) is not None:
+            pool.close()
+
+    def _take_pool(self) -> FunctionPool | None:
+        with _LOCK:
+            pool, self._pool = self._pool, None
+            _PREPARED.discard(self)
+        return pool
+
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:
-        """Start worker processes."""
+        """Start worker processes, or use those that `prepare` has started."""
         from hpo_widgets.engines.local.functions import FunctionPool
 
         choices = {column.name: space.leaf(column.name).declared for column in space.columns if column.kind == "choice"}
+        pool = self._take_pool()
+        if pool is not None and job_class is None and pool.is_current:
+            pool.resize(workers)
+            pool.load(self, choices)
+            return pool
+        if pool is not None:
+            pool.close()
         engine: JobEngine = (job_class or FunctionPool)(self, workers=workers, choices=choices, **options.of_processes)
         return engine
 
     def pickled(self) -> bytes:
         """The callable as it is now; what lives in a notebook or a script goes by value."""
         return pickle_callable(self.function)
+
+    def libraries(self) -> list[str]:
+        """Names of the installed modules that it needs, as far as this process has loaded them."""
+        return libraries_of(self.function)
 
     def largest_part(self) -> str:
         """A half sentence on what makes the pickle large; empty when nothing stands out."""

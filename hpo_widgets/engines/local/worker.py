@@ -1,8 +1,8 @@
 """The program of one worker: load a callable once, then run one trial after another.
 
 It is started as a fresh interpreter, with descriptors of its connection, of the callable's pickle and of
-a page of memory that it shares with the controller. It imports the standard library only, so that the
-first trial starts soon; what the callable needs comes with the callable.
+a page of memory that it shares with the controller, and with the names of the libraries that the callable needs.
+It imports these first, and loads the callable when it is asked to. By itself it needs the standard library only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hpo_widgets.engines.local.reporting import RunningTrial, TrialAborted, Tria
 from hpo_widgets.engines.local.supervisor import become_subreaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 _OUTPUT_FDS = (1, 2)
@@ -318,13 +318,33 @@ def _give_sources(sources: dict[str, list[str]]) -> None:
             linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
 
 
-def main(connection_fd: int, payload_fd: int, page_fd: int) -> None:
+def _import(libraries: Sequence[str]) -> None:
+    """Import what the callable will need; what cannot be imported raises again where it is used."""
+    import importlib
+
+    for name in libraries:
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+
+
+def _is_asked_to_load(connection: socket.socket, seconds: float) -> bool:
+    """Wait for the order to load the callable; False when it does not come in time, or the controller has gone."""
+    import select
+
+    return bool(select.select([connection], [], [], seconds)[0]) and connection.recv(1) == messages.LOAD
+
+
+def main(connection_fd: int, payload_fd: int, page_fd: int, patience: float, libraries: Sequence[str]) -> None:
     """Run as a worker.
 
     Parameters
     ----------
     connection_fd, payload_fd, page_fd
         Descriptors of the connection to the controller, the callable's pickle and the shared page of memory.
+    patience
+        Seconds in which it has to be asked to load the callable; afterwards it ends.
+    libraries
+        Names of modules to import before that.
     """
     sys.argv[:] = [""]
     # What a trial leaves behind becomes a child of this process, where the end of the trial finds it.
@@ -351,6 +371,9 @@ def main(connection_fd: int, payload_fd: int, page_fd: int) -> None:
     os.register_at_fork(
         before=_hold_terminate, after_in_parent=lambda: _hold_terminate(hold=False), after_in_child=worker.leave
     )
+    _import(libraries)
+    if not _is_asked_to_load(connection, patience):
+        os._exit(messages.UNUSED)
     with mmap.mmap(payload_fd, 0, access=mmap.ACCESS_READ) as payload:
         os.close(payload_fd)
         worker.load(payload)
