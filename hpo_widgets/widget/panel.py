@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import weakref
 from collections.abc import Iterable, Mapping
@@ -159,6 +160,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
 
     open = OpenMethod()
     _following = _FOLLOWING
+    _untold: list[Any] | None = None
+    """Changes of traits of which the refresher has told nobody yet; None: it tells at once."""
 
     def __init__(self, search: Search | Any, *, plots: Sequence[str | type[Plot]] | None = None, **traits: Any) -> None:
         search = as_search(search)
@@ -301,27 +304,49 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         search = update.search
         counts = search.counts
         best = search.best_trial
-        values = () if best is None else best.values
+        best_values = () if best is None else best.values
         self._pending.answered(search)
-        with self.hold_trait_notifications():
-            for name, value in {
-                "status": str(search.status),
-                "stop_reason": None if search.stop_reason is None else search.stop_reason.sentence,
-                "elapsed": float(search.elapsed_minutes),
-                "time_limit": search.budget.wall_minutes.limit,
-                "num_trials": sum(counts.values()),
-                "num_active": counts.get(TrialState.QUEUED, 0) + counts.get(TrialState.RUNNING, 0),
-                "num_failed": counts.get(TrialState.FAILED, 0),
-                "progress": summary.progress(search),
-                "best_trial": None if best is None else best.number,
-                "best_objective": values[0] if len(values) == 1 else (values or None),
-                "max_number_of_concurrent_tasks": search.max_number_of_concurrent_tasks,
-                "total_max_jobs": search.total_max_jobs,
-            }.items():
+        values: dict[str, object] = {
+            "status": str(search.status),
+            "stop_reason": None if search.stop_reason is None else search.stop_reason.sentence,
+            "elapsed": float(search.elapsed_minutes),
+            "time_limit": search.budget.wall_minutes.limit,
+            "num_trials": sum(counts.values()),
+            "num_active": counts.get(TrialState.QUEUED, 0) + counts.get(TrialState.RUNNING, 0),
+            "num_failed": counts.get(TrialState.FAILED, 0),
+            "progress": summary.progress(search),
+            "best_trial": None if best is None else best.number,
+            "best_objective": best_values[0] if len(best_values) == 1 else (best_values or None),
+            "max_number_of_concurrent_tasks": search.max_number_of_concurrent_tasks,
+            "total_max_jobs": search.total_max_jobs,
+        }
+        if not self._pending.is_waiting:
+            values |= _steered(search)
+        with self._telling_at_the_end():
+            for name, value in values.items():
                 self.set_trait(name, value)
-            if not self._pending.is_waiting:
-                for name, steered in _steered(search).items():
-                    self.set_trait(name, steered)
+
+    @contextlib.contextmanager
+    def _telling_at_the_end(self) -> Iterator[None]:
+        """Have observers of what the refresher sets called when all is set.
+
+        traitlets' own hold is of the object, not of the thread: what a cell assigns meanwhile would be checked by
+        nobody, and told on the refresher's thread, where it is no command.
+        """
+        self._untold = []
+        try:
+            yield
+        finally:
+            untold, self._untold = self._untold, None
+            for change in untold:
+                self.notify_change(change)
+
+    def notify_change(self, change: Any) -> None:
+        """Tell the observers of a trait."""
+        if self._untold is not None and self._refresher.is_writing:
+            self._untold.append(change)
+        else:
+            super().notify_change(change)
 
     def forget(self) -> None:
         """Deselect trials that no longer exist because a replay has gone back; called by the refresher only."""

@@ -181,6 +181,38 @@ NO_VALUES = [
 ]
 
 
+def test_what_a_cell_assigns_while_the_panel_is_refreshed_is_checked_and_asked_for(panel, search, refresh, monkeypatch):
+    is_inside, may_go_on, set_trait = threading.Event(), threading.Event(), panel.set_trait
+
+    def set_later(name, value):
+        is_inside.set()
+        assert may_go_on.wait(10)
+        set_trait(name, value)
+
+    monkeypatch.setattr(panel, "set_trait", set_later)
+    refreshing = threading.Thread(target=refresh, args=(panel,))
+    refreshing.start()
+    try:
+        assert is_inside.wait(10)
+        panel.max_number_of_concurrent_tasks = 7
+        panel.ranges = {"lr": (1e-3, 1e-2)}
+        with pytest.raises(ValueError, match="rise"):
+            panel.ranges = {"lr": (1e-2, 1e-3)}
+    finally:
+        may_go_on.set()
+        refreshing.join()
+    assert search.commands == [("set_max_number_of_concurrent_tasks", 7), ("set_ranges", {"lr": (1e-3, 1e-2)})]
+
+
+def test_who_observes_one_trait_finds_the_others_of_the_same_moment(panel, search, refresh):
+    names, seen = ["num_trials", "best_trial", "best_objective", "progress"], []
+    panel.observe(lambda _change: seen.append([getattr(panel, name) for name in names]), names)
+    search.add_trial(0.25)
+    refresh(panel)
+    assert len(seen) == len(names)
+    assert seen == [seen[0]] * len(names)
+
+
 def test_values_that_make_no_sense_are_refused(panel):
     for name, value in NO_VALUES:
         with pytest.raises(traitlets.TraitError):
