@@ -120,9 +120,9 @@ class TrialDetails(ViewPart):
         self._is_stale = True
         self._refresher.poke()
 
-    def _on_vary(self, _content: dict[str, object]) -> None:
+    def _on_vary(self, content: dict[str, object]) -> None:
         """Offer the values of the trial, to be changed and tried."""
-        trial = _trial(self.search, self.number)
+        trial = self._meant(content)
         if trial is not None:
             self.point = dict(trial.parameters)
 
@@ -172,16 +172,17 @@ class TrialDetails(ViewPart):
         return asked
 
     def _meant(self, content: dict[str, object]) -> Trial | None:
-        """Return the trial that a page meant, if there is one."""
+        """Return the trial that a page meant, if there is one; it may be another one than is shown here by now."""
         number = content.get("number")
         trial = _trial(self.search, number) if type(number) is int else None
         if trial is None:
-            self._refuse("a note or tag is of no trial of this search")
+            self._refuse("what was done in the details is of no trial of this search")
         return trial
 
-    def _on_retry(self, _content: dict[str, object]) -> None:
-        if self.number is not None and self.state:
-            self.search.command("retry", self.number)
+    def _on_retry(self, content: dict[str, object]) -> None:
+        trial = self._meant(content)
+        if trial is not None:
+            self.search.command("retry", trial.number)
 
 
 def _trial(search: Search, number: int | None) -> Trial | None:

@@ -226,31 +226,31 @@ const render: Render<Model> = ({ model, el }) => {
   root.append(head, sentence, sections);
   keepKeys(root);
 
-  /** The trial whose note is in the field: what is typed belongs to it, whatever is selected meanwhile. */
-  let noted: number | null = null;
+  /** The trial that is painted: what is typed and pressed is meant for it, whatever is selected meanwhile. */
+  let painted: number | null = null;
 
   const saveNote = (): void => {
-    if (noted !== null && !note.readOnly && note.value !== note.defaultValue) {
-      model.send({ kind: "note", number: noted, note: note.value });
+    if (painted !== null && !note.readOnly && note.value !== note.defaultValue) {
+      model.send({ kind: "note", number: painted, note: note.value });
       note.defaultValue = note.value;
     }
   };
 
   // Only what changes: another change may still be on its way to the kernel.
   const sendTag = (tag: string, isOn: boolean): void =>
-    model.send({ kind: "tag", number: model.get("number"), tag, is_on: isOn });
+    model.send({ kind: "tag", number: painted, tag, is_on: isOn });
 
   const paintRemarks = (): void => {
     const commands = model.get("commands");
     const number = model.get("number");
     remarks.root.hidden = number === null || model.get("state") === "";
-    if (noted !== number) {
+    if (painted !== number) {
       saveNote();
       added.value = ""; // half a tag of the trial that was shown before
     }
     // A note that somebody is writing stays as it is.
-    if (noted !== number || document.activeElement !== note) {
-      noted = number;
+    if (painted !== number || document.activeElement !== note) {
+      painted = number;
       note.defaultValue = model.get("note");
       note.value = model.get("note");
     }
@@ -345,13 +345,13 @@ const render: Render<Model> = ({ model, el }) => {
 
   retry.addEventListener("click", () => {
     if (!isDisabled(retry)) {
-      model.send({ kind: "retry" });
+      model.send({ kind: "retry", number: painted });
     }
   });
 
   vary.addEventListener("click", () => {
     if (!isDisabled(vary)) {
-      model.send({ kind: "vary" });
+      model.send({ kind: "vary", number: painted });
     }
   });
 

@@ -107,12 +107,27 @@ def test_other_trials_cost_nothing(details, wire, search, refresh, monkeypatch):
 
 
 def test_retry_is_a_command(details, wire, search, refresh):
-    wire.browser_says(details, kind="retry")
+    wire.browser_says(details, kind="retry", number=0)
     assert search.commands == []
     search.add_trial(state=TrialState.FAILED, error="no")
     select(details, refresh, 0)
     wire.browser_says(details, kind="retry", number="nonsense")
+    wire.browser_says(details, kind="retry")
+    assert search.commands == []
+    wire.browser_says(details, kind="retry", number=0)
     assert search.commands == [("retry", 0)]
+
+
+def test_what_is_pressed_is_done_with_the_trial_of_the_page_though_another_one_is_shown_by_now(
+    details, wire, search, refresh
+):
+    search.add_trial(state=TrialState.FAILED, error="no")
+    search.add_trial(0.5)
+    select(details, refresh, 1)
+    wire.browser_says(details, kind="retry", number=0)
+    assert search.commands == [("retry", 0)]
+    wire.browser_says(details, kind="vary", number=0)
+    assert details.point == search.trial(0).parameters
 
 
 def test_retry_says_why_not(details, search, refresh):

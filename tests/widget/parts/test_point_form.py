@@ -39,7 +39,7 @@ def test_without_a_trial_it_is_completed_from_the_middle(show, search):
 def test_a_variation_has_all_values_of_the_trial(show, filled, wire, refresh):
     panel = show(OptimizerWidget, filled, selected=[0])
     refresh(panel)
-    wire.browser_says(panel._details, kind="vary")
+    wire.browser_says(panel._details, kind="vary", number=0)
     assert panel.point == BEST
     form = panel._point_form
     assert (values(form)["lr"], form.sentence) == ("0.003739", "")
