@@ -219,9 +219,10 @@ class ParallelPlot(ParameterChoice, Plot):
                 drawing.pictures[name].put(density_picture(self._densities[name].counts, rgb))
         self._counted, self._are_pictures_stale = wanted, False
         passing = np.flatnonzero(is_passing)
-        objectives = trials.values[passing, len(self.parameters) :]
-        is_front = pareto_front(objectives, self._minimise) if len(self._minimise) > 1 else np.zeros(len(passing), bool)
-        self._front = passing[is_front]
+        # A value of a trial that was ended early is none that it has reached.
+        comparable = np.flatnonzero(is_passing & completed) if len(self._minimise) > 1 else _NOBODY
+        objectives = trials.values[comparable, len(self.parameters) :]
+        self._front = comparable[pareto_front(objectives, self._minimise)]
         self._strong = strongest(self._places(passing)[:, len(self.parameters) :], self._minimise)
         self._strong = np.union1d(passing[self._strong], self._front)
         failed = np.flatnonzero(trials.failed() & self._passes)

@@ -414,6 +414,17 @@ def test_with_several_objectives_the_front_is_marked_and_no_trial_is_called_best
     assert len(plot._drawing.labels["best"].text) == 0
 
 
+def test_with_a_filter_too_no_trial_that_was_ended_early_is_on_the_front(show):
+    search = ScriptedSearch(titles=["error", "size"], series=["error", "size"], signs=["min", "min"])
+    for pair in ([1.0, 1.0], [2.0, 0.5]):
+        search.add_trial(pair)
+    for state in (TrialState.ABORTED, TrialState.PRUNED):
+        search.add_trial([0.1, 0.1], state=state)
+    plot = show(ParallelPlot, search, filter={"inside": True})
+    assert "4 of 4 pass the filter" in plot._key.value
+    assert plot._front.tolist() == [0, 1]
+
+
 def test_all_is_closed_with_the_plot(wire, search):
     search.add_trials([0.5] * 3)
     plot = ParallelPlot(search)
