@@ -105,7 +105,8 @@ class LookMap:
         scales = {"x": self.x.scale, "y": self.y.scale}
         shared: dict[str, Any] = {"scales": scales, "preserve_domain": style.FIXED}
         tip = tooltip({"name": ("trial", "")})
-        points = dict(x=style.NONE, y=style.NONE, **shared)
+        # Names are shown beside the pointer only.
+        points = dict(x=style.NONE, y=style.NONE, display_names=False, **shared)
         self._trials = Scatter(
             **points, colors=[style.SERIES[series]], stroke=style.SURFACE, stroke_width=1, default_size=36, tooltip=tip
         )
@@ -159,16 +160,9 @@ class LookMap:
             words = zip(numbers.tolist(), map(text.number, values.tolist()), strict=True)
             names = np.array([f"{number} · {value}" for number, value in words], dtype=str)
             chosen = numbers == (-1 if best is None else best)
-        _put(self._trials, x, y, names)
-        _put(self._best, x[chosen], y[chosen], names[chosen])
+        style.put_named(self._trials, x, y, names)
+        style.put_named(self._best, x[chosen], y[chosen], names[chosen])
         self._value.value = value
-
-
-def _put(mark: Scatter, x: Any, y: Any, names: Any) -> None:
-    """Draw points with their names, which the page shows beside the pointer only."""
-    if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-        with mark.hold_sync():
-            mark.x, mark.y, mark.names, mark.display_names = x, y, names, False
 
 
 def _column(values: Any) -> Any:

@@ -366,10 +366,7 @@ class CurvesPlot(Plot):
     def _draw_ends(mark: Mark, drawn: Mapping[int, Curve], numbers: Iterable[int]) -> None:
         some = sorted(numbers)[-_MOST_ENDS:]
         x, y = (np.array([getattr(drawn[number], end)[-1] for number in some], dtype=float) for end in ("x", "y"))
-        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-            with mark.hold_sync():
-                mark.names = np.array(some, dtype=np.int32)
-                style.put(mark, x, y)
+        style.put_named(mark, x, y, np.array(some, dtype=np.int32))
 
     def _draw_labels(self, curves: Mapping[int, Curve], best: Sequence[int]) -> None:
         """Write the numbers of curves at the right end, with a line from the end of each."""

@@ -145,6 +145,25 @@ def put_changed(mark: Mark, x: Floats | Any, y: Floats | Any) -> None:
         put(mark, x, y)
 
 
+def put_named(mark: Mark, x: Floats | Any, y: Floats | Any, names: Any) -> None:
+    """Set coordinates and names of points when they are other ones: others may lie in the same places.
+
+    Parameters
+    ----------
+    mark
+        The mark.
+    x, y
+        Places of its points, of the same shape, finite.
+    names
+        What a click and a tooltip say of each.
+    """
+    if np.array_equal(mark.x, x) and np.array_equal(mark.y, y) and (len(x) == 0 or np.array_equal(mark.names, names)):
+        return
+    with mark.hold_sync():
+        mark.names = names
+        put(mark, x, y)
+
+
 class Picture(Image):
     """An image mark whose picture changes.
 

@@ -274,7 +274,7 @@ class TrialFigure:
             self._selected_failed = self._over(scales=self._lane, **style.RING, tooltip=self._lane_tip)
             self._show_marks()
         if self._selected_failed is not None:
-            self._put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
+            style.put_named(self._selected_failed, x, np.full(len(x), self._look.lane_y), self._failed_names(x, kept))
 
     def places(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         """Return those of the trials that have a place in the figure, and it: shares across and up.
@@ -312,14 +312,7 @@ class TrialFigure:
     def _mark(self, mark: Mark, series: TrialSeries, numbers: Numbers) -> None:
         """Have a mark lie over some trials, and nothing sent when it does."""
         kept, x = self._placed(series, numbers)
-        self._put_named(mark, x, series.y(kept), self._names(x, kept))
-
-    @staticmethod
-    def _put_named(mark: Mark, x: Floats, y: Floats, names: Any) -> None:
-        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-            with mark.hold_sync():
-                mark.names = names
-                style.put(mark, x, y)
+        style.put_named(mark, x, series.y(kept), self._names(x, kept))
 
     def _placed(self, series: TrialSeries, numbers: Numbers) -> tuple[Numbers, Floats]:
         """Return those of the trials that have a place on the horizontal axis, and their places."""

@@ -74,3 +74,15 @@ def test_a_choice_has_its_place_and_an_optimum_too():
     one = LookMap("grid", 0, space, ("x", "c"), b"", [(0.5, "b"), (0.5, "z")])
     assert one._optima.y.tolist()[0] == 1
     assert np.isnan(one._optima.y.tolist()[1])
+
+
+def test_points_in_the_places_of_another_repeat_have_their_own_values(searched):
+    again = ScriptedSearch(PARAMETERS)
+    again.add_trial(2.0, {"x": 1.0, "y": 2.0})
+    again.add_trial(0.5, {"x": 3.0, "y": 4.0})
+    again.add_trial(None, {"x": 5.0, "y": 6.0}, state=TrialState.FAILED)
+    one = look()
+    for rows in (searched, again.snapshot()):
+        one.draw(rows, 1, "")
+    assert one._trials.names.tolist() == ["0 · 2", "1 · 0.5", "2 · –"]
+    assert one._best.names.tolist() == ["1 · 0.5"]

@@ -352,3 +352,13 @@ def test_names_of_scalars_are_text_and_short(show):
     assert [len(label) <= 60 for label, _ in plot._chooser.options] == [True] * 3
     assert plot._chooser.options[2] == ("alone", "/alone")
     assert MARKUP not in plot._key.value
+
+
+def test_an_end_has_the_name_of_its_trial_where_another_one_has_ended_in_the_same_place(show, refresh):
+    search = ended([1.0, 0.5], [1.0, 0.5], states=[TrialState.PRUNED] * 2)
+    plot = show(CurvesPlot, search)
+    for number in range(2):
+        search.command("set_tags", number, [f"tag {number}"])
+        plot.filter = {"tags": [f"tag {number}"]}
+        refresh(plot)
+        assert plot._ends["ended early"].names.tolist() == [number]

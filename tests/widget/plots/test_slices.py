@@ -244,3 +244,14 @@ def test_no_picture_lies_below_0_at_the_moment_at_which_an_axis_turns_logarithmi
     assert plot.figures[0].domain.is_log
     assert len(lowest) == 1
     assert lowest[0] > 0
+
+
+def test_the_ring_has_the_name_of_the_trial_that_is_selected_where_several_lie_in_one_place(show):
+    search = ScriptedSearch([UniformParameterRange("x", 0, 1)])
+    for state in (TrialState.COMPLETED, TrialState.FAILED):
+        for _ in range(2):
+            search.add_trial(None if state is TrialState.FAILED else 0.5, {"x": 0.25}, state=state)
+    plot = show(SlicesPlot, search, selected=[0, 2])
+    plot.selected = [1, 3]
+    figure = plot.figures[0]
+    assert (figure._selected.names.tolist(), figure._selected_failed.names.tolist()) == ([1], [3])
