@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import traitlets as t
@@ -51,6 +51,20 @@ _MOST_AT_ONCE = 200
 _CHOSEN_BY_A_PAGE = frozenset({"top_k", "shows_all", "sorting"})
 _PAUSE_FACTOR = 10
 """Trials are not sorted again before so many times as long as it took has passed."""
+
+
+class ColumnNames(NamedTuple):
+    """By which columns of the table are sorted and hidden, of those that a search determines.
+
+    Attributes
+    ----------
+    objectives, parameters, scalars : list of str
+        The names of each kind of column, in its order.
+    """
+
+    objectives: list[str]
+    parameters: list[str]
+    scalars: list[str]
 
 
 class TrialTable(ViewPart):
@@ -232,13 +246,24 @@ class TrialTable(ViewPart):
             "time": lambda rows: rows.ended - rows.started,
             "state": lambda rows: rows.state,
         }
-        for place, objective in enumerate(search.objectives):
-            keys[text.axis(objective)] = partial(_value_key, place)
-        for key in self._scalars:
-            keys[key] = partial(self._last_scalars.column, search, tuple(self._scalars), key, self._refresher.poke)
-        for name in search.space.names:
-            keys[name] = partial(_parameter_key, search.space, name)
+        named = self._names(search)
+        for place, column in enumerate(named.objectives):
+            keys[column] = partial(_value_key, place)
+        for key, column in zip(self._scalars, named.scalars, strict=True):
+            keys[column] = partial(self._last_scalars.column, search, tuple(self._scalars), key, self._refresher.poke)
+        for name, column in zip(search.space.names, named.parameters, strict=True):
+            keys[column] = partial(_parameter_key, search.space, name)
         return keys
+
+    def _names(self, search: Search) -> ColumnNames:
+        """Return the names of columns; where two would have the same, one has its kind before it."""
+        taken = {"trial", "time", "state"}
+        return ColumnNames(
+            objectives=_distinct(map(text.axis, search.objectives), "objective", taken),
+            parameters=_distinct(search.space.names, "parameter", taken),
+            # The last, as they come while a search runs: no column that is there gets another name.
+            scalars=_distinct(self._scalars, "scalar", taken),
+        )
 
     def _put(self, search: Search, trials: Sequence[Trial], among: str = "") -> None:
         """Show trials in this order; those beyond a place ``among`` others are marked."""
@@ -301,14 +326,15 @@ class TrialTable(ViewPart):
 
     def _columns(self, search: Search, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """Describe all columns; those that are hidden too, so that they can be shown."""
-        columns = [_column("trial", "trial")]
-        columns += [_column("number", text.axis(one)) for one in search.objectives]
-        labels = text.labels(self._scalars).values()
-        columns += [_column("number", label, key) for key, label in zip(self._scalars, labels, strict=True)]
-        for name, label in text.labels(names).items():
-            kind = "number" if _is_numeric(search.space, name) else "text"
-            columns.append(_column(kind, label, name))
-        columns += [_column("seconds", "time"), _column("state", "state")]
+        named = self._names(search)
+        columns = [_column("trial", "trial", "trial")]
+        for objective, column in zip(search.objectives, named.objectives, strict=True):
+            columns.append(_column("number", text.axis(objective), column))
+        for label, column in zip(text.labels(self._scalars).values(), named.scalars, strict=True):
+            columns.append(_column("number", label, column))
+        for (name, label), column in zip(text.labels(names).items(), named.parameters, strict=True):
+            columns.append(_column("number" if _is_numeric(search.space, name) else "text", label, column))
+        columns += [_column("seconds", "time", "time"), _column("state", "state", "state")]
         return columns
 
     def _row(self, search: Search, trial: Trial, names: tuple[str, ...]) -> dict[str, Any]:
@@ -500,5 +526,17 @@ def _parameter_key(space: Space, name: str, rows: Rows) -> np.ndarray:
     return key
 
 
-def _column(kind: str, label: str, name: str = "") -> dict[str, str]:
-    return {"kind": kind, "label": label, "name": name or label}
+def _column(kind: str, label: str, name: str) -> dict[str, str]:
+    return {"kind": kind, "label": label, "name": name}
+
+
+def _distinct(names: Iterable[str], kind: str, taken: set[str]) -> list[str]:
+    """Return these names and take them, with the kind of column before those that are taken already."""
+    distinct = []
+    for name in names:
+        free = name
+        while free in taken:
+            free = f"{kind} {free}"
+        taken.add(free)
+        distinct.append(free)
+    return distinct

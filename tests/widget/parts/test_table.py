@@ -293,7 +293,7 @@ def test_names_and_choices_are_text(show, refresh, name):
     search.add_trial(state=TrialState.FAILED, error=name * 300)
     refresh(table)
     assert table.columns[1]["label"] == name
-    assert table.columns[2]["name"] == name
+    assert table.columns[2]["name"] == f"parameter {name}"
     assert rows(table)[0]["cells"][3] == name
     assert rows(table)[1]["cells"][3].startswith("b")
     assert len(rows(table)[2]["error"].encode()) <= 310
@@ -566,3 +566,37 @@ def test_columns_are_hidden_by_name(table, wire):
         wire.browser_says(table, kind="hide", name=name, is_hidden=is_hidden)
     assert table.hidden == ["state", "time"]
     assert {"state", "time"} <= set(headings(table))
+
+
+def test_columns_of_one_heading_are_sorted_and_hidden_each_by_its_own_name(show, refresh):
+    search = ScriptedSearch(
+        [DiscreteParameterRange("loss", ["hinge", "log"]), UniformParameterRange("time", 0, 1)],
+        titles="loss",
+        series="loss",
+    )
+    for value, loss, at in ((0.3, "hinge", 0.5), (0.1, "log", 0.2), (0.2, "hinge", 0.9)):
+        search.add_trial(value, {"loss": loss, "time": at}, seconds=10 * value)
+    summarise(search, 0, time=1.0)
+    table = show(TrialTable, search, shows_all=True)
+    assert headings(table) == ["trial", "loss", "time", "loss", "time", "time", "state"]
+    names = [column["name"] for column in table.columns]
+    assert len(set(names)) == len(names)
+    objective, _, parameter, time_parameter, time_taken = names[1:6]
+    assert sort(table, refresh, objective) == [1, 2, 0]
+    assert sort(table, refresh, parameter) == [2, 0, 1]
+    assert sort(table, refresh, time_parameter) == [1, 0, 2]
+    assert sort(table, refresh, time_taken) == [1, 2, 0]
+    table.hidden = [parameter]
+    assert [column["name"] for column in table.shown_rows(3)[0]] == [one for one in names if one != parameter]
+
+
+def test_a_scalar_that_comes_late_takes_no_name_from_a_column_that_is_there(show, refresh):
+    search = ScriptedSearch([UniformParameterRange("lr", 0, 1)])
+    search.add_trial(0.5)
+    table = show(TrialTable, search)
+    before = [column["name"] for column in table.columns]
+    search.add_trial(0.25)
+    summarise(search, 1, lr=1.0)
+    refresh(table)
+    assert [column["name"] for column in table.columns if column["name"] in before] == before
+    assert len({column["name"] for column in table.columns}) == len(before) + 1
