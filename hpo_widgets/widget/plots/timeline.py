@@ -190,8 +190,9 @@ class TimelinePlot(Plot):
         if not update.at_once and now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
-        first = first_start(search.snapshot())
-        drawn = bars(update.all_rows(self.filter), search.moment if isinstance(search, Replays) else now, first)
+        rows = search.snapshot()
+        first = first_start(rows)
+        drawn = bars(update.all_rows(self.filter), self._end_of_running(search, rows, first), first)
         self._fit(drawn)
         for state, some in drawn.items():
             x, y = path(some)
@@ -221,6 +222,18 @@ class TimelinePlot(Plot):
                 "ran for": lambda trial: text.seconds(trial.duration),
             },
         )
+
+    def _end_of_running(self, search: Search, rows: Rows, first: float) -> float:
+        """Return until when running trials have run as far as is known, in Unix seconds."""
+        if isinstance(search, Replays):
+            return search.moment
+        if search.status.is_alive:
+            return self._clock()
+        # Its process was killed. The rows know when something happened last, its minutes when it gave its last sign of
+        # life; those leave out the time before it was continued.
+        known = np.concatenate([rows.started, rows.ended])
+        last_sign = first + SECONDS_A_MINUTE * search.elapsed_minutes
+        return float(known[np.isfinite(known)].max(initial=last_sign))
 
     def _on_filter(self, change: object) -> None:
         self._drawn_at = -np.inf

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import TimelinePlot
@@ -123,3 +124,32 @@ def test_with_a_filter_time_still_counts_from_the_first_start_of_all_trials(show
     assert plot._axis_x.label == "minutes from the start"
     assert plot._lines[DONE].x.tolist() == pytest.approx([10, 11])
     assert plot.numbers().rows[0][2:4] == ("10:00", "11:00")
+
+
+def killed(search, *, seconds):
+    """Start two trials, one of which ends after a minute, and kill the search when the other one has run a while."""
+    search.command("start")
+    search.advance(60)
+    search.add_trial(0.5, seconds=60)
+    search.add_trial(state=RUNNING)
+    search.advance(seconds)
+    search.set_status(SearchStatus.STOPPED)
+
+
+def test_a_trial_of_a_killed_search_has_run_up_to_its_last_sign_of_life(show):
+    search = ScriptedSearch()
+    killed(search, seconds=45)
+    plot = show(TimelinePlot, search, clock=lambda: search.now + 3 * 86_400)
+    assert plot._axis_x.label == "seconds from the start"
+    assert plot._lines[DONE].x.tolist() == pytest.approx([0, 60])
+    assert plot._lines[RUNNING].x.tolist() == pytest.approx([60, 105])
+
+
+def test_a_trial_of_a_search_that_was_killed_after_it_was_continued_has_run_as_long_as_others(show):
+    search = ScriptedSearch()
+    search.add_trial(0.5, seconds=60)
+    search.now += 86_400  # which its minutes do not count
+    killed(search, seconds=60)
+    plot = show(TimelinePlot, search)
+    assert plot._lines[RUNNING].x[0] == plot._lines[DONE].x[-1]
+    assert plot._lines[RUNNING].x[-1] >= plot._lines[RUNNING].x[0]
