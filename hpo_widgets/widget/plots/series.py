@@ -61,6 +61,7 @@ class ObjectiveValues:
         ndarray
             Numbers of the trials that are to be drawn and were not.
         """
+        self.has_rewritten = False
         if len(rows.numbers) == 0:
             return np.empty(0, dtype=np.int64)
         missing = int(rows.numbers.max()) + 1 - len(self.values)

@@ -79,13 +79,16 @@ def test_rows_that_come_twice_are_drawn_once():
     assert not series.has_rewritten
 
 
-def test_a_drawn_trial_that_changes_is_noticed():
+def test_a_drawn_trial_that_changes_is_noticed_once():
     search = ScriptedSearch()
     search.add_trial(0.5)
     series, _ = series_of(search)
     search.end_trial(0, 0.75)
-    series.put(search.snapshot())
+    rows = search.snapshot()
+    series.put(rows)
     assert series.has_rewritten
+    series.put(search.changes_since(rows.version))
+    assert not series.has_rewritten
 
 
 def test_the_second_objective_can_be_drawn():
