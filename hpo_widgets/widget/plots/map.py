@@ -208,7 +208,6 @@ class MapPlot(TrialPlot):
             self._names_of,
             self._on_click,
         )
-        self._size = None  # it has not been told
         self._background_at = -np.inf
         self._host.children = [self._figure.figure]
         if old is not None:

@@ -150,7 +150,8 @@ class TrialPlot(Plot):
         self._has_own_objective = "objective" in keywords
         self._axis = FittedAxis()
         self._axis.log_scale = keywords.get("log_scale")
-        self._size: tuple[int, int] | None = None
+        self._told_size: tuple[tuple[int, int], list[TrialFigure]] | None = None
+        """The last size that was told, and the figures that were told it."""
         self._num_epochs = len(search.epochs)
         super().__init__(search, **keywords)
         self.observe(self._on_log_scale, "log_scale")
@@ -220,6 +221,7 @@ class TrialPlot(Plot):
         """Fit the axes and draw all again."""
         series = self._series
         self._on_brushing(None)
+        self._take_size()
         self._axis.fit(series.shown())
         groups = series.groups(series.ended())
         self._fade()
@@ -233,8 +235,8 @@ class TrialPlot(Plot):
     def _take_size(self) -> None:
         """Draw pictures for the size that the plot has on the page."""
         size = self._refresher.flow.plot_size(self._size_name)
-        if size is not None and size != self._size:
-            self._size = size
+        if size is not None and (size, [*self.figures]) != self._told_size:
+            self._told_size = size, [*self.figures]
             for figure in self.figures:
                 figure.set_size(*size)
 

@@ -255,3 +255,19 @@ def test_the_ring_has_the_name_of_the_trial_that_is_selected_where_several_lie_i
     plot.selected = [1, 3]
     figure = plot.figures[0]
     assert (figure._selected.names.tolist(), figure._selected_failed.names.tolist()) == ([1], [3])
+
+
+def picture_size(figure):
+    """Width and height of the picture of its oldest trials."""
+    png = figure.cloud("inside").marks[0].image.value
+    return [int.from_bytes(png[start : start + 4], "big") for start in (16, 20)]
+
+
+def test_a_figure_that_is_made_later_has_its_pictures_as_large_as_it_is_on_the_page(show, search, refresh, wire):
+    search.add_trials([0.5] * 3000)
+    plot = show(SlicesPlot, search, parameters=["lr"])
+    wire.browser_sets(plot._refresher.flow.view, plot_sizes={"slices": [450, 300]})
+    refresh(plot)
+    before = picture_size(plot.figures[0])
+    plot.parameters = ["dropout"]
+    assert picture_size(plot.figures[0]) == before
