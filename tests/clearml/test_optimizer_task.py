@@ -242,7 +242,8 @@ def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, bas
 # The report ------------------------------------------------------------------------------------------------------
 
 
-def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, api_client, queue):
+def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, monkeypatch):
+    monkeypatch.setenv("CLEARML_WEB_HOST", "https://somebody:planted-0c6e@web.example")
     made = finished(
         optimizer(
             [
@@ -271,7 +272,8 @@ def test_the_report_has_the_plots_and_scalars_of_the_sdks(optimizer, own_task, a
     assert sorted(plots["Optimization Objective"]["data"][0]["y"]) == pytest.approx([t.value for t in made.top(6)])
     cells = plots["summary"]["data"][0]["cells"]["values"]
     assert made.best_trial.id in cells[0][0]
-    assert "href=" in cells[0][0]
+    page = f"https://web.example/projects/*/experiments/{made.best_trial.id}/output/log"
+    assert f'href="{page}"' in cells[0][0]
     assert all("<b>" not in plot["plot_str"] for plot in own_task.get_reported_plots())
     assert "kind: &lt;b&gt;" in str(plots["Optimization Objective"]["data"][0]["text"])
     assert set(cells[4]) <= {"512", "513", "514"}

@@ -49,6 +49,7 @@ def test_keys_are_nowhere_in_what_a_search_shows_keeps_and_logs(
     # Where a proxy asks for them, people write them before the host.
     keys = [clearml_api.environment[f"CLEARML_API_{name}_KEY"] for name in ("ACCESS", "SECRET")]
     monkeypatch.setenv("CLEARML_API_HOST", way.url.replace("://", "://{}:{}@".format(*keys)))
+    monkeypatch.setenv("CLEARML_WEB_HOST", "https://{}:{}@web.example".format(*keys))
     caplog.set_level("DEBUG")
     worker.end = lambda worker, task: worker.call(
         f"tasks.{'failed' if task == worker.taken[0] else 'completed'}", task=task
@@ -80,6 +81,9 @@ def test_keys_are_nowhere_in_what_a_search_shows_keeps_and_logs(
 
     assert search.id in places["reprs"]
     assert search.trial(0).id in places["Tasks"]
+    pages = [f"https://web.example/projects/*/experiments/{search.trial(n).id}/output/log" for n in (0, 1)]
+    assert [search.trial(n).get_page() for n in (0, 1)] == pages
+    assert any(page in places["messages to the page"] for page in pages)
     for place in ("widget states", "messages to the page", "saved page", "journal", "logs", "errors"):
         assert f"the ClearML server at {way.url} does not answer" in places[place], place
     secrets = forms_of(clearml_api.environment)

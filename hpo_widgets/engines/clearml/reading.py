@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_widgets._messages import printable
 from hpo_widgets.engines.base import Summary
-from hpo_widgets.engines.clearml.server import ClearmlError
+from hpo_widgets.engines.clearml.server import ClearmlError, without_user
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -333,7 +333,7 @@ def page_of(task_id: str) -> str | None:
     from clearml.backend_api import Session
 
     try:
-        host = str(Session.get_app_server_host())
+        host = without_user(str(Session.get_app_server_host()))
     except ValueError:
         return None
     return f"{host}/projects/*/experiments/{task_id}/output/log" if host.startswith("http") else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.engines.clearml.server import ClearmlError, pages
 from hpo_widgets.search.budget import Limit
 from hpo_widgets.trials import TrialState
@@ -188,9 +189,8 @@ class OptimizerReport:
         job = source.job_of(number)
         if job is None:
             return ""
-        page = self._task.get_output_log_web_page()
-        page = page.replace(f"/{self._task.project}/", "/*/").replace(f"/{self._task.id}/", f"/{job}/")
-        return f'<a href="{html.escape(page, quote=True)}"> {job} </a>'
+        page = page_of(job)
+        return job if page is None else f'<a href="{html.escape(page, quote=True)}"> {job} </a>'
 
     def _send_coordinates(
         self, logger: Any, source: StartedSearch, snapshot: Snapshot, best: Sequence[int], texts: dict[str, list[Any]]

@@ -119,8 +119,7 @@ class Server:
             raise _login_failed(error) from None
         except (requests.exceptions.RequestException, ValueError) as error:
             raise UnreachableError(
-                f"the ClearML server cannot be used: {_without_user(str(error))}; check CLEARML_API_HOST or "
-                "clearml.conf"
+                f"the ClearML server cannot be used: {without_user(str(error))}; check CLEARML_API_HOST or clearml.conf"
             ) from None
         # The SDK waits five minutes for an answer.
         self._session._session_initial_timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)  # noqa: SLF001 -- no public way
@@ -132,7 +131,7 @@ class Server:
     @property
     def host(self) -> str:
         """The address of its API, as people may see it."""
-        return _without_user(str(self._session.host))
+        return without_user(str(self._session.host))
 
     def call(self, action: str, /, **body: Any) -> dict[str, Any]:
         """Send one request and return the data of its answer.
@@ -246,12 +245,12 @@ def _login_failed(error: LoginError) -> ClearmlError:
             "clearml.conf names it"
         )
     return RefusedError(
-        f"the ClearML server did not accept the credentials ({_without_user(str(error))}); check the access key and "
+        f"the ClearML server did not accept the credentials ({without_user(str(error))}); check the access key and "
         "the secret key"
     )
 
 
-def _without_user(text: str) -> str:
+def without_user(text: str) -> str:
     """An address, or a sentence with one, without the name and the password that it may have before its host."""
     return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
@@ -266,7 +265,7 @@ def _short(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is reason:
             break
         reason = inner
-    text = _without_user(str(reason)).rpartition(": ")[2] or type(reason).__name__
+    text = without_user(str(reason)).rpartition(": ")[2] or type(reason).__name__
     return text if len(text) <= 200 else text[:199] + "…"
 
 
