@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from hpo_widgets.engines.clearml.reading import read_task
-from hpo_widgets.trials import TrialState
+from hpo_widgets.engines.clearml.reading import TaskRecords, read_task
+from hpo_widgets.trials import Remark, TrialState
 
 
 @pytest.mark.parametrize(
@@ -83,3 +85,31 @@ def test_values_are_by_full_name():
     hyperparams = {"General": {"lr": {"value": "1"}}, "Args": {"a/b": {"value": ""}, "c": {}}}
     values = read_task({"id": "a", "hyperparams": hyperparams}).values
     assert values == {"General/lr": "1", "Args/a/b": "", "Args/c": ""}
+
+
+class Hanging:
+    """A server that answers once it may."""
+
+    def __init__(self):
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self.was_let = []
+
+    def call(self, action, **body):
+        del action, body
+        self.is_asked.set()
+        self.was_let.append(self.may_answer.wait(10))
+        return {"tasks": [{}]}
+
+
+def test_a_remark_is_noted_while_the_server_takes_its_time_for_another():
+    server = Hanging()
+    records = TaskRecords(server)
+    tell = records.remark("a", Remark(), lambda: Remark("first"))
+    told = threading.Thread(target=tell)
+    told.start()
+    assert server.is_asked.wait(60)
+    records.remark("b", Remark(), Remark)
+    records.remark("a", Remark("first"), Remark)
+    server.may_answer.set()
+    told.join()
+    assert server.was_let == [True, True]

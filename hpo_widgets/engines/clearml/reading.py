@@ -236,9 +236,10 @@ class TaskRecords:
         self._server = server
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[float, object]] = {}
-        self._remark_lock = threading.Lock()
         self._remarks: dict[str, Remark] = {}
-        """What a Task is known to have of what people have written, by its id; guarded by the lock above."""
+        """What a Task is known to have of what people have written, by its id."""
+        self._telling = threading.Lock()
+        """Held during the requests that write it, one after another; never by the controller's thread."""
 
     def scalars(self, job: str) -> list[tuple[str, str, float, int]]:
         """All reports of a Task, curve by curve: (title, series, value, iteration).
@@ -263,14 +264,17 @@ class TaskRecords:
 
     def remark(self, job: str, before: Remark, newest: Callable[[], Remark]) -> Callable[[], None]:
         """Keep a note below the Task's own comment, and tags among its own; see `RemoteSource.remark`."""
-        with self._remark_lock:
+        with self._lock:
             self._remarks.setdefault(job, before)
 
         def tell() -> None:
-            with self._remark_lock:
+            with self._telling:
+                with self._lock:
+                    known = self._remarks[job]
                 after = newest()
-                self._edit_remark(job, self._remarks[job], after)
-                self._remarks[job] = after
+                self._edit_remark(job, known, after)
+                with self._lock:
+                    self._remarks[job] = after
 
         return tell
 
