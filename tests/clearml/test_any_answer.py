@@ -164,6 +164,39 @@ def test_a_task_that_cannot_be_read_holds_up_no_other_and_is_told_once(polled):
     assert [(event.kind, event.number) for event in jobs.take_events(0)] == [("started", 0)]
 
 
+class Unprintable:
+    """A value that takes part in no comparison."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_what_goes_wrong_with_one_task_holds_up_no_other_and_is_told_once(polled):
+    jobs, thread, answer = polled
+    jobs.by_number[0].point["General/x"] = Unprintable()
+    for task in answer["tasks"]:
+        task |= {"status": "in_progress", "hyperparams": {"General": {"x": {"value": "0.5"}}}}
+    thread.look(jobs.followed())
+    answer["tasks"][2]["status"] = "completed"
+    thread.look(jobs.followed())
+    events = jobs.take_events(0)
+    assert [event.number for event in events if event.kind == "ended"] == [2]
+    (notice,) = [event for event in events if event.kind == "notice"]
+    assert notice.data[1] == "what the ClearML server says of Task 0 cannot be read (RuntimeError: no text)"
+
+
+@pytest.mark.parametrize("text", ["{[1]: 2}", "{{}}", "1" * 400])
+def test_a_task_that_was_edited_to_what_is_no_value_fails_and_the_others_go_on(polled, text):
+    jobs, thread, answer = polled
+    answer["tasks"][0] |= {"status": "completed", "hyperparams": {"General": {"x": {"value": text}}}}
+    answer["tasks"][1]["status"] = "completed"
+    thread.look(jobs.followed())
+    ended = {event.number: event.data for event in jobs.take_events(0) if event.kind == "ended"}
+    assert ended[0].state is TrialState.FAILED
+    assert ended[0].error.startswith(f"its Task was edited on the server: General/x is {text!r}")
+    assert ended[1].state is TrialState.COMPLETED
+
+
 @pytest.mark.parametrize("tasks", [5, "tasks", {"a": 1}, [None], [{"status": "queued"}], [{"id": 5}]])
 def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(polled, tasks):
     jobs, thread, answer = polled

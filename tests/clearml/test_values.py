@@ -100,7 +100,10 @@ def test_a_text_may_be_written_otherwise(text, value):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0.2", 0.1), ("2", True), ("False", True), ("0", None), ("[2, 1]", [1, 2]), ("a", "b"), ("[", "x"), ("", 0)],
-)
+    [
+        ("0.2", 0.1), ("2", True), ("False", True), ("0", None), ("[2, 1]", [1, 2]), ("a", "b"), ("[", "x"), ("", 0),
+        ("{[1]: 2}", 0.5), ("{{}}", "x"), ("1" * 400, 0.5),
+    ],
+)  # fmt: skip
 def test_another_value_is_another(text, value):
     assert not is_same(text, value)

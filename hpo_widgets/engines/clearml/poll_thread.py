@@ -327,38 +327,56 @@ class PollThread(threading.Thread):
         for task, job in followed.items():
             if job.launched is None or job.launched > asked or task in unreadable:
                 continue
-            view = views.get(task)
-            if view is not None and view.state is TrialState.ABORTED:
-                self._write_reason(job, view)
-            with self._jobs.changed:
-                if job.number not in self._jobs.by_number:
-                    continue
-                is_news |= self._news.take(job, view)
-            if view is not None and view.state is TrialState.RUNNING:
-                is_pressing |= self._follow_up(task, job) or self._stop_if_beyond_limit(job, view)
-            elif view is None or view.state in {None, TrialState.ABORTED}:
-                self._end_process(job)
+            try:
+                has_news, presses = self._act_on(task, job, views.get(task))
+            except ClearmlError:
+                raise
+            except Exception as error:  # whatever it is about one Task, the others are followed
+                logger.debug("clearml: Task %s", task, exc_info=True)
+                unreadable[task] = UnreadableTaskError(task, error)
+                continue
+            is_news |= has_news
+            is_pressing |= presses
+        self._tell_unreadable(unreadable)
         self._queue.look(views.values())
         with self._jobs.changed:
             self._plan(views.values(), is_news=is_news, is_pressing=is_pressing)
 
-    def _views(self, tasks: list[str]) -> tuple[dict[str, TaskView], set[str]]:
+    def _act_on(self, task: str, job: ActiveJob, view: TaskView | None) -> tuple[bool, bool]:
+        """Act on what is new of one Task; returns whether anything is, and whether to look again at once."""
+        if view is not None and view.state is TrialState.ABORTED:
+            self._write_reason(job, view)
+        with self._jobs.changed:
+            if job.number not in self._jobs.by_number:
+                return False, False
+            is_news = self._news.take(job, view)
+        if view is not None and view.state is TrialState.RUNNING:
+            return is_news, self._follow_up(task, job) or self._stop_if_beyond_limit(job, view)
+        if view is None or view.state in {None, TrialState.ABORTED}:
+            self._end_process(job)
+        return is_news, False
+
+    def _views(self, tasks: list[str]) -> tuple[dict[str, TaskView], dict[str, UnreadableTaskError]]:
         """Return what is said of Tasks, and those of which nothing can be read, which keep the state that they have."""
         views: dict[str, TaskView] = {}
-        unreadable: set[str] = set()
+        unreadable: dict[str, UnreadableTaskError] = {}
         for said in self._server.tasks(tasks, self._fields):
             try:
                 view = read_task(said)
             except UnreadableTaskError as error:
                 if error.task_id is None:
                     raise
-                unreadable.add(error.task_id)
-                if error.task_id not in self._unreadable:
-                    self._jobs.notice(str(error))
+                unreadable[error.task_id] = error
             else:
                 views[view.id] = view
-        self._unreadable = unreadable
         return views, unreadable
+
+    def _tell_unreadable(self, unreadable: Mapping[str, UnreadableTaskError]) -> None:
+        """Tell of the Tasks that could be read with the last look and cannot be any more."""
+        for task, error in unreadable.items():
+            if task not in self._unreadable:
+                self._jobs.notice(str(error))
+        self._unreadable = set(unreadable)
 
     def _end_process(self, job: ActiveJob) -> None:
         """End the process of a trial whose Task somebody has stopped or taken away."""

@@ -142,7 +142,10 @@ def is_same(text: str, value: Any) -> bool:
         return True
     read, meant = literal(text), literal(own)
     if isinstance(read, (int, float)) and isinstance(meant, (int, float)):
-        return math.isclose(read, meant, rel_tol=1e-6)
+        try:
+            return math.isclose(read, meant, rel_tol=1e-6)
+        except OverflowError:  # an integer that no float holds
+            return False
     return type(read) is type(meant) and bool(read == meant)
 
 
@@ -151,6 +154,6 @@ def literal(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
     return text
