@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from clearml import Task
 
@@ -11,6 +14,7 @@ from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.engines.clearml import reporting
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask
 from hpo_widgets.engines.clearml.reporting import ReportThread
+from hpo_widgets.engines.clearml.server import ClearmlError, UnreachableError
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
@@ -89,3 +93,46 @@ def test_a_run_that_follows_at_once_is_reported_behind_the_one_before(
     for run in (first, second):
         said = [what for what, thread in calls if thread == run]
         assert (said[0], said[-1], set(said[1:-1])) == ("begin", "end", {"keep"})
+
+
+class Flickering:
+    """A server that is away for some of its answers."""
+
+    def __init__(self, *is_there):
+        self._is_there = iter(is_there)
+
+    def call(self, action, **body):
+        del action, body
+        if not next(self._is_there):
+            raise UnreachableError("it is away")
+        return {}
+
+
+class Falling:
+    """A search in which a further trial falls out of the top with each look."""
+
+    def __init__(self):
+        self._numbers = itertools.count()
+
+    def changes_since(self, version):
+        return SimpleNamespace(numbers=np.array([next(self._numbers)]), archived=np.array([True]), version=version + 1)
+
+
+def test_what_goes_wrong_again_and_again_is_told_once_until_it_succeeds():
+    told = []
+    looks = iter([False] * 50 + [True])
+    source = StartedSearch(Falling(), str, list, dict, lambda: 600.0, lambda seconds: next(looks), told.append)
+    server = Flickering(*[False] * 30, True, *[False] * 19, True)
+    made = ReportThread(server, None, "queue", archives=True)
+    made.begin(source)
+    assert made.wait(None) is True
+    assert told == ["the report could not be sent: it is away"] * 2
+
+
+def test_an_optimizer_task_that_somebody_has_closed_says_that_it_keeps_the_search_no_more(project):
+    task = Task.create(project_name=project, task_name="mine")
+    own = OptimizerTask(task, stores_arguments=False)
+    own.keep({"run": "a"})
+    task.mark_completed(force=True)
+    with pytest.raises(ClearmlError, match=f"{task.id} has ended, so that the search is kept by its journal only"):
+        own.keep({"run": "b"})

@@ -10,7 +10,7 @@ from clearml import Task
 
 from hpo_widgets.engines.clearml.base_task import BaseTask, id_of
 from hpo_widgets.engines.clearml.launching import TAG
-from hpo_widgets.engines.clearml.server import server
+from hpo_widgets.engines.clearml.server import ClearmlError, server
 from hpo_widgets.journal import JournalError, JournalInUse, Owner
 from hpo_widgets.journal.lease import SILENCE
 from hpo_widgets.parameters import Parameter, as_parameter
@@ -149,12 +149,23 @@ class OptimizerTask:
         return cast("Mapping[str, Any]", self.task.connect({SECTION: options})[SECTION])
 
     def keep(self, state: Mapping[str, Any]) -> None:
-        """Keep what is needed to take the search up again (JSON values); nothing is sent when it is the same."""
+        """Keep what is needed to take the search up again (JSON values); nothing is sent when it is the same.
+
+        Raises
+        ------
+        ClearmlError
+            When the Task has ended.
+        """
         self.known_runs.add(state.get("run"))
         text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return
-        self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
+        try:
+            self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
+        except ValueError as error:  # the SDK changes no Task that has ended
+            raise ClearmlError(
+                f"the optimizer Task {self.id} has ended, so that the search is kept by its journal only ({error})"
+            ) from error
         self._kept = text
 
 

@@ -280,6 +280,8 @@ class ReportThread:
         self._archives = archives
         self._archived: set[str] = set()
         self._version = 0
+        self._told: dict[str, str] = {}
+        """What was told of a kind of work that has failed, until it succeeds."""
         self._thread: threading.Thread | None = None
 
     def begin(self, source: StartedSearch) -> None:
@@ -307,43 +309,52 @@ class ReportThread:
         due = time.monotonic() + min(_FIRST_SECONDS, source.report_seconds())
         own = self._optimizer_task
         if own is not None:
-            self._guarded(lambda _: own.begin(), source)
-        self._guarded(self._keep, source)
+            self._guarded("begin", lambda _: own.begin(), source)
+        self._guarded("keep", self._keep, source)
         keep_due = time.monotonic() + KEEP_SECONDS
         while not source.wait_for_end(LOOK_SECONDS):
             if self._archives:
-                self._guarded(self._archive, source)
+                self._guarded("archive", self._archive, source)
             now = time.monotonic()
             # A period that was made shorter counts from now on.
             due = min(due, now + source.report_seconds())
             if now >= min(due, keep_due):
-                self._guarded(self._keep, source)
+                self._guarded("keep", self._keep, source)
                 keep_due = now + KEEP_SECONDS
             if now >= due:
-                self._guarded(self._send, source)
+                self._guarded("send", self._send, source)
                 due = now + source.report_seconds()
         for tried in range(_LAST_TRIES):
-            if self._archives and not self._guarded(self._archive, source):
+            if self._archives and not self._guarded("archive", self._archive, source):
                 time.sleep(2.0**tried)
                 continue
             break
-        self._guarded(self._keep, source)
-        self._guarded(lambda last: self._send(last, is_last=True), source)
+        self._guarded("keep", self._keep, source)
+        self._guarded("send", lambda last: self._send(last, is_last=True), source)
         if own is not None:
-            self._guarded(lambda _: own.end(), source)
+            self._guarded("end", lambda _: own.end(), source)
 
-    def _guarded(self, work: Callable[[StartedSearch], object], source: StartedSearch) -> bool:
-        """Do one thing; what goes wrong is told and does not end the reports."""
+    def _guarded(self, kind: str, work: Callable[[StartedSearch], object], source: StartedSearch) -> bool:
+        """Do one thing; what goes wrong is told and does not end the reports.
+
+        It is told once until work of its kind succeeds, which is tried every second where the server is away.
+        """
         try:
             work(source)
         except ClearmlError as error:
-            source.tell(f"the report could not be sent: {error}")
+            self._tell(kind, f"the report could not be sent: {error}", source)
             return False
-        except Exception as error:
-            logger.exception("clearml: the report could not be made")
-            source.tell(f"the report could not be made: {type(error).__name__}: {error}")
+        except Exception as error:  # whatever it is, the search goes on
+            logger.debug("clearml: the report could not be made", exc_info=True)
+            self._tell(kind, f"the report could not be made: {type(error).__name__}: {error}", source)
             return False
+        self._told.pop(kind, None)
         return True
+
+    def _tell(self, kind: str, sentence: str, source: StartedSearch) -> None:
+        if self._told.get(kind) != sentence:
+            self._told[kind] = sentence
+            source.tell(sentence)
 
     def _keep(self, source: StartedSearch) -> None:
         if self._optimizer_task is not None:
