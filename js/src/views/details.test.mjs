@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeModel, fakePage } from "../lib/fake_page.mjs";
+import details from "./details";
+
+const NOTHING = { sentence: "", times: [], parameters: [], scalars: [], curves: [], as_dict: "" };
+const SHOWN = { ...NOTHING, page: "", note: "", tags: ["odd"], log: "", traceback: "" };
+
+test("what is pressed is meant for the trial that is painted", async () => {
+  const body = fakePage();
+  const model = fakeModel({ ...SHOWN, number: 0, state: "failed", commands: {} });
+  details.render({ model, el: body });
+  const buttons = body.querySelectorAll("button");
+  const press = (text) => buttons.find((button) => button.textContent.startsWith(text)).click();
+  const painted = model.change({ number: 1 });
+  for (const text of ["Retry", "Try a variation", "odd"]) {
+    press(text);
+  }
+  await painted;
+  press("Retry");
+  assert.deepEqual(
+    model.sent.map(({ kind, number }) => [kind, number]),
+    [
+      ["retry", 0],
+      ["vary", 0],
+      ["tag", 0],
+      ["retry", 1],
+    ],
+  );
+});
