@@ -27,9 +27,11 @@ _TITLE = "## What a search finds in the same time\n"
 _QUALITY = f"""\
 {_TITLE}
 Made by `make bench-quality`. Each search has two cores and begins in a process of its own, in which its library, the
-model's and the data are loaded; the clock starts when a person would start the search, so the start of worker
-processes counts: those of hpo_widgets load what a trial needs, Optuna's two share a journal and are forked with all
-that is loaded. hyperopt has one trial at a time.
+model's and the data are loaded; the clock starts when a person starts the search. For hpo_widgets that is the press
+of Start in a panel that has been on a page for {wall_clock.LOOKED_AT:g} s, so that its workers are ready. In the row
+"started at once" code calls `start()` right after the search was made: there the start of worker processes, which
+import what a trial needs, counts. Optuna's two processes share a journal and are forked with all that is loaded.
+hyperopt has one trial at a time.
 The best value is what was found when the time was over; less is better. The target of a task is the value that a
 random search has found at the end in the median, and the time to the target is that of the first trial that reached it.
 Medians with intervals of 95 % (bootstrap). Each *p* is one-sided, of Mann and Whitney's rank test: how probable it is
@@ -54,10 +56,11 @@ def quality() -> str:
         return _QUALITY + "\n`make bench-quality` was not run yet.\n"
     about = environment()
     seeds = len({result["seed"] for result in found})
+    commits = ", ".join(sorted({result["commit"] for result in found}))
     return "\n".join(
         [
             _QUALITY,
-            f"{dt.datetime.now().astimezone():%Y-%m-%d}, commit {about['commit']}: {seeds} seeds.\n{_on(about)}\n",
+            f"{dt.datetime.now().astimezone():%Y-%m-%d}, commits {commits}: {seeds} seeds.\n{_on(about)}\n",
             "\n".join(wall_clock.report()) + "\n",
         ]
     )

@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 import tests
 from hpo_widgets import HyperParameterOptimizer, OptimizerOptuna, RandomSearch
 from tests.benchmarks.learning import TASKS, Task, hyperopt_space, suggest
-from tests.benchmarks.rows import ROOT
+from tests.benchmarks.rows import ROOT, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 RESULTS = ROOT / "build" / "wall_clock.jsonl"
 _NOTES = "HPO_WIDGETS_BENCH_NOTES"
 _OURS = "hpo_widgets"
+_AT_ONCE = "hpo_widgets, started at once"
+_OPTUNA = ("Optuna, n_jobs=2", "Optuna, two processes")
+LOOKED_AT = 4.0
+"""Seconds for which a person has looked at the panel before they press Start."""
 _RANDOM = "random search (hpo_widgets)"
 _PATIENCE = 60.0
 _CONFIDENCE = 0.95
@@ -49,29 +53,40 @@ def noted(function: Callable[..., float], **point: Any) -> float:
     return value
 
 
-# The searches: each tries points of a task for so many seconds -------------------------------------------------------
+# The searches: each is made ready, and what is returned tries points of a task for so many seconds -------------------
 
 
-def _ours(strategy: Any, task: Task, objective: Callable[..., float], seed: int, folder: Path) -> None:
+def _ours(
+    strategy: Any, task: Task, objective: Callable[..., float], seed: int, folder: Path, *, looked_at: float = 0.0
+) -> Callable[[], None]:
     search = HyperParameterOptimizer(
         objective, task.parameters, optimizer_class=strategy, seed=seed, journal=folder,
         max_number_of_concurrent_tasks=2, allow_duplicates=True,
     )  # fmt: skip
-    search.start()
-    search.wait(task.seconds / 60)
-    search.stop()
+    if looked_at:
+        search.prepare_workers()  # as a panel does once it is on a page
+        time.sleep(looked_at)
+
+    def start() -> None:
+        search.start()
+        search.wait(task.seconds / 60)
+        search.stop()
+
+    return start
 
 
-def _optuna_threads(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> None:
+def _optuna_threads(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> Callable[[], None]:
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(lambda trial: objective(**suggest(task.parameters, trial)), timeout=task.seconds, n_jobs=2)
+    return lambda: study.optimize(
+        lambda trial: objective(**suggest(task.parameters, trial)), timeout=task.seconds, n_jobs=2
+    )
 
 
-def _optuna_processes(task: Task, objective: Callable[..., float], seed: int, folder: Path) -> None:
-    path, ends = str(folder / "study.log"), time.time() + task.seconds
+def _optuna_processes(task: Task, objective: Callable[..., float], seed: int, folder: Path) -> Callable[[], None]:
+    path = str(folder / "study.log")
     optuna.create_study(storage=JournalStorage(JournalFileBackend(path)), study_name="study")
 
-    def optimize(worker: int) -> None:
+    def optimize(worker: int, ends: float) -> None:
         study = optuna.load_study(
             storage=JournalStorage(JournalFileBackend(path)),
             study_name="study",
@@ -79,31 +94,37 @@ def _optuna_processes(task: Task, objective: Callable[..., float], seed: int, fo
         )
         study.optimize(lambda trial: objective(**suggest(task.parameters, trial)), timeout=ends - time.time())
 
-    # Forked, so that nothing is loaded once more: the best start that there is.
-    workers = [multiprocessing.get_context("fork").Process(target=optimize, args=(number,)) for number in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
+    def start() -> None:
+        ends = time.time() + task.seconds
+        # Forked, so that nothing is loaded once more: the best start that there is.
+        context = multiprocessing.get_context("fork")
+        workers = [context.Process(target=optimize, args=(number, ends)) for number in range(2)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+            assert worker.exitcode == 0
+
+    return start
 
 
-def _hyperopt(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> None:
+def _hyperopt(task: Task, objective: Callable[..., float], seed: int, _folder: Path) -> Callable[[], None]:
     import hyperopt
 
     def of_parts(parts: Iterable[dict[str, Any]]) -> float:
         return objective(**{name: value for part in parts for name, value in part.items()})
 
-    hyperopt.fmin(
+    return lambda: hyperopt.fmin(
         of_parts, hyperopt_space(task.parameters), hyperopt.tpe.suggest, timeout=task.seconds,
         rstate=np.random.default_rng(seed), show_progressbar=False, verbose=False,
     )  # fmt: skip
 
 
-SEARCHES: dict[str, Callable[[Task, Callable[..., float], int, Path], None]] = {
-    _OURS: functools.partial(_ours, OptimizerOptuna),
-    "Optuna, n_jobs=2": _optuna_threads,
-    "Optuna, two processes": _optuna_processes,
+SEARCHES: dict[str, Callable[[Task, Callable[..., float], int, Path], Callable[[], Any]]] = {
+    _OURS: functools.partial(_ours, OptimizerOptuna, looked_at=LOOKED_AT),
+    _AT_ONCE: functools.partial(_ours, OptimizerOptuna),
+    _OPTUNA[0]: _optuna_threads,
+    _OPTUNA[1]: _optuna_processes,
     "hyperopt": _hyperopt,
     _RANDOM: functools.partial(_ours, RandomSearch),
 }
@@ -119,14 +140,13 @@ def search(name: str, searched_by: str, seed: int) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = TASKS[name]
     objective = functools.partial(noted, task.make())
-    if searched_by == "hyperopt":
-        import hyperopt  # noqa: F401 -- before the clock starts
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
         notes.touch()  # which stays empty where no trial ends in time
         os.environ[_NOTES] = str(notes)
+        start = SEARCHES[searched_by](task, objective, seed, Path(folder))
         began = time.time()
-        SEARCHES[searched_by](task, objective, seed, Path(folder))
+        start()
         lines = sorted(tuple(map(float, line.split())) for line in notes.read_text().splitlines())
     best, trace, num_trials = np.inf, [], 0
     for at, value in lines:
@@ -142,6 +162,7 @@ def search(name: str, searched_by: str, seed: int) -> dict[str, Any]:
         "seconds": task.seconds,
         "trials": num_trials,
         "trace": trace,
+        "commit": environment()["commit"],
     }
 
 
@@ -150,7 +171,7 @@ def run(seeds: int, minutes: float) -> None:
     deadline = time.monotonic() + 60 * minutes
     RESULTS.parent.mkdir(exist_ok=True)
     done = {_key(result) for result in results()}
-    environment = {
+    variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "OMP_NUM_THREADS": "1",
@@ -167,15 +188,15 @@ def run(seeds: int, minutes: float) -> None:
                     print("the time is over; the next run goes on from here")
                     return
                 print(f"seed {seed}, {task}, {searched_by}", flush=True)
-                _run_one(task, searched_by, seed, environment)
+                _run_one(task, searched_by, seed, variables)
 
 
-def _run_one(task: str, searched_by: str, seed: int, environment: dict[str, str]) -> None:
+def _run_one(task: str, searched_by: str, seed: int, variables: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.benchmarks.wall_clock", "search", task, searched_by, str(seed)]
     try:
         ran = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
-            timeout=TASKS[task].seconds + _PATIENCE,
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True,
+            timeout=LOOKED_AT + TASKS[task].seconds + _PATIENCE,
         )  # fmt: skip
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
@@ -224,8 +245,18 @@ def report() -> list[str]:
                 ]
             cells = [by, str(len(theirs)), trials, best, *compared[:2], times, *compared[2:]]
             lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", f"The target is {target:.4g}.", ""]
+        lines += ["", f"The target is {target:.4g}. {_started_at_once(of_task, target)}", ""]
     return lines
+
+
+def _started_at_once(of_task: dict[str, list[dict[str, Any]]], target: float) -> str:
+    """How the search that nobody has looked at before reaches the target beside Optuna."""
+    mine = [_seconds_to(one, target) for one in of_task[_AT_ONCE]]
+    parts = []
+    for by in _OPTUNA:
+        sooner, later = _ranks(mine, [_seconds_to(one, target) for one in of_task[by]])
+        parts.append(f"beside {by} *p* sooner {sooner}, *p* later {later}")
+    return f"Started at once: {'; '.join(parts)}."
 
 
 def _best(result: dict[str, Any]) -> float:
