@@ -273,6 +273,20 @@ class RowsBeyondTheReference(Table):
         made.close_files()
         assert made.trial(0) == before
 
+    def test_prepare_workers_before_the_start_changes_no_result(self, optimizer):
+        made = optimizer()
+        made.prepare_workers()
+        assert made.status == "idle"
+        finished(made)
+        assert made.counts[TrialState.COMPLETED] == 3
+
+    def test_release_workers_lets_a_start_have_new_ones(self, optimizer):
+        made = optimizer()
+        made.prepare_workers()
+        made.release_workers()
+        finished(made)
+        assert made.counts[TrialState.COMPLETED] == 3
+
     def test_epochs_begin_with_the_first_space(self, optimizer):
         made = finished(optimizer())
         made.set_range("x", (0.5, 1))
