@@ -26,13 +26,14 @@ class PassOn(BaseHTTPRequestHandler):
         answer = requests.request(self.command, url, data=body, headers=end_to_end(self.headers), timeout=300)
         return answer.status_code, end_to_end(answer.headers), answer.content
 
-    def answer(self, status, headers, content):
+    def answer(self, status, headers, content, *, is_cut=False):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: len(content) // 2] if is_cut else content)
+        self.close_connection |= is_cut
 
     def log_message(self, *_):
         """Say nothing: the tests look at the notes."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import socket
+import threading
 import time
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.engines.clearml import launch_thread
-from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, UnreachableError
+from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, Server, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts.status import StatusPanel
@@ -289,6 +292,53 @@ def test_looks_that_fail_are_told_and_repeated(way, task_search, worker, answer)
     assert "answers again" in last
     if isinstance(answer, tuple) and answer[1] is not None:
         assert answer[2] in first
+
+
+def test_a_launch_whose_answer_is_cut_in_the_middle_makes_one_task(way, task_search, worker, api_client, base_task):
+    way.plan("tasks.clone", "cut")
+    way.plan("tasks.enqueue", "cut")
+    made = finished(task_search())
+    assert made.counts[TrialState.COMPLETED] == len(worker.taken) == 3
+    children = api_client.tasks.get_all(parent=base_task, only_fields=["id"], search_hidden=True)
+    assert {child.id for child in children} == set(worker.taken)
+    assert sentences(made)[-1].startswith("the ClearML server answers again")
+
+
+@pytest.fixture
+def without_tls():
+    """An address at which whoever wants to encrypt the connection is answered in plain text."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        with contextlib.suppress(OSError):
+            while True:
+                with listener.accept()[0] as connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def test_a_connection_that_cannot_be_encrypted_is_told_at_once(without_tls, monkeypatch):
+    monkeypatch.setenv("CLEARML_API_HOST", without_tls)
+    with pytest.raises(UnreachableError, match="does not answer"):
+        Server()
+
+
+def test_a_token_that_is_not_accepted_any_more_is_renewed_once(way):
+    server = Server()
+    since = len(way.seen)
+    way.plan("queues.get_all", (401, 30, "Invalid token"))
+    assert server.call("queues.get_all")["queues"]
+    assert [endpoint for endpoint, _ in way.seen[since:]] == ["auth.login", "queues.get_all"]
+    way.plan("queues.get_all", (401, 30, "Invalid token"), times=2)
+    with pytest.raises(RefusedError):
+        server.call("queues.get_all")
 
 
 def test_launches_wait_while_the_keys_are_not_accepted(way, task_search, worker):

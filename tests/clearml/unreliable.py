@@ -71,7 +71,8 @@ class Unreliable:
     def plan(self, endpoint, what, times=1):
         """Have the next requests of an endpoint end differently.
 
-        ``what`` is ``"lost"`` (it never arrives), ``"unanswered"`` (it takes effect, its answer is lost), or
+        ``what`` is ``"lost"`` (it never arrives), ``"unanswered"`` (it takes effect, its answer is lost), ``"cut"`` (it
+        takes effect, half of its answer is lost), or
         (status, subcode, message) of an answer that the server did not give, as a page when there is no subcode.
         """
         with self._lock:
@@ -136,4 +137,4 @@ class _Handler(PassOn):
         if what == "unanswered":
             self.close_connection = True
             return
-        self.answer(*answer)
+        self.answer(*answer, is_cut=what == "cut")

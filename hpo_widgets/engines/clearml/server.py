@@ -1,7 +1,7 @@
 """Requests to the ClearML server, with errors that say in words what to do, and whether the server answers.
 
-The SDK's own session signs in. It does not retry: the threads that send requests have other work to do while the server
-does not answer.
+A session of the SDK signs in. It does not retry: the threads that send requests have other work to do while the server
+does not answer, and look for what a request without an answer has done before they send it again.
 """
 
 from __future__ import annotations
@@ -20,20 +20,15 @@ from clearml.backend_api.session.defs import ENV_ACCESS_KEY, MissingConfigError
 from clearml.backend_api.session.session import LoginError
 from clearml.config import config_obj
 
+from hpo_widgets.engines.clearml.session import SingleRequestSession
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 logger = logging.getLogger("hpo_widgets")
 
-_ANSWER_SECONDS = 30.0
-"""How long one answer may take."""
-
-_CONNECT_SECONDS = 5.0
-
 PAGE = 500
 """A server answers with no more Tasks than this, whatever a request asks for."""
-
-_NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0, "backoff_factor": 0.0}
 
 _NOT_CLEARMLS = "the answer is not ClearML's; check the address of the API"
 
@@ -109,7 +104,7 @@ class Server:
         try:
             # config_obj stands for a ConfigTree, which is made at its first use.
             config: Any = config_obj
-            self._session = Session(initialize_logging=False, config=config, http_retries_config=dict(_NO_RETRIES))
+            self._session = SingleRequestSession(config)
         except MissingConfigError:
             raise NoCredentialsError(
                 "there are no ClearML credentials on this machine: run `clearml-init`, or set CLEARML_API_HOST, "
@@ -121,9 +116,6 @@ class Server:
             raise UnreachableError(
                 f"the ClearML server cannot be used: {without_user(str(error))}; check CLEARML_API_HOST or clearml.conf"
             ) from None
-        # The SDK waits five minutes for an answer.
-        self._session._session_initial_timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)  # noqa: SLF001 -- no public way
-        self._session._session_timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)  # noqa: SLF001
 
     def __repr__(self) -> str:
         return f"<ClearML server {self.host}>"
