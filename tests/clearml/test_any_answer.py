@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_widgets import UniformParameterRange
+from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.poll_thread import IterationLimit, PollThread
 from hpo_widgets.engines.clearml.reading import TaskRecords, UnreadableTaskError, read_task
@@ -197,7 +198,7 @@ def test_a_task_that_was_edited_to_what_is_no_value_fails_and_the_others_go_on(p
     assert ended[1].state is TrialState.COMPLETED
 
 
-@pytest.mark.parametrize("tasks", [5, "tasks", {"a": 1}, [None], [{"status": "queued"}], [{"id": 5}]])
+@pytest.mark.parametrize("tasks", [None, 5, "tasks", {"a": 1}, [None], [{"status": "queued"}], [{"id": 5}]])
 def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(polled, tasks):
     jobs, thread, answer = polled
     answer["tasks"] = tasks
@@ -205,3 +206,23 @@ def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(
         thread.look(jobs.followed())
     assert jobs.take_events(0) == []
     assert len(jobs.by_number) == 3
+
+
+def test_an_answer_without_a_task_ends_its_trial_only_if_the_next_ones_lack_it_too(polled, monkeypatch):
+    jobs, thread, answer = polled
+    running = [{"id": str(number), "status": "in_progress"} for number in range(3)]
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", math.inf)
+    answer["tasks"] = []
+    thread.look(jobs.followed())
+    assert jobs.take_events(0) == []
+    assert all(job.is_unsettled for job in jobs.by_number.values())
+    answer["tasks"] = running
+    thread.look(jobs.followed())
+    assert {event.kind for event in jobs.take_events(0)} == {"started"}
+    # What was missing before counts no more.
+    monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", 0.0)
+    assert not any(job.is_unsettled for job in jobs.by_number.values())
+    answer["tasks"] = running[:2]
+    thread.look(jobs.followed())
+    [ended] = jobs.take_events(0)
+    assert (ended.kind, ended.number, ended.data.error) == ("ended", 2, "its Task was deleted on the server")

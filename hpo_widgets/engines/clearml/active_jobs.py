@@ -51,6 +51,8 @@ class ActiveJob:
     is_escalated: bool = False
     unsettled: float | None = None
     """``time.monotonic()`` at which it was first seen stopped or as a draft: it may complete or vanish just after."""
+    missing: float | None = None
+    """``time.monotonic()`` of the first of the looks that did not find its Task; None: the last look found it."""
     is_reason_written: bool = False
     """Whether ``reason`` was written to the server again after an agent had replaced it."""
     exit_code: int | None = None
@@ -61,6 +63,11 @@ class ActiveJob:
     def ended_as(self) -> TrialState:
         """What it counts as when its Task was stopped, whoever did it."""
         return self.stop_state if self.stop_state is not None else TrialState.ABORTED
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the next look decides something, so that it has to come soon."""
+        return self.unsettled is not None or self.missing is not None or self.stop_state is not None
 
 
 class ActiveJobs:

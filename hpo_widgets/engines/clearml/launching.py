@@ -147,8 +147,7 @@ class TaskFactory:
         str or None
             The Task's id; None when the request has made none.
         """
-        answer = self._server.call(
-            "tasks.get_all",
+        tasks = self._server.find_tasks(
             parent=self.parent,
             only_fields=["id", "status", "name", "hyperparams"],
             order_by=["-created"],
@@ -156,7 +155,7 @@ class TaskFactory:
             page_size=200,
             search_hidden=True,
         )
-        for task in answer.get("tasks") or ():
+        for task in tasks:
             facts = (task.get("hyperparams") or {}).get(SECTION) or {}
             told = {name: facts[name].get("value") for name in ("search", "trial") if name in facts}
             is_it = told == {"search": self._search_id, "trial": str(number)}

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hpo_widgets")
 
 SETTLE_SECONDS = 1.0
-"""Seconds before a stop or a draft counts: a stopped Task may still complete, a draft may be about to be deleted."""
+"""Seconds before a stop, a draft or a Task that is not found counts.
+
+A stopped Task may still complete, a draft may be about to be deleted, and one answer may lack a Task that runs.
+"""
 
 PATIENCE_SECONDS = 60.0
 """Seconds for which all trials wait in the queue before the server is asked which agents serve it."""
@@ -60,8 +63,8 @@ class _TaskNews:
     def take(self, job: ActiveJob, view: TaskView | None) -> bool:
         """Under the lock: act on what the server says of one Task; False when nothing of it is new."""
         if view is None:
-            self._end(job, job.ended_as, "its Task was deleted on the server")
-            return True
+            return self._take_missing(job)
+        job.missing = None
         before, job.state = job.state, view.state
         is_new = is_changed = view.state is not before
         if view.summary.scalars and repr(view.summary) != job.seen:
@@ -85,6 +88,15 @@ class _TaskNews:
         if view.state in {TrialState.QUEUED, TrialState.RUNNING} and job.stop_state is None:
             self._stop_if_changed(job, view)
         return is_new
+
+    def _take_missing(self, job: ActiveJob) -> bool:
+        """A Task that an answer lacks may run: it was deleted if it had stopped, or the next second's lack it, too."""
+        now = time.monotonic()
+        job.missing = job.missing or now
+        if job.unsettled is None and now - job.missing < SETTLE_SECONDS:
+            return False
+        self._end(job, job.ended_as, "its Task was deleted on the server")
+        return True
 
     def _take_draft(self, job: ActiveJob, view: TaskView, before: TrialState | None) -> None:
         """A Task that waits in no queue: it was never enqueued, or a person has taken it out of its queue."""
@@ -447,7 +459,7 @@ class PollThread(threading.Thread):
             pace.due = None
         elif is_pressing:
             pace.look_now()
-        elif any(job.unsettled is not None or job.stop_state is not None for job in active):
+        elif any(job.is_unsettled for job in active):
             pace.look_in(min(pace.seconds, SETTLE_SECONDS / 2))
         else:
             pace.look_in(pace.seconds)

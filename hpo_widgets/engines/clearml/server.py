@@ -173,11 +173,26 @@ class Server:
         found: list[dict[str, Any]] = []
         for page in pages(ids):
             request = {"id": page, "only_fields": only_fields, "search_hidden": True, "page": 0, "page_size": PAGE}
-            tasks = self.call("tasks.get_all", **request).get("tasks") or []
-            if not isinstance(tasks, list):
-                raise RequestFailedError("tasks.get_all", 200, 0, _NOT_CLEARMLS)
-            found += tasks
+            found += self.find_tasks(**request)
         return found
+
+    def find_tasks(self, **request: Any) -> list[dict[str, Any]]:
+        """The Tasks that ``tasks.get_all`` finds; an answer that does not say which is an error, and not none.
+
+        Parameters
+        ----------
+        **request
+            The request's fields.
+
+        Returns
+        -------
+        list of dict
+            Their fields.
+        """
+        tasks = self.call("tasks.get_all", **request).get("tasks")
+        if not isinstance(tasks, list):
+            raise RequestFailedError("tasks.get_all", 200, 0, _NOT_CLEARMLS)
+        return tasks
 
 
 def pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
