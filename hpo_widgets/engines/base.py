@@ -236,7 +236,7 @@ class Recovered(NamedTuple):
     state
         Its state now; None: its job was deleted, or never made.
     error
-        Why it ended in this state, in the server's words.
+        Why it ended in this state, in the server's words; None: it was never launched, where there is no job.
     summary
         Its scalars.
     seconds

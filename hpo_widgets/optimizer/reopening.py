@@ -388,7 +388,7 @@ def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], las
     now = time.time()
     if found.state is None:
         sentence = "Aborted by a restart: the process that ran the search ended before this trial was launched."
-        return trial.finish(TrialState.ABORTED, last_sign or now, sentence)
+        return trial.finish(TrialState.ABORTED, last_sign or now, found.error or sentence)
     if not found.state.has_ended:
         row.state = int(found.state)
         if found.seconds is not None and math.isnan(row.started):

@@ -24,7 +24,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished
+from tests.clearml.fake_worker import finished, make_base_task
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -203,6 +203,22 @@ def test_a_trial_whose_task_is_gone_was_aborted_a_draft_is_launched_and_a_person
     assert again.wait(timeout=1.0)
     assert again.trial(2).id == draft.id
     assert again.counts[TrialState.COMPLETED] == 4
+
+
+def test_trials_that_run_below_another_template_are_taken_over(
+    task_search, opened, worker, until, api_client, project, tmp_path
+):
+    worker.gate.clear()
+    made = task_search()
+    made.start()
+    with SearchViewer(made.journal_path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 2)
+    copy = made.backup(tmp_path / "copy.sqlite")
+    again = opened(copy, base_task_id=make_base_task(api_client, project))
+    assert {again.trial(number).id for number in (0, 1)} == set(worker.taken)
+    assert again.counts[TrialState.RUNNING] == 2
+    made.stop()
+    assert made.wait(timeout=1.0)
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,7 @@ def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterato
     """
     page = 0
     while True:
-        answer = server.call(
-            "tasks.get_all",
+        tasks = server.find_tasks(
             parent=parent,
             only_fields=list(only_fields),
             order_by=["created", "id"],
@@ -46,7 +45,6 @@ def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterato
             page_size=PAGE,
             search_hidden=True,
         )
-        tasks = answer.get("tasks") or ()
         yield from tasks
         if len(tasks) < PAGE:
             return
@@ -126,13 +124,15 @@ def recover(
     -------
     list of Recovered
         Trials whose state in the journal is out of date, and trials that it does not know. A trial that the journal
-        has as aborted, but whose Task completed, counts as completed.
+        has as aborted, but whose Task completed, counts as completed. Of several Tasks of a trial that it does not
+        know, the oldest that is no draft is taken, else the oldest draft.
     """
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
+    has_job = set(jobs.values())
     found: dict[int, Recovered] = {}
-    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}"]
-    for task in children(server, parent, fields):
+    drafts: set[int] = set()
+    for task in _candidates(server, parent, rows):
         facts = _facts(task)
         number = jobs.get(str(task["id"]))
         if number is None and facts.get("search") == search_id:
@@ -140,9 +140,13 @@ def recover(
             if number is None:
                 tell(_unreadable(task, facts))
                 continue
-            job = known[number].job if number in known else None
-            if job is not None or number in found:
-                continue  # a person's clone of that trial: the trial itself is another Task
+            is_draft = task.get("status") == "created"
+            if number in has_job or (number in found and (is_draft or number not in drafts)):
+                continue  # a person's clone, or what a launch has left behind: the trial itself is another Task
+            if is_draft:
+                drafts.add(number)
+            else:
+                drafts.discard(number)
         if number is None:
             continue
         row = known.get(number) or _row(number, facts)
@@ -160,7 +164,11 @@ def recover(
         state = TrialState.QUEUED if view.state is None else view.state
         reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"
         found[number] = Recovered(row, state, reason, view.summary, view.seconds)
-    gone = [Recovered(row, None) for row in rows if row.number not in found and not TrialState(row.state).has_ended]
+    gone = [
+        Recovered(row, None, None if row.job is None else "its Task was deleted on the server")
+        for row in rows
+        if row.number not in found and not TrialState(row.state).has_ended
+    ]
     changed = [
         recovered
         for number, recovered in found.items()
@@ -169,6 +177,19 @@ def recover(
         or (known[number].state == TrialState.ABORTED and recovered.state is TrialState.COMPLETED)
     ]
     return sorted(changed + gone, key=lambda recovered: recovered.row.number)
+
+
+def _candidates(server: Server, parent: str, rows: Sequence[TrialRow]) -> Iterator[dict[str, Any]]:
+    """The Tasks below a parent, then those of unended trials that are below another one.
+
+    The parent is another one where the optimizer Task was deleted, or the search is opened with another template.
+    """
+    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}"]
+    elsewhere = {row.job: None for row in rows if row.job is not None and not TrialState(row.state).has_ended}
+    for task in children(server, parent, fields):
+        elsewhere.pop(str(task["id"]), None)
+        yield task
+    yield from server.tasks(list(elsewhere), fields)
 
 
 def _facts(task: dict[str, Any]) -> dict[str, str]:
