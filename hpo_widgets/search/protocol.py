@@ -352,6 +352,11 @@ class Replays(Protocol):
         ...
 
     @property
+    def num_epochs_in_all(self) -> int:
+        """Versions of the space that there will be at the end."""
+        ...
+
+    @property
     def is_playing(self) -> bool:
         """Whether time goes on."""
         ...

@@ -99,6 +99,9 @@ class SearchReplay(JournalSearch):
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(path, self._searched, space, objectives, remark=self._shown.columns.remark)
         self._recording = _Recording(columns, events)
+        at_the_end = JournalState(self._header.header)
+        at_the_end.follow(self._recording.events_between(-math.inf, math.inf))
+        self._num_epochs_in_all = len(at_the_end.ranges.marks)
         self._running: dict[int, _SpreadReports] = {}
         """What each running trial has reported so far, by its place in the columns."""
         self._position = 0.0
@@ -143,6 +146,11 @@ class SearchReplay(JournalSearch):
     def num_trials_in_all(self) -> int:
         """Trials that there will be at the end."""
         return len(self._recording)
+
+    @property
+    def num_epochs_in_all(self) -> int:
+        """Versions of the space that there will be at the end."""
+        return self._num_epochs_in_all
 
     @property
     def is_playing(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets._messages import near_match
+from hpo_widgets.search import Replays
 from hpo_widgets.search.limits import positive_int
 from hpo_widgets.trials.filter import TrialFilter, checked_box
 
@@ -156,7 +157,9 @@ class FilterTrait(t.TraitType[TrialFilter, Any]):
 
 
 def _checked_filter(chosen: TrialFilter, search: Search) -> TrialFilter:
-    return chosen.checked(search.space, search.objectives, len(search.epochs))
+    # A filter stays when a replay goes back, so it may name what is still to come.
+    num_epochs = search.num_epochs_in_all if isinstance(search, Replays) else len(search.epochs)
+    return chosen.checked(search.space, search.objectives, num_epochs)
 
 
 class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):

@@ -154,6 +154,10 @@ def test_it_is_a_search_that_runs_nothing(replayed):
     assert isinstance(replayed, Replays)
     assert (replayed.id, replayed.name, replayed.engine_name) == ("digits-1-replay", "digits", "replay")
     assert (replayed.duration, replayed.position, replayed.num_trials_in_all) == (20.0, 0.0, 5)
+    replayed.seek(20.0)
+    num_epochs = len(replayed.epochs)
+    replayed.seek(0.0)
+    assert len(replayed.epochs) < num_epochs == replayed.num_epochs_in_all
     assert set(replayed.capabilities) == set(COMMANDS)
     assert set(replayed.capabilities.values()) == {"this is a replay: nothing is run"}
     replayed.command("start")

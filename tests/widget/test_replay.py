@@ -177,6 +177,28 @@ def test_the_best_so_far_ends_with_the_last_trial_when_a_replay_goes_back(show, 
     assert len(corners) < 6  # of two moments at least they are the same
 
 
+def test_a_filter_by_a_version_of_the_space_stays_when_a_replay_goes_back_before_it(
+    show, wire, refresh, acknowledge, replay
+):
+    search = replay()
+    panel = show(OptimizerWidget, search, plots=["History", "Distribution"])
+    acknowledge(panel)  # a tab that nobody has looked at is not made
+    search.seek(DURATION - 1)
+    refresh(panel)
+    panel.filter = {"epochs": (1,)}
+    search.seek(50.0)
+    refresh(panel)
+    assert len(search.epochs) == 1
+    assert [tab.is_made for tab in panel._plots.children] == [True, False]
+    panel._plots.selected_index = 1
+    assert panel.plots["Distribution"].filter == panel.filter
+    wire.browser_says(panel._filter_bar, kind="add", condition="inside", value=True, id="a")
+    assert panel._filter_bar.answer == {"id": "a", "problem": ""}
+    assert (panel.filter.epochs, panel.filter.inside) == ((1,), True)
+    with pytest.raises(traitlets.TraitError, match="do not exist: 2; the search has had 2"):
+        panel.filter = {"epochs": (2,)}
+
+
 def test_a_replay_that_no_panel_can_show_leaves_no_comm_open(wire, replay):
     with pytest.raises(traitlets.TraitError):
         OptimizerWidget(replay(), top_k=0)

@@ -75,6 +75,7 @@ class Plot(Following, ipywidgets.VBox):
 
     def _make_all(self, search: Search, *, hidden: bool) -> None:
         self.make(search)
+        contents = self.contents()  # before anything follows the search: a plot of somebody's own may fail here
         self._numbers_table = NumbersTable(
             search,
             make=self.numbers,
@@ -82,7 +83,7 @@ class Plot(Following, ipywidgets.VBox):
             refresher=self._refresher,
             layout=self.layout_of_parts,
         )
-        self.children = [*self.contents(), self._numbers_table]
+        self.children = [*contents, self._numbers_table]
         if self._owns_refresher:
             # A figure of bqplot acknowledges nothing by itself.
             view = FlowView()
