@@ -231,7 +231,8 @@ class CurvesPlot(Plot):
         ended = set(rows.numbers[rows.state >= TrialState.COMPLETED].tolist())
         self._curves = {one: curve for one, curve in self._curves.items() if one in ended and curve.state.has_ended}
         self._states, self._answer, self._not_before = np.empty(0, dtype=np.uint8), None, -np.inf
-        self._shown, self._strong, self._elsewhere, self._num_fitted, self._end = [], [], set(), 0, 0.0
+        self._shown, self._strong, self._elsewhere = [], [], set()
+        self._fit_anew()
 
     def numbers(self) -> PlotNumbers:
         """Return what is drawn of each curve: its first, last, least and greatest value, the strong ones first."""
@@ -345,6 +346,10 @@ class CurvesPlot(Plot):
             self._end = low + _GROWTH * (running - low)
         self._x.set_domain(domain_of_range(low, max(self._end, low), is_log=False), self.figure)
 
+    def _fit_anew(self) -> None:
+        """Have the next drawing choose the ends of both axes by what is shown then, not by what they have held."""
+        self._num_fitted, self._end = 0, 0.0
+
     def _draw_faint(self, curves: Mapping[int, Curve]) -> None:
         """Draw curves as a picture of where many run; only those that came and went are counted."""
         place = self._x.domain, self._y.domain
@@ -437,7 +442,8 @@ class CurvesPlot(Plot):
 
     def _on_scalar(self, _change: object) -> None:
         with self._refresher.lock:
-            self._curves, self._num_fitted = {}, 0
+            self._curves = {}
+            self._fit_anew()
             self._density_place = UNIT, UNIT
             self._offer()
             self._on_drawn_otherwise(None)

@@ -221,6 +221,21 @@ def test_another_scalar_is_chosen_on_the_page_or_by_code(show, refresh):
     assert plot._chooser.value == "nobody/reports"
 
 
+def test_the_axis_of_iterations_is_that_of_the_scalar_that_is_shown(show, refresh):
+    search = ScriptedSearch()
+    search.command("start")
+    search.add_trial(None, state=TrialState.RUNNING)
+    search.report(0, [0.1] * 5_000, ("train", "loss"))
+    search.report(0, [0.4] * 10)
+    search.set_status("stopped")  # its kernel was killed: the trial goes on to count as running
+    plot = show(CurvesPlot, search, scalar="train/loss")
+    assert plot._x.domain.high > 5_000
+    plot.scalar = LOSS
+    refresh(plot)
+    assert len(drawn(plot, "running")) == 10
+    assert plot._x.domain.high < 30
+
+
 def test_a_search_without_reports_is_told_how_to_report(show):
     search = ScriptedSearch()
     search.add_trial(0.5)
