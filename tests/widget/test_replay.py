@@ -16,7 +16,7 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchReplay
-from hpo_widgets.widget import CurvesPlot, HistoryPlot, OptimizerWidget
+from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, OptimizerWidget
 from hpo_widgets.widget.panel import earlier_than
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.plots.numbers import mark_numbers
@@ -162,6 +162,18 @@ def test_curves_of_the_future_go(show, refresh, replay):
     assert len(look()) == sum(state is not TrialState.FAILED for state in ENDS) * NUM_TRIALS // len(ENDS)
     search.seek(16.0)  # the first trial has ended, the second one has reported once
     assert look() == {"#0": 1, "#1": 0}
+
+
+def test_a_distribution_has_no_room_for_values_of_the_future(show, refresh, replay):
+    search = replay()
+    search.seek(30.0)
+    early = show(DistributionPlot, search)._x.domain
+    search.seek(DURATION)
+    plot = show(DistributionPlot, search)
+    assert plot._x.domain != early
+    search.seek(30.0)
+    refresh(plot)
+    assert plot._x.domain == early
 
 
 def test_the_best_so_far_ends_with_the_last_trial_when_a_replay_goes_back(show, refresh, replay):

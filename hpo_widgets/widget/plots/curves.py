@@ -454,6 +454,8 @@ class CurvesPlot(Plot):
         self._refresher.poke()
 
     def _on_filter(self, change: object) -> None:
+        with self._refresher.lock:
+            self._fit_anew()
         self._not_before = -np.inf
         super()._on_filter(change)
 

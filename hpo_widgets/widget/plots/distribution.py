@@ -15,11 +15,10 @@ from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import (
     UNIT,
     Domain,
+    FittedAxis,
     clip_objective,
     even_ticks,
-    first_domain,
     ticks_between,
-    wants_log,
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
 from hpo_widgets.widget.plots.numbers import PlotNumbers, passing_rows
@@ -112,6 +111,7 @@ class DistributionPlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._not_before = -np.inf
+        self._axis, self._is_new = FittedAxis(), True
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:
@@ -180,13 +180,18 @@ class DistributionPlot(Plot):
         rows = rows if drawn else []
         return PlotNumbers(columns, rows, len(rows), "tenths of the completed trials of each space")
 
+    def forget(self) -> None:
+        """Choose the ends of the axis by the trials that there are: those of later ones may lie far away."""
+        self._not_before, self._is_new = -np.inf, True
+
     def _on_filter(self, change: object) -> None:
-        self._not_before = -np.inf
+        with self._refresher.lock:
+            self.forget()
         super()._on_filter(change)
 
     def _fit(self, values: Floats) -> None:
-        """Have the axis hold all values; it grows in steps and is fitted again for another kind of axis only."""
-        before = self._x.domain
-        is_log = (before.is_log and bool(np.all(values > 0))) or wants_log(values)
-        is_new = before is UNIT or is_log != before.is_log
-        self._x.set_domain(first_domain(values, is_log=is_log) if is_new else before.grown(values), self.figure)
+        """Have the axis hold all values; it grows in steps, and its ends are chosen anew for other trials."""
+        self._axis.fit(values, anew=self._is_new)
+        self._is_new = False
+        self._axis.domain = self._axis.domain.grown(values)
+        self._x.set_domain(self._axis.domain, self.figure)

@@ -343,6 +343,41 @@ def test_a_filter_leaves_curves_out(show, refresh):
     assert len(plot._ends["ended early"].x) == 0
 
 
+def test_a_filter_that_leaves_few_curves_has_both_axes_look_closely(show, refresh):
+    far = [[1000.0 * number] * 50 for number in range(1, 11)]
+    near = [[1 + number / 50] * 10 for number in range(10)]
+    plot = show(CurvesPlot, ended(*far, *near))
+    assert (plot._x.domain.high > 49, plot._y.domain.high > 10_000) == (True, True)
+    plot.filter = {"top_k": 3}
+    refresh(plot)
+    assert plot._x.domain.high < 20
+    assert plot._y.domain.high < 10
+
+
+def test_a_filter_that_leaves_a_short_curve_of_running_trials_has_the_axis_look_closely(show, refresh):
+    search = ScriptedSearch()
+    search.command("start")
+    for number, (dropout, length) in enumerate([(0.1, 5_000), (0.4, 10)]):
+        point = {"lr": 0.01, "dropout": dropout, "layers": 2, "activation": "relu"}
+        search.add_trial(None, point, state=TrialState.RUNNING)
+        search.report(number, [0.5] * length)
+    now = [0.0]
+    plot = show(CurvesPlot, search, clock=lambda: now[0])
+
+    def look_again():
+        for _ in range(3):
+            if plot._answer is not None:
+                plot._answer.result(60)
+            now[0] += 100.0
+            refresh(plot)
+
+    look_again()
+    assert plot._x.domain.high > 5_000
+    plot.filter = {"within": {"dropout": (0.3, 0.5)}}
+    look_again()
+    assert plot._x.domain.high < 30
+
+
 @pytest.mark.parametrize(
     "curves",
     [[], [[]], [[0.5]], [[0.5], [0.4, 0.3]], [[math.nan, math.inf]] * 3, [[0.5] * 20] * 3, [[1e300, -1e300, 1e-300]]],

@@ -109,6 +109,18 @@ def test_the_axis_becomes_logarithmic_where_that_shows_more_and_linear_again(sho
     assert all(line.scales["x"] is plot._x.scale for line in plot._lines)
 
 
+def test_a_filter_that_leaves_few_trials_has_the_axis_look_closely(show, search, refresh):
+    search.add_trials([*np.linspace(1_000, 10_000, 10), *np.linspace(1.0, 1.2, 10)])
+    plot = show(DistributionPlot, search)
+    assert plot._x.domain.high > 10_000
+    plot.filter = {"top_k": 3}
+    refresh(plot)
+    assert plot._x.domain.high < 10
+    plot.filter = None
+    refresh(plot)
+    assert plot._x.domain.high > 10_000
+
+
 def test_a_drawing_that_took_long_is_followed_by_a_pause_but_for_the_end_and_a_filter(
     show, search, refresh, monkeypatch
 ):
