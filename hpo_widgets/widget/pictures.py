@@ -346,7 +346,8 @@ def _tick_words(axis: Any, tick: Any) -> str:
         return f"{tick:.0f}"
     if found := re.fullmatch(r"\.(\d+)([%ef])", wanted):
         return f"{tick:.{found[1]}{found[2]}}"
-    return f"{tick:.6g}"
+    digits = found[1] if (found := re.fullmatch(r"\.(\d+)~[eg]", wanted)) else 6
+    return f"{tick:.{digits}g}"
 
 
 def _colour(given: Any, default: str = "#3b78c4", opacity: float = 1.0) -> tuple[float, ...]:

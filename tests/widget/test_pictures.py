@@ -112,6 +112,8 @@ def test_an_image_fills_its_corners_on_a_logarithmic_axis():
 def test_ticks_are_written_in_the_format_of_the_axis():
     line = (bqplot.Lines, {"x": [0.0, 1.0], "y": [0.0, 1.0]})
     assert "50%" in texts(figure(line, tick_values=[0.5], tick_format=".0%"))
+    far = bqplot.LinearScale(min=100000.0, max=100001.0)
+    assert "100000.2" in texts(figure(x=far, tick_values=[100000.2], tick_format=".7~g"))
     assert "relu" in texts(figure(line, tick_values=[0.0, 1.0], tick_labels={"0": "relu", "1": "tanh"}))
     assert {"across", "up"} <= set(texts(figure(line)))
 

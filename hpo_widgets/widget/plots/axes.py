@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -298,8 +299,10 @@ class FittedAxis:
         return wants_log(values)
 
 
-_PLAIN, _SCIENTIFIC = ".6~g", ".6~e"
+_PLAIN, _SCIENTIFIC = "~g", "~e"
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6
+# Digits of labels beside an axis, and of those of narrow ones; more where neighbours would read the same.
+_DIGITS, _FEW_DIGITS = 6, 4
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 # So much shorter than asked for may the distance of two ticks be, before the next round one is taken.
@@ -339,12 +342,30 @@ def even_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
 
 
 def tick_format(ticks: Sequence[float]) -> str:
-    """Return how bqplot writes the ticks of one axis, all in one notation and with at most six digits."""
+    """Return how bqplot writes the ticks of one axis, all in one notation, with six digits or what tells them apart."""
     sizes = [abs(tick) for tick in ticks if tick]
     is_plain = all(_LEAST_PLAIN <= size < _MOST_PLAIN for size in sizes)
     # Beside large numbers, which it writes with an exponent anyway, it leaves 0 as it is.
     is_large = len(sizes) < len(ticks) and min(sizes, default=0) >= _MOST_PLAIN
-    return _PLAIN if is_plain or is_large else _SCIENTIFIC
+    return f".{max(_DIGITS, _digits_apart(ticks))}{_PLAIN if is_plain or is_large else _SCIENTIFIC}"
+
+
+def tick_words(ticks: Sequence[float]) -> list[str]:
+    """Return the ticks of one axis as short texts, which all differ."""
+    digits = max(_FEW_DIGITS, _digits_apart(ticks))
+    return [text.number(tick, digits) for tick in ticks]
+
+
+def _digits_apart(ticks: Sequence[float]) -> int:
+    """Return how many significant digits rising ticks need, so that no two neighbours read the same."""
+    return max(
+        (
+            1 + math.floor(math.log10(max(abs(low), abs(high)))) - math.floor(math.log10(high - low))
+            for low, high in pairwise(ticks)
+            if low < high
+        ),
+        default=1,
+    )
 
 
 def value_ticks(domain: Domain, most: int) -> list[float]:

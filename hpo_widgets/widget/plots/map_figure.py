@@ -10,7 +10,7 @@ from bqplot import OrdinalColorScale
 
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, value_ticks
+from hpo_widgets.widget.plots.axes import LANE, UNIT, ParameterAxis, tick_words, value_ticks
 from hpo_widgets.widget.plots.figure import tooltip
 from hpo_widgets.widget.plots.history_figure import STYLE
 from hpo_widgets.widget.plots.map_series import PALETTE, MapSeries, goodness, intervals, levels, rectangles, smoothed
@@ -277,8 +277,10 @@ def colour_bar(domain: Domain, best: float | None, *, minimise: bool) -> str:
         place = (float(domain.place(np.array([value]))[0]) - LANE) / (1 - LANE)
         return 100 * min(max(place, 0.0), 1.0)
 
+    values = value_ticks(domain, _NUM_TICKS)
     ticks = "".join(
-        f'<span style="bottom: {at(tick):.1f}%">{text.number(tick)}</span>' for tick in value_ticks(domain, _NUM_TICKS)
+        f'<span style="bottom: {at(value):.1f}%">{words}</span>'
+        for value, words in zip(values, tick_words(values), strict=True)
     )
     mark = "" if best is None else f'<i style="bottom: {at(best):.1f}%; color: {style.BEST}">▶</i>'
     return (

@@ -20,6 +20,7 @@ from hpo_widgets.widget.plots.axes import (
     clip_objective,
     domain_of_range,
     rounded_interval,
+    tick_words,
     ticks_between,
 )
 
@@ -115,9 +116,10 @@ class ParallelAxis:
         if self.choices:
             labelled = range(0, len(self.choices), -(-len(self.choices) // _MOST_CHOICES))
             return [(self._place(index), self.names[index]) for index in labelled]
-        values = ticks_between(self.domain, _NUM_TICKS, whole=self.kind == "int")
         floor = LANE if self.is_objective else 0.0
-        return [(self._place(value), text.number(value)) for value in values if self._place(value) >= floor]
+        values = ticks_between(self.domain, _NUM_TICKS, whole=self.kind == "int")
+        values = [value for value in values if self._place(value) >= floor]
+        return list(zip(map(self._place, values), tick_words(values), strict=True))
 
     def within(self, low: float, high: float) -> tuple[Any, ...]:
         """Return what lies between two places.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 
 import numpy as np
@@ -377,6 +378,12 @@ def test_a_logarithmic_ramp_is_chosen_and_told_by_its_ticks(show, search):
     plot.log_scale = True
     assert seen(plot)[1] < before[1]
     assert plot._bar.value != linear
+
+
+def test_ticks_of_the_ramp_differ_where_values_lie_close_together(show, search):
+    search.add_trials([1000.1, 1000.5, 1000.9])
+    labels = re.findall(r"<span[^>]*>([^<]+)</span>", show(MapPlot, search)._bar.value)
+    assert len(set(labels)) == len(labels) >= 3
 
 
 def test_a_filter_leaves_trials_out_and_stretches_the_ramp(show, search, refresh):

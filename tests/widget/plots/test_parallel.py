@@ -54,6 +54,11 @@ def test_each_parameter_has_the_scale_of_its_own():
     assert [words for _, words in choices.ticks()] == list(ACTIVATION.labels)
 
 
+def test_ticks_differ_where_a_range_is_narrow():
+    words = [words for _, words in axis(UniformParameterRange("offset", 1000.1, 1000.9)).ticks()]
+    assert len(set(words)) == len(words) >= 3
+
+
 def test_trials_alike_are_spread_a_little_and_always_in_the_same_way():
     for one in (axis(LAYERS), axis(ACTIVATION)):
         places = one.places(np.full(100, 2.0), NUMBERS[:100])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hpo_widgets.widget.plots.axes import (
     even_ticks,
     first_domain,
     tick_format,
+    tick_words,
     ticks_between,
     value_ticks,
 )
@@ -104,3 +107,14 @@ def test_labels_are_enough_in_one_notation_and_do_not_overlap(domain, most, widt
 )
 def test_an_axis_has_one_notation(ticks, notation):
     assert tick_format(ticks) == notation
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(100000.1, 100000.9), (1234500.1, 1234500.9), (-5000.13, -5000.11), (1.00000001, 1.00000009)]
+)
+def test_ticks_that_differ_late_do_not_read_the_same(low, high):
+    ticks = value_ticks(first_domain(np.array([low, high]), is_log=False), 6)
+    digits, kind = re.fullmatch(r"\.(\d+)~([eg])", tick_format(ticks)).groups()
+    for labels in ([f"{tick:.{digits}{kind}}" for tick in ticks], tick_words(ticks)):
+        assert len(set(labels)) == len(ticks) >= 3
+    assert max(len(words) for words in tick_words([0.2, 0.4])) == 3
