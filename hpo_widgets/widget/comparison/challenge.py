@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import traitlets as t
 
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
@@ -59,28 +60,45 @@ class ProposalForm(PointForm):
     ----------
     search
         The person's search.
+    num_left
+        Returns how many points may still be proposed.
     on_proposed
-        Called after a point was queued; returns whether there may be another.
+        Called after a point was queued.
     refresher
         That of the search.
     """
 
     def __init__(
-        self, search: HyperParameterOptimizer, *, on_proposed: Callable[[], bool], refresher: Refresher
+        self,
+        search: HyperParameterOptimizer,
+        *,
+        num_left: Callable[[], int],
+        on_proposed: Callable[[], None],
+        refresher: Refresher,
     ) -> None:
-        self._on_proposed = on_proposed
+        self._num_left, self._on_proposed = num_left, on_proposed
         super().__init__(search, refresher=refresher)
 
+    @t.validate("point")
+    def _check_point(self, proposal: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take no point after the last one, wherever it comes from: a click into the map too."""
+        point: Mapping[str, Any] = proposal["value"] if self._num_left() else {}
+        return point
+
     def _on_queue(self, content: dict[str, object]) -> None:
+        if not self._num_left():
+            self._refuse("a point was to be queued after the last one")
+            return
         super()._on_queue(content)
-        if not self.point and self._on_proposed():
+        if not self.point:
+            self._on_proposed()
             self.offer()
 
     def _on_cancel(self, _content: dict[str, object]) -> None:
         self.offer()
 
     def offer(self) -> None:
-        """Show the best point so far, or the middle of the ranges, to be changed."""
+        """Show the best point so far, or the middle of the ranges, to be changed; nothing after the last point."""
         self.point = completed_point({}, self.search)
 
 
@@ -154,7 +172,9 @@ class Challenge(WithPicture, ipywidgets.VBox):
         self._own_refresher, self._refresher = Refresher(own), Refresher(both)
         try:
             self._map = MapPlot(own, refresher=self._own_refresher)
-            self._form = ProposalForm(own, on_proposed=self._on_proposed, refresher=self._own_refresher)
+            self._form = ProposalForm(
+                own, num_left=lambda: self._num_left, on_proposed=self._on_proposed, refresher=self._own_refresher
+            )
             self._own_refresher.flow.follow(self._form)
             self._tables = ComparisonTable(both, make=self._make_tables, label="Challenge", refresher=self._refresher)
             self._tables.add_class("hpo-comparison-host")
@@ -199,17 +219,22 @@ class Challenge(WithPicture, ipywidgets.VBox):
         ValueError
             For a point that the space does not have, and after the last one.
         """
-        if self._num_proposed >= self._trials:
+        if not self._num_left:
             raise ValueError(f"all {self._trials} points are proposed")
         self._own.enqueue_trial(point)
-        if not self._on_proposed():
+        self._on_proposed()
+        if not self._num_left:
             self._form.point = {}  # there is no further one to be offered
 
-    def _on_proposed(self) -> bool:
+    @property
+    def _num_left(self) -> int:
+        """How many points may still be proposed."""
+        return self._trials - self._num_proposed
+
+    def _on_proposed(self) -> None:
         self._num_proposed += 1
         self._rival.start()
         self._own.start()
-        return self._num_proposed < self._trials
 
     @property
     def is_over(self) -> bool:

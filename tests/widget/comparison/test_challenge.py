@@ -81,6 +81,23 @@ def test_the_form_offers_nothing_after_the_last_point_that_code_proposes(play):
     assert not challenge._form.point
 
 
+def test_nothing_is_taken_after_the_last_point(play, wire):
+    challenge = play(trials=1)
+    challenge.propose(x=3.0, y=2.0)
+    for is_over in (False, True):  # the last point may still be running, and is done then
+        if is_over:
+            until(challenge, lambda: challenge.is_over)
+            challenge._refresher.refresh()
+        challenge._map._on_click({"empty_place": {"click_x": 1.5, "click_y": 0.5}}, challenge._map.figures[0])
+        assert challenge._map.point
+        wire.browser_says(challenge._form, kind="cancel")
+        assert challenge._form.fields == []
+        wire.browser_says(challenge._form, kind="queue", values={"x": "1", "y": "3"}, id="a")
+        assert challenge._num_proposed == 1
+        challenge._map.point = {}
+    assert len(challenge._own.snapshot()) == 1
+
+
 def test_a_form_offers_the_middle_before_there_is_a_best(play):
     assert [field["value"] for field in play()._form.fields] == ["0", "0"]
 
