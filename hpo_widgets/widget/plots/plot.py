@@ -46,7 +46,7 @@ class Plot(Following, ipywidgets.VBox):
         The search to show.
     """
 
-    objective = t.Int(0, min=0, help="Index of the objective that is drawn; set once, at construction.")
+    objective = t.Int(0, min=0, help="Index of the objective that is drawn; set at construction.")
     filter = FilterTrait(help="Two-way. The trials that are shown: a TrialFilter, or a dict of its fields.")
     selected = TrialNumbers(help="Two-way. Numbers of the selected trials.")
     box = BoxTrait(help="Two-way. What was brushed: parameter name to (low, high), or to choices; empty: nothing.")
@@ -109,6 +109,14 @@ class Plot(Following, ipywidgets.VBox):
         self._refresher.poke()
         if self._numbers_table.is_open:
             self._numbers_table.make_again()
+
+    @t.validate("objective")
+    def _check_objective(self, proposal: Mapping[str, Any]) -> int:
+        """Refuse another objective than that of the axes, once these are there. A plot that can change it overrides."""
+        index: int = proposal["value"]
+        if self.children and index != self.objective:
+            raise t.TraitError(f"objective is set at construction: {type(self).__name__}(search, objective={index})")
+        return index
 
     @classmethod
     def check(cls, search: Search) -> None:
