@@ -68,6 +68,7 @@ class Run:
         self._callbacks = callbacks
         self._proposals = proposals
         self._tell = tell
+        self._has_told_of_error = False
 
     @property
     def queue(self) -> QueueEngine | None:
@@ -158,16 +159,33 @@ class Run:
         """Why the run is over; None: it goes on."""
         state = self._state
         if state.active:
+            if self._proposals.error is not None:
+                self._tell_of_error()
             return self._leave() if self.trials.has_waited_long_enough() else None
         if self._recorder.locked_since is not None and self.trials.stop_reason is None:
             return None
-        return self.trials.stop_reason or state.stop_conditions.why_no_more(
+        return self.trials.stop_reason or self._why_no_more()
+
+    def _why_no_more(self) -> StopReason | None:
+        """Why the strategy proposes no further trial; None: it does."""
+        state = self._state
+        return state.stop_conditions.why_no_more(
             state.num_launched,
             self._proposals,
             type(state.strategy).__name__,
             space=state.space,
             may_launch=not (state.enqueued or state.is_paused),
         )
+
+    def _tell_of_error(self) -> None:
+        """Tell people once what the strategy raised: the run ends with it only after its trials, maybe in hours."""
+        if self._has_told_of_error or self.trials.stop_reason is not None:
+            return
+        reason = self._why_no_more()
+        if reason is not None and reason.code == "error":
+            self._has_told_of_error = True
+            more = "it proposes no further trial, and the search ends with those that run"
+            self._tell("strategy", f"{reason.sentence}; {more}")
 
     def _leave(self) -> StopReason:
         """Give up waiting for jobs whose end the server has not confirmed, and tell people which they are."""

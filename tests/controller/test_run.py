@@ -13,6 +13,7 @@ from hpo_widgets.controller import proposals
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
+from hpo_widgets.trials import TrialState
 from tests.runs import finished, identity
 
 
@@ -107,6 +108,46 @@ def test_a_search_is_reopened_though_clocks_were_set_while_it_ran(search, wrong)
     assert 0.0 <= again.budget.compute_minutes.used < 1.0
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         assert viewer.budget.compute_minutes.used >= 0.0
+
+
+class Broken(SearchStrategy):
+    """Raises when it is told of the second trial, which runs by then."""
+
+    def ask(self):
+        self.num_asked = getattr(self, "num_asked", 0) + 1
+        return Proposal({"x": self.num_asked / 10})
+
+    def launched(self, proposal, number):
+        if number == 1:
+            raise LookupError("lost")
+
+
+class BrokenModel(Broken):
+    is_model_based = True
+
+
+@pytest.mark.parametrize("optimizer_class", [Broken, BrokenModel])
+def test_what_a_strategy_raises_is_told_while_its_trials_run_on(two_running, gate, until, optimizer_class):
+    made = two_running(optimizer_class=optimizer_class)
+    until(made, lambda: made.errors)
+    [notice] = made.errors
+    raised = f"{optimizer_class.__name__} raised LookupError: lost"
+    assert notice.sentence == f"{raised}; it proposes no further trial, and the search ends with those that run"
+    assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        until(viewer, lambda: viewer.errors)
+    gate.open()
+    assert made.wait()
+    assert (made.stop_reason.code, made.stop_reason.sentence) == ("error", raised)
+    assert made.counts[TrialState.COMPLETED] == 2
+    assert [one.sentence for one in made.errors] == [notice.sentence, raised]
+
+
+def test_of_a_strategy_that_fails_when_it_is_not_needed_any_more_nothing_is_told(two_running, gate):
+    made = two_running(optimizer_class=Broken, total_max_jobs=2)
+    gate.open()
+    assert made.wait()
+    assert (made.stop_reason.code, list(made.errors)) == ("total_max_jobs", [])
 
 
 @pytest.mark.parametrize("was_killed", [True, False])
