@@ -14,6 +14,7 @@ from hpo_widgets.search import END_STATUS, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, SearchClock, Settings, TimeLimit, WallClock
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials.columns import run_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -259,11 +260,8 @@ class SearchState:
         numbers = bulk["number"]
         self.num_launched = len(numbers)
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
-        # An end that was computed after a restart may lie before the start, if the machine's clock was set back.
-        reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
-        seconds = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
-        clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
+        clock.compute_done = float(np.nansum(run_times(bulk))) / SECONDS_A_MINUTE
         points = bulk["parameters"].astype(object)
         points[np.isnan(bulk["parameters"])] = None
         self.seen = set(map(tuple, points.tolist()))

@@ -37,6 +37,8 @@ class Rows:
     iteration: np.ndarray
     started: np.ndarray
     ended: np.ndarray
+    seconds: np.ndarray
+    """How long each trial ran; NaN while it has not ended, and where it never ran."""
     epoch: np.ndarray
     worker: np.ndarray
     archived: np.ndarray
@@ -107,6 +109,7 @@ class TrialColumns:
             "iteration": np.full((_FIRST_CAPACITY, num_objectives), -1, dtype=np.int64),
             "started": np.full(_FIRST_CAPACITY, NAN),
             "ended": np.full(_FIRST_CAPACITY, NAN),
+            "seconds": np.full(_FIRST_CAPACITY, NAN),
             "epoch": np.zeros(_FIRST_CAPACITY, dtype=np.int32),
             "worker": np.full(_FIRST_CAPACITY, -1, dtype=np.int16),
             "archived": np.zeros(_FIRST_CAPACITY, dtype=np.bool_),
@@ -116,8 +119,6 @@ class TrialColumns:
             np.full(_FIRST_CAPACITY, -1, dtype=np.int32) if choice else np.full(_FIRST_CAPACITY, NAN)
             for choice in self._is_choice
         ]
-        self._seconds = np.full(_FIRST_CAPACITY, NAN)
-        """How long each trial ran; NaN while it has not ended."""
         self._last_iteration = np.full(_FIRST_CAPACITY, -1, dtype=np.int64)
         self._counts = [0] * len(TrialState)
         self._remarks: Mapping[int, Remark] = {}
@@ -139,7 +140,7 @@ class TrialColumns:
     def seconds_and_iterations(self) -> tuple[float, int]:
         """Seconds of all ended trials together, and iterations that all trials have reported."""
         with self._lock:
-            seconds = np.nansum(self._seconds[: self._num_rows])
+            seconds = np.nansum(self._arrays["seconds"][: self._num_rows])
             iterations = np.maximum(self._last_iteration[: self._num_rows], 0).sum()
         return float(seconds), int(iterations)
 
@@ -160,7 +161,7 @@ class TrialColumns:
             version = self._version
             last_changed, block_changed = self._last_changed.reshape(-1), self._block_changed
             state, values, iteration = arrays["state"], arrays["values"], arrays["iteration"]
-            started, ended, epoch = arrays["started"], arrays["ended"], arrays["epoch"]
+            started, ended, seconds, epoch = arrays["started"], arrays["ended"], arrays["seconds"], arrays["epoch"]
             worker, archived, enqueued = arrays["worker"], arrays["archived"], arrays["enqueued"]
             for row in rows:
                 number = row.number
@@ -180,10 +181,7 @@ class TrialColumns:
                         iteration[number, k] = -1 if at is None else at
                 started[number] = row.started
                 ended[number] = row.ended
-                duration = row.duration
-                if duration != duration:  # noqa: PLR0124 -- NaN; a clock may have been set back before the end
-                    duration = max(0.0, row.ended - row.started) if row.ended == row.ended else NAN
-                self._seconds[number] = duration
+                seconds[number] = row.seconds
                 self._last_iteration[number] = row.last_iteration
                 epoch[number] = row.epoch
                 worker[number] = row.worker
@@ -219,7 +217,7 @@ class TrialColumns:
                 array[:] = _nothing(name, array)
             for column, is_choice in zip(self._parameters, self._is_choice, strict=True):
                 column[:] = -1 if is_choice else NAN
-            self._seconds[:], self._last_iteration[:] = NAN, -1
+            self._last_iteration[:] = -1
             self._num_rows, self._counts, self._remarks = 0, [0] * len(TrialState), {}
             self._load(bulk)
 
@@ -235,10 +233,8 @@ class TrialColumns:
         self._changed(changed, self._version)
         self._num_rows = size
         for name, array in self._arrays.items():
-            incoming = np.asarray(bulk[name], dtype=array.dtype)
+            incoming = np.asarray(run_times(bulk) if name == "seconds" else bulk[name], dtype=array.dtype)
             array[numbers] = incoming.reshape((len(numbers), *array.shape[1:]))
-        reckoned = np.maximum(bulk["ended"] - bulk["started"], 0.0)
-        self._seconds[numbers] = np.where(np.isnan(bulk["duration"]), reckoned, bulk["duration"])
         self._last_iteration[numbers] = bulk["last_iteration"]
         for column, given, is_choice in zip(self._parameters, bulk["parameters"].T, self._is_choice, strict=True):
             column[numbers] = np.where(np.isnan(given), -1, given) if is_choice else given
@@ -309,7 +305,6 @@ class TrialColumns:
         capacity = -(-max(num_rows, 2 * capacity) // _BLOCK) * _BLOCK
         self._last_changed = _grown(self._last_changed, capacity // _BLOCK, 0)
         self._block_changed = _grown(self._block_changed, capacity // _BLOCK, 0)
-        self._seconds = _grown(self._seconds, capacity, NAN)
         self._last_iteration = _grown(self._last_iteration, capacity, -1)
         for name, array in self._arrays.items():
             self._arrays[name] = _grown(array, capacity, _nothing(name, array))
@@ -317,6 +312,14 @@ class TrialColumns:
             _grown(column, capacity, -1 if choice else NAN)
             for column, choice in zip(self._parameters, self._is_choice, strict=True)
         ]
+
+
+def run_times(bulk: Mapping[str, Any]) -> np.ndarray:
+    """Return `TrialRow.seconds` of all trials of a journal's columns."""
+    # An end that was computed after a restart may lie before the start, if the machine's clock was set back.
+    by_times_of_day = np.maximum(bulk["ended"] - bulk["started"], 0.0)
+    seconds: np.ndarray = np.where(np.isnan(bulk["duration"]), by_times_of_day, bulk["duration"])
+    return seconds
 
 
 def _nothing(name: str, array: np.ndarray) -> float:

@@ -106,7 +106,7 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
     columns |= {
         "epoch": snapshot.epoch,
         "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
-        "seconds": snapshot.ended - snapshot.started,
+        "seconds": snapshot.seconds,
         "worker": snapshot.worker,
         "enqueued": snapshot.enqueued,
         "archived": snapshot.archived,
@@ -159,7 +159,7 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
     keys = [objective.key for objective in objectives]
-    started, ended = rows.started.tolist(), rows.ended.tolist()
+    started, seconds = rows.started.tolist(), rows.seconds.tolist()
     records = []
     for place, number in enumerate(rows.numbers.tolist()):
         point = {name: _json_parameter(leaf, columns[name][place]) for name, leaf in leaves.items()}
@@ -173,7 +173,7 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
                 "parameters": {name: value for name, value in point.items() if value is not _ABSENT},
                 "epoch": int(rows.epoch[place]),
                 "started": _json_number(started[place]),
-                "seconds": _json_number(ended[place] - started[place]),
+                "seconds": _json_number(seconds[place]),
                 "worker": int(rows.worker[place]),
                 "enqueued": bool(rows.enqueued[place]),
                 "archived": bool(rows.archived[place]),

@@ -6,6 +6,7 @@ What is bulky (curves, logs, tracebacks) stays in the journal and is read when s
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,6 +129,14 @@ class TrialRow:
     duration: float = NAN
     last_iteration: int = -1
 
+    @property
+    def seconds(self) -> float:
+        """Its run time: as measured, else by the times of day, which may have been set; NaN while not known."""
+        if not math.isnan(self.duration):
+            return self.duration
+        by_times_of_day = self.ended - self.started
+        return NAN if math.isnan(by_times_of_day) else max(0.0, by_times_of_day)
+
 
 class _TrialSource(Protocol):
     """Where a trial's curves and logs are read from when somebody asks for them."""
@@ -182,6 +191,8 @@ class Trial:
     started: float
     """Unix seconds, NaN when not started."""
     ended: float
+    duration: float
+    """Seconds that it ran: as measured, else from ``started`` to ``ended``; NaN before its end, and if it never ran."""
     epoch: int
     worker: int
     archived: bool
@@ -234,6 +245,7 @@ class Trial:
             iterations=tuple(row.iteration or nothing),
             started=row.started,
             ended=row.ended,
+            duration=row.seconds,
             epoch=row.epoch,
             worker=row.worker,
             archived=row.archived,
@@ -262,11 +274,6 @@ class Trial:
     def value(self) -> float | None:
         """Value of the first objective."""
         return self.values[0] if self.values else None
-
-    @property
-    def duration(self) -> float:
-        """Seconds from ``started`` to ``ended``; NaN before the trial has ended."""
-        return self.ended - self.started
 
     @property
     def is_elsewhere(self) -> bool:

@@ -407,6 +407,7 @@ class SearchReplay(JournalSearch):
                 iterations=tuple(None if one < 0 else int(one) for one in at["iteration"][0]),
                 started=float(at["started"][0]),
                 ended=math.nan,
+                duration=math.nan,
                 worker=int(at["worker"][0]),
                 error=None,
                 summary={} if reports is None else {key: one.to_list() for key, one in reports.summaries.items()},

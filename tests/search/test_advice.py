@@ -71,6 +71,7 @@ def trials_of(space, count, seed, value=None, fails=None):
             iteration=np.zeros((count, 1), dtype=np.int64),
             started=np.arange(count, dtype=float),
             ended=np.arange(count) + 1.0,
+            seconds=np.ones(count),
             epoch=np.zeros(count, dtype=np.int32),
             worker=np.zeros(count, dtype=np.int16),
             archived=np.zeros(count, dtype=bool),

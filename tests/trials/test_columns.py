@@ -127,7 +127,7 @@ def test_loading_a_journals_columns_is_as_putting_its_rows(columns):
     after = other.snapshot()
     assert other.counts() == columns.counts()
     assert other.seconds_and_iterations() == columns.seconds_and_iterations() != (0.0, 0)
-    for name in ("numbers", "state", "values", "archived"):
+    for name in ("numbers", "state", "values", "seconds", "archived"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     for name in after.parameters:
         np.testing.assert_array_equal(after.parameters[name], before.parameters[name])

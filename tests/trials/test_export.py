@@ -96,6 +96,23 @@ def test_all_hyper_parameters_are_what_is_known_of_the_trial_too():
     }
 
 
+def test_a_run_time_is_what_was_measured_also_where_a_clock_was_set_meanwhile():
+    measured = row(0, SGD, started=100.0, ended=40.0, duration=2.5)
+    by_times_of_day = row(1, SGD, started=100.0, ended=103.0)
+    runs = row(2, SGD, TrialState.RUNNING, started=100.0)
+    never_ran = row(3, SGD, TrialState.ABORTED, ended=103.0)
+    all_rows = [measured, by_times_of_day, runs, never_ran]
+    shown = TrialStore(SPACE, OBJECTIVES)
+    shown.put(all_rows)
+    rows = shown.columns.snapshot()
+    trials = [make_trial(one, "digits-1", SPACE, OBJECTIVES, None) for one in all_rows]
+    assert [trial.duration for trial in trials[:2]] == [2.5, 3.0]
+    assert [math.isnan(trial.duration) for trial in trials[2:]] == [True, True]
+    assert trials[2] == make_trial(runs, "digits-1", SPACE, OBJECTIVES, None)
+    assert to_dataframe(rows, SPACE, OBJECTIVES)["seconds"].tolist()[:2] == [2.5, 3.0]
+    assert [record["seconds"] for record in to_records(rows, SPACE, OBJECTIVES)] == [2.5, 3.0, None, None]
+
+
 def test_a_trial_without_reports_has_no_metrics():
     trial = make_trial(row(0, SGD, TrialState.QUEUED), "digits-1", SPACE, OBJECTIVES, None)
     found = experiment_details(trial, parameters(trial, everything=True), all_metrics=True)

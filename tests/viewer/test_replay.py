@@ -197,6 +197,7 @@ def test_a_trial_tells_nothing_of_its_future(replayed):
     replayed.seek(6.0)
     failing = replayed.trial(1)
     assert (failing.state, failing.error, math.isnan(failing.ended), failing.worker) == (RUNNING, None, True, 1)
+    assert math.isnan(failing.duration)
     assert (failing.get_reported_scalars(), failing.get_output(), failing.summary) == ({}, ("", "", ""), {})
     later = replayed.trial(3)
     assert (later.state, later.values, math.isnan(later.started)) == (TrialState.QUEUED, (None,), True)

@@ -243,7 +243,7 @@ class TrialTable(ViewPart):
         """What all trials are sorted by, for each column that can be."""
         keys: dict[str, Callable[[Rows], np.ndarray]] = {
             "trial": lambda rows: rows.numbers,
-            "time": lambda rows: rows.ended - rows.started,
+            "time": lambda rows: rows.seconds,
             "state": lambda rows: rows.state,
         }
         named = self._names(search)
