@@ -6,6 +6,7 @@ reports and not their times: these are spread evenly over the time that the tria
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.int64]
+
+logger = logging.getLogger("hpo_widgets")
 
 WHY_NOT = "this is a replay: nothing is run"
 """What every command of a replay answers."""
@@ -271,10 +274,14 @@ class SearchReplay(JournalSearch):
         while True:
             try:
                 self.refresh()
-            except JournalError as error:  # people must not look at a replay that stands still in silence
+            except Exception as error:  # whatever it is, people must not look at a replay that stands still in silence
+                sentence = str(error)
+                if not isinstance(error, JournalError):
+                    logger.exception("the search %s could not be played on", self._searched)
+                    sentence = f"{self._searched} could not be played on: {type(error).__name__}: {error}"
                 with self._lock:
                     self._is_playing = False
-                    self._notices = [Notice("journal", str(error))]
+                    self._notices = [Notice("journal", sentence)]
                 self._shown.notify()
             with self._lock:
                 if not self._is_playing:

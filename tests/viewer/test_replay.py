@@ -372,6 +372,25 @@ def test_a_journal_that_cannot_be_read_any_more_is_told(followed, clock, until, 
         assert [notice.sentence for notice in replayed.errors] == ["the file is gone"]
 
 
+def test_whatever_stops_a_replay_is_told_and_it_can_be_played_on(followed, clock, until, monkeypatch, caplog):
+    def fail(_number):
+        raise KeyError("loss")
+
+    with SearchReplay(followed[0], speed=100.0, clock=clock) as replayed:
+        monkeypatch.setattr(replayed._trials, "scalars", fail)
+        replayed.play()
+        clock.now += 0.015  # to where a trial runs, whose reports are read
+        until(replayed, lambda: not replayed.is_playing)
+        (notice,) = replayed.errors
+        assert "KeyError: 'loss'" in notice.sentence
+        assert "Traceback" in caplog.text
+        monkeypatch.undo()
+        replayed.play()
+        clock.now += 1000.0
+        until(replayed, lambda: not replayed.is_playing)
+        assert replayed.position == replayed.duration
+
+
 def open_files():
     folder = "/proc/self/fd"
     if not os.path.isdir(folder):

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { Differences, lastUpTo, PageReplay } from "./page_replay";
 
 const MOMENTS = {
@@ -126,4 +126,26 @@ test("a pause holds it where it is", () => {
   seen.paint(7000);
   seen.paint(7100);
   assert.equal(seen.bar.position, 6);
+});
+
+test("a moment that cannot be shown holds up no later one", async () => {
+  const told = mock.fn();
+  globalThis.reportError = told;
+  const seen = page();
+  const { show } = seen;
+  seen.show = async (states) => {
+    await show(states);
+    if (seen.shown.length === 1) {
+      throw new Error("no such widget");
+    }
+  };
+  const replay = new PageReplay(MOMENTS, seen, 10);
+  replay.hear({ kind: "seek", position: 0, id: 0 });
+  replay.hear({ kind: "seek", position: 12, id: 1 });
+  await seen.isDone();
+  assert.deepEqual(seen.shown.slice(1), [{ status: { count: 1 } }]);
+  await seen.isDone();
+  replay.hear({ kind: "seek", position: 40, id: 2 });
+  assert.deepEqual(seen.shown.at(-1), { status: { count: 3 }, dots: { x: "b" } });
+  assert.equal(told.mock.callCount(), 1);
 });

@@ -169,8 +169,13 @@ export class PageReplay {
       this.isStale = false;
       const place = Math.max(0, lastUpTo(this.moments.positions, this.position));
       const states = this.differences.take(place, this.page.tab());
-      if (Object.keys(states).length > 0) {
-        await this.page.show(states);
+      try {
+        if (Object.keys(states).length > 0) {
+          await this.page.show(states);
+        }
+      } catch (error) {
+        // One part of one moment is not as it was; what comes after it is shown all the same.
+        reportError(error);
       }
     }
     this.isShowing = false;
