@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SECONDS_A_MINUTE = 60.0
 _LONGEST_QUOTE = 30
 _MOST_MINUTES = 1e9  # of which the time of day is still known
+_MOST_SECONDS = _MOST_MINUTES * SECONDS_A_MINUTE
 _MOST_GIGABYTES = 1e6  # so that bytes are told from gigabytes
 _MOST_DIGITS = 1000
 
@@ -247,8 +248,9 @@ class Settings:
 
 
 def _not_negative_seconds(name: str, seconds: object) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ValueError(f"{name} must be a number of seconds of at least 0, got {seconds!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= _MOST_SECONDS:
+        most = f"{_MOST_SECONDS:,.0f}"
+        raise ValueError(f"{name} must be a number of seconds of at least 0 and at most {most}, got {seconds!r:.80}")
     return float(seconds)
 
 

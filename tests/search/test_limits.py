@@ -332,8 +332,8 @@ def test_typed_minutes_are_read_or_refused_with_what_was_typed():
             typed_minutes("a time-out", typed)
 
 
-@pytest.mark.parametrize("value", [-0.1, float("nan"), "1", True, None])
-def test_the_grace_is_a_number_of_seconds(value):
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), pytest.param(10**400, id="huge"), "1", True, None])
+def test_the_grace_is_a_number_of_seconds_after_which_a_stop_ends(value):
     with pytest.raises(ValueError, match="stop_grace must be a number of seconds of at least 0"):
         settings_of(stop_grace=value)
 
