@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
-from hpo_widgets.journal.naming import find, journals
+from hpo_widgets.journal.naming import changed_at, find, journals
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
 
@@ -72,7 +72,7 @@ def list_searches(chosen: argparse.Namespace) -> int:
         raise UsageError(f"the folder {chosen.journal} holds no searches; --journal names another one")
     width = max(len(path.stem) for path in paths)
     for path in paths:
-        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed_at(path)))
         try:
             with SearchViewer(path, whole=False) as search:
                 ended, best = standing(search)

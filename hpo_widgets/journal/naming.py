@@ -50,10 +50,24 @@ def journals(directory: str | Path = DIRECTORY) -> list[Path]:
     found = []
     for path in Path(directory).expanduser().glob(f"*{SUFFIX}"):
         try:
-            found.append((path.stat().st_mtime, path))
+            found.append((changed_at(path), path))
         except OSError:
             continue  # it went away meanwhile
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def changed_at(path: Path) -> float:
+    """Return when a journal was changed last, in Unix seconds; raises an ``OSError`` where there is none.
+
+    What a process writes stays in SQLite's log beside the file, often until that process closes the journal.
+    """
+    latest = path.stat().st_mtime
+    try:
+        log = path.with_name(f"{path.name}-wal").stat()
+    except OSError:
+        return latest
+    # A reader may leave an empty log.
+    return max(latest, log.st_mtime) if log.st_size else latest
 
 
 def find(search_id: str, directory: str | Path = DIRECTORY) -> Path:

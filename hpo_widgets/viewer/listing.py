@@ -9,7 +9,7 @@ import numpy as np
 
 from hpo_widgets._messages import number
 from hpo_widgets.journal import DIRECTORY, JournalError
-from hpo_widgets.journal.naming import journals
+from hpo_widgets.journal.naming import changed_at, journals
 from hpo_widgets.objectives.ranking import improvements
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer.viewer import SearchViewer
@@ -70,9 +70,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _read(path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"search_id": path.stem, "opens": path.stem, "title": path.stem, "is_alive": False}
     try:
-        about = path.stat()
-        told["changed_at"] = about.st_mtime
-        is_whole = about.st_size < _LARGE_FILE
+        told["changed_at"] = changed_at(path)
+        is_whole = path.stat().st_size < _LARGE_FILE
         with SearchViewer(path, whole=is_whole) as search:
             if search.id != path.stem:
                 # The folder finds it by the name of its file alone.

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from hpo_widgets.journal import Journal, JournalError, JournalNotFound, find, journals, new_search_id
+from hpo_widgets.journal.naming import changed_at
 
 
 def test_an_id_says_name_date_and_time():
@@ -102,6 +103,21 @@ def test_journals_are_listed_latest_first(tmp_path, make_row):
     first.write([make_row(0)])
     first.close()
     assert {path.stem for path in journals(tmp_path)} == {"first", "second"}
+
+
+def test_what_a_process_has_written_beside_a_journal_counts_as_its_change(tmp_path, make_row):
+    with Journal.create(tmp_path, "open", {}) as journal:
+        Journal.create(tmp_path, "closed", {}).close()
+        journal.write([make_row(0)])
+        log = journal.path.with_name("open.sqlite-wal")
+        for path, moment in ((journal.path, 1_000), (tmp_path / "closed.sqlite", 2_000), (log, 3_000)):
+            os.utime(path, (moment, moment))
+        assert [path.stem for path in journals(tmp_path)] == ["open", "closed"]
+        assert changed_at(journal.path) == 3_000
+    # A log without anything in it, as a reader may leave it, tells nothing.
+    os.utime(journal.path, (1_000, 1_000))
+    log.touch()
+    assert [path.stem for path in journals(tmp_path)] == ["closed", "open"]
 
 
 def test_the_folder_of_journals_keeps_out_of_repositories(tmp_path):
