@@ -98,8 +98,8 @@ def export_search(chosen: argparse.Namespace) -> int:
     """Write all trials."""
     kind = chosen.format or ("json" if chosen.out is not None and chosen.out.suffix == ".json" else "csv")
     with _opened(chosen) as search:
-        frame = search.to_dataframe()
-    text = frame.to_csv() if kind == "csv" else frame.reset_index().to_json(orient="records", date_format="iso") + "\n"
+        text = search.to_csv() if kind == "csv" else f"{search.to_json()}\n"
+        count = len(search.snapshot())
     if chosen.out is None:
         sys.stdout.write(text)
         return 0
@@ -107,7 +107,7 @@ def export_search(chosen: argparse.Namespace) -> int:
         chosen.out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"{chosen.out} cannot be written: {error.strerror}") from None
-    print(f"{len(frame)} trials written to {chosen.out}", file=sys.stderr)
+    print(f"{count} trials written to {chosen.out}", file=sys.stderr)
     return 0
 
 

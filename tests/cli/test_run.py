@@ -216,6 +216,7 @@ def test_all_trials_are_exported(kept, tmp_path, capsys):
     assert len(rows) == 3
     out = tmp_path / "trials.json"
     assert main(["export", kept.id, "--journal", str(tmp_path), "--out", str(out)]) == 0
+    assert json.loads(out.read_text()) == json.loads(kept.to_json())
     assert [row["number"] for row in json.loads(out.read_text())] == [0, 1, 2]
 
 
