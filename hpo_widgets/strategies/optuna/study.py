@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,8 @@ def _trial(
     state = outcome(observation, num_objectives)
     curve = last_report(observation) if num_objectives == 1 else {}
     values = observation.values if state is OptunaState.COMPLETE else None
-    if state is OptunaState.PRUNED and curve and observation.values == observation.values:
+    # Storages of Optuna's that are files or servers hold no NaN as a value.
+    if state is OptunaState.PRUNED and curve and not any(map(math.isnan, curve.values())):
         values = observation.values
     return create_trial(
         state=state,

@@ -70,6 +70,15 @@ def test_states_are_those_of_optuna():
     assert study.trials[2].user_attrs["state"] == "aborted"
 
 
+def test_a_pruned_trial_whose_last_report_is_nan_has_no_value_and_goes_into_any_storage(tmp_path):
+    study = study_from_trials(SPACE, ONE, [observed(0, POINTS[0], TrialState.PRUNED, (math.nan,))], "mine")
+    (trial,) = study.trials
+    assert (trial.value, list(trial.intermediate_values)) == (None, [7])
+    kept = f"sqlite:///{tmp_path / 'study.db'}"
+    optuna.copy_study(from_study_name="mine", from_storage=study._storage, to_storage=kept)
+    assert [one.state.name for one in optuna.load_study(study_name="mine", storage=kept).trials] == ["PRUNED"]
+
+
 def test_several_objectives_are_several_directions():
     objectives = make_objectives(["v", "v"], ["loss", "accuracy"], ["min", "max_global"])
     study = study_from_trials(SPACE, objectives, [observed(0, POINTS[0], values=(0.5, 0.9), iteration=(1, 2))])
