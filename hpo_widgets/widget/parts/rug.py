@@ -228,7 +228,7 @@ class TriedValues:
     def histogram(self, name: str) -> str:
         """Return how many trials had the values of each bin, or each choice: a digit each, 9 where there are most."""
         counts = self._counts[name]
-        digits: list[int] = np.ceil(_TOP * counts / max(1, counts.max())).astype(int).tolist()
+        digits: list[int] = np.ceil(_TOP * counts / counts.max(initial=1)).astype(int).tolist()
         return "".join(map(str, digits))
 
     def _judged(self, rows: Rows) -> Ended:
