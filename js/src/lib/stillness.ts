@@ -5,7 +5,7 @@ import type { Lifetime } from "./lifetime";
 
 const STILL_MS = 1000;
 /** A press whose end is not told, as outside of the window, ends when the pointer moves there again, or after this. */
-const LONGEST_PRESS_MS = 60_000;
+const UNTOLD_PRESS_ENDS_MS = 60_000;
 
 export class Stillness {
   private until = 0;
@@ -48,7 +48,7 @@ export class Stillness {
     // A browser reports a move of the pointer, too, when only the page moves under a pointer at rest.
     if (event.type === "pointerdown" || at !== this.pointed) {
       this.pointed = at;
-      this.until = performance.now() + (event.buttons === 0 ? STILL_MS : LONGEST_PRESS_MS);
+      this.until = performance.now() + (event.buttons === 0 ? STILL_MS : UNTOLD_PRESS_ENDS_MS);
       if (this.endWaiting) {
         this.isNeeded(); // what waits, waits for this
       }

@@ -63,7 +63,7 @@ const RETURNS: Readonly<Record<SourceKind, string>> = {
   task: "A scalar that the Task reports, as title/series.",
 };
 /** Milliseconds for which an answer waits at most for the release of the pointer, which the page may never hear of. */
-const LONGEST_PRESS_MS = 5000;
+const ANSWER_WAITS_MS = 5000;
 const RESTARTS: readonly Kernel.Status[] = ["restarting", "autorestarting"];
 
 let numFields = 0;
@@ -716,7 +716,7 @@ function released(): Promise<void> {
       // The click comes after the release.
       setTimeout(resolve);
     };
-    setTimeout(end, LONGEST_PRESS_MS);
+    setTimeout(end, ANSWER_WAITS_MS);
     for (const type of ["pointerup", "pointercancel"]) {
       window.addEventListener(type, end, { signal: listening.signal });
     }

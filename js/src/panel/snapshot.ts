@@ -6,6 +6,7 @@ import { type IRenderMime, IRenderMimeRegistry, MimeModel } from "@jupyterlab/re
 import type { Message } from "@lumino/messaging";
 import { Panel, Widget } from "@lumino/widgets";
 import { element, setText } from "../lib/dom";
+import { requestIds } from "../lib/request_ids";
 import { ENDED, HOST, RENEW, RENEWED, type Renewed } from "../lib/snapshot_events";
 import { searchIcon } from "./icons";
 import { onNotebookOpened } from "./open_notebooks";
@@ -105,7 +106,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   private readonly waiting = new Map<string, () => void>();
   private isLooking = false;
   private isFollowing = false;
-  private numRequests = 0;
+  private readonly newId = requestIds();
   modelId = "";
 
   constructor(
@@ -160,7 +161,7 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     if (host === null || host.closest(".jupyter-widgets-disconnected")) {
       return Promise.resolve();
     }
-    const id = `${this.modelId}-${this.numRequests++}`;
+    const id = this.newId();
     return new Promise((done) => {
       const end = (): void => {
         clearTimeout(timer);
