@@ -296,10 +296,10 @@ def test_what_a_person_has_set_stays_when_the_function_is_defined_anew(notebook,
     low.fill("0.0002")
     layers.uncheck()
 
-    def is_as_set():
+    def is_as_set(sign="max"):
         expect(low).to_have_value("0.0002")
         expect(layers).not_to_be_checked()
-        expect(code(form)).to_contain_text('objective_metric_sign="max"')
+        expect(code(form)).to_contain_text(f'objective_metric_sign="{sign}"')
         expect(code(form)).to_contain_text("total_max_jobs=7,")
 
     def run(cell):
@@ -318,12 +318,30 @@ def test_what_a_person_has_set_stays_when_the_function_is_defined_anew(notebook,
         }"""
     )
     expect(form).to_contain_text("No function in this kernel yet")
+    goal.select_option("min")
     run(2)
     expect(form.get_by_label("Function", exact=True)).to_have_value("helper")
     expect(code(form)).to_contain_text('objective_metric_sign="min"')
     run(3)
     expect(form.get_by_label("Function", exact=True)).to_have_value("train")
-    is_as_set()
+    is_as_set("min")
+
+
+@pytest.mark.slow
+def test_a_row_that_was_added_stands_once_when_its_name_is_proposed(notebook, form):
+    notebook.open(*(f"def train({names}, **more):\n    return lr" for names in ("lr=0.01", "lr=0.01, momentum=0.9")))
+    notebook.run_cell(0)
+    open_form(notebook)
+    form.get_by_role("button", name="Add a parameter").click()
+    form.get_by_label("Name of new parameter").fill("momentum")
+    form.get_by_label("momentum: least value").fill("0.5")
+    form.get_by_label("momentum: greatest value").fill("0.75")
+    notebook.page.evaluate(GO_TO_NOTEBOOK)
+    notebook.run_cell(1)
+    expect(row(form, "momentum").get_by_role("checkbox")).to_be_checked()
+    expect(row(form, "momentum")).to_have_count(1)
+    written = 'UniformParameterRange("momentum", min_value=0.5, max_value=0.75)'
+    expect(code(form)).to_contain_text(written)
 
 
 @pytest.mark.slow

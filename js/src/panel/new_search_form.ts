@@ -16,7 +16,8 @@ import {
 import { fileName } from "./entries";
 import { searchIcon } from "./icons";
 import { KernelQuestions, Refusal } from "./kernel_questions";
-import { asSet, type Row, RowView } from "./new_search_row";
+import { Choices, type Source, type SourceKind } from "./new_search_choices";
+import { type Row, RowView } from "./new_search_row";
 import type { OpenNotebook } from "./open_notebooks";
 import "./new_search.css";
 
@@ -32,14 +33,6 @@ export interface FormHost {
   leave(notebook: OpenNotebook | null): void;
 }
 
-type SourceKind = "function" | "script" | "task";
-/** What a person has set of a source: it is proposed again with another signature, or after a restart of the kernel. */
-type Chosen = {
-  /** The rows that were changed, by name. */
-  rows: Map<string, Row>;
-  added: RowView[];
-  goal: string | null;
-};
 type Functions = {
   functions: { name: string; signature: string }[];
   strategies: Record<string, string>;
@@ -150,9 +143,7 @@ export class NewSearchForm extends Widget {
   private endListening: () => void = () => undefined;
   /** What the rows were proposed for. */
   private proposedFor = "";
-  /** By kind and text of the source. */
-  private readonly choices = new Map<string, Chosen>();
-  private choice = nothingChosen();
+  private choices = new Choices<RowView>();
   /** The function that was shown at first, or that a person has chosen: a restart takes it away for a while. */
   private meant = "";
   /** Whether the kernel runs a cell; null before the first one that began or ended under the form. */
@@ -235,8 +226,8 @@ export class NewSearchForm extends Widget {
       control.addEventListener("input", this.changed);
     }
     this.sign.control.addEventListener("change", () => {
-      this.choice.goal = this.sign.control.value;
-      this.meant = this.function.control.value;
+      this.choices.setGoal(this.sign.control.value, this.source);
+      this.meant = this.function.control.value || this.meant;
     });
     for (const { control } of [this.sign, this.strategy]) {
       control.addEventListener("change", this.changed);
@@ -284,7 +275,7 @@ export class NewSearchForm extends Widget {
     return this.chosen ? this.kind.control : this.newNotebook;
   }
 
-  private get source(): { kind: SourceKind; text: string } {
+  private get source(): Source {
     const kind = this.kind.control.value as SourceKind;
     const fields = { function: this.function, script: this.script, task: this.task };
     return { kind, text: fields[kind].control.value };
@@ -312,8 +303,7 @@ export class NewSearchForm extends Widget {
     this.functions = [];
     this.proposedFor = "";
     this.meant = "";
-    this.choices.clear();
-    this.choice = nothingChosen();
+    this.choices = new Choices();
     this.showRows([]);
     this.showWritten({ code: "", errors: {} });
     if (notebook) {
@@ -434,7 +424,7 @@ export class NewSearchForm extends Widget {
     this.paint();
     const { source } = this;
     this.proposedFor = this.wanted;
-    this.choice = this.choiceOf(source);
+    this.choices.turnTo(source, this.meant);
     this.showRows([]);
     if (!source.text) {
       this.changed();
@@ -455,7 +445,7 @@ export class NewSearchForm extends Widget {
       }
       this.showRows(found.rows);
       this.add.hidden = !found.takes_more;
-      this.sign.control.value = this.choice.goal ?? found.sign;
+      this.sign.control.value = this.choices.present.goal ?? found.sign;
       this.fieldOf(source.kind).say(
         [source.kind === "function" ? this.signatureOf(source.text) : "", found.about]
           .filter(Boolean)
@@ -465,30 +455,18 @@ export class NewSearchForm extends Widget {
     });
   }
 
-  private choiceOf(source: { text: string }): Chosen {
-    const key = JSON.stringify(source);
-    const known = [...this.choices.values()];
-    // What was chosen while there was no source is chosen for the first one.
-    const next =
-      this.choices.get(key) ?? (known.includes(this.choice) ? nothingChosen() : this.choice);
-    if (source.text) {
-      this.choices.set(key, next);
-    }
-    return next;
-  }
-
   private fieldOf(kind: SourceKind): Field<HTMLElement> {
     return { function: this.function, script: this.script, task: this.task }[kind];
   }
 
   /** Shows what is proposed; rows that a person has added stay, and one of them may have the focus. */
   private showRows(rows: readonly Row[]): void {
-    const { choice } = this;
-    this.proposed = rows.map((found) => {
-      const row = asSet(found, choice.rows.get(found.name));
+    const { present } = this.choices;
+    const focused = present.added.find(({ root }) => root.contains(document.activeElement));
+    this.proposed = this.choices.settle(rows).map((row) => {
       const changed = (): void => {
-        choice.rows.set(row.name, row);
-        this.meant = this.function.control.value;
+        present.rows.set(row.name, row);
+        this.meant = this.function.control.value || this.meant;
         this.changed();
       };
       return new RowView(row, changed, null);
@@ -497,11 +475,14 @@ export class NewSearchForm extends Widget {
       this.rows,
       this.views.map(({ root }) => root),
     );
+    if (focused && !present.added.includes(focused)) {
+      this.proposed.find(({ row }) => row.name === focused.row.name)?.focus();
+    }
     this.add.hidden = this.source.kind === "function";
   }
 
   private get views(): RowView[] {
-    return [...this.proposed, ...this.choice.added];
+    return [...this.proposed, ...this.choices.present.added];
   }
 
   private addRow(): void {
@@ -518,14 +499,14 @@ export class NewSearchForm extends Widget {
       default: null,
       note: "",
     };
-    const { added } = this.choice;
+    const { present } = this.choices;
     const view: RowView = new RowView(row, this.changed, () => {
-      added.splice(added.indexOf(view), 1);
+      present.added = present.added.filter((one) => one !== view);
       view.root.remove();
       this.add.focus();
       this.changed();
     });
-    added.push(view);
+    present.added.push(view);
     this.rows.append(view.root);
     view.focus();
     this.changed();
@@ -741,10 +722,6 @@ function section(title: string, ...children: HTMLElement[]): HTMLElement {
   setText(heading, title);
   root.append(heading, ...children);
   return root;
-}
-
-function nothingChosen(): Chosen {
-  return { rows: new Map(), added: [], goal: null };
 }
 
 /** Acts on a press, and on no other one until that is done: a double click is one. */
