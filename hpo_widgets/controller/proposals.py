@@ -362,7 +362,11 @@ class ThreadedProposals:
         self._epoch = -1
         self._launched: dict[int, float] = {}
         """Running trial to the time of its launch, oldest first."""
-        self._num_observed = 0
+        # The strategy's thread counts them, as that may read the journal.
+        self._num_in_history = 0
+        """Trials that had ended when the epoch began."""
+        self._num_told = 0
+        """Trials that have ended since."""
         self._trial_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self._ask_seconds: deque[float] = deque(maxlen=_NUM_TIMED)
         self.next_ask: float | None = None
@@ -377,8 +381,13 @@ class ThreadedProposals:
         self._epoch = epoch
         self._ready.clear()
         self._num_asked = 0
-        self._num_observed = len(history)
-        self._put(lambda: self._sampler.begin(space, epoch, history, draws))
+        self._num_told = 0
+
+        def begin_strategy() -> None:
+            self._num_in_history = len(history)
+            self._sampler.begin(space, epoch, history, draws)
+
+        self._put(begin_strategy)
 
     def next(self) -> tuple[Proposal, EncodedPoint] | None:
         self._take_answers()
@@ -411,7 +420,8 @@ class ThreadedProposals:
         if self._ready or self._num_asked or not self._may_hold():
             return False
         ask, trial = statistics.median(self._ask_seconds), statistics.median(self._trial_seconds)
-        share = SLOW_ASK if self._num_observed < _LONG_HISTORY else _SLOW_ASK_OF_LONG_HISTORY
+        num_observed = self._num_in_history + self._num_told
+        share = SLOW_ASK if num_observed < _LONG_HISTORY else _SLOW_ASK_OF_LONG_HISTORY
         if ask <= share * trial:
             return False
         due = next(iter(self._launched.values())) + trial - ask
@@ -426,7 +436,7 @@ class ThreadedProposals:
 
     def tell(self, observation: Observation) -> None:
         number = observation.number
-        self._num_observed += 1
+        self._num_told += 1
         launched = self._launched.pop(number, None)
         if launched is not None:
             self._trial_seconds.append(self._clock() - launched)

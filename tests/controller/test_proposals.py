@@ -522,6 +522,38 @@ def test_a_strategy_that_wants_them_gets_all_reports_and_those_of_a_trial_before
     assert strategy.calls[2:] == [("reports", 7, [(0, 0.5), (1, 0.5), (2, 0.5)]), ("tell", 7)]
 
 
+class History(list):
+    """Trials that have ended, as a journal that may fail has them; notes which threads look."""
+
+    def __init__(self, errors=()):
+        super().__init__([observation(0)])
+        self.errors = list(errors)
+        self.threads = set()
+
+    def __len__(self):
+        self.threads.add(threading.current_thread().name)
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().__len__()
+
+
+def test_the_history_is_read_on_the_strategys_thread(controller):
+    proposals = controller.proposals(Thinking())
+    history = History()
+    proposals.begin(SPACE, 1, history, 0)
+    settled(proposals)
+    assert history.threads == {"hpo_widgets strategy"}
+
+
+def test_where_the_history_cannot_be_read_no_point_of_the_earlier_space_is_run(controller):
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    error = OSError("unable to open database file")
+    proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, History([error]), 0)
+    assert controller.next(proposals) is None
+    assert proposals.error is error
+
+
 def test_answers_of_an_earlier_epoch_are_never_run(controller):
     strategy = Thinking(numbers=[1, 2, 3, 4])
     strategy.may_answer.clear()
