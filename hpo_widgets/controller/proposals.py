@@ -17,6 +17,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from hpo_widgets.controller.recorder import RETRY_SECONDS
+from hpo_widgets.journal import JournalBusy
 from hpo_widgets.strategies.base import SearchStrategy
 
 if TYPE_CHECKING:
@@ -373,6 +375,7 @@ class ThreadedProposals:
         self.wants_observations = True
         self.is_exhausted = False
         self.error: BaseException | None = None
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="hpo_widgets strategy", daemon=True)
         self._thread.start()
 
@@ -384,7 +387,7 @@ class ThreadedProposals:
         self._num_told = 0
 
         def begin_strategy() -> None:
-            self._num_in_history = len(history)
+            self._num_in_history = self._length(history)
             self._sampler.begin(space, epoch, history, draws)
 
         self._put(begin_strategy)
@@ -460,6 +463,7 @@ class ThreadedProposals:
 
     def close(self) -> None:
         """Let the thread end after the call that it is in; it is a daemon and holds no file open."""
+        self._is_closed = True
         with self._condition:
             self._news.clear()
             self._asks.clear()
@@ -505,6 +509,16 @@ class ThreadedProposals:
                 except BaseException as error:  # noqa: BLE001 -- a strategy may be the user's own, and leave by sys.exit
                     self.error = error
                     self._wake()
+
+    def _length(self, history: Sequence[Observation]) -> int:
+        """Return the length of a history, for which it is read; another program's lock on the journal is waited for."""
+        while True:
+            try:
+                return len(history)
+            except JournalBusy:
+                if self._is_closed:
+                    raise
+            time.sleep(RETRY_SECONDS)
 
     def _ask_strategy(self, epoch: int) -> None:
         if epoch != self._epoch:

@@ -13,6 +13,7 @@ from hpo_widgets.controller.proposals import (
     ThreadedProposals,
     make_proposals,
 )
+from hpo_widgets.journal import JournalBusy
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import UniformIntegerParameterRange
 from hpo_widgets.space import Space
@@ -552,6 +553,32 @@ def test_where_the_history_cannot_be_read_no_point_of_the_earlier_space_is_run(c
     proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, History([error]), 0)
     assert controller.next(proposals) is None
     assert proposals.error is error
+
+
+def test_a_lock_on_the_journal_is_waited_for_before_a_new_space_begins(controller):
+    strategy = Thinking(numbers=[5500])
+    proposals = controller.proposals(strategy)
+    proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, History([JournalBusy("locked")]), 0)
+    assert controller.run(controller.next(proposals)) == 5500
+    assert strategy.named("begin") == [(0, 0), (1, 0)]
+
+
+def test_a_closed_strategy_waits_for_no_lock(controller):
+    is_read = threading.Event()
+
+    class Locked(History):
+        def __len__(self):
+            is_read.set()
+            raise JournalBusy("locked")
+
+    strategy = Thinking()
+    proposals = controller.proposals(strategy)
+    proposals.begin(SPACE, 1, Locked(), 0)
+    assert is_read.wait(DEADLINE)
+    proposals.close()
+    proposals._thread.join(DEADLINE)
+    assert not proposals._thread.is_alive()
+    assert strategy.named("begin") == [(0, 0)]
 
 
 def test_answers_of_an_earlier_epoch_are_never_run(controller):
