@@ -285,7 +285,7 @@ def whole(name: str, what: str, number: Any) -> int:
     value = finite(name, what, number)
     if not value.is_integer():
         raise ValueError(f"{what} of {name!r} must be a whole number, got {number!r}: use UniformParameterRange")
-    if abs(value) > LARGEST_COUNT:
+    if abs(int(number)) > LARGEST_COUNT:  # not of the float, which may be rounded
         raise ValueError(f"{what} of {name!r} must lie within ±2**53 to be exact, got {number!r}")
     return int(number)
 

@@ -70,11 +70,7 @@ class NumericParameter(LeafParameter):
             )
         if self.step_size is not None and not self.step_size > 0:
             raise ValueError(f"step_size of {self.name!r} must be above 0, got {self.step_size!r}; None for no steps")
-        if self.step_size is not None:
-            largest = max(abs(self.min_value), abs(self.max_value))
-            # Far from zero, or in too great a number, floats cannot tell one step from the next.
-            if largest / self.step_size > LARGEST_COUNT / 4096 and self.kind != "int":
-                raise ValueError(f"step_size {self.step_size!r} of {self.name!r} is too small to tell its steps apart")
+        self._check_steps(self.min_value, self.max_value)
         low, high = self._from_scale(self.min_value), self._from_scale(self.max_value)
         grid = self._grid
         if grid is not None and not self.include_max_value:
@@ -82,6 +78,14 @@ class NumericParameter(LeafParameter):
             high = self._from_scale(grid.at(last - 1 if grid.position(self.max_value) == last else last))
         object.__setattr__(self, "_declared", (low, high))
         object.__setattr__(self, "_range", (low, high))
+
+    def _check_steps(self, low: float, high: float) -> None:
+        """Raise a ValueError where floats cannot tell one step from the next between two places of the scale."""
+        if self.step_size is None or self.kind == "int":
+            return
+        # Far from zero, or in too great a number.
+        if max(abs(low), abs(high)) / self.step_size > LARGEST_COUNT / 4096:
+            raise ValueError(f"step_size {self.step_size!r} of {self.name!r} is too small to tell its steps apart")
 
     @property
     def declared(self) -> tuple[float, float]:
@@ -164,6 +168,7 @@ class NumericParameter(LeafParameter):
         if not (low < high or (low == high and self.step_size is not None)):
             raise ValueError(f"the range of {self.name!r} must rise from low to high, got ({low!r}, {high!r})")
         check_limits(self.name, (low, high), limits)
+        self._check_steps(self._to_scale(low), self._to_scale(high))
         changed = copy.copy(self)
         for cached in ("_steps", "_open_end", "_table"):
             changed.__dict__.pop(cached, None)

@@ -215,4 +215,4 @@ class UniformIntegerParameterRange(NumericParameter):
         """Return a value given by a person as a Python int; see `LeafParameter.normalise`."""
         if not self._is_number(value):
             raise ValueError(f"{self.name!r} takes a whole number, got {value!r}")
-        return int(value)
+        return whole(self.name, "a value", value)

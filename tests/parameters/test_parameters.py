@@ -539,9 +539,34 @@ def test_fractions_are_refused_where_whole_numbers_are_meant():
         UniformIntegerParameterRange("n", 0, 2**60)
 
 
+@pytest.mark.parametrize("beyond", [2**53 + 1, -(2**53) - 1, 1e19, np.int64(2**60)])
+def test_whole_numbers_that_a_float_would_round_are_refused_wherever_they_are_given(beyond):
+    leaf = UniformIntegerParameterRange("n", 1, 8)
+    with pytest.raises(ValueError, match=r"'n' must lie within ±2\*\*53"):
+        leaf.normalise(beyond)
+    with pytest.raises(ValueError, match=r"'n' must lie within ±2\*\*53"):
+        leaf.with_range(sorted((1, beyond)))
+    with pytest.raises(ValueError, match=r"'n' must lie within ±2\*\*53"):
+        UniformIntegerParameterRange("n", *sorted((1, beyond)))
+    assert leaf.normalise(2**53) == 2**53
+
+
 def test_steps_that_cannot_be_counted_are_refused():
     with pytest.raises(ValueError, match="too small to tell"):
         UniformParameterRange("x", 0, 1e300, 1e-300)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "wider"),
+    [
+        (UniformParameterRange("x", 0, 1, step_size=0.1), (0, 1e18)),
+        (LogUniformParameterRange("x", -1e-11, 1e-11, step_size=1e-12), (1e-300, 1e300)),
+    ],
+)
+def test_a_range_is_not_widened_to_steps_that_cannot_be_counted(leaf, wider):
+    with pytest.raises(ValueError, match="too small to tell"):
+        leaf.with_range(wider)
+    assert leaf.range == leaf.declared
 
 
 def test_limits_are_not_for_choices():
