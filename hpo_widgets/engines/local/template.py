@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _LONGEST_NAME = 60
+_MOST_PREPARED = 8
+"""Each may hold hundreds of megabytes of libraries, for a search that perhaps nobody starts."""
 _LOCK = threading.Lock()
 _PREPARED: weakref.WeakSet[FunctionTemplate] = weakref.WeakSet()
 """Templates whose workers wait for a start, one at most outside `_LOCK`."""
@@ -115,7 +117,7 @@ class FunctionTemplate(_LocalTemplate):
         return "objective"
 
     def prepare(self, workers: int, *, job_class: type | None, options: EngineOptions) -> None:
-        """Start worker processes, as far as there are processors, which load the libraries that the callable needs.
+        """Start worker processes, at most a processor one and eight in all, which import what the callable needs.
 
         One search of this process has such workers at most: those of another one are ended.
         """
@@ -126,9 +128,8 @@ class FunctionTemplate(_LocalTemplate):
         if self._pool is not None and self._pool.is_current:
             return
         self.release()
-        pool = FunctionPool(
-            self, workers=min(workers, self.default_concurrency), is_loaded=False, **options.of_processes
-        )
+        number = min(workers, self.default_concurrency, _MOST_PREPARED)
+        pool = FunctionPool(self, workers=number, is_loaded=False, **options.of_processes)
         with _LOCK:
             others = list(_PREPARED)
             self._pool = pool

@@ -14,6 +14,7 @@ import pytest
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from hpo_widgets.engines.base import EngineOptions
 from hpo_widgets.engines.local import functions
+from hpo_widgets.engines.local import template as local_template
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.space import Space
@@ -163,6 +164,16 @@ def test_more_and_fewer_workers_than_were_prepared(workers, prepare, drive_engin
     driver = start(drive_engine, template, workers=1)
     driver.until(lambda: workers() < prepared, "the end of a worker too many")
     assert driver.run(0, x=0.5).error is None
+
+
+def test_a_machine_of_many_processors_has_few_workers_ready(prepare, drive_engine, monkeypatch):
+    monkeypatch.setattr(local_template, "_MOST_PREPARED", 1)
+    template = FunctionTemplate(pid_of_worker)
+    assert len(prepare(template, 2)) == 1
+    driver = start(drive_engine, template, workers=2)
+    driver.launch(0, x=0.5)
+    driver.launch(1, x=0.5)
+    assert driver.ended(0).result != driver.ended(1).result
 
 
 def test_a_process_keeps_the_workers_of_one_search_ready(prepare, gone):
