@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 NUM_COMPLETED = (
     """() => Number((document.querySelector(".hpo-counts").textContent.match(/(\\d+) completed/) ?? [0, 0])[1])"""
 )
+WORKERS = "[child.pid for child in __import__('psutil').Process().children()]"
 NUM_COMPLETED_ABOVE = f"(before) => ({NUM_COMPLETED})() > before"
 
 
@@ -37,8 +38,11 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     panel = notebook.panel()
     pill = panel.locator(".hpo-pill")
     expect(pill).to_have_text("○idle", timeout=60_000)
+    # Workers are ready before Start is pressed, and it uses them.
+    ready = notebook.wait_kernel(WORKERS)
     button(panel, "Start").click()
     expect(pill).to_have_text("●running")
+    assert set(ready) <= set(notebook.kernel(WORKERS))
     plot = panel.locator(".hpo-plot-host")
     # A dot and the mark of the best.
     expect(plot.locator(".dot")).not_to_have_count(0, timeout=60_000)
