@@ -208,7 +208,12 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._details = TrialDetails(search, **shared)
             parts += [self._table, self._details]
             self._snapshot = SnapshotPart(
-                search, status=self._status_panel, table=self._table, plot=lambda: self._plots.titled, **shared
+                search,
+                status=self._status_panel,
+                table=self._table,
+                filter_bar=self._filter_bar,
+                plot=lambda: self._plots.titled,
+                **shared,
             )
             if (earlier := earlier_than(search)) is not None:
                 self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)

@@ -83,6 +83,7 @@ def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     expect(saved).to_contain_text("was complete")
     expect(saved.get_by_role("img")).to_have_js_property("naturalWidth", 1520)
     expect(saved.locator("tbody tr")).to_have_count(5)
+    expect(saved.locator("caption")).to_have_text("Best trials first, failed ones last")
     kind = page.lab.opens.split("/", maxsplit=1)[0]
     page.screenshot(f"reopened-{kind}", page.page.locator(".jp-Notebook"))
     page.use_theme(dark=True)
@@ -137,8 +138,8 @@ def test_what_a_file_says_is_text_and_not_trusted(page):
     kept = {
         "version": 1, "at": 1.0, "name": NASTY, "did": NASTY, "facts": [NASTY, 3], "best": NASTY, "reason": NASTY,
         "budgets": [{"name": NASTY, "text": NASTY, "fraction": 7}, None], "counts": [{"text": NASTY}], "plot": NASTY,
-        "space": [{"name": NASTY, "range": NASTY}], "code": NASTY,
-        "table": {"columns": [{"label": NASTY}], "rows": [{"mark": "best", "cells": [NASTY, NASTY]}]},
+        "space": [{"name": NASTY, "range": NASTY}], "code": NASTY, "shown": NASTY,
+        "table": {"caption": NASTY, "columns": [{"label": NASTY}], "rows": [{"mark": "best", "cells": [NASTY, NASTY]}]},
     }  # fmt: skip
     view = {"version_major": 2, "version_minor": 0, "model_id": "0" * 32}
     data = {
@@ -159,6 +160,8 @@ def test_what_a_file_says_is_text_and_not_trusted(page):
     page.open_file(path.name)
     saved = expect_picture(page)
     expect(saved).to_contain_text(NASTY)
+    expect(saved.locator(".hpo-saved-tally")).to_contain_text(NASTY)
+    expect(saved.locator("caption")).to_have_text(NASTY)
     expect(saved.locator("img, script")).to_have_count(0)
     # Of a version to come: its plain text.
     of_later = page.page.locator(".hpo-snapshot").nth(1)

@@ -78,6 +78,14 @@ class FilterBar(ViewPart):
                 self.chips = chips(chosen, search.space, search.objectives)
             self.left = [] if passes is None else [int(passes.sum()), len(passes)]
 
+    @property
+    def sentence(self) -> str:
+        """What the filter leaves, in words; empty without one."""
+        if not self.left:
+            return ""
+        passing, count = self.left
+        return f"{passing:,} of {text.counted(count, 'trial')} shown: {', '.join(chip['text'] for chip in self.chips)}"
+
     def _observe_filter(self, _change: object) -> None:
         self._refresher.poke()
 

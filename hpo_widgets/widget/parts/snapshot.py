@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hpo_widgets.search import Search
+    from hpo_widgets.widget.parts.filter_bar import FilterBar
     from hpo_widgets.widget.parts.status import StatusPanel
     from hpo_widgets.widget.parts.table import TrialTable
     from hpo_widgets.widget.plots.plot import Plot
@@ -71,6 +72,8 @@ class SnapshotPart(ViewPart):
         The status panel, whose words are kept.
     table
         The table, whose first rows are kept as they are seen.
+    filter_bar
+        The filter, whose conditions are kept: picture and table have the trials that pass.
     plot
         Gives the plot that is seen, and its title.
     """
@@ -86,11 +89,12 @@ class SnapshotPart(ViewPart):
         *,
         status: StatusPanel,
         table: TrialTable,
+        filter_bar: FilterBar,
         plot: Callable[[], tuple[str, Plot]],
         refresher: Refresher | None = None,
         **traits: object,
     ) -> None:
-        self._status, self._table, self._plot = status, table, plot
+        self._status, self._table, self._filter_bar, self._plot = status, table, filter_bar, plot
         self._kept: dict[str, Any] = {}
         super().__init__(search, refresher=refresher, **traits)
 
@@ -142,8 +146,10 @@ class SnapshotPart(ViewPart):
                 }
                 for name, chosen in list(search.space.ranges.items())[:_MOST_PARAMETERS]
             ],
+            "shown": text.short(self._filter_bar.sentence, _MOST_LETTERS),
             "plot": text.short(title, _MOST_IN_A_CELL),
             "table": {
+                "caption": text.short(self._table.caption(_MOST_ROWS), _MOST_LETTERS),
                 "columns": [
                     {
                         "label": text.short(column["label"], _MOST_IN_A_CELL),
@@ -261,6 +267,8 @@ def _html(kept: dict[str, Any], png: str, line: str) -> str:
     say = html.escape
     columns = kept["table"]["columns"]
     parts = [f"<p>{say(line)}.</p>"]
+    if kept["shown"]:
+        parts.append(f"<p>{say(kept['shown'])}.</p>")
     if png:
         alt = say(f"{kept['plot']} of the search {kept['name']}")
         parts.append(f'<img alt="{alt}" width="760" src="data:image/png;base64,{png}">')
@@ -269,6 +277,7 @@ def _html(kept: dict[str, Any], png: str, line: str) -> str:
         rows = "".join(
             f"<tr>{''.join(f'<td>{say(cell)}</td>' for cell in row['cells'])}</tr>" for row in kept["table"]["rows"]
         )
+        parts.append(f"<p>{say(kept['table']['caption'])}:</p>")
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     if kept["code"]:
         parts.append(f"<p>To go on: <code>{say(kept['code'])}</code></p>")

@@ -173,6 +173,31 @@ class TrialTable(ViewPart):
             {**row, "cells": [row["cells"][place] for place in shown]} for row in rows
         ]
 
+    def caption(self, most: int) -> str:
+        """Return which trials these are, and in what order.
+
+        Parameters
+        ----------
+        most
+            So many rows at most, from the top of what is seen.
+
+        Returns
+        -------
+        str
+            The words.
+        """
+        if not self.shows_all:
+            return "Best trials first, failed ones last"
+        first = self.page * PAGE_ROWS
+        last = first + len(self.order[:most])
+        order = ", newest first"
+        if self.sorting:
+            labels = {column["name"]: column["label"] for column in self.columns}
+            name = self.sorting["name"]
+            direction = "descending" if self.sorting["is_descending"] else "ascending"
+            order = f" by {labels.get(name, name)}, {direction}"
+        return f"All trials{order}: rows {first + 1:,}–{last:,} of {self.num_rows:,}"
+
     def _may_change(self, search: Search, rows: Rows) -> bool:
         """Whether these rows can change what is shown; keeps the newest failed ones."""
         failed = rows.state == TrialState.FAILED

@@ -28,6 +28,15 @@ test("what does not fit is left out", () => {
   assert.equal(read.png, "");
 });
 
+test("which trials are shown is read, and not there in what an earlier release has kept", () => {
+  const table = { caption: "Best trials first, failed ones last" };
+  const kept = { version: 1, shown: "1 of 2 trials shown: failed", table };
+  const read = readSnapshot({ [MIME]: kept });
+  assert.deepEqual([read.shown, read.caption], [kept.shown, table.caption]);
+  const earlier = readSnapshot({ [MIME]: { version: 1, table: {} } });
+  assert.deepEqual([earlier.shown, earlier.caption], ["", ""]);
+});
+
 test("a picture may be written in several lines", () => {
   assert.equal(readSnapshot({ [MIME]: { version: 1 }, "image/png": "aGk=\n" }).png, "aGk=");
 });

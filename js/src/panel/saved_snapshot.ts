@@ -26,10 +26,14 @@ export type Snapshot = {
   /** Why it had ended. */
   reason: string;
   space: { name: string; range: string }[];
+  /** Which trials picture and table have; empty where they have all. */
+  shown: string;
   /** Title of the plot that is pictured. */
   plot: string;
   /** Base64 of a PNG; empty where there was nothing to plot. */
   png: string;
+  /** Which trials the rows are, and in what order. */
+  caption: string;
   columns: { label: string; isNumber: boolean }[];
   rows: Row[];
   /** What shows the search live; empty where nothing can. */
@@ -81,8 +85,10 @@ export function readSnapshot(data: Json): Snapshot | null {
       const { name, range } = object(item);
       return { name: string(name), range: string(range) };
     }),
+    shown: string(kept.shown),
     plot: string(kept.plot),
     png: PNG.test(png) ? png : "",
+    caption: string(table.caption),
     columns: list(table.columns, (item) => {
       const { label, is_number } = object(item);
       return { label: string(label), isNumber: is_number === true };
@@ -107,7 +113,7 @@ export function moment(at: number, now: Date = new Date()): string {
 }
 
 function words(
-  tag: "p" | "span" | "dt" | "dd" | "b" | "th" | "td",
+  tag: "p" | "span" | "dt" | "dd" | "b" | "caption" | "th" | "td",
   className: string,
   text: string,
 ) {
@@ -148,7 +154,7 @@ function budgetBar({ name, text, fraction }: Budget): HTMLElement {
   return box;
 }
 
-function summary({ budgets, counts, best, reason }: Snapshot): HTMLElement {
+function summary({ budgets, counts, best, reason, shown }: Snapshot): HTMLElement {
   const box = element("div", "hpo-saved-summary");
   const tally = element("div", "hpo-saved-tally");
   const states = element("p");
@@ -163,6 +169,9 @@ function summary({ budgets, counts, best, reason }: Snapshot): HTMLElement {
   }
   if (reason) {
     tally.append(words("p", "", reason));
+  }
+  if (shown) {
+    tally.append(words("p", "", shown));
   }
   box.append(...budgets.map(budgetBar), tally);
   return box;
@@ -199,7 +208,7 @@ function main({ space, plot, png, name }: Snapshot): HTMLElement {
   return box;
 }
 
-function table({ columns, rows }: Snapshot): HTMLElement {
+function table({ caption, columns, rows }: Snapshot): HTMLElement {
   const scroll = element("div", "hpo-saved-scroll", {
     tabindex: "0",
     role: "group",
@@ -227,6 +236,9 @@ function table({ columns, rows }: Snapshot): HTMLElement {
   const rest = element("tbody");
   top.append(head);
   rest.append(...body);
+  if (caption) {
+    box.append(words("caption", "hpo-muted", caption));
+  }
   box.append(top, rest);
   scroll.append(box);
   return scroll;

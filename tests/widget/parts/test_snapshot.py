@@ -83,6 +83,37 @@ def test_the_table_is_kept_as_it_is_seen(panel, search, refresh):
     assert [row["mark"] for row in table["rows"]] == ["best", "", "", "", ""]
 
 
+def test_a_filter_is_told_beside_the_counts_of_all_trials(panel, search, refresh):
+    search.add_trial(0.3)
+    search.add_trial(state=TrialState.FAILED)
+    assert panel._repr_mimebundle_()[MIME]["shown"] == ""
+    panel.filter = {"states": ("failed",), "within": {"dropout": (0.0, 0.5)}}
+    output = panel._repr_mimebundle_()
+    assert output[MIME]["shown"] == "1 of 2 trials shown: failed, dropout 0 … 0.5"
+    assert "<p>1 of 2 trials shown: failed, dropout 0 … 0.5.</p>" in output["text/html"]
+    assert "1 completed, 1 failed" in output["text/html"]
+
+
+def test_which_page_of_which_order_the_rows_are_is_told(panel, search):
+    search.add_trials([1 / number for number in range(1, 61)])
+    table = panel._table
+
+    def caption():
+        output = panel._repr_mimebundle_()
+        words = output[MIME]["table"]["caption"]
+        assert f"<p>{words}:</p><table>" in output["text/html"]
+        return words
+
+    assert caption() == "Best trials first, failed ones last"
+    table.shows_all = True
+    assert caption() == "All trials, newest first: rows 1–5 of 60"
+    table.sorting = {"name": "lr", "is_descending": True}
+    table.page = 2
+    assert caption() == "All trials by lr, descending: rows 51–55 of 60"
+    table.sorting = {"name": "lr", "is_descending": False}
+    assert caption() == "All trials by lr, ascending: rows 51–55 of 60"
+
+
 def test_of_several_objectives_nothing_is_called_the_best(show, refresh):
     panel = show(OptimizerWidget, ScriptedSearch(titles=["a", "b"], series=["x", "y"], signs=["min", "max"]))
     panel.search.add_trial([0.5, 2.0])
