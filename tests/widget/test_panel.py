@@ -376,6 +376,7 @@ def test_a_plot_that_cannot_be_made_leaves_nothing_open_and_the_panel_whole(show
     for _ in range(2):
         with pytest.raises(RuntimeError, match="a mistake"):
             panel.plots["Broken"]
+    gc.collect()
     assert (wire.num_open(), len(panel._refresher._parts)) == (num_open, num_parts)
     assert panel.plots["History"].layout.comm.is_open
 

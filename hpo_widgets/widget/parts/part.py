@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def close_tree(root: Widget) -> None:
-    """Close ``root`` and every widget that its state leads to, so that no comm is left open."""
+    """Close ``root`` and every widget that its state leads to, so that no comm is left open; once."""
+    # What was closed, or could not be made, is closed again by garbage collection: what it was given lives on.
+    if root.comm is None:
+        return
     for widget in widgets_of(root):
         Widget.close(widget)
 
