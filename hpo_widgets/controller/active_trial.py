@@ -76,23 +76,25 @@ class ActiveTrial:
         self.last_iteration = max((summary.last_iteration for summary in self.summaries.values()), default=-1)
 
     def take_summary(self, summary: Summary) -> bool:
-        """Take in a server's summary of all reports so far; False when nothing in it is new."""
-        is_new = summary.last_iteration > self.last_iteration
-        for key, entry in summary.scalars.items():
-            known = self.summaries.get(key)
-            # Compared by repr, because a NaN is not equal to itself.
-            if known is None or repr(known.to_list()) != repr(list(entry)):
-                is_new = True
-                self.summaries[key] = ScalarSummary.from_list(entry)
-        self.last_iteration = max(self.last_iteration, summary.last_iteration)
-        return is_new
+        """Take in a server's summary of all reports so far; False when nothing in it is new.
+
+        What it lacks is no longer there: a job that was put back into its queue begins anew.
+        """
+        # Compared by repr, because a NaN is not equal to itself.
+        known = {key: repr(scalar.to_list()) for key, scalar in self.summaries.items()}
+        found = {key: repr(list(entry)) for key, entry in summary.scalars.items()}
+        if found == known and summary.last_iteration == self.last_iteration:
+            return False
+        self.summaries = {key: ScalarSummary.from_list(entry) for key, entry in summary.scalars.items()}
+        self.last_iteration = summary.last_iteration
+        return True
 
     def refresh(self, objectives: tuple[Objective, ...]) -> TrialRow:
         """Bring the row's values and summary up to what was reported."""
         row = self.row
         summaries = self.summaries
         measured = [objective.measure(summaries.get((objective.title, objective.series))) for objective in objectives]
-        if any(found is not None for found in measured):
+        if row.values is not None or any(found is not None for found in measured):
             row.values = [None if found is None else found[0] for found in measured]
             row.iteration = [None if found is None else found[1] for found in measured]
         row.summary = {
@@ -103,6 +105,11 @@ class ActiveTrial:
         }  # fmt: skip
         row.last_iteration = self.last_iteration
         return row
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the row has the value of any objective."""
+        return any(value is not None for value in self.row.values or ())
 
     def take_result(self, result: object, objectives: tuple[Objective, ...]) -> str | None:
         """Count what the callable returned as its last report.

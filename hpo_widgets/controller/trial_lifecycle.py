@@ -158,7 +158,9 @@ class TrialLifecycle:
             row.job = cast("str", event.data)
         elif event.kind == "queued":
             row.state, row.started = TrialState.QUEUED, NAN
-            active_started.pop(number, None)
+            began = active_started.pop(number, None)
+            if began is not None:  # the time of a run that was lost is used all the same
+                self._state.clock.compute_done += (time.monotonic() - began) / SECONDS_A_MINUTE
         else:
             row.state, row.started = TrialState.RUNNING, cast("float", event.data)
             active_started[number] = time.monotonic() - max(0.0, time.time() - row.started)
@@ -308,13 +310,13 @@ class TrialLifecycle:
             error = wrong or trial.validate_objectives(objectives)
             if error is not None:
                 state = TrialState.FAILED
-                lacks_objective = wrong is None and trial.row.values is None
+                lacks_objective = wrong is None and not trial.has_values
         elif state != TrialState.FAILED:
             error = trial.end_reason or error
         if outcome.stdout or outcome.stderr or outcome.traceback:
             self._recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
         self._finish(number, trial, state, error, None if self.queue is None else outcome.duration)
-        if state != TrialState.FAILED and trial.row.values is not None:
+        if state != TrialState.FAILED and trial.has_values:
             search.stop_conditions.has_objective = True
         reason = search.stop_conditions.after_trial(
             state,

@@ -238,7 +238,7 @@ class Recovered(NamedTuple):
     error
         Why it ended in this state, in the server's words; None: it was never launched, where there is no job.
     summary
-        Its scalars.
+        Its scalars; None: what is known of them holds.
     seconds
         How long it has run, by the server's clock; None: it has not run.
     """
@@ -246,7 +246,7 @@ class Recovered(NamedTuple):
     row: TrialRow
     state: TrialState | None
     error: str | None = None
-    summary: Summary = Summary({}, -1)
+    summary: Summary | None = None
     seconds: float | None = None
 
 

@@ -383,7 +383,8 @@ def _reconcile(
 def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], last_sign: float | None) -> TrialRow:
     trial = ActiveTrial(found.row, None, 0.0)
     trial.restore(objectives)
-    trial.take_summary(found.summary)
+    if found.summary is not None:
+        trial.take_summary(found.summary)
     row = trial.refresh(objectives)
     now = time.time()
     if found.state is None:

@@ -211,6 +211,38 @@ def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(
 def test_an_answer_without_a_task_ends_its_trial_only_if_the_next_ones_lack_it_too(polled, monkeypatch):
     jobs, thread, answer = polled
     running = [{"id": str(number), "status": "in_progress"} for number in range(3)]
+RUNS = {"id": "0", "status": "in_progress", "started": "2026-01-01T00:00:00"}
+RUNS_AGAIN = {**RUNS, "started": "2026-01-01T02:00:00"}
+REPORTED = {**RUNS, "last_metrics": {"m": {"v": {"metric": "m", "variant": "v", "value": 1.0}}}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([RUNS, {"status": "queued"}], ["started", "queued"]),
+        ([RUNS, {"status": "queued", "started": RUNS["started"]}, {"status": "queued"}], ["started", "queued"]),
+        ([RUNS, {"status": "created"}, {"status": "queued"}], ["started", "queued"]),
+        ([REPORTED, RUNS_AGAIN], ["summary", "started", "queued", "summary", "started"]),
+        ([RUNS, RUNS, RUNS_AGAIN, RUNS_AGAIN], ["started", "queued", "started"]),
+        ([RUNS, {**RUNS_AGAIN, "status": "completed"}], ["started", "queued", "ended"]),
+        ([REPORTED, {"status": "queued"}, RUNS_AGAIN], ["summary", "started", "queued", "summary", "started"]),
+        ([RUNS, {**RUNS, "status": "completed"}], ["started", "ended"]),
+    ],
+)
+def test_a_task_that_was_put_back_into_its_queue_begins_anew_also_where_no_look_has_seen_it_wait(
+    polled, seen, expected
+):
+    jobs, thread, answer = polled
+    followed = {"0": jobs.followed()["0"]}
+    for said in seen:
+        answer["tasks"] = [{"id": "0", **said}]
+        thread.look(followed)
+    events = jobs.take_events(0)
+    assert [event.kind for event in events] == expected
+    summaries = [len(event.data.scalars) for event in events if event.kind == "summary"]
+    assert summaries == [1, 0][: len(summaries)]
+
+
     monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", math.inf)
     answer["tasks"] = []
     thread.look(jobs.followed())

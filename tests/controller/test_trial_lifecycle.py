@@ -8,7 +8,7 @@ import pytest
 
 from hpo_widgets.controller import trial_lifecycle
 from hpo_widgets.controller.run import Deadlines
-from hpo_widgets.engines.base import JobEvent, Outcome
+from hpo_widgets.engines.base import JobEvent, Outcome, Summary
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
@@ -64,6 +64,44 @@ def test_a_trial_over_its_time_is_counted_once_as_its_server_says(trials, state,
     trials.receive(JobEvent("ended", 0, Outcome(TrialState.ABORTED, duration=60.5)))
     assert state.clock.compute_used * 60 == pytest.approx(60.5)
     assert recorder.rows[0].duration == 60.5
+
+
+def summary(last_iteration, **scalars):
+    """What a server says of scalars of the title ``a``: series to value and number of reports."""
+    entries = {
+        ("a", series): [value, last_iteration, value, last_iteration, value, last_iteration, count]
+        for series, (value, count) in scalars.items()
+    }
+    return Summary(entries, last_iteration)
+
+
+def test_a_job_that_was_put_back_into_its_queue_keeps_nothing_of_its_first_run_but_its_time(
+    trials, state, recorder, run_trial, monkeypatch
+):
+    clocks = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+    run_trial(0)
+    trials.queue = Queue()
+    trials.receive(JobEvent("started", 0, clocks.time()))
+    trials.receive(JobEvent("summary", 0, summary(100, b=(0.01, 100))))
+    trials.refresh_rows()
+    assert state.active[0].row.values == [0.01]
+    clocks.seconds += 120 * 60.0
+    trials.receive(JobEvent("queued", 0, None))
+    trials.receive(JobEvent("summary", 0, Summary({}, -1)))
+    trials.refresh_rows()
+    row = state.active[0].row
+    assert (row.state, row.values, row.iteration, row.last_iteration) == (TrialState.QUEUED, [None], [None], -1)
+    assert state.clock.compute_used == pytest.approx(120)
+    trials.receive(JobEvent("started", 0, clocks.time()))
+    clocks.seconds += 60.0
+    trials.receive(JobEvent("summary", 0, summary(3, other=(5.0, 3))))
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.COMPLETED, duration=60.0)))
+    [row] = recorder.rows
+    assert (row.state, row.values, row.last_iteration) == (TrialState.FAILED, [None], 3)
+    assert row.error.startswith("ended without reporting 'a/b'")
+    assert state.clock.compute_used == pytest.approx(121)
+    assert not state.stop_conditions.has_objective
 
 
 class Queue:

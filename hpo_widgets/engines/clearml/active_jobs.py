@@ -9,11 +9,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.engines.base import JobEvent
+from hpo_widgets.engines.base import JobEvent, Summary
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from hpo_widgets.engines.base import Outcome
@@ -56,7 +57,11 @@ class ActiveJob:
     is_reason_written: bool = False
     """Whether ``reason`` was written to the server again after an agent had replaced it."""
     exit_code: int | None = None
-    seen: str = ""
+    has_begun: bool = False
+    """Whether it was seen running, or may have been by an earlier process, since it last waited in the queue."""
+    started: dt.datetime | None = None
+    """When the run that was seen last began, by the server's clock."""
+    seen: str = repr(Summary({}, -1))
     """The last summary, to tell whether anything is new."""
 
     @property

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.engines.base import Recovered, Summary
+from hpo_widgets.engines.base import Recovered
 from hpo_widgets.engines.clearml.launching import SECTION
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_summary, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, UnreadableTaskError, read_summary, read_task
 from hpo_widgets.engines.clearml.server import PAGE, server
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
@@ -153,13 +153,14 @@ def recover(
         if row is None:
             tell(_unreadable(task, facts))
             continue
+        row.job = str(task["id"])
+        row.archived = "archived" in (task.get("system_tags") or ())
         try:
             view = read_task(task)
         except UnreadableTaskError as error:  # the trial is followed all the same: its Task may be readable later
             tell(str(error))
-            view = TaskView(str(task["id"]), None, "", Summary({}, -1), None, {})
-        row.job = view.id
-        row.archived = "archived" in (task.get("system_tags") or ())
+            found[number] = Recovered(row, TrialState.QUEUED)
+            continue
         # A draft was made, but not sent to a queue any more.
         state = TrialState.QUEUED if view.state is None else view.state
         reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"

@@ -99,7 +99,9 @@ class ClearmlEngine:
     def adopt(self, number: int, job: str, point: Mapping[str, Any]) -> None:
         """Follow a Task that an earlier process launched."""
         with self._jobs.changed:
-            self._jobs.add(ActiveJob(number, dict(point), task=job, is_told=True, launched=0.0, is_adopted=True))
+            adopted = ActiveJob(number, dict(point), task=job, is_told=True, launched=0.0, is_adopted=True)
+            adopted.has_begun, adopted.seen = True, ""  # what was known of it may not hold any more
+            self._jobs.add(adopted)
             self._jobs.pace.look_now()
 
     def give_reason(self, number: int, sentence: str) -> None:

@@ -67,7 +67,10 @@ class _TaskNews:
         job.missing = None
         before, job.state = job.state, view.state
         is_new = is_changed = view.state is not before
-        if view.summary.scalars and repr(view.summary) != job.seen:
+        if _was_put_back(job, view):
+            self._jobs.emit(JobEvent("queued", job.number, None))
+            job.has_begun, is_new = False, True
+        if repr(view.summary) != job.seen:
             job.seen = repr(view.summary)
             self._jobs.emit(JobEvent("summary", job.number, view.summary))
             is_new = True
@@ -75,9 +78,8 @@ class _TaskNews:
             job.unsettled = None
         if view.state is None:
             self._take_draft(job, view, before)
-        elif view.state is TrialState.QUEUED and before is TrialState.RUNNING:
-            self._jobs.emit(JobEvent("queued", job.number, None))
-        elif view.state is TrialState.RUNNING and before is not TrialState.RUNNING:
+        elif view.state is TrialState.RUNNING and (before is not TrialState.RUNNING or not job.has_begun):
+            job.has_begun, job.started = True, view.started
             self._jobs.emit(JobEvent("started", job.number, time.time() - (view.seconds or 0.0)))
         elif view.state is TrialState.ABORTED:
             self._take_stopped(job, view)
@@ -146,6 +148,15 @@ class _TaskNews:
 
 
 def _difference(job: ActiveJob, view: TaskView) -> str | None:
+def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
+    """Whether a Task has waited in a queue since it was seen running, also where no look has seen it wait."""
+    if not job.has_begun:
+        return False
+    if view.state is TrialState.QUEUED:
+        return True
+    return job.started is not None and view.started is not None and view.started > job.started
+
+
     """What is not the trial's in the values of a Task, in words; None: nothing."""
     for name, value in job.point.items():
         own = full_name(name)

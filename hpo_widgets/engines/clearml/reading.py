@@ -64,6 +64,8 @@ class TaskView:
         How long it has run by the server's clock, up to its end or its last sign of life; None: it has not.
     values
         The texts of those of its parameters that were asked for, by full name.
+    started
+        When its present run began, by the server's clock; None: it has not.
     """
 
     id: str
@@ -72,6 +74,7 @@ class TaskView:
     summary: Summary
     seconds: float | None
     values: Mapping[str, str]
+    started: dt.datetime | None = None
 
 
 class UnreadableTaskError(ClearmlError):
@@ -110,7 +113,8 @@ def read_task(task: Mapping[str, Any]) -> TaskView:
         reason = " ".join(dict.fromkeys(filter(None, said)))
         if not reason and "archived" in (task.get("system_tags") or ()):
             reason = "it was archived"
-        return TaskView(task_id, state, reason, read_summary(task), _seconds(task, state), read_values(task))
+        summary, seconds = read_summary(task), _seconds(task, state)
+        return TaskView(task_id, state, reason, summary, seconds, read_values(task), moment_of(task.get("started")))
 
 
 def _text(said: object) -> str:
