@@ -253,7 +253,7 @@ class InlineProposals:
         strategy = sampler.strategy
         self.wants_observations = _overrides(strategy, "tell")
         self._wants_launches = _overrides(strategy, "launched")
-        self._wants_reports = _overrides(strategy, "report") or _overrides(strategy, "report_many")
+        self._wants_reports = strategy.wants_reports
         self._prunes: list[int] = []
         self.is_exhausted = False
         self.error: BaseException | None = None

@@ -168,13 +168,16 @@ class TrialLifecycle:
         self._recorder.change(row)
 
     def _take_summary(self, number: int, trial: ActiveTrial, summary: Summary) -> None:
-        before = trial.last_iteration
+        objective = self._state.objectives[0]
+        key = (objective.title, objective.series)
+        before, known = trial.last_iteration, trial.summaries.get(key)
         if not trial.take_summary(summary):
             return
-        objective = self._state.objectives[0]
-        reported = trial.summaries.get((objective.title, objective.series))
-        value = None if reported is None else reported.last
-        self._take_progress(number, trial, before, trial.last_iteration, value, is_objective=True)
+        reported = trial.summaries.get(key)
+        if reported is None or reported.is_as_of(known):  # something else was reported
+            self._take_progress(number, trial, before, trial.last_iteration, None, is_objective=False)
+        else:
+            self._take_progress(number, trial, before, reported.last_iteration, reported.last, is_objective=True)
 
     def _take_scalar(self, number: int, trial: ActiveTrial, title: str, series: str, value: float, at: int) -> None:
         before = trial.last_iteration

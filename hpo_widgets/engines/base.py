@@ -77,7 +77,8 @@ class Summary(NamedTuple):
     Parameters
     ----------
     scalars
-        ``(title, series)`` to ``[last, iteration, min, iteration, max, iteration, count]``.
+        ``(title, series)`` to ``[last, iteration, min, iteration, max, iteration, count]``. The iteration of the last
+        value may be the highest of any report where the server keeps no other, and the strategy needs none.
     last_iteration
         The highest iteration of any report; -1 before the first.
     """
@@ -299,6 +300,9 @@ class EngineOptions(NamedTuple):
         A `QueueEngine` stops a job that reports an objective at a later iteration; None: no limit.
     max_memory_per_job
         Gigabytes that a process of this machine may take; None: no limit.
+    wants_reports
+        Returns whether the strategy compares trials by interim values of the first objective, so that a `QueueEngine`
+        has to tell the iteration of each.
     """
 
     search_id: str
@@ -306,6 +310,7 @@ class EngineOptions(NamedTuple):
     objectives: tuple[Objective, ...] = ()
     max_iteration_per_job: int | None = None
     max_memory_per_job: float | None = None
+    wants_reports: Callable[[], bool] = lambda: False
 
     @property
     def of_processes(self) -> dict[str, Any]:

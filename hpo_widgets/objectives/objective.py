@@ -87,6 +87,11 @@ class ScalarSummary:
         summary.max_iteration, summary.count = int(numbers[5]), int(numbers[6])
         return summary
 
+    def is_as_of(self, earlier: ScalarSummary | None) -> bool:
+        """Whether nothing was reported since an earlier summary of the same scalar; False where there was none."""
+        # Compared by repr, because a NaN is not equal to itself.
+        return earlier is not None and repr((self.last, self.count)) == repr((earlier.last, earlier.count))
+
     def __repr__(self) -> str:
         return f"ScalarSummary(last={self.last!r}, min={self.min!r}, max={self.max!r}, count={self.count})"
 

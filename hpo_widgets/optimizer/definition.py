@@ -109,7 +109,11 @@ class Definition:
             self.objectives,
             max_iteration_per_job=self.settings.max_iteration_per_job,
             max_memory_per_job=self.settings.max_memory_per_job,
+            wants_reports=self._wants_reports,
         )
+
+    def _wants_reports(self) -> bool:
+        return self.strategy.wants_reports
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")

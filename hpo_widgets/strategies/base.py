@@ -167,6 +167,12 @@ class SearchStrategy(ABC):
     supports_pruning: bool = False
 
     @property
+    def wants_reports(self) -> bool:
+        """Whether interim values are of use to it; by default, whether its class has a `report` of its own."""
+        kind, base = type(self), SearchStrategy
+        return kind.report is not base.report or kind.report_many is not base.report_many
+
+    @property
     def title(self) -> str:
         """What a person calls the strategy; by default the name of its class."""
         return type(self).__name__

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hpo_widgets import UniformParameterRange
 from hpo_widgets.engines.clearml import poll_thread
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
-from hpo_widgets.engines.clearml.poll_thread import IterationLimit, PollThread
+from hpo_widgets.engines.clearml.poll_thread import IterationLimit, ObjectiveIterations, PollThread
 from hpo_widgets.engines.clearml.reading import TaskRecords, UnreadableTaskError, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, Server, _data
 from hpo_widgets.objectives import make_objectives
@@ -120,11 +120,13 @@ def test_curves_and_consoles_of_any_form_are_read_or_unreadable(curves, log):
 
 @given(CURVES)
 def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
-    limit = IterationLimit(Answering(curves), make_objectives("m", "v", "min"), 3)
+    iterations = ObjectiveIterations(Answering(curves), make_objectives("m", "v", "min"), lambda: True)
+    limit = IterationLimit(iterations, 3)
     entry = {"metric": "m", "variant": "v", "value": 1.0, "count": 2}
     view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
     with suppress(UnreadableTaskError):
         assert limit.is_exceeded(view) in {True, False}
+    assert iterations.written_into(view).summary.last_iteration == 9
 
 
 class Idle:
@@ -148,7 +150,8 @@ def polled():
     answer = {"tasks": [{"id": "0", "status": "unheard"}, *({"id": str(n), "status": "in_progress"} for n in (1, 2))]}
     server = Answering(answer)
     space = Space([UniformParameterRange("General/x", 0, 1)])
-    thread = PollThread(jobs, server, None, Idle(), Idle(), IterationLimit(server, objectives, None), space)
+    iterations = ObjectiveIterations(server, objectives, lambda: False)
+    thread = PollThread(jobs, server, None, Idle(), Idle(), iterations, None, space)
     return jobs, thread, answer
 
 
@@ -208,9 +211,6 @@ def test_an_answer_in_which_no_task_can_be_told_is_an_error_that_is_tried_again(
     assert len(jobs.by_number) == 3
 
 
-def test_an_answer_without_a_task_ends_its_trial_only_if_the_next_ones_lack_it_too(polled, monkeypatch):
-    jobs, thread, answer = polled
-    running = [{"id": str(number), "status": "in_progress"} for number in range(3)]
 RUNS = {"id": "0", "status": "in_progress", "started": "2026-01-01T00:00:00"}
 RUNS_AGAIN = {**RUNS, "started": "2026-01-01T02:00:00"}
 REPORTED = {**RUNS, "last_metrics": {"m": {"v": {"metric": "m", "variant": "v", "value": 1.0}}}}
@@ -243,6 +243,9 @@ def test_a_task_that_was_put_back_into_its_queue_begins_anew_also_where_no_look_
     assert summaries == [1, 0][: len(summaries)]
 
 
+def test_an_answer_without_a_task_ends_its_trial_only_if_the_next_ones_lack_it_too(polled, monkeypatch):
+    jobs, thread, answer = polled
+    running = [{"id": str(number), "status": "in_progress"} for number in range(3)]
     monkeypatch.setattr(poll_thread, "SETTLE_SECONDS", math.inf)
     answer["tasks"] = []
     thread.look(jobs.followed())

@@ -16,13 +16,14 @@ from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.poll_thread import PollThread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.space import Space
+from hpo_widgets.strategies import RandomSearch
 from hpo_widgets.testing.clearml_server._api import documents
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
 from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, print_lines
+from tests.clearml.fake_worker import finished, print_lines, send_events
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -126,6 +127,32 @@ def test_the_moment_of_the_next_look_is_changed_under_the_lock_alone(way, task_s
         monkeypatch.setattr(poll_thread, "read_task", unreadable)
     finished(made)
     assert set(found) == {True}
+
+
+def test_a_strategy_is_told_the_iterations_of_the_objective_whatever_else_a_trial_counts(task_search, worker):
+    told = []
+
+    class Noting(RandomSearch):
+        def report(self, number, iteration, value):
+            told.append((number, iteration, value))
+            return False
+
+    worker.work = lambda *_: None
+    worker.gate.clear()
+    made = task_search(optimizer_class=Noting, total_max_jobs=1)
+    made.start()
+    wait_for(lambda: worker.taken, "it did not begin", pause=0.02)
+    [task] = worker.taken
+    for step in range(4):
+        for batch in (10 * step + 1, 10 * step + 5):
+            send_events(worker.session, task, ("batch", "loss", 0.5, batch))
+            wait_for(lambda batch=batch: made.budget.iterations.used == batch, "it is not seen", pause=0.02)
+        send_events(worker.session, task, ("validation", "loss", 1.0 - step, step))
+        wait_for(lambda step=step: len(told) == step + 1, "the strategy is not told", pause=0.02)
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
+    assert told == [(0, step, 1.0 - step) for step in range(4)]
+    assert made.trial(0).iterations == (3,)
 
 
 CONSOLE = "events.get_task_log"
@@ -249,7 +276,7 @@ def test_what_happens_between_two_looks_costs_no_walk_through_all_jobs(monkeypat
     )
     jobs = ActiveJobs(Pace(1.0))
     began = time.monotonic()
-    thread = PollThread(jobs, None, None, Idle(), None, None, Space([UniformParameterRange("x", 0, 1)]))
+    thread = PollThread(jobs, None, None, Idle(), None, None, None, Space([UniformParameterRange("x", 0, 1)]))
     thread.start()
     for number in range(200):
         assert went_round.wait(60)

@@ -104,6 +104,26 @@ def test_a_job_that_was_put_back_into_its_queue_keeps_nothing_of_its_first_run_b
     assert not state.stop_conditions.has_objective
 
 
+def test_a_pruner_is_told_of_reports_of_the_objective_only_and_of_their_own_iterations(trials, state, run_trial):
+    told = []
+    trials._proposals.report = lambda *report: told.append(report)
+    state.settings.min_iteration_per_job = 5
+    run_trial(0)
+    trials.queue = Queue()
+    trials.receive(JobEvent("summary", 0, summary(1, b=(0.9, 1))))
+    for seconds in (210, 240):  # what counts something else, such as the monitor of the machine
+        trials.receive(JobEvent("summary", 0, summary(seconds, b=(0.9, 1), other=(seconds, seconds))))
+    assert told == []
+    reported = summary(270, b=(0.8, 2), other=(7.0, 270))
+    reported.scalars["a", "b"][1] = 6
+    trials.receive(JobEvent("summary", 0, reported))
+    # The same value once more is a report, too.
+    reported = summary(270, b=(0.8, 3), other=(7.0, 270))
+    reported.scalars["a", "b"][1] = 7
+    trials.receive(JobEvent("summary", 0, reported))
+    assert told == [(0, 6, 0.8), (0, 7, 0.8)]
+
+
 class Queue:
     """A server that is told of reasons."""
 

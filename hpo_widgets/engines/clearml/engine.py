@@ -20,7 +20,7 @@ from hpo_widgets.engines.clearml.abort_thread import SENDING_SECONDS, AbortThrea
 from hpo_widgets.engines.clearml.active_jobs import ActiveJob, ActiveJobs, Pace
 from hpo_widgets.engines.clearml.launch_thread import LaunchThread
 from hpo_widgets.engines.clearml.launching import TaskFactory
-from hpo_widgets.engines.clearml.poll_thread import IterationLimit, PollThread, QueueWatch
+from hpo_widgets.engines.clearml.poll_thread import ObjectiveIterations, PollThread, QueueWatch
 from hpo_widgets.engines.clearml.server import Availability, ClearmlError
 from hpo_widgets.trials import TrialState
 
@@ -61,10 +61,19 @@ class ClearmlEngine:
         availability = Availability(jobs.notice)
         self._aborts = AbortThread(jobs, server, availability)
         queue = QueueWatch(server, factory, template.where.queue, jobs.notice)
-        limit = IterationLimit(server, options.objectives, options.max_iteration_per_job)
+        iterations = ObjectiveIterations(server, options.objectives, options.wants_reports)
         self._threads = (
             LaunchThread(jobs, factory, availability, self._aborts),
-            PollThread(jobs, server, availability, self._aborts, queue, limit, space),
+            PollThread(
+                jobs,
+                server,
+                availability,
+                self._aborts,
+                queue,
+                iterations,
+                options.max_iteration_per_job,
+                space,
+            ),
         )
         for thread in self._threads:
             thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
@@ -147,7 +148,6 @@ class _TaskNews:
         self._jobs.end(job, Outcome(state, error=error, duration=seconds))
 
 
-def _difference(job: ActiveJob, view: TaskView) -> str | None:
 def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
     """Whether a Task has waited in a queue since it was seen running, also where no look has seen it wait."""
     if not job.has_begun:
@@ -157,6 +157,7 @@ def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
     return job.started is not None and view.started is not None and view.started > job.started
 
 
+def _difference(job: ActiveJob, view: TaskView) -> str | None:
     """What is not the trial's in the values of a Task, in words; None: nothing."""
     for name, value in job.point.items():
         own = full_name(name)
@@ -164,6 +165,64 @@ def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
         if text is not None and not is_same(text, value):
             return f"its Task was edited on the server: {own} is {text!r} there and not {text_of(value)!r}"
     return None
+
+
+class ObjectiveIterations:
+    """Finds the iterations at which Tasks have last reported their objectives; used by the poller's thread alone.
+
+    The server keeps no iteration with the last value of a scalar; only the curve tells. It is asked for when an
+    objective was reported since.
+
+    Parameters
+    ----------
+    objectives
+        What is optimised.
+    are_wanted
+        Returns whether the strategy compares trials by them.
+    """
+
+    def __init__(self, server: Server, objectives: Sequence[Objective], are_wanted: Callable[[], bool]) -> None:
+        self._server = server
+        self._are_wanted = are_wanted
+        self._keys = [(objective.title, objective.series) for objective in objectives]
+        self._found: dict[str, tuple[str, dict[tuple[str, str], int]]] = {}
+        """Task to the reports of its objectives when its curves were asked for, and what these told."""
+
+    def reported(self, view: TaskView) -> dict[tuple[str, str], Sequence[float]]:
+        """What a Task has reported of its objectives, as in its summary."""
+        scalars = view.summary.scalars
+        return {key: scalars[key] for key in self._keys if key in scalars}
+
+    def of(self, view: TaskView) -> dict[tuple[str, str], int]:
+        """The iterations of the last reports of a Task's objectives."""
+        reported = self.reported(view)
+        if not reported:
+            return {}
+        # The last value and the number of reports, by repr, because a NaN is not equal to itself.
+        reports = repr([(entry[0], entry[-1]) for entry in reported.values()])
+        known, iterations = self._found.get(view.id, ("", {}))
+        if known != reports:
+            keys = list(reported)
+            metrics = [{"metric": title, "variants": [series]} for title, series in keys]
+            body = {"task": view.id, "key": "iter", "metrics": metrics}
+            curves = self._server.call("events.scalar_metrics_iter_histogram", **body)
+            iterations = dict(zip(keys, last_iterations(view.id, curves, keys), strict=True))
+            self._found[view.id] = (reports, iterations)  # not before: what got lost is asked again
+        return iterations
+
+    def written_into(self, view: TaskView) -> TaskView:
+        """The same view with these iterations, where they are wanted, in the place of the Task's highest one."""
+        if not self._are_wanted():
+            return view
+        try:
+            iterations = self.of(view)
+        except (RequestFailedError, UnreadableTaskError) as error:
+            logger.debug("clearml: %s", error)
+            return view
+        scalars = dict(view.summary.scalars)
+        for key, iteration in iterations.items():
+            scalars[key] = [scalars[key][0], iteration, *scalars[key][2:]]
+        return replace(view, summary=view.summary._replace(scalars=scalars))
 
 
 class IterationLimit:
@@ -174,34 +233,25 @@ class IterationLimit:
 
     Parameters
     ----------
-    objectives
-        What is optimised.
+    iterations
+        Finds the iterations of the objectives.
     limit
         The last iteration that is allowed; None: there is no limit.
     """
 
-    def __init__(self, server: Server, objectives: Sequence[Objective], limit: int | None) -> None:
-        self._server = server
-        self._keys = [(objective.title, objective.series) for objective in objectives]
+    def __init__(self, iterations: ObjectiveIterations, limit: int | None) -> None:
+        self._iterations = iterations
         self.limit = limit
-        self._asked: dict[str, list[float]] = {}
-        """Task to the number of reports of its objectives when its curves were asked for."""
 
     def is_exceeded(self, view: TaskView) -> bool:
         """Whether a Task has reported an objective beyond the limit."""
-        if self.limit is None or view.summary.last_iteration <= self.limit:
+        limit = self.limit
+        if limit is None or view.summary.last_iteration <= limit:
             return False
-        reported = [view.summary.scalars[key] for key in self._keys if key in view.summary.scalars]
-        if any(max(least_at, greatest_at) > self.limit for _, _, _, least_at, _, greatest_at, _ in reported):
+        reported = self._iterations.reported(view).values()
+        if any(max(least_at, greatest_at) > limit for _, _, _, least_at, _, greatest_at, _ in reported):
             return True
-        counts = [numbers[-1] for numbers in reported]
-        if not reported or self._asked.get(view.id) == counts:
-            return False
-        # The server keeps no iteration with the last value of a scalar; only the curve tells.
-        metrics = [{"metric": title, "variants": [series]} for title, series in self._keys]
-        curves = self._server.call("events.scalar_metrics_iter_histogram", task=view.id, key="iter", metrics=metrics)
-        self._asked[view.id] = counts  # not before: what got lost is asked again
-        return any(found > self.limit for found in last_iterations(view.id, curves, self._keys))
+        return any(found > limit for found in self._iterations.of(view).values())
 
 
 class QueueWatch:
@@ -259,7 +309,8 @@ class PollThread(threading.Thread):
         availability: Availability,
         aborts: AbortThread,
         queue: QueueWatch,
-        limit: IterationLimit,
+        iterations: ObjectiveIterations,
+        limit: int | None,
         space: Space,
     ) -> None:
         super().__init__(name="hpo_widgets poller", daemon=True)
@@ -268,7 +319,8 @@ class PollThread(threading.Thread):
         self._availability = availability
         self._aborts = aborts
         self._queue = queue
-        self._limit = limit
+        self._iterations = iterations
+        self._limit = IterationLimit(iterations, limit)
         self._news = _TaskNews(jobs, space, aborts.start)
         self._fields = [*POLL_FIELDS, *self._news.fields]
         self._unreadable: set[str] = set()
@@ -367,8 +419,10 @@ class PollThread(threading.Thread):
 
     def _act_on(self, task: str, job: ActiveJob, view: TaskView | None) -> tuple[bool, bool]:
         """Act on what is new of one Task; returns whether anything is, and whether to look again at once."""
-        if view is not None and view.state is TrialState.ABORTED:
-            self._write_reason(job, view)
+        if view is not None:
+            view = self._iterations.written_into(view)
+            if view.state is TrialState.ABORTED:
+                self._write_reason(job, view)
         with self._jobs.changed:
             if job.number not in self._jobs.by_number:
                 return False, False

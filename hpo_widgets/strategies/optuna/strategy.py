@@ -331,6 +331,11 @@ class OptimizerOptuna(SearchStrategy):
             with quiet():
                 self.study.tell(proposed.trial, state=OptunaState.FAIL)
 
+    @property
+    def wants_reports(self) -> bool:
+        """Whether there is a pruner, which compares them."""
+        return self.supports_pruning and not isinstance(self.optuna_pruner, optuna.pruners.NopPruner)
+
     def report_many(self, number: int, reports: Sequence[tuple[int, float]]) -> bool:
         """Learn what a running trial has reported, and ask the pruner once; True asks to prune it."""
         job = self._running.get(number)
