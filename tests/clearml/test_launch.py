@@ -7,6 +7,7 @@ from clearml import Task
 from clearml.automation import ClearmlJob
 
 from hpo_widgets import DiscreteParameterRange, UniformParameterRange
+from hpo_widgets.engines.clearml import launch_thread
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
@@ -82,6 +83,34 @@ def test_a_launch_that_the_server_fails_for_a_while_is_tried_again(way, task_sea
     made = task_search()
     way.plan("tasks.clone", (500, 0, "General data error"), times=2)
     assert finished(made).counts[TrialState.COMPLETED] == 3
+
+
+def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(way, running, worker, until, monkeypatch):
+    monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.0001)
+    made = running()
+    way.plan("tasks.clone", (500, 0, "General data error"), times=12)
+    made.set_max_number_of_concurrent_tasks(3)
+    until(made, lambda: len(worker.taken) == 3)
+    assert (made.status, made.stop_reason) == (SearchStatus.RUNNING, None)
+    assert made.counts[TrialState.ABORTED] == made.counts[TrialState.FAILED] == 0
+    [notice] = made.errors
+    assert notice.sentence == (
+        "no trial can be launched: the ClearML server answered tasks.clone with 500/0: General data error; trial #2 is "
+        "tried again for 5 minutes, those that run go on"
+    )
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
+    assert made.counts[TrialState.COMPLETED] == 4
+
+
+def test_a_launch_that_the_server_fails_for_too_long_fails_and_the_next_is_tried(way, task_search, monkeypatch):
+    monkeypatch.setattr(launch_thread, "FAILING_SECONDS", 0.0)
+    monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.001)
+    made = task_search()
+    way.plan("tasks.clone", (500, 0, "General data error"), times=2)
+    finished(made)
+    assert (made.counts[TrialState.FAILED], made.counts[TrialState.COMPLETED]) == (1, 2)
+    assert "General data error" in made.trial(0).error
 
 
 def test_launches_that_the_server_refuses_end_the_search_with_its_words(way, task_search):

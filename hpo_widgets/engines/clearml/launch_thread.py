@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.server import ClearmlError, RefusedError, RequestFailedError
+from hpo_widgets.engines.clearml.server import LONGEST_WAIT, ClearmlError, RefusedError, RequestFailedError
+from hpo_widgets.search.limits import SECONDS_A_MINUTE
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -23,11 +24,17 @@ logger = logging.getLogger("hpo_widgets")
 TAKEN_SECONDS = 5.0
 """Seconds within which an agent that takes a Task from its queue reports that."""
 
-MOST_TRIES = 3
-"""Tries at most for a launch that the server answers with an error of its own (a code of 500 or above)."""
+FAILING_SECONDS = 300.0
+"""Seconds for which a launch is tried again that the server answers with an error of its own (a code of 500 or above).
+
+It may be without its database for a while; but it may also be this launch alone that it cannot answer.
+"""
 
 RETRY_SECONDS = 1.0
-"""Seconds before the second try; before the third, twice as many."""
+"""Seconds before the second try; before each further one twice as many, up to `LONGEST_WAIT`."""
+
+TOLD_TRIES = 3
+"""Tries in a row that the server has answered so when people are told."""
 
 
 class LaunchThread(threading.Thread):
@@ -89,23 +96,34 @@ class LaunchThread(threading.Thread):
 
     def _launch(self, job: ActiveJob) -> Outcome | None:
         """Launch a trial, whatever time it takes; the outcome if it ended so."""
-        tries = 0
+        tries, failing_since = 0, 0.0
         while True:
             try:
                 outcome = self._try(job)
                 self._availability.answered()
                 return outcome
             except RequestFailedError as error:
-                tries += 1
-                if not error.is_the_servers_fault or tries >= MOST_TRIES:
+                now = time.monotonic()
+                failing_since = failing_since if tries else now
+                if not error.is_the_servers_fault or now - failing_since > FAILING_SECONDS:
                     raise
-                seconds = RETRY_SECONDS * tries
+                tries += 1
+                seconds = min(RETRY_SECONDS * 2 ** (tries - 1), LONGEST_WAIT)
+                if tries == TOLD_TRIES:
+                    self._tell_failing(job, error)
             except ClearmlError as error:
                 if not error.is_away:
                     raise
-                seconds = self._availability.failed(error)
+                seconds, tries = self._availability.failed(error), 0
             if self._gives_up(job, seconds):
                 return _stopped(job)
+
+    def _tell_failing(self, job: ActiveJob, error: RequestFailedError) -> None:
+        """Tell people that none is launched; `Availability` cannot, as looks at the trials that run are answered."""
+        self._jobs.notice(
+            f"no trial can be launched: {error}; trial #{job.number} is tried again for "
+            f"{FAILING_SECONDS / SECONDS_A_MINUTE:g} minutes, those that run go on"
+        )
 
     def _gives_up(self, job: ActiveJob, seconds: float) -> bool:
         """Wait before the next try; True when there is to be none.
