@@ -543,7 +543,7 @@ def _redeclared(declared: Sequence[Any], space: Space) -> list[Any]:
     parameters = []
     for parameter in declared:
         ours = as_parameter(parameter)
-        if isinstance(ours, LeafParameter) and space.leaf(ours.name).range != ours.range:
+        if isinstance(ours, LeafParameter) and space.leaf(ours.name).range_key != ours.range_key:
             now = redeclared(space.leaf(ours.name), exact=False)
             assert now is not None  # noqa: S101 -- there always is one that is not exact
             parameters.append(SdkParameter.from_dict(now.to_dict()))

@@ -131,6 +131,14 @@ class LeafParameter(Parameter):
         """Current range in values: ``(low, high)``, or the allowed choices."""
 
     @property
+    def range_key(self) -> tuple[float, ...]:
+        """What tells one range of this parameter from another: its bounds, or the places of the allowed choices.
+
+        The choices themselves cannot: ``True == 1``, ``nan != nan``, and arrays compare element by element.
+        """
+        return self.range
+
+    @property
     @abstractmethod
     def declared(self) -> tuple[Any, ...]:
         """The constructor's range in values: ``(low, high)``, or all choices in their order."""

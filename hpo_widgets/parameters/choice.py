@@ -74,6 +74,11 @@ class DiscreteParameterRange(LeafParameter):
         return self._allowed
 
     @property
+    def range_key(self) -> tuple[int, ...]:
+        """The places of the choices allowed now; see `LeafParameter.range_key`."""
+        return self._allowed
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """One short text per declared choice; no two are equal."""
         return self.table.labels

@@ -701,7 +701,7 @@ def _is_possible(advice: Advice, space: Space) -> bool:
     if advice.command != "set_ranges":
         return True
     try:
-        return space.with_ranges(advice.arguments[0]).ranges != space.ranges
+        return space.with_ranges(advice.arguments[0]).range_keys != space.range_keys
     except ValueError:
         return False
 

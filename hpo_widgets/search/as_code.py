@@ -385,7 +385,7 @@ def _current_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], 
     for parameter in space.parameters:
         if isinstance(parameter, LeafParameter):
             leaf = space.leaf(parameter.name)
-            declared = parameter if leaf.range == parameter.range else redeclared(leaf, exact=exact)
+            declared = parameter if leaf.range_key == parameter.range_key else redeclared(leaf, exact=exact)
             parameters.append(parameter if declared is None else declared)
             if declared is None:
                 ranges[leaf.name] = leaf.range
@@ -394,6 +394,6 @@ def _current_parameters(space: Space, *, exact: bool) -> tuple[list[Parameter], 
     leaves = {parameter.name for parameter in parameters if isinstance(parameter, LeafParameter)}
     for name in space.names:
         leaf = space.leaf(name)
-        if name not in leaves and leaf.range != leaf.declared:
+        if name not in leaves and leaf != leaf.with_range(leaf.declared):
             ranges[name] = leaf.range
     return parameters, ranges

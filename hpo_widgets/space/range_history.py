@@ -170,7 +170,7 @@ class RangeHistory:
         return self._change(self._spaces[self._redo[-1].epoch], first_number, "redo") if self._redo else None
 
     def _change(self, space: Space, first_number: int, step: str) -> EpochMark | None:
-        if space.ranges == self.space.ranges and space.priors == self.space.priors:
+        if space.range_keys == self.space.range_keys and space.priors == self.space.priors:
             return None
         return self.record(space.with_ages(first_number), first_number, step, self.number + 1, self._clock())
 
@@ -195,8 +195,8 @@ class RangeHistory:
         EpochMark
             The new epoch.
         """
-        before, drawn = self.space.ranges, self.space.priors
-        changed = {name: range_ for name, range_ in space.ranges.items() if before[name] != range_}
+        before, now, drawn = self.space.range_keys, space.range_keys, self.space.priors
+        changed = {name: range_ for name, range_ in space.ranges.items() if before[name] != now[name]}
         names = dict.fromkeys([*drawn, *space.priors])
         changed_priors = tuple(name for name in names if drawn.get(name) != space.priors.get(name))
         ranges, priors = dict(space.ranges), dict(space.priors)

@@ -258,6 +258,11 @@ class Space:
         return MappingProxyType({name: leaf.range for name, leaf in self._options.leaves.items()})
 
     @property
+    def range_keys(self) -> Mapping[str, tuple[float, ...]]:
+        """What tells the ranges of one epoch from those of another, by name; see `LeafParameter.range_key`."""
+        return MappingProxyType({name: leaf.range_key for name, leaf in self._options.leaves.items()})
+
+    @property
     def priors(self) -> Priors:
         """The prior of each parameter that has one, by name."""
         return MappingProxyType(self._priors)

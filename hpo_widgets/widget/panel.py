@@ -494,8 +494,9 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         if name != "ranges":
             self._search.command(f"set_{name}", value)
             return
-        now = self._search.space.ranges
-        changed = {parameter: chosen for parameter, chosen in value.items() if chosen != now[parameter]}
+        space = self._search.space
+        asked, now = space.with_ranges(value).range_keys, space.range_keys
+        changed = {parameter: chosen for parameter, chosen in value.items() if asked[parameter] != now[parameter]}
         if changed:
             self._pending.ask(self._search)
             self._search.command("set_ranges", changed)

@@ -9,6 +9,7 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
@@ -101,6 +102,13 @@ def test_any_log_range_that_a_handle_can_give_comes_back_to_the_last_digit():
     for step in range(1, 200):
         narrowed = space.with_ranges({"x": (1.1e-6 * 1.05**step, 3.3e-5 * 1.07**step)})
         assert space_of(narrowed).ranges == narrowed.ranges
+
+
+def test_choices_that_are_arrays_are_narrowed_in_the_code_too():
+    first, second = np.array([1, 2]), np.array([3, 4])
+    space = Space([DiscreteParameterRange("weights", [first, second])]).with_ranges({"weights": [second]})
+    code = constructor_call(anything, space, make_objectives("t", "s", "min"), RandomSearch, {})
+    assert run(code, weights_1=second).space.leaf("weights").declared[0] is second
 
 
 def test_ranges_inside_a_parameter_set_are_set_after_the_constructor():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from hpo_widgets.parameters import DiscreteParameterRange, UniformIntegerParameterRange, UniformParameterRange
@@ -46,6 +48,29 @@ def test_the_ranges_that_hold_already_make_no_epoch(epochs):
     assert epochs.set_ranges({"x": (0, 1)}, 3) is None
     assert len(epochs.marks) == 1
     assert not epochs.can_undo
+
+
+def test_choices_that_are_equal_but_of_other_types_are_other_ranges():
+    epochs = RangeHistory(Space([DiscreteParameterRange("x", [True, 1, 1.0])]))
+    for number, choice in enumerate((True, 1, 1.0), start=1):
+        epochs.set_ranges({"x": [choice]}, number)
+        assert [type(value) for value in epochs.space.ranges["x"]] == [type(choice)]
+    assert [list(mark.changed) for mark in epochs.marks] == [[], ["x"], ["x"], ["x"]]
+
+
+def test_choices_that_are_arrays_can_be_narrowed_and_the_same_ones_make_no_epoch():
+    first, second = np.array([1, 2]), np.array([3, 4])
+    epochs = RangeHistory(Space([DiscreteParameterRange("weights", [first, second])]))
+    mark = epochs.set_ranges({"weights": [second]}, 1)
+    assert [one.tolist() for one in mark.changed["weights"]] == [[3, 4]]
+    assert epochs.set_ranges({"weights": [np.array([3, 4])]}, 2) is None
+
+
+def test_a_choice_of_nan_is_not_changed_by_what_a_journal_has_of_another_parameter():
+    space = Space([DiscreteParameterRange("x", [math.nan, 1.0]), UniformIntegerParameterRange("n", 1, 8)])
+    epochs = RangeHistory(Space.from_dict(space.to_dict()))
+    stored = Space.from_dict(space.with_ranges({"n": (1, 4)}).to_dict())
+    assert list(epochs.record(stored, 1, "set", 1, 0.0).changed) == ["n"]
 
 
 def test_a_change_of_a_part_leaves_the_rest_as_it_is_by_then(epochs):

@@ -14,6 +14,7 @@ import pytest
 import traitlets
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -93,6 +94,14 @@ def test_assigning_ranges_merges(panel, refresh):
     assert panel.ranges["lr"] == (0.001, 0.01)
     assert panel.ranges["layers"] == (2, 3)
     assert panel.ranges["dropout"] == (0.0, 0.5)
+
+
+def test_choices_that_are_arrays_can_be_assigned(show):
+    first, second = np.array([1, 2]), np.array([3, 4])
+    search = ScriptedSearch([DiscreteParameterRange("weights", [first, second])])
+    panel = show(OptimizerWidget, search)
+    panel.ranges = {"weights": (second,)}
+    assert search.space.range_keys["weights"] == (1,)
 
 
 def test_assigned_priors_become_one_command_of_what_changed_and_merge(panel, search, refresh):

@@ -476,8 +476,8 @@ def labels_of_steps(epochs: Sequence[EpochMark], space: Space) -> dict[str, str]
 
 def _changes_in_words(target: Mapping[str, tuple[object, ...]], priors: Priors, space: Space) -> str:
     labels = text.labels(space.names)
-    now = space.ranges
-    names = [name for name in space.names if name in target and target[name] != now[name]]
+    then, now = space.with_ranges(target).range_keys, space.range_keys
+    names = [name for name in space.names if then[name] != now[name]]
     words = [
         f"{text.short(labels[name], _MOST_LETTERS)} to "
         f"{text.short(text.range_in_words(target[name], space.leaf(name).kind), _MOST_LETTERS)}"

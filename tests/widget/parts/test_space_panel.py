@@ -477,6 +477,13 @@ def test_each_step_says_which_range_it_changes_to_what():
     }
 
 
+def test_a_step_between_choices_that_are_equal_but_of_other_types_is_said():
+    search = ScriptedSearch([DiscreteParameterRange("x", [True, 1])])
+    search.set_ranges({"x": [True]})
+    search.set_ranges({"x": [1]})
+    assert ways(search)["undo"] == "Undo: x to True"
+
+
 def test_what_is_said_is_what_is_done_on_every_way():
     search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)])
     steps = [(0.1, 1), (0.2, 1), "undo", "undo", "redo", (0, 1), (0.1, 1), "undo", "redo", "undo", "undo", "redo"]
