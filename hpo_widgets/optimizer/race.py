@@ -609,15 +609,15 @@ class Race:
         return RaceSummary(stand, against, " ".join(verdict(stand, against)), len(self.finished))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """All trials of the whole repeats, one row each: strategy, repeat, seed, then as of any search."""
+        """All trials of the whole repeats, one row each: number, strategy, repeat, seed, then as of any search."""
         import pandas as pd
 
         frames = []
         for repeat, name in itertools.product(self.finished, self.names):
-            frame = to_dataframe(repeat.rows[name], self.space, (self.objective,))
-            frame.insert(0, "strategy", name)
-            frame.insert(1, "repeat", repeat.number + 1)
-            frame.insert(2, "seed", repeat.seed)
+            of_race: dict[str, Any] = {"strategy": name, "repeat": repeat.number + 1, "seed": repeat.seed}
+            frame = to_dataframe(repeat.rows[name], self.space, (self.objective,), reserved=of_race)
+            for place, (title, value) in enumerate(of_race.items()):
+                frame.insert(place, title, value)
             frames.append(frame.reset_index())
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

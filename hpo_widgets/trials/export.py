@@ -10,6 +10,7 @@ from hpo_widgets.trials.trial import TrialState, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     import pandas as pd
 
@@ -61,11 +62,14 @@ def more_parameters(trial: Trial) -> dict[str, str]:
     }
 
 
-def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) -> pd.DataFrame:
+def to_dataframe(
+    snapshot: Rows, space: Space, objectives: Iterable[Objective], *, reserved: Iterable[str] = ()
+) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
     ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between).
+    A parameter that is called like another column, such as ``epoch``, has the column ``General/epoch``.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
         The declared space, for the types of parameters.
     objectives
         What is optimised.
+    reserved
+        Further names that no parameter's column may have, as the caller adds columns of these names.
 
     Returns
     -------
@@ -84,26 +90,11 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
     import pandas as pd
 
     numbers = pd.Index(snapshot.numbers, name="number")
-    columns: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
+    before: dict[str, Any] = {"state": [TrialState(state).label for state in snapshot.state.tolist()]}
     for index, objective in enumerate(objectives):
-        columns[objective.key] = snapshot.values[:, index]
-    kinds = {column.name: column.kind for column in space.columns}
-    for name, values in snapshot.parameters.items():
-        if kinds[name] == "choice":
-            choices = space.leaf(name).declared
-            # A Series, as pandas makes NaN of the None that is among strings in an array of objects.
-            columns[name] = pd.Series(
-                [choices[index] if index >= 0 else None for index in values.tolist()], index=numbers, dtype=object
-            )
-        elif kinds[name] == "int":
-            columns[name] = pd.array(
-                [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
-                dtype="Int64",
-            )
-        else:
-            columns[name] = values
+        before[objective.key] = snapshot.values[:, index]
     remarks = snapshot.remarks
-    columns |= {
+    after: dict[str, Any] = {
         "epoch": snapshot.epoch,
         "started": pd.to_datetime(snapshot.started, unit="s", utc=True),
         "seconds": snapshot.seconds,
@@ -113,7 +104,36 @@ def to_dataframe(snapshot: Rows, space: Space, objectives: Iterable[Objective]) 
         "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
         "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
-    return pd.DataFrame(columns, index=numbers)
+    titles = _titles(snapshot.parameters, {"number", *before, *after, *reserved})
+    kinds = {column.name: column.kind for column in space.columns}
+    parameters: dict[str, Any] = {}
+    for name, values in snapshot.parameters.items():
+        if kinds[name] == "choice":
+            choices = space.leaf(name).declared
+            # A Series, as pandas makes NaN of the None that is among strings in an array of objects.
+            parameters[titles[name]] = pd.Series(
+                [choices[index] if index >= 0 else None for index in values.tolist()], index=numbers, dtype=object
+            )
+        elif kinds[name] == "int":
+            parameters[titles[name]] = pd.array(
+                [None if value != value else int(value) for value in values.tolist()],  # noqa: PLR0124 -- NaN
+                dtype="Int64",
+            )
+        else:
+            parameters[titles[name]] = values
+    return pd.DataFrame({**before, **parameters, **after}, index=numbers)
+
+
+def _titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
+    """Return the title of each parameter's column: its name, with its section where something else has that title."""
+    names = tuple(names)
+    titles: dict[str, str] = {}
+    for name in names:
+        title = name
+        while title in taken or (title != name and title in names):
+            title = f"General/{title}"
+        titles[name] = title
+    return titles
 
 
 def to_csv(rows: Rows, space: Space, objectives: Iterable[Objective]) -> str:

@@ -124,6 +124,21 @@ def test_what_came_out_is_a_summary_and_a_frame(finished):
     assert finished.finished[0].traces["random"].end == best
 
 
+def seeded(seed, strategy, repeat, number):
+    return float(seed + strategy + repeat + number)
+
+
+def test_a_parameter_may_be_called_like_what_the_frame_tells_of_the_race(race):
+    names = ("seed", "strategy", "repeat", "number")
+    one = race(seeded, [UniformIntegerParameterRange(name, 1, 9) for name in names], trials=1, repeats=1, seed=77)
+    one.start()
+    assert one.wait(DEADLINE)
+    frame = one.to_dataframe()
+    assert frame[["strategy", "seed"]].to_numpy().tolist() == [["grid", 77], ["random", 77]]
+    drawn = frame[[f"General/{name}" for name in names]].sum(axis=1)
+    assert drawn.tolist() == frame[one.objective.key].tolist()
+
+
 def test_distances_from_a_known_optimum_are_compared(finished):
     assert finished.compares_distances
     own = finished.finished[0].traces["TPE"].end

@@ -196,6 +196,20 @@ def test_values_of_parameters_keep_their_types(frame):
     assert frame["solver"].tolist() == ["adam", "sgd", "sgd"]
 
 
+def test_a_parameter_that_is_called_like_another_column_has_one_of_its_own():
+    names = ("epoch", "state", "number", "seed", "validation/loss", "seconds", "General/seconds")
+    space = Space([UniformIntegerParameterRange(name, 1, 99) for name in names])
+    shown = TrialStore(space, OBJECTIVES)
+    point = {name: 10 + place for place, name in enumerate(names)}
+    shown.put([TrialRow(0, 2, 3, space.encode(point), values=[0.5, 1.0])])
+    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, reserved=["seed"])
+    assert (frame.index.tolist(), frame["state"].tolist(), frame["epoch"].tolist()) == ([0], ["completed"], [3])
+    assert (frame["validation/loss"].tolist(), "seed" in frame) == ([0.5], False)
+    titles = [name if name == "General/seconds" else f"General/{name}" for name in names]
+    titles[names.index("seconds")] = "General/General/seconds"
+    assert frame[titles].iloc[0].tolist() == list(point.values())
+
+
 def test_none_stays_none_among_strings():
     space = Space([DiscreteParameterRange("kind", ["a", None])])
     shown = TrialStore(space, OBJECTIVES)
