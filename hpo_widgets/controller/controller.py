@@ -237,7 +237,7 @@ class Controller:
         self.state.clock.set_time_limit(limit)
         if self._present_run is not None:
             self._present_run.deadlines.check_now()
-        self.recorder.event("set_time_limit", deadline=limit and limit.moment.isoformat())
+        self.recorder.event("set_time_limit", deadline=limit and limit.recorded)
 
     def enqueue(self, point: dict[str, object]) -> None:
         """Queue a point to be run before those of the strategy; it counts against the budget like any other."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import traceback
 from collections import deque
@@ -256,7 +255,7 @@ class SearchState:
         clock.was_started = journal_state.was_started
         if journal_state.has_own_deadline:
             deadline = journal_state.deadline
-            clock.set_time_limit(None if deadline is None else TimeLimit(dt.datetime.fromisoformat(deadline)))
+            clock.set_time_limit(None if deadline is None else TimeLimit(deadline))
         numbers = bulk["number"]
         self.num_launched = len(numbers)
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.engines.base import StartedSearch
 from hpo_widgets.search import COMMANDS, SearchStatus, check_command
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, optional_positive_int, positive_int, positive_minutes
+from hpo_widgets.search.limits import (
+    SECONDS_A_MINUTE,
+    TimeLimit,
+    local_time,
+    optional_positive_int,
+    positive_int,
+    positive_minutes,
+)
 from hpo_widgets.trials import Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
@@ -447,8 +454,7 @@ def _time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) 
         return None if minutes is None else TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
     if not isinstance(specific_time, dt.datetime):
         raise TypeError(f"specific_time must be a datetime, got {specific_time!r}")
-    if specific_time.tzinfo is not None:
-        specific_time = specific_time.astimezone().replace(tzinfo=None)
+    specific_time = local_time(specific_time)
     limit = TimeLimit(specific_time)
     if limit.seconds_left <= 0:
         now = dt.datetime.now()

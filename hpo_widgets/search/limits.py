@@ -276,6 +276,12 @@ class WallClock(NamedTuple):
         return self.minutes_before + (time.monotonic() - self.run_started) / SECONDS_A_MINUTE
 
 
+def local_time(moment: dt.datetime) -> dt.datetime:
+    """Return a moment as naive local time; one that names no zone is that already."""
+    # By its timestamp: of an hour that comes twice, as at the end of summer time, `astimezone` forgets which one it is.
+    return moment if moment.tzinfo is None else dt.datetime.fromtimestamp(moment.timestamp())
+
+
 class TimeLimit(NamedTuple):
     """When a search has to end.
 
@@ -295,6 +301,11 @@ class TimeLimit(NamedTuple):
     def in_seconds(cls, seconds: float) -> TimeLimit:
         """Return the limit that is so many seconds from now."""
         return cls(dt.datetime.fromtimestamp(time.time() + seconds), time.monotonic() + seconds)
+
+    @property
+    def recorded(self) -> str:
+        """The moment in ISO 8601 with its distance from UTC: the same one for whoever reads the journal elsewhere."""
+        return self.moment.astimezone().isoformat()
 
     @property
     def seconds_left(self) -> float:

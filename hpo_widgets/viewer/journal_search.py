@@ -70,7 +70,7 @@ class JournalSearch(ReadableSearch):
         wall = settings.optimization_time_limit
         if self._state.has_own_deadline:
             deadline = self._state.deadline
-            wall = None if deadline is None else self._wall_limit_until(dt.datetime.fromisoformat(deadline))
+            wall = None if deadline is None else self._wall_limit_until(deadline)
         return Budget(
             jobs=Limit(settings.total_max_jobs, sum(number for state, number in counts.items() if state.has_ended)),
             iterations=Limit(settings.iterations, iterations),
@@ -122,7 +122,7 @@ class JournalSearch(ReadableSearch):
         """
         state = self._state
         if state.has_own_deadline:
-            return None if state.deadline is None else dt.datetime.fromisoformat(state.deadline)
+            return state.deadline
         limit = state.settings.optimization_time_limit
         if limit is None or state.run_began is None:
             return None

@@ -16,7 +16,7 @@ from hpo_widgets._messages import printable
 from hpo_widgets.journal import reported_as_damage
 from hpo_widgets.objectives import Objective
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, positive_int
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, local_time, positive_int
 from hpo_widgets.space import Space
 from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import Remark
@@ -52,7 +52,8 @@ class JournalState:
     """Unix seconds of the start of the present run."""
     wall_before: float = 0.0
     """Minutes of all earlier runs."""
-    deadline: str | None = None
+    deadline: dt.datetime | None = None
+    """Naive local time."""
     has_own_deadline: bool = False
     stop_reason: StopReason | None = None
     end_status: SearchStatus = SearchStatus.IDLE
@@ -185,9 +186,8 @@ class JournalState:
 
     def _set_time_limit(self, event: Mapping[str, Any]) -> None:
         deadline = event["deadline"]
-        if deadline is not None:
-            dt.datetime.fromisoformat(deadline)
-        self.deadline = deadline
+        # The first journals have local time without a zone.
+        self.deadline = None if deadline is None else local_time(dt.datetime.fromisoformat(deadline))
         self.has_own_deadline = True
 
     def _enqueue_trial(self, event: Mapping[str, Any]) -> None:

@@ -306,6 +306,17 @@ def test_settings_notices_and_limits_are_kept(search):
     assert again.get_optimizer().seed == made.get_optimizer().seed
 
 
+def test_a_deadline_is_the_same_moment_where_a_search_is_continued_in_another_zone(search, berlin, monkeypatch):
+    made = finished(search(identity, total_max_jobs=1))
+    made.set_time_limit(in_minutes=60)
+    end = made.get_time_limit().timestamp()
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    with HyperParameterOptimizer.open(made.journal_path) as view:
+        assert view.get_time_limit().timestamp() == end
+    assert HyperParameterOptimizer.open(made.journal_path, base_task_id=identity).get_time_limit().timestamp() == end
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 def test_a_continued_search_keeps_its_limit_of_memory(search):
     def hungry(x):

@@ -14,6 +14,7 @@ from hpo_widgets.search.limits import (
     SearchClock,
     Settings,
     TimeLimit,
+    local_time,
     positive_int,
     positive_minutes,
     typed_minutes,
@@ -367,3 +368,12 @@ def test_a_limit_that_spans_the_end_of_summer_time_is_no_hour_longer(berlin, mon
     assert TimeLimit(dt.datetime.fromisoformat("2030-10-27T05:00")).seconds_left == 5 * 3600
     shown = TimeLimit.in_seconds(5 * 3600).moment
     assert shown == dt.datetime.fromisoformat("2030-10-27T05:00")
+
+
+@pytest.mark.parametrize("moment", ["2030-07-01T12:00+02:00", "2030-10-27T02:30+02:00", "2030-10-27T02:30+01:00"])
+def test_a_recorded_limit_is_the_same_moment_also_in_the_hour_that_comes_twice(berlin, moment):
+    meant = dt.datetime.fromisoformat(moment)
+    limit = TimeLimit(local_time(meant))
+    assert limit.moment.tzinfo is None
+    assert limit.moment.timestamp() == meant.timestamp()
+    assert local_time(dt.datetime.fromisoformat(limit.recorded)).timestamp() == meant.timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
 
 import pytest
@@ -185,12 +186,19 @@ def test_settings_deadline_enqueued_and_notices_are_kept(journal_state):
         ]
     )
     assert (journal_state.settings.total_max_jobs, journal_state.settings.compute_time_limit) == (20, 3.0)
-    assert (journal_state.deadline, journal_state.has_own_deadline) == ("2030-01-01T10:00:00", True)
+    assert journal_state.deadline == dt.datetime.fromisoformat("2030-01-01T10:00")
+    assert journal_state.has_own_deadline
     assert journal_state.enqueued == [point]
     assert [(notice.source, notice.sentence, notice.at) for notice in journal_state.notices] == [
         ("worker", "a worker died", 4.0)
     ]
     assert HEADER["settings"]["total_max_jobs"] == 9
+
+
+def test_a_deadline_is_local_time_here_also_where_the_journal_was_written_in_another_zone(journal_state, berlin):
+    for recorded in ("2030-01-01T10:00:00", "2030-01-01T10:00:00+01:00", "2030-01-01T03:00:00-06:00"):
+        journal_state.follow([{"kind": "set_time_limit", "at": 2.0, "deadline": recorded}])
+        assert journal_state.deadline == dt.datetime.fromisoformat("2030-01-01T10:00")
 
 
 def test_events_that_are_not_understood_are_skipped_and_counted(journal_state):
