@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sortedcontainers import SortedList
 
-from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn, pareto_front
+from hpo_widgets.objectives.pareto import crowding_distance, fronts_in_turn
 
 if TYPE_CHECKING:
     from hpo_widgets.objectives.objective import Objective
@@ -241,74 +242,114 @@ def _sort_key(number: int, losses: tuple[float, ...], first: int = 0) -> tuple[A
     return (not all(map(math.isfinite, losses)), ordered, number)
 
 
+class _RankedFront:
+    """Trials of one front: no two of them dominate each other.
+
+    Parameters
+    ----------
+    losses
+        Trial to its losses.
+    """
+
+    def __init__(self, losses: dict[int, tuple[float, ...]]) -> None:
+        self.losses = losses
+        self._table: Any = None
+        self._order: list[int] | None = None
+
+    def dominates(self, losses: tuple[float, ...]) -> bool:
+        """Tell whether one of its trials is as good as these losses in all objectives, and better in one."""
+        table = self._losses_as_table()
+        row = np.array(losses)
+        return bool(((table <= row).all(axis=1) & (table < row).any(axis=1)).any())
+
+    def put(self, number: int, losses: tuple[float, ...]) -> dict[int, tuple[float, ...]]:
+        """Take in a trial that none of the front dominates; return those that it dominates, which have left."""
+        table = self._losses_as_table()
+        row = np.array(losses)
+        is_worse = (table >= row).all(axis=1) & (table > row).any(axis=1)
+        left = {other: self.losses.pop(other) for other in itertools.compress(list(self.losses), is_worse)}
+        self.losses[number] = losses
+        self._table = self._order = None
+        return left
+
+    def order(self) -> list[int]:
+        """Return its trials, most spread first."""
+        if self._order is None:
+            numbers = np.array(sorted(self.losses))
+            self._order = _by_spread(numbers, np.array([self.losses[number] for number in numbers.tolist()]))
+        return self._order
+
+    def _losses_as_table(self) -> Any:
+        if self._table is None:
+            self._table = np.array(list(self.losses.values()))
+        return self._table
+
+
 class _Fronts:
     """Trials with several finite losses, front by front, most spread first.
 
-    The Pareto front is kept up to date with each trial: asking for the best one costs nothing more at
-    100,000 trials than at 100. The fronts behind it are computed when more trials are asked for.
+    Only as many fronts are worked out as were asked for, and they stay as trials come: a trial belongs to the first
+    front that does not dominate it, and the fronts before are not touched by it. So one that all of these dominate
+    costs no more at 100,000 trials than at 100.
     """
 
     def __init__(self) -> None:
-        self._losses: dict[int, tuple[float, ...]] = {}
-        self._front: dict[int, tuple[float, ...]] | None = {}  # None: to be worked out
-        self._order: list[int] = []
-        self._more: Iterator[list[int]] | None = None
+        self._fronts: list[_RankedFront] = []
+        """The first fronts, those that are worked out."""
+        self._rest: dict[int, tuple[float, ...]] = {}
+        """All trials behind these."""
+        self._further: Iterator[list[int]] | None = None
+        """The fronts of the rest in turn; None: to be begun anew."""
 
     def add(self, number: int, losses: tuple[float, ...]) -> None:
-        self._losses[number] = losses
-        self._more = None
-        if self._front is None:
+        # A trial that a front dominates is dominated by each front before.
+        place = bisect_left(self._fronts, True, key=lambda front: not front.dominates(losses))
+        if place == len(self._fronts):
+            self._add_to_rest({number: losses})
             return
-        if self._front:
-            others = np.array(list(self._front.values()))
-            row = np.array(losses)
-            not_worse = (others <= row).all(axis=1)
-            not_better = (others >= row).all(axis=1)
-            if (not_worse & ~not_better).any():
-                return
-            for dominated in itertools.compress(list(self._front), np.atleast_1d(not_better & ~not_worse)):
-                del self._front[dominated]
-        self._front[number] = losses
+        self._add_to_rest(self._fronts[place].put(number, losses))
+        self._keep(place + 1)
 
     def discard(self, number: int) -> None:
-        del self._losses[number]
-        self._more = None
-        if self._front is not None and number in self._front:
-            self._front = None  # what it dominated may step forward
+        place = next((place for place, front in enumerate(self._fronts) if number in front.losses), len(self._fronts))
+        self._keep(place)  # what it dominated may step forward
+        del self._rest[number]
+        self._further = None
+
+    def _keep(self, count: int) -> None:
+        """Keep the first fronts only; the trials of the others join the rest."""
+        for front in self._fronts[count:]:
+            self._add_to_rest(front.losses)
+        del self._fronts[count:]
+
+    def _add_to_rest(self, trials: dict[int, tuple[float, ...]]) -> None:
+        if trials:
+            self._rest.update(trials)
+            self._further = None
 
     def order(self) -> Iterator[int]:
         """Return all trials, best first, working out no more fronts than are asked for."""
-        if self._more is None:
-            self._order = []
-            self._more = self._in_fronts()
-        more, order = self._more, self._order
-        place = 0
-        while True:
-            while place < len(order):
-                yield order[place]
-                place += 1
-            front = next(more, None)
-            if front is None:
+        for place in itertools.count():
+            if place == len(self._fronts) and not self._work_out():
                 return
-            order.extend(front)
+            yield from self._fronts[place].order()
 
-    def _in_fronts(self) -> Iterator[list[int]]:
-        if not self._losses:
-            return
-        if self._front is not None:
-            front = np.array(sorted(self._front))
-            yield _by_spread(front, np.array([self._front[number] for number in front.tolist()]))
-        numbers = np.array(sorted(self._losses))
-        table = np.array([self._losses[number] for number in numbers.tolist()])
-        if self._front is not None:
-            keep = ~np.isin(numbers, front)
-            numbers, table = numbers[keep], table[keep]
-        while len(numbers):
-            mask = pareto_front(table)
-            if self._front is None:
-                self._front = {number: self._losses[number] for number in numbers[mask].tolist()}
-            yield _by_spread(numbers[mask], table[mask])
-            numbers, table = numbers[~mask], table[~mask]
+    def _work_out(self) -> bool:
+        """Work out one more front; False when no trial is left."""
+        if self._further is None:
+            self._further = self._in_turn()
+        front = next(self._further, None)
+        if front is None:
+            return False
+        self._fronts.append(_RankedFront({number: self._rest.pop(number) for number in front}))
+        return True
+
+    def _in_turn(self) -> Iterator[list[int]]:
+        numbers = np.array(list(self._rest))
+        table = np.array(list(self._rest.values()))
+        if len(numbers):
+            for places in fronts_in_turn(table):
+                yield numbers[places].tolist()
 
 
 def best_rows(values: np.ndarray, minimise: Sequence[bool], k: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from hpo_widgets.objectives import Objective, make_objectives
+from hpo_widgets.objectives import Objective, make_objectives, pareto
 from hpo_widgets.objectives.pareto import crowding_distance, non_dominated_fronts
 from hpo_widgets.objectives.ranking import Ranking, best_rows, improvements
 
@@ -148,6 +148,35 @@ def test_the_ends_of_the_front_come_before_its_middle():
     order = ranking.top(5)
     assert set(order[:2]) == {1, 2}
     assert order[-1] == 4
+
+
+few = st.integers(0, 3).map(float)
+steps = st.tuples(st.integers(0, 12), st.none() | st.tuples(few, few), st.integers(0, 6))
+
+
+@given(st.lists(steps, max_size=40))
+def test_the_first_ones_are_right_also_where_not_all_are_asked_for_between_changes(changes):
+    ranking, trials = Ranking(TWO), {}
+    for number, row, k in changes:
+        ranking.put(number, row)
+        trials.pop(number, None)
+        if row is not None:
+            trials[number] = row
+        assert ranking.top(k) == sorted_anew(trials, TWO)[:k]
+
+
+def test_trials_behind_the_best_ones_have_no_front_worked_out_again(monkeypatch):
+    ranking = Ranking(make_objectives(["a", "c"], ["b", "d"], ["min", "min"]))
+    # Ten fronts of ten trials.
+    ranking.put_all((10 * front + place, (front + place, front - place)) for front in range(10) for place in range(10))
+    best = ranking.top(50)
+    calls = []
+    work_out = pareto._front
+    monkeypatch.setattr(pareto, "_front", lambda rows: calls.append(len(rows)) or work_out(rows))
+    for number in range(100, 1100):
+        ranking.put(number, (100.0 + number % 7, 100.0 - number % 5))
+        assert ranking.top(50) == best
+    assert calls == []
 
 
 def test_the_best_by_one_of_several_objectives_is_not_the_loneliest_of_the_front():
