@@ -202,7 +202,7 @@ class Race:
                 msg = f"a race takes no {given}: it gives its searches their own{instead}"
                 raise TypeError(msg)
         self._base_task_id, self._hyper_parameters, self._arguments = base_task_id, list(hyper_parameters), arguments
-        self._strategies = _named_strategies(strategies, self.trials)
+        self._strategies = _named_strategies(strategies, self.trials, arguments)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._journal = journal
         self._lock = threading.RLock()
@@ -630,9 +630,9 @@ class _StrategyError(Exception):
 
 
 def _named_strategies(
-    given: Sequence[Any] | Mapping[str, Any], num_trials: int
+    given: Sequence[Any] | Mapping[str, Any], num_trials: int, arguments: Mapping[str, Any]
 ) -> dict[str, tuple[type[SearchStrategy], dict[str, Any]]]:
-    """Return the class and keywords of each strategy by its name."""
+    """Return the class and keywords of each strategy by its name; those without one go by their titles."""
     if isinstance(given, str) or not isinstance(given, (Sequence, Mapping)):
         msg = f"strategies is a list such as ['grid', 'random', 'TPE'], or a dict of names to strategies, got {given!r}"
         raise TypeError(msg)
@@ -650,7 +650,7 @@ def _named_strategies(
             if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], Mapping):
                 one, keywords = one[0], dict(one[1])  # noqa: PLW2901 -- the pair is taken apart
             strategy = resolve(one)
-            own_name = _title(strategy, keywords)
+            own_name = _title(strategy, keywords, arguments) if name is None else ""
         name = own_name if name is None else str(name)  # noqa: PLW2901 -- as given, else its own
         if name in named:
             msg = f"two strategies are called {name!r}: give them names of their own by a dict"
@@ -659,6 +659,7 @@ def _named_strategies(
     return named
 
 
-def _title(strategy: type[SearchStrategy], keywords: Mapping[str, Any]) -> str:
-    """What a person calls a strategy with these keywords."""
-    return strategy(**keywords).title
+def _title(strategy: type[SearchStrategy], keywords: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+    """What a person calls a strategy with its own keywords and those of all searches' arguments that it takes."""
+    taken = {name: arguments[name] for name in strategy.keywords() if name in arguments}
+    return strategy(**{**keywords, **taken}).title

@@ -12,6 +12,7 @@ import pytest
 
 from hpo_widgets import (
     GridSearch,
+    OptimizerBOHB,
     OptimizerOptuna,
     Race,
     RandomSearch,
@@ -137,6 +138,13 @@ def test_a_parameter_may_be_called_like_what_the_frame_tells_of_the_race(race):
     assert frame[["strategy", "seed"]].to_numpy().tolist() == [["grid", 77], ["random", 77]]
     drawn = frame[[f"General/{name}" for name in names]].sum(axis=1)
     assert drawn.tolist() == frame[one.objective.key].tolist()
+
+
+@pytest.mark.parametrize("strategies", [["random", OptimizerBOHB], {"random": "random", "hyperband": OptimizerBOHB}])
+def test_a_strategy_may_need_arguments_that_the_race_gives_all_searches(race, strategies):
+    one = race(strategies=strategies, min_iteration_per_job=1, max_iteration_per_job=9, objective_metric_sign="max")
+    own = OptimizerBOHB(min_iteration_per_job=1, max_iteration_per_job=9).title
+    assert one.names == ("random", "hyperband" if isinstance(strategies, dict) else own)
 
 
 def test_distances_from_a_known_optimum_are_compared(finished):
