@@ -341,13 +341,15 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
     template.check_search(state.declared_space, state.objectives)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
+    # The seed that the journal keeps may be one that nobody gave.
+    strategy.is_seeded = header["is_seeded"] or strategy_keywords.get("seed") is not None
     strategy.check(state.space, state.objectives)
     return Definition(
         template=template,
         space=state.declared_space,
         objectives=state.objectives,
         strategy=strategy,
-        is_seeded=header["is_seeded"],
+        is_seeded=strategy.is_seeded,
         settings=state.settings if template.limits_memory else replace(state.settings, max_memory_per_job=None),
         name=state.name,
         search_id=reader.search_id,

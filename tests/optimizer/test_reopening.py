@@ -17,11 +17,13 @@ import time
 import numpy as np
 import psutil
 import pytest
+from optuna.samplers import QMCSampler
 
 from hpo_widgets import (
     DiscreteParameterRange,
     HyperParameterOptimizer,
     OptimizerBOHB,
+    OptimizerOptuna,
     RandomSearch,
     UniformParameterRange,
 )
@@ -360,6 +362,22 @@ def test_a_continued_search_does_not_repeat_points(search):
     finished(again)
     assert again.stop_reason.code == "space_exhausted"
     assert sorted(points(again)) == values
+
+
+def test_a_sequence_whose_sampler_has_the_only_seed_goes_on_where_it_was(search):
+    def sobol(num_trials):
+        sampler = QMCSampler(scramble=True, seed=5)
+        return {"optuna_sampler": sampler, "total_max_jobs": num_trials, "max_number_of_concurrent_tasks": 1}
+
+    whole = finished(search(identity, optimizer_class=OptimizerOptuna, **sobol(8)))
+    made = finished(search(identity, optimizer_class=OptimizerOptuna, **sobol(4)))
+    again = HyperParameterOptimizer.open(
+        made.journal_path, base_task_id=identity, optuna_sampler=sobol(0)["optuna_sampler"]
+    )
+    assert again.get_optimizer().is_seeded is False
+    again.set_total_max_jobs(8)
+    finished(again)
+    assert again.to_dataframe()["x"].tolist() == whole.to_dataframe()["x"].tolist()
 
 
 def test_choices_that_json_cannot_hold_need_the_live_parameters(search):

@@ -74,7 +74,8 @@ class OptimizerOptuna(SearchStrategy):
         How many finished trials the sampler sees; None for all. Default 1,000; at least 30.
     seed
         An integer of at least 0. Default: a fresh one, kept in ``seed``. With one worker, and where no trial is pruned,
-        the same seed gives the same search. A sampler that brings its own seed starts with that.
+        the same seed gives the same search. A sampler that brings its own seed starts with that. A scrambled QMC
+        sequence goes on after reopening only where there is a seed, here or in its sampler.
     """
 
     is_model_based: ClassVar[bool] = True
