@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match, printable
@@ -306,11 +306,8 @@ def _define(
         "space": space.to_dict(),
         "objectives": [[o.title, o.series, o.sign] for o in objectives],
         "settings": {field: getattr(settings, field) for field in Settings.__dataclass_fields__},
-        "arguments": {
-            keyword: as_recorded(value)
-            for keyword, value in {**recorded, **optimizer_kwargs}.items()
-            if keyword != "worker_env"  # May hold credentials, which never reach a file.
-        },
+        # The environment of workers may hold credentials, which never reach a file.
+        **as_recorded({k: v for k, v in {**recorded, **optimizer_kwargs}.items() if k != "worker_env"}),
         "group": recorded.get("spawn_project"),
         **template.facts,
     }
@@ -370,22 +367,32 @@ def checked_top_k(value: object) -> int | None:
     return value
 
 
-def as_recorded(value: object) -> object:
-    """Return an argument as the journal keeps it: JSON where it is, else its repr, never pickled.
+def as_recorded(given: Mapping[str, object]) -> dict[str, Any]:
+    """Return the entries of a journal's header that keep arguments; nothing is pickled.
 
     Parameters
     ----------
-    value
-        What was given; a scalar of numpy is kept as the value of Python that it stands for.
+    given
+        Arguments by name.
 
     Returns
     -------
-    object
-        What `json.dumps` takes.
+    dict
+        ``arguments``: each in JSON values, a scalar of numpy as Python's, a path as text, a ClearML Task by its id, and
+        what JSON cannot hold by its repr; ``only_named``: the names of these last.
     """
-    value = python_value(value)
-    try:
-        json.dumps(value, allow_nan=True)
-    except (TypeError, ValueError):
-        return repr(value)
-    return value
+    arguments: dict[str, object] = {}
+    only_named = []
+    for name, value in given.items():
+        kept = python_value(value)
+        if isinstance(kept, PurePath):
+            kept = str(kept)
+        elif names_a_task(kept) and not isinstance(kept, str):
+            kept = getattr(kept, "id", kept)
+        try:
+            json.dumps(kept, allow_nan=True)
+        except (TypeError, ValueError):
+            kept = repr(kept)
+            only_named.append(name)
+        arguments[name] = kept
+    return {"arguments": arguments, "only_named": only_named}

@@ -28,7 +28,7 @@ from hpo_widgets.optimizer.definition import (
     split_keywords,
 )
 from hpo_widgets.parameters.base import python_value
-from hpo_widgets.search.as_code import arguments_as_kept
+from hpo_widgets.search.as_code import Named, arguments_as_kept
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.strategies.registry import named, resolve
@@ -335,10 +335,13 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         setter = _SETTERS.get(kept)
         advice = f"after opening, call {setter}" if setter else "leave it out"
         raise TypeError(f"{kept} is kept in the journal and cannot be given to open: {advice}")
-    recorded = {
-        keyword: value for keyword, value in header["arguments"].items() if keyword in strategy_class.keywords()
-    }
+    arguments = arguments_as_kept(header)
+    recorded = {keyword: value for keyword, value in arguments.items() if keyword in strategy_class.keywords()}
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)
+    for keyword, value in recorded.items():
+        if isinstance(value, Named) and keyword not in strategy_keywords:
+            msg = f"{keyword} is an object that a journal cannot hold; pass {keyword}= as when the search was made"
+            raise TypeError(msg)
     template.check_search(state.declared_space, state.objectives)
     strategy = strategy_class(**{**recorded, "seed": header["seed"], **strategy_keywords})
     # The seed that the journal keeps may be one that nobody gave.
@@ -358,7 +361,7 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
         header=dict(header),
         save_top_k=header["arguments"].get(TOP_K) or 0,
         given={
-            **arguments_as_kept(header["arguments"]),
+            **arguments,
             "base_task_id": template.base_task_id,
             **controller_keywords,
             **strategy_keywords,

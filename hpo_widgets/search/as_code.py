@@ -176,18 +176,24 @@ def current_arguments(
         if name in _NEVER_WRITTEN:
             if value is not None:
                 keywords[name] = Named(name, _NEVER_WRITTEN[name])
-        elif value != _DEFAULTS.get(name):
+            continue
+        default = _DEFAULTS.get(name)
+        # `!=` of an array is an array: None is asked for by `is`.
+        if value is not None if default is None else value != default:
             keywords[name] = value
     return keywords
 
 
-def arguments_as_kept(kept: Mapping[str, object]) -> dict[str, object]:
-    """Return a journal's arguments; one of which the journal has only the repr becomes a `Named`."""
+def arguments_as_kept(header: Mapping[str, Any]) -> dict[str, object]:
+    """Return the arguments in a journal's header; one of which it has only the repr becomes a `Named`."""
+    only_named = header.get("only_named")
+    if only_named is None:
+        # The first journals do not say which they are.
+        texts = {name: value for name, value in header["arguments"].items() if isinstance(value, str)}
+        only_named = [name for name, text in texts.items() if text.startswith("<") and text.endswith(">")]
     return {
-        name: Named(name, "as when the search was made")
-        if isinstance(value, str) and value.startswith("<") and value.endswith(">")
-        else value
-        for name, value in kept.items()
+        name: Named(name, "as when the search was made") if name in only_named else value
+        for name, value in header["arguments"].items()
     }
 
 

@@ -111,7 +111,7 @@ class JournalSearch(ReadableSearch):
                 settings,
                 self.budget.wall_minutes.limit,
                 self.space.limits,
-                arguments_as_kept(header["arguments"]),
+                arguments_as_kept(header),
             ),
         )
 

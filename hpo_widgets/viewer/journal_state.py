@@ -222,6 +222,8 @@ def _check_header(header: Mapping[str, Any]) -> None:
     for name in header["arguments"]:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"{name!r:.80} is no name of an argument")
+    if "only_named" in header:
+        _check_types(header, only_named=list)
     if type(header["arguments"].get("save_top_k_tasks_only")) not in {int, NoneType}:
         raise TypeError("the number of trials whose Tasks are kept is none")
     if header["engine"] == "clearml":

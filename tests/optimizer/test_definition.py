@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optuna.pruners import NopPruner
 
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
@@ -105,10 +106,13 @@ def test_an_environment_that_belongs_to_no_worker_is_refused(given):
         defined(worker_env=given)
 
 
-def test_an_argument_that_is_no_json_is_recorded_as_text(tmp_path):
-    made = defined(journal=tmp_path / "journals")
+def test_a_path_is_recorded_as_text_and_what_json_cannot_hold_by_its_repr_and_name(tmp_path):
+    pruner = NopPruner()
+    made = defined(journal=tmp_path / "journals", optimizer_class=OptimizerOptuna, optuna_pruner=pruner)
     assert made.path.parent == tmp_path / "journals"
-    assert made.header["arguments"]["journal"] == repr(tmp_path / "journals")
+    arguments = made.header["arguments"]
+    assert (arguments["journal"], arguments["optuna_pruner"]) == (str(tmp_path / "journals"), repr(pruner))
+    assert made.header["only_named"] == ["optuna_pruner"]
 
 
 def test_a_number_of_numpy_is_recorded_as_the_number():

@@ -28,7 +28,7 @@ from hpo_widgets import (
     UniformParameterRange,
 )
 from hpo_widgets.objectives import make_objectives
-from hpo_widgets.search.as_code import Named, constructor_call
+from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call
 from hpo_widgets.space import Space
 from tests import space_examples
 
@@ -237,11 +237,46 @@ def test_a_journal_gives_the_code_without_its_callable(search):
     with HyperParameterOptimizer.open(optimizer.journal_path) as view:
         code = view.as_code()
     again = run(code, anything=anything)
+    assert again.journal_path.parent == optimizer.journal_path.parent
     assert again._controller.state.settings == optimizer._controller.state.settings
     assert again.space == run(optimizer.as_code()).space
     assert "# anything: the callable of this search" in code
     reopened = HyperParameterOptimizer.open(optimizer.journal_path, base_task_id=anything)
     assert run(reopened.as_code()).space == again.space
+
+
+class Weighted(RandomSearch):
+    def __init__(self, *, weights, **keywords):
+        super().__init__(**keywords)
+        self.weights = weights
+
+
+def test_an_argument_that_a_journal_cannot_hold_is_named_in_the_code_and_has_to_be_given_again(search):
+    weights = np.array([1.0, 2.0])
+    optimizer = search(anything, optimizer_class=Weighted, weights=weights, total_max_jobs=1)
+    assert run(optimizer.as_code(), weights=weights)._controller.state.strategy.weights is weights
+    optimizer.start()
+    assert optimizer.wait(1)
+    with HyperParameterOptimizer.open(optimizer.journal_path) as view:
+        code = view.as_code()
+    assert "# weights: as when the search was made" in code
+    assert (
+        run(code, anything=anything, Weighted=Weighted, weights=weights)._controller.state.strategy.weights is weights
+    )
+    given = {"base_task_id": anything, "optimizer_class": Weighted}
+    with pytest.raises(TypeError, match="pass weights= as when"):
+        HyperParameterOptimizer.open(optimizer.journal_path, **given)
+    again = HyperParameterOptimizer.open(optimizer.journal_path, **given, weights=weights)
+    assert again.get_optimizer().weights is weights
+
+
+def test_a_journal_that_does_not_say_what_it_only_names_is_read_by_the_looks_of_it():
+    header = {
+        "arguments": {"optuna_pruner": "<optuna.pruners.NopPruner object at 0x7f>", "name": "<digits>", "seed": 3}
+    }
+    assert isinstance(arguments_as_kept(header)["optuna_pruner"], Named)
+    kept = arguments_as_kept({**header, "only_named": ["optuna_pruner"]})
+    assert (kept["name"], kept["seed"], type(kept["optuna_pruner"])) == ("<digits>", 3, Named)
 
 
 def test_paths_and_importable_functions_are_imported(search):
