@@ -47,6 +47,7 @@ _DRAWN = (
 _PAUSE_SECONDS = 1.0
 _HEIGHT, _THICKEST, _THINNEST = 260, 22, 2
 _GROWTH = 1.5
+_LEAST_END = 0.1  # minutes that are shown of a search that has just begun
 _UNITS = ((3.0, "seconds", 60.0), (180.0, "minutes", 1.0), (np.inf, "hours", 1 / 60))
 """The most minutes that are told in a unit, the unit, and how many make a minute."""
 
@@ -242,10 +243,10 @@ class TimelinePlot(Plot):
     def _fit(self, drawn: dict[TrialState, Bars]) -> None:
         """Make room in steps, so that the axes are not laid out again each second."""
         last = max((float(some.end.max(initial=0.0)) for some in drawn.values()), default=0.0)
-        if last > self._last_end or self._last_end == 0.0:
-            self._last_end = max(last * (_GROWTH if self.search.status.is_alive else 1.0), 0.1)
-        elif not self.search.status.is_alive:
-            self._last_end = max(last, 0.1)
+        if not self.search.status.is_alive:
+            self._last_end = last or _LEAST_END
+        elif last > self._last_end or self._last_end == 0.0:
+            self._last_end = max(last * _GROWTH, _LEAST_END)
         word, self._per_minute = next((word, factor) for most, word, factor in _UNITS if self._last_end <= most)
         end = self._last_end * self._per_minute
         self._x.max = end * 1.005

@@ -113,6 +113,18 @@ def test_the_time_is_told_in_a_unit_that_fits(show, seconds, word, end):
     assert plot._lines[DONE].x[-1] == pytest.approx(end)
 
 
+def test_of_a_short_search_that_has_ended_the_bars_take_the_whole_width(show, refresh):
+    search = ScriptedSearch()
+    search.command("start")
+    plot = show(TimelinePlot, search)
+    search.add_trial(0.5, seconds=1)
+    refresh(plot)
+    assert plot._x.max == pytest.approx(6, rel=0.01)
+    search.command("stop")
+    refresh(plot)
+    assert plot._x.max == pytest.approx(1, rel=0.01)
+
+
 def test_with_a_filter_time_still_counts_from_the_first_start_of_all_trials(show):
     search = ScriptedSearch(jobs=10)
     search.command("start")
