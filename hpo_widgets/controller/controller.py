@@ -273,6 +273,13 @@ class Controller:
             self._present_run.trials.stop(StopReason("stopped", sentence))
         return self._aborts_sent
 
+    def leave(self, sentence: str) -> None:
+        """End the search here and leave its jobs to another process, which has taken it over; people are told."""
+        if self._present_run is not None:
+            self._starts_again = False
+            self.notice("search", sentence)
+            self._present_run.trials.hand_over(StopReason("stopped", sentence))
+
     def _start_after_end(self) -> None:
         """Begin another run once the present one has ended, if it is ending; else it just goes on."""
         run = self._present_run

@@ -158,6 +158,9 @@ class Run:
     def _why_over(self) -> StopReason | None:
         """Why the run is over; None: it goes on."""
         state = self._state
+        if self.trials.is_handed_over:
+            self.trials.leave(cast("QueueEngine", self.queue).release())
+            return self.trials.stop_reason
         if state.active:
             if self._proposals.error is not None:
                 self._tell_of_error()

@@ -60,6 +60,8 @@ class TrialLifecycle:
         """The engine, where it runs trials as jobs of a server."""
         self.stop_reason: StopReason | None = None
         """Why the run is ending; None: it goes on."""
+        self.is_handed_over = False
+        """Whether another process has taken over the jobs."""
         self.on_began: Callable[[], None] = lambda: None
         """Called when a trial has begun to run."""
         self._stop_asked = 0.0
@@ -239,6 +241,12 @@ class TrialLifecycle:
         with self.queue.together() if self.queue is not None else contextlib.nullcontext():
             for number in self._state.active:
                 self.abort(number, reason.sentence)
+
+    def hand_over(self, reason: StopReason) -> None:
+        """Launch no more, and leave the jobs to the process that has taken them over."""
+        self.stop_reason = self.stop_reason or reason
+        self.is_handed_over = True
+        self._state.status = SearchStatus.STOPPING
 
     def abort(self, number: int, sentence: str) -> None:
         """End a trial; the sentence becomes its error.

@@ -219,6 +219,10 @@ class QueueEngine(JobEngine, Protocol):
         """Trials whose jobs run, or will run, after `close` if the server has not taken their abort."""
         ...
 
+    def release(self) -> Collection[int]:
+        """Follow no longer the jobs that run elsewhere, so that `close` leaves them alone; returns their trials."""
+        ...
+
 
 def default_concurrency() -> int:
     """Number of cores that this process may use."""
@@ -270,6 +274,8 @@ class StartedSearch(NamedTuple):
         Waits for at most the given number of seconds; True once the run has ended.
     tell
         Shows people a sentence.
+    leave
+        Ends the run without its jobs, which another process has taken over, and tells people why.
     """
 
     search: Search
@@ -279,6 +285,7 @@ class StartedSearch(NamedTuple):
     report_seconds: Callable[[], float]
     wait_for_end: Callable[[float], bool]
     tell: Callable[[str], None]
+    leave: Callable[[str], object]
 
 
 ENGINE_METHODS = ("free", "launch", "ask_stop", "abort", "resize", "wait", "wake", "log", "close")

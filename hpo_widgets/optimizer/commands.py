@@ -271,6 +271,7 @@ class SearchCommands:
             report_seconds=lambda: controller.state.settings.report_period * SECONDS_A_MINUTE,
             wait_for_end=controller.ended.wait,
             tell=lambda sentence: controller.notice("report", sentence),
+            leave=lambda sentence: controller.submit(lambda: controller.leave(sentence)),
         )
 
     # Steering -------------------------------------------------------------------------------------

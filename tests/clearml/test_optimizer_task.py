@@ -318,7 +318,8 @@ from hpo_widgets.testing import ScriptedSearch
 def report(number):
     task = Task.create(project_name="{project}", task_name=f"search of {{number}}")
     search = ScriptedSearch(jobs=number)
-    source = StartedSearch(search, str, lambda k: [trial.number for trial in search.top(k)], dict, float, bool, print)
+    top = lambda k: [trial.number for trial in search.top(k)]
+    source = StartedSearch(search, str, top, dict, float, bool, print, print)
     made = OptimizerReport(task, server(), "{queue}")
     for at in range(number):
         search.add_trial(1 / (at + 1))

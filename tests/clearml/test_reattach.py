@@ -17,6 +17,7 @@ from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.clearml import reporting
+from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
 from hpo_widgets.journal.lease import SILENCE
@@ -272,6 +273,51 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     worker.gate.set()
     finished(again)
     assert len(worker.taken) == 5
+
+
+def test_what_another_process_has_kept_stays(project):
+    task = Task.create(project_name=project, task_name="mine")
+    first, second = (OptimizerTask(task, stores_arguments=False) for _ in range(2))
+    first.keep({"search": "s", "run": "a", "owner": None})
+    second.known_runs.add("a")  # it was opened when the first had been silent
+    second.keep({"search": "s", "run": "b", "owner": asdict(Owner.here())})
+    taken = f"the search s was taken over by process {os.getpid()} on {platform.node()}, as nothing was heard"
+    for state in ({"run": "a"}, {"run": "a2"}):
+        with pytest.raises(TakenOverError, match=taken):
+            first.keep({"search": "s", "owner": None, **state})
+    assert kept_state(task.id)["run"] == "b"
+
+
+def test_a_search_that_was_taken_over_elsewhere_launches_nothing_more_and_leaves_its_trials(
+    asked, running, worker, project, monkeypatch
+):
+    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
+    own = Task.create(project_name=project, task_name="mine")
+    made = running(auto_connect_task=own)
+    wait_for(lambda: kept_state(own.id), "nothing is kept", pause=0.02)
+    far = replace(Owner.here(), host="far", machine="far", pid=7, heartbeat=time.time())
+    state = {**kept_state(own.id), "run": "other", "owner": asdict(far)}
+
+    def is_told():
+        # Again and again, as it may be written between its request that reads and the one that writes.
+        own.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
+        return not made.is_running()
+
+    wait_for(is_told, "it goes on", pause=0.05)
+    asked.start_over()
+    told = f"the search {made.id} was taken over by process 7 on far, as nothing was heard of this process"
+    assert made.errors[-1].sentence.startswith(told)
+    assert (made.status, made.stop_reason.sentence.startswith(told)) == (SearchStatus.STOPPED, True)
+    assert made.counts[TrialState.RUNNING] == 2
+    worker.gate.set()
+    wait_for(lambda: [worker.status(task) for task in worker.taken] == ["completed"] * 2, "they were stopped")
+    made.stop()
+    assert asked.counts() == {}
+    assert len(worker.taken) == 2
+    assert (kept_state(own.id)["run"], worker.status(own.id)) == ("other", "created")
+    with pytest.raises(JournalInUse, match="at work in process 7 on far"):
+        made.start()
 
 
 @pytest.mark.slow

@@ -50,7 +50,9 @@ def stuck():
 def test_a_last_report_is_not_waited_for_without_end_and_not_said_to_be_sent(stuck, monkeypatch):
     monkeypatch.setattr(reporting, "LAST_SECONDS", 0.05)
     told = []
-    source = StartedSearch(ScriptedSearch(), str, list, dict, lambda: 600.0, lambda seconds: True, told.append)
+    source = StartedSearch(
+        ScriptedSearch(), str, list, dict, lambda: 600.0, lambda seconds: True, told.append, told.append
+    )
     made = ReportThread(None, stuck, "queue", archives=False)
     made.begin(source)
     for timeout in (0.01, None, 600.0):
@@ -121,7 +123,9 @@ class Falling:
 def test_what_goes_wrong_again_and_again_is_told_once_until_it_succeeds():
     told = []
     looks = iter([False] * 50 + [True])
-    source = StartedSearch(Falling(), str, list, dict, lambda: 600.0, lambda seconds: next(looks), told.append)
+    source = StartedSearch(
+        Falling(), str, list, dict, lambda: 600.0, lambda seconds: next(looks), told.append, told.append
+    )
     server = Flickering(*[False] * 30, True, *[False] * 19, True)
     made = ReportThread(server, None, "queue", archives=True)
     made.begin(source)

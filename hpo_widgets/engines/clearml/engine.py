@@ -174,6 +174,14 @@ class ClearmlEngine:
             active = self._jobs.by_number.values()
             return {job.number for job in active if job.task is not None and local_jobs.process_of(job.job) is None}
 
+    def release(self) -> set[int]:
+        """Leave the launched Tasks to another process; processes of this machine and launches end with `close`."""
+        with self._jobs.changed:
+            numbers = {number for number in self.may_go_on() if self._jobs.by_number[number].launched is not None}
+            for number in numbers:
+                del self._jobs.by_number[number]
+        return numbers
+
     def close(self, grace: float = 0.0) -> None:
         """Stop what runs and end the threads."""
         del grace

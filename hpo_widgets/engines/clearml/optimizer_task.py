@@ -58,6 +58,10 @@ class _HasSettings(Protocol):
 _Made = TypeVar("_Made", bound=_HasSettings)
 
 
+class TakenOverError(Exception):
+    """Another process has taken the search over, and its trials with it."""
+
+
 class OptimizerTask:
     """The Task that a search is connected with.
 
@@ -154,12 +158,15 @@ class OptimizerTask:
         Raises
         ------
         ClearmlError
-            When the Task has ended.
+            When the Task has ended, or the server does not answer.
+        TakenOverError
+            When another process has kept a run of its own there; that stays.
         """
         self.known_runs.add(state.get("run"))
         text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return
+        self._refuse_taken_over(state)
         try:
             self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
         except ValueError as error:  # the SDK changes no Task that has ended
@@ -167,6 +174,28 @@ class OptimizerTask:
                 f"the optimizer Task {self.id} has ended, so that the search is kept by its journal only ({error})"
             ) from error
         self._kept = text
+
+    def kept(self, search_id: str) -> dict[str, Any] | None:
+        """What the Task keeps of a search; None: nothing, or of another one, as a person's clone of the Task does."""
+        for task in server().tasks([self.id], ["configuration"]):
+            state = read_state(task)
+            if state is not None and state.get("search") == search_id:
+                return state
+        return None
+
+    def _refuse_taken_over(self, state: Mapping[str, Any]) -> None:
+        """Raise `TakenOverError` when the Task keeps a run of the same search that is not known here."""
+        search_id = str(state.get("search"))
+        kept = self.kept(search_id)
+        if kept is None or kept.get("run") in self.known_runs:
+            return
+        owner = kept.get("owner")
+        other = "another process" if owner is None else f"process {owner['pid']} on {owner['host']}"
+        raise TakenOverError(
+            f"the search {search_id} was taken over by {other}, as nothing was heard of this process for more than "
+            f"{SILENCE:.0f} s. Nothing more is launched here, and the trials that run are followed there; open the "
+            "search again (HyperParameterOptimizer.open) to go on with it once it has ended there"
+        )
 
 
 _ALL = {

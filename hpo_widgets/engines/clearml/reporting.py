@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpo_widgets.engines.clearml.optimizer_task import TakenOverError
 from hpo_widgets.engines.clearml.reading import page_of
 from hpo_widgets.engines.clearml.server import ClearmlError, pages
 from hpo_widgets.search.budget import Limit
@@ -306,6 +307,12 @@ class ReportThread:
     def _run(self, source: StartedSearch, before: threading.Thread | None) -> None:
         if before is not None:
             before.join()
+        try:
+            self._follow(source)
+        except TakenOverError as error:  # the Task, the archive and the reports are that process's now
+            source.leave(str(error))
+
+    def _follow(self, source: StartedSearch) -> None:
         due = time.monotonic() + min(_FIRST_SECONDS, source.report_seconds())
         own = self._optimizer_task
         if own is not None:
@@ -341,6 +348,8 @@ class ReportThread:
         """
         try:
             work(source)
+        except TakenOverError:
+            raise
         except ClearmlError as error:
             self._tell(kind, f"the report could not be sent: {error}", source)
             return False

@@ -199,12 +199,10 @@ class TaskTemplate(Template):
         own = self._optimizer_task
         if own is None or own.is_read_only:
             return
-        for task in self.server.tasks([own.id], ["configuration"]):
-            state = read_state(task)
-            # A person's clone of the Task keeps what the search of the first one was.
-            if state is not None and state["search"] == search_id:
-                refuse_living(state)
-                refuse_other_runs(state, own.known_runs)
+        state = own.kept(search_id)
+        if state is not None:
+            refuse_living(state)
+            refuse_other_runs(state, own.known_runs)
 
     def queue_id(self) -> str:
         """The id of the execution queue; ``ValueError`` when there is none of that name."""
