@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -163,6 +164,8 @@ class Look(NamedTuple):
         Trial number to its curve, without points where it has not reported the scalar.
     scalars : dict
         Key of each scalar that these trials have reported to title and series.
+    longest : dict
+        Key of each scalar to the most reports of it that one trial has made, of the ended ones that were read whole.
     elsewhere : set of int
         Trials whose reports a server keeps, and that were not read.
     seconds : float
@@ -171,6 +174,7 @@ class Look(NamedTuple):
 
     curves: dict[int, Curve]
     scalars: dict[str, tuple[str, str]]
+    longest: dict[str, int]
     elsewhere: set[int]
     seconds: float = 0.0
 
@@ -202,7 +206,7 @@ def look(
     Look
         What was found; trials that were not reached are not in it.
     """
-    found = Look({}, {}, set())
+    found = Look({}, {}, {}, set())
     from_server = set(remote)
     num_reports, began = 0, time.monotonic()
     for place, (number, known) in enumerate(wanted.items()):
@@ -215,9 +219,12 @@ def look(
         after = 0 if known is None else known.key
         key, reports = (0, ()) if trial.source is None else trial.source.scalars_after(number, after)
         num_reports += len(reports)
-        for title, series in dict.fromkeys((title, series) for title, series, *_ in reports):
+        for (title, series), length in Counter((title, series) for title, series, *_ in reports).items():
+            scalar_key = f"{title}/{series}"
             if len(found.scalars) < MOST_SCALARS:
-                found.scalars[f"{title}/{series}"] = title, series
+                found.scalars[scalar_key] = title, series
+            if after == 0 and trial.state.has_ended and scalar_key in found.scalars:
+                found.longest[scalar_key] = max(length, found.longest.get(scalar_key, 0))
         of_scalar = [report for report in reports if f"{report[0]}/{report[1]}" == scalar]
         iterations, values = [report[3] for report in of_scalar], [report[2] for report in of_scalar]
         if known is not None and key:

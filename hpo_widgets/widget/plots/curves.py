@@ -87,7 +87,8 @@ class CurvesPlot(Plot):
     search
         The search to show.
     scalar
-        Which scalar: its title and series with a slash between them. Default: the objective.
+        Which scalar: its title and series with a slash between them. Default: the objective; where trials report that
+        only once, the scalar that they report most often, as soon as one has ended.
     log_scale
         As in `HistoryPlot`.
     top_k
@@ -131,6 +132,7 @@ class CurvesPlot(Plot):
 
     def make(self, search: Search) -> None:
         """Make the figure."""
+        self._is_default = not self.scalar
         self.scalar = self.scalar or search.objectives[self.objective].key
         self._titles = {one.key: (one.title, one.series) for one in search.objectives}
         self._x = FigureAxis(
@@ -209,11 +211,11 @@ class CurvesPlot(Plot):
         if not update.at_once and (self._answer is not None or now < self._not_before):
             return
         self._choose(update)
-        num_before = -1
-        while update.at_once and (missing := self._missing()) and len(missing) != num_before:
-            num_before = len(missing)
+        before: tuple[str, int] | None = None
+        while update.at_once and (missing := self._missing()) and (self.scalar, len(missing)) != before:
+            before = self.scalar, len(missing)
             self._keep(look(update.search, missing, self.scalar, ()))
-            if not update.is_kept:
+            if not update.is_kept and self.scalar == before[0]:
                 break
         if self._answer is None and not update.is_kept and (missing := self._missing()):
             search, scalar, strong = update.search, self.scalar, self._strong
@@ -297,6 +299,11 @@ class CurvesPlot(Plot):
         if found.scalars.keys() - self._titles.keys():
             self._titles = dict(list({**self._titles, **found.scalars}.items())[:MOST_SCALARS])
             self._offer()
+        longest = max(found.longest, key=found.longest.__getitem__, default=self.scalar)
+        if self._is_default and found.longest.get(longest, 0) > 1:
+            self._is_default = False
+            if found.longest.get(self.scalar, 0) <= 1:
+                self.scalar = longest
 
     def _draw(self) -> None:
         drawn = {number: self._curves[number] for number in self._shown if number in self._curves}
@@ -442,6 +449,7 @@ class CurvesPlot(Plot):
 
     def _on_scalar(self, _change: object) -> None:
         with self._refresher.lock:
+            self._is_default = False
             self._curves = {}
             self._fit_anew()
             self._density_place = UNIT, UNIT

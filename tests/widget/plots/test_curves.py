@@ -221,6 +221,41 @@ def test_another_scalar_is_chosen_on_the_page_or_by_code(show, refresh):
     assert plot._chooser.value == "nobody/reports"
 
 
+@pytest.mark.parametrize(
+    ("given", "objective", "shown"),
+    [
+        ({}, [0.5], "train/accuracy"),
+        ({}, [0.5, 0.4], LOSS),
+        ({"scalar": LOSS}, [0.5], LOSS),
+    ],
+    ids=["objective reported once", "objective reported twice", "chosen by code"],
+)
+def test_by_default_a_scalar_with_curves_is_shown(show, refresh, given, objective, shown):
+    search = ScriptedSearch()
+    search.command("start")
+    plot = show(CurvesPlot, search, **given)
+    search.add_trial(state=TrialState.RUNNING)
+    search.report(0, [0.1, 0.2, 0.3], ("train", "accuracy"))
+    refresh(plot)
+    assert plot.scalar == LOSS  # it may still be reported more than once
+    search.add_trial(objective[-1])
+    search.report(1, [0.1, 0.2, 0.3], ("train", "accuracy"))
+    search.report(1, objective)
+    search.command("stop")
+    refresh(plot)
+    refresh(plot)
+    assert plot.scalar == shown
+    assert plot._chooser.value == shown
+
+
+def test_what_is_saved_of_a_search_shows_the_curves_of_that_scalar_at_once(show):
+    search = ended([0.5])
+    search.report(0, [0.1, 0.2, 0.3], ("train", "accuracy"))
+    plot = show(CurvesPlot, search)
+    assert plot.scalar == "train/accuracy"
+    assert drawn(plot, "best") == [0, 1, 2]
+
+
 def test_the_axis_of_iterations_is_that_of_the_scalar_that_is_shown(show, refresh):
     search = ScriptedSearch()
     search.command("start")
