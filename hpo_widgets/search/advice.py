@@ -50,6 +50,7 @@ _TOP_SHARE, _END_SHARE = 0.2, 0.15
 _NUM_BINS = 4
 _LEAST_TO_FIX = 50
 _MOST_EXPLAINED = 0.1
+_NEAR_SHARE = 0.02
 _LEAST_FOR_PLATEAU = 50
 _PLATEAU = 0.01
 _LEAST_LEFT = 0.05
@@ -396,6 +397,9 @@ def _top(trials: Tried) -> np.ndarray:
 def unimportant(trials: Tried, space: Space) -> Advice | None:
     """Find a parameter that explains next to nothing beside the most important one: it can be fixed at the best value.
 
+    A range of numbers without steps cannot be one value: 2 % of the declared range, on the parameter's own scale, round
+    the best value are kept of it. Where no more than that is left already, there is no advice.
+
     The values of each parameter are cut into four bins of equally many trials (those of a choice into its choices). One
     parameter has to matter (Kruskal and Wallis 1952, Use of ranks in one-criterion variance analysis), else there is
     nothing to compare with. Inside each bin of the parameter that matters most, the ranks of the objective are compared
@@ -434,24 +438,22 @@ def unimportant(trials: Tried, space: Space) -> Advice | None:
     leader = min(scores, key=lambda name: chi2_tail(scores[name][0], scores[name][1]))
     if chi2_tail(scores[leader][0], scores[leader][1]) > level / len(bins):
         return None
+    best = completed.best
+    fixed = {
+        name: kept
+        for name in bins
+        if name != leader and (kept := _fixed(space.leaf(name), completed.columns[name][best])) is not None
+    }
     bounds = {}
-    for name, found in bins.items():
-        if name == leader:
-            continue
-        statistic, freedom, _ = _between(ranks, bins[leader], found)
+    for name in fixed:
+        statistic, freedom, _ = _between(ranks, bins[leader], bins[name])
         bounds[name] = _most_noncentrality(statistic, freedom, LEVEL / len(bins)) / len(first)
+    if not bounds:
+        return None
     name = min(bounds, key=lambda one: bounds[one])
     if bounds[name] > _MOST_EXPLAINED:
         return None
-    best = completed.best
-    leaf: Any = space.leaf(name)
-    value = completed.columns[name][best]
-    chosen: tuple[Any, ...]
-    if leaf.kind == "choice":
-        chosen, word = (leaf.declared[int(value)],), _short(leaf.labels[int(value)])
-    else:
-        exact = int(value) if leaf.kind == "int" else float(value)
-        chosen, word = (exact, exact), _number(value)
+    chosen, words = fixed[name]
     label, other = _short(_label(space, name)), _short(_label(space, leader))
     return Advice(
         "fix",
@@ -463,8 +465,29 @@ def unimportant(trials: Tried, space: Space) -> Advice | None:
         (int(completed.numbers[best]),),
         "set_ranges",
         ({name: chosen},),
-        f"Fix at {word}",
+        words,
     )
+
+
+def _fixed(leaf: Any, value: float) -> tuple[tuple[Any, ...], str] | None:
+    """Return the range that keeps a parameter at a value, in words too; None where the present one is no wider."""
+    if leaf.kind == "choice":
+        return (leaf.declared[int(value)],), f"Fix at {_short(leaf.labels[int(value)])}"
+    if leaf.step is not None:
+        exact = int(value) if leaf.kind == "int" else float(value)
+        return (exact, exact), f"Fix at {_number(value)}"
+    low, high = leaf.range
+    first, last = leaf.declared
+    # A little more than what is kept counts as no wider: bounds are rounded.
+    if leaf.kind == "log":
+        reach = math.exp(_NEAR_SHARE / 2 * (math.log(last) - math.log(first)))
+        kept = (max(low, float(value / reach)), min(high, float(value * reach)))
+        is_wider = math.log(high) - math.log(low) > 2.001 * math.log(reach)
+    else:
+        reach = _NEAR_SHARE * (last / 2 - first / 2)
+        kept = (max(low, float(value - reach)), min(high, float(value + reach)))
+        is_wider = high / 2 - low / 2 > 1.001 * reach
+    return (kept, f"Keep near {_number(value)}") if is_wider else None
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -264,7 +264,39 @@ def test_a_parameter_that_does_not_matter_is_fixed_at_the_best_value():
     assert {one.about for one in found} == {"z"}
     trials = trials_of(space, 900, 0, value)
     best = trials.completed.columns["z"][trials.completed.best]
-    assert find(0).arguments == ({"z": (best, best)},)
+    assert find(0).arguments == ({"z": (best - 0.01, best + 0.01)},)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "words"),
+    [
+        (UniformParameterRange("z", -5.0, 5.0), "Keep near "),
+        (LogUniformParameterRange("z", -4, -1), "Keep near "),
+        (UniformParameterRange("z", 0.0, 1.0, step_size=0.1), "Fix at "),
+        (LogUniformParameterRange("z", -4, -1, step_size=0.5), "Fix at "),
+        (UniformIntegerParameterRange("z", 1, 8), "Fix at "),
+        (DiscreteParameterRange("z", ["a", "b", "c"]), "Fix at "),
+    ],
+)
+def test_a_parameter_of_any_kind_that_does_not_matter_can_be_fixed_by_the_advice(leaf, words):
+    def searched(space):
+        search = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0), leaf])
+        search.command("set_ranges", {"z": space.ranges["z"]})
+        search.command("start")
+        random = np.random.default_rng(0)
+        for point in space.points(random.random((900, 2))):
+            search.add_trial(point["x"] + random.normal(scale=0.01), point)
+        return search
+
+    search = searched(Space([UniformParameterRange("x", 0.0, 1.0), leaf]))
+    [advice] = [one for one in find_advice(search) if one.code == "fix"]
+    assert (advice.about, advice.label[: len(words)]) == ("z", words)
+    search.command(advice.command, *advice.arguments)
+    kept = search.space
+    assert kept.ranges["z"] == tuple(advice.arguments[0]["z"])
+    assert kept.contains(dict(search.best_trial.parameters))
+    # Once it is fixed, nothing more is advised of it.
+    assert all(one.code != "fix" for one in find_advice(searched(kept)))
 
 
 def test_a_parameter_that_matters_with_the_most_important_one_is_not_fixed():
