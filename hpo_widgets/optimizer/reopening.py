@@ -151,6 +151,7 @@ def reopen(
             msg = f"{', '.join(keywords)}: arguments need base_task_id=, without it there is a view only"
             raise TypeError(msg)
         return SearchViewer(path)
+    _refuse_kept(keywords)
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
         if owner is not None and owner.is_alive:
@@ -182,6 +183,49 @@ def reopen(
     with closing(Journal.view(path)) as reader:
         last_sign = None if owner is None else owner.heartbeat
         return _continued(cls, reader, template, keywords, last_sign, interrupted)
+
+
+_SETTERS = {
+    "total_max_jobs": "set_total_max_jobs",
+    "max_number_of_concurrent_tasks": "set_max_number_of_concurrent_tasks",
+    "optimization_time_limit": "set_time_limit",
+    "compute_time_limit": "set_compute_time_limit",
+    "report_period": "set_report_period",
+}
+"""Argument that the journal keeps to the method that changes it after opening."""
+_KEPT = {*Settings.__dataclass_fields__, "limits", "name", "journal"}
+"""Arguments of the constructor that the journal keeps, and that `open` takes in no form."""
+
+
+def _refuse_kept(keywords: Mapping[str, Any]) -> None:
+    """Raise a TypeError for an argument that would do nothing, as the journal keeps it."""
+    kept = next((name for name in keywords if name in _KEPT), None)
+    if kept is not None:
+        setter = _SETTERS.get(kept)
+        advice = f"after opening, call {setter}" if setter else "leave it out"
+        raise TypeError(f"{kept} is kept in the journal and cannot be given to open: {advice}")
+
+
+def _check_given(given: Space, declared: Space) -> None:
+    """Raise a ValueError where parameters that are given to `open` are not those of the journal.
+
+    Choices that JSON cannot hold are compared by `Space.from_dict`, by their type only: their text may hold an address.
+    """
+    for column in given.columns:
+        here: Any = given.leaf(column.name)
+        kept: Any = declared.leaf(column.name)
+        if here.kind == kept.kind == "choice":
+            is_same = len(here.declared) == len(kept.declared) and all(
+                label == other or not isinstance(value, str | int | float | None)
+                for label, other, value in zip(here.labels, kept.labels, kept.declared, strict=True)
+            )
+        else:
+            is_same = here == kept
+        if not is_same:
+            raise ValueError(
+                f"the journal keeps {kept!r}, and hyper_parameters has {here!r}: "
+                "give it as when the search was made, and call set_ranges after opening"
+            )
 
 
 def reattach(
@@ -287,9 +331,9 @@ def _continued(
 ) -> HyperParameterOptimizer:
     header = reader.header
     hyper_parameters = keywords.pop("hyper_parameters", None)
+    given = None if hyper_parameters is None else Space(hyper_parameters)
     choices = {}
-    if hyper_parameters is not None:
-        given = Space(hyper_parameters)
+    if given is not None:
         choices = {column.name: given.leaf(column.name).declared for column in given.columns if column.kind == "choice"}
     state = JournalState(header, choices)
     lost = state.declared_space.lost_choices
@@ -299,6 +343,8 @@ def _continued(
             "pass hyper_parameters= as when the search was made"
         )
         raise JournalError(msg)
+    if given is not None:
+        _check_given(given, state.declared_space)
     sequence = reader.sequence
     state.follow(reader.events())
     bulk, jobs = reader.columns(), reader.jobs()
@@ -311,16 +357,6 @@ def _continued(
     return cls(definition, definition.space.parameters)
 
 
-_SETTERS = {
-    "total_max_jobs": "set_total_max_jobs",
-    "max_number_of_concurrent_tasks": "set_max_number_of_concurrent_tasks",
-    "optimization_time_limit": "set_time_limit",
-    "compute_time_limit": "set_compute_time_limit",
-    "report_period": "set_report_period",
-}
-"""Argument that the journal keeps to the method that changes it after opening."""
-
-
 def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
     header = state.header
     optimizer_class = keywords.pop("optimizer_class", None)
@@ -330,11 +366,6 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
     except KeyError:
         msg = f"the search's strategy was {header['strategy']}; pass it as optimizer_class="
         raise TypeError(msg) from None
-    kept = next((name for name in keywords if name in Settings.__dataclass_fields__), None)
-    if kept is not None:
-        setter = _SETTERS.get(kept)
-        advice = f"after opening, call {setter}" if setter else "leave it out"
-        raise TypeError(f"{kept} is kept in the journal and cannot be given to open: {advice}")
     arguments = arguments_as_kept(header)
     recorded = {keyword: value for keyword, value in arguments.items() if keyword in strategy_class.keywords()}
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)

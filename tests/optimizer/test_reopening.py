@@ -287,7 +287,33 @@ def test_a_continued_search_checks_its_callable_before_it_changes_anything(searc
         HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, worker_env={"GPU": "0"})
     with pytest.raises(TypeError, match="total_max_jobs is kept in the journal.*call set_total_max_jobs"):
         HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, total_max_jobs=5)
+    for kept in ({"limits": {"x": (0, 1)}}, {"name": "other"}, {"journal": made.journal_path.parent}):
+        with pytest.raises(TypeError, match=f"{next(iter(kept))} is kept in the journal.*leave it out"):
+            HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, **kept)
     assert made.journal_path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        UniformParameterRange("x", 0, 2),
+        UniformParameterRange("x", 0, 1, step_size=0.1),
+        DiscreteParameterRange("x", [0, 1]),
+        DiscreteParameterRange("c", [1, 2]),
+        DiscreteParameterRange("c", [1, 2, 4]),
+    ],
+)
+def test_a_continued_search_takes_no_other_parameters_than_its_own(search, other):
+    own = [UniformParameterRange("x", 0, 1), DiscreteParameterRange("c", [1, 2, 3])]
+
+    def train(x, c):
+        return x + c
+
+    made = finished(search(train, own, total_max_jobs=1))
+    with pytest.raises(ValueError, match="the journal keeps .*call set_ranges after opening"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=[other])
+    again = HyperParameterOptimizer.open(made.journal_path, base_task_id=train, hyper_parameters=own)
+    assert again.space == made.space
 
 
 def test_settings_notices_and_limits_are_kept(search):
