@@ -837,7 +837,8 @@ class HyperParameterOptimizer(ReadableSearch):
             needed for an optimizer Task.
         **optimizer_kwargs
             Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``, and those that say
-            where trials run: ``execution_queue``, ``spawn_project``, ``pool_period_min``. What the journal keeps is
+            where trials run: ``execution_queue``, ``spawn_project``, ``pool_period_min``. ``optimizer_class`` has the
+            search go on with another strategy, in a new version of the space. What the journal keeps is
             refused: ``name``, ``limits``, budgets, and ``hyper_parameters`` other than those of the search.
 
         Returns

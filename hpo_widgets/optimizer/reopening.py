@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.controller.active_trial import ActiveTrial
 from hpo_widgets.journal import (
@@ -20,9 +20,11 @@ from hpo_widgets.journal import (
     reported_as_damage,
 )
 from hpo_widgets.optimizer.definition import (
+    CONTROLLER_KEYWORDS,
     TOP_K,
     Definition,
     RestoredTrials,
+    as_recorded,
     checked_top_k,
     make_template,
     split_keywords,
@@ -182,7 +184,10 @@ def reopen(
                 journal.set_header({**header, **facts})
     with closing(Journal.view(path)) as reader:
         last_sign = None if owner is None else owner.heartbeat
-        return _continued(cls, reader, template, keywords, last_sign, interrupted)
+        definition = _continued(reader, template, keywords, last_sign, interrupted)
+    if definition.header["strategy"] != header["strategy"]:
+        _record_strategy(definition)
+    return cls(definition, definition.space.parameters)
 
 
 _SETTERS = {
@@ -322,13 +327,12 @@ _OF_TEMPLATES = ("execution_queue", "spawn_project", "pool_period_min", TOP_K)
 
 
 def _continued(
-    cls: type[HyperParameterOptimizer],
     reader: JournalReader,
     template: Template,
     keywords: dict[str, Any],
     last_sign: float | None,
     interrupted: Sequence[TrialRow],
-) -> HyperParameterOptimizer:
+) -> Definition:
     header = reader.header
     hyper_parameters = keywords.pop("hyper_parameters", None)
     given = None if hyper_parameters is None else Space(hyper_parameters)
@@ -354,7 +358,7 @@ def _continued(
         state.end_interrupted(last_sign)
     definition = _definition(state, template, keywords, reader)
     definition.past = RestoredTrials(state, bulk, sequence, jobs, interrupted)
-    return cls(definition, definition.space.parameters)
+    return definition
 
 
 def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
@@ -378,6 +382,9 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
     # The seed that the journal keeps may be one that nobody gave.
     strategy.is_seeded = header["is_seeded"] or strategy_keywords.get("seed") is not None
     strategy.check(state.space, state.objectives)
+    if strategy_class.__name__ != header["strategy"]:
+        header = _with_strategy(header, strategy, strategy_keywords)
+        arguments = arguments_as_kept(header)
     return Definition(
         template=template,
         space=state.declared_space,
@@ -398,6 +405,47 @@ def _definition(state: JournalState, template: Template, keywords: dict[str, Any
             **strategy_keywords,
         },
     )
+
+
+def _with_strategy(header: Mapping[str, Any], strategy: SearchStrategy, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the header of a search that goes on with another strategy; what only the earlier one takes is left out."""
+    known = {*CONTROLLER_KEYWORDS, *_OF_TEMPLATES, "auto_connect_task", "always_create_task", *strategy.keywords()}
+    kept = {name: value for name, value in arguments_as_kept(header).items() if name in known and name not in given}
+    recorded = as_recorded(given)
+    return {
+        **header,
+        "strategy": type(strategy).__name__,
+        "seed": strategy.seed,
+        "is_seeded": strategy.is_seeded,
+        "arguments": {name: header["arguments"][name] for name in kept} | recorded["arguments"],
+        "only_named": [name for name, value in kept.items() if isinstance(value, Named)] + recorded["only_named"],
+    }
+
+
+def _record_strategy(definition: Definition) -> None:
+    """Write into the journal that a search goes on with another strategy.
+
+    A new epoch begins, of the same ranges: points are counted by epoch, and the place that one strategy has reached in
+    its sequence means nothing to another.
+    """
+    past = cast("RestoredTrials", definition.past)
+    state, numbers = past.journal_state, past.columns["number"]
+    first_number = int(numbers.max()) + 1 if len(numbers) else 0
+    event = {
+        "kind": "set_ranges",
+        "at": time.time(),
+        "step": "strategy",
+        "epoch": state.ranges.number + 1,
+        "first_number": first_number,
+        "space": state.space.with_ages(first_number).to_dict(),
+    }
+    with closing(Journal.open(definition.path)) as journal:
+        before = journal.sequence
+        journal.set_header(definition.header)
+        journal.write(events=[event])
+        # What another process has written since it was read is still missing here.
+        past.sequence += journal.sequence - before
+    state.follow([event])
 
 
 def _reconcile(

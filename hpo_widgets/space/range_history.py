@@ -28,7 +28,7 @@ class EpochMark:
     changed: Mapping[str, tuple[object, ...]]
     at: float
     step: str = "set"
-    """How it began: ``"set"``, ``"undo"`` or ``"redo"``."""
+    """How it began: ``"set"``, ``"undo"``, ``"redo"``, or ``"strategy"`` where another strategy went on."""
     priors: Priors = field(default_factory=dict)
     """All priors that hold."""
     changed_priors: tuple[str, ...] = ()
@@ -51,6 +51,8 @@ def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[Epo
     undo: list[EpochMark] = []
     redo: list[EpochMark] = []
     for before, mark in itertools.pairwise(marks):
+        if mark.step == "strategy":
+            continue  # the ranges are the same
         if mark.step == "undo" and undo:
             undo.pop()
             redo.append(before)
@@ -184,7 +186,7 @@ class RangeHistory:
         first_number
             The first trial that it holds for.
         step
-            ``"set"``, ``"undo"`` or ``"redo"``.
+            ``"set"``, ``"undo"``, ``"redo"`` or ``"strategy"``.
         epoch
             Its number.
         at

@@ -21,10 +21,12 @@ from optuna.samplers import QMCSampler
 
 from hpo_widgets import (
     DiscreteParameterRange,
+    GridSearch,
     HyperParameterOptimizer,
     OptimizerBOHB,
     OptimizerOptuna,
     RandomSearch,
+    UniformIntegerParameterRange,
     UniformParameterRange,
 )
 from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
@@ -404,6 +406,38 @@ def test_a_sequence_whose_sampler_has_the_only_seed_goes_on_where_it_was(search)
     again.set_total_max_jobs(8)
     finished(again)
     assert again.to_dataframe()["x"].tolist() == whole.to_dataframe()["x"].tolist()
+
+
+def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_it(search):
+    def train(n):
+        return n
+
+    def reopened(**keywords):
+        return HyperParameterOptimizer.open(made.journal_path, base_task_id=train, **keywords)
+
+    made = search(train, [UniformIntegerParameterRange("n", 1, 8)], total_max_jobs=4, seed=1, max_failures=7)
+    made.set_range("n", (1, 7))
+    made.set_range("n", (1, 8))
+    finished(made)
+    with pytest.raises(TypeError, match="Did you mean 'seed'"):
+        reopened(optimizer_class=GridSearch, sed=1)
+    assert reopened().strategy_name == "RandomSearch"
+    again = reopened(optimizer_class=GridSearch)
+    assert again.strategy_name == "GridSearch"
+    again.set_total_max_jobs(6)
+    finished(again)
+    last = reopened()
+    assert last.strategy_name == "GridSearch"
+    assert "optimizer_class=GridSearch" in last.as_code()
+    last.set_total_max_jobs(None)
+    finished(last)
+    assert sorted(trial.parameters["n"] for trial in map(last.trial, range(8))) == list(range(1, 9))
+    assert [mark.step for mark in last.epochs] == ["set", "set", "set", "strategy"]
+    # What is undone is the last change of a range, not that of the strategy.
+    last.undo()
+    assert last.space.ranges["n"] == (1, 7)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        assert viewer.strategy_name == "GridSearch"
 
 
 def test_choices_that_json_cannot_hold_need_the_live_parameters(search):

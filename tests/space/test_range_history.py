@@ -123,6 +123,18 @@ def test_a_new_change_forgets_what_was_undone(epochs):
     assert not epochs.can_undo
 
 
+def test_another_strategy_leaves_what_can_be_undone_and_redone(epochs):
+    epochs.set_ranges({"x": (0, 0.5)}, 1)
+    epochs.set_ranges({"x": (0, 0.25)}, 2)
+    epochs.undo(3)
+    epochs.record(epochs.space, 4, "strategy", epochs.number + 1, 0.0)
+    assert (epochs.can_undo, epochs.can_redo) == (True, True)
+    assert epochs.redo(5).ranges["x"] == (0, 0.25)
+    assert epochs.undo(6).ranges["x"] == (0, 0.5)
+    assert epochs.undo(7).ranges["x"] == (0, 1)
+    assert not epochs.can_undo
+
+
 def test_marks_that_somebody_holds_do_not_grow(epochs):
     held = epochs.marks
     epochs.set_ranges({"x": (0, 0.5)}, 1)
