@@ -17,6 +17,7 @@ from hpo_widgets.search.limits import (
     optional_positive_int,
     positive_int,
     positive_minutes,
+    positive_period,
 )
 from hpo_widgets.trials import Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
@@ -421,10 +422,7 @@ class SearchCommands:
 
     def set_report_period(self, minutes: float) -> None:
         """Change how often progress is reported, in minutes."""
-        period = positive_minutes("report_period_minutes", minutes)
-        if period is None:
-            raise ValueError("report_period_minutes must be a number of minutes above 0")
-        self._set("set_report_period", report_period=period)
+        self._set("set_report_period", report_period=positive_period("report_period_minutes", minutes))
 
     def _set(self, name: str, **changes: object) -> None:
         self._do(name, lambda: self._controller.set_settings(**changes))

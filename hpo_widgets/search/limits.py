@@ -18,6 +18,8 @@ SECONDS_A_MINUTE = 60.0
 _LONGEST_QUOTE = 30
 _MOST_MINUTES = 1e9  # of which the time of day is still known
 _MOST_SECONDS = _MOST_MINUTES * SECONDS_A_MINUTE
+_LONGEST_PERIOD = 525_600.0  # a year in minutes, which a thread can wait for
+_NO_LIMIT = "; None for no limit"
 _MOST_GIGABYTES = 1e6  # so that bytes are told from gigabytes
 _MOST_DIGITS = 1000
 
@@ -96,16 +98,43 @@ def positive_minutes(name: str, value: object) -> float | None:
     return _positive(name, value, "minutes")
 
 
+def positive_period(name: str, value: object) -> float:
+    """Check the time between two events of a kind.
+
+    Parameters
+    ----------
+    name
+        What it is, for the message.
+    value
+        Minutes.
+
+    Returns
+    -------
+    float
+        The minutes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no number above 0 and of at most a year.
+    """
+    return _positive_number(name, python_value(value), "minutes", _LONGEST_PERIOD, "")
+
+
 def _positive(name: str, value: object, unit: str, most: float = _MOST_MINUTES) -> float | None:
     value = python_value(value)
     if value is None or value == math.inf:
         return None
+    return _positive_number(name, value, unit, most, _NO_LIMIT)
+
+
+def _positive_number(name: str, value: object, unit: str, most: float, or_else: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of {unit} above 0, got {value!r:.80}; None for no limit")
+        raise TypeError(f"{name} must be a number of {unit} above 0, got {value!r:.80}{or_else}")
     if not value > 0:
-        raise ValueError(f"{name} is in {unit} and must be above 0, got {value}; None for no limit")
+        raise ValueError(f"{name} is in {unit} and must be above 0, got {value}{or_else}")
     if value > most:
-        raise ValueError(f"{name} is in {unit} and must be at most {most:,.0f}, got {value}; None for no limit")
+        raise ValueError(f"{name} is in {unit} and must be at most {most:,.0f}, got {value}{or_else}")
     return float(value)
 
 

@@ -253,7 +253,7 @@ def test_the_time_between_looks_is_a_tenth_of_a_minute_by_default(task_search, w
     assert seconds[0] == pytest.approx(0.1 * 60 / 8)
 
 
-@pytest.mark.parametrize("minutes", ["soon", True, 0, -1.0])
+@pytest.mark.parametrize("minutes", ["soon", True, 0, -1.0, float("inf"), 1e12])
 def test_a_period_that_is_none_is_told(task_search, minutes):
     with pytest.raises((TypeError, ValueError), match="pool_period_min .*minutes"):
         task_search(pool_period_min=minutes)

@@ -19,6 +19,7 @@ from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
 from hpo_widgets.engines.clearml.values import full_name, text_of
 from hpo_widgets.engines.template import Template
+from hpo_widgets.search.limits import positive_period
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -128,12 +129,9 @@ class TaskTemplate(Template):
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{name} must be a name, got {value!r}")
         minutes = arguments.get("pool_period_min")
-        if minutes is not None and not (isinstance(minutes, (int, float)) and not isinstance(minutes, bool)):
-            raise TypeError(f"pool_period_min must be a number of minutes, got {minutes!r}")
-        if minutes is not None and not minutes > 0:
-            raise ValueError(f"pool_period_min is in minutes and must be above 0, got {minutes!r}")
+        pool_period = _POOL_PERIOD_MINUTES if minutes is None else positive_period("pool_period_min", minutes)
         self.where.queue = arguments.get("execution_queue") or QUEUE
-        self.where.pool_period = _POOL_PERIOD_MINUTES if minutes is None else float(minutes)
+        self.where.pool_period = pool_period
         self.where.project = arguments.get("spawn_project") or None
         self._saves_top = (arguments.get("save_top_k_tasks_only") or 0) > 0
 
