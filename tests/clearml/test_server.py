@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from clearml import Task
 
-from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability, ClearmlError
 
 
 @pytest.fixture
@@ -67,3 +69,9 @@ def test_after_an_answer_the_first_wait_is_short_again(availability):
         availability.failed(OSError())
     availability.answered()
     assert availability.failed(OSError()) == FIRST_WAIT
+
+
+def test_an_sdk_that_is_offline_is_told_of_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(Task, "_offline_mode", True)
+    with pytest.raises(ClearmlError, match="is offline.*unset CLEARML_OFFLINE_MODE"):
+        HyperParameterOptimizer("0" * 32, [UniformParameterRange("x", 0, 1)])

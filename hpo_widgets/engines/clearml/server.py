@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
+from clearml import Task
 from clearml.backend_api import Session
 from clearml.backend_api.session.defs import ENV_ACCESS_KEY, MissingConfigError
 from clearml.backend_api.session.session import LoginError
@@ -205,7 +206,12 @@ _servers: dict[str, Server] = {}
 
 
 def server() -> Server:
-    """The server that this process's ClearML configuration names, signed in once."""
+    """The server that this process's ClearML configuration names, signed in once; ``ClearmlError`` for none."""
+    if Task.is_offline():
+        raise ClearmlError(
+            "ClearML's SDK is offline, and the trials of a search are Tasks of a server: unset CLEARML_OFFLINE_MODE, "
+            "or call Task.set_offline(offline_mode=False)"
+        )
     identity = _identity()
     with _lock:
         if identity not in _servers:
