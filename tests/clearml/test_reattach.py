@@ -527,3 +527,14 @@ def test_a_task_that_is_no_search_says_so(base_task):
         HyperParameterOptimizer.open("0" * 32)
     with pytest.raises(JournalNotFound):
         HyperParameterOptimizer.open("nothing")
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", "{}", '{"search": "a"}', "no JSON"])
+def test_a_search_that_was_edited_away_in_its_task_is_none_and_is_written_again(task_search, worker, project, text):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own)
+    own.set_configuration_object("hpo_widgets", config_text=text, config_type="json")
+    with pytest.raises(ValueError, match="Task 'mine' is not the optimizer Task of a search of hpo_widgets"):
+        HyperParameterOptimizer.open(own.id)
+    finished(made)
+    assert kept_state(own.id)["search"] == made.id

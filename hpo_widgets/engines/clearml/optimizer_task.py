@@ -33,6 +33,9 @@ SECTION = "opt"
 _CONFIGURATION = "hpo_widgets"
 """The configuration object that lets the search be taken up again without its journal."""
 
+_STATE = {"search", "run", "owner", "header", "space", "epoch", "settings", "wall_minutes"}
+"""What it keeps of a search, whatever else."""
+
 _OPTIONS = (
     "base_task_id",
     "objective_metric_title",
@@ -347,7 +350,8 @@ def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
         False also when there is no such Task.
     """
     return any(
-        read_state(task) is None and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
+        _CONFIGURATION not in (task.get("configuration") or {})
+        and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
         for task in server.tasks([task_id], ["configuration", "hyperparams.General"])
     )
 
@@ -385,13 +389,14 @@ def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
 
 
 def read_state(task: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The same, of a Task's fields; None when it keeps nothing."""
+    """The same, of a Task's fields; None when it keeps no search, or what a person has made of one."""
     kept = (task.get("configuration") or {}).get(_CONFIGURATION) or {}
     try:
-        state: dict[str, Any] = json.loads(kept.get("value") or "")
+        state = json.loads(kept.get("value") or "")
     except ValueError:
         return None
-    return state
+    is_whole = isinstance(state, dict) and state.keys() >= _STATE and isinstance(state["header"], dict)
+    return state if is_whole else None
 
 
 def refuse_living(state: Mapping[str, Any]) -> None:
