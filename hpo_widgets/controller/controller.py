@@ -242,6 +242,7 @@ class Controller:
     def enqueue(self, point: dict[str, object]) -> None:
         """Queue a point to be run before those of the strategy; it counts against the budget like any other."""
         self.state.enqueued.append(point)
+        self.state.num_enqueued += 1
         self.recorder.event("enqueue_trial", parameters=self.state.space.encode(point))
 
     def pause(self) -> None:

@@ -199,6 +199,8 @@ class SearchState:
         self.active: dict[int, ActiveTrial] = {}
         self.enqueued: deque[dict[str, object]] = deque()
         """Points that people want to be tried next."""
+        self.num_enqueued = 0
+        """How many points people have enqueued in all, launched ones included."""
         self.interrupted: list[tuple[TrialRow, str]] = []
         """Trials whose jobs an earlier process launched, to be taken over by the next run."""
         self.was_killed = False
@@ -269,5 +271,6 @@ class SearchState:
         has_failed = bulk["state"] == TrialState.FAILED
         self.num_failed = int(has_failed.sum())
         self.stop_conditions.has_objective = bool((~has_failed & ~np.isnan(bulk["values"]).any(axis=1)).any())
+        self.num_enqueued = len(journal_state.enqueued)
         not_launched = journal_state.enqueued[int(bulk["enqueued"].sum()) :]
         self.enqueued.extend(dict(journal_state.declared_space.decode(encoded)) for encoded in not_launched)

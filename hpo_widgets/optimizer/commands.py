@@ -252,7 +252,9 @@ class SearchCommands:
         controller, recorder = self._controller, self._recorder
 
         def state() -> dict[str, Any]:
-            owner = recorder.owner()
+            owner, clock = recorder.owner(), controller.state.clock
+            # Before their number: a point that is enqueued meanwhile is not taken for one that was launched since.
+            waiting = list(controller.state.enqueued)
             return {
                 "search": recorder.search_id,
                 "run": recorder.run,
@@ -261,7 +263,12 @@ class SearchCommands:
                 "space": controller.state.space.to_dict(),
                 "epoch": controller.state.epochs.number,
                 "settings": dataclasses.asdict(controller.state.settings),
-                "wall_minutes": controller.state.clock.elapsed,
+                "wall_minutes": clock.elapsed,
+                "is_paused": controller.state.is_paused,
+                "has_own_deadline": clock.has_own_deadline,
+                "deadline": None if clock.deadline is None else clock.deadline.isoformat(),
+                "enqueued": [controller.state.space.encode(point) for point in waiting],
+                "num_enqueued_launched": controller.state.num_enqueued - len(waiting),
             }
 
         return StartedSearch(

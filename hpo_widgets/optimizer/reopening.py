@@ -127,7 +127,7 @@ def reopen(
     base_task_id: Any,
     keywords: dict[str, Any],
     *,
-    is_anew: bool = False,
+    kept: Mapping[str, Any] | None = None,
 ) -> HyperParameterOptimizer | SearchViewer:
     """Open a search by its journal.
 
@@ -139,8 +139,9 @@ def reopen(
         The template experiment; None: there is a view only.
     keywords
         Further arguments of `HyperParameterOptimizer.open`.
-    is_anew
-        Whether the journal was just written from what a server keeps, so that it has no trials yet.
+    kept
+        What a server keeps of the search, from which the journal was just written, so that it has no trials yet;
+        None: the journal was there.
 
     Returns
     -------
@@ -167,7 +168,9 @@ def reopen(
         checked = {**own, "worker_env": keywords.get("worker_env")}
         template = _template(header, base_task_id, checked, keywords.get("arguments"))
         counts = reader.counts()
-        is_interrupted = is_anew or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
+        is_interrupted = (
+            kept is not None or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
+        )
         recovered = template.recover(reader.search_id, reader.trials()[1]) if is_interrupted else []
     interrupted: list[TrialRow] = []
     if is_interrupted or own or template.kind != header["engine"]:
@@ -177,7 +180,7 @@ def reopen(
                 state.end_interrupted(owner.heartbeat)
                 journal.write(events=[{"kind": "clock_set", "at": owner.heartbeat, "wall_minutes": state.wall_before}])
             if is_interrupted:
-                interrupted = _reconcile(journal, recovered, state.objectives, is_anew=is_anew)
+                interrupted = _reconcile(journal, recovered, state.objectives, kept)
             if own or template.kind != header["engine"]:
                 arguments = {**header["arguments"], **own}
                 facts = {"engine": template.kind, "template": template.name, "arguments": arguments, **template.facts}
@@ -280,7 +283,8 @@ def reattach(
     if is_anew:
         _write_anew(path, state)
     JOURNALS_OF_THIS_PROCESS[search_id] = path
-    return reopen(cls, path, base_task_id or header["clearml"]["base_task_id"], keywords, is_anew=is_anew)
+    base_task_id = base_task_id or header["clearml"]["base_task_id"]
+    return reopen(cls, path, base_task_id, keywords, kept=state if is_anew else None)
 
 
 def _is_at_work(path: Path) -> bool:
@@ -294,19 +298,25 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
     """Write a journal from what an optimizer Task keeps; its trials are added later from their Tasks."""
     header = state["header"]
     with closing(Journal.create(path, state["search"], header)) as journal:
-        events: list[dict[str, Any]] = [{"kind": "start"}]
+        events: list[dict[str, Any]] = [{"kind": "start", "wall_minutes": state["wall_minutes"]}]
         if state["epoch"]:
             # The ranges in between are not kept: one change leads to the present ones.
             events.append({"kind": "set_ranges", "epoch": state["epoch"], "first_number": 0, "space": state["space"]})
         events.append({"kind": "settings", "changes": state["settings"]})
-        events.append(
-            {
-                "kind": "end",
-                "code": "stopped",
-                "sentence": "its process ended; taken up again from its Tasks",
-                "wall_minutes": state["wall_minutes"],
-            }
-        )
+        if state["has_own_deadline"]:
+            events.append({"kind": "set_time_limit", "deadline": state["deadline"]})
+        if state["is_paused"]:
+            # It has not ended: it was paused when its process died, and stays so.
+            events += [{"kind": "pause"}, {"kind": "clock_set", "wall_minutes": state["wall_minutes"]}]
+        else:
+            events.append(
+                {
+                    "kind": "end",
+                    "code": "stopped",
+                    "sentence": "its process ended; taken up again from its Tasks",
+                    "wall_minutes": state["wall_minutes"],
+                }
+            )
         journal.write(events=events)
 
 
@@ -449,19 +459,30 @@ def _record_strategy(definition: Definition) -> None:
 
 
 def _reconcile(
-    journal: Journal, recovered: Sequence[Recovered] | None, objectives: tuple[Objective, ...], *, is_anew: bool
+    journal: Journal,
+    recovered: Sequence[Recovered] | None,
+    objectives: tuple[Objective, ...],
+    kept: Mapping[str, Any] | None,
 ) -> list[TrialRow]:
-    """Write into a journal what became of its trials while nobody followed them."""
+    """Write into a journal what became of its trials while nobody followed them; ``kept`` is that of `reopen`."""
     if recovered is None:
         journal.abort_interrupted()
         return []
     rows = [_brought_up_to_date(found, objectives, journal.last_owner_seen) for found in recovered]
-    if rows:
-        # A journal written anew does not know which points were enqueued. Those of trials are recorded as enqueued, so
-        # that they count as launched.
-        enqueued = [row.parameters for row in rows if row.enqueued] if is_anew else []
+    enqueued = [] if kept is None else _enqueued(rows, kept)
+    if rows or enqueued:
         journal.write(rows, events=[{"kind": "enqueue_trial", "parameters": point} for point in enqueued])
     return [row for row in rows if not TrialState(row.state).has_ended]
+
+
+def _enqueued(rows: Sequence[TrialRow], kept: Mapping[str, Any]) -> list[list[float | None]]:
+    """Points that people have enqueued, for a journal written anew: those of trials, which were launched, come first.
+
+    Points that waited when the search was kept, and were launched before its process died, are among the trials.
+    """
+    launched = [row.parameters for row in rows if row.enqueued]
+    since = max(0, len(launched) - kept["num_enqueued_launched"])
+    return [*launched, *kept["enqueued"][since:]]
 
 
 def _brought_up_to_date(found: Recovered, objectives: tuple[Objective, ...], last_sign: float | None) -> TrialRow:

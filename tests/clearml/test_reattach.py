@@ -468,6 +468,64 @@ def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, open
     assert again.best_trial.value == made.best_trial.value
 
 
+@pytest.mark.parametrize("limit", [{"in_minutes": 60}, {}], ids=["another limit", "none"])
+def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened, worker, project, tmp_path, limit):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own, optimization_time_limit=30, total_max_jobs=1)
+    made.set_time_limit(**limit)
+    finished(made)
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    again.set_total_max_jobs(2)
+    finished(again)
+    assert again.get_time_limit() == made.get_time_limit()
+    assert (again.get_time_limit() is None) is (not limit)
+
+
+def test_a_search_that_was_paused_is_so_without_the_journal_too(
+    task_search, opened, worker, project, until, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reporting, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(reporting, "KEEP_SECONDS", 0.02)
+    own = Task.create(project_name=project, task_name="mine")
+    worker.gate.clear()
+    made = task_search(auto_connect_task=own, total_max_jobs=2)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    made.pause()
+    wait_for(lambda: (kept_state(own.id) or {}).get("is_paused"), "the pause is not kept", pause=0.02)
+    paused = kept_state(own.id)
+    made.resume()
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
+    # As if its process had died while it was paused.
+    state = {**paused, "owner": None, "run": kept_state(own.id)["run"]}
+    own.set_configuration_object("hpo_widgets", config_text=json.dumps(state))
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    assert again.status is SearchStatus.PAUSED
+    assert again.budget.wall_minutes.used == pytest.approx(paused["wall_minutes"])
+    again.set_total_max_jobs(3)
+    again.resume()
+    assert again.wait(timeout=1.0)
+    assert again.counts[TrialState.COMPLETED] == 3
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["kept last", "kept before the first launch"])
+def test_points_that_wait_are_run_without_the_journal_too(task_search, opened, worker, project, tmp_path, is_old):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own, total_max_jobs=2)
+    points = [{"x": x} for x in (0.125, 0.25, 0.375, 0.5)]
+    for point in points:
+        made.enqueue_trial(point)
+    finished(made)
+    if is_old:
+        waiting = {"enqueued": [list(made.space.encode(point)) for point in points], "num_enqueued_launched": 0}
+        own.set_configuration_object("hpo_widgets", config_text=json.dumps({**kept_state(own.id), **waiting}))
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    again.set_total_max_jobs(4)
+    finished(again)
+    assert [again.trial(number).parameters for number in range(4)] == points
+
+
 def test_points_that_wait_are_kept_after_a_journal_was_written_anew(
     task_search, opened, worker, project, base_task, tmp_path
 ):

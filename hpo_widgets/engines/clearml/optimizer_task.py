@@ -33,8 +33,22 @@ SECTION = "opt"
 _CONFIGURATION = "hpo_widgets"
 """The configuration object that lets the search be taken up again without its journal."""
 
-_STATE = {"search", "run", "owner", "header", "space", "epoch", "settings", "wall_minutes"}
-"""What it keeps of a search, whatever else."""
+_STATE = {
+    "search",
+    "run",
+    "owner",
+    "header",
+    "space",
+    "epoch",
+    "settings",
+    "wall_minutes",
+    "is_paused",
+    "has_own_deadline",
+    "deadline",
+    "enqueued",
+    "num_enqueued_launched",
+}
+"""What it keeps of a search, all of which is needed to take it up again."""
 
 _OPTIONS = (
     "base_task_id",
@@ -380,7 +394,7 @@ def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
     if not found:
         raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
     state = read_state(found[0])
-    if state is None:
+    if state is None or not state.keys() >= _STATE or not isinstance(state["header"], dict):
         raise ValueError(
             f"Task {found[0].get('name')!r} is not the optimizer Task of a search of hpo_widgets; a search without one "
             "is opened by its id or journal, with base_task_id="
@@ -395,8 +409,7 @@ def read_state(task: Mapping[str, Any]) -> dict[str, Any] | None:
         state = json.loads(kept.get("value") or "")
     except ValueError:
         return None
-    is_whole = isinstance(state, dict) and state.keys() >= _STATE and isinstance(state["header"], dict)
-    return state if is_whole else None
+    return state if isinstance(state, dict) and state.keys() >= {"search", "run"} else None
 
 
 def refuse_living(state: Mapping[str, Any]) -> None:
