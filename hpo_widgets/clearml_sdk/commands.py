@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.search import COMMANDS, SearchStatus, StopReason
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, optional_positive_int, positive_int, positive_minutes
+from hpo_widgets.search.limits import optional_positive_int, positive_int, positive_minutes
 from hpo_widgets.trials import Trial
 
 if TYPE_CHECKING:
@@ -60,15 +60,16 @@ class SdkCommands:
         patches, live = self._patches, self._live
         if live.status.is_alive or live.is_starting:
             return "the search is running"
+        is_past = "the time limit has passed: set a later one first" if live.is_past_limit else None
         if not live.was_started:
             has_sets = any(parameter.name is None for parameter in self._history.space.parameters)
-            return "ClearML's Optuna strategy takes no ParameterSet" if patches.is_optuna and has_sets else None
+            return "ClearML's Optuna strategy takes no ParameterSet" if patches.is_optuna and has_sets else is_past
         if not patches.has_loop:
             return f"ClearML's {self._live.strategy_name} begins anew at every start: make a new controller to go on"
         if patches.num_left == 0:
             return f"{patches.all_used}: raise the number of jobs first"
-        if live.is_past_limit:
-            return "the time limit has passed: set a later one first"
+        if is_past is not None:
+            return is_past
         if live.has_used_compute:
             return "the compute time is used up: raise it first"
         return None
@@ -187,14 +188,11 @@ class SdkCommands:
             When the moment lies in the past, or the minutes are not above 0.
         """
         if specific_time is None:
-            self._live.limit_minutes = positive_minutes("in_minutes", in_minutes)
-            self._live.optimizer.set_time_limit(in_minutes=self._live.limit_minutes)
+            self._live.set_limit_from_start(positive_minutes("in_minutes", in_minutes))
         else:
             # By timestamps: the clock of a time zone may change in between.
-            seconds = specific_time.timestamp() - time.time()
-            if seconds <= 0:
+            if specific_time.timestamp() <= time.time():
                 raise ValueError(f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past")
-            self._live.limit_minutes = seconds / SECONDS_A_MINUTE
             self._live.optimizer.set_time_limit(specific_time=specific_time)
         self._changed()
 

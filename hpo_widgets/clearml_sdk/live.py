@@ -46,8 +46,6 @@ class LiveController:
     ----------
     reason
         Why the last run ended; None while a run goes on, or before the first.
-    limit_minutes
-        The time limit in minutes that the first start sets, counted from that start; None: no limit.
     compute_limit
         The compute budget in minutes; None: no limit.
     is_starting
@@ -97,7 +95,8 @@ class LiveController:
         self.watcher = Watcher(self.look, self._pause, self.trials.store, self.notices)
         self.patches = StrategyPatches(strategy, wake=self.watcher.wake, began=self._has_begun, withdraw=self._withdraw)
         self.commands = SdkCommands(self)
-        self.limit_minutes = self._constructor_limit()
+        self._limit_from_start: tuple[float, float] | None = self._constructor_limit()
+        """Minutes that count from the first start, and the timeout by which the SDK knows them before."""
         self.compute_limit: float | None = strategy.compute_time_limit or None
         if not self.was_started:
             self.patches.prepare(self.declared)
@@ -230,28 +229,45 @@ class LiveController:
         """Minutes that all runs may take together; None: any."""
         began, timeout = self.optimizer.optimization_start_time, self.optimizer.optimization_timeout
         if began is None:
-            return self.limit_minutes
+            if self.minutes_from_start is not None:
+                return self.minutes_from_start
+            began = time.time()
         return (
             None if timeout is None else max(0.0, self._minutes_before + (timeout - began) / SECONDS_A_MINUTE) or None
         )
 
     @property
+    def minutes_from_start(self) -> float | None:
+        """Minutes of a time limit that counts from the first start; None: it is a moment, or there is none."""
+        limit = self._limit_from_start
+        # Whoever has set another limit, here or in a cell, has replaced it.
+        is_so = limit is not None and not self.was_started and self.optimizer.optimization_timeout == limit[1]
+        return limit[0] if limit is not None and is_so else None
+
+    @property
     def is_past_limit(self) -> bool:
-        """Whether the time limit has passed."""
+        """Whether the time limit has passed; one that counts from the start has not before it."""
         timeout = self.optimizer.optimization_timeout
-        return timeout is not None and time.time() >= timeout
+        return timeout is not None and time.time() >= timeout and self.minutes_from_start is None
 
     @property
     def has_used_compute(self) -> bool:
         """Whether nothing of the compute budget is left."""
         return self.compute_limit is not None and self.trials.compute_minutes >= self.compute_limit
 
-    def _constructor_limit(self) -> float | None:
+    def _constructor_limit(self) -> tuple[float, float] | None:
         timeout = self.optimizer.optimization_timeout
-        if timeout is None or self.was_started:
+        # The SDK does not keep whether it is the constructor's limit or a moment that was set since. A moment that a
+        # person names has whole seconds, which the sum of the present time and some minutes has only by chance.
+        if timeout is None or self.was_started or float(timeout).is_integer():
             return None
         # The SDK counts the limit from the constructor's call. Rounding undoes the moment that has passed since then.
-        return round(max(0.0, timeout - time.time()) / SECONDS_A_MINUTE, 2) or 0.01
+        return round(max(0.0, timeout - time.time()) / SECONDS_A_MINUTE, 2) or 0.01, timeout
+
+    def set_limit_from_start(self, minutes: float | None) -> None:
+        """Set a time limit that counts from the start, or from now if the search was started; None: no limit."""
+        self.optimizer.set_time_limit(in_minutes=minutes)
+        self._limit_from_start = None if minutes is None else (minutes, self.optimizer.optimization_timeout)
 
     # Looking --------------------------------------------------------------------------------------------
 
@@ -348,8 +364,8 @@ class LiveController:
             _in_background("start", lambda: self._start_again(start))
             return
         try:
-            if self.limit_minutes is not None:
-                self.optimizer.set_time_limit(in_minutes=self.limit_minutes)
+            if self.minutes_from_start is not None:
+                self.optimizer.set_time_limit(in_minutes=self.minutes_from_start)
             self._start_with_callback(start)
         finally:
             self._has_started()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import math
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
-from clearml.automation import RandomSearch, UniformParameterRange
+from clearml.automation import RandomSearch, UniformParameterRange, optimization
 from clearml.automation.job import ClearmlJob
 from clearml.automation.optimization import SearchStrategy
 from clearml.automation.parameters import RandomSeed
 
+from hpo_widgets.clearml_sdk import live
 from hpo_widgets.clearml_sdk.search import adapt
 from hpo_widgets.clearml_sdk.tasks import USER_ABORTED
 from hpo_widgets.trials import TrialState
@@ -41,15 +44,44 @@ def test_no_time_limit_is_no_error(watched, hand, until):
     assert search.status == "running"
 
 
-def test_the_constructors_limit_counts_from_the_start(watched, hand):
-    search = watched(optimization_time_limit=30)
+def test_the_constructors_limit_counts_from_the_start(watched, hand, monkeypatch):
     # Half an hour goes by before somebody presses Start: by the SDK's clock nothing would be left.
-    search.controller.optimizer.optimization_timeout = time.time() - 1
+    with monkeypatch.context() as past:
+        past.setattr(optimization, "time", lambda: time.time() - 1801)
+        past.setattr(live, "time", SimpleNamespace(time=lambda: time.time() - 1801, monotonic=time.monotonic))
+        search = watched(optimization_time_limit=30)
+    assert search.capabilities["start"] is None
     assert search.budget.wall_minutes.limit == 30
     search.command("start")
     hand.take()
     assert search.status == "running"
     assert search.budget.wall_minutes.limit == pytest.approx(30, abs=0.1)
+
+
+MOMENT = dt.datetime(2101, 1, 1, 18, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("set_by", ["a command", "a cell", "a cell before it was watched"])
+def test_a_limit_that_is_a_moment_stays_one_however_late_the_start(controller, hand, set_by):
+    optimizer = controller(optimization_time_limit=30)
+    if set_by == "a cell before it was watched":
+        optimizer.set_time_limit(specific_time=MOMENT)
+    with contextlib.closing(adapt(optimizer)) as search:
+        if set_by == "a cell":
+            optimizer.set_time_limit(specific_time=MOMENT)
+        elif set_by == "a command":
+            search.command("set_time_limit", None, MOMENT)
+        minutes_left = (MOMENT.timestamp() - time.time()) / 60
+        assert search.budget.wall_minutes.limit == pytest.approx(minutes_left, abs=10)
+        search.command("start")
+        hand.take()
+        assert optimizer.optimization_timeout == MOMENT.timestamp()
+
+
+def test_a_limit_that_passes_before_the_start_is_said_to_have_passed(watched):
+    search = watched()
+    search.controller.optimizer.set_time_limit(specific_time=dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
+    assert search.capabilities["start"] == "the time limit has passed: set a later one first"
 
 
 def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, hand, until):
