@@ -118,6 +118,8 @@ class TaskTrials:
         self._objectives = objectives
         self._explain_stop = explain_stop
         self._tell = notices.tell
+        self._unreadable: set[str] = set()
+        """Tasks of which nothing could be read with the last look at them."""
         self._records: TaskRecords | None = None
         self._by_id: dict[str, TaskTrial] = {}
         self._asked_all_at = 0.0
@@ -326,8 +328,11 @@ class TaskTrials:
         try:
             view = None if task is None else read_task(task)
         except UnreadableTaskError as error:  # it stays what it was
-            logger.debug("%s", error)
+            if trial.task_id not in self._unreadable:
+                self._unreadable.add(trial.task_id)
+                self._tell("server", str(error))
             return False
+        self._unreadable.discard(trial.task_id)
         is_reset = view is not None and view.state is None and (trial.was_queued or not math.isnan(row.started))
         if view is None or (is_reset and not trial.was_withdrawn):
             # A new Task may not be found yet, and a Task becomes a draft while it is deleted: look twice.

@@ -29,12 +29,17 @@ def task(status, **fields):
 
 
 @pytest.fixture
-def trials():
+def notices():
+    return Notices()
+
+
+@pytest.fixture
+def trials(notices):
     def explain(_trial, _iteration):
         return TrialState.ABORTED, None
 
     space = Space([UniformParameterRange("x", 0, 1)])
-    return TaskTrials(space, (Objective("validation", "loss", "min"),), explain, Notices())
+    return TaskTrials(space, (Objective("validation", "loss", "min"),), explain, notices)
 
 
 @pytest.fixture
@@ -60,6 +65,14 @@ def test_a_task_that_stays_a_draft_was_reset(trials, trial):
 def test_a_stop_without_a_reason_gets_a_sentence(trials, trial):
     trials.update(trial, task("stopped", started=at(0), completed=at(5)))
     assert trial.row.error == "its Task was stopped; the server has no reason"
+
+
+def test_a_task_that_cannot_be_read_is_told_of_once_until_it_can(trials, trial, notices):
+    for status in ("unknown", "unknown", "in_progress", "unknown"):
+        trials.update(trial, task(status))
+    assert trial.state is TrialState.RUNNING
+    cannot_be_read = "what the ClearML server says of Task t0 cannot be read (KeyError: 'unknown')"
+    assert [notice.sentence for notice in notices.shown] == [cannot_be_read] * 2
 
 
 def test_compute_time_is_what_the_server_measured_whatever_our_clock_says(trials, trial, monkeypatch):
