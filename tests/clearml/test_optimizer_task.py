@@ -144,6 +144,29 @@ def test_a_task_is_made_when_it_is_asked_for(optimizer, project, close_current):
     assert {Task.get_task(task_id=trial.id).parent for trial in made.top(3)} == {own.id}
 
 
+def test_a_further_search_of_a_process_gets_a_task_of_its_own(optimizer, project, close_current, tmp_path):
+    made = [finished(optimizer(always_create_task=True)) for _ in range(2)]
+    tasks = [Task.get_task(task_id=search.trial(0).id).parent for search in made]
+    assert tasks[0] == Task.current_task().id != tasks[1]
+    for search, task in zip(made, tasks, strict=True):
+        assert HyperParameterOptimizer.open(task, journal=tmp_path / "elsewhere").id == search.id
+    further = Task.get_task(task_id=tasks[1])
+    assert (further.name, further.get_project_name(), further.status) == ("Optimizing: train", project, "completed")
+    assert {"remaining budget", "validation/loss"} <= set(further.get_reported_scalars())
+
+
+def test_a_task_that_keeps_a_search_stays_its_and_the_next_one_is_told(optimizer, project, tmp_path):
+    own = Task.create(project_name=project, task_name="mine")
+    first, second = (finished(optimizer(auto_connect_task=own)) for _ in range(2))
+    assert HyperParameterOptimizer.open(own.id, journal=tmp_path / "elsewhere").id == first.id
+    assert first.errors == []
+    (notice,) = second.errors
+    assert f"the optimizer Task {own.id} keeps the search {first.id} already" in notice.sentence
+    # As many reports as one search has.
+    own.flush(wait_for_uploads=True)
+    assert len(own.get_reported_scalars()["validation/loss"]["last reported"]["y"]) == 3
+
+
 @pytest.mark.slow
 def test_no_task_is_made_where_there_is_one(optimizer, own_task, base_task):
     optimizer(always_create_task=True)

@@ -74,6 +74,9 @@ class _HasSettings(Protocol):
 
 _Made = TypeVar("_Made", bound=_HasSettings)
 
+_SEARCHES: dict[str, str] = {}
+"""Task to the search that this process was the first to keep in it."""
+
 
 class TakenOverError(Exception):
     """Another process has taken the search over, and its trials with it."""
@@ -89,7 +92,8 @@ class OptimizerTask:
     stores_arguments
         Whether arguments and space go into it (``auto_connect_task``).
     is_resumed
-        Whether this process takes over from one that made it: the Task runs again with the search and ends with it.
+        Whether no process of its own runs the Task, as the one that made it has gone, or it is not this process's
+        current one: it begins with the search and ends with it.
     last_run
         The run that it told of last, where it is resumed.
 
@@ -114,12 +118,12 @@ class OptimizerTask:
         return f"{type(self).__name__}({self.id})"
 
     def begin(self) -> None:
-        """Let a Task that is resumed run again."""
+        """Let a Task run that no process of its own runs."""
         if self._is_resumed and str(self.task.status) != "in_progress":
             self.task.mark_started(force=True)
 
     def end(self) -> None:
-        """End a Task that is resumed: no process of its own does so."""
+        """End a Task that no process of its own ends."""
         if self._is_resumed:
             self.task.mark_completed()
 
@@ -175,7 +179,7 @@ class OptimizerTask:
         Raises
         ------
         ClearmlError
-            When the Task has ended, or the server does not answer.
+            When the Task keeps another search of this process, or has ended, or the server does not answer.
         TakenOverError
             When another process has kept a run of its own there; that stays.
         """
@@ -183,6 +187,7 @@ class OptimizerTask:
         text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return
+        self._refuse_second_search(str(state.get("search")))
         self._refuse_taken_over(state)
         try:
             self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
@@ -213,6 +218,22 @@ class OptimizerTask:
             f"{SILENCE:.0f} s. Nothing more is launched here, and the trials that run are followed there; open the "
             "search again (HyperParameterOptimizer.open) to go on with it once it has ended there"
         )
+
+    @property
+    def keeps_search(self) -> bool:
+        """Whether this process has kept a search in it."""
+        return self.id in _SEARCHES
+
+    def _refuse_second_search(self, search_id: str) -> None:
+        """Leave a Task alone, from now on, that keeps another search of this process, which is found by it."""
+        first = _SEARCHES.setdefault(self.id, search_id)
+        if first != search_id:
+            self.is_read_only = True
+            raise ClearmlError(
+                f"the optimizer Task {self.id} keeps the search {first} already, so that this one is kept by its "
+                "journal only and not reported to the Task; always_create_task=True gives a further search a Task of "
+                "its own"
+            )
 
 
 _ALL = {
@@ -290,18 +311,20 @@ def create(base: BaseTask, arguments: Mapping[str, Any]) -> OptimizerTask:
     Returns
     -------
     OptimizerTask
-        The new Task, running.
+        The new Task: this process's current one, running, if there is none yet, else one that runs with the search.
     """
     project = None
     if base.project is not None:
         project = server().call("projects.get_by_id", project=base.project)["project"]["name"]
-    task: Any = Task.init(
-        project_name=project,
-        task_name=f"Optimizing: {base.name}",
-        task_type=Task.TaskTypes.optimizer,
-        reuse_last_task_id=False,
-    )
-    return OptimizerTask(task, stores_arguments=bool(arguments.get("auto_connect_task", True)))
+    named: dict[str, Any] = {"project_name": project, "task_name": f"Optimizing: {base.name}"}
+    is_further = Task.current_task() is not None
+    task: Any
+    if is_further:
+        task = Task.create(**named, task_type=Task.TaskTypes.optimizer.value)
+    else:
+        task = Task.init(**named, task_type=Task.TaskTypes.optimizer, reuse_last_task_id=False)
+    stores_arguments = bool(arguments.get("auto_connect_task", True))
+    return OptimizerTask(task, stores_arguments=stores_arguments, is_resumed=is_further)
 
 
 def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str, Any]) -> _Made:
@@ -323,6 +346,8 @@ def connected(make: Callable[[Mapping[str, Any]], _Made], arguments: Mapping[str
         The definition, with the optimizer Task where there is one.
     """
     optimizer_task = find(arguments)
+    if optimizer_task is not None and optimizer_task.keeps_search and arguments.get("always_create_task"):
+        optimizer_task = None  # it is that of an earlier search
     creates = optimizer_task is None and bool(arguments.get("always_create_task"))
     if Task.running_locally():
         definition = make(arguments)

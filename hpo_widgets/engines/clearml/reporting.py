@@ -370,7 +370,8 @@ class ReportThread:
             self._optimizer_task.keep(source.state())
 
     def _send(self, source: StartedSearch, *, is_last: bool = False) -> None:
-        if self._report is not None:
+        own = self._optimizer_task
+        if self._report is not None and own is not None and not own.is_read_only:
             self._report.send(source, is_last=is_last)
 
     def _archive(self, source: StartedSearch) -> None:
