@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from hpo_widgets._messages import run_in_thread
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import idle_times, trace_of
 from hpo_widgets.trials import TrialState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from hpo_widgets.parameters import LeafParameter
     from hpo_widgets.search import Search
     from hpo_widgets.search.comparison import Trace
     from hpo_widgets.trials import Trial
@@ -275,13 +277,24 @@ def differences(searches: Mapping[str, Search]) -> list[str]:
             ]
             sentences.append(f"The spaces differ: {'; '.join(only)}.")
             continue
-        changed = [some for some in first.space.names if first.space.leaf(some).range != search.space.leaf(some).range]
+        changed = [
+            some for some in first.space.names if _range(first.space.leaf(some)) != _range(search.space.leaf(some))
+        ]
         if changed:
             names = ", ".join(text.short(some, _MOST_NAME) for some in changed[:3])
             sentences.append(f"{name} has another range of {names} than {first_name}.")
     if any(len(search.objectives) > 1 for search in searches.values()):
         sentences.append("Of several objectives the first one is compared.")
     return sentences
+
+
+def _range(leaf: LeafParameter) -> tuple[object, ...]:
+    """What can be compared of a range between two spaces: bounds, or the texts of choices, whatever those are."""
+    return (
+        tuple(leaf.labels[place] for place in leaf.range_key)
+        if isinstance(leaf, DiscreteParameterRange)
+        else leaf.range
+    )
 
 
 def _parameters(searches: Mapping[str, Search]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpo_widgets import HyperParameterOptimizer, UniformParameterRange, compare
+from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, UniformParameterRange, compare
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import sphere
 from hpo_widgets.widget.comparison.searches import differences
@@ -100,6 +100,17 @@ def test_what_cannot_be_compared_is_said():
     assert "perhaps not of one kind" in said
     same["b"].set_ranges({"x": (0.0, 0.5)})
     assert differences(same) == ["b has another range of x than a."]
+
+
+def test_ranges_of_choices_are_compared_whatever_the_choices_are():
+    def of(name, *choices):
+        return searched(name, [], [DiscreteParameterRange("w", list(choices))])
+
+    same = {"a": of("a", np.zeros(2), np.ones(2)), "b": of("b", np.zeros(2), np.ones(2))}
+    assert differences(same) == []
+    same["b"].set_ranges({"w": (same["b"].space.leaf("w").declared[0],)})
+    assert differences(same) == ["b has another range of w than a."]
+    assert differences({"a": of("a", True, 2), "b": of("b", 1, 2)}) == ["b has another range of w than a."]
 
 
 def test_a_search_without_that_parameter_has_a_dash(show):
