@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearml import Task
 
-from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, why_stopped
+from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.children import children
 from hpo_widgets.engines.clearml.reading import TaskView, read_task, read_values
@@ -216,9 +216,9 @@ class KeptController:
             return next((choice for choice in choices if is_same(text, choice)), literal(text))
         return literal(text)
 
-    def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:
+    def _explain_stop(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:
         limits = self._limit("max_iteration_per_job"), self._limit("time_limit_per_job")
-        return TrialState.ABORTED, why_stopped(trial, iteration, *limits)
+        return TrialState.ABORTED, self.trials.why_stopped(trial, view, *limits)
 
 
 class _NoCommands:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
 from hpo_widgets.clearml_sdk.patches import StrategyPatches
-from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, why_stopped, withdraw
+from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, withdraw
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.local_jobs import kill
 from hpo_widgets.engines.clearml.server import ClearmlError
@@ -27,6 +27,8 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hpo_widgets.engines.clearml.reading import TaskView
 
 logger = logging.getLogger("hpo_widgets")
 
@@ -326,14 +328,13 @@ class LiveController:
             self._abort_active()  # what was launched while the stop was under way
         return changed
 
-    def _explain_stop(self, trial: TaskTrial, iteration: int) -> tuple[TrialState, str | None]:
+    def _explain_stop(self, trial: TaskTrial, view: TaskView) -> tuple[TrialState, str | None]:
         """State and reason of a stopped Task: pruned, or aborted at a limit of iterations or time, or without one."""
         strategy = self.patches.strategy
         if trial.row.values is not None and self._was_pruned(trial):
             return TrialState.PRUNED, "pruned: behind the others at the same iteration"
-        return TrialState.ABORTED, why_stopped(
-            trial, iteration, strategy.max_iteration_per_job, strategy.time_limit_per_job
-        )
+        limits = strategy.max_iteration_per_job, strategy.time_limit_per_job
+        return TrialState.ABORTED, self.trials.why_stopped(trial, view, *limits)
 
     def _was_pruned(self, trial: TaskTrial) -> bool:
         study = self.patches.study

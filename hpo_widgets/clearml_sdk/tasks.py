@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import run_in_thread
+from hpo_widgets.engines.clearml.poll_thread import ObjectiveIterations
 from hpo_widgets.engines.clearml.reading import (
     POLL_FIELDS,
     TaskRecords,
@@ -101,8 +102,8 @@ class TaskTrials:
     space, objectives
         The declared space and the objectives of the search.
     explain_stop
-        Takes a stopped trial and its Task's last iteration, and returns its state and why it was stopped, or None
-        where only the server's reason is known.
+        Takes a stopped trial and its Task, and returns its state and why it was stopped, or None where only the
+        server's reason is known.
     notices
         Where people are told what cannot be read.
     """
@@ -111,7 +112,7 @@ class TaskTrials:
         self,
         space: Space,
         objectives: tuple[Objective, ...],
-        explain_stop: Callable[[TaskTrial, int], tuple[TrialState, str | None]],
+        explain_stop: Callable[[TaskTrial, TaskView], tuple[TrialState, str | None]],
         notices: Notices,
     ) -> None:
         self._space = space
@@ -121,6 +122,7 @@ class TaskTrials:
         self._unreadable: set[str] = set()
         """Tasks of which nothing could be read with the last look at them."""
         self._records: TaskRecords | None = None
+        self._iterations: ObjectiveIterations | None = None
         self._by_id: dict[str, TaskTrial] = {}
         self._asked_all_at = 0.0
         self.store = TrialStore(space, objectives)
@@ -372,7 +374,7 @@ class TaskTrials:
         trial.was_queued = True
         if view.state is TrialState.ABORTED:
             trial.was_stopped = True
-            state, sentence = self._explain_stop(trial, view.summary.last_iteration)
+            state, sentence = self._explain_stop(trial, view)
             return state, sentence or reason or "its Task was stopped; the server has no reason"
         if view.state is TrialState.FAILED:
             if trial.was_stopped:
@@ -397,6 +399,44 @@ class TaskTrials:
             row.iteration = [None if found is None else found.iteration for found in measured]
         row.summary = {f"{title}/{series}": list(numbers) for (title, series), numbers in scalars.items()}
 
+    def why_stopped(
+        self, trial: TaskTrial, view: TaskView, max_iterations: float | None, max_minutes: float | None
+    ) -> str | None:
+        """Say which limit of the SDK a stopped Task had reached.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+        view
+            Its Task.
+        max_iterations, max_minutes
+            ``max_iteration_per_job`` and ``time_limit_per_job``; None: no limit.
+
+        Returns
+        -------
+        str or None
+            A sentence; None when it had reached neither.
+        """
+        # The Task's own iteration is that of any scalar, and may be the resource monitor's seconds.
+        if max_iterations and view.summary.last_iteration >= max_iterations:
+            iteration = self._objective_iteration(view)
+            if iteration >= max_iterations:
+                return f"stopped at iteration {iteration} (max_iteration_per_job is {max_iterations:g})"
+        if max_minutes and trial.seconds >= max_minutes * SECONDS_A_MINUTE:
+            return f"stopped after {max_minutes:g} minutes (time_limit_per_job)"
+        return None
+
+    def _objective_iteration(self, view: TaskView) -> int:
+        """The last iteration at which a Task has reported an objective; 0 where it cannot be read now."""
+        if self._iterations is None:
+            self._iterations = ObjectiveIterations(server(), self._objectives, lambda: True)
+        try:
+            return max(self._iterations.of(view).values(), default=0)
+        except ClearmlError as error:  # it is tried again with the next look at ended Tasks
+            logger.debug("clearml: %s", error)
+            return 0
+
     def _what_is_missing(self, row: TrialRow) -> str | None:
         values, iterations = row.values or [], row.iteration or []
         for place, one in enumerate(self._objectives):
@@ -406,32 +446,6 @@ class TaskTrials:
             if math.isnan(value):
                 return f"{one.key} is NaN at iteration {iterations[place]}"
         return None
-
-
-def why_stopped(
-    trial: TaskTrial, iteration: int, max_iterations: float | None, max_minutes: float | None
-) -> str | None:
-    """Say which limit of the SDK a stopped Task had reached.
-
-    Parameters
-    ----------
-    trial
-        The trial.
-    iteration
-        Its Task's last iteration.
-    max_iterations, max_minutes
-        ``max_iteration_per_job`` and ``time_limit_per_job``; None: no limit.
-
-    Returns
-    -------
-    str or None
-        A sentence; None when it had reached neither.
-    """
-    if max_iterations and iteration >= max_iterations:
-        return f"stopped at iteration {iteration} (max_iteration_per_job is {max_iterations:g})"
-    if max_minutes and trial.seconds >= max_minutes * SECONDS_A_MINUTE:
-        return f"stopped after {max_minutes:g} minutes (time_limit_per_job)"
-    return None
 
 
 def _mark(row: TrialRow) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from hpo_widgets import UniformParameterRange
 from hpo_widgets.clearml_sdk import tasks
 from hpo_widgets.clearml_sdk.tasks import TaskTrials, abort
 from hpo_widgets.clearml_sdk.watcher import Notices
+from hpo_widgets.engines.clearml.reading import read_task
 from hpo_widgets.engines.clearml.server import RequestFailedError
 from hpo_widgets.objectives import Objective
 from hpo_widgets.space import Space
@@ -35,7 +37,7 @@ def notices():
 
 @pytest.fixture
 def trials(notices):
-    def explain(_trial, _iteration):
+    def explain(_trial, _view):
         return TrialState.ABORTED, None
 
     space = Space([UniformParameterRange("x", 0, 1)])
@@ -99,6 +101,25 @@ def test_trials_that_run_are_not_counted_as_ended(trials, trial):
     assert trials.num_ended == 0
     trials.update(trial, task("failed", started=at(0), completed=at(1)))
     assert trials.num_ended == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "sentence"), [(3, None), (101, "stopped at iteration 101 (max_iteration_per_job is 100)")]
+)
+def test_the_limit_of_iterations_is_about_those_of_the_objective(trials, trial, monkeypatch, last, sentence):
+    asked = []
+
+    def call(action, **fields):
+        asked.append((action, fields["task"]))
+        return {"validation": {"loss": {"x": [0, last], "y": [1.0, 0.5]}}}
+
+    monkeypatch.setattr(tasks, "server", lambda: SimpleNamespace(call=call))
+    entry = {"metric": "validation", "variant": "loss", "value": 0.5, "count": 2}
+    # The resource monitor counts seconds.
+    view = read_task(task("stopped", last_iteration=240, last_metrics={"m": {"v": entry}}))
+    assert [trials.why_stopped(trial, view, 100, None) for _ in range(2)] == [sentence, sentence]
+    assert trials.why_stopped(trial, view, 500, None) is None
+    assert asked == [("events.scalar_metrics_iter_histogram", "t0")]
 
 
 class Busy:
