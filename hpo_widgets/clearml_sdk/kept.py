@@ -11,7 +11,7 @@ from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.children import children
 from hpo_widgets.engines.clearml.reading import TaskView, read_task, read_values
-from hpo_widgets.engines.clearml.server import server
+from hpo_widgets.engines.clearml.server import PAGE, server
 from hpo_widgets.engines.clearml.values import is_same, literal
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.parameters import Parameter, as_parameter
@@ -194,10 +194,24 @@ class KeptController:
 
     def _discover(self) -> list[TaskTrial]:
         """Add the Tasks that are new below the optimizer Task."""
-        new = [task["id"] for task in children(server(), self.id, ["id"]) if not self.trials.knows(task["id"])]
+        new = self._new_tasks()
         tasks = {task["id"]: task for task in server().tasks(new, ["id", "comment", "hyperparams"])}
         added = [self.trials.add(task_id, self._point(tasks[task_id]), 0) for task_id in new if task_id in tasks]
         return [trial for trial in added if trial is not None]
+
+    def _new_tasks(self) -> list[str]:
+        """Ids of the Tasks that are not known, the oldest first; all that is older than a page with a known one is."""
+        new: list[str] = []
+        is_met = False
+        for place, task in enumerate(children(server(), self.id, ["id"], newest_first=True), 1):
+            if self.trials.knows(task["id"]):
+                is_met = True
+            else:
+                new.append(task["id"])
+            if is_met and place % PAGE == 0:
+                break
+        # A Task that comes meanwhile moves the last of a page to the next one.
+        return list(dict.fromkeys(reversed(new)))
 
     def _point(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """The point of a trial: the comment names the parameters that the SDK set, the Task holds their values."""

@@ -7,6 +7,9 @@ from clearml import Task
 from clearml.automation import DiscreteParameterRange, ParameterSet, UniformParameterRange
 
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget
+from hpo_widgets.clearml_sdk import kept
+from hpo_widgets.engines.clearml import children
+from hpo_widgets.engines.clearml.server import Server
 from hpo_widgets.search import COMMANDS, Search
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialState
@@ -119,6 +122,33 @@ def test_its_code_is_the_call_that_made_it(controller, opened):
     assert again.get_optimizer().total_max_jobs == 10
     assert again.execution_queue == optimizer.execution_queue
     assert [one.name for one in again.hyper_parameters] == ["General/x", "General/units", "General/kind"]
+
+
+def test_a_look_asks_for_the_newest_tasks_only(controller, hand, opened, monkeypatch):
+    for module in (kept, children):
+        monkeypatch.setattr(module, "PAGE", 2)
+    pages, call = [], Server.call
+
+    def note(self, action, **body):
+        if "parent" in body:
+            pages.append(body["page"])
+        return call(self, action, **body)
+
+    monkeypatch.setattr(Server, "call", note)
+    optimizer = controller(total_max_jobs=6, max_number_of_concurrent_tasks=5)
+    optimizer.start()
+    tasks = [hand.take() for _ in range(5)]
+    search = opened(optimizer._task)
+    assert pages == [0, 1, 2]
+    made = optimizer.get_optimizer().get_created_jobs_ids()
+    assert [search.trial(number).id for number in range(5)] == list(made)
+    hand.complete(tasks[0], 0.5)
+    last = hand.take()
+    pages.clear()
+    for _ in range(2):
+        search.controller.look()
+    assert search.trial(5).id == last
+    assert pages == [0, 0]
 
 
 def test_a_task_that_keeps_no_search_is_refused(project):

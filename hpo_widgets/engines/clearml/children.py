@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.clearml.server import Server
 
 
-def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+def children(
+    server: Server, parent: str, only_fields: Sequence[str], *, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
     """Fields of all Tasks below one, archived ones included, the oldest first, by one request for 500 of them.
+
+    Each request is sent when what it is for is needed.
 
     Parameters
     ----------
@@ -34,13 +38,16 @@ def children(server: Server, parent: str, only_fields: Sequence[str]) -> Iterato
         The id of the Task above them.
     only_fields
         Names of the fields.
+    newest_first
+        Whether the newest come first instead.
     """
+    order = ["-created", "-id"] if newest_first else ["created", "id"]
     page = 0
     while True:
         tasks = server.find_tasks(
             parent=parent,
             only_fields=list(only_fields),
-            order_by=["created", "id"],
+            order_by=order,
             page=page,
             page_size=PAGE,
             search_hidden=True,
