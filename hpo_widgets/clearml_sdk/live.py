@@ -26,7 +26,7 @@ from hpo_widgets.space.range_history import RangeHistory
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hpo_widgets.engines.clearml.reading import TaskView
 
@@ -77,6 +77,8 @@ class LiveController:
         )
         self.lock = threading.RLock()
         self._looking = threading.Lock()
+        self._pruned: set[object] | None = None
+        """Points of the study's pruned trials, once the present look has asked for them."""
         self._loop: threading.Thread | None = None
         self._former_reporter: threading.Thread | None = None
         """The SDK's reporter of the run that ended last."""
@@ -283,6 +285,7 @@ class LiveController:
         """
         with self._looking:
             before = self.status, self.reason
+            self._pruned = None
             # Only a look that begins after the end knows how the last trials ended, so that look notes the end.
             may_have_ended = not self.is_running
             changed = self._discover()
@@ -338,11 +341,16 @@ class LiveController:
 
     def _was_pruned(self, trial: TaskTrial) -> bool:
         study = self.patches.study
-        # The SDK also has a trial pruned, unrun and without a report, whose point was tried before.
-        return study is not None and any(
-            one.state.name == "PRUNED" and one.params == trial.point and one.intermediate_values
-            for one in study.get_trials(deepcopy=False)
-        )
+        if study is None:
+            return False
+        if self._pruned is None:
+            # The SDK also has a trial pruned, unrun and without a report, whose point was tried before.
+            self._pruned = {
+                _as_key(one.params)
+                for one in study.get_trials(deepcopy=False)
+                if one.state.name == "PRUNED" and one.intermediate_values
+            }
+        return _as_key(trial.point) in self._pruned
 
     def _withdraw(self, task_id: str) -> None:
         try:
@@ -512,6 +520,14 @@ class LiveController:
         if patches.is_random:
             return StopReason("space_exhausted", f"the random search found no further new point after {launched} jobs")
         return StopReason("space_exhausted", f"the strategy had no further job after {launched}")
+
+
+def _as_key(point: Mapping[str, Any]) -> object:
+    """What two points share when they are equal."""
+    try:
+        return frozenset(point.items())
+    except TypeError:  # a value that has no hash
+        return repr(sorted(point.items()))
 
 
 def _in_background(what: str, action: Callable[[], None]) -> threading.Thread:

@@ -144,6 +144,26 @@ def test_a_pruned_trial_is_pruned(by_optuna, hand, until):
     assert search.best_trial.is_partial
 
 
+def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna, hand, until, monkeypatch):
+    search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
+    search.command("start")
+    for _ in range(2):
+        hand.report(hand.take(), 0.5, 1)
+    until(search, lambda: not search.status.is_alive)
+    study = search.controller.patches.study
+    walks, get_trials = [], study.get_trials
+
+    def get(**keywords):
+        walks.append(keywords)
+        return get_trials(**keywords)
+
+    monkeypatch.setattr(study, "get_trials", get)
+    search.controller.trials._asked_all_at = -math.inf
+    search.controller.look()
+    assert len(walks) == 1
+    assert states(search) == {"pruned": 2}
+
+
 def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, hand, until):
     search = by_optuna(
         [DiscreteParameterRange("General/kind", ["plain"])],
