@@ -83,7 +83,8 @@ class HyperParameterOptimizer(ReadableSearch):
         Whether a search on ClearML stores arguments and space in its own Task, which is the script's current one, or
         which Task that is. Where that Task runs for an agent, what it says wins over the arguments of the code.
     always_create_task
-        Whether a search on ClearML makes a Task of its own where there is none.
+        Whether a search on ClearML makes a Task of its own where this process has none, or has one that keeps an
+        earlier search.
     spawn_project
         Project of the trials on ClearML; the journal's group. Default: that of the search's Task, else the
         template's.
