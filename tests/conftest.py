@@ -8,14 +8,20 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cloudpickle
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 import tests
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.workermanage import WorkerController
 
 # Tests import from these before their fixtures are asked for.
 pytest.register_assert_rewrite("tests.member_rows")
@@ -164,3 +170,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The other workers take over what is left of that worker's share.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+class FilesByBrowser(LoadFileScheduling):
+    """Files to workers as xdist hands them out, but those of one browser to the same workers as long as there are some.
+
+    A Chromium and its pages of JupyterLab end where a worker's next test is of another folder. Two workers begin with
+    tests/browser, one with tests/hosts and one with the other tests: in more Chromiums pages compete for two cores.
+    """
+
+    BEGIN_WITH = ("browser", "browser", "hosts", "")
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        begins_with = self.BEGIN_WITH[self.nodes.index(node) % len(self.BEGIN_WITH)]
+        for scope in self.workqueue:
+            folder = Path(scope).parent.name
+            if begins_with == (folder if folder in self.BEGIN_WITH else ""):
+                self.workqueue.move_to_end(scope, last=False)
+                break
+        super()._assign_work_unit(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesByBrowser | None:
+    """Hand out files by their browser where a worker takes a file at a time, as in ``make test-slow``."""
+    return FilesByBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
