@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import subprocess
 import sys
 import types
 
@@ -267,3 +268,24 @@ def test_what_is_wrong_is_said_by_the_start_and_not_while_preparing(workers, tmp
     search.start()
     assert search.wait(1)
     assert "no such graphics card" in search.stop_reason.sentence
+
+
+def test_prepared_workers_end_with_a_kernel_that_is_killed(gone):
+    program = """
+import sys, time, psutil
+from hpo_widgets.engines.base import EngineOptions
+from hpo_widgets.engines.local.template import FunctionTemplate
+
+template = FunctionTemplate(max)
+template.prepare(1, job_class=None, options=EngineOptions("a search"))
+(supervisor,) = psutil.Process().children()
+while not (workers := supervisor.children()):
+    time.sleep(0.001)
+print(supervisor.pid, workers[0].pid, flush=True)
+time.sleep(3600)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as kernel:
+        pids = [int(word) for word in kernel.stdout.readline().split()]
+        kernel.kill()
+    assert len(pids) == 2
+    gone(*pids)
