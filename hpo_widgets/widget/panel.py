@@ -179,6 +179,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
         self._stored: StoredOutput | None = None
+        self._has_prepared = False
         self._refresher = Refresher(search)
         self._layout_of_parts = ipywidgets.Layout()
         """One for all parts, as the style sheet lays them out: a Layout of its own would cost as much as the part."""
@@ -272,6 +273,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         """Have workers ready for the press of Start of a search that a person looks at."""
         self._status_panel.unobserve(self._on_first_seen, "seen")
         if isinstance(self._search, PreparesWorkers) and self._search.status is SearchStatus.IDLE:
+            self._has_prepared = True
             self._search.prepare_workers()
 
     @property
@@ -371,7 +373,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 self._beacon.close()
             if self._stored is not None:
                 self._stored.close()
-            if isinstance(self._search, PreparesWorkers):
+            if self._has_prepared and isinstance(self._search, PreparesWorkers):
+                self._has_prepared = False  # garbage collection closes a panel once more
                 self._search.release_workers()
             if self._opened is not None:
                 release(self._opened)

@@ -552,7 +552,11 @@ def test_workers_are_made_ready_once_a_page_shows_the_panel_and_let_go_with_it(s
     refresh(panel)
     refresh(panel)
     assert search.asked == ["prepare"]
+    other = show(OptimizerWidget, search)
+    other.close()  # which no page has shown
+    assert search.asked == ["prepare"]
     panel.close()
+    panel.close()  # as garbage collection does
     assert search.asked == ["prepare", "release"]
 
 

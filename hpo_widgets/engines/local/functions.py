@@ -60,7 +60,6 @@ from hpo_widgets.engines.local.messages import (
     UNUSED,
     ChoiceIndex,
 )
-from hpo_widgets.engines.local.process import Environments
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -139,6 +138,8 @@ class FunctionPool(ProcessEngine):
         self._declared: dict[str, _DeclaredChoices] = {}
         self._payload_fd = _memory("payload")
         self._is_loaded = False
+        self._given: dict[int, dict[str, str]] = {}
+        """The variables of each process that waits, by its worker's index."""
         if is_loaded:
             self.load(template, choices)
         else:
@@ -147,12 +148,17 @@ class FunctionPool(ProcessEngine):
 
     @property
     def is_current(self) -> bool:
-        """Whether all processes still wait for `load`, and new ones would get the same variables, folder and path."""
+        """Whether all processes still wait for `load`, and new ones would get the same variables, folder and path.
+
+        A function that was given as `worker_env` is asked once more.
+        """
         return (
             not any(worker.process is None or worker.process.has_ended() for worker in self._workers)
-            and self._environments.shared == Environments(None).shared
             and self._directory == str(Path.cwd())
             and self._path == _absolute_path()
+            and all(
+                self._given[worker.index] == self._environments.renewed().of(worker.index) for worker in self._workers
+            )
         )
 
     def load(self, template: FunctionTemplate, choices: Mapping[str, Sequence[object]] | None = None) -> None:
@@ -291,6 +297,8 @@ class FunctionPool(ProcessEngine):
             worker.page = page
         if self._is_loaded:
             self._ask_to_load(worker)
+        else:
+            self._given[worker.index] = environment
 
     def _ask_to_load(self, worker: WorkerHandle) -> bool:
         """Ask the worker's process to load the callable; False when it has ended."""

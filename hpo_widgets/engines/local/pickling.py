@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 import types
-from collections import ChainMap
+from collections import ChainMap, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DEPTH = 6
 _MOST_PARTS = 200
+_PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
+_SETTINGS = ({"environ"}, {"putenv"}, {"sys", "path"})
+"""Names that occur together in code that may change what an import does."""
 _PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
     [*site.getsitepackages(), site.getusersitepackages()]
 )
@@ -101,8 +104,9 @@ def notebook_sources(root: object) -> dict[str, list[str]]:
 def libraries_of(root: object) -> list[str]:
     """Names of installed modules that a callable needs and this process has loaded.
 
-    Those that its code imports when it runs are among them. A person's own modules are not: they may be edited before
-    the callable is sent.
+    Those that its code imports when it runs are among them, unless it also sets variables of the environment or the
+    path of modules, which may have to come first. A person's own modules are not: they may be edited before the
+    callable is sent.
 
     Parameters
     ----------
@@ -115,11 +119,13 @@ def libraries_of(root: object) -> list[str]:
         Sorted, so that a package comes before what is in it.
     """
     names: set[str] = set()
+    imported: set[str] = set()
+    sets_first = False
     seen: set[int] = set()
-    queue = [root]
+    queue = deque([root])
     while queue and len(seen) < _MOST_PARTS:
-        item = queue.pop()
-        if id(item) in seen:
+        item = queue.popleft()
+        if id(item) in seen or type(item) in _PLAIN:
             continue
         seen.add(id(item))
         if isinstance(item, types.ModuleType):
@@ -131,10 +137,12 @@ def libraries_of(root: object) -> list[str]:
             names.add(home)  # which imports what it needs itself
             continue
         if isinstance(item, types.FunctionType):
-            names |= _imported_names(item.__code__)
+            imported |= _imported_names(item.__code__)
+            used = _global_names(item.__code__)
+            sets_first |= any(setting <= used for setting in _SETTINGS)
         with contextlib.suppress(Exception):  # whatever an object's attributes raise
             queue += [part for _, part in _parts(item)]
-    return sorted(filter(_is_installed, names))
+    return sorted(filter(_is_installed, names if sets_first else names | imported))
 
 
 def _imported_names(code: types.CodeType) -> set[str]:
@@ -155,7 +163,7 @@ def _imported_names(code: types.CodeType) -> set[str]:
 
 def _is_installed(name: str) -> bool:
     """Whether a module is loaded here from where packages are installed."""
-    file = getattr(sys.modules.get(name), "__file__", None)
+    file = None if name == "__main__" else getattr(sys.modules.get(name), "__file__", None)
     return isinstance(file, str) and any(Path(file).is_relative_to(folder) for folder in _PACKAGES)
 
 

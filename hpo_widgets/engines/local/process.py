@@ -380,6 +380,10 @@ class Environments:
         for name in THREAD_LIMITS:
             self.shared.setdefault(name, "1")
 
+    def renewed(self) -> Environments:
+        """Return what would be given now."""
+        return Environments(self._own)
+
     def of(self, index: int) -> dict[str, str]:
         """Return the variables of one worker."""
         environment = dict(self.shared)

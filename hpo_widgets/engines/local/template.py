@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 60
 _MOST_PREPARED = 8
 """Each may hold hundreds of megabytes of libraries, for a search that perhaps nobody starts."""
-_LOCK = threading.Lock()
-_PREPARED: weakref.WeakSet[FunctionTemplate] = weakref.WeakSet()
-"""Templates whose workers wait for a start, one at most outside `_LOCK`."""
+_LOCK = threading.RLock()
+"""Guards which workers wait for a start; garbage collection may release some on a thread that holds it."""
+_prepared: weakref.ref[FunctionTemplate] | None = None
+"""The template whose workers have been made ready last."""
 _COMPUTES_LATER = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
@@ -121,21 +122,21 @@ class FunctionTemplate(_LocalTemplate):
 
         One search of this process has such workers at most: those of another one are ended.
         """
+        global _prepared  # noqa: PLW0603 -- there is one in a process
         if job_class is not None:
             return
         from hpo_widgets.engines.local.functions import FunctionPool
 
-        if self._pool is not None and self._pool.is_current:
-            return
-        self.release()
-        number = min(workers, self.default_concurrency, _MOST_PREPARED)
-        pool = FunctionPool(self, workers=number, is_loaded=False, **options.of_processes)
         with _LOCK:
-            others = list(_PREPARED)
-            self._pool = pool
-            _PREPARED.add(self)
-        for template in others:
-            template.release()
+            if self._pool is not None and self._pool.is_current:
+                return
+            earlier = None if _prepared is None else _prepared()
+            for template in (earlier, self):
+                if template is not None:
+                    template.release()
+            number = min(workers, self.default_concurrency, _MOST_PREPARED)
+            self._pool = FunctionPool(self, workers=number, is_loaded=False, **options.of_processes)
+            _prepared = weakref.ref(self)
 
     def release(self) -> None:
         """End the workers that `prepare` has started and no run has taken."""
@@ -145,7 +146,6 @@ class FunctionTemplate(_LocalTemplate):
     def _take_pool(self) -> FunctionPool | None:
         with _LOCK:
             pool, self._pool = self._pool, None
-            _PREPARED.discard(self)
         return pool
 
     def make_engine(self, workers: int, *, space: Space, job_class: type | None, options: EngineOptions) -> JobEngine:

@@ -331,7 +331,9 @@ def _is_asked_to_load(connection: socket.socket, seconds: float) -> bool:
     """Wait for the order to load the callable; False when it does not come in time, or the controller has gone."""
     import select
 
-    return bool(select.select([connection], [], [], seconds)[0]) and connection.recv(1) == messages.LOAD
+    poll = select.poll()  # which takes descriptors of any number, as `select.select` does not
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000)) and connection.recv(1) == messages.LOAD
 
 
 def main(connection_fd: int, payload_fd: int, page_fd: int, patience: float, libraries: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import types
 
 import psutil
@@ -52,6 +53,11 @@ def is_running(process):
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+@pytest.fixture(autouse=True)
+def _two_processors(monkeypatch):
+    monkeypatch.setattr(FunctionTemplate, "default_concurrency", 2)
 
 
 @pytest.fixture
@@ -102,6 +108,71 @@ def test_what_this_process_has_not_loaded_is_not_loaded_ahead(monkeypatch):
     assert FunctionTemplate(loads_a_library).libraries() == []
 
 
+@pytest.mark.parametrize("setting", ["os.environ['HPO_WIDGETS_OF_THIS_TEST'] = '1'", "sys.path.insert(0, '.')"])
+def test_what_a_callable_sets_before_it_imports_is_set_before(drive, setting):
+    import sortedcontainers.sortedset
+
+    source = f"""
+import os, sys
+def train(x):
+    before = "sortedcontainers" in sys.modules
+    {setting}
+    import sortedcontainers.sortedset
+    return before
+"""
+    module = types.ModuleType("__main__")
+    exec(source, module.__dict__)
+    assert sortedcontainers.__name__ in sys.modules
+    assert drive(module.train).run(0, x=0.5).result == 0
+
+
+def test_libraries_are_found_beside_much_data():
+    module = types.ModuleType("__main__")
+    exec("import numpy\ndef train(x):\n    return numpy.sum(zz_data)", module.__dict__)
+    module.zz_data = [float(number) for number in range(500)]
+    assert "numpy" in FunctionTemplate(module.train).libraries()
+
+
+def test_a_worker_may_have_descriptors_of_any_number(drive):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("this user may not open so many files")
+    opened = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+    try:
+        while not opened or opened[-1] < 1024:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        assert drive(pid_of_worker).run(0, x=0.5).error is None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_garbage_collection_may_release_workers_at_any_moment(prepare):
+    template = FunctionTemplate(pid_of_worker)
+
+    class Closed:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            template.release()
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(3):
+            Closed()
+            template.prepare(1, job_class=None, options=OPTIONS)
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    template.release()
+
+
 def test_the_callable_is_loaded_as_it_is_at_the_start(prepare, drive_engine):
     module = types.ModuleType("__main__")
     exec("factor = 2\ndef scale(x):\n    return factor * x", module.__dict__)  # as a cell does
@@ -128,34 +199,39 @@ def test_a_module_of_ones_own_is_loaded_as_it_is_at_the_start(prepare, drive_eng
         del sys.modules["own_module_of_this_test"]
 
 
-@pytest.mark.parametrize("change", ["environment", "folder", "path"])
+@pytest.mark.parametrize("change", ["environment", "worker_env", "folder", "path"])
 def test_workers_that_were_prepared_for_other_circumstances_are_replaced(
     prepare, drive_engine, tmp_path, monkeypatch, gone, change
 ):
     def seen(x):
         return {
             "environment": float(os.environ.get("HPO_WIDGETS_OF_THIS_TEST") == "later"),
+            "worker_env": float(os.environ.get("HPO_WIDGETS_OF_THIS_WORKER") == "later"),
             "folder": float(os.getcwd() == folder),
             "path": float(folder in sys.path),
         }
 
     (tmp_path / "other").mkdir()
     folder = str(tmp_path / "other")
+    variables = {"HPO_WIDGETS_OF_THIS_WORKER": "earlier"}
+    options = OPTIONS._replace(worker_env=lambda _index: variables)
     template = FunctionTemplate(seen)
-    prepared = prepare(template)
-    if change == "environment":
+    prepared = prepare(template, options=options)
+    if change == "worker_env":
+        variables["HPO_WIDGETS_OF_THIS_WORKER"] = "later"
+    elif change == "environment":
         monkeypatch.setenv("HPO_WIDGETS_OF_THIS_TEST", "later")
     elif change == "folder":
         monkeypatch.chdir(folder)
     else:
         monkeypatch.syspath_prepend(folder)
-    assert start(drive_engine, template).run(0, x=1.0).result[change] == 1
+    assert start(drive_engine, template, options=options).run(0, x=1.0).result[change] == 1
     gone(*(process.pid for process in prepared))
 
 
 def test_more_and_fewer_workers_than_were_prepared(workers, prepare, drive_engine):
     template = FunctionTemplate(pid_of_worker)
-    assert len(prepare(template, 2)) == min(2, template.default_concurrency)
+    assert len(prepare(template, 2)) == 2
     driver = start(drive_engine, template, workers=3)
     for number in range(3):
         driver.launch(number, x=0.5)
@@ -218,16 +294,20 @@ def test_a_worker_that_nobody_starts_ends_by_itself_and_is_replaced(prepare, dri
     assert outcome.error is None
 
 
-def test_a_trial_is_not_lost_when_its_worker_ends_at_the_moment_of_the_start(drive_engine, monkeypatch, gone):
-    monkeypatch.setattr(functions, "_UNUSED_SECONDS", 0.0)
+def test_a_trial_is_not_lost_when_its_worker_ends_at_the_moment_of_the_start(drive_engine, monkeypatch):
     template = FunctionTemplate(pid_of_worker)
     pool = FunctionPool(template, workers=1, is_loaded=False)
     driver = drive_engine(pool)
-    gone(driver.worker_pid())
-    monkeypatch.undo()
-    pool.load(template)
-    outcome = driver.run(0, x=0.5)
+    first = driver.worker_pid()
+    with monkeypatch.context() as lost:
+        lost.setattr(FunctionPool, "_ask_to_load", lambda *_: True)
+        pool.load(template)
+    driver.launch(
+        0, x=0.5
+    )  # which is no order to load the callable, so that the worker ends with the trial in its hands
+    outcome = driver.ended(0)
     assert (outcome.error, outcome.launch_failed) == (None, False)
+    assert driver.worker_pid() != first
 
 
 def test_a_class_of_ones_own_is_not_prepared(prepare):
@@ -238,8 +318,14 @@ def test_a_class_of_ones_own_is_not_prepared(prepare):
 
 
 def test_a_search_prepares_before_it_runs_and_not_while_it_does(workers, tmp_path, gone):
+    def waits(x):
+        while not go.exists():
+            time.sleep(0.005)
+        return os.getpid()
+
+    go = tmp_path / "go"
     search = HyperParameterOptimizer(
-        pid_of_worker, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=3,
+        waits, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=3,
         max_number_of_concurrent_tasks=1, journal=tmp_path,
     )  # fmt: skip
     search.prepare_workers()
@@ -247,6 +333,7 @@ def test_a_search_prepares_before_it_runs_and_not_while_it_does(workers, tmp_pat
     assert len(prepared) == 1
     search.start()
     search.prepare_workers()
+    go.touch()
     assert search.wait(1)
     ran = {int(trial.value) for trial in search.get_top_experiments(3)}
     assert len(ran) == 1
