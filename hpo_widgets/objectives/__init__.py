@@ -1,6 +1,7 @@
 """What is optimised, and the order of trials."""
 
 from hpo_widgets.objectives.objective import (
+    MONITOR,
     SIGNS,
     Objective,
     ScalarSummary,
@@ -8,6 +9,7 @@ from hpo_widgets.objectives.objective import (
 )
 
 __all__ = [
+    "MONITOR",
     "SIGNS",
     "Objective",
     "ScalarSummary",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIGNS = ("min", "max", "min_global", "max_global")
+MONITOR = ":monitor:"
+"""The titles of scalars that ClearML reports of a trial's machine begin with this; no trial reports them itself."""
 
 
 class Measure(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.clearml.server import PAGE
 from hpo_widgets.engines.clearml.values import can_be_kept, fits, full_name, split_name
+from hpo_widgets.objectives import MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -158,7 +159,7 @@ class BaseTask:
             for variants in self.last_metrics.values()
             for entry in variants.values()
         ]
-        own = [key for key in reported if not key.startswith(":monitor:")]
+        own = [key for key in reported if not key.startswith(MONITOR)]
         missing = [objective.key for objective in objectives if objective.key not in reported]
         if missing and own:
             raise ValueError(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpo_widgets.objectives import MONITOR
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import clip_objective
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_widgets.search import Search
-    from hpo_widgets.trials import TrialState
     from hpo_widgets.widget.plots.axes import Domain
     from hpo_widgets.widget.plots.series import Floats
 
@@ -165,7 +166,8 @@ class Look(NamedTuple):
     scalars : dict
         Key of each scalar that these trials have reported to title and series.
     longest : dict
-        Key of each scalar to the most reports of it that one trial has made, of the ended ones that were read whole.
+        Key of each scalar of theirs to the most reports of it that one trial has made, of the completed ones that were
+        read whole.
     elsewhere : set of int
         Trials whose reports a server keeps, and that were not read.
     seconds : float
@@ -223,7 +225,8 @@ def look(
             scalar_key = f"{title}/{series}"
             if len(found.scalars) < MOST_SCALARS:
                 found.scalars[scalar_key] = title, series
-            if after == 0 and trial.state.has_ended and scalar_key in found.scalars:
+            is_counted = trial.state is TrialState.COMPLETED and not title.startswith(MONITOR)
+            if after == 0 and is_counted and (scalar_key == scalar or scalar_key in found.scalars):
                 found.longest[scalar_key] = max(length, found.longest.get(scalar_key, 0))
         of_scalar = [report for report in reports if f"{report[0]}/{report[1]}" == scalar]
         iterations, values = [report[3] for report in of_scalar], [report[2] for report in of_scalar]

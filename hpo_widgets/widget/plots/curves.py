@@ -88,7 +88,7 @@ class CurvesPlot(Plot):
         The search to show.
     scalar
         Which scalar: its title and series with a slash between them. Default: the objective; where trials report that
-        only once, the scalar that they report most often, as soon as one has ended.
+        only once, the scalar that they report most often, as soon as one is completed.
     log_scale
         As in `HistoryPlot`.
     top_k

@@ -238,9 +238,15 @@ def test_by_default_a_scalar_with_curves_is_shown(show, refresh, given, objectiv
     search.report(0, [0.1, 0.2, 0.3], ("train", "accuracy"))
     refresh(plot)
     assert plot.scalar == LOSS  # it may still be reported more than once
-    search.add_trial(objective[-1])
+    search.add_trial(0.5, state=TrialState.PRUNED)
+    search.report(1, [0.5])
     search.report(1, [0.1, 0.2, 0.3], ("train", "accuracy"))
-    search.report(1, objective)
+    refresh(plot)
+    assert plot.scalar == LOSS  # it was ended early
+    search.add_trial(objective[-1])
+    search.report(2, [0.1, 0.2, 0.3], ("train", "accuracy"))
+    search.report(2, range(9), (":monitor:machine", "cpu_usage"))
+    search.report(2, objective)
     search.command("stop")
     refresh(plot)
     refresh(plot)
