@@ -119,8 +119,16 @@ class Template(ABC):
             For a search that another process runs, or has continued since it was opened here.
         """
 
-    def resume(self, header: Mapping[str, Any]) -> None:  # noqa: B027 -- most have none
-        """Restore what a journal's header keeps of it (`facts`)."""
+    def resume(self, header: Mapping[str, Any], search_id: str) -> None:  # noqa: B027 -- most have none
+        """Restore what a journal's header keeps of it (`facts`).
+
+        Parameters
+        ----------
+        header
+            The journal's header.
+        search_id
+            The search.
+        """
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
         """Find out what became of a search's trials since the process that ran it died.

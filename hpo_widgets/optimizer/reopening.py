@@ -166,7 +166,7 @@ def reopen(
         own = {name: python_value(keywords.pop(name)) for name in _OF_TEMPLATES if name in keywords}
         checked_top_k(own.get(TOP_K))
         checked = {**own, "worker_env": keywords.get("worker_env")}
-        template = _template(header, base_task_id, checked, keywords.get("arguments"))
+        template = _template(reader, base_task_id, checked, keywords.get("arguments"))
         counts = reader.counts()
         is_interrupted = (
             kept is not None or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
@@ -320,15 +320,16 @@ def _write_anew(path: Path, state: Mapping[str, Any]) -> None:
         journal.write(events=events)
 
 
-def _template(header: Mapping[str, Any], base_task_id: Any, own: Mapping[str, Any], arguments: Any) -> Template:
+def _template(reader: JournalReader, base_task_id: Any, own: Mapping[str, Any], arguments: Any) -> Template:
     """Make the template with the arguments that the journal keeps, except those that are given anew."""
+    header = reader.header
     template = make_template(base_task_id, arguments or header["arguments"].get("arguments"))
     recorded = dict(header["arguments"])
     if not template.limits_memory:
         recorded.pop("max_memory_per_job", None)  # the search may have run elsewhere before, where it has a meaning
     template.configure({**recorded, **own})
     template.check(JournalState(header).declared_space.names)
-    template.resume(header)
+    template.resume(header, reader.search_id)
     return template
 
 

@@ -16,7 +16,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.engines.clearml import reporting
+from hpo_widgets.engines.clearml import optimizer_task, reporting
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
@@ -455,6 +455,22 @@ def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, wo
     assert len(worker.taken) == 5
     own.reload()
     assert own.status == "completed"
+
+
+def test_a_search_whose_task_keeps_another_leaves_it_alone_in_another_kernel_too(
+    task_search, opened, worker, project, base_task, tmp_path, monkeypatch
+):
+    own = Task.create(project_name=project, task_name="mine")
+    first, second = (finished(task_search(auto_connect_task=own)) for _ in range(2))
+    kept, status = kept_state(own.id), worker.status(own.id)
+    monkeypatch.setattr(optimizer_task, "_SEARCHES", {})  # as a new process has it
+    again = opened(second.id, base_task_id=base_task)
+    again.set_total_max_jobs(4)
+    finished(again)
+    assert again.counts[TrialState.COMPLETED] == 4
+    assert Task.get_task(task_id=again.trial(3).id).parent == own.id
+    assert (kept_state(own.id), worker.status(own.id)) == (kept, status)
+    assert opened(own.id, journal=tmp_path / "elsewhere").id == first.id
 
 
 def test_ranges_that_were_changed_hold_without_the_journal_too(task_search, opened, worker, project, tmp_path):

@@ -94,22 +94,33 @@ class OptimizerTask:
     is_resumed
         Whether no process of its own runs the Task, as the one that made it has gone, or it is not this process's
         current one: it begins with the search and ends with it.
+    keeps_another
+        Whether it is known to keep another search.
     last_run
         The run that it told of last, where it is resumed.
 
     Attributes
     ----------
+    is_read_only : bool
+        Whether it is no more than the parent of the trials, because it has ended or keeps another search.
     known_runs : set
         The runs whose trials this process knows: those before it took over, and its own.
     """
 
     def __init__(
-        self, task: Any, *, stores_arguments: bool, is_resumed: bool = False, last_run: str | None = None
+        self,
+        task: Any,
+        *,
+        stores_arguments: bool,
+        is_resumed: bool = False,
+        keeps_another: bool = False,
+        last_run: str | None = None,
     ) -> None:
         self.task = task
         self.id = str(task.id)
         self._is_resumed = is_resumed
-        self.is_read_only = not is_resumed and str(task.status) not in {"created", "in_progress"}
+        has_ended = not is_resumed and str(task.status) not in {"created", "in_progress"}
+        self.is_read_only = has_ended or keeps_another
         self._stores_arguments = stores_arguments and not self.is_read_only
         self._kept = ""
         self.known_runs = {last_run}
@@ -119,12 +130,12 @@ class OptimizerTask:
 
     def begin(self) -> None:
         """Let a Task run that no process of its own runs."""
-        if self._is_resumed and str(self.task.status) != "in_progress":
+        if self._is_resumed and not self.is_read_only and str(self.task.status) != "in_progress":
             self.task.mark_started(force=True)
 
     def end(self) -> None:
         """End a Task that no process of its own ends."""
-        if self._is_resumed:
+        if self._is_resumed and not self.is_read_only:
             self.task.mark_completed()
 
     def tag(self) -> None:

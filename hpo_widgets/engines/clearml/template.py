@@ -222,13 +222,25 @@ class TaskTemplate(Template):
         self._optimizer_task = optimizer_task
         self.where.parent = optimizer_task.id
 
-    def resume(self, header: Mapping[str, Any]) -> None:
-        """Take up the search's own Task again, if it had one that is still there."""
+    def resume(self, header: Mapping[str, Any], search_id: str) -> None:
+        """Take up the search's own Task again, if it had one that is still there.
+
+        Where that keeps another search, it is the parent of the trials only, as it was before.
+        """
         own = (header.get("clearml") or {}).get("optimizer_task")
         for task in [] if own is None else self.server.tasks([own], ["configuration"]):
-            last_run = (read_state(task) or {}).get("run")
+            state = read_state(task) or {"search": search_id, "run": None}
+            keeps_another = state["search"] != search_id
             sdk_task: Any = Task.get_task(task_id=own)
-            self.join(OptimizerTask(sdk_task, stores_arguments=False, is_resumed=True, last_run=last_run))
+            self.join(
+                OptimizerTask(
+                    sdk_task,
+                    stores_arguments=False,
+                    is_resumed=True,
+                    keeps_another=keeps_another,
+                    last_run=None if keeps_another else state["run"],
+                )
+            )
 
     def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""
