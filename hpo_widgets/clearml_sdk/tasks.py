@@ -432,7 +432,7 @@ class TaskTrials:
         if self._iterations is None:
             self._iterations = ObjectiveIterations(server(), self._objectives, lambda: True)
         try:
-            return max(self._iterations.of(view).values(), default=0)
+            return max(self._iterations.newest(view), default=0)
         except ClearmlError as error:  # it is tried again with the next look at ended Tasks
             logger.debug("clearml: %s", error)
             return 0

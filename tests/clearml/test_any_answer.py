@@ -129,6 +129,26 @@ def test_the_curves_that_tell_of_a_limit_may_have_any_form(curves):
     assert iterations.written_into(view).summary.last_iteration == 9
 
 
+@pytest.mark.parametrize(
+    ("value", "y", "iteration"),
+    [
+        (0.5, [0.4, 0.5, 0.6], 5),
+        (0.1, [0.4, 0.10000000149, 0.6], 5),  # as a number of 32 bits
+        (0.4, [0.4, 0.4, 0.6], 5),
+        (math.nan, [0.4, math.nan, 0.6], 5),
+        (0.7, [0.4, 0.5, 0.6], 6),
+        (0.7, [], 6),
+    ],
+)
+def test_the_iteration_of_a_value_is_that_of_its_own_report_though_the_curve_goes_on(value, y, iteration):
+    curves = {"m": {"v": {"x": [4, 5, 6], "y": y}}}
+    iterations = ObjectiveIterations(Answering(curves), make_objectives("m", "v", "min"), lambda: True)
+    entry = {"metric": "m", "variant": "v", "value": value, "count": 2}
+    view = read_task({"id": "a", "status": "in_progress", "last_iteration": 9, "last_metrics": {"m": {"v": entry}}})
+    assert iterations.written_into(view).summary.scalars["m", "v"][1] == iteration
+    assert IterationLimit(iterations, 5).is_exceeded(view)
+
+
 class Idle:
     """What has nothing to do."""
 

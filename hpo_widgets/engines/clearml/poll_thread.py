@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, last_iterations, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_iterations, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
 from hpo_widgets.engines.clearml.values import full_name, is_same, split_name, text_of
 from hpo_widgets.trials import TrialState
@@ -185,7 +185,7 @@ class ObjectiveIterations:
         self._server = server
         self._are_wanted = are_wanted
         self._keys = [(objective.title, objective.series) for objective in objectives]
-        self._found: dict[str, tuple[str, dict[tuple[str, str], int]]] = {}
+        self._found: dict[str, tuple[str, dict[tuple[str, str], tuple[int, int]]]] = {}
         """Task to the reports of its objectives when its curves were asked for, and what these told."""
 
     def reported(self, view: TaskView) -> dict[tuple[str, str], Sequence[float]]:
@@ -193,8 +193,12 @@ class ObjectiveIterations:
         scalars = view.summary.scalars
         return {key: scalars[key] for key in self._keys if key in scalars}
 
-    def of(self, view: TaskView) -> dict[tuple[str, str], int]:
-        """The iterations of the last reports of a Task's objectives."""
+    def newest(self, view: TaskView) -> list[int]:
+        """The last iterations of a Task's objectives, which may be later than the values of the view."""
+        return [newest for _, newest in self._of(view).values()]
+
+    def _of(self, view: TaskView) -> dict[tuple[str, str], tuple[int, int]]:
+        """The iterations of a Task's objectives, as of `read_iterations`."""
         reported = self.reported(view)
         if not reported:
             return {}
@@ -202,25 +206,24 @@ class ObjectiveIterations:
         reports = repr([(entry[0], entry[-1]) for entry in reported.values()])
         known, iterations = self._found.get(view.id, ("", {}))
         if known != reports:
-            keys = list(reported)
-            metrics = [{"metric": title, "variants": [series]} for title, series in keys]
+            metrics = [{"metric": title, "variants": [series]} for title, series in reported]
             body = {"task": view.id, "key": "iter", "metrics": metrics}
             curves = self._server.call("events.scalar_metrics_iter_histogram", **body)
-            iterations = dict(zip(keys, last_iterations(view.id, curves, keys), strict=True))
+            iterations = read_iterations(view.id, curves, {key: entry[0] for key, entry in reported.items()})
             self._found[view.id] = (reports, iterations)  # not before: what got lost is asked again
         return iterations
 
     def written_into(self, view: TaskView) -> TaskView:
-        """The same view with these iterations, where they are wanted, in the place of the Task's highest one."""
+        """The same view with the iterations of its values, where they are wanted, instead of the Task's highest."""
         if not self._are_wanted():
             return view
         try:
-            iterations = self.of(view)
+            iterations = self._of(view)
         except (RequestFailedError, UnreadableTaskError) as error:
             logger.debug("clearml: %s", error)
             return view
         scalars = dict(view.summary.scalars)
-        for key, iteration in iterations.items():
+        for key, (iteration, _) in iterations.items():
             scalars[key] = [scalars[key][0], iteration, *scalars[key][2:]]
         return replace(view, summary=view.summary._replace(scalars=scalars))
 
@@ -251,7 +254,7 @@ class IterationLimit:
         reported = self._iterations.reported(view).values()
         if any(max(least_at, greatest_at) > limit for _, _, _, least_at, _, greatest_at, _ in reported):
             return True
-        return any(found > limit for found in self._iterations.of(view).values())
+        return any(newest > limit for newest in self._iterations.newest(view))
 
 
 class QueueWatch:

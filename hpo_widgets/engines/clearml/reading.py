@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from hpo_widgets.engines.clearml.server import ClearmlError, without_user
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from hpo_widgets.engines.clearml.server import Server
     from hpo_widgets.trials import Remark
@@ -125,8 +126,13 @@ def _text(said: object) -> str:
 _MOST_LETTERS = 2000
 
 
-def last_iterations(task_id: str, curves: Mapping[str, Any], keys: Sequence[tuple[str, str]]) -> list[int]:
-    """Return the last iteration of some scalars, 0 for one without reports.
+def read_iterations(
+    task_id: str, curves: Mapping[str, Any], values: Mapping[tuple[str, str], float]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return the iterations at which some scalars have been reported last, 0 for one without reports.
+
+    A curve may be newer than the value that was read before it, so the value is looked for in it. Where the curve
+    does not have it, because the server thins out curves of many points, its last iteration stands for both.
 
     Parameters
     ----------
@@ -134,21 +140,35 @@ def last_iterations(task_id: str, curves: Mapping[str, Any], keys: Sequence[tupl
         The Task, for the message.
     curves
         An answer to ``events.scalar_metrics_iter_histogram``.
-    keys
-        Title and series of each scalar.
+    values
+        Title and series of each scalar, with its last value as it was known before.
 
     Returns
     -------
-    list of int
-        One for each scalar.
+    dict
+        For each scalar the iteration of that value, and the last one of the curve.
 
     Raises
     ------
     UnreadableTaskError
         When the answer has another form.
     """
+    iterations = {}
     with _reading(task_id):
-        return [_whole(max(curves.get(title, {}).get(series, {}).get("x") or [0])) for title, series in keys]
+        for key, value in values.items():
+            curve = curves.get(key[0], {}).get(key[1], {})
+            x = [_whole(one) for one in curve.get("x") or ()]
+            newest = max(x, default=0)
+            same = [at for at, y in zip(x, curve.get("y") or (), strict=False) if _is_reported(value, _number(y))]
+            iterations[key] = (max(same, default=newest), newest)
+    return iterations
+
+
+def _is_reported(value: float, y: float | None) -> bool:
+    """Whether a point of a curve, whose numbers have 32 bits, is a value."""
+    if y is None:
+        return False
+    return math.isclose(value, y, rel_tol=1e-6) or (math.isnan(value) and math.isnan(y))
 
 
 def read_values(task: Mapping[str, Any]) -> dict[str, str]:
