@@ -103,6 +103,21 @@ def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(wa
     assert made.counts[TrialState.COMPLETED] == 4
 
 
+def test_a_stop_does_not_wait_for_the_next_try_of_a_launch_that_the_server_fails(way, task_search, until, monkeypatch):
+    for name in ("RETRY_SECONDS", "LONGEST_WAIT"):
+        monkeypatch.setattr(launch_thread, name, 600.0)
+    monkeypatch.setattr(launch_thread, "TOLD_TRIES", 1)
+    made = task_search(total_max_jobs=1)
+    way.plan("tasks.clone", (500, 0, "General data error"))
+    assert made.start()
+    until(made, lambda: made.errors)  # it waits for its second try now
+    monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.001)
+    made.stop()
+    assert made.wait(timeout=0.5)
+    assert made.counts[TrialState.ABORTED] == 1
+    assert way.count("tasks.clone") == 0
+
+
 def test_a_launch_that_the_server_fails_for_too_long_fails_and_the_next_is_tried(way, task_search, monkeypatch):
     monkeypatch.setattr(launch_thread, "FAILING_SECONDS", 0.0)
     monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.001)

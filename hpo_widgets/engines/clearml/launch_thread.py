@@ -115,7 +115,7 @@ class LaunchThread(threading.Thread):
                 if not error.is_away:
                     raise
                 seconds, tries = self._availability.failed(error), 0
-            if self._gives_up(job, seconds):
+            if self._gives_up(job, seconds, is_away=not tries):
                 return _stopped(job)
 
     def _tell_failing(self, job: ActiveJob, error: RequestFailedError) -> None:
@@ -125,11 +125,11 @@ class LaunchThread(threading.Thread):
             f"{FAILING_SECONDS / SECONDS_A_MINUTE:g} minutes, those that run go on"
         )
 
-    def _gives_up(self, job: ActiveJob, seconds: float) -> bool:
+    def _gives_up(self, job: ActiveJob, seconds: float, *, is_away: bool) -> bool:
         """Wait before the next try; True when there is to be none.
 
         A stop does not wait for a server that is away: what was never sent ends at once, and what may have been sent
-        is looked for when the server is back.
+        is looked for when the server is back. A server that answers with errors is asked for it soon.
         """
         jobs = self._jobs
         with jobs.changed:
@@ -141,7 +141,7 @@ class LaunchThread(threading.Thread):
             job.stop_tried = True
         jobs.wake()
         with jobs.changed:
-            return jobs.changed.wait_for(lambda: jobs.is_closed, seconds)
+            return jobs.changed.wait_for(lambda: jobs.is_closed, seconds if is_away else RETRY_SECONDS)
 
     def _try(self, job: ActiveJob) -> Outcome | None:
         """Do what is left of a launch; the outcome if the trial was stopped before there was a Task."""
