@@ -253,6 +253,7 @@ class SearchCommands:
 
         def state() -> dict[str, Any]:
             owner, clock = recorder.owner(), controller.state.clock
+            limit = clock.time_limit
             # Before their number: a point that is enqueued meanwhile is not taken for one that was launched since.
             waiting = list(controller.state.enqueued)
             return {
@@ -266,7 +267,7 @@ class SearchCommands:
                 "wall_minutes": clock.elapsed,
                 "is_paused": controller.state.is_paused,
                 "has_own_deadline": clock.has_own_deadline,
-                "deadline": None if clock.deadline is None else clock.deadline.isoformat(),
+                "deadline": limit and limit.recorded,
                 "enqueued": [controller.state.space.encode(point) for point in waiting],
                 "num_enqueued_launched": controller.state.num_enqueued - len(waiting),
             }

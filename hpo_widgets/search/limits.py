@@ -333,7 +333,7 @@ class TimeLimit(NamedTuple):
 
     @property
     def recorded(self) -> str:
-        """The moment in ISO 8601 with its distance from UTC: the same one for whoever reads the journal elsewhere."""
+        """The moment in ISO 8601 with its distance from UTC: the same one for whoever reads it elsewhere."""
         return self.moment.astimezone().isoformat()
 
     @property

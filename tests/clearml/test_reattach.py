@@ -497,6 +497,19 @@ def test_a_limit_that_was_set_holds_without_the_journal_too(task_search, opened,
     assert (again.get_time_limit() is None) is (not limit)
 
 
+def test_a_limit_is_the_same_moment_in_another_zone_without_the_journal_too(
+    task_search, opened, worker, project, tmp_path, berlin, monkeypatch
+):
+    own = Task.create(project_name=project, task_name="mine")
+    made = task_search(auto_connect_task=own, total_max_jobs=1)
+    made.set_time_limit(in_minutes=60)
+    finished(made)
+    end = made.get_time_limit().timestamp()
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert opened(own.id, journal=tmp_path / "elsewhere").get_time_limit().timestamp() == end
+
+
 def test_a_search_that_was_paused_is_so_without_the_journal_too(
     task_search, opened, worker, project, until, tmp_path, monkeypatch
 ):
