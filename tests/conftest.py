@@ -64,15 +64,24 @@ def _working_directory(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def berlin(monkeypatch):
-    """The local time is that of a place with summer time."""
+def local_zone(monkeypatch):
+    """Make the local time that of a zone."""
     if not hasattr(time, "tzset"):
         pytest.skip("this system has no tzset")
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
+
+    def live_in(zone):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield live_in
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def berlin(local_zone):
+    """The local time is that of a place with summer time."""
+    local_zone("Europe/Berlin")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from hpo_widgets.search import COMMANDS, SearchStatus, check_command
 from hpo_widgets.search.limits import (
     SECONDS_A_MINUTE,
     TimeLimit,
-    local_time,
     optional_positive_int,
     positive_int,
     positive_minutes,
@@ -23,6 +21,7 @@ from hpo_widgets.trials import Trial
 from hpo_widgets.trials.trial import checked_note, checked_tags
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
@@ -459,11 +458,4 @@ def _time_limit_of(in_minutes: float | None, specific_time: dt.datetime | None) 
     if specific_time is None:
         minutes = positive_minutes("in_minutes", in_minutes)
         return None if minutes is None else TimeLimit.in_seconds(minutes * SECONDS_A_MINUTE)
-    if not isinstance(specific_time, dt.datetime):
-        raise TypeError(f"specific_time must be a datetime, got {specific_time!r}")
-    specific_time = local_time(specific_time)
-    limit = TimeLimit(specific_time)
-    if limit.seconds_left <= 0:
-        now = dt.datetime.now()
-        raise ValueError(f"the time limit {specific_time:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now")
-    return limit
+    return TimeLimit.at(specific_time)

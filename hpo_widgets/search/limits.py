@@ -327,6 +327,38 @@ class TimeLimit(NamedTuple):
     monotonic: float | None = None
 
     @classmethod
+    def at(cls, moment: object) -> TimeLimit:
+        """Check a moment that a person names, and return it as a limit.
+
+        Parameters
+        ----------
+        moment
+            A ``datetime``, local time unless it names a zone.
+
+        Returns
+        -------
+        TimeLimit
+            The limit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no ``datetime``, lies in the past or is as far away as no number of minutes may be.
+        """
+        if not isinstance(moment, dt.datetime):
+            raise TypeError(f"specific_time must be a datetime, got {moment!r}")
+        # Without zones: near the end of the calendar, the same moment may have no name in another one.
+        if moment.replace(tzinfo=None) - dt.datetime.now() > dt.timedelta(minutes=_MOST_MINUTES):
+            raise ValueError(f"the time limit {moment} must be at most {_MOST_MINUTES:,.0f} minutes away{_NO_LIMIT}")
+        limit = cls(local_time(moment))
+        if limit.seconds_left <= 0:
+            now = dt.datetime.now()
+            raise ValueError(
+                f"the time limit {limit.moment:%Y-%m-%d %H:%M:%S} lies in the past; it is {now:%H:%M:%S} now"
+            )
+        return limit
+
+    @classmethod
     def in_seconds(cls, seconds: float) -> TimeLimit:
         """Return the limit that is so many seconds from now."""
         return cls(dt.datetime.fromtimestamp(time.time() + seconds), time.monotonic() + seconds)

@@ -140,6 +140,19 @@ def test_a_time_limit_in_the_past_is_refused(search):
     assert made.get_time_limit() is None
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Tokyo"])
+def test_the_last_moment_of_all_is_refused_in_every_zone_and_the_limit_stays(search, local_zone, zone):
+    import datetime as dt
+
+    local_zone(zone)
+    made = search(identity)
+    made.set_time_limit(in_minutes=60)
+    before = made.get_time_limit()
+    with pytest.raises(ValueError, match="at most 1,000,000,000 minutes away"):
+        made.set_time_limit(specific_time=dt.datetime.max)  # noqa: DTZ901 -- local time
+    assert made.get_time_limit() == before
+
+
 @pytest.mark.parametrize("number", [0, -1, 1.5, True])
 def test_bad_numbers_are_refused_by_the_setters(search, number):
     made = search(identity)

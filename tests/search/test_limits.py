@@ -360,6 +360,14 @@ def test_a_moment_that_somebody_chose_follows_the_machines_clock(clock, time):
     assert clock.seconds_to_deadline() == pytest.approx(480)
 
 
+@pytest.mark.parametrize(
+    "zone", [None, dt.UTC, dt.timezone(dt.timedelta(hours=12)), dt.timezone(dt.timedelta(hours=-12))]
+)
+def test_a_moment_that_not_every_zone_can_name_is_refused(zone):
+    with pytest.raises(ValueError, match="at most 1,000,000,000 minutes away; None for no limit"):
+        TimeLimit.at(dt.datetime.max.replace(tzinfo=zone))
+
+
 def test_a_limit_that_spans_the_end_of_summer_time_is_no_hour_longer(berlin, monkeypatch):
     before = dt.datetime.fromisoformat("2030-10-27T01:00").timestamp()  # clocks go from 3:00 back to 2:00
     made = Time()
