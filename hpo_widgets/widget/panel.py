@@ -340,13 +340,20 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         traitlets' own hold is of the object, not of the thread: what a cell assigns meanwhile would be checked by
         nobody, and told on the refresher's thread, where it is no command.
         """
-        self._untold = []
+        untold: list[Any] = []
+        self._untold = untold
         try:
             yield
         finally:
-            untold, self._untold = self._untold, None
-            for change in untold:
-                self.notify_change(change)
+            self._untold = None
+            with contextlib.ExitStack() as calls:  # an observer that raises keeps nothing from the others
+                for change in reversed(untold):
+                    calls.callback(self._tell_if_so, change)
+
+    def _tell_if_so(self, change: Any) -> None:
+        """Tell of a change, unless a cell has assigned another value since, of which it has told."""
+        if self._trait_values[change.name] is change.new:
+            self.notify_change(change)
 
     def notify_change(self, change: Any) -> None:
         """Tell the observers of a trait."""

@@ -222,6 +222,32 @@ def test_who_observes_one_trait_finds_the_others_of_the_same_moment(panel, searc
     assert seen == [seen[0]] * len(names)
 
 
+def test_who_observes_a_trait_is_told_last_what_it_is(panel, search, refresh):
+    told = []
+
+    def assign_in_a_cell(_change):
+        cell = threading.Thread(target=setattr, args=(panel, "total_max_jobs", 30))
+        cell.start()
+        cell.join()
+
+    # Observers are called when all is set, those of this trait before those of the other.
+    panel.observe(assign_in_a_cell, "num_trials")
+    panel.observe(lambda change: told.append(change["new"]), "total_max_jobs")
+    search.add_trial(0.25)
+    search.command("set_total_max_jobs", 20)
+    refresh(panel)
+    assert told[-1] == panel.total_max_jobs == 30
+
+
+def test_an_observer_that_raises_keeps_no_change_from_others(panel, search, refresh):
+    told = []
+    panel.observe(lambda _change: 1 / 0, "num_trials")
+    panel.observe(lambda change: told.append(change["new"]), "best_trial")
+    search.add_trial(0.25)
+    refresh(panel)
+    assert told == [panel.best_trial] == [0]
+
+
 def test_values_that_make_no_sense_are_refused(panel):
     for name, value in NO_VALUES:
         with pytest.raises(traitlets.TraitError):
