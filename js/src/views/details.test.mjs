@@ -28,3 +28,24 @@ test("what is pressed is meant for the trial that is painted", async () => {
     ],
   );
 });
+
+test("what is copied is the trial that is painted", async (context) => {
+  const copied = [];
+  const clipboard = { writeText: async (text) => copied.push(text) };
+  Object.defineProperty(globalThis, "navigator", { value: { clipboard }, configurable: true });
+  context.after(() => delete globalThis.navigator);
+  const body = fakePage();
+  const commands = {};
+  const model = fakeModel({ ...SHOWN, number: 0, state: "failed", commands, as_dict: "{'x': 0}" });
+  const end = details.render({ model, el: body });
+  context.after(end);
+  const copy = body
+    .querySelectorAll("button")
+    .find((button) => button.textContent.startsWith("Copy"));
+  await Promise.resolve();
+  const painted = model.change({ number: 1, as_dict: "{'x': 1}" });
+  copy.click();
+  await painted;
+  copy.click();
+  assert.deepEqual(copied, ["{'x': 0}", "{'x': 1}"]);
+});

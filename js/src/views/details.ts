@@ -228,6 +228,7 @@ const render: Render<Model> = ({ model, el }) => {
 
   /** The trial that is painted: what is typed and pressed is meant for it, whatever is selected meanwhile. */
   let painted: number | null = null;
+  let paintedDict = "";
 
   const saveNote = (): void => {
     if (painted !== null && !note.readOnly && note.value !== note.defaultValue) {
@@ -299,7 +300,7 @@ const render: Render<Model> = ({ model, el }) => {
   });
   copy.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(model.get("as_dict"));
+      await navigator.clipboard.writeText(paintedDict);
       setText(copy, "Copied");
     } catch {
       // Not allowed, or no clipboard in a page that does not come over https.
@@ -334,7 +335,8 @@ const render: Render<Model> = ({ model, el }) => {
     paintTable(scalars, model.get("scalars"));
     paintCurves(scalars, model.get("curves"));
     paintRemarks();
-    copy.hidden = model.get("as_dict") === "";
+    paintedDict = model.get("as_dict");
+    copy.hidden = paintedDict === "";
     page.hidden = !/^https?:/.test(model.get("page"));
     setAttribute(page, "href", page.hidden ? null : model.get("page"));
     paintTable(times, model.get("times"));
