@@ -187,7 +187,7 @@ class Run:
         reason = self._why_no_more()
         if reason is not None and reason.code == "error":
             self._has_told_of_error = True
-            more = "it proposes no further trial, and the search ends with those that run"
+            more = "it proposes no further trial, and the search ends with those that run or are enqueued"
             self._tell("strategy", f"{reason.sentence}; {more}")
 
     def _leave(self) -> StopReason:

@@ -54,12 +54,14 @@ class StopConditions:
         self._num_failures_in_a_row = 0
         self._num_launch_failures_in_a_row = 0
         self._num_without_objective = 0
+        self._has_logged_error = False
 
     def begin_run(self) -> None:
         """Count failures anew for a search that is continued."""
         self._num_failures_in_a_row = 0
         self._num_launch_failures_in_a_row = 0
         self._num_without_objective = 0
+        self._has_logged_error = False
 
     def after_trial(
         self,
@@ -141,7 +143,9 @@ class StopConditions:
             return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
         error = proposals.error
         if error is not None:
-            logger.error("strategy: %s", "".join(traceback.format_exception(error)))
+            if not self._has_logged_error:  # asked while trials run, too
+                self._has_logged_error = True
+                logger.error("strategy: %s", "".join(traceback.format_exception(error)))
             return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
         if proposals.is_exhausted and may_launch:
             size = space.size

@@ -127,12 +127,13 @@ class BrokenModel(Broken):
 
 
 @pytest.mark.parametrize("optimizer_class", [Broken, BrokenModel])
-def test_what_a_strategy_raises_is_told_while_its_trials_run_on(two_running, gate, until, optimizer_class):
+def test_what_a_strategy_raises_is_told_while_its_trials_run_on(two_running, gate, until, caplog, optimizer_class):
     made = two_running(optimizer_class=optimizer_class)
     until(made, lambda: made.errors)
     [notice] = made.errors
     raised = f"{optimizer_class.__name__} raised LookupError: lost"
-    assert notice.sentence == f"{raised}; it proposes no further trial, and the search ends with those that run"
+    more = "it proposes no further trial, and the search ends with those that run or are enqueued"
+    assert notice.sentence == f"{raised}; {more}"
     assert (made.status, made.counts[TrialState.RUNNING]) == (SearchStatus.RUNNING, 2)
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         until(viewer, lambda: viewer.errors)
@@ -141,6 +142,7 @@ def test_what_a_strategy_raises_is_told_while_its_trials_run_on(two_running, gat
     assert (made.stop_reason.code, made.stop_reason.sentence) == ("error", raised)
     assert made.counts[TrialState.COMPLETED] == 2
     assert [one.sentence for one in made.errors] == [notice.sentence, raised]
+    assert sum("Traceback" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_of_a_strategy_that_fails_when_it_is_not_needed_any_more_nothing_is_told(two_running, gate):
