@@ -126,13 +126,14 @@ def to_dataframe(
 
 def _titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
     """Return the title of each parameter's column: its name, with its section where something else has that title."""
-    names = tuple(names)
+    names, taken = tuple(names), set(taken)
     titles: dict[str, str] = {}
     for name in names:
         title = name
         while title in taken or (title != name and title in names):
             title = f"General/{title}"
         titles[name] = title
+        taken.add(title)
     return titles
 
 

@@ -210,6 +210,16 @@ def test_a_parameter_that_is_called_like_another_column_has_one_of_its_own():
     assert frame[titles].iloc[0].tolist() == list(point.values())
 
 
+def test_two_parameters_of_which_an_objective_has_the_title_have_a_column_each():
+    space = Space([UniformIntegerParameterRange(name, 1, 99) for name in ("epoch", "General/epoch")])
+    objectives = make_objectives("General", "epoch", "min")
+    shown = TrialStore(space, objectives)
+    shown.put([TrialRow(0, 2, 3, space.encode({"epoch": 10, "General/epoch": 11}), values=[0.5])])
+    frame = to_dataframe(shown.columns.snapshot(), space, objectives)
+    assert frame["General/epoch"].tolist() == [0.5]
+    assert {10, 11} <= set(frame.iloc[0])
+
+
 def test_none_stays_none_among_strings():
     space = Space([DiscreteParameterRange("kind", ["a", None])])
     shown = TrialStore(space, OBJECTIVES)
