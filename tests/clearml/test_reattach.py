@@ -275,6 +275,18 @@ def test_a_search_that_a_live_kernel_runs_is_not_continued_where_its_journal_is_
     assert len(worker.taken) == 5
 
 
+def test_what_else_a_person_has_connected_with_the_task_is_not_read(
+    way, task_search, opened, project, worker, tmp_path
+):
+    own = Task.create(project_name=project, task_name="mine")
+    finished(task_search(auto_connect_task=own))
+    again = opened(own.id, journal=tmp_path / "elsewhere")
+    again.set_total_max_jobs(4)
+    finished(again)
+    fields = [name for _, body in way.seen if body.get("id") == [own.id] for name in body["only_fields"]]
+    assert {name for name in fields if name.startswith("configuration")} == {"configuration.hpo_widgets"}
+
+
 def test_what_another_process_has_kept_stays(project):
     task = Task.create(project_name=project, task_name="mine")
     first, second = (OptimizerTask(task, stores_arguments=False) for _ in range(2))

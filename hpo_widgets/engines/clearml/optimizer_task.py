@@ -33,6 +33,9 @@ SECTION = "opt"
 _CONFIGURATION = "hpo_widgets"
 """The configuration object that lets the search be taken up again without its journal."""
 
+STATE_FIELD = f"configuration.{_CONFIGURATION}"
+"""The field of a Task that holds it; whatever else a person has connected may be large."""
+
 _STATE = {
     "search",
     "run",
@@ -210,7 +213,7 @@ class OptimizerTask:
 
     def kept(self, search_id: str) -> dict[str, Any] | None:
         """What the Task keeps of a search; None: nothing, or of another one, as a person's clone of the Task does."""
-        for task in server().tasks([self.id], ["configuration"]):
+        for task in server().tasks([self.id], [STATE_FIELD]):
             state = read_state(task)
             if state is not None and state.get("search") == search_id:
                 return state
@@ -402,7 +405,7 @@ def keeps_search_of_sdk(server: Server, task_id: str) -> bool:
     return any(
         _CONFIGURATION not in (task.get("configuration") or {})
         and f"{SECTION}/base_task_id" in ((task.get("hyperparams") or {}).get("General") or {})
-        for task in server.tasks([task_id], ["configuration", "hyperparams.General"])
+        for task in server.tasks([task_id], [STATE_FIELD, "hyperparams.General"])
     )
 
 
@@ -426,7 +429,7 @@ def kept_state(server: Server, optimizer_task_id: str) -> dict[str, Any]:
     ValueError
         When there is no such Task, or it keeps no search.
     """
-    found = server.tasks([optimizer_task_id], ["name", "configuration"])
+    found = server.tasks([optimizer_task_id], ["name", STATE_FIELD])
     if not found:
         raise ValueError(f"there is no Task {optimizer_task_id} on the ClearML server {server.host}")
     state = read_state(found[0])

@@ -13,7 +13,13 @@ from clearml.automation.job import BaseJob, LocalClearmlJob
 from hpo_widgets._messages import near_match
 from hpo_widgets.engines.clearml.base_task import BaseTask
 from hpo_widgets.engines.clearml.children import recover
-from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, read_state, refuse_living, refuse_other_runs
+from hpo_widgets.engines.clearml.optimizer_task import (
+    STATE_FIELD,
+    OptimizerTask,
+    read_state,
+    refuse_living,
+    refuse_other_runs,
+)
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_values
 from hpo_widgets.engines.clearml.reporting import ReportThread
 from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
@@ -228,7 +234,7 @@ class TaskTemplate(Template):
         Where that keeps another search, it is the parent of the trials only, as it was before.
         """
         own = (header.get("clearml") or {}).get("optimizer_task")
-        for task in [] if own is None else self.server.tasks([own], ["configuration"]):
+        for task in [] if own is None else self.server.tasks([own], [STATE_FIELD]):
             state = read_state(task) or {"search": search_id, "run": None}
             keeps_another = state["search"] != search_id
             sdk_task: Any = Task.get_task(task_id=own)
