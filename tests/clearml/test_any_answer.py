@@ -188,6 +188,21 @@ def test_a_task_that_cannot_be_read_holds_up_no_other_and_is_told_once(polled):
     assert [(event.kind, event.number) for event in jobs.take_events(0)] == [("started", 0)]
 
 
+def test_what_was_found_of_a_task_is_forgotten_once_it_is_followed_no_more(polled):
+    jobs, thread, answer = polled
+    thread._iterations = ObjectiveIterations(Answering(answer), make_objectives("m", "v", "min"), lambda: True)
+    entry = {"metric": "m", "variant": "v", "value": 1.0}
+    reported = {"last_metrics": {"m": {"v": entry}}}
+    answer["m"] = {"v": {"x": [3], "y": [1.0]}}
+    answer["tasks"] = [{"id": str(number), "status": "in_progress", **reported} for number in range(3)]
+    thread.look(jobs.followed())
+    assert thread._iterations._found.keys() == {"0", "1", "2"}
+    answer["tasks"][1]["status"] = "completed"
+    for _ in range(2):
+        thread.look(jobs.followed())
+    assert thread._iterations._found.keys() == {"0", "2"}
+
+
 class Unprintable:
     """A value that takes part in no comparison."""
 

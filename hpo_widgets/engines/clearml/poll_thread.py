@@ -193,6 +193,10 @@ class ObjectiveIterations:
         scalars = view.summary.scalars
         return {key: scalars[key] for key in self._keys if key in scalars}
 
+    def keep_only(self, tasks: Collection[str]) -> None:
+        """Forget what was found of all other Tasks."""
+        self._found = {task: found for task, found in self._found.items() if task in tasks}
+
     def newest(self, view: TaskView) -> list[int]:
         """The last iterations of a Task's objectives, which may be later than the values of the view."""
         return [newest for _, newest in self._of(view).values()]
@@ -400,6 +404,7 @@ class PollThread(threading.Thread):
     def look(self, followed: Mapping[str, ActiveJob]) -> None:
         """Look at some Tasks by one request, and act on what is new."""
         asked = time.monotonic()
+        self._iterations.keep_only(followed)
         views, unreadable = self._views(list(followed))
         is_news = is_pressing = False
         for task, job in followed.items():
