@@ -93,11 +93,13 @@ def test_launches_that_the_server_fails_again_and_again_leave_alone_what_runs(wa
     until(made, lambda: len(worker.taken) == 3)
     assert (made.status, made.stop_reason) == (SearchStatus.RUNNING, None)
     assert made.counts[TrialState.ABORTED] == made.counts[TrialState.FAILED] == 0
-    [notice] = made.errors
-    assert notice.sentence == (
+    until(made, lambda: len(made.errors) == 2)
+    failing, launches = made.errors
+    assert failing.sentence == (
         "no trial can be launched: the ClearML server answered tasks.clone with 500/0: General data error; trial #2 is "
         "tried again for 5 minutes, those that run go on"
     )
+    assert launches.sentence == "trials can be launched again"
     worker.gate.set()
     assert made.wait(timeout=1.0)
     assert made.counts[TrialState.COMPLETED] == 4

@@ -55,6 +55,8 @@ class LaunchThread(threading.Thread):
         self._factory = factory
         self._availability = availability
         self._aborts = aborts
+        self._has_told_failing = False
+        """Whether people take it that no trial can be launched."""
 
     def run(self) -> None:
         """Launch until the jobs are closed."""
@@ -101,6 +103,9 @@ class LaunchThread(threading.Thread):
             try:
                 outcome = self._try(job)
                 self._availability.answered()
+                if outcome is None and self._has_told_failing:
+                    self._has_told_failing = False
+                    self._jobs.notice("trials can be launched again")
                 return outcome
             except RequestFailedError as error:
                 now = time.monotonic()
@@ -120,6 +125,7 @@ class LaunchThread(threading.Thread):
 
     def _tell_failing(self, job: ActiveJob, error: RequestFailedError) -> None:
         """Tell people that none is launched; `Availability` cannot, as looks at the trials that run are answered."""
+        self._has_told_failing = True
         self._jobs.notice(
             f"no trial can be launched: {error}; trial #{job.number} is tried again for "
             f"{FAILING_SECONDS / SECONDS_A_MINUTE:g} minutes, those that run go on"
