@@ -163,7 +163,7 @@ class LiveController:
         keywords: dict[str, object] = {
             "max_number_of_concurrent_tasks": self.patches.concurrency,
             "execution_queue": optimizer.execution_queue,
-            "optimization_time_limit": None if wall is None else round(wall, 2),
+            "optimization_time_limit": round(wall, 2) if wall else None,
             "compute_time_limit": self.compute_limit,
             "save_top_k_tasks_only": optimizer._save_top_k_tasks_only or None,  # noqa: SLF001
             "pool_period_min": strategy.pool_period_minutes,
@@ -236,9 +236,7 @@ class LiveController:
             if self.minutes_from_start is not None:
                 return self.minutes_from_start
             began = time.time()
-        return (
-            None if timeout is None else max(0.0, self._minutes_before + (timeout - began) / SECONDS_A_MINUTE) or None
-        )
+        return None if timeout is None else max(0.0, self._minutes_before + (timeout - began) / SECONDS_A_MINUTE)
 
     @property
     def minutes_from_start(self) -> float | None:

@@ -27,8 +27,13 @@ class Limit:
 
     @property
     def fraction(self) -> float | None:
-        """Used part of the limit, from 0; above 1 when more is used than allowed; None without limit."""
-        return None if self.limit is None else self.used / self.limit
+        """Used part of the limit, from 0; above 1 when more is used than allowed; None without limit.
+
+        A limit of nothing, as a moment that has passed, is used up.
+        """
+        if self.limit is None:
+            return None
+        return self.used / self.limit if self.limit else 1.0
 
     @property
     def exceeded(self) -> bool:

@@ -82,6 +82,9 @@ def test_a_limit_that_passes_before_the_start_is_said_to_have_passed(watched):
     search = watched()
     search.controller.optimizer.set_time_limit(specific_time=dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
+    limit = search.budget.wall_minutes
+    assert (limit.limit, limit.fraction, limit.exceeded) == (0, 1, True)
+    assert "optimization_time_limit" not in search.as_code()
 
 
 def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, hand, until):
