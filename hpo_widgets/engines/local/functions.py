@@ -134,7 +134,7 @@ class FunctionPool(ProcessEngine):
         self._payload_fd = -1
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._path = _absolute_path()
-        self._libraries = template.libraries()
+        self._libraries: list[str] = []
         self._declared: dict[str, _DeclaredChoices] = {}
         self._payload_fd = _memory("payload")
         self._is_loaded = False
@@ -143,6 +143,7 @@ class FunctionPool(ProcessEngine):
         if is_loaded:
             self.load(template, choices)
         else:
+            self._libraries = template.libraries()
             for worker in self._workers:
                 self._try_spawn(worker)
 
@@ -152,13 +153,12 @@ class FunctionPool(ProcessEngine):
 
         A function that was given as `worker_env` is asked once more.
         """
+        now = self._environments.renewed()
         return (
             not any(worker.process is None or worker.process.has_ended() for worker in self._workers)
             and self._directory == str(Path.cwd())
             and self._path == _absolute_path()
-            and all(
-                self._given[worker.index] == self._environments.renewed().of(worker.index) for worker in self._workers
-            )
+            and all(self._given[worker.index] == now.of(worker.index) for worker in self._workers)
         )
 
     def load(self, template: FunctionTemplate, choices: Mapping[str, Sequence[object]] | None = None) -> None:
