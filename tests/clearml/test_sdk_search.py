@@ -128,9 +128,10 @@ def test_one_request_a_look_asks_for_all_that_run(watched, hand, until, passing_
     search.close()
     search.controller.trials._asked_all_at = math.inf
     way = passing_by()
-    monkeypatch.setenv("CLEARML_API_HOST", way.environment["CLEARML_API_HOST"])
-    search.controller.look()
-    search.controller.look()
+    with monkeypatch.context() as patch:  # the way is closed before the search is stopped
+        patch.setenv("CLEARML_API_HOST", way.environment["CLEARML_API_HOST"])
+        search.controller.look()
+        search.controller.look()
     assert [step.endpoint for step in way.steps] == ["auth.login", "tasks.get_all", "tasks.get_all"]
 
 
