@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _DEPTH = 6
 _MOST_PARTS = 200
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
-_SETTINGS = ({"environ"}, {"putenv"}, {"sys", "path"})
+_SETTINGS = ({"putenv"}, {"sys", "path"})
 """Names that occur together in code that may change what an import does."""
+_READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
 _PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
     [*site.getsitepackages(), site.getusersitepackages()]
 )
@@ -104,7 +105,7 @@ def notebook_sources(root: object) -> dict[str, list[str]]:
 def libraries_of(root: object) -> list[str]:
     """Names of installed modules that a callable needs and this process has loaded.
 
-    Those that its code imports when it runs are among them, unless it also sets variables of the environment or the
+    Those that its code imports when it runs are among them, unless it may also set variables of the environment or the
     path of modules, which may have to come first. A person's own modules are not: they may be edited before the
     callable is sent.
 
@@ -138,8 +139,7 @@ def libraries_of(root: object) -> list[str]:
             continue
         if isinstance(item, types.FunctionType):
             imported |= _imported_names(item.__code__)
-            used = _global_names(item.__code__)
-            sets_first |= any(setting <= used for setting in _SETTINGS)
+            sets_first |= _may_set(item.__code__)
         with contextlib.suppress(Exception):  # whatever an object's attributes raise
             queue += [part for _, part in _parts(item)]
     return sorted(filter(_is_installed, names if sets_first else names | imported))
@@ -159,6 +159,31 @@ def _imported_names(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _imported_names(constant)
     return names
+
+
+def _may_set(code: types.CodeType) -> bool:
+    """Whether code may change what an import does; of ``os.environ`` it may read a value by its name."""
+    used = _global_names(code)
+    if any(setting <= used for setting in _SETTINGS):
+        return True
+    instructions = list(dis.get_instructions(code))
+    for number, instruction in enumerate(instructions):
+        if instruction.argval == "environ" and instruction.opname.startswith("LOAD_"):
+            following = [*instructions[number + 1 : number + 3], instruction, instruction][:2]
+            if not _is_read(*following):
+                return True
+    return any(_may_set(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+
+
+def _is_read(following: dis.Instruction, second: dis.Instruction) -> bool:
+    """Whether what comes after ``os.environ`` only reads it: a method, an index that is one name or literal, ``in``."""
+    if following.opname in {"LOAD_ATTR", "LOAD_METHOD"}:
+        return following.argval in _READS_VARIABLES
+    if following.opname in {"CONTAINS_OP", "DICT_UPDATE"}:
+        return True
+    # A subscript is an operation of two operands from Python 3.14 on.
+    is_subscript = second.opname == "BINARY_SUBSCR" or (second.opname == "BINARY_OP" and second.argrepr == "[]")
+    return following.opname.startswith("LOAD_") and is_subscript
 
 
 def _is_installed(name: str) -> bool:

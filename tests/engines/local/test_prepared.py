@@ -108,7 +108,16 @@ def test_what_this_process_has_not_loaded_is_not_loaded_ahead(monkeypatch):
     assert FunctionTemplate(loads_a_library).libraries() == []
 
 
-@pytest.mark.parametrize("setting", ["os.environ['HPO_WIDGETS_OF_THIS_TEST'] = '1'", "sys.path.insert(0, '.')"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "os.environ['HPO_WIDGETS_OF_THIS_TEST'] = '1'",
+        "os.environ.update(HPO_WIDGETS_OF_THIS_TEST='1')",
+        "(lambda variables: variables.setdefault('HPO_WIDGETS_OF_THIS_TEST', '1'))(os.environ)",
+        "exec('', {'before': os.environ.pop('HPO_WIDGETS_OF_THIS_TEST', None)})",
+        "sys.path.insert(0, '.')",
+    ],
+)
 def test_what_a_callable_sets_before_it_imports_is_set_before(drive, setting):
     import sortedcontainers.sortedset
 
@@ -124,6 +133,32 @@ def train(x):
     exec(source, module.__dict__)
     assert sortedcontainers.__name__ in sys.modules
     assert drive(module.train).run(0, x=0.5).result == 0
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "os.environ['HOME']",
+        "os.environ[NAME]",
+        "os.environ.get('HOME')",
+        "'HOME' in os.environ",
+        "{**os.environ, 'HOME': ''}",
+        "(lambda: os.environ['HOME'])()",
+    ],
+)
+def test_libraries_are_found_of_a_callable_that_only_reads_variables(reading):
+    import sortedcontainers.sortedset
+
+    module = types.ModuleType("__main__")
+    source = f"""
+import os
+NAME = "HOME"
+def train(x):
+    {reading}
+    import sortedcontainers.sortedset
+"""
+    exec(source, module.__dict__)
+    assert sortedcontainers.sortedset.__name__ in FunctionTemplate(module.train).libraries()
 
 
 def test_libraries_are_found_beside_much_data():
