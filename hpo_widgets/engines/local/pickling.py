@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _DEPTH = 6
 _MOST_PARTS = 200
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
-_SETTINGS = ({"putenv"}, {"sys", "path"})
-"""Names that occur together in code that may change what an import does."""
 _READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
 _PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
     [*site.getsitepackages(), site.getusersitepackages()]
@@ -163,11 +161,13 @@ def _imported_names(code: types.CodeType) -> set[str]:
 
 def _may_set(code: types.CodeType) -> bool:
     """Whether code may change what an import does; of ``os.environ`` it may read a value by its name."""
-    used = _global_names(code)
-    if any(setting <= used for setting in _SETTINGS):
+    if "putenv" in code.co_names:
         return True
     instructions = list(dis.get_instructions(code))
     for number, instruction in enumerate(instructions):
+        is_changed = instruction.opname == "STORE_ATTR"  # as by ``sys.path += ...``
+        if instruction.argval == "path" and (is_changed or instructions[number - 1].argval == "sys"):
+            return True
         if instruction.argval == "environ" and instruction.opname.startswith("LOAD_"):
             following = [*instructions[number + 1 : number + 3], instruction, instruction][:2]
             if not _is_read(*following):

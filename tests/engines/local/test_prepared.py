@@ -116,6 +116,7 @@ def test_what_this_process_has_not_loaded_is_not_loaded_ahead(monkeypatch):
         "(lambda variables: variables.setdefault('HPO_WIDGETS_OF_THIS_TEST', '1'))(os.environ)",
         "exec('', {'before': os.environ.pop('HPO_WIDGETS_OF_THIS_TEST', None)})",
         "sys.path.insert(0, '.')",
+        "sys.path += ['.']",
     ],
 )
 def test_what_a_callable_sets_before_it_imports_is_set_before(drive, setting):
@@ -144,14 +145,15 @@ def train(x):
         "'HOME' in os.environ",
         "{**os.environ, 'HOME': ''}",
         "(lambda: os.environ['HOME'])()",
+        "print(os.path.join('a', 'b'), file=sys.stderr)",
     ],
 )
-def test_libraries_are_found_of_a_callable_that_only_reads_variables(reading):
+def test_libraries_are_found_of_a_callable_that_changes_nothing_that_an_import_needs(reading):
     import sortedcontainers.sortedset
 
     module = types.ModuleType("__main__")
     source = f"""
-import os
+import os, sys
 NAME = "HOME"
 def train(x):
     {reading}
