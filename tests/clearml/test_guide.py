@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,6 +85,15 @@ def test_commands_exist():
         assert importlib.util.find_spec(module) is not None, module
     assert (ROOT / "tests" / "clearml").is_dir()
     assert re.findall(r"pytest (\S+)", commands) == ["tests/clearml"]
+
+
+def test_the_packages_that_the_server_in_memory_needs_are_those_of_the_extra_that_is_named():
+    section = GUIDE[GUIDE.index("## Without a server") :]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+    [extra] = re.findall(r"pip install '\.\[(\w+)\]'", section)
+
+    assert {"tornado", "pyjwt"} <= {re.match(r"[\w-]+", package)[0] for package in extras[extra]}
 
 
 def test_linked_files_exist():

@@ -15,7 +15,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
     with ClearmlServer() as server:
-        lines = [DESCRIPTION, *(f"export {name}={value}" for name, value in server.environment().items())]
+        lines = [f"# {DESCRIPTION}", *(f"export {name}={value}" for name, value in server.environment().items())]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
         interrupted.wait()

@@ -91,6 +91,9 @@ class TestLife:
             lines = [process.stdout.readline() for _ in range(6)]
             environment = dict(line.strip().removeprefix("export ").split("=", 1) for line in lines[1:])
             assert "for tests and demonstrations" in lines[0]
+            program = "".join([*lines, 'printf "%s" "$CLEARML_API_HOST"'])
+            in_a_shell = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=False)
+            assert (in_a_shell.stdout, in_a_shell.stderr) == (environment["CLEARML_API_HOST"], "")
             assert request(environment["CLEARML_API_HOST"], path="/debug.ping")[0] == 200
             process.send_signal(signal.SIGINT)
             rest, errors = process.communicate(timeout=30)
