@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import hpo_widgets
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +68,9 @@ def test_a_plot_of_ones_own_is_thirty_lines_and_works():
     assert plot.end_lineno - plot.lineno < 30
     search = ScriptedSearch(jobs=10)
     search.add_trials([0.5, 0.25])
+    # Stopped in its queue: it has an end and no beginning.
+    search.add_trial(state=TrialState.ABORTED, error="stopped", seconds=math.nan)
+    search.budget.compute_minutes.used = 0.0
     names = {"optimizer": search}
     exec(code.replace("\nOptimizerWidget(", "\nwidget = OptimizerWidget("), names)
     widget = names["widget"]
