@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hpo_widgets
-from hpo_widgets import HyperParameterOptimizer
+from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -136,6 +136,19 @@ def test_the_page_about_races_works_from_top_to_bottom():
             names[shown].close()
         for search in names["searches"].values():
             search.stop()
+
+
+def test_the_strategy_of_the_page_on_priors_follows_them(tmp_path):
+    names = {}
+    exec(blocks((ROOT / "docs" / "priors.md").read_text(encoding="utf-8"))[-1], names)
+    mine, parameters = names["Mine"], [UniformParameterRange("x", 0, 1)]
+    optimizer = HyperParameterOptimizer(lambda x: x, parameters, optimizer_class=mine, journal=tmp_path)
+
+    optimizer.set_prior("x", [1, 0])
+    strategy = mine(seed=1)
+    strategy.begin(optimizer.space, optimizer.objectives, 1, [], 0)
+
+    assert sum(strategy.ask().point["x"] < 0.5 for _ in range(10)) >= 9
 
 
 def test_every_member_is_in_the_table():
