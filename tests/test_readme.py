@@ -14,6 +14,7 @@ import pytest
 
 import hpo_widgets
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets.cli import main
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -161,6 +162,15 @@ def test_every_public_name_is_in_a_table():
     listed = {name for names, _ in rows("other public names") for name in named(names)}
 
     assert set(hpo_widgets.__all__) - {"HyperParameterOptimizer", "__version__"} <= listed
+
+
+def test_every_command_is_in_a_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    (\w+)", capsys.readouterr().out, re.MULTILINE)
+    cells = [names for names, _ in rows("other public names") if names.startswith("`hpo-widgets ")]
+
+    assert sorted(commands) == sorted(name for cell in cells for name in re.findall(r"`(?:hpo-widgets )?(\w+)`", cell))
 
 
 @pytest.mark.parametrize("row", rows("member of `HyperParameterOptimizer`"), ids=lambda row: row[0])

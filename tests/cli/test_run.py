@@ -1,4 +1,4 @@
-"""`hpo-widgets run`, `list`, `show` and `export`: words become a search, and what is kept of it is read again."""
+"""Commands of `hpo-widgets`: words become a search, and what is kept of it is read or played again."""
 
 from __future__ import annotations
 
