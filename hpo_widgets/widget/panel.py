@@ -101,8 +101,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         ``"Importance"``, ``"Distribution"``, ``"Timeline"``, ``"Pareto"``, or classes of plots.
         Default: all that apply to the search; with several objectives the Pareto front comes first.
     **traits
-        Initial values of ``selected``, ``filter``, ``top_k``, ``waiting`` and ``wait_timeout``, and layout traits of a
-        ``VBox``.
+        Initial values of ``selected``, ``filter``, ``box``, ``point``, ``top_k``, ``wait_timeout`` and, of a search
+        that runs, ``waiting``; and layout traits of a ``VBox``.
 
     Raises
     ------
