@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,15 @@ def test_the_figures_are_those_of_the_last_measurement():
         found = re.search(r"95 %: ([^,]+), ([\d.]+) updates/s", said[said.index(f"{name}: ") :])
         assert found is not None
         assert found.groups() == (lag, updates)
+
+
+def test_the_operating_systems_are_told():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named_ones = [line.split(" :: ")[-1] for line in settings["project"]["classifiers"] if "Operating System" in line]
+    assert named_ones
+
+    for page in (README, GUIDE):
+        assert [name for name in [*named_ones, "Windows"] if name.lower() not in page.lower()] == []
 
 
 def test_commands_of_make_exist():
