@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 import os
 import re
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import hpo_widgets
-from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets import HyperParameterOptimizer, Parameter, SearchStrategy, UniformParameterRange
 from hpo_widgets.cli import main
+from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -163,6 +165,19 @@ def test_every_public_name_is_in_a_table():
     listed = {name for names, _ in rows("other public names") for name in named(names)}
 
     assert set(hpo_widgets.__all__) - {"HyperParameterOptimizer", "__version__"} <= listed
+
+
+def test_every_strategy_parameter_and_argument_is_on_a_page():
+    bases = (Parameter, SearchStrategy)
+    public = [getattr(hpo_widgets, name) for name in hpo_widgets.__all__]
+    kinds = [one for one in public if inspect.isclass(one) and issubclass(one, bases) and one not in bases]
+    named_ones = inspect.signature(HyperParameterOptimizer).parameters
+    arguments = [*CONTROLLER_KEYWORDS, *(name for name in named_ones if name != "optimizer_kwargs")]
+    pages = GUIDE + (ROOT / "docs" / "clearml.md").read_text(encoding="utf-8")
+
+    assert [kind.__name__ for kind in kinds if f"\n| `{kind.__name__}`" not in GUIDE] == []
+    assert f"\n| `{named_ones['optimizer_class'].default.__name__}` (default) |" in GUIDE
+    assert [name for name in arguments if name not in pages] == []
 
 
 def test_every_command_is_in_a_table(capsys):
