@@ -17,6 +17,7 @@ import pytest
 import hpo_widgets
 from hpo_widgets import HyperParameterOptimizer, Parameter, SearchStrategy, UniformParameterRange
 from hpo_widgets.cli import main
+from hpo_widgets.controller.state import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -124,6 +125,13 @@ def test_the_guide_works_from_top_to_bottom(tmp_path):
     assert "all 65 trials" in said
     assert re.search(r"^#\d+ \w+ 0\.\d+ \{'lr'", said, re.MULTILINE), said
     assert (tmp_path / "search.html").stat().st_size > 1e6
+
+
+def test_the_guide_tells_after_how_many_failures_a_search_ends():
+    [row] = [line for line in GUIDE.splitlines() if line.startswith("| `max_failures` |")]
+
+    assert f"{TRIALS_WITHOUT_OBJECTIVE} trials without their objective" in row
+    assert f"{LAUNCH_FAILURES} launches in a row" in row
 
 
 def test_the_page_about_races_works_from_top_to_bottom():
