@@ -134,6 +134,16 @@ def test_the_guide_tells_after_how_many_failures_a_search_ends():
     assert f"{LAUNCH_FAILURES} launches in a row" in row
 
 
+def test_the_controls_that_the_guide_names_are_in_the_panel():
+    section = GUIDE[GUIDE.index("## The panel, part by part") : GUIDE.index("## Look at the result")]
+    told = [part.strip() for name in re.findall(r"\*\*(.+?)\*\*", section) for part in name.split("…")]
+    files = [*(ROOT / "js" / "src").rglob("*.ts"), *(ROOT / "hpo_widgets").rglob("*.py")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
+
+    assert [name for name in told if name not in sources] == []
+    assert len(told) > 30
+
+
 def test_the_page_about_races_works_from_top_to_bottom():
     names = {}
     try:
