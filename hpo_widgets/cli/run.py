@@ -31,7 +31,7 @@ examples:
   hpo-widgets run train.py --param 'lr: log 1e-4 1e-1' --param 'layers: int 1 4' \\
       --objective validation/loss:min --trials 50
   hpo-widgets run train.py --param 'batch: int 16 128 step 16' --param 'optimizer: choice adam sgd' \\
-      --objective accuracy:max --minutes 30 --workers 4
+      --objective validation/accuracy:max --minutes 30 --workers 4
 
 The script gets each value as an argument (--lr 0.003) and reports its objective with
 hpo_widgets.report_scalar("validation", "loss", value, iteration). Ctrl+C stops the search and its trials."""
@@ -63,8 +63,8 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--objective", dest="objectives", action="append", required=True, type=objective,
-        metavar="TITLE/SERIES[:min|max]", help="what the script reports, to be made small (default) or large; repeat "
-        "it for several objectives",
+        metavar="TITLE/SERIES[:min|max]", help="title and series that the script reports, to be made small (default) "
+        "or large; without a slash the one name is both; repeat it for several objectives",
     )  # fmt: skip
     parser.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: until it is stopped)")
     parser.add_argument("--minutes", type=_positive, metavar="M", help="minutes after which the search ends")

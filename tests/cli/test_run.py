@@ -92,6 +92,19 @@ def test_what_is_no_objective_is_answered_with_one(words):
         objective(words)
 
 
+def test_the_help_says_what_an_objective_without_a_slash_is(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = capsys.readouterr().out
+
+    assert "without a slash the one name is both" in " ".join(said.split())
+    # All examples stand above the one call that reports.
+    assert re.findall(r"--objective (\S+)", said[said.index("examples:") :]) == [
+        "validation/loss:min",
+        "validation/accuracy:max",
+    ]
+
+
 def command(folder, *words, rest=""):
     """Start `hpo-widgets run` for the script."""
     (folder / "train.py").write_text(SCRIPT.format(rest=rest), encoding="utf-8")
