@@ -272,6 +272,13 @@ def test_the_operating_systems_are_told():
         assert [name for name in [*named_ones, "Windows"] if name.lower() not in page.lower()] == []
 
 
+def test_every_extra_is_on_a_page():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+
+    assert set(re.findall(r"pip install '\.\[(\w+)\]'", pages)) == set(settings["project"]["optional-dependencies"])
+
+
 def test_commands_of_make_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
