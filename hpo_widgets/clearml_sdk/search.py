@@ -221,7 +221,7 @@ class SdkSearch:
         return self._trials.log_so_far(number)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """All trials with typed values, one row a trial."""
+        """All trials with typed values, one row per trial."""
         return to_dataframe(self.snapshot(), self.controller.declared, self.objectives)
 
     def as_code(self) -> str:

@@ -41,7 +41,7 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     show.add_argument("--code", action="store_true", help="print the Python code that makes this search instead")
     show.set_defaults(command=show_search)
     export = commands.add_parser("export", help="write all trials of a search as CSV or JSON")
-    export.add_argument("--format", choices=("csv", "json"), help="default: as the file is called, else csv")
+    export.add_argument("--format", choices=("csv", "json"), help="default: from the file's extension, else csv")
     export.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: the terminal)")
     export.set_defaults(command=export_search)
     replay = commands.add_parser(

@@ -69,7 +69,7 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     parser.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: until it is stopped)")
     parser.add_argument("--minutes", type=_positive, metavar="M", help="minutes after which the search ends")
     parser.add_argument(
-        "--workers", type=positive_int, metavar="N", help="trials at the same time (default: one a core)"
+        "--workers", type=positive_int, metavar="N", help="trials at the same time (default: one per core)"
     )
     parser.add_argument(
         "--strategy", choices=STRATEGIES, default="tpe", help="how points are chosen (default: %(default)s)"

@@ -179,7 +179,7 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
     Returns
     -------
     list of StoredTrial
-        One entry a row, in the same order.
+        One entry per row, in the same order.
 
     Raises
     ------

@@ -230,7 +230,7 @@ class _Writer:
         return self.own(strategy) if strategy in _STRATEGIES else self.expression(Named(strategy), strategy)
 
     def lines(self, items: Sequence[tuple[str, str]]) -> str:
-        """A list with one item a line, each with its comment."""
+        """A list with one item per line, each with its comment."""
         return "[\n" + "".join(f"        {item},{comment}\n" for item, comment in items) + "    ]"
 
     def _import(self, module: str, name: str) -> str:

@@ -242,7 +242,7 @@ class ReadableSearch(ABC):
     # Beyond ClearML -------------------------------------------------------------------------------
 
     def to_dataframe(self) -> pd.DataFrame:
-        """All trials with typed values, one row a trial."""
+        """All trials with typed values, one row per trial."""
         return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
 
     def to_csv(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002

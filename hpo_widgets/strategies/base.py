@@ -55,7 +55,7 @@ class Observation(NamedTuple):
     state
         How the trial ended.
     values
-        One float an objective, in the order of the objectives; None when it has none.
+        One float per objective, in the order of the objectives; None when it has none.
     iteration
         The iteration of each value; None when there are no values.
     """

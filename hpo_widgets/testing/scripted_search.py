@@ -167,7 +167,7 @@ class ScriptedSearch(ReadableSearch):
         Parameters
         ----------
         values
-            One value a trial; None: it reported none.
+            One value per trial; None: it reported none.
         state
             The state of them all. Default completed.
         """

@@ -65,7 +65,7 @@ def more_parameters(trial: Trial) -> dict[str, str]:
 def to_dataframe(
     snapshot: Rows, space: Space, objectives: Iterable[Objective], *, reserved: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """All trials as a DataFrame with typed values, one row a trial, indexed by its number.
+    """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
     ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between).
@@ -85,7 +85,7 @@ def to_dataframe(
     Returns
     -------
     pd.DataFrame
-        One row a trial.
+        One row per trial.
     """
     import pandas as pd
 
@@ -152,7 +152,7 @@ def to_csv(rows: Rows, space: Space, objectives: Iterable[Objective]) -> str:
     Returns
     -------
     str
-        A heading and one line a trial, each ending in a line feed.
+        A heading and one line per trial, each ending in a line feed.
     """
     return to_dataframe(rows, space, objectives).to_csv(lineterminator="\n")
 

@@ -92,9 +92,9 @@ class TrialRow:
     epoch
         The space epoch in which its point was chosen.
     parameters
-        The point in ``Space.encode`` form, one entry a parameter, None where it does not apply.
+        The point in ``Space.encode`` form, one entry per parameter, None where it does not apply.
     values, iteration
-        One entry an objective; None as long as none was reported.
+        One entry per objective; None as long as none was reported.
     started, ended
         Unix seconds; NaN when not yet.
     draw
@@ -186,7 +186,7 @@ class Trial:
     parameters: Mapping[str, object]
     """Full parameter name to its value, with its own type."""
     values: tuple[float | None, ...]
-    """One value an objective, None when not reported."""
+    """One value per objective, None when not reported."""
     iterations: tuple[int | None, ...]
     started: float
     """Unix seconds, NaN when not started."""

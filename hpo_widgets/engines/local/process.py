@@ -356,7 +356,7 @@ THREAD_LIMITS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-"""Numeric libraries get one thread a worker, where the user has not said otherwise: the workers share the cores."""
+"""Numeric libraries get one thread per worker, where the user has not said otherwise: the workers share the cores."""
 
 
 class Environments:

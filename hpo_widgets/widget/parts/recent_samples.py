@@ -79,7 +79,7 @@ class RecentSamples:
         return True
 
     def shown(self) -> list[str]:
-        """Return a text for each parameter, in their order, of one digit a bin from the low end of its range.
+        """Return a text for each parameter, in their order, of one digit per bin from the low end of its range.
 
         The more draws, the higher the digit, 9 where they are most. Empty where every value is as likely, as far as
         is known.

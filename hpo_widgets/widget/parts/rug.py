@@ -1,6 +1,6 @@
 """What was tried of each parameter, in bins: the rug under a range control and the counts on choices.
 
-A rug is a short text, one character a bin, so that it is as small with a million trials as with ten, and a
+A rug is a short text, one character per bin, so that it is as small with a million trials as with ten, and a
 trial changes it only where something new or better was found. How good a bin is follows from the rank of its
 best trial among all, so that it means the same for losses near 1e-300 and near 1e300.
 """
@@ -74,7 +74,7 @@ class Rug:
         Parameters
         ----------
         values
-            One value a trial, shape (n,); NaN where the parameter does not apply.
+            One value per trial, shape (n,); NaN where the parameter does not apply.
         trials
             The n trials, which have ended.
         """
@@ -88,7 +88,7 @@ class Rug:
         np.maximum.at(self._epochs, bins, trials.epochs[keep])
 
     def text(self, levels: Levels, epoch: int) -> str:
-        """Return one character a bin, from the low end of the track to its high end.
+        """Return one character per bin, from the low end of the track to its high end.
 
         A space: nothing was tried; ``x``: all failed; ``1`` to ``8``: the better, the higher. Since
         ``epoch`` these are ``X`` and ``a`` to ``h``.

@@ -87,7 +87,7 @@ class SpacePanel(ViewPart):
         sync=True
     )
     recent_samples = t.List(
-        t.Unicode(), help="Where each parameter was drawn recently, a digit a bin of its range; empty: anywhere."
+        t.Unicode(), help="Where each parameter was drawn recently, one digit per bin of its range; empty: anywhere."
     ).tag(sync=True)
     widen_suggestions = t.List(
         t.Dict(), help="Ranges at an end of which good trials crowd: name, end, and what to widen it to."
@@ -100,7 +100,7 @@ class SpacePanel(ViewPart):
     ).tag(sync=True)
     prior_exponents = t.Dict(help="Name to the exponent, 0 to 1, by which its prior still counts.").tag(sync=True)
     histograms = t.Dict(
-        help="Name to how often each bin was tried, a digit a bin, where there is a prior or the strip is open."
+        help="Name to how often each bin was tried, one digit per bin, where there is a prior or the strip is open."
     ).tag(sync=True)
     box = BoxTrait(
         help="What was brushed in a plot, drawn over the controls: parameter name to (low, high), or choices."

@@ -135,7 +135,7 @@ class DistributionPlot(Plot):
             for _ in range(MOST_EPOCHS)
         ]
         self.figure = plain_figure(
-            self._lines, [self._x.axis, y.axis], f"share of trials by {name}, one line a version of the space"
+            self._lines, [self._x.axis, y.axis], f"share of trials by {name}, one line per version of the space"
         )
         self._key = ipywidgets.HTML()
 

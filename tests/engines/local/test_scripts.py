@@ -1,4 +1,4 @@
-"""Scripts: one process a trial, arguments, reports, ends."""
+"""Scripts: one process per trial, arguments, reports, ends."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_the_present_epoch_stands_out_and_all_are_named(show, search, refresh):
 
 
 def test_the_plot_is_named_in_the_words_of_its_key(show, search):
-    assert show(DistributionPlot, search).figure.title.endswith("one line a version of the space")
+    assert show(DistributionPlot, search).figure.title.endswith("one line per version of the space")
 
 
 @pytest.mark.parametrize(
