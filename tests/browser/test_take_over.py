@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     panel, bare = panels.nth(0), panels.nth(1)
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
     expect(panel.locator(".hpo-viewer")).to_have_text("viewer")
+    expect(panel.locator(".hpo-viewer")).to_have_attribute("title", re.compile("^Read-only view: another process runs"))
     expect(panel.locator(".hpo-orphaned")).to_have_text("")
     expect(button(panel, "Pause")).to_have_attribute(
         "title", f"another process runs this search (process {owner} on {os.uname().nodename}); this is a view of it"
@@ -51,6 +53,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     entries = viewer.page.locator(".hpo-side .hpo-entry").filter(has_text="outlived")
     listed = entries.filter(has=viewer.page.locator(".hpo-viewer:visible"))
     expect(listed).to_have_count(1)
+    expect(listed.locator(".hpo-viewer")).to_have_attribute("title", "Read-only view: another process runs this search")
 
     os.kill(owner, signal.SIGKILL)
     take_over = panel.get_by_role("button", name="Take over")

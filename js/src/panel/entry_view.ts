@@ -83,7 +83,7 @@ export class EntryView {
     const head = element("div", "hpo-entry-head");
     this.pill.append(this.shape, this.word);
     setText(this.badge, "viewer");
-    setAttribute(this.badge, "title", "Another kernel or script runs it");
+    setAttribute(this.badge, "title", "Read-only view: another process runs this search");
     head.append(this.title, this.badge, this.pill);
     const middle = element("div", "hpo-entry-middle");
     const left = element("div", "hpo-entry-progress");

@@ -70,7 +70,7 @@ const render: Render<Model> = ({ model, el }) => {
   const head = element("div", "hpo-status-head");
   const title = element("span", "hpo-title");
   const badge = element("span", "hpo-viewer", {
-    title: "Another kernel or script runs this search, or ran it; it is shown as its journal tells",
+    title: "Read-only view: another process runs this search, or ran it; its journal is shown",
   });
   setText(badge, "viewer");
   const pill = element("span", "hpo-pill", { role: "status" });
