@@ -148,6 +148,18 @@ def test_what_is_being_typed_stays_while_trials_end_and_ranges_change(opened, pa
     assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.002, 0.05]}]]
 
 
+def test_a_range_is_typed_beyond_its_own_end_as_one_change(opened, panel):
+    lower, upper = (panel.get_by_role("textbox", name=f"lr, {end} bound") for end in ("lower", "upper"))
+    lower.fill("0.2")
+    lower.press("Tab")
+    expect(panel.get_by_role("alert").filter(has_text="must be below")).to_be_visible()
+    upper.fill("0.5")
+    upper.press("Enter")
+    assert wait_for_commands(opened) == [["set_ranges", {"lr": [0.2, 0.5]}]]
+    expect(lower).to_have_value("0.2")
+    expect(panel.get_by_role("alert").filter(has_text="must be below")).to_be_hidden()
+
+
 def test_what_changed_without_the_page_stays_where_something_else_is_changed(opened, panel):
     opened.kernel("widget._refresher.lock.acquire()")  # from now on the page hears of nothing
     try:

@@ -18,6 +18,8 @@ export class BoundFields {
   private readonly fields: HTMLInputElement[];
   /** What the fields were last given: another text there is a person's. */
   private readonly written: [string, string] = ["", ""];
+  /** What is wrong with the text of each field; null: nothing is. */
+  private readonly problems: [string | null, string | null] = [null, null];
   private reason: string | null = null;
 
   /**
@@ -45,7 +47,7 @@ export class BoundFields {
       // What somebody is typing stays, whatever happens in the search meanwhile.
       const isTyped =
         document.activeElement === field && field.value !== this.written[index as Ending];
-      if (!isTyped && field.getAttribute("aria-invalid") !== "true") {
+      if (!isTyped && this.problems[index as Ending] === null) {
         this.write(index as Ending);
       }
       field.readOnly = reason !== null;
@@ -53,14 +55,17 @@ export class BoundFields {
     }
   }
 
-  /** Says what is wrong; null: nothing is. */
-  complain(sentence: string | null): void {
-    setText(this.problem, sentence ?? "");
-    if (sentence === null) {
-      for (const field of this.fields) {
-        setAttribute(field, "aria-invalid", null);
-      }
-    }
+  /** Forgets what is wrong, as other bounds are about to be shown. */
+  forget(): void {
+    this.judge(0, null);
+    this.judge(1, null);
+  }
+
+  /** Says what is wrong with the text of a field; null: nothing is. */
+  private judge(end: Ending, problem: string | null): void {
+    this.problems[end] = problem;
+    setAttribute(this.fields[end] as HTMLElement, "aria-invalid", problem && "true");
+    setText(this.problem, problem ?? this.problems[other(end)] ?? "");
   }
 
   private make(spec: NumericSpec, end: string, index: Ending): HTMLInputElement {
@@ -74,7 +79,7 @@ export class BoundFields {
     field.addEventListener("change", () => this.type(index));
     field.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
-        this.complain(null);
+        this.judge(index, null);
         this.write(index);
         field.select();
       } else if (event.key === "Enter") {
@@ -96,33 +101,50 @@ export class BoundFields {
   private type(end: Ending): void {
     const field = this.fields[end] as HTMLInputElement;
     if (this.reason !== null || field.value === format(this.bounds[end])) {
-      this.complain(null);
+      this.judge(end, null);
       return;
     }
     const value = parse(field.value);
     if (value === null) {
-      this.refuse(field, "Type a number, such as 0.01 or 1e-3.");
+      this.judge(end, "Type a number, such as 0.01 or 1e-3.");
       return;
     }
-    const bounds: Bounds = end === 0 ? [value, this.bounds[1]] : [this.bounds[0], value];
-    const problem = problemOf(value, bounds, this.scale);
+    const both = this.bothTyped(end, value);
+    const bounds = both ?? withEnd(this.bounds, end, value);
+    const problem = both ? null : problemOf(value, bounds, this.scale);
+    this.judge(end, problem);
     if (problem !== null) {
-      this.refuse(field, problem);
       return;
     }
     this.written[end] = field.value;
-    if (value === this.bounds[end]) {
-      this.complain(null);
+    if (both) {
+      this.judge(other(end), null);
+    }
+    if (bounds[0] === this.bounds[0] && bounds[1] === this.bounds[1]) {
       this.write(end);
       return;
     }
     this.onBounds(bounds);
   }
 
-  private refuse(field: HTMLInputElement, problem: string): void {
-    setAttribute(field, "aria-invalid", "true");
-    this.complain(problem);
+  /** Both bounds, where the other one was refused and makes sense with this one: a range may move beyond its own end. */
+  private bothTyped(end: Ending, value: number): Bounds | null {
+    const typed = this.fields[other(end)] as HTMLInputElement;
+    const refused = this.problems[other(end)] === null ? null : parse(typed.value);
+    if (refused === null) {
+      return null;
+    }
+    const both = withEnd(withEnd(this.bounds, end, value), other(end), refused);
+    return both.every((bound) => problemOf(bound, both, this.scale) === null) ? both : null;
   }
+}
+
+function other(end: Ending): Ending {
+  return end === 0 ? 1 : 0;
+}
+
+function withEnd(bounds: Bounds, end: Ending, value: number): Bounds {
+  return end === 0 ? [value, bounds[1]] : [bounds[0], value];
 }
 
 /** What is wrong with a value that was typed, and with the bounds that it makes; null: nothing. */

@@ -14,7 +14,14 @@ function controlOf() {
     track.tell(type, { pointerId, clientX, button: 0 });
   const changes = () =>
     onChange.mock.calls.map(({ arguments: [, change, isFinal] }) => [change, isFinal]);
-  return { finger, changes };
+  const fields = control.root.querySelectorAll(".hpo-field");
+  const type = (end, text) => {
+    fields[end].value = text;
+    fields[end].tell("change");
+  };
+  const shown = () => fields.map((field) => [field.value, field.getAttribute("aria-invalid")]);
+  const problem = () => control.root.querySelector(".hpo-problem").textContent;
+  return { finger, changes, type, shown, problem };
 }
 
 test("a second finger on a range leaves the handle in the hand of the first one", () => {
@@ -37,4 +44,39 @@ test("a handle can be pressed again after its pointer was lost", () => {
   finger(2)("pointerdown", 700);
   finger(2)("pointerup", 700);
   assert.deepEqual(changes().at(-1), [{ upper: 7 }, true]);
+});
+
+test("a range is typed beyond its own end, in either order, as one change", () => {
+  for (const [first, second] of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const { changes, type, shown, problem } = controlOf();
+    const texts = first === 0 ? ["20", "30"] : ["0.5", "1"];
+    type(first, texts[first]);
+    assert.match(problem(), /below the upper/);
+    type(second, texts[second]);
+    assert.deepEqual(changes(), [[{ lower: Number(texts[0]), upper: Number(texts[1]) }, true]]);
+    assert.deepEqual(
+      shown(),
+      texts.map((text) => [text, null]),
+    );
+    assert.equal(problem(), "");
+  }
+});
+
+test("what is refused in one field stays there while the other one is taken", () => {
+  const { changes, type, shown, problem } = controlOf();
+  type(0, "few");
+  type(1, "9");
+  assert.deepEqual(changes(), [[{ upper: 9 }, true]]);
+  assert.deepEqual(shown(), [
+    ["few", "true"],
+    ["9", null],
+  ]);
+  assert.match(problem(), /Type a number/);
+  type(1, "many");
+  type(1, "9");
+  assert.deepEqual(shown()[0], ["few", "true"]);
+  assert.match(problem(), /Type a number/);
 });

@@ -55,7 +55,7 @@ export class RangeControl {
     this.scale = new Scale(spec);
     this.bounds = bounds;
     this.fields = new BoundFields(this.scale, bounds, (typed) =>
-      this.set(movedEnds(this.bounds, typed), true),
+      this.take(movedEnds(this.bounds, typed), true),
     );
     this.tried = new TriedValues((end, bound) => {
       if (this.reason === null) {
@@ -119,7 +119,7 @@ export class RangeControl {
       return;
     }
     if (bounds[0] !== this.bounds[0] || bounds[1] !== this.bounds[1]) {
-      this.fields.complain(null);
+      this.fields.forget();
     }
     this.scale = new Scale(spec);
     this.bounds = bounds;
@@ -245,8 +245,13 @@ export class RangeControl {
   }
 
   private set(change: RangeChange, isFinal: boolean): void {
+    this.fields.forget();
+    this.take(change, isFinal);
+  }
+
+  /** As `set`, but leaves what was typed in the other field and refused. */
+  private take(change: RangeChange, isFinal: boolean): void {
     this.bounds = withEnds(this.bounds, change);
-    this.fields.complain(null);
     this.paint();
     if (Object.keys(change).length > 0) {
       this.onChange(this.scale.spec.name, change, isFinal);
