@@ -1,6 +1,7 @@
 // The range of one numeric parameter: two handles on a track, beside fields for typed bounds and what was tried.
 
 import { element, setAttribute, setReason, setText } from "../lib/dom";
+import { keepFocus } from "../lib/focus";
 import { movedEnds, type RangeChange, withEnds } from "../lib/range_change";
 import {
   type Bounds,
@@ -252,7 +253,7 @@ export class RangeControl {
   /** As `set`, but leaves what was typed in the other field and refused. */
   private take(change: RangeChange, isFinal: boolean): void {
     this.bounds = withEnds(this.bounds, change);
-    this.paint();
+    keepFocus(() => this.paint());
     if (Object.keys(change).length > 0) {
       this.onChange(this.scale.spec.name, change, isFinal);
     }

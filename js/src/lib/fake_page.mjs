@@ -4,7 +4,8 @@
 const CAPTURED = "captured ";
 
 class FakeElement extends EventTarget {
-  children = [];
+  /** Its elements, and its text. */
+  nodes = [];
   dataset = {};
   style = {};
   value = "";
@@ -35,11 +36,23 @@ class FakeElement extends EventTarget {
   }
 
   get textContent() {
-    return this.children.map((child) => child.textContent).join("");
+    return this.nodes.map((node) => node.textContent).join("");
   }
 
   set textContent(text) {
     this.replaceChildren(text);
+  }
+
+  get hidden() {
+    return this.attributes.has("hidden");
+  }
+
+  set hidden(isHidden) {
+    this.attributes[isHidden ? "set" : "delete"]("hidden", "");
+  }
+
+  get children() {
+    return this.nodes.filter((node) => node instanceof FakeElement);
   }
 
   get childElementCount() {
@@ -74,8 +87,8 @@ class FakeElement extends EventTarget {
   }
 
   remove() {
-    const { children } = this.parentElement ?? { children: [] };
-    children.splice(children.indexOf(this), children.includes(this) ? 1 : 0);
+    const { nodes } = this.parentElement ?? { nodes: [] };
+    nodes.splice(nodes.indexOf(this), nodes.includes(this) ? 1 : 0);
     this.parentElement = null;
   }
 
@@ -84,9 +97,9 @@ class FakeElement extends EventTarget {
       if (node instanceof FakeElement) {
         node.remove();
         node.parentElement = this;
-        this.children.push(node);
+        this.nodes.push(node);
       } else {
-        this.children.push({ textContent: node, all: () => [] });
+        this.nodes.push({ textContent: node });
       }
     }
   }
@@ -94,7 +107,7 @@ class FakeElement extends EventTarget {
   insertBefore(node, next) {
     this.append(node);
     if (next !== null) {
-      this.children.splice(this.children.indexOf(next), 0, this.children.pop());
+      this.nodes.splice(this.nodes.indexOf(next), 0, this.nodes.pop());
     }
   }
 
@@ -111,7 +124,7 @@ class FakeElement extends EventTarget {
     for (const child of this.children) {
       child.parentElement = null;
     }
-    this.children = [];
+    this.nodes = [];
     this.append(...nodes);
   }
 
@@ -202,6 +215,7 @@ export function fakePage() {
   const body = new FakeElement("body");
   globalThis.document = Object.assign(new EventTarget(), {
     activeElement: body,
+    body,
     createElement: (tag) => (tag === "input" ? new FakeInput(tag) : new FakeElement(tag)),
     createElementNS: (_namespace, tag) => new FakeElement(tag),
     querySelectorAll: (selectors) => body.querySelectorAll(selectors),

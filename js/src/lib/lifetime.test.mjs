@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { fakePage } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
+
+test.beforeEach(fakePage);
 
 function fakeModel(state = {}) {
   const listeners = new Set();

@@ -1,6 +1,7 @@
 // What a view has to end when it is removed: its painting, timers, and listeners beyond its own nodes.
 
 import type { AnyModel } from "@anywidget/types";
+import { keepFocus } from "./focus";
 
 /** Number of updates that the kernel sends before it waits for an acknowledgement; the same as in the kernel. */
 const MOST_UNSEEN = 2;
@@ -45,7 +46,7 @@ export class Lifetime {
         queueMicrotask(() => {
           isScheduled = false;
           if (!this.signal.aborted) {
-            paint();
+            keepFocus(paint);
             putOff();
             const unseen = numUnseen(model);
             if (unseen >= MOST_UNSEEN) {

@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { Announcer } from "../lib/announcer";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { keepFocus } from "../lib/focus";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { Stillness } from "../lib/stillness";
@@ -89,7 +90,7 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
-  const stillness = new Stillness(lifetime, document, paint);
+  const stillness = new Stillness(lifetime, document, () => keepFocus(paint));
   lifetime.paintOnChange(model, paint);
   el.append(root, announcer.root);
   return lifetime.end;

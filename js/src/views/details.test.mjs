@@ -49,3 +49,15 @@ test("what is copied is the trial that is painted", async (context) => {
   copy.click();
   assert.deepEqual(copied, ["{'x': 0}", "{'x': 1}"]);
 });
+
+test("a tag that is removed leaves the focus to the next one, and at last to the field", async () => {
+  const body = fakePage();
+  const model = fakeModel({ ...SHOWN, tags: ["a", "b"], number: 0, state: "failed", commands: {} });
+  details.render({ model, el: body });
+  const [first, second] = body.querySelectorAll(".hpo-tag");
+  first.focus();
+  await model.change({ tags: ["b", "c"] });
+  assert.equal(document.activeElement, second);
+  await model.change({ tags: [] });
+  assert.equal(document.activeElement, body.querySelector("input"));
+});

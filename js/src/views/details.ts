@@ -8,6 +8,7 @@ import {
   keepKeys,
   setAttribute,
   setCount,
+  setKeys,
   setReason,
   setText,
 } from "../lib/dom";
@@ -215,6 +216,7 @@ const render: Render<Model> = ({ model, el }) => {
   const remarks = makeSection("Note and tags", "hpo-remarks");
   const note = element("textarea", "", { "aria-label": "Note", rows: "2", dir: "auto" });
   const chips = element("div", "hpo-tags");
+  const words = element("div", "hpo-tag-words");
   const added = element("input", "", {
     "aria-label": "Add a tag",
     placeholder: "+ tag",
@@ -241,6 +243,20 @@ const render: Render<Model> = ({ model, el }) => {
   const sendTag = (tag: string, isOn: boolean): void =>
     model.send({ kind: "tag", number: painted, tag, is_on: isOn });
 
+  const makeChip = (tag: string): HTMLElement => {
+    const chip = element("button", "hpo-tag", {
+      type: "button",
+      "aria-label": `Remove the tag ${tag}`,
+    });
+    setText(chip, `${tag} ✕`);
+    chip.addEventListener("click", () => {
+      if (!isDisabled(chip)) {
+        sendTag(tag, false);
+      }
+    });
+    return chip;
+  };
+
   const paintRemarks = (): void => {
     const commands = model.get("commands");
     const number = model.get("number");
@@ -260,33 +276,12 @@ const render: Render<Model> = ({ model, el }) => {
     const off = commands.set_tags ?? null;
     added.readOnly = off !== null;
     setReason(added, off);
-    const tags = model.get("tags");
-    const words = [...chips.querySelectorAll<HTMLElement>(".hpo-tag")];
-    if (words.map((word) => word.dataset.tag).join("\n") !== tags.join("\n")) {
-      for (const word of words) {
-        word.remove();
-      }
-      for (const tag of tags) {
-        const chip = element("button", "hpo-tag", {
-          type: "button",
-          "aria-label": `Remove the tag ${tag}`,
-        });
-        chip.dataset.tag = tag;
-        setText(chip, `${tag} ✕`);
-        chip.addEventListener("click", () => {
-          if (!isDisabled(chip)) {
-            sendTag(tag, false);
-          }
-        });
-        added.before(chip);
-      }
-    }
-    for (const chip of chips.querySelectorAll<HTMLElement>(".hpo-tag")) {
+    for (const chip of setKeys(words, model.get("tags"), makeChip)) {
       setReason(chip, off);
     }
   };
 
-  chips.append(added);
+  chips.append(words, added);
   note.addEventListener("change", saveNote);
   lifetime.atEnd(saveNote);
   added.addEventListener("keydown", (event) => {

@@ -47,3 +47,16 @@ test("Escape gives up a stroke on a strip, and only without one the selection", 
   area.tell("keydown", { key: "Escape" });
   assert.deepEqual(model.sent, [{ kind: "deselect" }]);
 });
+
+test("a notice that is dismissed leaves the focus to the next one, and the last one to another control", async () => {
+  const body = fakePage();
+  const notices = ["a", "b"].map((text) => ({ at: "12:00", text, count: 1 }));
+  const { panel, model } = await rendered({ notices });
+  body.append(panel);
+  const [first, second] = panel.querySelectorAll(".hpo-dismiss");
+  first.focus();
+  await model.change({ notices: notices.slice(1) });
+  assert.equal(document.activeElement, second);
+  await model.change({ notices: [] });
+  assert.ok(panel.querySelector(".hpo-status").contains(document.activeElement));
+});
