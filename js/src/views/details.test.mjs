@@ -61,3 +61,39 @@ test("a tag that is removed leaves the focus to the next one, and at last to the
   await model.change({ tags: [] });
   assert.equal(document.activeElement, body.querySelector("input"));
 });
+
+/** The details of a trial with a note in its field, which is not in the model yet. */
+function withNote(text) {
+  const body = fakePage();
+  const model = fakeModel({ ...SHOWN, number: 0, state: "completed", commands: {} });
+  details.render({ model, el: body });
+  const note = body.querySelector("textarea");
+  note.value = text;
+  return { model, note };
+}
+
+test("a note that is being written is sent when the page is closed", () => {
+  const { model } = withNote("stable");
+  window.dispatchEvent(new Event("pagehide"));
+  window.dispatchEvent(new Event("pagehide"));
+  assert.deepEqual(model.sent, [{ kind: "note", number: 0, note: "stable" }]);
+});
+
+test("a note that was sent stays until the kernel has another one, whatever else is told meanwhile", async () => {
+  const { model, note } = withNote("stable");
+  note.tell("change");
+  await model.change({ log: "epoch 1" });
+  assert.equal(note.value, "stable");
+  await model.change({ note: "of another page" });
+  assert.equal(note.value, "of another page");
+  note.value = "again";
+  note.tell("change");
+  await model.change({ number: 1, note: "of another page" });
+  assert.equal(note.value, "of another page");
+});
+
+test("no more can be typed than the kernel takes", () => {
+  const { note } = withNote("");
+  assert.equal(note.getAttribute("maxlength"), "4000");
+  assert.equal(document.body.querySelector("input").getAttribute("maxlength"), "60");
+});

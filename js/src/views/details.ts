@@ -35,6 +35,10 @@ type Model = {
   commands: Record<string, string | null>;
 };
 
+/** Letters of a note and of a tag at most; the same as in the kernel, which refuses more. */
+const MOST_NOTE = "4000";
+const MOST_TAG = "60";
+
 const ENDED = new Set(["completed", "failed", "aborted", "pruned"]);
 
 interface Section {
@@ -214,13 +218,19 @@ const render: Render<Model> = ({ model, el }) => {
   const traceback = makeText("Traceback");
   const log = makeGrowingText("Output");
   const remarks = makeSection("Note and tags", "hpo-remarks");
-  const note = element("textarea", "", { "aria-label": "Note", rows: "2", dir: "auto" });
+  const note = element("textarea", "", {
+    "aria-label": "Note",
+    rows: "2",
+    dir: "auto",
+    maxlength: MOST_NOTE,
+  });
   const chips = element("div", "hpo-tags");
   const words = element("div", "hpo-tag-words");
   const added = element("input", "", {
     "aria-label": "Add a tag",
     placeholder: "+ tag",
     dir: "auto",
+    maxlength: MOST_TAG,
   });
   remarks.root.append(note, chips);
   const all = [parameters, remarks, times, scalars, traceback, log];
@@ -231,11 +241,15 @@ const render: Render<Model> = ({ model, el }) => {
   /** The trial that is painted: what is typed and pressed is meant for it, whatever is selected meanwhile. */
   let painted: number | null = null;
   let paintedDict = "";
+  /** The note of the model when that was painted last, and what was sent since: shown until the kernel has another one. */
+  let knownNote = "";
+  let sentNote: string | null = null;
 
   const saveNote = (): void => {
     if (painted !== null && !note.readOnly && note.value !== note.defaultValue) {
       model.send({ kind: "note", number: painted, note: note.value });
       note.defaultValue = note.value;
+      sentNote = note.value;
     }
   };
 
@@ -265,11 +279,15 @@ const render: Render<Model> = ({ model, el }) => {
       saveNote();
       added.value = ""; // half a tag of the trial that was shown before
     }
+    if (painted !== number || knownNote !== model.get("note")) {
+      knownNote = model.get("note");
+      sentNote = null;
+    }
     // A note that somebody is writing stays as it is.
     if (painted !== number || document.activeElement !== note) {
       painted = number;
-      note.defaultValue = model.get("note");
-      note.value = model.get("note");
+      note.defaultValue = sentNote ?? knownNote;
+      note.value = note.defaultValue;
     }
     note.readOnly = (commands.set_note ?? null) !== null;
     setReason(note, commands.set_note ?? null);
@@ -284,6 +302,8 @@ const render: Render<Model> = ({ model, el }) => {
   chips.append(words, added);
   note.addEventListener("change", saveNote);
   lifetime.atEnd(saveNote);
+  // A field that a page is closed over is not left first.
+  window.addEventListener("pagehide", saveNote, { signal: lifetime.signal });
   added.addEventListener("keydown", (event) => {
     const tag = added.value.trim();
     // Enter also ends the word that an input method composes.
