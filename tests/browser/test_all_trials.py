@@ -75,6 +75,9 @@ def test_columns_are_chosen(opened, panel):
     opened.wait_kernel("widget._table.hidden == ['dropout']")
     panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").check()
     expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(1)
+    opened.page.keyboard.press("Escape")
+    expect(panel.get_by_role("group", name="Columns")).to_be_hidden()
+    expect(panel.locator(".hpo-table-columns > summary")).to_be_focused()
 
 
 @pytest.mark.slow

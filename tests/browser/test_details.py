@@ -45,6 +45,9 @@ def details(run_anew):
 def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details):
     note = details.get_by_role("textbox", name="Note")
     note.fill(f"stable {MARKUP}")
+    note.press("Escape")
+    assert opened.kernel("widget.selected") == [1]
+    expect(note).to_be_focused()
     tag = details.get_by_role("textbox", name="Add a tag")
     tag.click()
     wait_for_commands(opened, 1)

@@ -132,6 +132,17 @@ export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
   root.addEventListener("keydown", keep, { signal });
 }
 
+/** Escape closes a menu that is open, and its summary has the focus. */
+export function closeByEscape(menu: HTMLDetailsElement, summary: HTMLElement): void {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.open) {
+      event.stopPropagation();
+      menu.open = false;
+      summary.focus();
+    }
+  });
+}
+
 const COPIED = "Copied";
 const SELECTED = "Selected: press Ctrl+C or ⌘C, this page may not copy by itself";
 

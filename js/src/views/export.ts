@@ -1,7 +1,7 @@
 // The Export menu. Files are made in the kernel and saved by the page itself, without a server.
 
 import type { Render } from "@anywidget/types";
-import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { closeByEscape, element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { requestIds } from "../lib/request_ids";
@@ -70,13 +70,7 @@ const render: Render<Model> = ({ model, el }) => {
   list.append(trials, ...buttons, copy, outcome);
   root.append(summary, list);
   keepKeys(root);
-  root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && root.open) {
-      event.stopPropagation();
-      root.open = false;
-      summary.focus();
-    }
-  });
+  closeByEscape(root, summary);
   document.addEventListener(
     "pointerdown",
     (event) => {

@@ -60,3 +60,16 @@ test("a notice that is dismissed leaves the focus to the next one, and the last 
   await model.change({ notices: [] });
   assert.ok(panel.querySelector(".hpo-status").contains(document.activeElement));
 });
+
+test("Escape leaves the selection alone in a field, and where an input method has it", async () => {
+  fakePage();
+  const { panel, model } = await rendered();
+  const note = document.createElement("textarea");
+  const plot = document.createElement("div");
+  panel.append(note, plot);
+  note.tell("keydown", { key: "Escape" });
+  plot.tell("keydown", { key: "Escape", isComposing: true });
+  assert.deepEqual(model.sent, []);
+  plot.tell("keydown", { key: "Escape" });
+  assert.deepEqual(model.sent, [{ kind: "deselect" }]);
+});

@@ -60,7 +60,7 @@ const TRIALS = 0;
 const REST = "";
 /** Where Escape closes or takes back something of its own, so that it leaves the selection alone. */
 const OWN_ESCAPE =
-  "input, [data-dragged], [data-held], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
+  "input, textarea, [data-dragged], [data-held], .hpo-code, tbody, form, .hpo-numbers, .hpo-box, details[open]";
 
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-status-host");
@@ -121,7 +121,8 @@ const render: Render<Model> = ({ model, el }) => {
       "keydown",
       (event) => {
         const target = event.target as Element;
-        if (event.key === "Escape" && !target.closest(OWN_ESCAPE)) {
+        // Escape also gives up what an input method suggests.
+        if (event.key === "Escape" && !event.isComposing && !target.closest(OWN_ESCAPE)) {
           model.send({ kind: "deselect" });
         }
       },

@@ -4,6 +4,7 @@
 import type { Render } from "@anywidget/types";
 import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line";
 import {
+  closeByEscape,
   element,
   isDisabled,
   isRepeatedClick,
@@ -73,6 +74,7 @@ const render: Render<Model> = ({ model, el }) => {
   setText(summary, "columns");
   const boxes = element("div", "hpo-table-boxes", { role: "group", "aria-label": "Columns" });
   choice.append(summary, boxes);
+  closeByEscape(choice, summary);
   const pager = element("span", "hpo-table-pager");
   const makeTurn = (text: string, word: string, step: number): HTMLButtonElement => {
     const button = element("button", "hpo-link", { type: "button", "aria-label": word });
