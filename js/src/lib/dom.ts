@@ -132,6 +132,12 @@ export function keepKeys(root: HTMLElement, signal?: AbortSignal): void {
   root.addEventListener("keydown", keep, { signal });
 }
 
+/** The letter of a key; where a keyboard has another script than ours, the one that is printed beside it. */
+export function letterOf({ key, code }: KeyboardEvent): string {
+  const letter = /^(?!\p{Script=Latin})\p{Letter}$/u.test(key) ? code.replace(/^Key/, "") : key;
+  return letter.toLowerCase();
+}
+
 /** Escape closes a menu that is open, and its summary has the focus. */
 export function closeByEscape(menu: HTMLDetailsElement, summary: HTMLElement): void {
   menu.addEventListener("keydown", (event) => {

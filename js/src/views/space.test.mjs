@@ -62,3 +62,20 @@ test("a choice may have the name of what every object has", () => {
     NAMES.flatMap(() => [false, true]),
   );
 });
+
+test("a change is undone by the keys of any keyboard, whatever its letters are", () => {
+  const spec = { label: "", needs: "", kind: "choice", choices: ["a", "b"], name: "x" };
+  const { el, model } = rendered([spec], { x: [1] });
+  const press = (key, code, more) =>
+    el.querySelector(".hpo-space").tell("keydown", { key, code, ctrlKey: true, ...more });
+  press("z", "KeyY"); // German
+  press("я", "KeyZ");
+  press("Я", "KeyZ", { shiftKey: true });
+  press("υ", "KeyY");
+  press(";", "KeyZ"); // Dvorak
+  press("à", "KeyZ"); // bépo
+  assert.deepEqual(
+    model.sent.map(({ kind }) => kind),
+    ["undo", "undo", "redo", "redo"],
+  );
+});

@@ -5,7 +5,7 @@ import { ChoiceControl, type ChoiceSpec } from "../controls/choice_control";
 import { type Bins, type Drawn, PriorStrip, type Weights } from "../controls/prior_strip";
 import { RangeControl } from "../controls/range_control";
 import type { WidenSuggestion } from "../controls/tried_values";
-import { element, isDisabled, keepKeys, setReason, setText } from "../lib/dom";
+import { element, isDisabled, keepKeys, letterOf, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { own } from "../lib/own";
@@ -362,14 +362,15 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
 
   const stepByKey = (event: KeyboardEvent): void => {
     const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
-    const key = event.key.toLowerCase();
-    if (isTyped || !(event.ctrlKey || event.metaKey) || event.altKey || !"zy".includes(key)) {
+    const letter = letterOf(event);
+    const isMeant = letter === "z" || letter === "y";
+    if (isTyped || !(event.ctrlKey || event.metaKey) || event.altKey || !isMeant) {
       return;
     }
     // The notebook would otherwise undo a change in a cell.
     event.preventDefault();
     event.stopPropagation();
-    const kind = key === "y" || event.shiftKey ? "redo" : "undo";
+    const kind = letter === "y" || event.shiftKey ? "redo" : "undo";
     const button = buttons.find((one) => one.kind === kind)?.button;
     flush();
     if (button && !isDisabled(button)) {

@@ -9,6 +9,7 @@ import {
   isDisabled,
   isRepeatedClick,
   keepKeys,
+  letterOf,
   setAttribute,
   setCount,
   setReason,
@@ -303,7 +304,7 @@ const render: Render<Model> = ({ model, el }) => {
       if (!model.get("commands").select) {
         model.send({ kind: "select", numbers: [] });
       }
-    } else if (event.key === "r" && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    } else if (letterOf(event) === "r" && !event.ctrlKey && !event.metaKey && !event.altKey) {
       const retry = lines.get(number)?.querySelector<HTMLElement>("td.hpo-state button");
       if (retry && !retry.hidden) {
         retry.click();
