@@ -43,6 +43,8 @@ while time.monotonic() < began + 60 and (time.monotonic() < began + 10 or ("stop
 acted = [command[0] for command in search.commands], time.monotonic() < began + 60
 """
 
+NOTEBOOK = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext)"
+
 
 def cell(name):
     return PANEL.replace("NAME", name)
@@ -219,6 +221,9 @@ def test_a_restart_takes_searches_off_the_list_and_a_tab_shows_the_next_one(note
     expect(entry(side, "digits")).to_have_count(0)
     waiting = notebook.page.locator(".hpo-search-tab-waiting")
     expect(waiting).to_contain_text("digits is not shown in")
+    # What is not shown is looked for in its notebook, whatever that is called by then.
+    notebook.page.evaluate(f"name => {NOTEBOOK}.context.rename(name)", "after the restart.ipynb")
+    expect(waiting).to_contain_text("digits is not shown in after the restart.ipynb")
     waiting.get_by_role("button", name="Show the notebook").click()
     notebook.run_all()
     expect(entry(side, "digits").locator(".hpo-pill")).to_have_text("●running")
@@ -245,13 +250,12 @@ def test_a_tab_opens_without_https_and_follows_its_notebook_when_that_is_renamed
     opens = shown.get_by_role("button", name="Open digits")
     opens.click()
     expect(tab(notebook).locator(".hpo-pill")).to_have_text("●running")
-    found = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext)"
-    notebook.page.evaluate(f"name => {found}.context.rename(name)", "renamed.ipynb")
+    notebook.page.evaluate(f"name => {NOTEBOOK}.context.rename(name)", "renamed.ipynb")
     expect(shown.locator(".hpo-entry-origin")).to_have_text("renamed.ipynb")
     opens.click()
     expect(notebook.page.locator(".hpo-search-tab")).to_have_count(1)
     # Its kernel goes on without it.
-    notebook.page.evaluate(f"() => {found}.dispose()")
+    notebook.page.evaluate(f"() => {NOTEBOOK}.dispose()")
     waiting = notebook.page.locator(".hpo-search-tab-waiting")
     expect(waiting).to_contain_text("digits is not shown in renamed.ipynb now. Show the notebook first")
     waiting.get_by_role("button", name="Show the notebook").click()

@@ -9,6 +9,7 @@ import {
   numRunning,
   originWords,
   progressWords,
+  renamed,
   stoppable,
   waitingWords,
   wantedEntry,
@@ -106,6 +107,14 @@ test("a tab goes along with a notebook that is renamed, not with one that is clo
   assert.equal(followed(wanted, entry("a", {}, { path: "b.ipynb" })).path, "b.ipynb");
   assert.equal(followed(wanted, entry("a", {}, { path: "" })), wanted);
   assert.equal(followed(wanted, entry("a", { search_id: "a-2" })).searchId, "a-2");
+});
+
+test("a tab looks for what is not shown now in its notebook, also when that is renamed", () => {
+  const wanted = { searchId: "a-1", path: "a.ipynb", title: "a" };
+  assert.equal(renamed(wanted, "other.ipynb", "b.ipynb"), wanted);
+  const next = entry("a", { search_id: "a-2" }, { path: "b.ipynb" });
+  assert.equal(wantedEntry([next], wanted), undefined);
+  assert.equal(wantedEntry([next], renamed(wanted, "a.ipynb", "b.ipynb")), next);
 });
 
 test("a tab without its search does not say that it has ended, and asks for its notebook first", () => {

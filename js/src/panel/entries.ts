@@ -181,6 +181,11 @@ export function followed(wanted: Wanted, { search_id, origin, title }: Entry): W
   return isSame && next.title === wanted.title ? wanted : next;
 }
 
+/** What a tab wants when a notebook has another path; also of a search that is not shown, which no entry tells it of. */
+export function renamed(wanted: Wanted, before: string, after: string): Wanted {
+  return wanted.path === before ? { ...wanted, path: after } : wanted;
+}
+
 /** Why a tab is empty: whether the kernel has gone too is not known of a notebook that is closed. */
 export function waitingWords({ title, path }: Wanted): string {
   return path

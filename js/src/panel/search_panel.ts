@@ -71,7 +71,14 @@ function activate(
   const searches = new Searches(kernelOf, (kernel) => notebookOf(kernel)?.context.path ?? "");
   onNotebookOpened(app, (notebook) => {
     notebooks.add(notebook);
-    notebook.context.pathChanged.connect(searches.changed);
+    let { path } = notebook.context;
+    notebook.context.pathChanged.connect((_context, after) => {
+      tracker.forEach(({ content }) => {
+        content.notebookRenamed(path, after);
+      });
+      path = after;
+      searches.changed();
+    });
     notebook.context.sessionContext.kernelChanged.connect(searches.changed);
     notebook.panel.disposed.connect(() => {
       notebooks.delete(notebook);

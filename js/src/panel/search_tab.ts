@@ -3,7 +3,7 @@
 import type { DOMWidgetModel, DOMWidgetView, IWidgetManager } from "@jupyter-widgets/base";
 import { Panel, Widget } from "@lumino/widgets";
 import { element, setText } from "../lib/dom";
-import { type Entry, followed, type Wanted, waitingWords, wantedEntry } from "./entries";
+import { type Entry, followed, renamed, type Wanted, waitingWords, wantedEntry } from "./entries";
 import { panelTabs } from "./panel_tabs";
 import type { Searches } from "./searches";
 
@@ -49,6 +49,11 @@ export class SearchTab extends Panel {
     }
   }
 
+  /** A notebook has another path. */
+  notebookRenamed(before: string, after: string): void {
+    this.want(renamed(this.wanted, before, after));
+  }
+
   private look(): void {
     const entry = wantedEntry(this.searches.entries, this.wanted);
     this.line.hidden = entry !== undefined;
@@ -67,7 +72,10 @@ export class SearchTab extends Panel {
   }
 
   private follow(entry: Entry): void {
-    const next = followed(this.wanted, entry);
+    this.want(followed(this.wanted, entry));
+  }
+
+  private want(next: Wanted): void {
     if (next !== this.wanted) {
       this.wanted = next;
       this.changed();
