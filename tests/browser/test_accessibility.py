@@ -80,6 +80,9 @@ def test_no_state_of_the_panel_has_a_serious_fault(notebook, dark):
     panel.get_by_role("button", name="Wait").click()
     expect(panel.get_by_role("button", name="Stop waiting")).to_be_visible()
     assert panel.evaluate(FOUND) == [], "details, and waiting"
+    ids = panel.evaluate("panel => [...panel.querySelectorAll('[id^=hpo-]')].map(({id}) => id)")
+    assert len(ids) > 8
+    assert len(ids) == len(set(ids))
 
     notebook.kernel(f"exec({ASKED!r})")
     expect(panel.get_by_role("form", name="Try this point")).to_be_visible()

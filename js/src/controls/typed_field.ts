@@ -20,8 +20,6 @@ export interface TypedField {
   paint(text: string, value: string, reason: string | null, answer: Answer): void;
 }
 
-let count = 0;
-
 /**
  * @param label the field's accessible name, and the button's purpose
  * @param after what follows the number while it is typed, such as its unit
@@ -34,6 +32,7 @@ export function typedField(
   placeholder: string,
   send: (text: string, id: string) => void,
 ): TypedField {
+  const newId = requestIds();
   const root = element("span", "hpo-typed");
   const button = element("button", "hpo-typed-button", { type: "button" });
   const words = element("span");
@@ -51,13 +50,11 @@ export function typedField(
   form.append(input, unit);
   form.hidden = true;
   root.append(button, form);
-  count += 1;
   const problem = element("div", "hpo-typed-problem hpo-bad", {
     role: "alert",
-    id: `hpo-typed-problem-${count}`,
+    id: `hpo-typed-problem-${newId()}`,
   });
 
-  const newId = requestIds();
   let asked: string | null = null;
   let value = "";
 

@@ -12,6 +12,7 @@ import {
 } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
+import { requestIds } from "../lib/request_ids";
 import "./numbers.css";
 
 type Model = {
@@ -23,12 +24,10 @@ type Model = {
   commands: Record<string, string | null>;
 };
 
-let count = 0;
-
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-numbers-host");
   const lifetime = new Lifetime();
-  const id = `hpo-numbers-${++count}`;
+  const id = `hpo-numbers-${requestIds()()}`;
   const root = element("section", "hpo-part hpo-numbers");
   const toggle = element("button", "", { type: "button", "aria-controls": id });
   const again = element("button", "", { type: "button" });

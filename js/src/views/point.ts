@@ -30,8 +30,6 @@ type Model = {
 
 type Input = HTMLInputElement | HTMLSelectElement;
 
-let count = 0;
-
 const render: Render<Model> = ({ model, el }) => {
   el.classList.add("hpo-point-host");
   const lifetime = new Lifetime();
@@ -74,9 +72,8 @@ const render: Render<Model> = ({ model, el }) => {
   };
 
   const make = (field: Field): HTMLElement => {
-    count += 1;
     const row = element("div", "hpo-point-field");
-    const id = `hpo-point-${count}`;
+    const id = `hpo-point-${newId()}`;
     const label = element("label", "", { for: id, dir: "auto", title: field.name });
     setText(label, field.label);
     let input: Input;
