@@ -228,6 +228,10 @@ def test_the_bar_plays_and_goes_where_a_page_says(show, wire, refresh, replay):
     wire.browser_says(bar, kind="seek", position=45.0, id=7)
     refresh(panel)
     assert (bar.position, bar.answered, bar.words) == (45.0, 7.0, "5 of 40 trials, 0:45 of 7:00")
+    # Of a page whose clock is behind: the one that has asked before still has its answer.
+    wire.browser_says(bar, kind="seek", position=45.0, id=6)
+    refresh(panel)
+    assert (bar.position, bar.answered) == (45.0, 7.0)
     wire.browser_says(bar, kind="play", on=True)
     clock[0] += 3.0
     search.refresh()

@@ -92,7 +92,7 @@ class ReplayBar(ViewPart):
         except JournalError as error:  # its file has gone
             self._refuse(str(error))
         # Only now: an update in between must not call the place before it the answer.
-        self._newest_request = request
+        self._newest_request = max(request, self._newest_request)
         self._refresher.poke()
 
     def _on_speed(self, content: dict[str, object]) -> None:

@@ -67,6 +67,10 @@ class FakeElement extends EventTarget {
     return this.closest("body") !== null;
   }
 
+  get options() {
+    return this.children;
+  }
+
   get selectedOptions() {
     return this.children.filter(({ value }) => value === this.value);
   }

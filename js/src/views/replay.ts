@@ -59,7 +59,8 @@ const render: Render<Model> = ({ model, el }) => {
 
   const tell = (position: number): void => {
     untold = position;
-    asked = Math.max(Date.now(), asked + 1);
+    // Above all that were answered, even where another page's clock is ahead of this one's.
+    asked = Math.max(Date.now(), model.get("answered") + 1, asked + 1);
     if (isResting) {
       return;
     }
