@@ -45,6 +45,23 @@ test("arrow keys move by a step, by one, or by a hundredth of the track", () => 
   assert.equal(log({ step: 1 }).moved(0.01, 1), 0.1);
 });
 
+test("arrow keys leave out no step on the way from an end that is off the steps", () => {
+  assert.equal(scale({ step: 3 }).moved(10, -1), 9);
+  assert.equal(scale({ step: 3 }).moved(10, -2), 6);
+  assert.equal(scale({ step: 3 }).moved(9, 1), 10);
+  assert.equal(scale({ step: 3, high: 11 }).moved(11, -1), 9);
+  assert.equal(scale({ high: 1, step: 0.3 }).moved(1, -1), 0.9);
+  assert.equal(scale({ low: -1, step: 3 }).moved(-1, 1), 0);
+  assert.equal(log({ step: 1, high: 2 }).moved(2, -1), 1);
+});
+
+test("arrow keys move what binary arithmetic has put beside its step, and whole numbers of any size", () => {
+  assert.equal(scale({ step: 0.1 }).moved(0.1 * 3, -1), 0.2);
+  assert.equal(scale({ step: 0.1 }).moved(0.1 * 3, 1), 0.4);
+  const wide = scale({ kind: "int", high: 2 ** 53 });
+  assert.equal(wide.moved(1234567890123, 1), 1234567890124);
+});
+
 test("a handle never passes the other one", () => {
   assert.deepEqual(scale().placed([2, 4], 0, 9), [3.98, 4]);
   assert.deepEqual(scale().placed([2, 4], 1, 0), [2, 2.02]);

@@ -115,34 +115,40 @@ export class Scale {
 
   /** The allowed value nearest to `value`, within the track. */
   snap(value: number): number {
-    const { kind, step, base, origin, low, high } = this.spec;
+    const { low, high } = this.spec;
     if (value <= low || value >= high) {
       // The ends of the track can be had even where they lie off the steps.
       return value <= low ? low : high;
     }
-    let snapped = value;
+    return Math.min(high, Math.max(low, this.onStep(value)));
+  }
+
+  /** The step nearest to `value`; without steps `value`. */
+  private onStep(value: number): number {
+    const { kind, step, base, origin } = this.spec;
     if (kind === "log" && step !== null) {
       const steps = Math.round(Math.log(value / origin) / Math.log(base) / step);
-      snapped = tidy(origin * base ** (steps * step));
-    } else if (step !== null) {
-      snapped = tidy(origin + Math.round((value - origin) / step) * step);
-    } else if (kind === "int") {
-      snapped = Math.round(value);
+      return tidy(origin * base ** (steps * step));
     }
-    return Math.min(high, Math.max(low, snapped));
+    if (step !== null) {
+      return tidy(origin + Math.round((value - origin) / step) * step);
+    }
+    return kind === "int" ? Math.round(value) : value;
   }
 
   /** The value `count` key steps away. */
   moved(value: number, count: number): number {
     const { kind, step, base } = this.spec;
-    if (kind === "log" && step !== null) {
-      return this.snap(value * base ** (count * step));
-    }
     const distance = step ?? (kind === "int" ? 1 : null);
-    if (distance !== null) {
-      return this.snap(value + count * distance);
+    if (distance === null) {
+      return this.value(this.fraction(value) + count * KEY_SHARE);
     }
-    return this.value(this.fraction(value) + count * KEY_SHARE);
+    const nearest = this.onStep(value);
+    const way = Math.sign(count);
+    // From an end of the track that is off the steps, the step on the way, however near, is where the first key leads.
+    const isFirst = way * (tidy(nearest) - tidy(value)) > 0;
+    const rest = (isFirst ? count - way : count) * distance;
+    return this.snap(kind === "log" ? nearest * base ** rest : nearest + rest);
   }
 
   /** Whether a range may be a single value: where there are steps it holds one then. */
