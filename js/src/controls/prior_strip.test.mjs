@@ -21,3 +21,20 @@ test("a second finger on a strip leaves the stroke to the first one", () => {
   const [, { weights }, isFinal] = onPrior.mock.calls.at(-1).arguments;
   assert.deepEqual({ weights, isFinal }, { weights: [0.563, 1, 0, 0], isFinal: true });
 });
+
+test("a stroke during which a reason not to draw has come leaves what the kernel has", () => {
+  fakePage();
+  const onPrior = mock.fn();
+  const bins = { count: 4, layout: "columns", name: String };
+  const strip = new PriorStrip({ name: "x", label: "x" }, bins, onPrior, () => {});
+  const area = strip.root.querySelector(".hpo-prior-area");
+  strip.toggle.click();
+  const state = { weights: null, exponent: 1, histogram: "", range: [0, 1], reason: null };
+  strip.update(bins, state);
+  const touch = { pointerId: 1, clientX: 100, clientY: 3, button: 0 };
+  area.tell("pointerdown", touch);
+  strip.update(bins, { ...state, reason: "The search has ended." });
+  area.tell("pointerup", touch);
+  assert.equal(onPrior.mock.callCount(), 0);
+  assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
+});

@@ -316,7 +316,13 @@ export class PriorStrip {
   private release(event: PointerEvent): void {
     if (this.held && event.pointerId === this.held.pointer) {
       this.letGo();
-      this.take(this.shown?.map(rounded) ?? null, true);
+      if (this.state.reason === null) {
+        this.take(this.shown?.map(rounded) ?? null, true);
+      } else {
+        // It came under the hand: what was drawn is not taken.
+        this.shown = this.state.weights;
+        this.paint();
+      }
     }
   }
 

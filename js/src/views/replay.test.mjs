@@ -26,3 +26,15 @@ test("the scrubber follows its own page's hand, though another page's clock is a
   await model.change({ answered: model.sent[0].id, position: 40.5 });
   assert.equal(scrubber.value, "40.5");
 });
+
+test("the scrubber waits for a hand that holds it, and for no menu of the page", async (context) => {
+  const { model, scrubber } = rendered(context);
+  scrubber.tell("pointerdown", { button: 2 });
+  await model.change({ position: 20 });
+  assert.equal(scrubber.value, "20");
+  scrubber.tell("pointerdown", { button: 0 });
+  await model.change({ position: 30 });
+  assert.equal(scrubber.value, "20");
+  scrubber.tell("pointerup");
+  assert.equal(scrubber.value, "30");
+});

@@ -139,8 +139,9 @@ const render: Render<Model> = ({ model, el }) => {
       paint();
     }
   });
-  scrubber.addEventListener("pointerdown", () => {
-    isHeld = true;
+  scrubber.addEventListener("pointerdown", (event) => {
+    // The end of another button's press may go to the menu that it opens.
+    isHeld = event.button === 0;
   });
   for (const end of ["pointerup", "pointercancel", "blur"]) {
     scrubber.addEventListener(end, () => {
