@@ -128,4 +128,5 @@ class OptimizerBOHB(OptimizerOptuna):
         return max(1, math.ceil(num_trials * self.top_n_percent / 100))
 
     def _is_random_draw(self, draw: int) -> bool:
-        return self._stream.integer(draw, 2**32) < self.random_fraction * 2**32
+        # By its low bits: the high ones of the same number say where on a grid the random point is looked for.
+        return self._stream.integer(draw, 2**128) % 2**32 < self.random_fraction * 2**32

@@ -90,6 +90,14 @@ def test_a_third_of_the_points_is_random_by_default(drive):
     assert 150 < sum(strategy._is_random_draw(n) for n in range(600)) < 250
 
 
+def test_random_points_of_a_finite_space_lie_all_over_it(drive):
+    strategy = drive(bohb(), Space([UniformIntegerParameterRange("n", 0, 999)])).strategy
+    proposals = [strategy.ask() for _ in range(150)]
+    at_random = [proposal.point["n"] for proposal in proposals if strategy._is_random_draw(proposal.draw)]
+    assert min(at_random) < 100
+    assert max(at_random) > 900
+
+
 def test_a_finite_space_ends(drive):
     space = Space([UniformIntegerParameterRange("n", 1, 9)])
     assert len(drive(bohb(), space).run(50, lambda point: point["n"])) == 9
