@@ -324,6 +324,7 @@ class Controller:
             may_hold=lambda: not (self._is_seeded and state.settings.max_number_of_concurrent_tasks == 1),
             wake=self._wake,
             lock=self._strategy_lock,
+            curves=recorder.curves,
         )
         run = self._present_run = Run(state, recorder, self.callback_queue, engine, proposals, self.notice)
         run.open()

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from hpo_widgets.controller.recorder import RETRY_SECONDS
 from hpo_widgets.journal import JournalBusy
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space import Space
-    from hpo_widgets.strategies.base import Observation, Proposal
+    from hpo_widgets.strategies.base import Curves, Observation, Proposal
 
     EncodedPoint = list[float | None]
+
+_Found = TypeVar("_Found")
 
 MAX_DUPLICATES_IN_A_ROW = 1000
 """Repeated points in a row after which the strategy counts as exhausted."""
@@ -138,6 +140,7 @@ def make_proposals(
     may_hold: Callable[[], bool],
     wake: Callable[[], None],
     lock: threading.Lock,
+    curves: Callable[[Sequence[int]], Curves],
 ) -> Proposals:
     """Choose how a strategy is asked.
 
@@ -158,6 +161,8 @@ def make_proposals(
     lock
         Held by the thread that asks the strategy, where that is not the controller's: one lock for each strategy,
         over all runs.
+    curves
+        Reads what trials that have ended had reported; see `SearchStrategy.past_curves`.
 
     Returns
     -------
@@ -167,7 +172,7 @@ def make_proposals(
     sampler = DistinctSampler(strategy, objectives, seen, allow_duplicates=allow_duplicates)
     if not strategy.is_model_based:
         return InlineProposals(sampler)
-    return ThreadedProposals(sampler, may_hold=may_hold, wake=wake, lock=lock)
+    return ThreadedProposals(sampler, may_hold=may_hold, wake=wake, lock=lock, curves=curves)
 
 
 class DistinctSampler:
@@ -334,6 +339,8 @@ class ThreadedProposals:
         Wakes the controller when an answer is there.
     lock
         Held by the thread that asks the strategy: the thread of an earlier run may still be at its last question.
+    curves
+        Reads what trials that have ended had reported; see `SearchStrategy.past_curves`.
     clock
         Returns the time in seconds.
     """
@@ -345,9 +352,11 @@ class ThreadedProposals:
         may_hold: Callable[[], bool],
         wake: Callable[[], None],
         lock: threading.Lock,
+        curves: Callable[[Sequence[int]], Curves],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sampler = sampler
+        sampler.strategy.past_curves = lambda numbers: self._read(lambda: curves(numbers))
         self._may_hold = may_hold
         self._wake = wake
         self._lock = lock
@@ -387,7 +396,7 @@ class ThreadedProposals:
         self._num_told = 0
 
         def begin_strategy() -> None:
-            self._num_in_history = self._length(history)
+            self._num_in_history = self._read(lambda: len(history))
             self._sampler.begin(space, epoch, history, draws)
 
         self._put(begin_strategy)
@@ -510,11 +519,11 @@ class ThreadedProposals:
                     self.error = error
                     self._wake()
 
-    def _length(self, history: Sequence[Observation]) -> int:
-        """Return the length of a history, for which it is read; another program's lock on the journal is waited for."""
+    def _read(self, read: Callable[[], _Found]) -> _Found:
+        """Return what is read from the journal; another program's lock on it is waited for."""
         while True:
             try:
-                return len(history)
+                return read()
             except JournalBusy:
                 if self._is_closed:
                     raise

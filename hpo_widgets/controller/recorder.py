@@ -49,7 +49,7 @@ class Recorder:
     """Keeps the journal of one search, and the columns that are shown of it, in step.
 
     Used by the controller's thread, or, while none runs, by the thread that holds the controller's
-    gate; `trial`, `owner`, ``run`` and ``shown`` may be used from any.
+    gate; `trial`, `owner`, `curves`, ``run`` and ``shown`` may be used from any.
 
     Parameters
     ----------
@@ -78,6 +78,7 @@ class Recorder:
         self.path = path
         self.header = header
         self.shown = TrialStore(space, objectives)
+        self._first = objectives[0].title, objectives[0].series
         self.reader = TrialReader(path, search_id, space, objectives, remote, self.shown.columns.remark)
         self._save_top_k = save_top_k
         self._kept: set[int] = set()
@@ -370,6 +371,20 @@ class Recorder:
             _, rows = reader.trials()
         ended = [row for row in rows if TrialState(row.state).has_ended]
         return sorted(ended, key=lambda row: row.number)
+
+    def curves(self, numbers: Sequence[int]) -> dict[int, dict[int, float]]:
+        """What trials have reported of the first objective, as the journal has it: number to iteration to value.
+
+        Of several values for an iteration the first counts, as it does for the pruner of a trial that runs.
+        """
+        found: dict[int, dict[int, float]] = {number: {} for number in numbers}
+        if found and self.path.exists():
+            with closing(Journal.view(self.path)) as reader:
+                for number, curve in found.items():
+                    for title, series, value, iteration in reader.scalars(number):
+                        if (title, series) == self._first and (at := iteration or 0) >= 0:
+                            curve.setdefault(at, value)
+        return found
 
 
 class RecordedHistory(Sequence[Observation]):

@@ -17,13 +17,15 @@ from hpo_widgets._messages import near_match
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.parameters import Parameter
     from hpo_widgets.space import Space
     from hpo_widgets.trials import TrialRow
+
+    Curves = Mapping[int, Mapping[int, float]]
 
 
 class Proposal(NamedTuple):
@@ -93,6 +95,10 @@ def _nothing_seen(point: dict[str, Any]) -> bool:  # noqa: ARG001  the signature
     return False
 
 
+def _nothing_reported(numbers: Sequence[int]) -> Curves:  # noqa: ARG001  the signature is the contract
+    return {}
+
+
 class SearchStrategy(ABC):
     """The base of all strategies; derive from it to write your own.
 
@@ -115,6 +121,10 @@ class SearchStrategy(ABC):
     seen
         ``seen(point)`` is True for a point that needs no further trial because it was run, runs or
         was already proposed. Set by the controller; always False where duplicates are allowed.
+    past_curves
+        ``past_curves(numbers)`` maps the numbers of trials that have ended to what these had reported of the first
+        objective: iteration to value. Set by the controller where `is_model_based`, as it reads the journal, which may
+        take long; empty elsewhere, and for Tasks, whose curves only their server has.
     is_model_based
         True when `ask` is slow, or gives better points the more results are known. The controller asks
         such a strategy on a thread of its own, when a worker is free.
@@ -181,6 +191,7 @@ class SearchStrategy(ABC):
     objectives: tuple[Objective, ...]
     epoch: int
     seen: Callable[[dict[str, Any]], bool]
+    past_curves: Callable[[Sequence[int]], Curves]
     notes: tuple[str, ...] = ()
 
     def __new__(cls, *_arguments: object, **keywords: object) -> Self:
@@ -195,6 +206,7 @@ class SearchStrategy(ABC):
         self.is_seeded = seed is not None
         self.seed: int = secrets.randbits(32) if seed is None else _checked_seed(seed)
         self.seen = _nothing_seen
+        self.past_curves = _nothing_reported
 
     @classmethod
     def keywords(cls) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ class Controller:
         self.woken = threading.Event()
         self.lock = threading.Lock()
         self.made = []
+        self.past_curves = lambda numbers: {}
 
     def proposals(self, strategy, *, allow_duplicates=False, begin=True):
         made = make_proposals(
@@ -108,6 +109,7 @@ class Controller:
             may_hold=lambda: True,
             wake=self.woken.set,
             lock=self.lock,
+            curves=self.past_curves,
         )
         self.made.append(made)
         if begin:
@@ -408,6 +410,7 @@ class Timed:
             may_hold=lambda: may_hold,
             wake=controller.woken.set,
             lock=controller.lock,
+            curves=controller.past_curves,
             clock=lambda: self.now,
         )
         controller.made.append(self.proposals)
@@ -561,6 +564,34 @@ def test_a_lock_on_the_journal_is_waited_for_before_a_new_space_begins(controlle
     proposals.begin(SPACE.with_ranges({"n": (5000, 6000)}), 1, History([JournalBusy("locked")]), 0)
     assert controller.run(controller.next(proposals)) == 5500
     assert strategy.named("begin") == [(0, 0), (1, 0)]
+
+
+def test_past_curves_are_read_on_the_strategys_thread_when_no_other_program_holds_the_journal(controller):
+    errors, threads = [JournalBusy("locked")], []
+
+    def past_curves(numbers):
+        threads.append(threading.current_thread().name)
+        if errors:
+            raise errors.pop()
+        return {number: {0: 0.5} for number in numbers}
+
+    class Comparing(Thinking):
+        def begin(self, *arguments):
+            super().begin(*arguments)
+            self.note("curves", self.past_curves([3, 4]))
+
+    controller.past_curves = past_curves
+    strategy = Comparing()
+    settled(controller.proposals(strategy))
+    assert strategy.named("curves") == [({3: {0: 0.5}, 4: {0: 0.5}},)]
+    assert threads == ["hpo_widgets strategy"] * 2
+
+
+def test_a_strategy_that_is_asked_on_the_controllers_thread_reads_no_curves(controller):
+    strategy = Counting()
+    controller.past_curves = lambda numbers: {number: {0: 0.5} for number in numbers}
+    controller.proposals(strategy)
+    assert strategy.past_curves([3]) == {}
 
 
 def test_a_closed_strategy_waits_for_no_lock(controller):

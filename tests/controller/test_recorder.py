@@ -93,6 +93,16 @@ def test_after_the_end_a_notice_does_not_read_the_whole_file_again(recorder, mon
         assert [event["sentence"] for event in reader.events()] == ["number 0", "number 1", "number 2"]
 
 
+def test_curves_are_those_of_the_first_objective_with_the_first_value_of_each_iteration(recorder):
+    for title, value, at in (("a", 1.0, 0), ("a", 2.0, 1), ("other", 9.0, 2), ("a", 3.0, 1), ("a", 4.0, -1)):
+        recorder.scalar(0, title, "b", value, at)
+    for number in range(2):
+        recorder.ended(row(number))
+    recorder.flush()
+    assert recorder.curves([0, 1, 2]) == {0: {0: 1.0, 1: 2.0}, 1: {}, 2: {}}
+    assert recorder.curves([]) == {}
+
+
 def test_before_the_first_start_nothing_makes_a_file(tmp_path):
     space = Space([UniformParameterRange("x", 0, 1)])
     made = Recorder("two", tmp_path / "two.sqlite", {"name": "two"}, space, make_objectives("a", "b", "min"))

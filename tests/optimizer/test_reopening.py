@@ -17,6 +17,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from optuna.pruners import ThresholdPruner
 from optuna.samplers import QMCSampler
 
 from hpo_widgets import (
@@ -28,6 +29,7 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
     UniformParameterRange,
+    report_scalar,
 )
 from hpo_widgets.journal import Journal, JournalError, JournalInUse, journals
 from hpo_widgets.search import COMMANDS, SearchStatus
@@ -406,6 +408,25 @@ def test_a_sequence_whose_sampler_has_the_only_seed_goes_on_where_it_was(search)
     again.set_total_max_jobs(8)
     finished(again)
     assert again.to_dataframe()["x"].tolist() == whole.to_dataframe()["x"].tolist()
+
+
+@pytest.mark.parametrize("before", [OptimizerOptuna, RandomSearch])
+def test_a_pruner_knows_what_trials_had_reported_before_the_search_was_opened_again(search, before):
+    def train(x):
+        for epoch in range(3):
+            report_scalar("objective", "objective", x + epoch, epoch)
+        return x
+
+    pruner = ThresholdPruner(upper=1000)
+    keywords = {"optuna_pruner": pruner} if before is OptimizerOptuna else {}
+    made = finished(search(train, optimizer_class=before, total_max_jobs=6, **keywords))
+    again = HyperParameterOptimizer.open(
+        made.journal_path, base_task_id=train, optimizer_class=OptimizerOptuna, optuna_pruner=pruner
+    )
+    again.set_total_max_jobs(7)
+    finished(again)
+    known = [trial.intermediate_values for trial in again.get_optimizer().study.trials[:6]]
+    assert known == [{epoch: x + epoch for epoch in range(3)} for x in made.to_dataframe()["x"]]
 
 
 def test_a_search_goes_on_with_another_strategy_from_its_first_point_and_keeps_it(search):

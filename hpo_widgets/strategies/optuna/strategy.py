@@ -19,7 +19,7 @@ from hpo_widgets.strategies.optuna.window import WindowedStorage
 from hpo_widgets.strategies.sampling import PointStream, first_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
@@ -62,7 +62,9 @@ class OptimizerOptuna(SearchStrategy):
     optuna_pruner
         Any pruner of Optuna, copied likewise. Default, as in Optuna and ClearML: ``MedianPruner()``,
         which acts from the sixth trial on; ``NopPruner()`` never prunes. With several objectives
-        nothing is pruned, since Optuna's pruners compare one value.
+        nothing is pruned, since Optuna's pruners compare one value. In a search that is opened
+        again the pruner knows what the newest ``max_observations`` trials of the journal had reported. Reports of Tasks
+        are at their server alone: there it compares with trials that end from then on.
     continue_previous_study
         An ``optuna.Study`` with the same directions. Its finished trials that lie inside the space are
         known to the sampler from the start, as if they had been run here; they count in no budget.
@@ -170,9 +172,9 @@ class OptimizerOptuna(SearchStrategy):
     ) -> None:
         """Start a study on a space with the history inside it. See `SearchStrategy.begin`."""
         super().begin(space, objectives, epoch, history, draws)
-        curves = self._curves()
         directions = directions_of(objectives)
         self.supports_pruning = len(directions) == 1
+        curves = self._curves(history)
         self.notes = samplers.notes_on(self.optuna_sampler, space, epoch, len(directions))
         self._map = SpaceMap(space)
         self._history = PastTrials(self._map, directions, self.max_iteration_per_job)
@@ -220,10 +222,11 @@ class OptimizerOptuna(SearchStrategy):
             return optuna.pruners.MedianPruner()
         return copy.deepcopy(self.optuna_pruner)
 
-    def _curves(self) -> dict[int, dict[int, float]]:
+    def _curves(self, history: Sequence[Observation]) -> Mapping[int, Mapping[int, float]]:
         """Return the intermediate values of the newest trials that ended, by trial number."""
         if self._study is None:
-            return {}
+            newest = history[-(self.max_observations or len(history)) :] if self.wants_reports else ()
+            return self.past_curves([observation.number for observation in newest])
         with self._storage.newest():
             return {
                 trial.user_attrs["number"]: trial.intermediate_values

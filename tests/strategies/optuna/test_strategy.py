@@ -303,6 +303,45 @@ def test_curves_survive_a_change_of_range(drive):
     assert search.strategy.report(number, 1, 99.0) is True
 
 
+def test_a_search_that_is_opened_again_compares_with_the_curves_of_its_newest_trials(drive):
+    before = drive(OptimizerOptuna(seed=2), PLANE)
+    before.run(5, bowl)
+    told_of_five_curves(before)
+    strategy = OptimizerOptuna(max_observations=30, seed=2)
+    asked = []
+
+    def past_curves(numbers):
+        asked.append(list(numbers))
+        return {number: dict.fromkeys(range(3), number - 4.0) for number in numbers if number >= 5}
+
+    strategy.past_curves = past_curves
+    search = drive(strategy, PLANE, history=before.history, number=10)
+    for value, gives_up in ((1.0, False), (2.0, False), (3.5, True)):
+        proposal = search.ask()
+        number = search.launch(proposal)
+        assert [strategy.report(number, iteration, value) for iteration in range(3)] == [gives_up] * 3
+        search.end(number, proposal.point, value)
+    search.begin(PLANE.with_ranges({"x": (-5.5, 5.5)}))
+    assert asked == [list(range(10))]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "num_objectives", "asked"),
+    [
+        ({}, 1, [list(range(10, 40))]),
+        ({"optuna_pruner": optuna.pruners.NopPruner()}, 1, [[]]),
+        ({}, 2, [[]]),
+    ],
+)
+def test_curves_are_read_of_as_many_trials_as_are_seen_and_only_for_a_pruner(drive, keywords, num_objectives, asked):
+    before = drive(OptimizerOptuna(seed=2), PLANE, num_objectives=num_objectives)
+    before.run(40, bowl)
+    strategy, numbers = OptimizerOptuna(max_observations=30, seed=2, **keywords), []
+    strategy.past_curves = lambda given: numbers.append(list(given)) or {}
+    drive(strategy, PLANE, num_objectives=num_objectives, history=before.history)
+    assert numbers == asked
+
+
 def test_no_trial_is_pruned_before_its_minimum_of_iterations(drive):
     pruner = optuna.pruners.ThresholdPruner(upper=1.0)
     search = drive(OptimizerOptuna(optuna_pruner=pruner, min_iteration_per_job=3, seed=2), SPACE)
