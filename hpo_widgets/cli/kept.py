@@ -74,7 +74,7 @@ def list_searches(chosen: argparse.Namespace) -> int:
     for path in paths:
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed_at(path)))
         try:
-            with SearchViewer(path, whole=False) as search:
+            with SearchViewer(path) as search:
                 ended, best = standing(search)
                 best = best and f"best {best}"
                 print(f"{path.stem:<{width}}  {at}  {search.status:<9}  {ended} trials  {best}".rstrip())

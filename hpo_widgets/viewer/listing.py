@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MOST_JOURNALS = 50
 _MOST_STEPS = 60
-_LARGE_FILE = 20_000_000
-"""Bytes of a journal from which on only its newest trials are read, and its curve is left out."""
 
 
 class JournalListing:
@@ -71,25 +69,22 @@ def _read(path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"search_id": path.stem, "opens": path.stem, "title": path.stem, "is_alive": False}
     try:
         told["changed_at"] = changed_at(path)
-        is_whole = path.stat().st_size < _LARGE_FILE
-        with SearchViewer(path, whole=is_whole) as search:
+        with SearchViewer(path) as search:
             if search.id != path.stem:
                 # The folder finds it by the name of its file alone.
                 told["opens"] = f"{DIRECTORY}/{path.name}"
-            return told | describe(search, with_curve=is_whole)
+            return told | describe(search)
     except (JournalError, OSError) as error:
         return told | {"problem": str(error)}
 
 
-def describe(search: Search, *, with_curve: bool = True) -> dict[str, Any]:
+def describe(search: Search) -> dict[str, Any]:
     """Return how a search stands, in JSON values.
 
     Parameters
     ----------
     search
         The search.
-    with_curve
-        Whether all of its trials are known, so that the best value so far can be told trial by trial. Default True.
 
     Returns
     -------
@@ -99,7 +94,7 @@ def describe(search: Search, *, with_curve: bool = True) -> dict[str, Any]:
     counts, best, objectives = search.counts, search.best_trial, search.objectives
     has_front = len(objectives) > 1
     curve: list[list[float]] = []
-    if with_curve and not has_front:
+    if not has_front:
         rows = search.snapshot()
         values = np.where(rows.state == TrialState.COMPLETED, rows.values[:, 0], np.nan)
         improved = improvements(values, minimise=objectives[0].minimise, most=_MOST_STEPS)

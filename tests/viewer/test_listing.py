@@ -50,11 +50,11 @@ def row(number, value, state=TrialState.COMPLETED):
 def keep(tmp_path):
     """``keep(name, values)`` writes the journal of a search that has ended."""
 
-    def write(name, values, events=(START, END)):
+    def write(name, values, events=(START, END), outputs=()):
         folder = tmp_path / DIRECTORY
         folder.mkdir(exist_ok=True)
         with Journal.create(folder / f"{name}-1.sqlite", f"{name}-1", header(name)) as journal:
-            journal.write([row(number, value) for number, value in enumerate(values)], [], [], list(events))
+            journal.write([row(number, value) for number, value in enumerate(values)], [], outputs, list(events))
         return journal.path
 
     return write
@@ -130,11 +130,11 @@ def test_what_cannot_be_read_has_a_sentence_and_hides_no_other(keep, tmp_path):
     assert "broken.sqlite" in found["broken"]["problem"]
 
 
-def test_of_a_large_journal_no_curve_is_told(keep, tmp_path, monkeypatch):
-    keep("digits", [0.5, 0.25])
-    monkeypatch.setattr(listing, "_LARGE_FILE", 1)
+def test_the_best_of_all_trials_is_told_however_large_the_journal_is(keep, tmp_path):
+    path = keep("digits", [0.25, *[0.5] * 1200], outputs=[(0, "x" * 21_000_000, "", "")])
+    assert path.stat().st_size > 20_000_000
     (found,) = JournalListing().searches(tmp_path)
-    assert (found["curve"], found["best"], found["ended"]) == ([], {"value": "0.25", "trial": "#1"}, 2)
+    assert (found["curve"], found["best"], found["ended"]) == ([[0, 0.25]], {"value": "0.25", "trial": "#0"}, 1201)
 
 
 def test_of_several_objectives_nothing_is_called_the_best():
