@@ -380,7 +380,7 @@ def within(own: LeafParameter, whole: LeafParameter, range_: tuple[Any, ...]) ->
     own : LeafParameter
         What the combination declares.
     whole : LeafParameter
-        What all combinations declare under the name.
+        What all combinations declare under the name; its range is from the least to the greatest of their values.
     range_ : tuple
         The new range of the name.
 
@@ -397,8 +397,8 @@ def within(own: LeafParameter, whole: LeafParameter, range_: tuple[Any, ...]) ->
             kept = [value for value in own.declared if allowed.contains(value)]
         return own.with_range(kept) if kept else None
     # An outer edge moves with the shared range; an inner one stays where this combination has it.
-    low = range_[0] if own.declared[0] == whole.declared[0] else max(range_[0], own.declared[0])
-    high = range_[1] if own.declared[1] == whole.declared[1] else min(range_[1], own.declared[1])
+    low = range_[0] if own.declared[0] == whole.range[0] else max(range_[0], own.declared[0])
+    high = range_[1] if own.declared[1] == whole.range[1] else min(range_[1], own.declared[1])
     try:
         return own.with_range((low, high))
     except ValueError:

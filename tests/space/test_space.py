@@ -270,6 +270,14 @@ def test_a_range_that_combinations_share_is_widened_at_its_edges():
     assert space.with_ranges({"x": (2, 20)}).feasible(0) == (1,)
 
 
+def test_a_shared_log_range_is_widened_at_its_edges_also_between_powers_of_ten():
+    low, high = LogUniformParameterRange("lr", -4.5, -2), LogUniformParameterRange("lr", -3.5, -0.5)
+    space = Space([ParameterSet([{"o": "sgd", "lr": low}, {"o": "adam", "lr": high}])])
+    assert space.leaf("lr").range == (low.range[0], high.range[1])
+    space = space.with_ranges({"lr": (1e-5, 1)})
+    assert [space.active_leaf(index).range for index in (1, 3)] == [(1e-5, 1e-2), (high.range[0], 1.0)]
+
+
 def test_an_equal_parameter_in_several_combinations_is_one():
     shared = LogUniformParameterRange("lr", -4, -1)
     space = Space([ParameterSet([{"o": "sgd", "lr": shared}, {"o": "adam", "lr": shared}])], limits={"lr": (None, 1)})
