@@ -223,11 +223,16 @@ class Prior:
             values = [leaf.value_at(index) for index in range(count or 0)]
             return np.linspace(0.0, 1.0, len(values) + 1), self.heights(values, column)
         ends = np.array(leaf.range, dtype=np.float64)
-        low, high = shares(ends, *self.bounds, is_log=leaf.kind == "log").tolist()
+        is_log = column.kind == "log"
+        low, high = shares(ends, *self.bounds, is_log=is_log).tolist()
         inner = np.arange(1, len(self.weights)) / len(self.weights)
         inner = inner[(inner > low) & (inner < high)]
-        edges = np.concatenate([[0.0], (inner - low) / (high - low), [1.0]]) if high > low else np.array([0.0, 1.0])
-        return edges, self._at(low + (high - low) * (edges[1:] + edges[:-1]) / 2)
+        places = (inner - low) / (high - low)
+        if leaf.kind == "log" and not is_log:  # one combination of a ParameterSet draws the name on another scale
+            values = self.bounds[0] * (1 - inner) + self.bounds[1] * inner
+            places = shares(np.clip(values, *leaf.range), *leaf.range, is_log=True)
+        steps = np.concatenate([[low], inner, [high]])
+        return np.concatenate([[0.0], places, [1.0]]), self._at((steps[1:] + steps[:-1]) / 2)
 
 
 def values_of_bins(leaf: LeafParameter, bounds: tuple[float, float], most: int) -> list[Any]:

@@ -306,3 +306,16 @@ def test_a_prior_holds_in_each_combination_of_a_parameter_set():
     points = space.points(space.follow_priors(u, 0))
     assert {point["kind"] for point in points} == {"a", "b"}
     assert sum(point["c"] == 2 for point in points) >= 9
+
+
+@pytest.mark.parametrize(("low", "exponents"), [(0, (-4, 0)), (1, (0, 2))])
+def test_a_weight_belongs_to_a_value_whichever_scale_a_combination_draws_it_on(low, exponents):
+    log = LogUniformParameterRange("x", *exponents)
+    even = UniformParameterRange("x", low, log.range[1])
+    space = Space([ParameterSet([{"kind": "a", "x": even}, {"kind": "b", "x": log}])]).with_priors({"x": [0, 1]})
+    above = (low + log.range[1]) / 2, log.range[1]
+    part = share(log.from_unit(MANY), *above)
+    values = drawn(log, space.priors["x"], column=space.leaf("x"))
+    assert share(values, *above) == pytest.approx(part / (part + FLOOR * (1 - part)), abs=0.01)
+    u = np.random.default_rng(1).random((10, space.num_dimensions))
+    assert {point["kind"] for point in space.points(space.follow_priors(u, 0))} == {"a", "b"}
