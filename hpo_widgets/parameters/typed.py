@@ -100,7 +100,7 @@ def typed_choices(text: str) -> list[object]:
         assert isinstance(items, ast.List)  # noqa: S101 -- a bracket that was closed too early is a syntax error
         return [item.id if isinstance(item, ast.Name) else ast.literal_eval(item) for item in items.elts]
     except (AssertionError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return [typed_literal(word.strip()) for word in text.split(",") if word.strip()]
+        return [None if word == "None" else typed_literal(word) for word in map(str.strip, text.split(",")) if word]
 
 
 def _exponent(value: float) -> float:

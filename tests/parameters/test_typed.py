@@ -47,6 +47,7 @@ def test_bounds_that_are_no_range_are_refused(kind, low, high, said):
         ("(64,), (64, 32)", [(64,), (64, 32)]),
         ("resnet-18, resnet-50", ["resnet-18", "resnet-50"]),
         ("a b, , c", ["a b", "c"]),
+        ("elastic-net, l2, None", ["elastic-net", "l2", None]),
         ("", []),
         ("]", ["]"]),
         ("1], [2", ["1]", "[2"]),
