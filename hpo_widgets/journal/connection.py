@@ -24,7 +24,7 @@ from hpo_widgets.journal.naming import prepare_directory
 from hpo_widgets.journal.state import give_back, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a connection waits for another process's transaction to end."""
@@ -304,7 +304,7 @@ class OpenFiles:
         return identity(self._path) not in (None, self._files[0][1])
 
 
-def write_copy(connection: sqlite3.Connection, path: Path) -> None:
+def write_copy(connection: sqlite3.Connection, path: Path, finish: Callable[[Path], None] = lambda _path: None) -> None:
     """Write all that a connection sees to a new file.
 
     Parameters
@@ -313,6 +313,8 @@ def write_copy(connection: sqlite3.Connection, path: Path) -> None:
         An open journal, also one whose file was deleted.
     path : pathlib.Path
         The new file; its folder is made.
+    finish : callable
+        Changes the new file. Where that fails, as where the copy does, no file is left. Default: nothing is changed.
 
     Raises
     ------
@@ -327,8 +329,9 @@ def write_copy(connection: sqlite3.Connection, path: Path) -> None:
     try:
         with closing(sqlite3.connect(path)) as target:
             connection.backup(target)
+        finish(path)
     except BaseException as error:
-        for suffix in ("", "-journal"):
+        for suffix in ("", "-journal", *LOGS):
             with suppress(OSError):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
@@ -351,7 +354,10 @@ def write_backup(connection: sqlite3.Connection, path: Path) -> None:
     JournalError
         When there is such a file, or it cannot be written.
     """
-    write_copy(connection, path)
+    write_copy(connection, path, _take_owner_out)
+
+
+def _take_owner_out(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.text_factory = bytes
         with transaction(copy):

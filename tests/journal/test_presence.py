@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 
@@ -12,7 +14,7 @@ import pytest
 
 from hpo_widgets import DiscreteParameterRange, GridSearch, HyperParameterOptimizer, report_scalar
 from hpo_widgets.controller import run
-from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.journal import Journal, JournalError, connection
 from hpo_widgets.viewer import SearchViewer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
@@ -199,6 +201,21 @@ def test_a_backup_is_a_journal_of_that_moment_that_nobody_owns(journal, make_row
     # The owner's lock on its file is as it was.
     assert journal.reader.owner().is_alive
     assert len(journal.reader.trials()[1]) == 2
+
+
+def test_a_backup_for_which_the_disk_is_too_small_leaves_no_file_and_is_named(journal, tmp_path, monkeypatch):
+    def is_full(*_arguments):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    path = tmp_path / "copies" / "one.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "give_back", is_full)
+        with pytest.raises(JournalError, match=rf"{re.escape(str(path))} could not be written: the disk is full"):
+            journal.reader.backup(path)
+    assert list(path.parent.iterdir()) == []
+    assert journal.reader.backup(path) == path
 
 
 def search_in_which(happens, directory):
