@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo_widgets.cli import demo
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
@@ -21,6 +22,9 @@ TRIALS = {"04_reading_the_plots": "50", "05_two_objectives": "20", "06_steering"
 
 # Repeats of a race, as they are written and as they are run: a verdict may be made of few.
 REPEATS = {"03_grid_random_tpe": (10, 2), "07_writing_a_strategy": (10, 2), "10_classroom_challenge": (20, 8)}
+
+# The demo runs the first one (tests/cli/test_demo.py).
+THAT_NO_OTHER_TEST_RUNS = [path for path in NOTEBOOKS if path.name != demo.NOTEBOOK]
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -47,7 +51,7 @@ def test_a_notebook_is_valid_and_kept_without_outputs(path):
 
 
 @pytest.mark.slow
-@every_notebook
+@pytest.mark.parametrize("path", THAT_NO_OTHER_TEST_RUNS, ids=[path.stem for path in THAT_NO_OTHER_TEST_RUNS])
 def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, monkeypatch):
     import nbformat
     from nbclient import NotebookClient

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from hpo_widgets.cli import demo, main
-from hpo_widgets.widget.saved_page import STATE_MIME
+from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 5
@@ -27,8 +27,10 @@ def command(*words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
+    """The variables of somebody who has no account at ClearML."""
     path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARML_")}
+    return kept | {"PYTHONPATH": path, "CLEARML_CONFIG_FILE": os.devnull}
 
 
 @dataclass
@@ -99,8 +101,13 @@ def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    states = notebook.metadata.widgets[STATE_MIME]["state"]
-    assert {"FigureModel", "AnyModel"} <= {model["model_name"] for model in states.values()}
+    said = "\n".join(str(output) for cell in code for output in cell.outputs)
+    assert VIEW_MIME in said
+    assert f"all {TRIALS} trials of the budget" in said
+    assert len(re.findall(r"trial \d: accuracy 0\.\d+", said)) == 3
+    models = notebook.metadata.widgets[STATE_MIME]["state"].values()
+    assert {"FigureModel", "AnyModel"} <= {model["model_name"] for model in models}
+    assert [model["state"]["status"] for model in models if "forecast" in model["state"]] == ["completed"]
 
 
 @pytest.mark.slow
