@@ -96,18 +96,23 @@ def test_argument_compute_time_limit_aborts_the_tasks(optimizer, gate):
     assert {Task.get_task(task_id=job).status for job in ids(made.top(2))} == {"stopped"}
 
 
-def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, project):
+def test_argument_auto_connect_task_stores_arguments_and_space(optimizer, project, base_task):
     own = Task.create(project_name=project, task_name="mine")
     made = finished(optimizer(auto_connect_task=own))
     own.reload()
-    assert own.get_parameters()["General/opt/optimizer_kwargs/total_max_jobs"] == "3"
+    stored = own.get_parameters()
+    assert stored["General/opt/base_task_id"] == base_task
+    assert stored["General/opt/optimizer_kwargs/total_max_jobs"] == "3"
     assert {Task.get_task(task_id=job).parent for job in ids(made.top(3))} == {own.id}
+    with pytest.raises(TypeError, match=r"auto_connect_task must be True, False or a clearml.Task, got 'mine'"):
+        optimizer(auto_connect_task="mine")
 
 
 def test_argument_always_create_task_makes_one_in_the_templates_project(optimizer, project):
     made = finished(optimizer(always_create_task=True))
     own = Task.current_task()
     assert (own.name, own.get_project_name()) == ("Optimizing: train", project)
+    assert own.task_type == Task.TaskTypes.optimizer
     assert {Task.get_task(task_id=job).parent for job in ids(made.top(3))} == {own.id}
     close_current_task()
 
