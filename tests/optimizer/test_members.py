@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import textwrap
@@ -164,13 +165,12 @@ def test_get_active_experiments_are_those_that_run(running, gate):
     assert made.get_active_experiments() == []
 
 
-@pytest.mark.parametrize("sign", SIGNS)
-def test_get_optimizer_top_experiments_ranks_by_any_scalar_and_sign(optimizer, sign):
+def test_get_optimizer_top_experiments_ranks_by_any_scalar_and_sign(optimizer):
     made = finished(optimizer())
-    for source in (made.id, str(made.journal_path)):
+    for source, sign in itertools.product((made.id, str(made.journal_path)), SIGNS):
         top = HyperParameterOptimizer.get_optimizer_top_experiments("accuracy per class", "cat", sign, source, 2)
         by_x = sorted(made.top(3), key=lambda t: t.parameters["x"], reverse=sign.startswith("min"))
-        assert [t.number for t in top] == [t.number for t in by_x[:2]]
+        assert [t.number for t in top] == [t.number for t in by_x[:2]], sign
         assert all(isinstance(t, Trial) for t in top)
 
 
