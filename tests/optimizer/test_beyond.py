@@ -73,25 +73,28 @@ PARAMETERS = {
 }
 
 
-# Each kind of parameter with the simplest strategy, and each strategy with the simplest parameter, are fast enough.
+# Each kind of parameter with the simplest strategy, and each strategy with the simplest parameter. All pairs are tried
+# where they meet, in tests/strategies/test_every_parameter_every_strategy.py.
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize(
     ("parameter", "strategy"),
     [
-        pytest.param(
-            parameter, strategy, marks=pytest.mark.slow if parameter != "uniform" and strategy != "random" else ()
-        )
+        (parameter, strategy)
         for parameter in PARAMETERS
         for strategy in STRATEGIES
+        if parameter == "uniform" or strategy == "random"
     ],
 )
-def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, until, parameter, strategy):
+def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, tmp_path, parameter, strategy):
     leaf, narrow = PARAMETERS[parameter]
     optimizer_class, keywords = STRATEGIES[strategy]
+    waits = [(first, str(tmp_path / step)) for first, step in ((8, "narrow"), (16, "undo"))]
 
-    def train(x, kind=None):
-
-        time.sleep(0.001)  # so that the search is still at it when its range changes
+    def train(x, trial, kind=None):
+        # From these numbers on no trial ends before the range was changed.
+        for first, step in waits:
+            while trial.number >= first and not os.path.exists(step):
+                time.sleep(0.002)
         return float(len(str(x)))
 
     made = search(train, [leaf], optimizer_class=optimizer_class, total_max_jobs=24, seed=3, **keywords)
@@ -102,9 +105,11 @@ def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, u
         if number >= 5 and len(epochs) == 0:
             epochs.append("narrow")
             made.set_range("x", narrow)
+            (tmp_path / "narrow").touch()
         elif number >= 12 and len(epochs) == 1:
             epochs.append("undo")
             made.undo()
+            (tmp_path / "undo").touch()
 
     finished(made, steer)
     assert not made.errors
@@ -113,6 +118,7 @@ def test_a_change_of_range_bounds_what_is_proposed_next_and_undo_works(search, u
     assert [mark.epoch for mark in made.epochs] == [0, 1, 2]
     narrowed = made.epochs[0].epoch == 0 and made.space.with_ranges({"x": narrow})
     in_narrow = [trial.parameters for trial in made.top(24) if trial.epoch == 1]
+    assert in_narrow
     assert all(narrowed.contains(point) for point in in_narrow)
     assert made.space.ranges["x"] == made.epochs[0].ranges["x"]
     firsts = [mark.first_number for mark in made.epochs]
