@@ -232,21 +232,25 @@ def asked(clearml_api, base_task, worker, monkeypatch):
     if clearml_api.server is not None:
         yield Asked(worker, clearml_api.server.log, None)
         return
-    with PassingBy(clearml_api.url) as through:
-        monkeypatch.setenv("CLEARML_API_HOST", through.environment["CLEARML_API_HOST"])
+    with PassingBy(clearml_api.url) as through, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARML_API_HOST", through.environment["CLEARML_API_HOST"])
         yield Asked(worker, None, through)
 
 
 @pytest.fixture
-def way(clearml_api, base_task, worker, monkeypatch):
-    """An `Unreliable` way to the API, which only the searches of the test take."""
+def way(clearml_api, base_task, worker):
+    """An `Unreliable` way to the API, which only the searches of the test take.
+
+    Nothing is led this way any more when it is closed.
+    """
     from clearml import Task
 
     del worker
     Task.get_task(task_id=base_task)  # the SDK's own session is there before, and goes straight
     made = Unreliable(clearml_api.url)
-    monkeypatch.setenv("CLEARML_API_HOST", made.url)
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARML_API_HOST", made.url)
+        yield made
     made.close()
 
 

@@ -439,7 +439,7 @@ def test_a_search_that_is_reopened_paused_is_reported_on_and_owned_once_it_is_re
 
 @pytest.mark.slow
 def test_a_search_that_is_reopened_paused_stays_so_while_the_server_does_not_answer(
-    dead_paused_search, opened, worker, way
+    dead_paused_search, way, opened, worker
 ):
     task_id = dead_paused_search()
     again = opened(task_id, journal="journals")
