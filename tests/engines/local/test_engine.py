@@ -147,7 +147,6 @@ def test_an_abort_in_the_middle_of_many_reports_keeps_the_stream_whole(drive):
 
 def test_an_abort_that_comes_late_does_not_hit_the_next_trial(drive):
     driver = drive(lambda x: x)
-    pid = driver.worker_pid()
     for number in range(200):
         driver.launch(number, x=number)
         driver.engine.abort(number, grace=30)
@@ -156,7 +155,6 @@ def test_an_abort_that_comes_late_does_not_hit_the_next_trial(drive):
         assert outcome.state in {COMPLETED, ABORTED}
         assert driver.run(1000 + number, x=number).result == number
     assert driver.engine.free() == 1
-    assert pid
 
 
 def test_an_abort_while_the_callable_is_still_loading(drive, tmp_path, monkeypatch):
