@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 import hpo_widgets
 from tests.browser.notebook import Lab
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +80,7 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
     configured = scratch / "config" / "jupyter_server_config.d"
     configured.mkdir(parents=True)
     shutil.copy(package.parent / "js" / "server_extension.json", configured / "hpo_widgets.json")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(scratch / "config"),
         "JUPYTER_DATA_DIR": str(scratch / "data"),

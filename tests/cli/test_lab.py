@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.cli import main
+from tests.ports import free_port
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -60,9 +61,7 @@ def test_jupyterlab_gets_the_path_and_the_options(monkeypatch, tmp_path, words, 
 def test_jupyterlab_serves_the_folder(tmp_path):
     Path("mine").mkdir()
     Path("mine", "search.ipynb").write_text("{}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
     path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
     server = subprocess.Popen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 import hpo_widgets
 from hpo_widgets.journal import DIRECTORY
 from tests.conftest import DEADLINE
+from tests.ports import free_port
 
 TOKEN = "secret"
 
@@ -32,9 +32,7 @@ def server(tmp_path_factory):
     extensions.mkdir(parents=True)
     package = Path(hpo_widgets.__file__).parent
     shutil.copy(package.parent / "js" / "server_extension.json", extensions / "hpo_widgets.json")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(scratch / "config"),
         "JUPYTER_DATA_DIR": str(scratch / "data"),
