@@ -169,6 +169,23 @@ def counts():
 
 
 @pytest.fixture
+def nothing_left(counts):
+    """``nothing_left(before)`` compares with earlier `counts`: processes at once, descriptors when they are closed.
+
+    A thread that an earlier test left may have one open just now.
+    """
+
+    def compare(before):
+        assert counts()[1] == before[1]
+        deadline = time.monotonic() + DEADLINE
+        while (now := counts())[0] > before[0]:
+            assert time.monotonic() < deadline, f"left: {now}, before: {before}"
+            time.sleep(0.005)
+
+    return compare
+
+
+@pytest.fixture
 def child_python(tmp_path):
     """``child_python(text)`` starts a Python script with that text; it ends with the test."""
     started = []
