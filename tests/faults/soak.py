@@ -26,6 +26,7 @@ def say(number, **more):
     held = {
         "number": number,
         "bytes": process.memory_info().rss,
+        "blocks": sys.getallocatedblocks(),
         "threads": threading.active_count(),
         "processes": len(process.children(recursive=True)),
         "files": process.num_fds() if hasattr(process, "num_fds") else 0,

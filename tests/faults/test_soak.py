@@ -41,21 +41,27 @@ def scaled(number, least):
     return max(least, round(number * table.SOAK / FULL))
 
 
-def growth(said):
-    """Bytes that each further trial, search or panel takes."""
+def growth(said, of="bytes"):
+    """Bytes, or blocks of Python's allocator, that each further trial, search or panel takes."""
     second_half = said[len(said) // 2 :]
-    return float(np.polyfit([one["number"] for one in second_half], [one["bytes"] for one in second_half], 1)[0])
+    return float(np.polyfit([one["number"] for one in second_half], [one[of] for one in second_half], 1)[0])
 
 
 def held(one):
     return {name: one[name] for name in ("threads", "processes", "files")}
 
 
-def judge(what, number, said, *, bar, before, after):
-    """Add a line to the table, and compare it with what is allowed."""
+def judge(what, number, said, *, bar, before, after, most_blocks=None):
+    """Add a line to the table, and compare it with what is allowed: bytes, or of few rounds blocks where given.
+
+    A few pages more for the resident set, at a moment of the allocator's choice, are no line through few rounds.
+    """
     grown = growth(said)
     table.soaked(what, number, said, grown, bar=bar, before=before, after=after)
-    assert grown < bar
+    if most_blocks is not None and table.SOAK < FULL:
+        assert growth(said, "blocks") < most_blocks
+    else:
+        assert grown < bar
     assert held(after) == held(before)
 
 
@@ -70,12 +76,12 @@ def test_a_search_of_many_trials_keeps_columns_of_them_and_nothing_else(rounds):
 def test_many_searches_in_one_kernel_leave_nothing(rounds):
     number = scaled(200, 12)
     said = rounds("searches", number)
-    judge("searches in one kernel", number, said, bar=20_000, before=said[0], after=said[-1])
+    judge("searches in one kernel", number, said, bar=20_000, most_blocks=100, before=said[0], after=said[-1])
 
 
 def test_a_panel_that_is_shown_again_and_again_leaves_nothing(rounds):
     number = scaled(50, 8)
     said = rounds("panels", number)
-    judge("panels of one search", number, said, bar=100_000, before=said[0], after=said[-1])
+    judge("panels of one search", number, said, bar=100_000, most_blocks=500, before=said[0], after=said[-1])
     assert said[-1]["opened"] > 10 * number
     assert {(one["comms"], one["widgets"]) for one in said} == {(0, 0)}
