@@ -117,8 +117,8 @@ class Definition:
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")
-_TASK_NAME = re.compile(r"[^./~\\].*/.*[^/](?<!\.py)")
-"""``"project/name"``; no path, neither of a script nor one that begins at a folder."""
+_TASK_NAME = re.compile(r"[^./~\\].*/.*[^/](?<!\.py)(?<!\.sqlite)")
+"""``"project/name"``; no path, neither of a script or a journal nor one that begins at a folder."""
 
 
 def names_a_task(base_task_id: object) -> bool:

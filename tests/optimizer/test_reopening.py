@@ -271,7 +271,8 @@ def test_without_its_callable_there_is_a_view_with_the_reason(search):
 
 def test_open_finds_a_search_by_path_folder_or_id(search, tmp_path):
     made = finished(search(identity, total_max_jobs=1))
-    for arguments in ((made.journal_path,), (str(made.journal_path),), (made.journal_path.parent, made.id), (made.id,)):
+    path, below = made.journal_path, f"journals/{made.journal_path.name}"
+    for arguments in ((path,), (str(path),), (below,), (path.parent, made.id), (made.id,)):
         with HyperParameterOptimizer.open(*arguments) as viewer:
             assert viewer.id == made.id
     with pytest.raises(FileNotFoundError, match=r"nothing\.sqlite"):
