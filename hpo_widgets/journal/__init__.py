@@ -27,7 +27,7 @@ from hpo_widgets.journal.errors import (
     reported_as_damage,
 )
 from hpo_widgets.journal.lease import Owner
-from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id
+from hpo_widgets.journal.naming import DIRECTORY, find, journal_path, journals, new_search_id, opened_by
 from hpo_widgets.journal.reader import JournalChanges, JournalReader, backup
 from hpo_widgets.journal.rows import BulkColumns
 from hpo_widgets.journal.writer import Journal
@@ -53,5 +53,6 @@ __all__ = [
     "journal_path",
     "journals",
     "new_search_id",
+    "opened_by",
     "reported_as_damage",
 ]

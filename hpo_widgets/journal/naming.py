@@ -108,6 +108,26 @@ def find(search_id: str, directory: str | Path = DIRECTORY) -> Path:
     raise JournalNotFound(f"There is no search {search_id!r} in the folder {directory}. {hint}")
 
 
+def opened_by(path: Path, search_id: str) -> str:
+    """Return what opens a search in the working directory: its id where `find` finds the journal by it, else a path.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    search_id
+        The search's id.
+
+    Returns
+    -------
+    str
+        The id, or the path: relative where it can be, as a notebook may be read in another clone.
+    """
+    if path.stem == search_id and path.resolve().parent == Path(DIRECTORY).resolve():
+        return search_id
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def journal_path(path: str | Path, search_id: str) -> Path:
     """Return the path for a new journal: ``path`` itself if it names a ``.sqlite`` file, else a file in that folder.
 

@@ -21,11 +21,12 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.journal import backup
+from hpo_widgets.journal import backup, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
-from hpo_widgets.search.as_code import constructor_call, current_arguments
+from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.as_code import constructor_call, current_arguments, opening_call
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
 from hpo_widgets.search.readable import ReadableSearch, wait_for_end, wait_until
 from hpo_widgets.strategies.base import Observation
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from hpo_widgets.engines.base import JobEngine
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.search import Notice, RemoteSource, SearchStatus, StopReason
+    from hpo_widgets.search import Notice, RemoteSource, StopReason
     from hpo_widgets.search.budget import Budget
     from hpo_widgets.space import Space
     from hpo_widgets.space.prior import GivenPrior
@@ -801,6 +802,21 @@ class HyperParameterOptimizer(ReadableSearch):
             self.objectives,
             type(controller.state.strategy),
             current_arguments(controller.state.settings, wall_limit, self.space.limits, given),
+        )
+
+    def opening_code(self) -> str:
+        """Python that shows this search again in another kernel, where **Continue** goes on with it.
+
+        What a journal cannot hold, such as the function or a sampler, is given again, each by a name that a comment
+        explains. Nothing of ``worker_env`` is written.
+        """
+        definition = self._definition
+        return opening_call(
+            opened_by(self.journal_path, self.id),
+            definition.template.base_task_id,
+            type(self._controller.state.strategy),
+            definition.header,
+            definition.given,
         )
 
     def to_optuna(self) -> optuna.Study:

@@ -1,4 +1,4 @@
-"""A search as Python: the constructor call that gives the ranges, limits and settings of this moment.
+"""A search as Python: the call that makes one with the ranges, limits and settings of this moment, or opens it again.
 
 What a call cannot spell out, such as a sampler object or a function that has no name, is written as a name with
 a comment that says what it stands for. Values that may be secret are never written.
@@ -14,6 +14,7 @@ import math
 import sys
 import textwrap
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_widgets.parameters import (
@@ -29,12 +30,12 @@ from hpo_widgets.parameters import (
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import UnknownChoice, choice_label
 from hpo_widgets.search.limits import Settings
+from hpo_widgets.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
-    from hpo_widgets.space import Space
     from hpo_widgets.space.prior import Prior
 
 PACKAGE = "hpo_widgets"
@@ -197,6 +198,60 @@ def arguments_as_kept(header: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
+def opening_call(
+    opens: str,
+    base_task_id: object,
+    strategy: type | str,
+    header: Mapping[str, Any],
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """Return the statements that show a search in another kernel, where it can be continued.
+
+    Parameters
+    ----------
+    opens
+        What it is found by: an id or a path.
+    base_task_id
+        The template experiment, as for `constructor_call`.
+    strategy
+        The strategy's class, or the name of one.
+    header
+        The header of its journal.
+    given
+        Arguments as they were given, where they are known: each that a journal cannot hold is given again.
+
+    Returns
+    -------
+    str
+        The import, comments on what has to be defined before, and the call as the last line.
+    """
+    kept = arguments_as_kept(header).items()
+    again = {name: given.get(name, value) for name, value in kept if isinstance(value, Named) and name not in _DEFAULTS}
+    again |= {name: Named(name, comment) for name, comment in _NEVER_WRITTEN.items() if given.get(name) is not None}
+    if lost := Space.from_dict(header["space"]).lost_choices:
+        again["hyper_parameters"] = Named("hyper_parameters", f"as when the search was made, for {', '.join(lost)}")
+    writer = _Writer(PACKAGE, "_")
+    panel = writer.own("OptimizerWidget")
+    arguments = {"base_task_id": writer.expression(base_task_id, "template_experiment")}
+    name = strategy if isinstance(strategy, str) else strategy.__name__
+    if name not in _STRATEGIES:
+        own = Named(name, "the strategy of this search") if isinstance(strategy, str) else strategy
+        arguments["optimizer_class"] = writer.expression(own, name)
+    arguments |= {name: writer.expression(value, name) for name, value in again.items()}
+    first = writer.own_names()
+    uses = f"{', '.join(first)} and what {'it uses' if len(first) == 1 else 'they use'}"
+    call = ", ".join([_text(opens), *(f"{name}={text}" for name, text in arguments.items())])
+    return "\n".join(
+        [
+            *writer.imports(),
+            "",
+            *([f"# First run the cells that define {uses}."] if first else []),
+            *writer.comments(),
+            f"{panel}.open({call})",
+        ]
+    )
+
+
 class _Writer:
     """Writes expressions, and remembers what they need: imports and names of the reader's own."""
 
@@ -217,6 +272,10 @@ class _Writer:
         # A comment may hold text from a journal, and has to end with its line.
         texts = ((name, " ".join(map(_printable, comment.split()))) for name, comment in self._comments.items())
         return [f"# {name}: {text}" for name, text in texts if text]
+
+    def own_names(self) -> list[str]:
+        """The reader's own names that the code uses as they are, without a comment."""
+        return [name for name, key in self._meanings.items() if isinstance(key, tuple) and key[0] == "__main__"]
 
     def own(self, name: str) -> str:
         """Import a class that both packages have."""

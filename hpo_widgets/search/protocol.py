@@ -297,6 +297,15 @@ class GivesCode(Protocol):
 
 
 @runtime_checkable
+class OpensAgain(Protocol):
+    """A search that a journal keeps, so that another kernel can show it again."""
+
+    def opening_code(self) -> str:
+        """The call that does so, its imports, and comments on what has to be defined before."""
+        ...
+
+
+@runtime_checkable
 class PreparesWorkers(Protocol):
     """A search whose worker processes can be started before the search is."""
 

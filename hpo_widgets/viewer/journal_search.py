@@ -97,13 +97,20 @@ class JournalSearch(ReadableSearch):
         """The job budget."""
         return self._state.settings.total_max_jobs
 
+    @property
+    def _template(self) -> str | Named:
+        """The template experiment in code: a Task's id, or a name for what a journal cannot hold."""
+        header = self._state.header
+        if header["engine"] == "clearml":
+            return str(header["clearml"]["base_task_id"])
+        is_script = header["engine"] == "script"
+        return Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
+
     def as_code(self) -> str:
         """The search as Python; where a journal cannot hold the template experiment, the code has a name for it."""
         header, settings = self._state.header, self._state.settings
-        is_script = header["engine"] == "script"
-        template = Named(header["template"], f"the {'path of the script' if is_script else 'callable'} of this search")
         return constructor_call(
-            header["clearml"]["base_task_id"] if header["engine"] == "clearml" else template,
+            self._template,
             self.space,
             self.objectives,
             self.strategy_name,

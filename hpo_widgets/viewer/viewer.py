@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hpo_widgets._messages import run_in_thread
+from hpo_widgets.journal import opened_by
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.search import COMMANDS, Search, SearchStatus, check_command
+from hpo_widgets.search.as_code import opening_call
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, TimeLimit, wall_limit_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
@@ -99,6 +101,12 @@ class SearchViewer(JournalFollower, JournalSearch):
     def journal_path(self) -> Path:
         """Where the journal is."""
         return self.path
+
+    def opening_code(self) -> str:
+        """Python that shows the search with its template experiment, so that it can be continued; see `as_code`."""
+        return opening_call(
+            opened_by(self.path, self.id), self._template, self._state.header["strategy"], self._state.header
+        )
 
     def backup(self, path: str | Path) -> Path:
         """Write a copy of the journal; see `HyperParameterOptimizer.backup`."""

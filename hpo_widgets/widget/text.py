@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
 from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import printable
+from hpo_widgets.search import OpensAgain, SearchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
+    from hpo_widgets.search import Search
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial, TrialState
 
@@ -199,3 +201,10 @@ def tail(lines: str, num_bytes: int) -> str:
     end = data[-num_bytes:].decode("utf-8", "ignore")
     _, newline, whole = end.partition("\n")
     return f"…\n{whole if newline and whole else end}"
+
+
+def opening_code(search: Search) -> str:
+    """Python that shows a search again in another kernel; empty while no journal keeps it."""
+    if search.status is SearchStatus.IDLE or not isinstance(search, OpensAgain):
+        return ""
+    return search.opening_code()

@@ -12,7 +12,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 TRAIN = """
 import time
 from pathlib import Path
-from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, UniformParameterRange
 
 def train(lr, dropout, trial):
     for epoch in range(4):
@@ -24,6 +23,8 @@ def train(lr, dropout, trial):
         time.sleep(0.01)
 """
 SEARCH = """
+from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget, UniformParameterRange
+
 optimizer = HyperParameterOptimizer(
     train, [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)],
     objective_metric_title="validation", objective_metric_series="loss", objective_metric_sign="min",
@@ -32,6 +33,7 @@ optimizer = HyperParameterOptimizer(
 widget = OptimizerWidget(optimizer)
 widget
 """
+IMPORT = "from hpo_widgets import OptimizerWidget\n"
 RESTART = """async () => {
   const context = window.jupyterapp.shell.currentWidget.sessionContext;
   await context.session.kernel.restart();
@@ -77,11 +79,15 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
     # In mid-search, as a person does who has lost patience.
     notebook.page.evaluate(RESTART)
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
-    expect(gone).to_contain_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
+    code = gone.locator("code").inner_text()
+    assert code.splitlines()[-1] == f'OptimizerWidget.open("{search_id}", base_task_id=train)'
     notebook.screenshots_in_both_themes("continue-gone", panel)
+    # What its words and its comment say: the cell that defines the function, and then that code, as it is.
+    expect(gone).to_contain_text("First run the cells that define train")
     notebook.run_cell(0)
     assert notebook.kernel("'optimizer' in globals()") is False
-    panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget")
+    panel = run_new_cell(notebook, code)
+    assert notebook.kernel("globals().update(widget=_)") is None
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
     expect(panel.locator(".hpo-gone")).to_be_hidden()
     # Everything that was seen is there, and what ran is told from what ended.
@@ -128,7 +134,7 @@ def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
     search_id = notebook.kernel("optimizer.id")
     notebook.page.evaluate(RESTART)
     notebook.run_cell(0)
-    panel = run_new_cell(notebook, f"widget = OptimizerWidget.open({search_id!r})\nwidget")
+    panel = run_new_cell(notebook, f"{IMPORT}widget = OptimizerWidget.open({search_id!r})\nwidget")
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     start = button(panel, "Continue")
     expect(start).to_have_attribute("aria-disabled", "true")

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button
 from tests.browser.test_accessibility import AXE, FOUND
-from tests.browser.test_continue import SEARCH, TRAIN, door
+from tests.browser.test_continue import IMPORT, SEARCH, TRAIN, door
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 __all__ = ["door"]  # a fixture
@@ -34,7 +34,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     search_id, owner = notebook.kernel("[optimizer.id, __import__('os').getpid()]")
 
     viewer.open(
-        TRAIN,
+        IMPORT + TRAIN,
         f"widget = OptimizerWidget.open({search_id!r}, base_task_id=train)\nwidget",
         f"bare = OptimizerWidget.open({search_id!r})\nbare",
     )
@@ -63,7 +63,10 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     expect(listed.get_by_role("button", name="Take over outlived")).to_be_visible()
     # Without its function the panel says what to do.
     expect(bare.get_by_role("button", name="Take over")).to_have_attribute("aria-disabled", "true")
-    expect(bare.locator(".hpo-orphaned code")).to_have_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
+    expect(bare.locator(".hpo-orphaned code")).to_have_text(
+        "from hpo_widgets import OptimizerWidget # train: the callable of this search "
+        f'OptimizerWidget.open("{search_id}", base_task_id=train)'
+    )
     viewer.page.evaluate(AXE.read_text(encoding="utf-8"))
     for dark in (False, True):
         viewer.use_theme(dark=dark)

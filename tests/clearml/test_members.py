@@ -271,6 +271,15 @@ def test_as_code_names_the_task(optimizer, base_task):
     assert f'base_task_id="{base_task}"' in optimizer().as_code()
 
 
+def test_opening_code_names_the_task(optimizer, base_task):
+    made = optimizer()
+    assert made.opening_code().splitlines() == [
+        "from hpo_widgets import OptimizerWidget",
+        "",
+        f'OptimizerWidget.open("journals/{made.id}.sqlite", base_task_id="{base_task}")',
+    ]
+
+
 def test_log_so_far_is_the_console_that_the_server_keeps(running, worker):
     made = running()
     task = made.trial(0).id

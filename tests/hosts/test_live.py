@@ -86,7 +86,10 @@ def test_a_restarted_kernel_leaves_the_panel_as_it_was_with_the_way_back_and_its
     page.page.evaluate(RESTART)
     # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
-    expect(gone.locator("code")).to_have_text(f'OptimizerWidget.open("{search_id}", base_task_id=…)')
+    expect(gone.locator("code")).to_have_text(
+        "from hpo_widgets import OptimizerWidget # First run the cells that define train and what it uses. "
+        f'OptimizerWidget.open("{search_id}", base_task_id=train)'
+    )
     expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
     expect(panel.locator(".hpo-counts")).to_contain_text("12 completed")
     expect(page.page.locator(".hpo-saved")).not_to_be_visible()

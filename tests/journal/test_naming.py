@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hpo_widgets.journal import Journal, JournalError, JournalNotFound, find, journals, new_search_id
+from hpo_widgets.journal import Journal, JournalError, JournalNotFound, find, journals, new_search_id, opened_by
 from hpo_widgets.journal.naming import changed_at
 
 
@@ -168,3 +168,16 @@ def test_an_existing_journal_is_never_overwritten(tmp_path):
         Journal.create(tmp_path, "one", {"name": "second"})
     with Journal.view(tmp_path / "one.sqlite") as reader:
         assert reader.header == {"name": "first"}
+
+
+@pytest.mark.parametrize("place", ["here", "below", "elsewhere", "here by another name"])
+def test_what_opens_a_search_is_its_id_or_where_its_journal_is(place, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    path, expected = {
+        "here": (".hpo_widgets/digits-1.sqlite", "digits-1"),
+        "below": ("kept/digits-1.sqlite", "kept/digits-1.sqlite"),
+        "elsewhere": ("../kept/digits-1.sqlite", str(tmp_path / "kept" / "digits-1.sqlite")),
+        "here by another name": (".hpo_widgets/mine.sqlite", ".hpo_widgets/mine.sqlite"),
+    }[place]
+    assert opened_by((tmp_path / "work" / path).resolve(), "digits-1") == expected

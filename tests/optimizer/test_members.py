@@ -273,6 +273,17 @@ def test_as_code_names_the_template_and_the_present_ranges(optimizer, template):
     assert copied.total_max_jobs == 3
 
 
+def test_opening_code_shows_the_search_again_to_go_on_with_it(optimizer, template):
+    made = finished(optimizer())
+    *before, call = made.opening_code().splitlines()
+    scope = {"template_experiment": template}  # how code names a function that lives in another one
+    exec("\n".join(before), scope)
+    panel = eval(call, scope)
+    panel.close()
+    assert isinstance(panel.search, HyperParameterOptimizer)
+    assert panel.search.id == made.id
+
+
 def test_max_number_of_concurrent_tasks_is_the_number_of_cores_by_default(optimizer):
     made = optimizer(max_number_of_concurrent_tasks=None)
     assert made.max_number_of_concurrent_tasks == len(os.sched_getaffinity(0))

@@ -351,3 +351,92 @@ def test_any_text_comes_back_and_plain_text_stands_in_double_quotes(text):
     assert choices_in(code) == (text,)
     if text.isalnum():
         assert f'["{text}"]' in code
+
+
+def reopened(code, **names):
+    """The search that the code shows, in a kernel that knows no other names."""
+    *before, call = code.splitlines()
+    scope = dict(names)
+    exec(compile("\n".join(before), "<copied>", "exec"), scope)
+    panel = eval(call, scope)
+    panel.close()
+    return panel.search
+
+
+def ended(optimizer):
+    optimizer.set_total_max_jobs(1)
+    optimizer.start()
+    assert optimizer.wait(1)
+    return optimizer
+
+
+def unkept_choice():
+    """Stands for a choice that no journal holds."""
+
+
+UNKEPT = [
+    pytest.param(
+        {"optimizer_class": OptimizerOptuna, "optuna_pruner": optuna.pruners.NopPruner()}, "optuna_pruner", id="pruner"
+    ),
+    pytest.param({"optimizer_class": Weighted, "weights": np.array([1.0, 2.0])}, "weights", id="own strategy"),
+    pytest.param(
+        {"hyper_parameters": [DiscreteParameterRange("x", [unkept_choice, "other"])]}, "hyper_parameters", id="choices"
+    ),
+]
+
+
+@pytest.mark.parametrize(("given_again", "name"), UNKEPT)
+@pytest.mark.parametrize("of", ["search", "view"])
+def test_the_code_that_opens_a_search_asks_for_what_a_journal_cannot_hold(search, given_again, name, of):
+    optimizer = ended(search(anything, **given_again))
+    if of == "search":
+        code = optimizer.opening_code()
+    else:
+        with HyperParameterOptimizer.open(optimizer.journal_path) as view:
+            code = view.opening_code()
+    assert f", {name}={name}" in code
+    assert f"# {name}: " in code
+    again = reopened(code, anything=anything, Weighted=Weighted, **{name: given_again[name]})
+    again.set_total_max_jobs(2)
+    again.start()
+    assert again.wait(1)
+    assert (again.id, sum(again.counts.values())) == (optimizer.id, 2)
+
+
+def test_the_code_that_opens_a_search_says_which_cells_have_to_run_before(search, monkeypatch):
+    def train(x):
+        return x
+
+    main = sys.modules["__main__"]
+    pruner = optuna.pruners.NopPruner()
+    train.__module__, train.__qualname__ = "__main__", "train"
+    monkeypatch.setattr(main, "train", train, raising=False)
+    assert search(train).opening_code().splitlines()[2] == "# First run the cells that define train and what it uses."
+    monkeypatch.setattr(main, "mine", pruner, raising=False)
+    made = search(train, optimizer_class=OptimizerOptuna, optuna_pruner=pruner)
+    assert made.opening_code().splitlines() == [
+        "from hpo_widgets import OptimizerWidget",
+        "",
+        "# First run the cells that define train, mine and what they use.",
+        f'OptimizerWidget.open("journals/{made.id}.sqlite", base_task_id=train, optuna_pruner=mine)',
+    ]
+
+
+def test_the_code_that_opens_a_search_of_a_script_needs_nothing_before(search, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("import argparse\np = argparse.ArgumentParser()\np.add_argument('--x')\np.parse_args()\n")
+    made = search(script, objective_metric_title="t", objective_metric_series="s")
+    assert made.opening_code().splitlines() == [
+        "from hpo_widgets import OptimizerWidget",
+        "from pathlib import Path",
+        "",
+        f'OptimizerWidget.open("journals/{made.id}.sqlite", base_task_id=Path("{script}"))',
+    ]
+
+
+def test_the_code_that_opens_a_search_asks_for_worker_env_and_has_none_of_its_values(search):
+    code = search(anything, worker_env={0: {"API_KEY": "planted-key-0815"}}).opening_code()
+    assert ", worker_env=worker_env)" in code
+    assert "# worker_env: " in code
+    assert "planted-key-0815" not in code
+    assert "API_KEY" not in code

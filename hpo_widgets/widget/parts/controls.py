@@ -8,6 +8,7 @@ import traitlets as t
 
 from hpo_widgets.search import GivesCode, SearchStatus, ViewedSearch
 from hpo_widgets.search.limits import typed_minutes
+from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import NumberFieldPart, ViewPart
 from hpo_widgets.widget.parts.waiting import Deadline, TimeoutTrait, WaitingTrait, limit, outcome, progress, why_not
@@ -43,7 +44,9 @@ class SearchControls(NumberFieldPart):
     _esm = asset("controls.js")
     _css = asset("controls.css")
 
-    search_id = t.Unicode(help="With it the search is opened again, when the page has lost its kernel.").tag(sync=True)
+    opening_code = t.Unicode(
+        help="Shows the search in another kernel, once its own has gone; empty: no journal keeps it."
+    ).tag(sync=True)
     status = t.Unicode(SearchStatus.IDLE.value, help="What the search is doing.").tag(sync=True)
     commands = t.Dict(help="Command to None when it can be done now, else to the sentence that says why not.").tag(
         sync=True
@@ -74,7 +77,8 @@ class SearchControls(NumberFieldPart):
         search = update.search
         capabilities = search.capabilities
         with self.hold_sync():
-            self.search_id = search.id
+            if self.status != str(search.status) or not self.opening_code:
+                self.opening_code = text.opening_code(search)
             self.status = str(search.status)
             self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.commands = {name: capabilities.get(name) for name in COMMANDS} | {"wait": why_not(search)}

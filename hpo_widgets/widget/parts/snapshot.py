@@ -12,17 +12,14 @@ from __future__ import annotations
 import base64
 import html
 import logging
-import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 from IPython import get_ipython
 from IPython.display import publish_display_data
 
-from hpo_widgets.journal import DIRECTORY
-from hpo_widgets.search import GivesCode, SearchStatus
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
@@ -165,7 +162,7 @@ class SnapshotPart(ViewPart):
                     for row in rows
                 ],
             },
-            "code": _opening_code(search),
+            "code": text.opening_code(search),
         }
 
     def _picture(self) -> str:
@@ -236,22 +233,6 @@ def _best(best: dict[str, str], *, has_front: bool) -> str:
     return best["value"] if has_front else f"best {best['value']} at {best['trial']}{best['note']}"
 
 
-def _opening_code(search: Search) -> str:
-    """Return the call that shows the search live; empty for one that no journal keeps."""
-    path = getattr(search, "journal_path", None)
-    if not isinstance(path, Path):
-        return ""
-    # By its id a folder finds only a file that is named after it.
-    is_found = path.stem == search.id and path.resolve().parent == Path(DIRECTORY).resolve()
-    if is_found:
-        where = search.id
-    else:  # a notebook may be read on another machine, or in another clone
-        where = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-    code = search.as_code() if isinstance(search, GivesCode) else ""
-    template = re.search(r"^    base_task_id=(.+),$", code, re.MULTILINE)
-    return f"OptimizerWidget.open({where!r}{f', base_task_id={template[1]}' if template else ''})"
-
-
 def _line(kept: dict[str, Any]) -> str:
     """Return the search in one line."""
     moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept["at"]))
@@ -280,5 +261,5 @@ def _html(kept: dict[str, Any], png: str, line: str) -> str:
         parts.append(f"<p>{say(kept['table']['caption'])}:</p>")
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     if kept["code"]:
-        parts.append(f"<p>To go on: <code>{say(kept['code'])}</code></p>")
+        parts.append(f"<p>To go on:</p><pre><code>{say(kept['code'])}</code></pre>")
     return f"<div>{''.join(parts)}</div>"

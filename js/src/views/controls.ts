@@ -15,11 +15,10 @@ import {
 } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
-import { pythonText } from "../lib/python_text";
 
 type Model = {
-  /** With this id the search is opened again. */
-  search_id: string;
+  /** Python that shows the search again in another kernel; empty where no journal keeps it. */
+  opening_code: string;
   status: string;
   /** The process that ran the search has gone: Start takes it over. */
   owner_died: boolean;
@@ -126,16 +125,15 @@ const render: Render<Model> = ({ model, el }) => {
   keepKeys(root);
 
   const paint = (): void => {
-    // A search that was never started has no journal to open.
-    const isNew = model.get("status") === "idle";
+    const code = model.get("opening_code");
     setText(
       back,
-      isNew
-        ? "This search was not started yet: run its cell again."
-        : "To go on with this search, run the cells that define its function, then ",
+      code
+        ? "To go on with this search:"
+        : model.get("status") === "idle"
+          ? "This search was not started yet: run its cell again."
+          : "No journal keeps this search: run its cell again.",
     );
-    way.hidden = isNew;
-    const code = `OptimizerWidget.open(${pythonText(model.get("search_id"))}, base_task_id=…)`;
     setText(way, code);
     const commands = model.get("commands");
     const ownerDied = model.get("owner_died");
@@ -147,7 +145,7 @@ const render: Render<Model> = ({ model, el }) => {
         ? ""
         : canTakeOver
           ? "✕ The kernel or script that ran this search has ended. Take over goes on with it here."
-          : "✕ The kernel or script that ran this search has ended. To go on with it here, run the cells that define its function, then ",
+          : "✕ The kernel or script that ran this search has ended. To go on with it here:",
     );
     setText(orphanedWay, ownerDied && !canTakeOver ? code : "");
     for (const [index, action] of actions(model.get("status"), ownerDied).entries()) {

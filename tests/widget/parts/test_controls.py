@@ -214,6 +214,31 @@ def test_a_time_out_from_code_that_makes_no_sense_is_refused(show, search, value
     assert panel.wait_timeout is None
 
 
+class Kept(ScriptedSearch):
+    """A search that a journal keeps, of which the code to open it names how it stands."""
+
+    def opening_code(self):
+        return f"opens({self.status.value!r})"
+
+
+def test_a_page_has_the_code_that_opens_the_search_once_a_journal_keeps_it(show, refresh):
+    kept = Kept()
+    part = show(SearchControls, kept)
+    assert part.opening_code == ""
+    kept.command("start")
+    refresh(part)
+    assert part.opening_code == "opens('running')"
+    kept.command("stop")
+    refresh(part)
+    assert part.opening_code == f"opens({kept.status.value!r})"
+
+
+def test_a_search_that_no_journal_keeps_has_no_such_code(controls, search, refresh):
+    search.command("start")
+    refresh(controls)
+    assert controls.opening_code == ""
+
+
 @pytest.mark.parametrize("on", ["yes", 2, None, [True], {}], ids=str)
 def test_a_press_that_makes_no_sense_is_refused(controls, search, wire, on):
     search.command("start")

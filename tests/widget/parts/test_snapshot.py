@@ -6,12 +6,11 @@ import base64
 import io
 import json
 import re
-import sys
 
 import pytest
 from matplotlib.image import imread
 
-from hpo_widgets import DiscreteParameterRange, HyperParameterOptimizer, UniformParameterRange
+from hpo_widgets import DiscreteParameterRange, UniformParameterRange
 from hpo_widgets.search import StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
@@ -145,7 +144,7 @@ def test_markup_in_any_name_stays_text_and_the_snapshot_small(show, refresh, nam
     search.set_status("stopped", StopReason("stopped", NASTY * 100))
     output = show(OptimizerWidget, search)._repr_mimebundle_()
     without_ours = re.sub(
-        r"</?(div|p|table|thead|tbody|tr|th|td|code)>|<img alt=\"[^\"<>]*\" width=\"760\" src=\"data:[^\"<>]*\">",
+        r"</?(div|p|table|thead|tbody|tr|th|td|pre|code)>|<img alt=\"[^\"<>]*\" width=\"760\" src=\"data:[^\"<>]*\">",
         "",
         output["text/html"],
     )
@@ -192,43 +191,25 @@ def test_a_search_that_no_journal_keeps_cannot_be_opened_again(panel):
     assert panel._repr_mimebundle_()[MIME]["code"] == ""
 
 
-@pytest.mark.parametrize("place", ["here", "below", "elsewhere", "here by another name"])
-def test_the_code_opens_the_search_again(show, search_here, place, tmp_path, monkeypatch):
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    folders = {
-        "here": ".hpo_widgets",
-        "below": "kept",
-        "elsewhere": str(tmp_path / "kept"),
-        "here by another name": ".hpo_widgets/mine.sqlite",
-    }
-    made = search_here(folders[place])
-    code = show(OptimizerWidget, made)._repr_mimebundle_()[MIME]["code"]
-    where = {
-        "here": made.id,
-        "below": f"kept/{made.id}.sqlite",
-        "elsewhere": str(tmp_path / "kept" / f"{made.id}.sqlite"),
-        "here by another name": ".hpo_widgets/mine.sqlite",
-    }[place]
-    assert code == f"OptimizerWidget.open({where!r}, base_task_id=train)"
+class Kept(ScriptedSearch):
+    """A search that a journal keeps."""
+
+    def opening_code(self):
+        return f"# its function is <train>\nopens({self.status.value!r})"
 
 
-@pytest.fixture
-def search_here(monkeypatch):
-    def train(x):
-        return x
-
-    train.__module__, train.__qualname__ = "__main__", "train"
-    monkeypatch.setattr(sys.modules["__main__"], "train", train, raising=False)
-    made = []
-
-    def make(folder):
-        made.append(HyperParameterOptimizer(train, [UniformParameterRange("x", 0, 1)], journal=folder))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+def test_the_code_that_opens_the_search_again_is_kept_with_its_lines_once_there_is_a_journal(show, refresh):
+    kept = Kept()
+    panel = show(OptimizerWidget, kept)
+    output = panel._repr_mimebundle_()
+    assert output[MIME]["code"] == ""
+    assert "To go on" not in output["text/html"]
+    kept.command("start")
+    kept.add_trial(0.5)
+    output = panel._repr_mimebundle_()
+    assert output[MIME]["code"] == "# its function is <train>\nopens('running')"
+    says = "<pre><code># its function is &lt;train&gt;\nopens(&#x27;running&#x27;)</code></pre>"
+    assert output["text/html"].endswith(f"<p>To go on:</p>{says}</div>")
 
 
 def answers(wire, part):
