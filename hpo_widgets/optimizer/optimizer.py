@@ -253,9 +253,20 @@ class HyperParameterOptimizer(ReadableSearch):
         """Start on this machine: the trials of a ClearML Task run as processes here, without a queue.
 
         A callable or script runs here anyway: the same as `start`.
+
+        Raises
+        ------
+        RuntimeError
+            When the search runs already, with its trials on a queue, as after **Start** in the panel.
         """
-        local = self._definition.template.local_job_class
-        if local is not None and not self.is_running():
+        local, job_class = self._definition.template.local_job_class, self._definition.job_class
+        is_at_work = self.status in {SearchStatus.RUNNING, SearchStatus.PAUSED}
+        if local is not None and is_at_work and not (job_class and issubclass(job_class, local)):
+            raise RuntimeError(
+                f"start_locally() did nothing: the search runs already, with its trials on {self.engine_name}; call "
+                "stop(), and start_locally() then goes on with it on this machine"
+            )
+        if local is not None and not is_at_work:
             if self._definition.has_default_concurrency:
                 self._definition.has_default_concurrency = False
                 self.set_max_number_of_concurrent_tasks(default_concurrency())

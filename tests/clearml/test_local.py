@@ -63,6 +63,26 @@ def test_a_script_that_ends_without_a_word_has_reported_nothing(local):
     assert made.trial(0).error.startswith("ended without reporting 'validation/loss'")
 
 
+def test_a_search_that_runs_on_a_queue_refuses_to_start_locally_until_it_is_stopped(local, queue):
+    made = local("print(1)", total_max_jobs=2)
+    assert made.start()
+    wait_for(lambda: made.counts[TrialState.QUEUED] == 1, "nothing was launched")
+    refused = rf"the search runs already, with its trials on ClearML, queue {queue}; call stop\(\), and start_locally"
+    with pytest.raises(RuntimeError, match=refused):
+        made.start_locally()
+    made.pause()
+    with pytest.raises(RuntimeError, match=refused):
+        made.start_locally()
+    assert made.engine_name == f"ClearML, queue {queue}"
+    made.resume()
+    made.stop()
+    assert made.start_locally()
+    assert made.wait(timeout=1.0)
+    assert made.engine_name == "ClearML, this machine"
+    assert (made.counts[TrialState.ABORTED], made.counts[TrialState.FAILED]) == (1, 1)
+    assert made.trial(1).error.startswith("ended without reporting")
+
+
 WAYS_TO_END = {
     "stopped": lambda made, worker: made.stop(),
     "deleted": lambda made, worker: worker.call("tasks.delete", task=made.trial(0).id, force=True),
@@ -77,6 +97,7 @@ def test_the_process_and_its_children_end_with_the_trial(local, worker, tmp_path
     made = local(ENDLESS.format(path=str(path)))
     made.start_locally()
     wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
+    assert made.start_locally()  # it runs here already
     processes = [psutil.Process(int(pid)) for pid in path.read_text().split()]
     WAYS_TO_END[how](made, worker)
     assert made.wait(timeout=1.0)
