@@ -147,6 +147,10 @@ class Template(ABC):
         """
         return None
 
+    def kept_by(self, search_id: str) -> str | None:  # noqa: ARG002 -- for those of a server
+        """The id of the Task that keeps a search beside its journal; None: there is none."""
+        return None
+
     def started(self, source: StartedSearch) -> None:  # noqa: B027 -- most have none
         """Follow a run that has just begun, on a thread of its own."""
 

@@ -613,6 +613,14 @@ class HyperParameterOptimizer(ReadableSearch):
         """Where the journal is, or will be once the search was started."""
         return self._recorder.path
 
+    @property
+    def optimizer_task_id(self) -> str | None:
+        """The id of the ClearML Task that keeps the search once it was started, and by which `open` finds it anywhere.
+
+        None where the search has no such Task: its trials are no Tasks, or the Task keeps another search.
+        """
+        return self._definition.template.kept_by(self.id)
+
     def backup(self, path: str | Path) -> Path:
         """Write a copy of the journal that can be viewed and continued like any other, also while the search runs.
 

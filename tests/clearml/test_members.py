@@ -280,6 +280,16 @@ def test_opening_code_names_the_task(optimizer, base_task):
     ]
 
 
+def test_optimizer_task_id_is_that_of_the_task_that_keeps_the_search(optimizer, project):
+    own = Task.create(project_name=project, task_name="mine")
+    made = finished(optimizer(auto_connect_task=own))
+    assert made.optimizer_task_id == own.id
+    assert HyperParameterOptimizer.open(made.optimizer_task_id).id == made.id
+    further = finished(optimizer(auto_connect_task=own))
+    assert further.optimizer_task_id is None
+    assert optimizer().optimizer_task_id is None
+
+
 def test_log_so_far_is_the_console_that_the_server_keeps(running, worker):
     made = running()
     task = made.trial(0).id

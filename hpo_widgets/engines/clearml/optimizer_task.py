@@ -238,6 +238,10 @@ class OptimizerTask:
         """Whether this process has kept a search in it."""
         return self.id in _SEARCHES
 
+    def may_keep(self, search_id: str) -> bool:
+        """Whether it keeps a search, or will once that was started."""
+        return not self.is_read_only and _SEARCHES.get(self.id, search_id) == search_id
+
     def _refuse_second_search(self, search_id: str) -> None:
         """Leave a Task alone, from now on, that keeps another search of this process, which is found by it."""
         first = _SEARCHES.setdefault(self.id, search_id)

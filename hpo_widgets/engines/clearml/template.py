@@ -252,6 +252,11 @@ class TaskTemplate(Template):
         """Look at the Tasks that an earlier process launched."""
         return recover(self.server, self.where.parent or self.id, search_id, rows, self._notices.append)
 
+    def kept_by(self, search_id: str) -> str | None:
+        """The search's own Task, unless that keeps another search or none."""
+        own = self._optimizer_task
+        return own.id if own is not None and own.may_keep(search_id) else None
+
     def started(self, source: StartedSearch) -> None:
         """Report to the optimizer Task and keep the archive, on a thread of its own."""
         if self._reporter is None:
