@@ -860,10 +860,11 @@ class HyperParameterOptimizer(ReadableSearch):
         Parameters
         ----------
         journal_or_task_id
-            A search id, a journal's path, a directory of journals together with ``search``, or the id of an
-            optimizer Task on ClearML: what became of its trials is read from their Tasks, those that still wait or
-            run are taken over by `start`, and the journal is written anew where it is missing (``journal=`` names
-            its directory). The id of an optimizer Task of ClearML's own controller gives a view.
+            A search id, or the beginning of one that fits one journal only; a journal's path; a directory of journals
+            together with ``search``; or the id of an optimizer Task on ClearML: what became of its trials is read from
+            their Tasks, those that still wait or run are taken over by `start`, and the journal is written anew where
+            it is missing (``journal=`` names its directory). The id of an optimizer Task of ClearML's own controller
+            gives a view.
         search
             The id of a search in the directory ``journal_or_task_id``.
         base_task_id
@@ -882,6 +883,21 @@ class HyperParameterOptimizer(ReadableSearch):
         HyperParameterOptimizer or SearchViewer
             The viewer when there is no ``base_task_id`` or the owner lives; another view, with the same members as
             far as `Search` has them, for a search of ClearML's own controller.
+
+        Raises
+        ------
+        JournalError
+            When there is no such search, with near matches, its journal cannot be read, or a living process elsewhere
+            runs the search of a Task.
+        FileNotFoundError
+            When there is no journal at a path.
+        TypeError
+            For an argument that the journal keeps, and for one that it cannot hold and that is missing beside
+            ``base_task_id``: the message names it.
+        ValueError
+            When what is given does not fit the search, or a Task keeps no search.
+        ClearmlError
+            When the ClearML server of a Task does not answer.
         """
         if search is None and names_a_task(journal_or_task_id):
             return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs)

@@ -44,15 +44,16 @@ def open_search(
     Parameters
     ----------
     journal_or_task_id
-        A search id, a journal's path, or a directory of journals together with ``search``.
+        A search id, or the beginning of one that fits one journal only; a journal's path; a directory of journals
+        together with ``search``; or the id of an optimizer Task on ClearML, which needs no ``base_task_id``.
     search
         The search id, when ``journal_or_task_id`` is a directory.
     base_task_id
-        The template experiment. With it Start continues the search, unless another process runs it; without it
-        the panel only shows the search.
+        The template experiment. With it **Continue** goes on with the search, or **Take over** once the process that
+        runs it has ended; without it, unless a Task keeps the search, there is a view only.
     **keywords
         Initial values of the widget's traits (``selected``, ``top_k``, ...), and arguments of
-        `HyperParameterOptimizer.open` that a journal cannot hold, such as ``worker_env``.
+        `HyperParameterOptimizer.open` that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``.
 
     Returns
     -------
@@ -63,8 +64,15 @@ def open_search(
     ------
     JournalError
         When there is no such search, with near matches, or its journal cannot be read.
+    FileNotFoundError
+        When there is no journal at a path.
     TypeError
-        For an argument of a wrong type, or a keyword that looks like a misspelt trait.
+        For an argument of a wrong type, a keyword that looks like a misspelt trait, an argument that the journal keeps,
+        and one that it cannot hold and that is missing beside ``base_task_id``: the message names it.
+    ValueError
+        When what is given does not fit the search, or a Task keeps no search.
+    ClearmlError
+        When the ClearML server of a Task does not answer.
 
     Examples
     --------
