@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_accessibility import AXE, FOUND
+from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -476,11 +476,11 @@ def test_the_form_has_no_serious_fault_and_fits_where_it_is_narrow(notebook, for
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     name = "dark" if dark else "light"
     notebook.screenshot(f"new-search-{name}")
-    assert form.evaluate(FOUND) == []
+    assert faults(form, dark=dark) == []
     form.get_by_label("lr: greatest value").fill("-")
     expect(row(form, "lr")).to_contain_text("'-' is no number")
     form.evaluate("node => { node.style.width = '250px'; node.style.flex = 'none'; }")
     for part in (".hpo-new-body", ".hpo-new-foot"):
         assert form.locator(part).evaluate("node => node.scrollWidth <= node.clientWidth"), part
     notebook.screenshot(f"new-search-{name}-narrow", of=form)
-    assert form.evaluate(FOUND) == []
+    assert faults(form, dark=dark) == []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
-from tests.browser.test_accessibility import AXE, FOUND
+from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -69,7 +69,7 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
-            assert panel.evaluate(FOUND) == []
+            assert faults(panel, dark=dark) == []
     notebook.use_theme(dark=False)
     notebook.page.set_viewport_size({"width": 1400, "height": 1000})
 
@@ -127,7 +127,7 @@ def test_searches_are_compared_while_they_run(notebook):
     for dark in (False, True):
         notebook.use_theme(dark=dark)
         notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
-        assert panel.evaluate(FOUND) == []
+        assert faults(panel, dark=dark) == []
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
 
@@ -175,6 +175,6 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
-            assert panel.evaluate(FOUND) == []
+            assert faults(panel, dark=dark) == []
     notebook.kernel("challenge.close()")
     assert notebook.complaints() == []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
-from tests.browser.test_accessibility import AXE, FOUND
+from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -105,6 +105,6 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"replay-{width}-{'dark' if dark else 'light'}", panel)
-            assert panel.evaluate(FOUND) == []
+            assert faults(panel, dark=dark) == []
     notebook.kernel("(panel.close(), played.close())")
     assert notebook.complaints() == []

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from tests.browser.hand import click_again, middle
 from tests.browser.notebook import DRAWS_AT_ONCE
-from tests.browser.test_accessibility import AXE, FOUND
+from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -176,11 +176,11 @@ def test_two_notebooks_and_all_their_searches_stop_at_once(notebook, side):
         expect(entry(side, name).locator(".hpo-entry-origin")).to_have_text(path)
     expect(notebook.page.locator(".hpo-search-status")).to_have_text("2 searches running")
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert side.evaluate(FOUND) == [], "light"
+    assert faults(side) == []
     notebook.use_theme(dark=True)
     expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
     notebook.screenshot("side-panel-dark")
-    assert side.evaluate(FOUND) == [], "dark"
+    assert faults(side, dark=True) == []
     # A press on its notebook brings it to the front.
     entry(side, "first").locator(".hpo-entry-origin").click()
     notebook.page.wait_for_function(f"() => window.jupyterapp.shell.currentWidget?.context?.path === {first!r}")
