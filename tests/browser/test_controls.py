@@ -240,7 +240,7 @@ def test_waiting_is_looked_at_in_both_themes(opened, panel, request):
 
 
 @pytest.mark.slow
-def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
+def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(notebook):
     notebook.open(PANEL)
     notebook.run_all()
     panel = notebook.panel()
@@ -251,6 +251,11 @@ def test_waiting_goes_on_when_the_page_is_loaded_again(notebook):
     panel = notebook.panel()
     expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true", timeout=30_000)
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
+    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
+    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
+    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
+    button(panel, "Pause").click()
+    expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
     notebook.kernel("search.set_status('completed', StopReason('total_max_jobs', 'all 200 trials were run'))")
     expect(panel.locator(".hpo-wait").get_by_role("status")).to_have_text(
         "the search has ended: all 200 trials were run"

@@ -1,4 +1,4 @@
-"""The panel and its kernel: a kernel that is busy, a page that is loaded again, a real search that is steered.
+"""The panel and its kernel: a kernel that is busy, a page that is loaded late, a real search that is steered.
 
 These open notebooks of their own one after another in one page, which a module that shares a notebook keeps to itself.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, drag, take
+from tests.browser.hand import drag, take
 from tests.browser.notebook import Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -50,21 +50,6 @@ acted = [command[0] for command in search.commands], time.monotonic() < busy_unt
     panel.get_by_role("button", name="Stop").click()
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
     assert notebook.kernel("acted") == [["set_ranges", "pause", "stop"], True]
-
-
-@pytest.mark.slow
-def test_the_panel_is_there_again_after_the_page_was_loaded_again(notebook):
-    notebook.open(PANEL)
-    notebook.run_all()
-    expect(notebook.panel().locator(".hpo-pill")).to_have_text("○idle")
-    notebook.load_again()
-    panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
-    button(panel, "Start").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running")
-    notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
-    expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
-    notebook.wait_kernel("widget._refresher.flow.is_acknowledged")
 
 
 # ipywidgets looks for a widget every 100 milliseconds for two seconds, and not again after the last of them: a page
