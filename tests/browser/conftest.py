@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
+from tests.browser.looks import assert_looks_right
 from tests.browser.notebook import VIEWPORT, Lab, Notebook, open_page
 from tests.browser.saved import SavedPage
 from tests.browser.server import serve
@@ -146,7 +147,10 @@ def run_anew(opened: Notebook) -> Iterator[Notebook]:
 
 @pytest.fixture
 def themes_and_widths(opened: Notebook) -> Iterator[Callable[..., Iterator[str]]]:
-    """Show the shared page of a height wide and narrow, light and dark in turn; each is named as ``"dark-600"``."""
+    """Show the shared page of a height wide and narrow, light and dark in turn; each is named as ``"dark-600"``.
+
+    After each the panel is readable and whole.
+    """
 
     def show(height: int, *, beside: int = 330) -> Iterator[str]:  # as much as the file browser takes
         for width in (1400, 600):
@@ -154,6 +158,7 @@ def themes_and_widths(opened: Notebook) -> Iterator[Callable[..., Iterator[str]]
             for dark in (False, True):
                 opened.use_theme(dark=dark)
                 yield f"{'dark' if dark else 'light'}-{width}"
+                assert_looks_right(opened.panel())
 
     yield show
     opened.use_theme(dark=False)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag, middle, press_keys
+from tests.browser.looks import CUT_OFF, unreadable
 from tests.browser.notebook import WHEN_AT_REST
 from tests.browser.scripted import commands, wait_for_commands
 
@@ -379,52 +380,8 @@ def test_both_themes_are_readable(opened, panel, dark, request):
     expect(panel.locator(".hpo-plot-host text", has_text="space 2")).to_be_visible()
     opened.page.wait_for_timeout(300)
     opened.screenshot(f"panel-{'dark' if dark else 'light'}", panel)
-    contrasts = panel.evaluate(CONTRASTS)
-    # Signs, like other graphics, need less contrast than words.
-    assert {text: ratio for text, ratio in contrasts.items() if ratio < (3 if len(text) == 1 else 4.5)} == {}
+    assert unreadable(panel) == {}
     assert opened.complaints() == []
-
-
-# Contrast of each text of the panel with what is behind it, as WCAG defines it.
-CONTRASTS = """
-panel => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = colour => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => {
-    const [R, G, B] = [r, g, b].map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
-  };
-  const behind = node => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = rgba(getComputedStyle(at).backgroundColor);
-      if (colour[3] === 255) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = {};
-  for (const node of panel.querySelectorAll('span, li, b, h3, input, button')) {
-    const own = [...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE);
-    const text = node instanceof HTMLInputElement ? node.value : own.map(child => child.textContent).join('');
-    if (!text.trim() || !node.offsetParent || node.closest('[aria-disabled=true]')) continue;
-    const [a, b] = [light(rgba(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
-    found[text.trim()] = (a + 0.05) / (b + 0.05);
-  }
-  return found;
-}
-"""
-
-
-# What of the panel is beyond its right edge, but for what is hidden, may be scrolled to, or is clipped as a drawing is.
-CUT_OFF = """
-panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
-  node.offsetParent && getComputedStyle(node).visibility === 'visible' &&
-  !node.closest('svg, .hpo-hidden, .hpo-track, .hpo-table-scroll') &&
-  node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1
-)
-"""
 
 
 @pytest.mark.parametrize("width", [320, pytest.param(520, marks=pytest.mark.slow)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.looks import assert_looks_right
 from tests.browser.notebook import VIEWPORT, WHEN_AT_REST
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -153,6 +154,7 @@ def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_a
         for dark in (False, True):
             run_anew.use_theme(dark=dark)
             run_anew.screenshot(f"parallel-{'dark' if dark else 'light'}-{width}", panel)
+            assert_looks_right(panel)
     run_anew.use_theme(dark=False)
     run_anew.page.set_viewport_size(VIEWPORT)
     assert run_anew.complaints() == []

@@ -160,15 +160,11 @@ def test_retry_is_one_press(opened, table):
 
 
 @pytest.mark.slow
-def test_both_themes(opened, table, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
-    opened.page.set_viewport_size({"width": 1400, "height": 1600})
-    request.addfinalizer(lambda: opened.page.set_viewport_size({"width": 1400, "height": 1000}))
+def test_both_themes_and_widths(opened, table, themes_and_widths):
     table.locator("tbody tr").last.click()
     expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
-    for dark in (False, True):
-        opened.use_theme(dark=dark)
-        opened.screenshot(f"table-{'dark' if dark else 'light'}", opened.panel())
+    for name in themes_and_widths(1600):
+        opened.screenshot(f"table-{name}", opened.panel())
         assert opened.complaints() == []
 
 

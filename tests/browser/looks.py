@@ -1,0 +1,71 @@
+"""How a panel looks: that each text can be read, and that nothing is cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+# Contrast of each text of the panel with what is behind it, as WCAG defines it.
+CONTRASTS = """
+panel => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = colour => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const [R, G, B] = [r, g, b].map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
+  };
+  const behind = node => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = {};
+  for (const node of panel.querySelectorAll('*')) {
+    if (!(node instanceof HTMLElement) || node.matches('option, style, script')) continue;
+    const own = [...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE);
+    const isField = node.matches('input, textarea');
+    const text = isField ? node.value : own.map(child => child.textContent).join('');
+    if (!text.trim() || !node.offsetParent || node.closest('[aria-disabled=true]')) continue;
+    if (getComputedStyle(node).visibility === 'hidden') continue;
+    const [a, b] = [light(rgba(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    found[text.trim()] = (a + 0.05) / (b + 0.05);
+  }
+  return found;
+}
+"""
+# What of the panel is beyond its right edge, but for what is hidden, may be scrolled to, or is clipped as a drawing is.
+CUT_OFF = """
+panel => [...panel.querySelectorAll('.hpo-part *')].filter(node =>
+  node.offsetParent && getComputedStyle(node).visibility === 'visible' &&
+  !node.closest('svg, .hpo-hidden, .hpo-track, .hpo-table-scroll') &&
+  node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1
+).map(node => node.outerHTML.slice(0, 200))
+"""
+
+
+def unreadable(panel: Locator) -> dict[str, float]:
+    """Texts with too little contrast."""
+    # Signs, like other graphics, need less contrast than words.
+    return {text: ratio for text, ratio in panel.evaluate(CONTRASTS).items() if ratio < (3 if len(text) == 1 else 4.5)}
+
+
+def cut_off(panel: Locator) -> list[str]:
+    """What is beyond the right edge."""
+    return panel.evaluate(CUT_OFF)
+
+
+def assert_looks_right(panel: Locator) -> None:
+    """Assert that all can be read and nothing is cut off, once the page has laid out and coloured what has changed."""
+    for _look in range(50):
+        found = unreadable(panel), cut_off(panel)
+        if not any(found):
+            return
+        panel.page.wait_for_timeout(100)
+    assert found == ({}, []), found
