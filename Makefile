@@ -147,10 +147,12 @@ $(STAMPS)/bench: INSTALL := --editable '.[demo]' --group bench
 $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/docs: INSTALL := --editable '.[demo]' --group docs
 $(STAMPS)/js: INSTALL := --group js
+# Its group has those of the tests and of the front end in it.
+$(STAMPS)/lint: BRINGS := $(STAMPS)/test $(STAMPS)/js
 $(addprefix $(STAMPS)/,demo lab app test bench lint docs js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."
 	$(PIP) install --progress-bar off $(INSTALL) | $(TELL)
-	@touch $@
+	@touch $@ $(BRINGS)
 
 js/node_modules/.yarn-state.yml: js/package.json js/yarn.lock js/.yarnrc.yml | $(STAMPS)/js
 	$(JLPM) install --immutable

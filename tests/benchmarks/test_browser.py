@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.live_page import NeverDrawnError, Watched, watch
 from tests.benchmarks.rows import Samples
-from tests.browser.notebook import open_page
+from tests.browser.notebook import new_context, open_page
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -28,7 +28,7 @@ def watched(lab: Any, browser: Any, tmp_path: Path) -> Any:
         folder = tmp_path / look
         folder.mkdir()
         try:
-            with open_page(lab, browser) as notebook:
+            with new_context(browser) as context, open_page(lab, context) as notebook:
                 return watch(notebook, folder, trials, look)
         except (NeverDrawnError, playwright.sync_api.Error) as problem:
             return str(problem).splitlines()[0]

@@ -13,7 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.looks import assert_looks_right
-from tests.browser.notebook import VIEWPORT, Lab, Notebook, open_page
+from tests.browser.notebook import VIEWPORT, Lab, Notebook, new_context, open_page
 from tests.browser.saved import SavedPage
 from tests.browser.server import serve
 
@@ -95,11 +95,16 @@ class Pages:
     @contextlib.contextmanager
     def lend(self) -> Iterator[Notebook]:
         """Give a page in which nothing of an earlier test runs."""
-        page = self._free.pop() if self._free else self._opened.enter_context(open_page(self._lab, self._browser))
+        page = self._free.pop() if self._free else self._open()
         yield page
         with contextlib.suppress(PlaywrightError):  # a page that was left or has crashed is not used again
             page.leave()
             self._free.append(page)
+
+    def _open(self) -> Notebook:
+        # JupyterLab gives pages of one context that are open at once another workspace each.
+        context = self._opened.enter_context(new_context(self._browser))
+        return self._opened.enter_context(open_page(self._lab, context))
 
 
 @pytest.fixture(scope="package")

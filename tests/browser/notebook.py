@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 TAKES_PICTURES = os.environ.get("HPO_WIDGETS_PICTURES") == "1"
@@ -180,20 +180,27 @@ class Notebook:
             "([panel, width]) => getComputedStyle(panel).width === `${width}px`",
             arg=[self.panel().element_handle(), width],
         )
-        self.panel().evaluate(WHEN_AT_REST)
+        self.rest(self.panel())
 
     def screenshot(self, name: str, of: Locator | None = None) -> None:
         """Keep a picture for a person who asked for pictures, or of a test that failed; it decides nothing.
 
-        Without a picture, too, what it shows is at rest, in view and painted afterwards, as with one.
+        Without a picture, too, what it shows is in view and painted afterwards. For a picture it is at rest as well;
+        a test that measures something at rest calls `rest` itself.
         """
+        takes = TAKES_PICTURES or name.startswith("failed-")
         if of is not None:
-            of.evaluate(WHEN_AT_REST)
+            if takes:
+                self.rest(of)
             of.scroll_into_view_if_needed()
         self.page.evaluate(PAINTED)
-        if TAKES_PICTURES or name.startswith("failed-"):
+        if takes:
             ARTEFACTS.mkdir(exist_ok=True)
             (of or self.page).screenshot(path=ARTEFACTS / f"{name}.png")
+
+    def rest(self, of: Locator) -> None:
+        """Wait until something changes no more, or as long as what never rests may be waited for."""
+        of.evaluate(WHEN_AT_REST)
 
     def screenshots_in_both_themes(self, name: str, of: Locator) -> None:
         """Show something in the dark theme, then in the light one, which the page has afterwards; see `screenshot`."""
@@ -238,10 +245,17 @@ async node => {
 
 
 @contextlib.contextmanager
-def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    """Open a page of JupyterLab for as long as the context lasts; what it complains of is kept."""
+def new_context(browser: Browser) -> Iterator[BrowserContext]:
+    """Give pages a cache, a clipboard and settings in common."""
     context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(60_000)
+    yield context
+    context.close()
+
+
+@contextlib.contextmanager
+def open_page(lab: Lab, context: BrowserContext) -> Iterator[Notebook]:
+    """Open a page of JupyterLab for as long as it is needed; what it complains of is kept."""
     page = context.new_page()
     opened = Notebook(page, lab)
     page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
@@ -249,4 +263,4 @@ def open_page(lab: Lab, browser: Browser) -> Iterator[Notebook]:
     yield opened
     with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
         opened.command("kernelmenu:shutdown")
-    context.close()
+    page.close()

@@ -250,6 +250,7 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
         for dark in (False, True):
             opened.use_theme(dark=dark)
             opened.screenshot(f"gestures-{width}-{'dark' if dark else 'light'}", panel)
+        opened.rest(panel)
         wide = panel.evaluate(
             """panel => [...panel.querySelectorAll('.hpo-filter-bar, .hpo-box, .hpo-point')]
                  .filter(node => node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).length"""

@@ -69,6 +69,7 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
+            notebook.rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.use_theme(dark=False)
     notebook.page.set_viewport_size({"width": 1400, "height": 1000})
@@ -127,6 +128,7 @@ def test_searches_are_compared_while_they_run(notebook):
     for dark in (False, True):
         notebook.use_theme(dark=dark)
         notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
+        notebook.rest(panel)
         assert faults(panel, dark=dark) == []
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
@@ -175,6 +177,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
+            notebook.rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.kernel("challenge.close()")
     assert notebook.complaints() == []

@@ -105,6 +105,7 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"replay-{width}-{'dark' if dark else 'light'}", panel)
+            notebook.rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.kernel("(panel.close(), played.close())")
     assert notebook.complaints() == []

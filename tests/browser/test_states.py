@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.notebook import WHEN_AT_REST
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -146,7 +145,7 @@ def test_each_state_is_drawn_whole(opened, show, name):
             opened.page.mouse.move(5, 5)
             opened.screenshot(f"state-{name}-{tab.lower()}-{'dark' if dark else 'light'}", panel)
             # What is behind the other tab is hidden, and not measured.
-            panel.evaluate(WHEN_AT_REST)
+            opened.rest(panel)
             assert panel.evaluate(BROKEN) == [], tab
             assert panel.evaluate(CUT_OFF) == [], tab
     assert opened.page.locator("img[src=x]").count() == 0
@@ -282,5 +281,6 @@ def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
         assert figure.bounding_box()["width"] <= width
         assert len(places(opened, figure)) == 99
         opened.screenshot(f"state-narrow-{width}-{tab.lower()}", panel)
+        opened.rest(panel)
         assert panel.evaluate(CUT_OFF) == []
     assert opened.complaints() == []

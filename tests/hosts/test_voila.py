@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -20,29 +21,31 @@ from tests.browser.server import serve
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 APP = Path(__file__).resolve().parents[2] / "notebooks" / "11_voila.ipynb"
-NUM_TRIALS = 100
+
+
+@pytest.fixture(scope="module")
+def voila(tmp_path_factory):
+    """The server of both pages' app; its search has a budget that no test uses up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPO_WIDGETS_TRIALS", os.environ.get("HPO_WIDGETS_TRIALS", "2000"))
+        with serve("voila", tmp_path_factory.mktemp("voila")) as running:
+            yield running
 
 
 @pytest.fixture
-def voila(tmp_path, monkeypatch):
-    if "HPO_WIDGETS_TRIALS" not in os.environ:
-        monkeypatch.setenv("HPO_WIDGETS_TRIALS", str(NUM_TRIALS))
-    with serve("voila", tmp_path) as running:
-        shutil.copy(APP, running.root)
-        yield running
+def voila_of_test(voila, request):
+    """The server with a copy of the app, and with it a search, that is this test's own."""
+    folder = f"{request.node.name.split('_')[2]}"
+    (voila.root / folder).mkdir()
+    shutil.copy(APP, voila.root / folder)
+    return dataclasses.replace(voila, root=voila.root / folder, opens=f"{voila.opens}/{folder}")
 
 
 @pytest.fixture
-def app(voila, browser):
+def app(voila_of_test, context):
     """A page for the app."""
-    with open_page(voila, browser) as page:
+    with open_page(voila_of_test, context) as page:
         yield page
-
-
-@pytest.fixture
-def long_lived(monkeypatch):
-    """The budget of the app's search, asked for before its server: one that no test uses up."""
-    monkeypatch.setenv("HPO_WIDGETS_TRIALS", "2000")
 
 
 def complaints(page):
@@ -138,16 +141,16 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     assert complaints(app) == []
 
 
-def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(long_lived, app, voila, browser):
+def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(app, context):
     panel = open_app(app)
     button(panel, "Start").click()
     expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached(timeout=120_000)
-    with open_page(voila, browser) as second:
+    with open_page(app.lab, context) as second:
         viewer = open_app(second)
         expect(viewer.locator(".hpo-pill")).to_have_text("●running")
         expect(viewer.locator(".hpo-viewer")).to_have_text("viewer")
         app.page.goto("about:blank")
-        end_kernel(voila.root / ".hpo_widgets" / "voila-app.sqlite")
+        end_kernel(app.lab.root / ".hpo_widgets" / "voila-app.sqlite")
         viewer.get_by_role("button", name="Take over").click()
         expect(viewer.locator(".hpo-viewer")).to_be_hidden()
         expect(viewer.locator(".hpo-pill")).to_have_text("●running")
