@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cloudpickle
 import pytest
@@ -181,26 +181,64 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
-class FilesByBrowser(LoadFileScheduling):
-    """Files to workers as xdist hands them out, but those of one browser to the same workers as long as there are some.
+class LongestFirst(LoadFileScheduling):
+    """Files to workers, the longest first, but those of one browser to the same workers as long as there are some.
 
     A Chromium and its pages of JupyterLab end where a worker's next test is of another folder. Two workers begin with
     tests/browser, one with tests/hosts and one with the other tests: in more Chromiums pages compete for two cores.
     """
 
     BEGIN_WITH = ("browser", "browser", "hosts", "")
+    SECONDS: ClassVar[dict[str, int]] = {
+        "tests/browser/test_states.py": 120,
+        "tests/browser/test_accessibility.py": 80,
+        "tests/browser/test_race.py": 60,
+        "tests/browser/test_take_over.py": 40,
+        "tests/browser/test_replay.py": 40,
+        "tests/browser/test_quickstart.py": 30,
+        "tests/browser/test_slices.py": 20,
+        "tests/hosts/test_voila.py": 60,
+        "tests/search/test_advice.py": 60,
+        "tests/test_package.py": 60,
+        "tests/clearml/test_agent.py": 60,
+        "tests/clearml/test_sdk_controller.py": 60,
+        "tests/test_readme.py": 40,
+        "tests/clearml/test_many_children.py": 40,
+        "tests/clearml/test_external.py": 30,
+        "tests/faults/test_soak.py": 30,
+        "tests/test_notebooks.py": 20,
+        "tests/widget/test_any_message.py": 10,
+    }
+    """What files take on two busy cores in ``make test-slow``; it decides nothing but the order."""
+    APART = frozenset({
+        "tests/clearml/test_reattach.py",
+        "tests/faults/test_soak.py",
+        "tests/optimizer/test_asks.py",
+        "tests/optimizer/test_members.py",
+        "tests/search/test_advice.py",
+        "tests/test_notebooks.py",
+        "tests/test_readme.py",
+        "tests/widget/test_any_message.py",
+    })  # fmt: skip
+    """Files whose tests share nothing that is costly to make: each is handed out by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return nodeid if file in self.APART else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         begins_with = self.BEGIN_WITH[self.nodes.index(node) % len(self.BEGIN_WITH)]
-        for scope in self.workqueue:
-            folder = Path(scope).parent.name
-            if begins_with == (folder if folder in self.BEGIN_WITH else ""):
-                self.workqueue.move_to_end(scope, last=False)
-                break
+
+        def rank(scope: str) -> tuple[bool, int]:
+            file = scope.partition("::")[0]
+            folder = Path(file).parent.name
+            return begins_with == (folder if folder in self.BEGIN_WITH else ""), self.SECONDS.get(file, 0)
+
+        self.workqueue.move_to_end(max(self.workqueue, key=rank), last=False)
         super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesByBrowser | None:
-    """Hand out files by their browser where a worker takes a file at a time, as in ``make test-slow``."""
-    return FilesByBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst | None:
+    """Hand out the longest files first where a worker takes a file at a time, as in ``make test-slow``."""
+    return LongestFirst(config, log) if config.getvalue("dist") == "loadfile" else None
