@@ -355,7 +355,7 @@ class _Writer:
             return _text(value.id)  # type: ignore[attr-defined]  # a Task, which its id stands for
         if isinstance(value, Named):
             return self._explained(_identifier(value.name), value, value.comment)
-        if isinstance(value, type) and value.__module__.startswith((f"{PACKAGE}.", "clearml.automation")):
+        if isinstance(value, type) and _is_public(value):
             return self.own(value.__name__)
         return self._importable(value) or self._name(value, hint)
 
@@ -420,6 +420,13 @@ def _prior(prior: Prior) -> str:
     items = [f'"weights": [\n{textwrap.indent(textwrap.fill(weights, _LONGEST_LINE - 12), " " * 12)}\n        ]']
     items += [f'"{key}": {value!r}' for key, value in prior.to_dict().items() if key != "weights"]
     return "{\n" + "".join(f"        {item},\n" for item in items) + "    }"
+
+
+def _is_public(cls: type) -> bool:
+    """Whether both packages, or this one, give a class under its name; a race's grid comes from its module only."""
+    if cls.__module__.startswith(f"{PACKAGE}."):
+        return cls.__name__ in sys.modules[PACKAGE].__all__
+    return cls.__module__.startswith("clearml.automation")
 
 
 def _import_line(module: str, names: list[str]) -> str:

@@ -30,6 +30,7 @@ from hpo_widgets import (
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.search.as_code import Named, arguments_as_kept, constructor_call
 from hpo_widgets.space import Space
+from hpo_widgets.strategies.sampling import EvenGrid
 from tests import space_examples
 
 
@@ -175,6 +176,7 @@ def test_a_moment_set_as_time_limit_is_the_minutes_of_the_whole_search(search):
         (GridSearch, {}),
         (OptimizerOptuna, {"max_observations": 500, "min_iteration_per_job": 2}),
         (OptimizerBOHB, {"min_iteration_per_job": 1, "max_iteration_per_job": 27, "eta": 4}),
+        (EvenGrid, {"points": 9}),
     ],
 )
 def test_every_strategy_comes_back_with_its_keywords(search, strategy, keywords):
