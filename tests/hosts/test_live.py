@@ -39,6 +39,8 @@ def complaints(page):
     return [said for said in page.complaints() if not (is_notebook_7 and said == OF_THE_HOST)]
 
 
+# In JupyterLab tests of tests/browser do all of this.
+@pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_panel_is_started_and_steered(page):
     page.open(PANEL)
     page.run_all()

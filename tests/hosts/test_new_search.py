@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
+# In JupyterLab this is a test of tests/browser.
+@pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_function_becomes_a_cell_with_its_panel(page):
     page.open("def train(lr=0.001):\n    return lr")
     page.run_all()
