@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _DEPTH = 6
 _MOST_PARTS = 200
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None)})
+_SETTINGS = frozenset({("os", "environ"), ("sys", "path")})
 _READS_VARIABLES = frozenset({"copy", "get", "items", "keys", "values"})
 _PACKAGES = frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib")) | frozenset(
     [*site.getsitepackages(), site.getusersitepackages()]
@@ -161,18 +162,33 @@ def _imported_names(code: types.CodeType) -> set[str]:
 
 def _may_set(code: types.CodeType) -> bool:
     """Whether code may change what an import does; of ``os.environ`` it may read a value by its name."""
-    if "putenv" in code.co_names:
+    used = _global_names(code)
+    if "putenv" in used:
         return True
     instructions = list(dis.get_instructions(code))
+    package, before = "", ("",)
     for number, instruction in enumerate(instructions):
-        is_changed = instruction.opname == "STORE_ATTR"  # as by ``sys.path += ...``
-        if instruction.argval == "path" and (is_changed or instructions[number - 1].argval == "sys"):
-            return True
-        if instruction.argval == "environ" and instruction.opname.startswith("LOAD_"):
-            following = [*instructions[number + 1 : number + 3], instruction, instruction][:2]
-            if not _is_read(*following):
+        kind, names = instruction.opname, _names(instruction)
+        if kind == "IMPORT_NAME":
+            package = names[0]
+        elif kind == "IMPORT_FROM" and (package, names[0]) in _SETTINGS:
+            return True  # under whatever name it goes on
+        elif kind.startswith("STORE_") and instructions[number - 1].opname == "IMPORT_NAME" and package == "sys":
+            if names[0] != "sys" and "path" in used:
                 return True
+        elif "path" in names and ("sys" in before or kind == "STORE_ATTR"):  # as by ``sys.path += ...``
+            return True
+        elif "environ" in names and kind.startswith("LOAD_"):
+            following = [*instructions[number + 1 : number + 3], instruction, instruction][:2]
+            if names != ("environ",) or not _is_read(*following):
+                return True
+        before = names
     return any(_may_set(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+
+
+def _names(instruction: dis.Instruction) -> tuple[Any, ...]:
+    """What an instruction names; from Python 3.13 on one may load or store two local names."""
+    return instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
 
 
 def _is_read(following: dis.Instruction, second: dis.Instruction) -> bool:

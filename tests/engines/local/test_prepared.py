@@ -117,6 +117,11 @@ def test_what_this_process_has_not_loaded_is_not_loaded_ahead(monkeypatch):
         "exec('', {'before': os.environ.pop('HPO_WIDGETS_OF_THIS_TEST', None)})",
         "sys.path.insert(0, '.')",
         "sys.path += ['.']",
+        "from os import environ as env; env['HPO_WIDGETS_OF_THIS_TEST'] = '1'",
+        "from os import environ\n    environ['HPO_WIDGETS_OF_THIS_TEST'] = str(before)",
+        "import sys; sys.path.insert(0, '.')",
+        "import sys as system; system.path.insert(0, '.')",
+        "from sys import path; path.append('.')",
     ],
 )
 def test_what_a_callable_sets_before_it_imports_is_set_before(drive, setting):
@@ -125,7 +130,7 @@ def test_what_a_callable_sets_before_it_imports_is_set_before(drive, setting):
     source = f"""
 import os, sys
 def train(x):
-    before = "sortedcontainers" in sys.modules
+    before = "sortedcontainers" in __import__("sys").modules
     {setting}
     import sortedcontainers.sortedset
     return before
