@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hpo_widgets.journal import Journal, JournalBusy, JournalError
+from hpo_widgets.journal import Journal, JournalBusy, JournalDamaged, JournalError
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import TrialStore
@@ -40,6 +40,9 @@ RETRY_SECONDS = 0.1
 
 LOCK_TOLD_SECONDS = 1.0
 """Seconds after which people are told of a lock that still lasts."""
+
+MOST_REPORTS = 200_000
+"""Reports of earlier trials that are read for a pruner before the first point: about half a second."""
 
 FLUSH_ROWS = 256
 """Changed rows that are flushed without waiting for `_FLUSH_SECONDS`."""
@@ -375,13 +378,23 @@ class Recorder:
     def curves(self, numbers: Sequence[int]) -> dict[int, dict[int, float]]:
         """What trials have reported of the first objective, as the journal has it: number to iteration to value.
 
-        Of several values for an iteration the first counts, as it does for the pruner of a trial that runs.
+        Of several values for an iteration the first counts, as it does for the pruner of a trial that runs. Once
+        `MOST_REPORTS` were read, of all metrics, the trials before those have none; nor have those whose reports are
+        damaged.
         """
-        found: dict[int, dict[int, float]] = {number: {} for number in numbers}
-        if found and self.path.exists():
-            with closing(Journal.view(self.path)) as reader:
-                for number, curve in found.items():
-                    for title, series, value, iteration in reader.scalars(number):
+        found: dict[int, dict[int, float]] = {}
+        num_read = 0
+        if not numbers or not self.path.exists():
+            return found
+        with closing(Journal.view(self.path)) as reader:
+            for number in reversed(numbers):
+                if num_read >= MOST_REPORTS:
+                    break
+                with suppress(JournalDamaged):
+                    reports = reader.scalars(number)
+                    num_read += len(reports)
+                    curve = found[number] = {}
+                    for title, series, value, iteration in reports:
                         if (title, series) == self._first and (at := iteration or 0) >= 0:
                             curve.setdefault(at, value)
         return found

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 
+from hpo_widgets.controller import recorder as recorder_module
 from hpo_widgets.controller.recorder import FLUSH_ROWS, RecordedHistory, Recorder
 from hpo_widgets.journal import Journal, JournalError, JournalReader
 from hpo_widgets.objectives import make_objectives
@@ -101,6 +105,29 @@ def test_curves_are_those_of_the_first_objective_with_the_first_value_of_each_it
     recorder.flush()
     assert recorder.curves([0, 1, 2]) == {0: {0: 1.0, 1: 2.0}, 1: {}, 2: {}}
     assert recorder.curves([]) == {}
+
+
+def reports_of_three_trials(recorder):
+    for number in range(3):
+        recorder.scalar(number, "a", "b", float(number), 0)
+        recorder.ended(row(number))
+        recorder.flush()
+
+
+def test_a_damaged_report_costs_the_curve_of_its_trial_only(recorder):
+    reports_of_three_trials(recorder)
+    recorder.close_journal()
+    with contextlib.closing(sqlite3.connect(recorder.path)) as connection, connection:
+        connection.execute("UPDATE scalars SET crc = crc + 1 WHERE key = (SELECT MIN(key) FROM scalars)")
+    curves = recorder.curves([0, 1, 2])
+    assert curves.get(0, {}) == {}
+    assert (curves[1], curves[2]) == ({0: 1.0}, {0: 2.0})
+
+
+def test_so_many_reports_are_read_for_curves_and_the_newest_trials_first(recorder, monkeypatch):
+    monkeypatch.setattr(recorder_module, "MOST_REPORTS", 2)
+    reports_of_three_trials(recorder)
+    assert recorder.curves([0, 1, 2]) == {1: {0: 1.0}, 2: {0: 2.0}}
 
 
 def test_before_the_first_start_nothing_makes_a_file(tmp_path):
