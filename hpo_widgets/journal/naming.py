@@ -123,9 +123,17 @@ def opened_by(path: Path, search_id: str) -> str:
     str
         The id, or the path: relative where it can be, as a notebook may be read in another clone.
     """
-    if path.stem == search_id and path.resolve().parent == Path(DIRECTORY).resolve():
-        return search_id
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    try:
+        here = Path.cwd()
+        if path.stem == search_id and path.resolve().parent == Path(DIRECTORY).resolve():
+            return search_id
+    except OSError:  # the working directory has gone
+        return str(path)
+    if not path.is_relative_to(here):
+        return str(path)
+    where = str(path.relative_to(here))
+    # Without its suffix a path could be the "project/name" of a Task.
+    return where if path.suffix == SUFFIX else f"./{where}"
 
 
 def journal_path(path: str | Path, search_id: str) -> Path:

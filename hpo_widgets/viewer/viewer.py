@@ -36,6 +36,10 @@ _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_re
 class RunnableSearch(Search, Protocol):
     """A search that this process can run; a `HyperParameterOptimizer`."""
 
+    def opening_code(self) -> str:
+        """Python that shows it in another kernel, with all that it was given here."""
+        ...
+
     def start(self, job_complete_callback: Callable[..., Any] | None = None) -> bool:
         """Start it, or go on with it; False when nothing of the budget is left."""
         ...
@@ -104,6 +108,8 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     def opening_code(self) -> str:
         """Python that shows the search with its template experiment, so that it can be continued; see `as_code`."""
+        if (taken_over := self._taken_over) is not None:
+            return taken_over.opening_code()  # which knows what it was given, such as ``worker_env``
         return opening_call(
             opened_by(self.path, self.id), self._template, self._state.header["strategy"], self._state.header
         )

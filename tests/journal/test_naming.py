@@ -170,7 +170,7 @@ def test_an_existing_journal_is_never_overwritten(tmp_path):
         assert reader.header == {"name": "first"}
 
 
-@pytest.mark.parametrize("place", ["here", "below", "elsewhere", "here by another name"])
+@pytest.mark.parametrize("place", ["here", "below", "elsewhere", "here by another name", "a copy"])
 def test_what_opens_a_search_is_its_id_or_where_its_journal_is(place, tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -179,5 +179,14 @@ def test_what_opens_a_search_is_its_id_or_where_its_journal_is(place, tmp_path, 
         "below": ("kept/digits-1.sqlite", "kept/digits-1.sqlite"),
         "elsewhere": ("../kept/digits-1.sqlite", str(tmp_path / "kept" / "digits-1.sqlite")),
         "here by another name": (".hpo_widgets/mine.sqlite", ".hpo_widgets/mine.sqlite"),
+        "a copy": ("copies/monday.db", "./copies/monday.db"),  # no name of a Task in a project
     }[place]
     assert opened_by((tmp_path / "work" / path).resolve(), "digits-1") == expected
+
+
+def test_what_opens_a_search_is_its_path_where_the_working_directory_has_gone(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "work").rmdir()
+    path = tmp_path / "work" / ".hpo_widgets" / "digits-1.sqlite"
+    assert opened_by(path, "digits-1") == str(path)

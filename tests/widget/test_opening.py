@@ -248,11 +248,12 @@ def test_a_view_takes_the_search_over_when_its_owner_has_died(owner, busy, open_
 
 def test_code_that_starts_a_view_waits_for_what_it_started(owner, busy, held, gate):
     gate.shut()
-    with HyperParameterOptimizer.open(owner.search_id, base_task_id=held) as search:
+    with HyperParameterOptimizer.open(owner.search_id, base_task_id=held, worker_env={0: {"A": "b"}}) as search:
         die(owner)
         with SearchViewer(busy) as look:
             before = len(look.snapshot())
         assert search.start()
+        assert "worker_env=worker_env" in search.opening_code()  # as it was started here
         search.set_total_max_jobs(before + 2)
         gate.open()
         assert search.wait()

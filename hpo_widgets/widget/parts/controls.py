@@ -77,13 +77,14 @@ class SearchControls(NumberFieldPart):
         search = update.search
         capabilities = search.capabilities
         with self.hold_sync():
-            if self.status != str(search.status) or not self.opening_code:
-                self.opening_code = text.opening_code(search)
+            has_changed = self.status != str(search.status)
             self.status = str(search.status)
             self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.commands = {name: capabilities.get(name) for name in COMMANDS} | {"wait": why_not(search)}
             if self.waiting:
                 self._look(search)
+            if has_changed or not self.opening_code:
+                self.opening_code = text.opening_code(search)
 
     def _look(self, search: Search) -> None:
         ended = outcome(search, self.wait_timeout, self._deadline.minutes_left)

@@ -233,6 +233,16 @@ def test_a_page_has_the_code_that_opens_the_search_once_a_journal_keeps_it(show,
     assert part.opening_code == f"opens({kept.status.value!r})"
 
 
+def test_buttons_follow_the_search_though_its_code_cannot_be_made(show, refresh, monkeypatch):
+    kept = Kept()
+    part = show(SearchControls, kept)
+    kept.command("start")
+    monkeypatch.setattr(Kept, "opening_code", lambda kept: 1 / 0)
+    refresh(part)
+    assert part.status == "running"
+    assert part.commands["pause"] is None
+
+
 def test_a_search_that_no_journal_keeps_has_no_such_code(controls, search, refresh):
     search.command("start")
     refresh(controls)
