@@ -229,10 +229,13 @@ class LongestFirst(LoadFileScheduling):
     def _assign_work_unit(self, node: WorkerController) -> None:
         begins_with = self.BEGIN_WITH[self.nodes.index(node) % len(self.BEGIN_WITH)]
 
-        def rank(scope: str) -> tuple[bool, int]:
+        def rank(scope: str) -> tuple[bool, bool, int]:
             file = scope.partition("::")[0]
             folder = Path(file).parent.name
-            return begins_with == (folder if folder in self.BEGIN_WITH else ""), self.SECONDS.get(file, 0)
+            # What a worker that died had finished is in the queue once more.
+            is_left = not all(self.workqueue[scope].values())
+            is_own = begins_with == (folder if folder in self.BEGIN_WITH else "")
+            return is_left, is_own, self.SECONDS.get(file, 0)
 
         self.workqueue.move_to_end(max(self.workqueue, key=rank), last=False)
         super()._assign_work_unit(node)

@@ -249,8 +249,10 @@ def new_context(browser: Browser) -> Iterator[BrowserContext]:
     """Give pages a cache, a clipboard and settings in common."""
     context = browser.new_context(viewport=VIEWPORT)
     context.set_default_timeout(60_000)
-    yield context
-    context.close()
+    try:
+        yield context
+    finally:
+        context.close()
 
 
 @contextlib.contextmanager
@@ -260,7 +262,9 @@ def open_page(lab: Lab, context: BrowserContext) -> Iterator[Notebook]:
     opened = Notebook(page, lab)
     page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
-    yield opened
-    with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
-        opened.command("kernelmenu:shutdown")
-    page.close()
+    try:
+        yield opened
+    finally:
+        with contextlib.suppress(Exception):  # a page that has crashed has no kernel to shut down
+            opened.command("kernelmenu:shutdown")
+        page.close()

@@ -243,7 +243,9 @@ def test_waiting_is_looked_at_in_both_themes(opened, panel, request):
 def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(notebook):
     notebook.open(PANEL)
     notebook.run_all()
+    notebook.load_again()
     panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
     button(panel, "Start").click()
     button(panel, "Wait").click()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")

@@ -146,7 +146,7 @@ from pathlib import Path
 from hpo_widgets import *
 
 def loss(x, layers, kind, trial):
-    while trial.number == 20 and Path("held").exists():  # a door for the test
+    while trial.number == 20 and Path("held.priors").exists():  # a door for the test
         time.sleep(0.01)
     return (x - 7) ** 2 + layers
 
@@ -173,7 +173,7 @@ DRAWN = {
 @pytest.mark.slow
 def test_a_running_search_proposes_where_it_was_drawn(notebook):
     # What TPE has learnt when it is drawn is always the same.
-    door = notebook.lab.root / "held"
+    door = notebook.lab.root / "held.priors"
     door.touch()
     notebook.open(RUNNING)
     notebook.run_all()

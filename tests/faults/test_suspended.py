@@ -112,6 +112,7 @@ def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though
     assert owners.reap() == []
     [row] = [row for row in rows_of(path) if row.number == 3]
     assert (row.state, row.error) == (TrialState.COMPLETED, None)
+    assert row.duration > 59 * 60
 
 
 def test_a_suspended_kernel_whose_search_was_taken_over_elsewhere_ends_and_writes_nothing_more(owners, running):
