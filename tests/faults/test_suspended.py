@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing, suppress
 
+import psutil
 import pytest
 
 from hpo_widgets.journal import Journal, JournalInUse
@@ -51,6 +52,16 @@ def suspend(path, processes):
         holder.execute("BEGIN IMMEDIATE")
         send(signal.SIGSTOP, processes)
         holder.execute("ROLLBACK")
+
+
+def wait_until_idle(process):
+    """Wait until a process waits for something and has not been woken for some looks."""
+    until, switches, looks = time.monotonic() + DEADLINE, None, 0
+    while looks < 10:
+        assert time.monotonic() < until
+        before, switches = switches, process.num_ctx_switches()
+        looks = looks + 1 if process.status() == psutil.STATUS_SLEEPING and switches == before else 0
+        time.sleep(0.01)
 
 
 def wait_for_line(path, beginning):
@@ -100,8 +111,10 @@ def test_a_trial_that_ends_while_its_kernel_is_suspended_keeps_its_result_though
     ledger = path.with_name("ledger")
     wait_for_line(ledger, "begun 3 ")
     suspend(path, [owners.pid])
+    [worker] = owners.tree()[1]
     gate.open()
     wait_for_line(ledger, "ended 3 ")
+    wait_until_idle(worker)  # and its result is on the way
     later.touch()
     with pytest.raises(JournalInUse):
         Journal.open(path)
