@@ -42,7 +42,7 @@ LOCK_TOLD_SECONDS = 1.0
 """Seconds after which people are told of a lock that still lasts."""
 
 MOST_REPORTS = 200_000
-"""Reports of earlier trials that are read for a pruner before the first point: about half a second."""
+"""Reports of earlier trials, about, that are read for a pruner before the first point."""
 
 FLUSH_ROWS = 256
 """Changed rows that are flushed without waiting for `_FLUSH_SECONDS`."""
