@@ -180,7 +180,7 @@ class Notebook:
             "([panel, width]) => getComputedStyle(panel).width === `${width}px`",
             arg=[self.panel().element_handle(), width],
         )
-        self.rest(self.panel())
+        rest(self.panel())
 
     def screenshot(self, name: str, of: Locator | None = None) -> None:
         """Keep a picture for a person who asked for pictures, or of a test that failed; it decides nothing.
@@ -191,16 +191,12 @@ class Notebook:
         takes = TAKES_PICTURES or name.startswith("failed-")
         if of is not None:
             if takes:
-                self.rest(of)
+                rest(of)
             of.scroll_into_view_if_needed()
         self.page.evaluate(PAINTED)
         if takes:
             ARTEFACTS.mkdir(exist_ok=True)
             (of or self.page).screenshot(path=ARTEFACTS / f"{name}.png")
-
-    def rest(self, of: Locator) -> None:
-        """Wait until something changes no more, or as long as what never rests may be waited for."""
-        of.evaluate(WHEN_AT_REST)
 
     def screenshots_in_both_themes(self, name: str, of: Locator) -> None:
         """Show something in the dark theme, then in the light one, which the page has afterwards; see `screenshot`."""
@@ -233,7 +229,7 @@ PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimat
 
 # What the kernel's first picture would take long to import on a loaded machine: a save waits for ten seconds only.
 DRAWS_AT_ONCE = "__import__('matplotlib.backends.backend_agg') and None"
-WHEN_AT_REST = """
+_WHEN_AT_REST = """
 async node => {
   for (let before = '', alike = 0, looks = 0; alike < 6 && looks < 30; looks++) {
     await new Promise(done => setTimeout(() => requestAnimationFrame(done), 60));
@@ -242,6 +238,11 @@ async node => {
   }
 }
 """
+
+
+def rest(of: Locator) -> None:
+    """Wait until something changes no more, or as long as what never rests may be waited for."""
+    of.evaluate(_WHEN_AT_REST)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, middle
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -84,7 +84,7 @@ class Film:
 
 def still(panel: Locator, path: pathlib.Path) -> None:
     """Keep a picture of the panel in 256 colours, as a page of flat areas needs no more."""
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     shot = Image.open(io.BytesIO(panel.screenshot())).convert("RGB")
     shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
@@ -106,7 +106,7 @@ def test_pictures(notebook):
     notebook.set_panel_width(1120)
     panel.scroll_into_view_if_needed()
     panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     page.evaluate(POINTER)
     box, tabs = panel.bounding_box(), panel.locator(".hpo-tabs-host").bounding_box()
     bottom = tabs["y"] + tabs["height"]

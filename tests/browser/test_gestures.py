@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
-from tests.browser.notebook import VIEWPORT, WHEN_AT_REST
+from tests.browser.notebook import VIEWPORT, rest
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -111,18 +111,18 @@ def test_a_click_with_a_key_held_adds_to_the_selection(opened, panel):
     dot(history, 5).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
     (first,) = opened.kernel("widget.selected")
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dot(history, 24).click(force=True, modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dot(history, 28).click(force=True, modifiers=["Control"])
     opened.wait_kernel("len(widget.selected) == 3")
     expect(panel.get_by_role("row", selected=True)).to_have_count(3)
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dot(history, 24).click(force=True, modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
     assert opened.kernel("widget.selected")[0] == first
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dot(history, 28).click(force=True)
     opened.wait_kernel("len(widget.selected) == 1")
     assert opened.page.evaluate("() => getSelection().toString()") == ""
@@ -182,7 +182,7 @@ def test_a_click_on_an_empty_place_offers_a_point_that_is_queued_next(opened, pa
     expect(panel.locator(".hpo-details")).to_be_hidden()
     form = panel.get_by_role("form", name="Try this point")
     expect(form).to_be_hidden()
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     page.mouse.click(*empty_place(slices, across=0.5))
     expect(form).to_be_visible()
     expect(form.get_by_role("textbox", name="lr")).to_be_focused()
@@ -250,7 +250,7 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
         for dark in (False, True):
             opened.use_theme(dark=dark)
             opened.screenshot(f"gestures-{width}-{'dark' if dark else 'light'}", panel)
-        opened.rest(panel)
+        rest(panel)
         wide = panel.evaluate(
             """panel => [...panel.querySelectorAll('.hpo-filter-bar, .hpo-box, .hpo-point')]
                  .filter(node => node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).length"""
@@ -267,7 +267,7 @@ def test_the_map_is_brushed_and_clicked_on_an_empty_place(opened, panel):
     panel.get_by_role("tab", name="Map").click()
     figure = panel.locator(".hpo-map .bqplot")
     expect(figure.locator(".dot").first).to_be_visible()
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     button(panel.locator(".hpo-plot-controls:visible"), "▭ select").click()
     expect(figure.locator(".brushintsel .overlay")).to_be_attached()
     x, y, width, height = plot_area(figure)
@@ -287,7 +287,7 @@ def test_the_map_is_brushed_and_clicked_on_an_empty_place(opened, panel):
     expect(figure.locator(".brushintsel")).to_have_count(0)
     opened.kernel("setattr(widget, 'selected', [])")
     expect(panel.locator(".hpo-details")).to_be_hidden()
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     x, y, width, height = plot_area(figure)
     mouse.click(x + 0.03 * width, y + 0.03 * height)
     expect(panel.get_by_role("form", name="Try this point")).to_be_visible()

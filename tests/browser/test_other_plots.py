@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -35,7 +35,7 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     notebook.wait_kernel("len(widget.plots['Pareto'].figures[0]._front.names) > 1")
     notebook.kernel("search.add_trial([-1.0, -1.0])")
     notebook.wait_kernel("widget.plots['Pareto'].figures[0]._front.names.tolist() == [60]")
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     alone = panel.locator(".bqplot:visible .dot").last
     alone.click(force=True)
     notebook.wait_kernel("widget.selected == [60]")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag, middle, press_keys
 from tests.browser.looks import CUT_OFF, unreadable
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -219,7 +219,7 @@ def test_a_trial_under_the_pointer_is_named(opened, panel):
     opened.kernel("search.add_trials([0.5, 0.25, 0.4])")
     dots = panel.locator(".hpo-plot-host .dot")
     expect(dots).to_have_count(4)
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dots.nth(2).hover(force=True)
     tip = opened.page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("0.4")
@@ -359,7 +359,7 @@ widget
     expect(panel.locator(".hpo-notices")).to_contain_text(MARKUP)
     dot = panel.locator(".hpo-plot-host .dot").first
     expect(dot).to_be_visible()
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
     dot.hover(force=True)
     notebook.page.wait_for_timeout(500)
     assert notebook.page.locator("img[src=x]").count() == 0

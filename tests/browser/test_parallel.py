@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import assert_looks_right
-from tests.browser.notebook import VIEWPORT, WHEN_AT_REST
+from tests.browser.notebook import VIEWPORT, rest
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -58,10 +58,10 @@ def parallel(run_anew, panel):
     figure = panel.locator(".hpo-parallel-host .bqplot")
     expect(figure.locator("text.label", has_text="dropout")).to_be_visible()
     figure.scroll_into_view_if_needed()
-    figure.evaluate(WHEN_AT_REST)
+    rest(figure)
     # The size of the figure is told then, for which it is drawn once more.
     run_anew.wait_kernel("plot._refresher.flow.plot_size('plot') is not None and plot._refresher.flow.is_acknowledged")
-    figure.evaluate(WHEN_AT_REST)
+    rest(figure)
     return figure
 
 
@@ -98,17 +98,17 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
         notebook.kernel(f"__import__('hpo_widgets.widget.text').widget.text.number({high})")
     )
     # An axis of choices, which is cleared again.
-    parallel.evaluate(WHEN_AT_REST)
+    rest(parallel)
     drag_along(parallel, 3, 0.05, 0.55)
     notebook.wait_kernel("dict(widget.filter.within).get('batch') == (32, 64, 128)")
     expect(panel.locator(".hpo-filter-chip", has_text="batch 32, 64, 128")).to_be_visible()
-    parallel.evaluate(WHEN_AT_REST)
+    rest(parallel)
     # The first click selects a trial, whose details are where the axis was by the second one.
     details = panel.locator(".hpo-details")
     mouse, at = parallel.page.mouse, spot(parallel, 3, notebook.kernel("plot._places(plot._best()).tolist()[0][3]"))
     mouse.click(*at)
     expect(details).to_be_visible()
-    parallel.evaluate(WHEN_AT_REST)
+    rest(parallel)
     box = details.bounding_box()
     assert box["x"] < at[0], "the details lie where the click was"
     mouse.down(click_count=2)
@@ -117,7 +117,7 @@ def test_a_drag_along_an_axis_filters_and_a_double_click_clears(run_anew, panel,
     assert notebook.kernel("widget.selected") == []
     expect(ends).to_have_count(2)
     expect(details).to_be_hidden()
-    parallel.evaluate(WHEN_AT_REST)
+    rest(parallel)
     mouse.dblclick(*spot(parallel, 1, 0.9))
     notebook.wait_kernel("widget.filter.is_empty and not widget.box and widget.selected == []")
     expect(ends).to_have_count(0)

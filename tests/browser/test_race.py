@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
+from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -69,7 +70,7 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
-            notebook.rest(panel)
+            rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.use_theme(dark=False)
     notebook.page.set_viewport_size({"width": 1400, "height": 1000})
@@ -128,7 +129,7 @@ def test_searches_are_compared_while_they_run(notebook):
     for dark in (False, True):
         notebook.use_theme(dark=dark)
         notebook.screenshot(f"compare-{'dark' if dark else 'light'}", panel)
-        notebook.rest(panel)
+        rest(panel)
         assert faults(panel, dark=dark) == []
     notebook.kernel("shown.close()")
     assert notebook.complaints() == []
@@ -177,7 +178,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
-            notebook.rest(panel)
+            rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.kernel("challenge.close()")
     assert notebook.complaints() == []

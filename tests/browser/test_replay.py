@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
+from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -105,7 +106,7 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
         for dark in (False, True):
             notebook.use_theme(dark=dark)
             notebook.screenshot(f"replay-{width}-{'dark' if dark else 'light'}", panel)
-            notebook.rest(panel)
+            rest(panel)
             assert faults(panel, dark=dark) == []
     notebook.kernel("(panel.close(), played.close())")
     assert notebook.complaints() == []

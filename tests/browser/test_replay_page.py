@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from hpo_widgets.widget import save_replay_html
 from tests.browser.hand import button, middle
-from tests.browser.notebook import PAINTED, WHEN_AT_REST
+from tests.browser.notebook import PAINTED, rest
 from tests.browser.test_accessibility import AXE, faults
 from tests.widget.test_replay import NUM_TRIALS, plant
 from tests.widget.test_replay_page import moments_in
@@ -177,12 +177,12 @@ def test_a_page_is_readable_in_both_themes_and_all_widths(saved, open_saved, sch
     shown.page.evaluate(AXE.read_text(encoding="utf-8"))
     for width in (1400, 600):
         shown.page.set_viewport_size({"width": width, "height": 900})
-        shown.page.locator(".hpo-history-host .bqplot").evaluate(WHEN_AT_REST)
+        rest(shown.page.locator(".hpo-history-host .bqplot"))
         shown.screenshot(f"replay-page-{width}-{scheme}")
         assert faults(shown.page.locator(".hpo-panel"), dark=scheme == "dark") == []
     shown.page.set_viewport_size({"width": 1200, "height": 900})
     for tab in ("Map", "Timeline", "Curves"):
         shown.page.get_by_role("tab", name=tab).click()
-        shown.page.locator(".hpo-tab:visible .bqplot").first.evaluate(WHEN_AT_REST)
+        rest(shown.page.locator(".hpo-tab:visible .bqplot").first)
         shown.screenshot(f"replay-page-{tab}-{scheme}")
     assert shown.complaints == []

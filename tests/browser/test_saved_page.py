@@ -15,7 +15,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import branin
 from hpo_widgets.widget import OptimizerWidget, save_html
 from tests.browser.hand import middle
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
 
@@ -53,7 +53,7 @@ def test_dots_stand_above_their_ticks(tmp_path, open_saved):
     shown = open_saved(save_html(figure(), tmp_path / "page.html").path)
 
     shown.page.locator(".bqplot .dot").nth(3).wait_for()
-    shown.page.locator(".bqplot").evaluate(WHEN_AT_REST)
+    rest(shown.page.locator(".bqplot"))
     first_dot, *_, last_dot = [middle(dot)[0] for dot in shown.page.locator(".bqplot .dot").all()]
     ticks = [middle(tick)[0] for tick in shown.page.locator(".bqplot .axis >> nth=0 >> .tick text").all()]
 

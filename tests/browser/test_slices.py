@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -45,7 +45,7 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     expect(dots).to_have_count(99)
     notebook.kernel("search.add_trial(0.05)")
     expect(dots).to_have_count(100)
-    panel.evaluate(WHEN_AT_REST)
+    rest(panel)
 
     # The best is on top: it is named under the pointer, and a click selects it in both plots.
     best = dots.last

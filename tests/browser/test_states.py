@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.notebook import rest
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 NOTEBOOK = """
@@ -144,9 +146,9 @@ def test_each_state_is_drawn_whole(opened, show, name):
             opened.page.mouse.move(5, 5)
             opened.screenshot(f"state-{name}-{tab.lower()}-{'dark' if dark else 'light'}", panel)
             # What is behind the other tab is hidden, and not measured.
-            opened.rest(panel)
+            rest(panel)
             assert panel.evaluate(BROKEN) == [], tab
-            assert panel.evaluate(CUT_OFF) == [], tab
+            assert panel.evaluate(MISPLACED_TEXTS) == [], tab
     assert opened.page.locator("img[src=x]").count() == 0
     assert opened.page.evaluate("() => window.hit") is None
     assert opened.complaints() == []
@@ -160,7 +162,7 @@ panel => [...panel.querySelectorAll('.bqplot *')]
 """
 
 # Texts of plots that are not whole inside their figure, and ticks that lie on each other.
-CUT_OFF = """
+MISPLACED_TEXTS = """
 panel => {
   const found = [];
   for (const figure of panel.querySelectorAll('.bqplot')) {
@@ -280,6 +282,6 @@ def test_in_a_narrow_view_plots_are_whole_too(opened, show, width):
         assert figure.bounding_box()["width"] <= width
         assert len(places(opened, figure)) == 99
         opened.screenshot(f"state-narrow-{width}-{tab.lower()}", panel)
-        opened.rest(panel)
-        assert panel.evaluate(CUT_OFF) == []
+        rest(panel)
+        assert panel.evaluate(MISPLACED_TEXTS) == []
     assert opened.complaints() == []

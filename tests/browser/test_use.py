@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, middle, press_keys
-from tests.browser.notebook import WHEN_AT_REST
+from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -121,7 +121,7 @@ def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
 def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     busy.get_by_role("tab", name="Slices").click()
     expect(busy.locator(".hpo-slices-grid .bqplot")).to_have_count(4)
-    busy.evaluate(WHEN_AT_REST)
+    rest(busy)
     figure = busy.locator(".hpo-slices-grid .bqplot").nth(2)
     dot = figure.locator("path.dot:visible").nth(4)
     dot.click(force=True)
