@@ -263,6 +263,22 @@ def test_the_figures_are_those_of_the_last_measurement():
         assert found.groups() == (lag, updates)
 
 
+def test_the_times_to_a_target_are_those_of_the_last_measurement():
+    measured = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+    section = README[README.index("Seconds until a search has found") : README.index("## What runs where")]
+    tasks = ("digits", "breast cancer", "diabetes")
+    said = re.findall(r"^\| (\w[^|]*?) \| ([\d.]+ s) \| ([\d.]+ s) \| ([\d.]+ s) \|$", section, flags=re.MULTILINE)
+    assert len(said) == 5
+    for place, task in enumerate(tasks, 1):
+        _, *lines = measured[measured.index(f"### {task}") :].split("\n| ")
+        cells = {name: rest for name, *rest in (line.split(" | ") for line in lines[:8])}
+        for name, *times in said:
+            key = name.replace(", from a panel that was looked at for 4 s", "").replace(" by code", "")
+            row = cells[key.replace(", one trial at a time", "")]
+            assert row[0] == re.search(r"medians of (\d+) seeds", section)[1]
+            assert row[5].split(" (")[0] == times[place - 1], (task, name)
+
+
 def test_the_operating_systems_are_told():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     named_ones = [line.split(" :: ")[-1] for line in settings["project"]["classifiers"] if "Operating System" in line]
