@@ -7,6 +7,7 @@ import re
 
 import pytest
 from clearml import Task, automation
+from clearml.backend_interface.task.development.stop_signal import TaskStopSignal
 
 from hpo_widgets import (
     DiscreteParameterRange,
@@ -135,6 +136,24 @@ def test_a_further_search_of_a_process_gets_a_task_of_its_own(optimizer, project
     further = Task.get_task(task_id=tasks[1])
     assert (further.name, further.get_project_name(), further.status) == ("Optimizing: train", project, "completed")
     assert {"remaining budget", "validation/loss"} <= set(further.get_reported_scalars())
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True], ids=["here", "elsewhere"])
+def test_a_search_that_is_opened_again_leaves_the_task_of_a_living_kernel_running(
+    optimizer, own_task, worker, monkeypatch, is_elsewhere
+):
+    # The SDK kills the process whose current Task somebody ends.
+    monkeypatch.setattr(TaskStopSignal, "test", lambda self: None)
+    made = finished(optimizer(auto_connect_task=own_task))
+    with pytest.MonkeyPatch.context() as patch:
+        if is_elsewhere:
+            patch.setattr(Task, "current_task", lambda: None)
+        again = HyperParameterOptimizer.open(own_task.id)
+    again.set_total_max_jobs(5)
+    finished(again)
+    assert (again.id, again.counts[TrialState.COMPLETED]) == (made.id, 5)
+    assert again.errors == []
+    assert worker.status(own_task.id) == "in_progress"
 
 
 def test_a_task_that_keeps_a_search_stays_its_and_the_next_one_is_told(optimizer, project, tmp_path):

@@ -234,15 +234,20 @@ class TaskTemplate(Template):
         Where that keeps another search, it is the parent of the trials only, as it was before.
         """
         own = (header.get("clearml") or {}).get("optimizer_task")
-        for task in [] if own is None else self.server.tasks([own], [STATE_FIELD]):
+        for task in [] if own is None else self.server.tasks([own], [STATE_FIELD, "status"]):
             state = read_state(task) or {"search": search_id, "run": None}
             keeps_another = state["search"] != search_id
-            sdk_task: Any = Task.get_task(task_id=own)
+            current: Any = Task.current_task()
+            is_current = current is not None and str(current.id) == own
+            # A search that has ended in its process has no owner; what runs on is the Task of a kernel that lives.
+            is_run = is_current or (state.get("owner") is None and task.get("status") == "in_progress")
+            sdk_task: Any = current if is_current else Task.get_task(task_id=own)
             self.join(
                 OptimizerTask(
                     sdk_task,
                     stores_arguments=False,
-                    is_resumed=True,
+                    # The SDK kills the process that runs a Task when anybody else ends it.
+                    is_resumed=not is_run,
                     keeps_another=keeps_another,
                     last_run=None if keeps_another else state["run"],
                 )
