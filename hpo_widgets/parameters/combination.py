@@ -17,7 +17,10 @@ from hpo_widgets.parameters.grids import LazyList, concatenate, product
 @has_dict_form
 @dataclass(frozen=True, eq=False, repr=False)
 class ParameterSet(Parameter):
-    """One of a list of combinations, each equally likely.
+    """One of a list of combinations, each equally likely: conditional parameters, and values that belong together.
+
+    A trial gets the names of its combination only, so a callable needs a default for each name that some combination
+    leaves out.
 
     Parameters
     ----------
@@ -31,6 +34,11 @@ class ParameterSet(Parameter):
         When there is no combination, or one is empty or sets a name twice.
     TypeError
         When a combination is no mapping.
+
+    Examples
+    --------
+    >>> momentum = UniformParameterRange("momentum", 0, 1)  # doctest: +SKIP
+    >>> ParameterSet([{"solver": "adam"}, {"solver": "sgd", "momentum": momentum}])  # doctest: +SKIP
     """
 
     name: None = None

@@ -205,6 +205,21 @@ class Layout:
         self._sets[index] = SetOccurrence(index, conditions, dimension, tuple(combinations), frozenset(all_names))
         return True, index, frozenset(all_names)
 
+    @property
+    def names_of_every_point(self) -> frozenset[str]:
+        """Names that are part of every point, whichever combinations it uses."""
+        leaves = tuple(index for is_set, index in self.top if not is_set)
+        return self._names_in_all(leaves, tuple(index for is_set, index in self.top if is_set))
+
+    def _names_in_all(self, leaves: tuple[int, ...], sets: tuple[int, ...]) -> frozenset[str]:
+        """Return the names of some leaves, and those that all combinations of each of some sets have."""
+        own = frozenset(self.occurrences[index].name for index in leaves)
+        inside = [
+            frozenset.intersection(*(self._names_in_all(*combination) for combination in self.sets[index].combinations))
+            for index in sets
+        ]
+        return own.union(*inside)
+
     def _merge(self) -> dict[str, Column]:
         places: dict[str, list[int]] = {}
         for occurrence in self._occurrences:

@@ -325,6 +325,11 @@ class Space:
             }
         )
 
+    @property
+    def names_of_every_point(self) -> frozenset[str]:
+        """Names that are part of every point; of the others some combination of a ParameterSet has none."""
+        return self._layout.names_of_every_point
+
     def active_leaf(self, occurrence: int) -> LeafParameter | None:
         """Return the parameter of an occurrence with its current range, None when no value is left of it."""
         return self._options.active[occurrence]

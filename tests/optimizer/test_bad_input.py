@@ -60,6 +60,10 @@ BAD_ARGUMENTS = {
         "Did you mean 'learning_rate'",
     ),
     "a missing argument": (lambda s: s(lambda x, y: x, [X]), "requires 'y', missing from the space"),
+    "an argument that a combination leaves out": (
+        lambda s: s(lambda x, kind, y: x, [X, ParameterSet([{"kind": "a", "y": 1}, {"kind": "b"}])]),
+        "requires .y., which not every combination",
+    ),
     "no parameter at all": (lambda s: s(identity, [object()]), "object|Parameter"),
     "a class of parameter": (lambda s: s(identity, [UniformParameterRange]), "Parameter"),
     "a callable that cannot be pickled": (

@@ -69,6 +69,18 @@ def test_every_point_drawn_belongs_to_the_space(space, seed):
         assert set(point) <= set(space.names)
 
 
+@given(spaces, st.integers(0, 2**32))
+def test_the_names_of_every_point_are_in_every_point(space, seed):
+    assert all(space.names_of_every_point <= set(point) for point in draw_points(space, seed=seed))
+
+
+def test_a_name_that_all_combinations_set_however_deep_is_in_every_point():
+    assert conditional().names_of_every_point == {"dropout", "optimizer"}
+    inner = ParameterSet([{"beta": 0.9, "eps": 1}, {"beta": UniformParameterRange("beta", 0, 1)}])
+    space = Space([ParameterSet([{"kind": "a", "beta": 0.5}, {"kind": "b", "inner": inner}])])
+    assert space.names_of_every_point == {"kind", "beta"}
+
+
 @given(spaces)
 def test_rows_and_points_say_the_same(space):
     for point in draw_points(space):

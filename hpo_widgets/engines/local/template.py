@@ -118,7 +118,7 @@ class FunctionTemplate(_LocalTemplate):
         return "objective"
 
     def prepare(self, workers: int, *, job_class: type | None, options: EngineOptions) -> None:
-        """Start worker processes, at most a processor one and eight in all, which import what the callable needs.
+        """Start worker processes, at most one per processor and eight in all, which import what the callable needs.
 
         One search of this process has such workers at most: those of another one are ended.
         """
@@ -221,13 +221,29 @@ class FunctionTemplate(_LocalTemplate):
             for name, whole in given.items():
                 if name not in allowed:
                     raise ValueError(_unknown_name(whole, name, allowed, repr(self.name)))
-        bound = _bound_keywords(self.function)
-        missing = [
-            name for name in allowed
-            if parameters[name].default is inspect.Parameter.empty and name not in given and name not in bound
-        ]  # fmt: skip
+        missing = [name for name in self._required if name not in given]
         if missing:
             raise ValueError(_missing_names(missing, repr(self.name)))
+
+    @property
+    def _required(self) -> list[str]:
+        """Arguments that have no default."""
+        bound = _bound_keywords(self.function)
+        return [
+            name for name, p in (self._parameters or {}).items()
+            if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
+            and name != TRIAL and name not in bound
+        ]  # fmt: skip
+
+    def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- it may report any
+        """Compare the combinations of a space with the signature.
+
+        Raises
+        ------
+        ValueError
+            For a required argument that some combination leaves out.
+        """
+        _check_combinations(self._required, space, repr(self.name))
 
 
 class ScriptTemplate(_LocalTemplate):
@@ -330,16 +346,18 @@ class ScriptTemplate(_LocalTemplate):
             raise ValueError(_missing_names(missing, repr(self.path.name)))
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
-        """Compare the values of a space with what the script can be told.
+        """Compare the values and the combinations of a space with what the script takes.
 
         Raises
         ------
         ValueError
-            For a number that a counted flag cannot say.
+            For a number that a counted flag cannot say, and for a required argument that some combination leaves out.
         """
         if self._template is None:
             for name in space.names:
                 check_values(name, space.leaf(name).declared, self.options)
+            required = [name for name, option in self.options.found.items() if option.is_required]
+            _check_combinations(required, space, repr(self.path.name))
 
 
 def check_computes(function: Callable[..., object]) -> None:
@@ -363,6 +381,18 @@ def _missing_names(missing: list[str], owner: str) -> str:
     return (
         f"{owner} requires {listed}, missing from the space: add {those} to hyper_parameters or give {those} a default"
     )
+
+
+def _check_combinations(required: Iterable[str], space: Space, owner: str) -> None:
+    """Raise a ValueError for a required argument that not every combination of a ParameterSet sets."""
+    always = {argument_name(name) for name in space.names_of_every_point}
+    left_out = [name for name in required if name not in always]
+    if left_out:
+        listed = ", ".join(map(repr, left_out))
+        those = "it" if len(left_out) == 1 else "them"
+        raise ValueError(
+            f"{owner} requires {listed}, which not every combination of the ParameterSet sets: give {those} a default"
+        )
 
 
 def _short_names(names: list[str], owner: str) -> dict[str, str]:

@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from hpo_widgets import ParameterSet, UniformParameterRange
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
+from hpo_widgets.space import Space
 
 
 def train(lr, layers=2, *, momentum=0.9, trial=None):
@@ -79,6 +81,35 @@ def test_spaces_that_fit_pass(function, names):
 def test_spaces_that_do_not_fit_are_told_why(function, names, message):
     with pytest.raises(ValueError, match=message):
         FunctionTemplate(function).check(names)
+
+
+SOME_HAVE_MOMENTUM = Space(
+    [
+        UniformParameterRange("Args/lr", 0, 1),
+        ParameterSet([{"solver": "adam"}, {"solver": "sgd", "momentum": UniformParameterRange("momentum", 0, 1)}]),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda lr, solver, momentum=0.0: lr,
+        lambda lr, solver, **others: lr,
+        functools.partial(lambda lr, solver, momentum: lr, momentum=0.0),
+    ],
+)
+def test_an_argument_with_a_default_may_be_left_out_by_a_combination(function):
+    FunctionTemplate(function).check_search(SOME_HAVE_MOMENTUM, ())
+
+
+def test_an_argument_that_a_combination_leaves_out_needs_a_default(script):
+    message = "requires 'momentum', which not every combination of the ParameterSet sets: give it a default"
+    path = script("import fire\ndef train(lr, solver, momentum): pass\nfire.Fire(train)\n")
+    for template in (FunctionTemplate(lambda lr, solver, momentum: lr), ScriptTemplate(path)):
+        template.check(SOME_HAVE_MOMENTUM.names)
+        with pytest.raises(ValueError, match=message):
+            template.check_search(SOME_HAVE_MOMENTUM, ())
 
 
 def test_what_is_no_callable_is_refused():
