@@ -387,6 +387,28 @@ def test_a_job_ends_at_its_iteration_limit(search):
     assert made.stop_reason.code == "total_max_jobs"
 
 
+def test_a_stop_raises_in_a_trial_at_once_instead_of_telling_should_stop(search, until, tmp_path):
+    seen = tmp_path / "seen"
+    where = str(seen)
+
+    def train(x, trial):
+        told = False
+        try:
+            trial.report_scalar("objective", "objective", x, 0)
+            while not told:
+                told = trial.should_stop
+        finally:
+            with open(where, "w", encoding="utf-8") as file:
+                file.write(f"{told} {trial.should_stop}")
+
+    made = search(train, max_number_of_concurrent_tasks=1, stop_grace=DEADLINE)
+    made.start()
+    until(made, lambda: made.best_trial is not None)
+    made.stop()
+    assert seen.read_text(encoding="utf-8") == "False False"
+    assert made.counts[TrialState.ABORTED] == 1
+
+
 def test_the_iteration_limit_counts_the_objective_and_no_other_scalar(search):
     def train(x, trial):
         for epoch in range(10):

@@ -68,10 +68,11 @@ class RunningTrial:
 
     @property
     def should_stop(self) -> bool:
-        """True when the trial was pruned or the search is stopping: return soon, with or without a value.
+        """True when the trial was pruned or reached ``max_iteration_per_job``: return soon, with or without a value.
 
-        Reading it costs well under a microsecond. A callable that never reads it is stopped by an
-        exception in its next `report_scalar`.
+        A callable that never reads it is stopped by an exception in its next `report_scalar`. When the search is
+        stopped, or the trial's time limit is over, this stays False: an exception is raised in the callable at once.
+        Reading it costs well under a microsecond.
         """
         told = self._connection.page[STOP] == self.number
         if not self._told:
