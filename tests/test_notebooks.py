@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -52,6 +53,23 @@ def test_a_notebook_is_valid_and_kept_without_outputs(path):
             assert cell.outputs == []
             assert cell.execution_count is None
     assert "widgets" not in notebook.metadata
+
+
+def test_the_challenge_can_be_played_by_hand_without_the_cell_that_plays_by_code():
+    import nbformat
+
+    notebook = nbformat.read(FOLDER / "10_classroom_challenge.ipynb", as_version=4)
+    trees = {cell.id: ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"}
+    nodes = {cell: list(ast.walk(tree)) for cell, tree in trees.items()}
+    by_code = nodes.pop("classroom-06")
+    elsewhere = [node for cell in nodes.values() for node in cell if isinstance(node, ast.Name)]
+
+    defined_by_code = {node.id for node in by_code if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    defined_elsewhere = {node.id for node in elsewhere if isinstance(node.ctx, ast.Store)}
+    used_elsewhere = {node.id for node in elsewhere if isinstance(node.ctx, ast.Load)}
+
+    assert {"step", "best"} < defined_by_code
+    assert used_elsewhere & defined_by_code - defined_elsewhere == set()
 
 
 @pytest.mark.slow
