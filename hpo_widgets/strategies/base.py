@@ -140,6 +140,9 @@ class SearchStrategy(ABC):
     --------
     A strategy that walks from the best point so far, one parameter at a time:
 
+    >>> import numpy as np
+    >>> from hpo_widgets import SearchStrategy
+    >>> from hpo_widgets.strategies import Proposal
     >>> class Walk(SearchStrategy):
     ...     is_model_based = True
     ...

@@ -42,9 +42,9 @@ def test_a_strategy_of_ones_own_needs_only_ask(drive):
 
 
 def test_the_documented_example_of_a_strategy_improves_on_its_first_point(drive):
-    example = doctest.DocTestParser().get_examples(SearchStrategy.__doc__)[0].source
-    names = {"np": np, "SearchStrategy": SearchStrategy, "Proposal": Proposal}
-    exec(example, names)
+    examples = doctest.DocTestParser().get_examples(SearchStrategy.__doc__)
+    names = {}
+    exec("".join(example.source for example in examples), names)
     search = drive(names["Walk"](seed=4, distance=0.2), SPACE)
     points = search.run(60, lambda point: point["x"] ** 2 + point["y"] ** 2)
     losses = [point["x"] ** 2 + point["y"] ** 2 for point in points]
