@@ -62,13 +62,13 @@ class HyperParameterOptimizer(ReadableSearch):
         The template experiment: a callable, a `pathlib.Path` to a script, or a ClearML Task, its id or
         ``"project/name"``. A callable gets its parameters by keyword, and ``trial`` if its signature has it. A Task is
         cloned for each trial.
-        (`open` gives the checked `Definition` of the search that it opens.)
     hyper_parameters
         Parameter objects, of hpo_widgets or of ``clearml.automation``.
     objective_metric_title, objective_metric_series, objective_metric_sign
         The scalar to optimise: strings, or equal-length sequences for several objectives. Signs:
         ``min`` ``max`` (the last value), ``min_global`` ``max_global`` (the extreme over all
-        reports). Default for a callable: what it returns, minimised.
+        reports). Default of the sign: ``min``. Title and series default to what a callable returns; of a script or
+        a Task they have to be named.
     optimizer_class
         `RandomSearch` (default), `GridSearch`, `OptimizerOptuna`, `OptimizerBOHB`, ClearML's classes of
         the same names, or a class derived from `SearchStrategy`.
@@ -97,9 +97,11 @@ class HyperParameterOptimizer(ReadableSearch):
         ``max_iteration_per_job``, ``seed``, ``max_failures`` (in a row; default 10),
         ``max_memory_per_job`` (gigabytes of 10⁹ bytes of private memory, libraries included, that each process of a
         trial may take; callables and scripts, on Linux),
-        ``allow_duplicates`` (default False), ``stop_grace`` (seconds; default 0.1), ``name``,
+        ``allow_duplicates`` (default False), ``stop_grace`` (seconds from the exception or signal by which a trial is
+        stopped to SIGKILL; default 0.1), ``name``,
         ``journal`` (directory, or the ``.sqlite`` file itself; default ``.hpo_widgets``),
-        ``limits`` (name to hard bounds), ``worker_env`` (worker index to environment variables),
+        ``limits`` (name to hard bounds), ``worker_env`` (a function, mapping or sequence from a worker's index, from 0,
+        to environment variables; a value of None removes one; default: those of this process),
         ``arguments`` (how a script gets its parameters: ``argparse``, ``click``, ``fire``, ``hydra``, or a list of
         strings with ``{name}`` and ``{value}``), ``pool_period_min`` (minutes: a ClearML server is polled after an
         eighth of it where there is news, and after up to twice as much of it while nothing happens; default 0.1),
@@ -111,6 +113,12 @@ class HyperParameterOptimizer(ReadableSearch):
         For bad input, with what to do about it, before anything runs.
     OSError
         For `max_memory_per_job` on a system other than Linux.
+
+    Examples
+    --------
+    >>> space = [LogUniformParameterRange("lr", -4, -1)]  # doctest: +SKIP
+    >>> optimizer = HyperParameterOptimizer(train, space, total_max_jobs=50)  # doctest: +SKIP
+    >>> optimizer.start(); optimizer.wait(); optimizer.best_trial.parameters  # doctest: +SKIP
     """
 
     def __init__(
@@ -318,6 +326,11 @@ class HyperParameterOptimizer(ReadableSearch):
         bool
             True when the search has ended (or was never started), False when it timed out. Also False when a ClearML
             server has not taken the last report a minute after the end.
+
+        Raises
+        ------
+        RuntimeError
+            On the search's own thread, as in a callback of `subscribe`, where it would never return.
         """
         timeout = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
         deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
@@ -339,7 +352,9 @@ class HyperParameterOptimizer(ReadableSearch):
         return self._definition.template.wait_for_reports(_left(deadline))
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """`wait` for coroutines: other cells and widgets go on meanwhile.
+        """`wait` for coroutines: other tasks of the event loop go on meanwhile.
+
+        A cell that awaits it holds the cells after it, as `wait` does; an ``asyncio.create_task`` of it holds none.
 
         Parameters
         ----------
@@ -382,8 +397,8 @@ class HyperParameterOptimizer(ReadableSearch):
 
         Raises
         ------
-        ValueError
-            For a moment in the past or minutes that are not above 0.
+        TypeError, ValueError
+            For a moment in the past, minutes that are not above 0, and what is neither a number nor a ``datetime``.
         """
         self._commands.set_time_limit(in_minutes, specific_time)
 
@@ -430,22 +445,45 @@ class HyperParameterOptimizer(ReadableSearch):
         self._definition.job_class = job_class
 
     def set_report_period(self, report_period_minutes: float) -> None:
-        """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10)."""
+        """Set how often progress is reported, to the journal and to the search's own Task, in minutes (default 10).
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no number above 0 and of at most a year.
+        """
         self._commands.set_report_period(report_period_minutes)
 
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
-        """Change how many trials run at once; running ones finish."""
+        """Change how many trials run at once; running ones finish.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no whole number of at least 1.
+        """
         self._commands.set_max_number_of_concurrent_tasks(number)
 
     def set_total_max_jobs(self, number: int | None) -> None:
         """Change the job budget; None: no limit.
 
         Less than was launched already becomes that number: nothing more is launched, and ``errors`` says so.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no whole number of at least 1, and not None.
         """
         self._commands.set_total_max_jobs(number)
 
     def set_compute_time_limit(self, minutes: float | None) -> None:
-        """Change the compute budget, in minutes; None: no limit."""
+        """Change the compute budget, in minutes; None: no limit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no number above 0, and not None.
+        """
         self._commands.set_compute_time_limit(minutes)
 
     # Steering -------------------------------------------------------------------------------------
@@ -556,11 +594,34 @@ class HyperParameterOptimizer(ReadableSearch):
         """Run a given point next, even if it was run before; it counts against the budget.
 
         Where the budget is used up, the point waits until ``total_max_jobs`` is raised, and ``errors`` says so.
+        Before the start the points wait, and are run first.
+
+        Parameters
+        ----------
+        parameters
+            A value for each parameter, by name; of a `ParameterSet` those of one combination. It may lie outside the
+            present range, not beyond ``limits``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name (with the nearest one), a missing one, a value of a wrong type or beyond ``limits``.
         """
         self._commands.enqueue_trial(parameters)
 
     def retry(self, trial: Trial | int) -> None:
-        """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget."""
+        """Run a trial's point again, as `enqueue_trial`; the retry counts against the budget.
+
+        Parameters
+        ----------
+        trial
+            The trial, or its number.
+
+        Raises
+        ------
+        IndexError
+            For a trial that there is not.
+        """
         self._commands.retry(trial)
 
     def set_note(self, trial: Trial | int, note: str) -> None:

@@ -79,7 +79,7 @@ class RaceSummary:
     Attributes
     ----------
     standings : list of Standing
-        One a strategy, the first one first.
+        One per strategy, most wins first.
     pairs : list of Pair
         Each strategy against each.
     verdict : str
@@ -370,7 +370,7 @@ class Race:
         Returns
         -------
         bool
-            True when the race has ended or was never started.
+            True when the race has ended or was never started, False when it timed out.
         """
         return self._idle.wait(None if timeout is None or timeout == math.inf else timeout * SECONDS_A_MINUTE)
 

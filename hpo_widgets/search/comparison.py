@@ -196,7 +196,7 @@ def band_by_trial(traces: Sequence[Trace], num_trials: int | None = None) -> Ban
     Parameters
     ----------
     traces
-        One a search. A search that ended early keeps its last level.
+        One per search. A search that ended early keeps its last level.
     num_trials
         Trials to go up to. Default: as many as the longest search has.
 
@@ -218,7 +218,7 @@ def band_by_minutes(traces: Sequence[Trace]) -> Band:
     Parameters
     ----------
     traces
-        One a search. A search that ended early keeps its last level.
+        One per search. A search that ended early keeps its last level.
 
     Returns
     -------
@@ -458,7 +458,7 @@ def verdict(some: Sequence[Standing], against: Sequence[Pair]) -> tuple[str, str
     Parameters
     ----------
     some
-        All competitors, the first one first (`standings`).
+        All competitors, in the order of `standings`.
     against
         All pairs (`pairs`).
 

@@ -113,7 +113,17 @@ MOST_NOTICES = 100
 
 @dataclass(frozen=True)
 class Notice:
-    """Something a person should know: an error of a callback, a worker, the journal, a command."""
+    """Something a person should know: an error of a callback, a worker, the journal, a command.
+
+    Attributes
+    ----------
+    source : str
+        Where it comes from, such as ``command``, ``callback`` or ``journal``.
+    sentence : str
+        What happened.
+    at : float
+        When, in Unix seconds.
+    """
 
     source: str
     sentence: str

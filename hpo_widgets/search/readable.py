@@ -225,7 +225,9 @@ class ReadableSearch(ABC):
         return wait_for_end(self, timeout, progress=progress)
 
     async def wait_async(self, timeout: float | None = None) -> bool:
-        """`wait` for coroutines: other cells and widgets go on meanwhile.
+        """`wait` for coroutines: other tasks of the event loop go on meanwhile.
+
+        A cell that awaits it holds the cells after it, as `wait` does; an ``asyncio.create_task`` of it holds none.
 
         Parameters
         ----------
@@ -242,7 +244,13 @@ class ReadableSearch(ABC):
     # Beyond ClearML -------------------------------------------------------------------------------
 
     def to_dataframe(self) -> pd.DataFrame:
-        """All trials with typed values, one row per trial."""
+        """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
+
+        Columns: ``state``; one per objective (``title/series``); one per parameter, empty where it does not apply;
+        ``epoch`` (version of the space, from 0); ``started`` (UTC); ``seconds`` (run time); ``worker``; ``enqueued``;
+        ``archived``; ``note``; ``tags`` (with commas between). A parameter with the name of another column is
+        ``General/<name>``.
+        """
         return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
 
     def to_csv(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002

@@ -20,7 +20,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochMark:
-    """The beginning of a space epoch: which ranges and priors changed, and from which trial on they hold."""
+    """The beginning of a space epoch: which ranges and priors changed, and from which trial on they hold.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 0.
+    first_number : int
+        The first trial whose point was chosen in it.
+    ranges : mapping of str to tuple
+        All ranges: (low, high) in values, or the allowed choices.
+    changed : mapping of str to tuple
+        Those that differ from the epoch before.
+    at : float
+        When it began, in Unix seconds.
+    step : str
+        How it began: ``"set"``, ``"undo"``, ``"redo"``, or ``"strategy"`` where another strategy went on.
+    priors : mapping
+        All priors that hold, by name.
+    changed_priors : tuple of str
+        The parameters whose prior was drawn or taken away.
+    """
 
     epoch: int
     first_number: int
@@ -28,11 +48,8 @@ class EpochMark:
     changed: Mapping[str, tuple[object, ...]]
     at: float
     step: str = "set"
-    """How it began: ``"set"``, ``"undo"``, ``"redo"``, or ``"strategy"`` where another strategy went on."""
     priors: Priors = field(default_factory=dict)
-    """All priors that hold."""
     changed_priors: tuple[str, ...] = ()
-    """The parameters whose prior was drawn or taken away."""
 
 
 def undo_and_redo(marks: Sequence[EpochMark]) -> tuple[list[EpochMark], list[EpochMark]]:

@@ -182,24 +182,35 @@ class Trial:
     id: str
     """Its job's id where a server gave it one, else ``"<search id>/<number>"``; unique over all searches."""
     number: int
+    """Number in its search, from 0."""
     state: TrialState
+    """Where it stands; `status` is the word."""
     parameters: Mapping[str, object]
     """Full parameter name to its value, with its own type."""
     values: tuple[float | None, ...]
     """One value per objective, None when not reported."""
     iterations: tuple[int | None, ...]
+    """The iteration at which each objective had its value, None when not reported."""
     started: float
     """Unix seconds, NaN when not started."""
     ended: float
+    """Unix seconds, NaN before its end."""
     duration: float
     """Seconds that it ran: as measured, else from ``started`` to ``ended``; NaN before its end, and if it never ran."""
     epoch: int
+    """Number, from 0, of the version of the search space in which its point was chosen."""
     worker: int
+    """Index of the worker that ran it, from 0; -1 where there is none."""
     archived: bool
+    """Whether it is hidden, as those beyond ``save_top_k_tasks_only`` are."""
     enqueued: bool
+    """Whether a person gave the point (`HyperParameterOptimizer.enqueue_trial`, ``retry``)."""
     error: str | None
+    """One sentence on why it failed, was aborted or pruned; None otherwise."""
     objectives: tuple[Objective, ...]
+    """What the search optimises, in the order of ``values``."""
     summary: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """``"title/series"`` of each reported scalar to ``[last, iteration, min, iteration, max, iteration, count]``."""
     note: str = ""
     """What people have written about it (`HyperParameterOptimizer.set_note`)."""
     tags: tuple[str, ...] = ()
@@ -298,7 +309,7 @@ class Trial:
         return metrics
 
     def get_reported_scalars(self) -> dict[str, dict[str, dict[str, object]]]:
-        """``{title: {series: {"name": series, "x": iterations, "y": values}}}`` in report order."""
+        """All reports, in their order: ``{title: {series: {"name": series, "x": iterations, "y": values}}}``."""
         curves: dict[str, dict[str, dict[str, object]]] = {}
         for title, series, value, iteration in self.source.scalars(self.number) if self.source else ():
             curve = curves.setdefault(title, {}).setdefault(series, {"name": series, "x": [], "y": []})
@@ -307,7 +318,11 @@ class Trial:
         return curves
 
     def get_output(self) -> tuple[str, str, str]:
-        """What it printed and its traceback, each cut to a greatest length: (stdout, stderr, traceback)."""
+        """What it printed and its traceback, each cut to a greatest length: (stdout, stderr, traceback).
+
+        Empty strings where there is nothing. A trial on this machine has something after its end only; until then
+        `HyperParameterOptimizer.log_so_far` has what it prints.
+        """
         return self.source.output(self.number) if self.source else ("", "", "")
 
     def get_page(self) -> str | None:

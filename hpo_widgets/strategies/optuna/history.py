@@ -78,7 +78,7 @@ class PastTrials:
     mapping
         The space of the new study.
     directions
-        One an objective.
+        One per objective.
     full_length
         The iteration at which a trial is ended as complete; None when there is none.
     """

@@ -159,7 +159,7 @@ def warm_start(
     trials
         The history inside the space; not yet in the study.
     directions
-        One an objective.
+        One per objective.
     """
     completed = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     for part in nested(sampler):

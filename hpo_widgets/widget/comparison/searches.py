@@ -125,7 +125,7 @@ class SearchComparison(WithPicture, ipywidgets.VBox):
         return tuple(self._sentences)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The best trial of each search: its value, when it came, and its parameters, one row a search."""
+        """The best trial of each search: its value, when it came, and its parameters, one row per search."""
         import pandas as pd
 
         rows = []
