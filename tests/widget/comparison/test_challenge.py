@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_widgets import GridSearch, UniformParameterRange
+from hpo_widgets import GridSearch, UniformParameterRange, replay
 from hpo_widgets.testing.objectives import himmelblau
 from hpo_widgets.widget import Challenge
 
@@ -56,6 +56,21 @@ def test_the_sampler_plays_unseen_until_the_last_point(play, wire):
     assert [line.name for line in challenge._plot._drawn if len(line.band.at)] == ["you", "TPE"]
     assert challenge._tables.verdict[0] == "You were better."
     assert challenge._own.best_trial.values[0] == 0
+
+
+def test_a_game_that_has_a_folder_for_its_journals_can_be_played_back_afterwards(play, tmp_path):
+    challenge = play(trials=1, journal=tmp_path / "games")
+    challenge.propose(x=3.0, y=2.0)
+    assert challenge.wait(DEADLINE)
+    game = challenge.searches["you"].id
+    challenge.close()
+
+    played = replay(tmp_path / "games", game)
+    try:
+        played.seek(played.duration)
+        assert played.best_trial.parameters == {"x": 3.0, "y": 2.0}
+    finally:
+        played.close()
 
 
 def test_a_point_is_proposed_by_the_form_and_a_click_fills_it(play, wire):
