@@ -10,12 +10,23 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
+from functools import partial
 from pathlib import Path
 
+import optuna
 import pytest
+from ipywidgets import Widget
 
 import hpo_widgets
-from hpo_widgets import HyperParameterOptimizer, Parameter, SearchStrategy, UniformParameterRange
+from hpo_widgets import (
+    DiscreteParameterRange,
+    HyperParameterOptimizer,
+    LogUniformParameterRange,
+    Parameter,
+    SearchStrategy,
+    UniformParameterRange,
+)
 from hpo_widgets.cli import main
 from hpo_widgets.controller.state import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS
@@ -98,6 +109,12 @@ def test_the_tabs_of_a_panel_are_told():
         widget.close()
 
 
+def test_every_trait_of_a_panel_is_told():
+    section = PLOTS[PLOTS.index("## Traits that follow and steer") : PLOTS.index("## The table, the details")]
+
+    assert [name for name in OptimizerWidget.class_own_traits() if f"`{name}`" not in section] == []
+
+
 def test_the_first_code_is_seven_lines_at_most():
     assert len(blocks(README)[0].strip().splitlines()) <= 7
 
@@ -142,6 +159,42 @@ def test_the_controls_that_the_guide_names_are_in_the_panel():
 
     assert [name for name in told if name not in sources] == []
     assert len(told) > 30
+
+
+def test_the_answers_of_the_guide_work(tmp_path, monkeypatch):
+    def train(lr, kind, trial):
+        for title, series in (("validation", "loss"), ("model", "size")):
+            trial.report_scalar(title, series, lr if kind == "fast" else 1.0, iteration=0)
+
+    parameters = [LogUniformParameterRange("lr", -4, -1), DiscreteParameterRange("kind", ["fast", "slow"])]
+    objectives = {
+        "objective_metric_title": ["validation", "model"],
+        "objective_metric_series": ["loss", "size"],
+        "objective_metric_sign": ["min", "min"],
+    }
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optimizer = HyperParameterOptimizer(train, parameters, **objectives, total_max_jobs=8)
+        optimizer.start()
+        assert optimizer.wait()
+        make = partial(HyperParameterOptimizer, train, parameters, **objectives)
+        names = {name: getattr(hpo_widgets, name) for name in hpo_widgets.__all__}
+        names |= {"optimizer": optimizer, "make": make}
+        section = GUIDE[GUIDE.index("## How do I …") : GUIDE.index("## When something looks odd")]
+        expressions = []
+        for code in re.findall(r"`([^`]+)`", section.replace('"ID"', repr(optimizer.id))):
+            if re.match(r"\w+=", code):
+                expressions.append(f"make({code})")
+            elif re.match(r"(\w+, )*\w+ = optimizer\.|(optimizer|OptimizerWidget)\.|compare\(", code):
+                expressions.append(code.rpartition(" = ")[2])
+        answers = [eval(code, names) for code in expressions]
+
+    assert len(expressions) > 20
+    assert {path.name for path in tmp_path.iterdir()} >= {"trials.csv", "trials.json", "search.sqlite"}
+    for answer in answers:
+        if isinstance(answer, Widget):
+            answer.close()
 
 
 def test_the_page_about_races_works_from_top_to_bottom():
