@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from hpo_widgets.engines.clearml.children import recover
 from hpo_widgets.engines.clearml.server import Server
+from hpo_widgets.journal import Owner
 from hpo_widgets.trials import TrialRow, TrialState
 
 
@@ -16,17 +20,21 @@ class Holding(Server):
 
     def __init__(self, *tasks):
         self.held = tasks
+        self.stopped = []
 
     def call(self, action, /, **body):
+        if action == "tasks.stop_many":
+            self.stopped += body["ids"]
+            return {}
         assert action == "tasks.get_all"
         ids, parent = body.get("id"), body.get("parent")
         tasks = [task for task in self.held if (task["parent"] == parent if ids is None else task["id"] in ids)]
         return {"tasks": tasks}
 
 
-def child(task_id, status, parent="parent", trial=0):
+def child(task_id, status, parent="parent", trial=0, **more):
     facts = {"search": "s", "trial": trial, "epoch": 0, "draw": trial, "enqueued": False, "point": json.dumps([0.5])}
-    hyperparams = {"hpo_widgets": {name: {"value": str(value)} for name, value in facts.items()}}
+    hyperparams = {"hpo_widgets": {name: {"value": str(value)} for name, value in {**facts, **more}.items()}}
     return {"id": task_id, "status": status, "parent": parent, "hyperparams": hyperparams}
 
 
@@ -66,3 +74,33 @@ def test_a_trial_whose_task_is_gone_was_not_one_that_was_never_launched():
     gone, unlaunched = recover(Holding(), "parent", "s", [launched(0, "a"), launched(1, None)], print)
     assert (gone.state, gone.error) == (None, "its Task was deleted on the server")
     assert (unlaunched.state, unlaunched.error) == (None, None)
+
+
+@pytest.fixture
+def process():
+    """A process of this machine that runs the Task ``"here"``."""
+    environment = {**os.environ, "CLEARML_TASK_ID": "here"}
+    waits = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(waits, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as made:
+        made.stdout.readline()
+        yield
+        made.communicate(b"\n")
+
+
+@pytest.mark.usefixtures("process")
+def test_a_task_of_this_machine_runs_only_while_its_process_does():
+    here = Owner.here().machine
+    tasks = [
+        child("here", "in_progress", trial=0, machine=here),
+        child("gone", "in_progress", trial=1, machine=here),
+        child("done", "completed", trial=2, machine=here),
+        child("far", "in_progress", trial=3, machine="far"),
+        child("agent", "in_progress", trial=4),
+        {**child("queued", "in_progress", trial=5, machine=here), "execution": {"queue": "q"}},
+    ]
+    server = Holding(*tasks)
+    found = recover(server, "parent", "s", [], print)
+    ended = {2: TrialState.COMPLETED, 1: TrialState.ABORTED}
+    assert [one.state for one in found] == [ended.get(number, TrialState.RUNNING) for number in range(6)]
+    assert found[1].error == "its process has ended without a word"
+    assert server.stopped == ["gone"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 
+import psutil
 import pytest
 from clearml import Task
 
@@ -25,7 +27,7 @@ from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.clearml.conftest import wait_for
-from tests.clearml.fake_worker import finished, make_base_task
+from tests.clearml.fake_worker import DEADLINE, finished, make_base_task
 
 pytest_plugins = ["tests.clearml.fake_worker"]
 
@@ -48,20 +50,19 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def kernel_search(project, base_task, queue, worker, clearml_api, tmp_path, monkeypatch):
-    """``kernel_search()`` gives a kernel that runs two trials, and the ids of its Task and of its search."""
+def new_kernel(project, base_task, queue, clearml_api, tmp_path, monkeypatch):
+    """``new_kernel(source)`` gives a kernel that runs a search, and the ids of its Task and of its search."""
     for name in ("CLEARML_PROC_MASTER_ID", "TRAINS_PROC_MASTER_ID"):
         monkeypatch.delenv(name, raising=False)
     kernels = []
 
-    def make():
-        worker.gate.clear()
+    def make(source):
         path = tmp_path / "kernel.py"
-        path.write_text(KERNEL.format(project=project, base_task=base_task, queue=queue, journal=tmp_path / "journals"))
+        path.write_text(source.format(project=project, base_task=base_task, queue=queue, journal=tmp_path / "journals"))
         kernel = subprocess.Popen(
             [sys.executable, path.name],
             cwd=tmp_path,
-            env={**os.environ, **clearml_api.environment},
+            env={**os.environ, **clearml_api.environment, "TMPDIR": str(tmp_path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -69,7 +70,6 @@ def kernel_search(project, base_task, queue, worker, clearml_api, tmp_path, monk
         kernels.append(kernel)
         lines = iter(kernel.stdout.readline, "")
         said = next(line for line in lines if len(line.split()) == 2 and len(line.split()[0]) == 32).split()
-        wait_for(lambda: len(worker.taken) == 2, "the trials did not begin")
         wait_for(lambda: "hpo_widgets" in (Task.get_task(task_id=said[0]).data.configuration or {}), "nothing is kept")
         return kernel, *said
 
@@ -79,6 +79,19 @@ def kernel_search(project, base_task, queue, worker, clearml_api, tmp_path, monk
         kernel.wait()
         kernel.stdin.close()
         kernel.stdout.close()
+
+
+@pytest.fixture
+def kernel_search(new_kernel, worker):
+    """``kernel_search()`` gives a kernel that runs two trials, and the ids of its Task and of its search."""
+
+    def make():
+        worker.gate.clear()
+        made = new_kernel(KERNEL)
+        wait_for(lambda: len(worker.taken) == 2, "the trials did not begin")
+        return made
+
+    return make
 
 
 @pytest.fixture
@@ -170,6 +183,67 @@ def test_what_ended_meanwhile_has_ended_with_its_values(dead_search, opened, wor
             assert trial.duration > 0
     finished(again)
     assert again.counts[TrialState.COMPLETED] == 5
+
+
+ENDLESS = """
+import os, pathlib, time
+(pathlib.Path({folder!r}) / str(os.getpid())).touch()
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def local_kernel(new_kernel, api_client, base_task, tmp_path):
+    """``local_kernel()`` gives a kernel whose two trials are processes of this machine, its Task, and the processes."""
+    folder = tmp_path / "processes"
+    folder.mkdir()
+
+    def make():
+        script = {"diff": ENDLESS.format(folder=str(folder)), "entry_point": "train.py", "repository": ""}
+        api_client.tasks.edit(task=base_task, script={**script, "binary": "python"}, force=True)
+        kernel, task_id, _ = new_kernel(KERNEL.replace("optimizer.start()", "optimizer.start_locally()"))
+        wait_for(lambda: len(list(folder.iterdir())) == 2, "the trials did not begin")
+        return kernel, task_id, [psutil.Process(int(path.name)) for path in folder.iterdir()]
+
+    yield make
+    for path in folder.iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(path.name), signal.SIGKILL)
+
+
+def is_gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_trials_of_this_machine_that_end_with_their_kernel_are_aborted_at_the_server(
+    local_kernel, opened, own_ids, worker, tmp_path
+):
+    kernel, task_id, processes = local_kernel()
+    kernel.stdin.close()
+    assert kernel.wait(DEADLINE) == 0
+    assert all(map(is_gone, processes))
+    assert [worker.status(task) for task in own_ids(task_id)] == ["stopped"] * 2
+    again = opened(task_id, journal=tmp_path / "elsewhere")
+    assert again.counts[TrialState.ABORTED] == 2
+    assert "its process ended with the one that ran the search" in again.trial(0).error
+
+
+@pytest.mark.slow
+def test_processes_that_outlive_a_killed_kernel_are_taken_over_and_those_that_do_not_are_aborted(
+    local_kernel, opened, own_ids, worker, tmp_path
+):
+    kernel, task_id, processes = local_kernel()
+    kernel.kill()
+    kernel.wait()
+    assert opened(task_id, journal=tmp_path / "first").counts[TrialState.RUNNING] == 2
+    processes[0].kill()
+    wait_for(lambda: is_gone(processes[0]), "it goes on")
+    again = opened(task_id, journal=tmp_path / "second")
+    assert (again.counts[TrialState.RUNNING], again.counts[TrialState.ABORTED]) == (1, 1)
+    assert sorted(worker.status(task) for task in own_ids(task_id)) == ["in_progress", "stopped"]
 
 
 @pytest.mark.slow

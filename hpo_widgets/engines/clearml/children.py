@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from clearml import Task
 
 from hpo_widgets.engines.base import Recovered
+from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.launching import SECTION
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, UnreadableTaskError, read_summary, read_task
-from hpo_widgets.engines.clearml.server import PAGE, server
+from hpo_widgets.engines.clearml.server import PAGE, pages, server
+from hpo_widgets.journal import Owner
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.engines.clearml.server import Server
+
+_GONE = "its process has ended without a word"
 
 
 def children(
@@ -132,12 +136,15 @@ def recover(
     list of Recovered
         Trials whose state in the journal is out of date, and trials that it does not know. A trial that the journal
         has as aborted, but whose Task completed, counts as completed. Of several Tasks of a trial that it does not
-        know, the oldest that is no draft is taken, else the oldest draft.
+        know, the oldest that is no draft is taken, else the oldest draft. One that ran on this machine, and whose
+        process is gone, counts as aborted.
     """
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
     has_job = set(jobs.values())
     found: dict[int, Recovered] = {}
+    here: list[Recovered] = []
+    machine = Owner.here().machine
     drafts: set[int] = set()
     for task in _candidates(server, parent, rows):
         facts = _facts(task)
@@ -172,6 +179,10 @@ def recover(
         state = TrialState.QUEUED if view.state is None else view.state
         reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"
         found[number] = Recovered(row, state, reason, view.summary, view.seconds)
+        was_queued = (task.get("execution") or {}).get("queue") is not None  # by a person, for an agent
+        if state is TrialState.RUNNING and facts.get("machine") == machine and not was_queued:
+            here.append(found[number])
+    found |= _without_processes(server, here)
     gone = [
         Recovered(row, None, None if row.job is None else "its Task was deleted on the server")
         for row in rows
@@ -187,12 +198,24 @@ def recover(
     return sorted(changed + gone, key=lambda recovered: recovered.row.number)
 
 
+def _without_processes(server: Server, found: Sequence[Recovered]) -> dict[int, Recovered]:
+    """Those of the trials of this machine whose processes are gone, as aborted, which the server is told, too.
+
+    A process that was killed has told it nothing, and it would take the Task to run on.
+    """
+    running = local_jobs.running_tasks() if found else set()
+    gone = {one.row.number: one for one in found if one.row.job not in running}
+    for page in pages([str(one.row.job) for one in gone.values()]):
+        server.call("tasks.stop_many", ids=page, status_reason=_GONE)
+    return {number: one._replace(state=TrialState.ABORTED, error=_GONE) for number, one in gone.items()}
+
+
 def _candidates(server: Server, parent: str, rows: Sequence[TrialRow]) -> Iterator[dict[str, Any]]:
     """The Tasks below a parent, then those of unended trials that are below another one.
 
     The parent is another one where the optimizer Task was deleted, or the search is opened with another template.
     """
-    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}"]
+    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}", "execution.queue"]
     elsewhere = {row.job: None for row in rows if row.job is not None and not TrialState(row.state).has_ended}
     for task in children(server, parent, fields):
         elsewhere.pop(str(task["id"]), None)

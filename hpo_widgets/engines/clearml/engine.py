@@ -8,6 +8,7 @@ which lives only while there is something to abort, stops them.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import time
@@ -205,6 +206,21 @@ class ClearmlEngine:
         for thread in self._threads:
             thread.join(timeout=1.0)
 
+    def leave(self) -> None:
+        """End the processes of this machine with this one, and tell the server so; Tasks on a queue go on."""
+        jobs = self._jobs
+        with jobs.changed:
+            local = [job for job in jobs.by_number.values() if local_jobs.process_of(job.job) is not None]
+            if not local:
+                return
+            jobs.is_closed = True  # the poller would have a process that was killed count as one that failed
+            for job in local:
+                job.reason = job.reason or "its process ended with the one that ran the search"
+            jobs.changed.notify_all()
+        self.kill_processes()
+        with contextlib.suppress(ClearmlError):
+            self._aborts.stop_tasks(local)
+
     def kill_processes(self) -> None:
         """End the processes of this machine, whatever the server knows of them."""
         for job in list(self._jobs.by_number.values()):
@@ -220,6 +236,6 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _kill_processes() -> None:
-    """No process of a trial outlives the process that runs the search."""
+    """No process of a trial outlives the process that runs the search, unless that is killed."""
     for engine in list(_ENGINES):
-        engine.kill_processes()
+        engine.leave()

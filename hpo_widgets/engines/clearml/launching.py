@@ -11,6 +11,7 @@ from clearml.automation.job import LocalClearmlJob
 
 from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, RequestFailedError
 from hpo_widgets.engines.clearml.values import entry, full_name, split_name
+from hpo_widgets.journal import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,8 @@ TAG = "optimization"
 """The SDK's own tag for trials and optimizers."""
 
 SECTION = "hpo_widgets"
-"""The section of a trial's parameters that says which trial of which search it is, and how its point was chosen."""
+"""The section of a trial's parameters that says which trial of which search it is, how its point was chosen, and
+on which machine its process is, where there is one."""
 
 
 class TaskFactory:
@@ -124,6 +126,8 @@ class TaskFactory:
         if row is not None:
             point_as_kept = json.dumps(row.parameters)
             facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.enqueued, "point": point_as_kept}
+        if self.is_local:
+            facts["machine"] = Owner.here().machine
         whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
         return whole
 

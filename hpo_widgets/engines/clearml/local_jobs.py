@@ -16,6 +16,15 @@ def process_of(job: Any) -> subprocess.Popen[bytes] | None:
     return process if isinstance(process, subprocess.Popen) else None
 
 
+def running_tasks() -> set[str]:
+    """The Tasks that processes of this machine run, whoever has started them."""
+    tasks = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # it has ended meanwhile, or is another user's
+            tasks.add(process.environ().get("CLEARML_TASK_ID", ""))
+    return tasks
+
+
 def exit_code(job: Any) -> int | None:
     """The exit code of a job's process, None while it runs; its temporary file is removed at its end."""
     process = process_of(job)
