@@ -105,6 +105,17 @@ def test_the_process_and_its_children_end_with_the_trial(local, worker, tmp_path
     assert psutil.wait_procs(processes, timeout=DEADLINE)[1] == []
 
 
+def test_an_interrupt_of_the_kernel_does_not_reach_the_process(local, tmp_path):
+    path = tmp_path / "processes"
+    made = local(ENDLESS.format(path=str(path)))
+    made.start_locally()
+    wait_for(lambda: path.exists() and len(path.read_text().split()) == 2, "it did not begin")
+    groups = {os.getpgid(int(pid)) for pid in path.read_text().split()}
+    made.stop()
+    assert made.wait(timeout=1.0)
+    assert os.getpgid(0) not in groups  # Jupyter and terminals interrupt the whole group
+
+
 def test_the_process_ends_with_a_stop_that_the_server_never_hears_of_and_does_not_go_on(
     way, local, tmp_path, monkeypatch
 ):

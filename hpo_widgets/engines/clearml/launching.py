@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clearml.automation import ClearmlJob
 from clearml.automation.job import LocalClearmlJob
 
+from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, RequestFailedError
 from hpo_widgets.engines.clearml.values import entry, full_name, split_name
 from hpo_widgets.journal import Owner
@@ -212,7 +213,7 @@ class TaskFactory:
         if self.is_local:
             # The Task is the trial's own already: the job takes it as it is.
             job = LocalClearmlJob(base_task_id=task_id, disable_clone_task=True)
-            job.launch()
+            local_jobs.launch(job)
             return job
         try:
             self._server.call("tasks.enqueue", task=task_id, queue=self._queue_id)

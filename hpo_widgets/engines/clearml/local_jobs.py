@@ -1,13 +1,28 @@
-"""Processes on this machine that run Tasks (`LocalClearmlJob`): whether they live, and how they end."""
+"""Processes on this machine that run Tasks (`LocalClearmlJob`): how they begin, whether they live, how they end."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import psutil
+from clearml.automation.job import LocalClearmlJob
+
+_OWN_SESSIONS = SimpleNamespace(Popen=functools.partial(subprocess.Popen, start_new_session=True))
+
+
+def launch(job: LocalClearmlJob) -> None:
+    """Start the process of the SDK's job in a session of its own, which an interrupt of a kernel or a terminal spares.
+
+    The SDK's own code does it, with another module ``subprocess``, as it has no argument for that.
+    """
+    its: Any = LocalClearmlJob.launch
+    known = {**its.__globals__, "subprocess": _OWN_SESSIONS}
+    FunctionType(its.__code__, known, its.__name__, its.__defaults__, its.__closure__)(job)
 
 
 def process_of(job: Any) -> subprocess.Popen[bytes] | None:
