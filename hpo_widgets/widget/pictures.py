@@ -378,7 +378,8 @@ def _draw_scatter(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order
     given = list(zip(_of_each(mark.colors, len(x), None), _of_each(mark.opacities, len(x), 1.0), strict=True))
     colours = [_colour(colour, opacity=opacity) for colour, opacity in given]
     if mark.color is not None and len(mark.color) and "color" in mark.scales:
-        colours = _ramp(mark.scales["color"], np.asarray(mark.color, dtype=float)[: len(x)])
+        ramp = _ramp(mark.scales["color"], np.asarray(mark.color)[: len(x)])
+        colours = [(*rgb, alpha * opacity) for (*rgb, alpha), (_, opacity) in zip(ramp, given, strict=False)]
     marker = _MARKERS.get(mark.marker, "o")
     strokes: Any = [_colour(mark.stroke, opacity=opacity) for _, opacity in given] if mark.stroke else "none"
     sizes = {"s": float(mark.default_size) * 4 / math.pi * (72 / _DPI) ** 2, "zorder": order, "clip_on": False}
@@ -392,10 +393,17 @@ def _draw_scatter(axes: Any, mark: Any, place_of: Callable[[Any], _Place], order
 
 def _ramp(scale: Any, values: np.ndarray) -> list[tuple[float, ...]]:
     """Return the colour of each value on a colour scale."""
+    import bqplot
     from matplotlib.colors import LinearSegmentedColormap
 
+    colours = [_colour(one) for one in scale.colors or ["#b4cbe9", "#0a3478"]]
+    if isinstance(scale, bqplot.OrdinalColorScale):
+        # By its place in the domain, which no mark has all values of.
+        places = {one: place for place, one in enumerate(scale.domain)}
+        return [colours[places.setdefault(one, len(places)) % len(colours)] for one in values.tolist()]
+    values = values.astype(float)
     place = _Place(scale, values)
-    ramp = LinearSegmentedColormap.from_list("ramp", [_colour(one) for one in scale.colors or ["#b4cbe9", "#0a3478"]])
+    ramp = LinearSegmentedColormap.from_list("ramp", colours)
     shares = np.nan_to_num(np.clip(place.share(values), 0.0, 1.0))
     return [tuple(colour) for colour in ramp(shares).tolist()]
 

@@ -87,6 +87,29 @@ def test_colours_are_those_that_serve_without_a_style_sheet():
     assert share_of(figure(bar), (0xB3, 0x26, 0x1E)) > 0.02
 
 
+def coloured(levels, **traits):
+    """A figure with large points in colours of their levels, of which the third is red and the fourth green."""
+    colours = ["#0000ff", "#0000ff", "#ff0000", "#00ff00", "#0000ff"]
+    place = np.linspace(0.2, 0.8, len(levels))
+    traits = {"x": place, "y": place, "color": np.array(levels), "default_size": 2000, "stroke_width": 0, **traits}
+    shown = figure((bqplot.Scatter, traits))
+    scale = bqplot.OrdinalColorScale(domain=list(range(len(colours))), colors=colours)
+    shown.marks[0].scales = {**shown.marks[0].scales, "color": scale}
+    return shown
+
+
+def test_a_level_has_its_colour_whatever_other_levels_its_mark_has():
+    both, one = coloured([2, 3]), coloured([3])
+    assert share_of(both, (255, 0, 0)) == pytest.approx(share_of(both, (0, 255, 0)), rel=0.1)
+    assert share_of(both, (255, 0, 0)) > 0.004
+    assert share_of(one, (0, 255, 0)) == pytest.approx(share_of(both, (0, 255, 0)), rel=0.1)
+
+
+def test_points_in_colours_of_their_values_have_the_opacity_of_their_mark():
+    assert share_of(coloured([2], opacities=[0.5]), (255, 128, 128)) > 0.004
+    assert np.array_equal(pixels(coloured([2], opacities=[0.0])), pixels(coloured([])))
+
+
 def test_a_point_lies_where_its_scales_have_it():
     point = {"x": [10.0], "y": [0.5], "colors": ["#ff0000"], "default_size": 2000, "stroke_width": 0}
     shown = figure((bqplot.Scatter, point), x=bqplot.LogScale(min=1.0, max=1000.0))
