@@ -64,7 +64,7 @@ class OptimizerOptuna(SearchStrategy):
         which acts from the sixth trial on; ``NopPruner()`` never prunes. With several objectives
         nothing is pruned, since Optuna's pruners compare one value. In a search that is opened
         again the pruner knows what the newest ``max_observations`` trials of the journal had reported. Reports of Tasks
-        are at their server alone: there it compares with trials that end from then on.
+        are at their server alone: there it compares with trials that end from then on, once it has enough of these.
     continue_previous_study
         An ``optuna.Study`` with the same directions. Its finished trials that lie inside the space are
         known to the sampler from the start, as if they had been run here; they count in no budget.

@@ -68,7 +68,8 @@ class WindowedStorage(InMemoryStorage):
     A sampler sees all unfinished trials and the window: every finished trial until there are a
     quarter more than ``limit``, then ``limit`` of them chosen by `thinned`, and so on. A pruner
     compares with what is typical now, so inside `newest` the last ``limit`` finished trials are seen
-    instead. Failed trials are in neither.
+    instead, of those that have reported: one whose reports are not known, as they are at a server, would be
+    among the trials that a pruner waits for, with nothing to compare with. Failed trials are in neither.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ class WindowedStorage(InMemoryStorage):
 
     @contextlib.contextmanager
     def newest(self) -> Iterator[None]:
-        """Show the newest finished trials instead of the window."""
+        """Show the newest finished trials that have reported instead of the window."""
         self._shows_newest = True
         try:
             yield
@@ -125,7 +126,8 @@ class WindowedStorage(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Return the trials to be seen now, by number. See ``optuna.storages.BaseStorage``."""
-        if self._limit is None or deepcopy or states == (TrialState.WAITING,):
+        shows_all = self._limit is None and not self._shows_newest
+        if shows_all or deepcopy or states == (TrialState.WAITING,):
             return super().get_all_trials(study_id, deepcopy, states)
         finished = self._newest if self._shows_newest else self._window
         trials = [*finished, *map(self.get_trial, self._open)]
@@ -136,10 +138,13 @@ class WindowedStorage(InMemoryStorage):
 
     def _finish(self, study_id: int, trial_id: int) -> None:
         trial = self.get_trial(trial_id)
-        if self._limit is None or trial.state not in _FINISHED:
+        if trial.state not in _FINISHED:
+            return
+        if trial.intermediate_values:
+            self._newest.append(trial)
+        if self._limit is None:
             return
         self._window.append(trial)
-        self._newest.append(trial)
         if len(self._window) > self._limit + self._limit // _SLACK:
             losses = losses_of(self._window, self.get_study_directions(study_id))
             rows = thinned(losses, self._limit, self._rng)

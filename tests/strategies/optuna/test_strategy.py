@@ -325,6 +325,17 @@ def test_a_search_that_is_opened_again_compares_with_the_curves_of_its_newest_tr
     assert asked == [list(range(10))]
 
 
+@pytest.mark.parametrize("max_observations", [1000, None])
+def test_a_pruner_waits_for_trials_whose_curves_it_knows_before_it_gives_any_up(drive, max_observations):
+    before = drive(OptimizerOptuna(seed=2), PLANE)
+    told_of_five_curves(before)
+    strategy = OptimizerOptuna(max_observations=max_observations, seed=2)  # that knows no curves, as they are of Tasks
+    search = drive(strategy, PLANE, history=before.history, number=5)
+    assert not any(told_of_five_curves(search))
+    number = search.launch(search.ask())
+    assert strategy.report(number, 1, 99.0) is True
+
+
 @pytest.mark.parametrize(
     ("keywords", "num_objectives", "asked"),
     [

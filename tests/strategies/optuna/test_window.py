@@ -82,10 +82,22 @@ def test_samplers_with_books_of_their_own_are_shown_all(drive):
 def test_a_pruner_sees_the_newest_trials():
     storage = WindowedStorage(30, np.random.default_rng(1))
     study = optuna.create_study(storage=storage)
-    study.add_trials([optuna.trial.create_trial(value=i) for i in range(100)])
+    study.add_trials([optuna.trial.create_trial(value=i, intermediate_values={0: i}) for i in range(100)])
     with storage.newest():
         assert [trial.number for trial in study.get_trials(deepcopy=False)] == list(range(70, 100))
     assert {0, 1, 2} <= {trial.number for trial in study.get_trials(deepcopy=False)}
+
+
+@pytest.mark.parametrize("limit", [30, None])
+def test_a_pruner_does_not_see_trials_without_reports(limit):
+    storage = WindowedStorage(limit, np.random.default_rng(1))
+    study = optuna.create_study(storage=storage)
+    curves = [{}, {0: 1.0}, {}, {0: 2.0}]
+    study.add_trials([optuna.trial.create_trial(value=1.0, intermediate_values=curve) for curve in curves])
+    running = study.ask().number
+    with storage.newest():
+        assert [trial.number for trial in study.get_trials(deepcopy=False)] == [1, 3, running]
+    assert len(study.get_trials(deepcopy=False)) == 5
 
 
 def test_unfinished_trials_are_always_seen_and_failed_ones_never():
