@@ -14,6 +14,7 @@ from hpo_widgets import (
     UniformParameterRange,
 )
 from hpo_widgets.engines.clearml.base_task import BaseTask
+from hpo_widgets.engines.clearml.server import server
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.space import Space
 from tests.clearml.fake_worker import finished, make_base_task
@@ -143,6 +144,14 @@ def test_a_misfit_is_told_at_construction_and_nothing_was_made(task_search, api_
 def test_a_base_task_is_found_by_project_and_name(optimizer, base_task, project):
     made = finished(optimizer(base=f"{project}/train", total_max_jobs=1))
     assert Task.get_task(task_id=made.trial(0).id).parent == base_task
+
+
+def test_an_archived_task_is_found_by_its_name_only_where_there_is_no_other(api_client, base_task, project):
+    newer = make_base_task(api_client, project)
+    api_client.tasks.archive(tasks=[newer])
+    assert BaseTask.read(server(), f"{project}/train").id == base_task
+    api_client.tasks.archive(tasks=[base_task])
+    assert BaseTask.read(server(), f"{project}/train").id in {base_task, newer}
 
 
 @pytest.mark.parametrize(

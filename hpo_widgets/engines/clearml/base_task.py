@@ -53,7 +53,8 @@ class BaseTask:
         server
             The server to ask.
         task
-            The Task, its id, or ``"project/name"``: of several Tasks of that name the one that was updated last.
+            The Task, its id, or ``"project/name"``: of several Tasks of that name the one that was updated last, of
+            those that are not archived if there are any.
 
         Returns
         -------
@@ -183,7 +184,10 @@ def _id_by_name(server: Server, name: str) -> str:
         )
     in_project = {"project": [str(projects[0]["id"])], "order_by": ["-last_update"], "page": 0, "page_size": PAGE}
     only = ["id", "name"]
-    tasks = server.call("tasks.get_all", name=f"^{re.escape(task_name)}$", only_fields=only, **in_project)["tasks"]
+    named = {"name": f"^{re.escape(task_name)}$", "only_fields": only, **in_project}
+    # As for the SDK and in the web pages, archived ones count only where there is no other.
+    tasks = server.call("tasks.get_all", system_tags=["-archived"], **named)["tasks"]
+    tasks = tasks or server.call("tasks.get_all", **named)["tasks"]
     if not tasks:
         known = [str(task["name"]) for task in server.call("tasks.get_all", only_fields=only, **in_project)["tasks"]]
         raise ValueError(
