@@ -228,7 +228,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._code.add_class("hpo-code-host")
             self._parts = ipywidgets.Box(parts, layout=self._layout_of_parts)
             self._parts.add_class("hpo-layout")
-            super().__init__(children=[self._parts], **_steered(search), **traits)
+            super().__init__(children=[self._parts], **traits)
             # Not a child of the panel, so that the beacon is not saved with it.
             self._beacon = SearchBeacon(
                 search, target=self.model_id, notices=self._refresher, layout=self._layout_of_parts
@@ -267,7 +267,9 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             self._controls.observe(self._on_waited, "waiting")
         self._plots.show_selected()
         self._status_panel.observe(self._on_first_seen, "seen")
-        self.observe(self._on_steering, ["ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"])
+        # A refusal may have been shown before the trait had what was asked for.
+        steering = ["ranges", "priors", "max_number_of_concurrent_tasks", "total_max_jobs"]
+        self.observe(lambda _change: self._refresher.poke(), steering)
 
     def _on_first_seen(self, _change: object) -> None:
         """Have workers ready for the press of Start of a search that a person looks at."""
@@ -355,6 +357,11 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         if self._trait_values[change.name] is change.new:
             self.notify_change(change)
 
+    @property
+    def _is_search_speaking(self) -> bool:
+        """Whether the calling thread sets what the search says, and not an observer what it would have instead."""
+        return self._untold is not None and self._refresher.is_writing
+
     def notify_change(self, change: Any) -> None:
         """Tell the observers of a trait."""
         if self._untold is not None and self._refresher.is_writing:
@@ -420,35 +427,60 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
 
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:
-        """Merge with the present ranges; raise at once for what the space refuses, before any command is sent."""
+        """Merge with the present ranges and ask for them; raise at once for what the space refuses."""
         ranges: dict[str, tuple[object, ...]] = {}
         for name, chosen in proposal["value"].items():
             if isinstance(chosen, (str, bytes)) or not isinstance(chosen, Iterable):
                 msg = f"the range of {name!r} is (low, high), or a tuple of the allowed choices, got {chosen!r:.80}"
                 raise t.TraitError(msg)
             ranges[name] = tuple(chosen)
-        if self._refresher.is_writing:
+        if self._is_search_speaking:
             return MappingProxyType(ranges)
+        space = self._search.space
         try:
-            return MappingProxyType(dict(self._search.space.with_ranges(ranges).ranges))
+            wanted = space.with_ranges(ranges)
         except OverflowError as error:
             raise t.TraitError(f"a bound of a range is too large for a number of this machine: {error}") from None
+        asked, now = wanted.range_keys, space.range_keys
+        self._ask("ranges", {name: chosen for name, chosen in wanted.ranges.items() if asked[name] != now[name]})
+        return MappingProxyType(dict(wanted.ranges))
 
     @t.validate("priors")
     def _check_priors(self, proposal: dict[str, Any]) -> Mapping[str, dict[str, object]]:
-        """Merge with the present priors; raise at once for what the space refuses, before any command is sent."""
+        """Merge with the present priors and ask for them; raise at once for what the space refuses."""
         priors = proposal["value"]
-        if self._refresher.is_writing:
+        if self._is_search_speaking:
             return MappingProxyType(dict(priors))
         space = self._search.space
-        known = {name: prior.to_dict() for name, prior in space.priors.items()}
+        known = _plain_priors(space)
         # An unchanged prior is left out, so that it keeps its age.
         other = {
             name: prior
             for name, prior in priors.items()
             if prior is None or Prior.of(space.leaf(name), prior).to_dict() != known.get(name)
         }
-        return _plain_priors(space.with_priors(other))
+        wanted = _plain_priors(space.with_priors(other))
+        names = dict.fromkeys([*known, *wanted])
+        self._ask("priors", {name: wanted.get(name) for name in names if wanted.get(name) != known.get(name)})
+        return wanted
+
+    @t.validate("max_number_of_concurrent_tasks", "total_max_jobs")
+    def _check_limit(self, proposal: dict[str, Any]) -> int | None:
+        """Ask for another limit."""
+        name: str = proposal["trait"].name
+        limit: int | None = proposal["value"]
+        if not self._is_search_speaking and not limit == getattr(self, name) == getattr(self._search, name):
+            self._search.command(f"set_{name}", limit)
+        return limit
+
+    def _ask(self, name: str, changed: dict[str, Any]) -> None:
+        """Ask the search for changed ranges or priors.
+
+        Here and not by an observer: who assigns what the trait has already may want what the search has no more.
+        """
+        if changed:
+            self._pending.ask(self._search)
+            self._search.command(f"set_{name}", changed)
 
     def _on_advice(self, _change: object) -> None:
         self.set_trait("advice", self._advice_line.advice)
@@ -487,29 +519,6 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
             # Duplicates go before the cut: a clicked parameter that is shown already must not push out another one.
             slices.parameters = tuple(dict.fromkeys([change["new"], *slices.parameters]))[:MOST_PARAMETERS]
             self._plots.show("Slices")
-
-    def _on_steering(self, change: dict[str, Any]) -> None:
-        """Turn an assignment by user code into a command; a value that the refresher writes is no command."""
-        if self._refresher.is_writing:
-            return
-        name, value = change["name"], change["new"]
-        if name == "priors":
-            known = _plain_priors(self._search.space)
-            names = dict.fromkeys([*known, *value])
-            drawn = {one: value.get(one) for one in names if value.get(one) != known.get(one)}
-            if drawn:
-                self._pending.ask(self._search)
-                self._search.command("set_priors", drawn)
-            return
-        if name != "ranges":
-            self._search.command(f"set_{name}", value)
-            return
-        space = self._search.space
-        asked, now = space.with_ranges(value).range_keys, space.range_keys
-        changed = {parameter: chosen for parameter, chosen in value.items() if asked[parameter] != now[parameter]}
-        if changed:
-            self._pending.ask(self._search)
-            self._search.command("set_ranges", changed)
 
 
 def _plain_priors(space: Space) -> Mapping[str, dict[str, object]]:

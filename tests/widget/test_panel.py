@@ -213,6 +213,62 @@ def test_what_a_cell_assigns_while_the_panel_is_refreshed_is_checked_and_asked_f
     assert search.commands == [("set_max_number_of_concurrent_tasks", 7), ("set_ranges", {"lr": (1e-3, 1e-2)})]
 
 
+def test_what_an_observer_assigns_in_answer_to_the_search_is_checked_and_asked_for(panel, search, refresh):
+    refused = []
+
+    def steer(_change):
+        panel.ranges = {"lr": (1e-3, 1e-2)}
+        panel.total_max_jobs = 300
+        try:
+            panel.ranges = {"lr": (1e-2, 1e-3)}
+        except ValueError as error:
+            refused.append(str(error))
+
+    panel.observe(steer, "num_trials")
+    search.add_trial(0.25)
+    refresh(panel)
+    assert search.commands == [("set_ranges", {"lr": (1e-3, 1e-2)}), ("set_total_max_jobs", 300)]
+    assert panel.ranges["dropout"] == (0.0, 0.5)
+    assert len(refused) == 1
+    refresh(panel)
+    assert (panel.ranges["lr"], panel.total_max_jobs) == ((1e-3, 1e-2), 300)
+
+
+def test_ranges_that_follow_what_is_brushed_are_asked_for(panel, search, wire, refresh):
+    search.add_trials([0.5, 0.25, 0.75])
+    panel._plots.show("Slices")
+    plot = panel.plots["Slices"]
+    plot.brushing = True
+    panel.observe(lambda change: setattr(panel, "ranges", dict(change["new"])), "box")
+    selector = plot.figures[0].figure.interaction
+    wire.browser_sets(selector, brushing=False, selected_x=[1e-3, 1e-2], selected_y=[0.0, 1.0])
+    refresh(panel)
+    assert search.commands == [("set_ranges", {"lr": (1e-3, 1e-2)})]
+    assert panel.ranges["dropout"] == (0.0, 0.5)
+
+
+@pytest.mark.usefixtures("refresh")  # so that the panel lags behind
+def test_what_the_panel_still_shows_can_be_asked_for(panel, search):
+    search.set_ranges({"lr": (1e-3, 1e-2)})
+    search.set_priors({"layers": [1, 2]})
+    search.budget.jobs.limit = 50
+    panel.ranges = {"lr": panel.ranges["lr"]}
+    panel.priors = {"layers": None}
+    panel.total_max_jobs = panel.total_max_jobs
+    assert search.commands == [
+        ("set_ranges", {"lr": (1e-4, 1e-1)}),
+        ("set_priors", {"layers": None}),
+        ("set_total_max_jobs", 200),
+    ]
+
+
+def test_what_the_search_has_already_is_not_asked_for(panel, search):
+    panel.ranges = {"lr": panel.ranges["lr"]}
+    panel.priors = {}
+    panel.total_max_jobs = panel.total_max_jobs
+    assert search.commands == []
+
+
 def test_who_observes_one_trait_finds_the_others_of_the_same_moment(panel, search, refresh):
     names, seen = ["num_trials", "best_trial", "best_objective", "progress"], []
     panel.observe(lambda _change: seen.append([getattr(panel, name) for name in names]), names)

@@ -90,7 +90,7 @@ class SearchControls(NumberFieldPart):
         ended = outcome(search, self.wait_timeout, self._deadline.minutes_left)
         if ended is not None:
             self.waiting = False
-            self.wait_outcome = ended
+            self.wait_outcome = ended  # after the observer, which begins without one
         self._say(search)
 
     def _say(self, search: Search) -> None:
@@ -98,10 +98,8 @@ class SearchControls(NumberFieldPart):
         self.wait_limit = limit(self._deadline.minutes_left) if self.waiting else ""
 
     def _observe_waiting(self, change: dict[str, object]) -> None:
-        """Begin to wait, give it up, or count anew; an end that the search has brought has said so itself."""
+        """Begin to wait, give it up, or count anew."""
         with self._refresher.lock:
-            if self._refresher.is_writing:
-                return
             self._deadline.set(self.wait_timeout if self.waiting else None)
             with self.hold_sync():
                 if change["name"] == "waiting":

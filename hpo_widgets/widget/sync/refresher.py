@@ -263,7 +263,7 @@ class Refresher:
 
     @property
     def is_writing(self) -> bool:
-        """True when the calling thread is writing traits outwards: such changes are no commands."""
+        """True when the calling thread is writing traits outwards."""
         return self._writer == threading.get_ident()
 
     @property

@@ -167,6 +167,19 @@ def test_the_time_out_ends_the_wait_and_says_so(clock, waiting, search, wire, re
     assert (waiting.wait_outcome, waiting.wait_limit) == ("", "time-out in 1:30")
 
 
+def test_a_wait_that_begins_in_answer_to_the_search_has_its_time_out(clock, show, search, refresh):
+    controls = show(SearchControls, search, wait_timeout=1)
+    controls.observe(lambda _change: controls.set_trait("waiting", True), "status")
+    clock.now += 50
+    search.command("start")
+    refresh(controls)
+    assert (controls.waiting, controls.wait_limit) == (True, "time-out in 1:00")
+    clock.now += 60
+    refresh(controls)
+    assert not controls.waiting
+    assert controls.wait_outcome == "the time-out of 1 minute has passed; the search goes on"
+
+
 def test_a_time_out_counts_from_when_it_was_set_and_can_be_taken_away(clock, waiting, wire, refresh):
     waiting.wait_timeout = 1
     clock.now += 50
