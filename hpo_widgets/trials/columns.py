@@ -337,6 +337,8 @@ def _grown(array: np.ndarray, capacity: int, empty: float) -> np.ndarray:
 class Front:
     """The completed trials that no other completed trial dominates, updated with the rows that change.
 
+    A trial with an infinite value is never one of them, as in `Ranking`.
+
     Not safe for use on several threads at the same time.
 
     Parameters
@@ -381,8 +383,8 @@ class Front:
         return self.numbers != before
 
     def _join(self, numbers: np.ndarray, values: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers and values of the front of these and the completed ones of some rows."""
-        completed = (rows.state == TrialState.COMPLETED) & ~np.isnan(rows.values).any(axis=1)
+        """Return numbers and values of the front of these and the completed ones of some rows, all values finite."""
+        completed = (rows.state == TrialState.COMPLETED) & np.isfinite(rows.values).all(axis=1)
         numbers = np.concatenate([numbers, rows.numbers[completed]])
         values = np.concatenate([values, rows.values[completed]])
         is_front = pareto_front(values, self._minimise)

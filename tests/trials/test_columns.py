@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from typing import NamedTuple
 
@@ -222,6 +223,15 @@ def test_a_front_that_is_kept_by_changes_is_that_of_all_completed_trials():
     completed = np.flatnonzero((everything.state == TrialState.COMPLETED) & ~np.isnan(everything.values).any(axis=1))
     assert len(front.numbers) > 1
     assert front.numbers == completed[pareto_front(everything.values[completed], [True, False])].tolist()
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_trial_with_a_value_that_is_not_finite_is_not_on_a_front(value):
+    columns = TrialColumns(COLUMNS, 2)
+    front = Front(make_objectives(["loss", "seconds"], ["x", "y"], ["min", "min"]))
+    columns.put([row(0, values=[0.5, 9.0]), row(1, values=[value, 0.1]), row(2, values=[0.25, 10.0])])
+    front.put(columns.snapshot(), columns.snapshot)
+    assert front.numbers == [0, 2]
 
 
 def test_a_remark_changes_its_row_and_readers_keep_what_they_have(columns):

@@ -303,9 +303,10 @@ class ParetoPlot(TrialPlot):
     def numbers(self) -> PlotNumbers:
         """Return the front of both objectives, then the other trials, the newest first."""
         rows = passing_rows(self.search, self.filter)
-        completed = np.flatnonzero(rows.state == TrialState.COMPLETED)
+        pairs = rows.values[:, self.pair]
+        completed = np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(pairs).all(axis=1))
         minimise = [self.search.objectives[index].minimise for index in self.pair]
-        is_front = pareto_front(rows.values[np.ix_(completed, self.pair)], minimise)
+        is_front = pareto_front(pairs[completed], minimise)
         front = rows.numbers[completed[is_front]].tolist()
         numbers = [*front, *np.setdiff1d(rows.numbers, front)[::-1].tolist()]
         on_front = set(front)

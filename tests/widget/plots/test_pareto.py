@@ -86,6 +86,8 @@ def test_a_large_value_is_good_where_the_objective_says_so(show):
     [
         ((None, 1.0), TrialState.COMPLETED),
         ((math.nan, 0.0), TrialState.COMPLETED),
+        ((math.inf, -1.0), TrialState.COMPLETED),
+        ((-math.inf, -1.0), TrialState.COMPLETED),
         ((0.0, 0.0), TrialState.FAILED),
         ((0.0, 0.0), TrialState.PRUNED),
         ((0.0, 0.0), TrialState.RUNNING),
@@ -97,6 +99,7 @@ def test_a_trial_without_both_final_values_is_not_on_the_front(show, two, values
     two.add_trial(values, state=state)
     plot = show(ParetoPlot, two)
     assert front(plot) == [0]
+    assert [row[0] for row in plot.numbers().rows if "on the front" in row] == ["#0"]
     drawn = [mark for mark in plot.figures[0].marks if hasattr(mark, "x")]
     assert all(np.isfinite(mark.x).all() and np.isfinite(mark.y).all() for mark in drawn)
 
