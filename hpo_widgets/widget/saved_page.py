@@ -7,6 +7,7 @@ library's own wheel installed it. Its content security policy forbids every requ
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ipywidgets import Widget
+
+    from hpo_widgets.widget.sync.refresher import Refresher
 
 STATE_MIME = "application/vnd.jupyter.widget-state+json"
 VIEW_MIME = "application/vnd.jupyter.widget-view+json"
@@ -141,8 +144,8 @@ def save_html(
 
     shown = [widgets] if isinstance(widgets, Widget) else list(widgets)
     roots = [widget.model_id for widget in shown]
-    bring_up_to_date(dependency_state(shown))
-    states = with_numbers(dependency_state(shown, drop_defaults=False))
+    with _at_one_moment(dependency_state(shown)):
+        states = with_numbers(dependency_state(shown, drop_defaults=False))
     return _write(states, roots, Path(path), title, note)
 
 
@@ -177,11 +180,14 @@ def widget_states() -> dict[str, Any]:
     dict
         What belongs under ``metadata.widgets[STATE_MIME]``.
     """
-    from ipywidgets import Widget
+    from ipywidgets.widgets import widget
 
-    bring_up_to_date(Widget.get_manager_state()["state"])
-    states: dict[str, Any] = Widget.get_manager_state(drop_defaults=False)
-    return {**states, "state": with_numbers(states["state"])}
+    def everything() -> list[Any]:
+        return list(widget._instances.values())  # noqa: SLF001 -- ipywidgets fails where one is made meanwhile
+
+    with _at_one_moment(one.model_id for one in everything()):
+        states: dict[str, Any] = widget.Widget.get_manager_state(drop_defaults=False, widgets=everything())
+        return {**states, "state": with_numbers(states["state"])}
 
 
 def _widget(model_id: str) -> Any:
@@ -202,12 +208,36 @@ def with_numbers(states: dict[str, Any]) -> dict[str, Any]:
 
 def bring_up_to_date(model_ids: Iterable[str]) -> None:
     """Refresh those of the widgets that show a search, so that none of them lags behind it."""
+    with _at_one_moment(model_ids):
+        pass
+
+
+@contextlib.contextmanager
+def _at_one_moment(model_ids: Iterable[str]) -> Iterator[None]:
+    """Refresh those of the widgets that show a search, and no more until the end of the block."""
     from hpo_widgets.widget.sync.refresher import Refresher
 
-    refreshers = {getattr(_widget(model_id), "_refresher", None) for model_id in model_ids}
-    for refresher in refreshers:
-        if isinstance(refresher, Refresher):
+    found = {getattr(_widget(model_id), "_refresher", None) for model_id in model_ids}
+    refreshers = [one for one in found if isinstance(one, Refresher)]
+    with _held(refreshers):
+        for refresher in refreshers:
             refresher.refresh(is_kept=True)
+        yield
+
+
+def _held(refreshers: Sequence[Refresher]) -> contextlib.ExitStack:
+    """Take the locks of all refreshers."""
+    waiting = list(refreshers)
+    while True:
+        with contextlib.ExitStack() as held:
+            for place, refresher in enumerate(waiting):
+                # With locks in hand none is waited for: who has it may be waiting for one of these.
+                if not refresher.lock.acquire(blocking=place == 0):
+                    break
+                held.callback(refresher.lock.release)
+            else:
+                return held.pop_all()
+        waiting.insert(0, waiting.pop(place))
 
 
 def save_notebook_html(

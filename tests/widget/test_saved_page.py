@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from typing import TYPE_CHECKING
 
 import bqplot
@@ -13,7 +14,9 @@ import pytest
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget import saved_page as export
-from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save_notebook_html
+from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME, save_html, save_notebook_html, widget_states
+from hpo_widgets.widget.sync.refresher import Refresher
+from tests.conftest import DEADLINE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +83,95 @@ def test_the_plots_of_a_page_have_their_numbers_and_those_of_the_kernel_stay_wit
         assert state["is_open"] is False
         assert table.rows == []
     panel.close()
+
+
+def test_a_page_is_of_one_moment_though_trials_end_while_it_is_made(tmp_path, monkeypatch):
+    search = ScriptedSearch()
+    panel = OptimizerWidget(search, plots=["History"])
+    refresher, embedded = panel._refresher, ipywidgets.Widget._get_embed_state
+
+    def end_a_trial():
+        search.add_trial(0.5)
+        if refresher.lock.acquire(blocking=False):  # who has to wait comes too late
+            try:
+                refresher.refresh(is_kept=True)
+            finally:
+                refresher.lock.release()
+
+    def meanwhile(widget, **options):
+        if widget is panel._status_panel or widget is panel._table:
+            hand = threading.Thread(target=end_a_trial)
+            hand.start()
+            hand.join()
+        return embedded(widget, **options)
+
+    monkeypatch.setattr(ipywidgets.Widget, "_get_embed_state", meanwhile)
+    states = state_in(save_html(panel, tmp_path / "page.html").path)
+    status, table = (states[part.model_id]["state"] for part in (panel._status_panel, panel._table))
+    panel.close()
+    assert len(table["order"]) == sum(count["number"] for count in status["counts"]) > 0
+
+
+class ToldLock:
+    """A lock that tells when somebody asks for it."""
+
+    def __init__(self, lock):
+        self._lock = lock
+        self.is_asked_for = threading.Event()
+
+    def acquire(self, blocking=True, timeout=-1):
+        self.is_asked_for.set()
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self):
+        self._lock.release()
+
+    def __enter__(self):
+        self.acquire()
+
+    def __exit__(self, *_):
+        self.release()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_panels_that_follow_each_other_are_saved_together(tmp_path, monkeypatch, order):
+    monkeypatch.setattr(Refresher, "seconds_to_wait", lambda *_: None)
+    panels = [OptimizerWidget(ScriptedSearch(name=name), plots=["History"]) for name in ("one", "other")]
+    has_one, found = threading.Event(), []
+
+    def follow(one, other):
+        """As an observer of one panel that sets a trait of the other, while that one's thread is at work."""
+        with one:
+            one.is_asked_for.clear()
+            has_one.set()
+            one.is_asked_for.wait(DEADLINE)
+            found.append(other.acquire(timeout=DEADLINE))
+            other.release()
+
+    with monkeypatch.context() as patch:
+        for panel in panels:
+            patch.setattr(panel._refresher, "lock", ToldLock(panel._refresher.lock))
+        hand = threading.Thread(target=follow, args=[panel._refresher.lock for panel in panels][::order])
+        hand.start()
+        assert has_one.wait(DEADLINE)
+        saved = save_html(panels, tmp_path / "page.html")
+        hand.join()
+    assert found == [True]
+    assert {panel.model_id for panel in panels} <= set(state_in(saved.path))
+    for panel in panels:
+        panel.close()
+
+
+def test_states_of_all_widgets_are_told_though_one_is_made_meanwhile(monkeypatch):
+    shown, made, embedded = ipywidgets.Label(), [], ipywidgets.Widget._get_embed_state
+
+    def meanwhile(widget, **options):
+        if not made:
+            made.append(ipywidgets.Label())
+        return embedded(widget, **options)
+
+    monkeypatch.setattr(ipywidgets.Widget, "_get_embed_state", meanwhile)
+    assert shown.model_id in widget_states()["state"]
 
 
 def test_nothing_in_the_states_ends_their_script_element(tmp_path):
