@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.objectives.ranking import best_rows
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choices import identity
 from hpo_widgets.trials.trial import TrialState, checked_tags
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _STATES = {state.label: state for state in TrialState}
 
 
 @dataclass(frozen=True)
-class TrialFilter:
+class TrialFilter:  # noqa: PLW1641 -- the decorator makes the hash
     """Conditions on trials; a trial passes when it meets all that are given.
 
     Parameters
@@ -77,6 +79,10 @@ class TrialFilter:
         }
         for name, value in checks.items():
             object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both have the same conditions."""
+        return isinstance(other, TrialFilter) and _comparable(self) == _comparable(other)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TrialFilter:
@@ -198,6 +204,33 @@ class TrialFilter:
             top[ranked[best_rows(rows.values[ranked], [one.minimise for one in objectives], self.top_k)]] = True
             passes &= top
         return passes
+
+
+def _comparable(chosen: TrialFilter) -> tuple[Any, ...]:
+    within = comparable_ranges(chosen.within)
+    return chosen.top_k, chosen.states, chosen.epochs, chosen.inside, chosen.tags, within
+
+
+def comparable_ranges(ranges: Mapping[str, Iterable[Any]]) -> dict[str, tuple[Hashable, ...]]:
+    """Return what can be compared in the place of ranges: choices may be arrays, of which `==` makes another array.
+
+    Parameters
+    ----------
+    ranges
+        Full parameter name to ``(low, high)``, or to choices.
+
+    Returns
+    -------
+    dict
+        The same names, to numbers and to what stands for other values.
+    """
+    return {name: tuple(map(_comparable_value, range_)) for name, range_ in ranges.items()}
+
+
+def _comparable_value(value: Any) -> Hashable:
+    value = python_value(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number else identity(value)
 
 
 def checked_box(box: Mapping[str, Any], space: Space) -> dict[str, tuple[Any, ...]]:

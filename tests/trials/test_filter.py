@@ -136,3 +136,16 @@ def test_a_box_has_the_values_that_are_meant(search):
     }
     with pytest.raises(ValueError, match="Did you mean 'layers'"):
         checked_box({"layer": (1, 2)}, search.space)
+
+
+def test_filters_are_compared_whatever_the_choices_are():
+    def chosen(*values):
+        return TrialFilter(within={"kernel": values})
+
+    ones = chosen(np.ones(3))
+    assert ones == chosen(np.ones(3))
+    assert hash(ones) == hash(chosen(np.ones(3)))
+    assert ones != chosen(np.zeros(3))
+    assert ones != chosen(np.ones((3, 3)))
+    assert chosen(1, 3) == chosen(1.0, np.int64(3))
+    assert chosen(True) != chosen(1)

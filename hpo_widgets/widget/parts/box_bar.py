@@ -120,7 +120,7 @@ def _is_part(box: Mapping[str, tuple[Any, ...]], space: Space) -> bool:
     for name, range_ in box.items():
         leaf: Any = space.leaf(name)
         if leaf.kind == "choice":
-            if any(choice not in leaf.range for choice in range_):
+            if not all(map(leaf.contains, range_)):
                 return False
         elif range_[0] < leaf.range[0] or range_[1] > leaf.range[1]:
             return False

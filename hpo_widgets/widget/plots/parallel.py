@@ -13,7 +13,7 @@ import numpy as np
 from hpo_widgets.objectives.pareto import pareto_front
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
-from hpo_widgets.trials.filter import TrialFilter
+from hpo_widgets.trials.filter import TrialFilter, comparable_ranges
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts.part import clicked, close_tree
 from hpo_widgets.widget.plots import style
@@ -302,7 +302,7 @@ class ParallelPlot(ParameterChoice, Plot):
     def _on_filter(self, change: object) -> None:
         super()._on_filter(change)
         # An interval that was taken out of the filter elsewhere is not offered any more either.
-        if self._own_box and self.box == self._own_box:
+        if self._own_box and comparable_ranges(self.box) == comparable_ranges(self._own_box):
             self._offer()
 
     def _on_click(self, x: float, y: float) -> None:

@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
+from hpo_widgets.trials.filter import comparable_ranges
 from hpo_widgets.widget.parts.part import Following, clicked, close_half_made
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import FittedAxis
@@ -328,7 +329,7 @@ class TrialPlot(Plot):
     def _on_box(self, _change: object) -> None:
         """Leave no rectangle over another box than its own."""
         with self._refresher.lock:
-            if self.box != self._own_box:
+            if comparable_ranges(self.box) != comparable_ranges(self._own_box):
                 for figure in self.figures:
                     if figure.brush is not None:
                         figure.brush.clear()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -38,6 +40,21 @@ def test_a_box_is_described(show, filled, refresh, box, sentence):
     bar = show(BoxBar, filled, box=box)
     refresh(bar)
     assert said(bar) == sentence
+
+
+def test_choices_may_be_arrays(show, wire, refresh):
+    zeros, ones = np.zeros(3), np.ones(3)
+    search = ScriptedSearch([DiscreteParameterRange("kernel", [zeros, ones])])
+    search.add_trials([0.5, 0.5])
+    bar = show(BoxBar, search, box={"kernel": (ones,)})
+    refresh(bar)
+    assert said(bar).startswith("narrow kernel to ")
+    assert bar.action == "Narrow ranges"
+    wire.browser_says(bar, kind="narrow")
+    assert search.space.range_keys["kernel"] == (1,)
+    bar.box = {"kernel": (zeros,)}
+    refresh(bar)
+    assert bar.action == "Set ranges"
 
 
 def test_the_figures_are_every_second_part(show, filled):

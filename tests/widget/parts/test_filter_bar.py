@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from hpo_widgets.parameters import DiscreteParameterRange
+from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.filter_bar import FilterBar
@@ -40,6 +43,19 @@ def test_each_condition_is_a_chip(bar, refresh):
         "dropout 0.04 … 0.25", "lr ≤ 0.01", "layers ≥ 2", "activation tanh, relu", "validation / loss ≤ 0.5",
     ]  # fmt: skip
     assert [chip["value"] for chip in bar.chips][-4:] == [[None, 0.01], [2, None], [1, 0], [None, 0.5]]
+
+
+def test_another_filter_is_shown_whatever_the_choices_are(show, refresh):
+    kernels = [np.zeros(3), np.ones(3), np.eye(3)]
+    search = ScriptedSearch([DiscreteParameterRange("kernel", kernels)])
+    for kernel in [*kernels, kernels[2]]:
+        search.add_trial(0.5, {"kernel": kernel})
+    panel = show(OptimizerWidget, search)
+    for choice, left in ((1, [1, 4]), (2, [2, 4])):
+        panel.filter = {"within": {"kernel": (kernels[choice],)}}
+        refresh(panel)
+        assert (panel._filter_bar.left, [chip["value"] for chip in panel._filter_bar.chips]) == (left, [[choice]])
+        assert len(panel._table.order) == left[0]
 
 
 def test_the_number_left_is_told_while_there_is_a_filter(bar, search, refresh):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, MapPlot, OptimizerWidget, ParetoPlot, SlicesPlot
@@ -105,6 +106,22 @@ def test_a_rectangle_stays_at_its_values_when_axes_change(slices, wire, search, 
     assert slices.figures[0].figure.interaction.y_scale is slices.figures[0].y.scale
     assert slices.figures[0].brush.extent.x == (1e-3, 1e-2)
     assert slices.box == {"lr": (1e-3, 1e-2)}
+
+
+def test_a_brush_over_choices_that_are_arrays_moves_to_other_ones(show, wire, refresh):
+    kernels = [np.zeros(3), np.ones(3)]
+    search = ScriptedSearch([DiscreteParameterRange("kernel", kernels)])
+    for kernel in kernels:
+        search.add_trial(0.5, {"kernel": kernel})
+    plot = show(SlicesPlot, search, brushing=True)
+    refresh(plot)
+    for place, kernel in enumerate(kernels):
+        brush(wire, plot, (place - 0.3, place + 0.3), (0.0, 1.0))
+        assert plot.box["kernel"][0] is kernel
+        assert plot.selected == [place]
+        assert plot.figures[0].brush.extent is not None
+    plot.box = {"kernel": (kernels[0],)}
+    assert plot.figures[0].brush.extent is None
 
 
 def test_without_the_toggle_clicks_are_heard_again(slices, wire):
