@@ -104,7 +104,7 @@ def to_dataframe(
         "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
         "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
-    titles = _titles(snapshot.parameters, {"number", *before, *after, *reserved})
+    titles = column_titles(snapshot.parameters, {"number", *before, *after, *reserved})
     kinds = {column.name: column.kind for column in space.columns}
     parameters: dict[str, Any] = {}
     for name, values in snapshot.parameters.items():
@@ -124,8 +124,21 @@ def to_dataframe(
     return pd.DataFrame({**before, **parameters, **after}, index=numbers)
 
 
-def _titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
-    """Return the title of each parameter's column: its name, with its section where something else has that title."""
+def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, str]:
+    """Return the title of each parameter's column: its name, with its section where something else has that title.
+
+    Parameters
+    ----------
+    names
+        Full names of the parameters.
+    taken
+        Titles of other columns.
+
+    Returns
+    -------
+    dict
+        Name to title, no two alike.
+    """
     names, taken = tuple(names), set(taken)
     titles: dict[str, str] = {}
     for name in names:

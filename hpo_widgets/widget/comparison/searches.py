@@ -11,6 +11,7 @@ from hpo_widgets.parameters import DiscreteParameterRange
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import idle_times, trace_of
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.export import column_titles
 from hpo_widgets.widget import text
 from hpo_widgets.widget.comparison.best_figure import MOST_COMPETITORS
 from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
@@ -125,15 +126,22 @@ class SearchComparison(WithPicture, ipywidgets.VBox):
         return tuple(self._sentences)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The best trial of each search: its value, when it came, and its parameters, one row per search."""
+        """The best trial of each search: its value, when it came, and its parameters, one row per search.
+
+        A parameter that is called like another column, such as ``value``, has the column ``General/value``.
+        """
         import pandas as pd
 
+        bests = {name: search.best_trial for name, search in self._searches.items()}
+        names = dict.fromkeys(one for best in bests.values() if best is not None for one in best.parameters)
+        titles = column_titles(names, {"search", "id", "trials", "value", "trial"})
         rows = []
         for name, search in self._searches.items():
-            best = search.best_trial
+            best = bests[name]
             row: dict[str, Any] = {"search": name, "id": search.id, "trials": text.ended(search.counts)}
             if best is not None:
-                row |= {"value": best.values[0], "trial": best.number, **best.parameters}
+                row |= {"value": best.values[0], "trial": best.number}
+                row |= {titles[one]: value for one, value in best.parameters.items()}
             rows.append(row)
         return pd.DataFrame(rows).set_index("search")
 

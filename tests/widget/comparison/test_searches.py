@@ -50,6 +50,17 @@ def test_the_parameters_of_the_best_are_a_table_and_a_frame(show):
     assert shown._tables.verdict == ("", "")
 
 
+def test_a_parameter_that_is_called_like_a_column_has_another_title(show):
+    parameters = [UniformParameterRange(name, 10, 11) for name in ("value", "trial", "search", "x")]
+    wide, narrow = searched("wide", [3, 1, 2], parameters), searched("narrow", [2], parameters[:1])
+    frame = show(compare, {"first": wide, "second": narrow}).to_dataframe()
+    assert frame.index.tolist() == ["first", "second"]
+    assert frame["value"].tolist() == [1, 2]
+    assert frame["trial"].tolist() == [1, 0]
+    for name, title in (("value", "General/value"), ("search", "General/search"), ("x", "x")):
+        assert frame.loc["first", title] == wide.trial(1).parameters[name]
+
+
 def test_a_running_search_is_followed(show, refresh):
     wide, narrow = searched("wide", [3]), searched("narrow", [2])
     shown = show(compare, [wide, narrow])
