@@ -309,7 +309,8 @@ class ReadableSearch(ABC):
 
 def _written(path: str | Path | None, text: str) -> str:
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8", newline="")
+        # Encoded before the file is opened: what is in it is not lost for a letter that no file can hold.
+        Path(path).write_bytes(text.encode(errors="backslashreplace"))
     return text
 
 

@@ -19,6 +19,7 @@ from hpo_widgets.parameters import (
     UniformParameterRange,
 )
 from hpo_widgets.space import Space
+from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.trials.export import experiment_details, to_csv, to_dataframe, to_records
@@ -258,3 +259,13 @@ def test_a_search_without_trials_is_an_empty_frame_with_its_columns():
     assert len(frame) == 0
     assert "validation/loss" in frame
     assert "beta" in frame
+
+
+@pytest.mark.parametrize("write", ["to_csv", "to_json"])
+def test_a_file_is_written_whatever_letters_a_choice_has(tmp_path, write):
+    search = ScriptedSearch([DiscreteParameterRange("file", ["a\udc80", "b"])])
+    search.add_trial(0.5, {"file": "a\udc80"})
+    path = tmp_path / "trials"
+    path.write_text("an earlier one")
+    getattr(search, write)(path)
+    assert r"a\udc80" in path.read_text(encoding="utf-8")
