@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.filter import lies_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search.budget import Budget
@@ -131,7 +132,7 @@ class Tried:
         columns = {name: column[which] for name, column in self.columns.items()}
         return Tried(self.numbers[which], self.failed[which], self.values[which], columns)
 
-    @property
+    @cached_property
     def completed(self) -> Tried:
         """Those with a finite value."""
         return self.take(np.isfinite(self.values))
@@ -189,12 +190,28 @@ def due_test(trials: Tried) -> tuple[Tried, float]:
 
 @dataclass(frozen=True)
 class _RangePart:
-    """A part of the range of one parameter, and what is left without it."""
+    """A part of the range of one parameter, and what is left without it.
+
+    There may be hundreds, of which one is reported at most: its words are made then.
+    """
 
     name: str
-    words: str
-    inside: np.ndarray
+    compare: Callable[[np.ndarray, Any], np.ndarray]
+    bound: Any
+    """What values are compared with; choices by index."""
+    sign: str
+    end: str | float
+    """What the sign stands before in words."""
     kept: tuple[Any, ...]
+
+    def inside(self, trials: Tried) -> np.ndarray:
+        """Return which trials lie in it."""
+        return self.compare(trials.columns[self.name], self.bound)
+
+    def words(self, space: Space) -> str:
+        """Return its parameter, sign and end."""
+        end = _number(self.end) if isinstance(self.end, float) else str(self.end)
+        return " ".join(filter(None, (_short(_label(space, self.name)), self.sign, end)))
 
 
 def failures_share(trials: Tried, space: Space) -> Advice | None:
@@ -217,85 +234,86 @@ def failures_share(trials: Tried, space: Space) -> Advice | None:
         The part with the least p-value, where that is small enough.
     """
     first, level = due_test(trials)
-    if not len(first) or np.count_nonzero(first.failed) < _LEAST_FAILED:
-        return None
-    parts = list(_parts(first, space))
-    if not parts:
-        return None
-    p_values = [_p_of_part(first, part) for part in parts]
-    place = int(np.argmin(p_values))
-    if p_values[place] > level / len(parts):
-        return None
+    part = _failing_part(first, level, space)
     # The same part, among all trials so far.
-    part = next(one for at, one in enumerate(_parts(trials, space)) if at == place)
-    if _p_of_part(trials, part) > LEVEL:
+    if part is None or _p_of_part(trials, part) > LEVEL:
         return None
-    has_best = np.isfinite(trials.values).any() and bool(part.inside[trials.best])
-    bad = trials.failed & part.inside
-    num_bad, num_inside = int(bad.sum()), int(part.inside.sum())
+    inside = part.inside(trials)
+    has_best = np.isfinite(trials.values).any() and bool(inside[trials.best])
+    bad = trials.failed & inside
+    num_bad, num_inside = int(bad.sum()), int(inside.sum())
     num_other, num_outside = int(trials.failed.sum()) - num_bad, len(trials) - num_inside
     if has_best or num_bad < _LEAST_FAILED or num_outside == 0:
         return None
     rate, other_rate = num_bad / num_inside, num_other / num_outside
     if rate < _LEAST_RATIO * other_rate:
         return None
+    words = part.words(space)
     return Advice(
         "failures",
         part.name,
-        f"{num_bad} of {num_bad + num_other} failures have {part.words}",
+        f"{num_bad} of {num_bad + num_other} failures have {words}",
         f"{num_bad} of {num_inside} such trials failed ({_percent(rate)}), "
         f"{num_other} of {num_outside} others ({_percent(other_rate)})",
         num_bad,
         tuple(trials.numbers[bad][-MOST_SHOWN:].tolist()),
         "set_ranges",
         ({part.name: part.kept},),
-        f"Exclude {part.words}",
+        f"Exclude {words}",
     )
 
 
+def _failing_part(first: Tried, level: float, space: Space) -> _RangePart | None:
+    """Return the part with the least p-value, where that is small enough for so many parts."""
+    if np.count_nonzero(first.failed) < _LEAST_FAILED:
+        return None
+    parts = list(_parts(space))
+    p_values = [_p_of_part(first, part) for part in parts]
+    return parts[int(np.argmin(p_values))] if parts and min(p_values) <= level / len(parts) else None
+
+
 def _p_of_part(trials: Tried, part: _RangePart) -> float:
-    inside = int(np.count_nonzero(part.inside))
-    both = int(np.count_nonzero(part.inside & trials.failed))
-    return hypergeometric_tail(both, len(trials), int(np.count_nonzero(trials.failed)), inside)
+    inside = part.inside(trials)
+    both = int(np.count_nonzero(inside & trials.failed))
+    num_failed, num_inside = int(np.count_nonzero(trials.failed)), int(np.count_nonzero(inside))
+    return hypergeometric_tail(both, len(trials), num_failed, num_inside)
 
 
-def _parts(trials: Tried, space: Space) -> Iterator[_RangePart]:
-    """List the parts that are tested; they and their order depend on the space only, not on the trials."""
+def _parts(space: Space) -> Iterator[_RangePart]:
+    """List the parts that are tested."""
     for name in space.names:
         leaf: Any = space.leaf(name)
-        column = trials.columns[name]
-        label = _short(_label(space, name))
         if leaf.kind == "choice":
             if len(leaf.allowed) < 2:
                 continue
-            for index in leaf.allowed:
-                kept = tuple(leaf.declared[other] for other in leaf.allowed if other != index)
-                yield _RangePart(name, f"{label} {_short(leaf.labels[index])}", column == index, kept)
-            yield from _ordered_choices(name, label, leaf, column)
+            values = leaf.range
+            for place, index in enumerate(leaf.allowed):
+                kept = values[:place] + values[place + 1 :]
+                yield _RangePart(name, np.equal, index, "", _short(leaf.labels[index]), kept)
+            yield from _ordered_choices(name, leaf)
             continue
         low, high = leaf.range
         for threshold in _thresholds(leaf):
             if leaf.kind == "int":
-                yield _RangePart(name, f"{label} ≥ {threshold}", column >= threshold, (low, threshold - 1))
-                yield _RangePart(name, f"{label} < {threshold}", column < threshold, (threshold, high))
+                yield _RangePart(name, np.greater_equal, threshold, "≥", threshold, (low, threshold - 1))
             else:
-                yield _RangePart(name, f"{label} > {_number(threshold)}", column > threshold, (low, threshold))
-                yield _RangePart(name, f"{label} < {_number(threshold)}", column < threshold, (threshold, high))
+                yield _RangePart(name, np.greater, threshold, ">", threshold, (low, threshold))
+            yield _RangePart(name, np.less, threshold, "<", threshold, (threshold, high))
 
 
-def _ordered_choices(name: str, label: str, leaf: Any, column: np.ndarray) -> Iterator[_RangePart]:
+def _ordered_choices(name: str, leaf: Any) -> Iterator[_RangePart]:
     """List the greatest and the least of choices that are numbers; single ones are listed already."""
     numbers = [leaf.declared[index] for index in leaf.allowed]
     if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in numbers):
         return
     ordered = sorted(leaf.allowed, key=lambda index: leaf.declared[index])
     for place in range(2, len(ordered) - 1):
-        for chosen, left, sign in (
-            (ordered[-place:], ordered[:-place], f"≥ {leaf.labels[ordered[-place]]}"),
-            (ordered[:place], ordered[place:], f"≤ {leaf.labels[ordered[place - 1]]}"),
+        for chosen, left, sign, end in (
+            (ordered[-place:], ordered[:-place], "≥", ordered[-place]),
+            (ordered[:place], ordered[place:], "≤", ordered[place - 1]),
         ):
             kept = tuple(leaf.declared[index] for index in sorted(left))
-            yield _RangePart(name, f"{label} {sign}", np.isin(column, chosen), kept)
+            yield _RangePart(name, np.isin, chosen, sign, leaf.labels[end], kept)
 
 
 def _thresholds(leaf: Any) -> list[Any]:
@@ -333,10 +351,10 @@ def best_at_end(trials: Tried, space: Space) -> list[Advice]:
     list of Advice
         The nearest to its end first.
     """
-    first, level = due_test(trials.completed)
+    completed = trials.completed
+    first, level = due_test(completed)
     if not len(first):
         return []
-    completed = trials.completed
     best = completed.best
     point = [_known(completed.columns[name][best]) for name in space.names]
     num_ends = 2 * sum(space.leaf(name).kind != "choice" for name in space.names)

@@ -15,7 +15,7 @@ from hpo_widgets.parameters import (
     UniformIntegerParameterRange,
     UniformParameterRange,
 )
-from hpo_widgets.search import StopReason
+from hpo_widgets.search import StopReason, advice
 from hpo_widgets.search.advice import (
     LEVEL,
     MOST_SHOWN,
@@ -218,6 +218,11 @@ def test_the_evidence_gives_both_rates_and_the_failed_trials():
         found.evidence == f"{bad} of {inside.sum()} such trials failed ({rate} %), 0 of {(~inside).sum()} others (0 %)"
     )
     assert found.trials == tuple(trials.numbers[trials.failed].tolist())
+
+
+def test_numbers_are_put_into_words_for_what_is_said_only(monkeypatch):
+    monkeypatch.setattr(advice, "in_words", None)
+    assert failures_share(trials_of(spread_space(), 120, 0), spread_space()) is None
 
 
 def test_the_part_with_the_best_trial_is_not_excluded():
