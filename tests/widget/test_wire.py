@@ -91,15 +91,18 @@ def others_of(panel):
     return {one.comm for one in (panel._status_panel, panel._space_panel, panel._export, panel._advice_line)}
 
 
-def frozen_clouds(wire, clouds):
+def frozen_clouds(touched, clouds):
     """The clouds of which more than the hot mark was touched."""
-    touched = wire.touched()
     return [cloud for cloud in clouds if touched & (marks_of(cloud) - {cloud.hot.comm})]
 
 
 @pytest.mark.parametrize(
     ("num_trials", "ended"),
-    [(2_000, "every kind"), *(pytest.param(20_000, ended, marks=pytest.mark.slow) for ended in ENDED)],
+    [
+        (2_000, "every kind"),
+        # Of "outliers" nearly all are ordinary.
+        *(pytest.param(20_000, ended, marks=pytest.mark.slow) for ended in ENDED if ended != "ordinary"),
+    ],
 )
 def test_each_of_many_ended_trials_costs_little_in_the_history(show, wire, refresh, acknowledge, num_trials, ended):
     search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=0)
@@ -112,16 +115,17 @@ def test_each_of_many_ended_trials_costs_little_in_the_history(show, wire, refre
         search.add_trial(**one)
         refresh(panel)
         sent.append(wire.num_bytes())
-        frozen = frozen_clouds(wire, drawing.clouds)
+        touched = wire.touched()
+        frozen = frozen_clouds(touched, drawing.clouds)
         assert len(frozen) <= 1
         num_frozen += len(frozen)
-        if drawing.figure.comm in wire.touched():  # a cloud has got its frozen marks
+        if drawing.figure.comm in touched:  # a cloud has got its frozen marks
             parts = wire.comms_of(panel.plots["History"])
             num_grown += 1
         if one is ORDINARY:
-            rest = wire.touched() & parts - hot
+            rest = touched & parts - hot
             assert rest <= {drawing._best_line.comm, drawing.figure.comm}.union(*map(marks_of, frozen))
-            assert wire.touched() - parts <= others_of(panel)
+            assert touched - parts <= others_of(panel)
     assert max(sent) < LIMIT
     # All but a few touch nothing but the hot mark; those few keep it small.
     assert 0 < num_frozen <= len(sent) / 10
@@ -140,12 +144,10 @@ PARAMETERS = {
 
 CASES_OF_SLICES = [
     ("4 figures", "ordinary"),
-    ("12 figures", "ordinary"),
     ("12 figures", "each the best"),
     ("12 figures", "outliers"),
     ("12 figures", "every kind"),
     ("64 parameters", "ordinary"),
-    ("12 figures of long choices", "ordinary"),
     ("12 figures of long choices", "outliers"),
 ]
 
@@ -163,22 +165,24 @@ def test_each_of_many_ended_trials_costs_little_in_the_slices(
     search, panel = panel_of(num_trials, show, refresh, acknowledge, tab=1, parameters=PARAMETERS[parameters])
     clouds = [cloud for figure in panel.plots["Slices"].figures for cloud in figure.clouds]
     hot = {cloud.hot.comm for cloud in clouds}
-    # A cloud that gets its frozen marks only now gives its figure more marks.
     figures = {figure.figure.comm for figure in panel.plots["Slices"].figures}
+    parts = wire.comms_of(panel.plots["Slices"])
     sent, num_frozen = [], 0
     for one in ENDED[ended]:
         wire.clear()
         search.add_trial(**one)
         refresh(panel)
         sent.append(wire.num_bytes())
-        frozen = frozen_clouds(wire, clouds)
+        touched = wire.touched()
+        frozen = frozen_clouds(touched, clouds)
         assert len(frozen) <= 1
         num_frozen += len(frozen)
-        if one is ORDINARY:
+        if figures & touched:  # a cloud that gets its frozen marks only now gives its figure more marks
             parts = wire.comms_of(panel.plots["Slices"])
-            assert wire.touched() & parts <= hot.union(figures, *map(marks_of, frozen))
-            assert wire.touched() - parts <= others_of(panel)
-            assert len(wire.touched() & hot) >= len(panel.plots["Slices"].figures)
+        if one is ORDINARY:
+            assert touched & parts <= hot.union(figures, *map(marks_of, frozen))
+            assert touched - parts <= others_of(panel)
+            assert len(touched & hot) >= len(panel.plots["Slices"].figures)
     assert max(sent) < LIMIT
     assert num_frozen >= len(panel.plots["Slices"].figures)
     if ended == "ordinary":
