@@ -232,14 +232,10 @@ print(json.dumps({{
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section", ["General/opt", "opt"])
-def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, base_task, queue, section):
+def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, base_task, queue):
     source = REMOTE.format(project=project, base_task=base_task, queue=queue)
     first = script(source).said
     assert (first["ranges"], first["total_max_jobs"], first["limit"]) == ({"x": [0, 1]}, 3, None)
-    # A person clones the optimizer's Task, changes what it says and runs it: the code is the same.
-    clone = Task.clone(source_task=first["id"])
-    stored = {name.replace("General/opt", section): value for name, value in clone.get_parameters().items()}
     changes = {
         "optimizer_kwargs/total_max_jobs": 7,
         "optimization_time_limit": 90,
@@ -247,20 +243,28 @@ def test_what_the_task_says_wins_where_it_runs_for_an_agent(script, project, bas
         "objective_metric_sign": ["max"],
         "max_number_of_concurrent_tasks": 5,
     }
-    clone.set_parameters({**stored, **{f"{section}/{name}": value for name, value in changes.items()}})
-    space = clone.get_configuration_object("General")
-    clone.set_configuration_object("General", re.sub(r"max_value = 1(\.0)?", "max_value = 0.25", space))
-    environment = {"CLEARML_TASK_ID": clone.id, "CLEARML_LOG_TASK_TO_BACKEND": "1", "CLEARML_SIMULATE_REMOTE_TASK": "1"}
-    ran = script(f"import os\nos.environ.update({environment!r})\n{source}").said
-    assert ran == {
-        "id": clone.id,
-        "ranges": {"x": [0, 0.25]},
-        "total_max_jobs": 7,
-        "limit": 90,
-        "strategy": "GridSearch",
-        "objective": ["validation/loss", "max"],
-        "workers": 5,
-    }
+    for section in ("General/opt", "opt"):
+        # A person clones the optimizer's Task, changes what it says and runs it: the code is the same.
+        clone = Task.clone(source_task=first["id"])
+        stored = {name.replace("General/opt", section): value for name, value in clone.get_parameters().items()}
+        clone.set_parameters({**stored, **{f"{section}/{name}": value for name, value in changes.items()}})
+        space = clone.get_configuration_object("General")
+        clone.set_configuration_object("General", re.sub(r"max_value = 1(\.0)?", "max_value = 0.25", space))
+        environment = {
+            "CLEARML_TASK_ID": clone.id,
+            "CLEARML_LOG_TASK_TO_BACKEND": "1",
+            "CLEARML_SIMULATE_REMOTE_TASK": "1",
+        }
+        ran = script(f"import os\nos.environ.update({environment!r})\n{source}").said
+        assert ran == {
+            "id": clone.id,
+            "ranges": {"x": [0, 0.25]},
+            "total_max_jobs": 7,
+            "limit": 90,
+            "strategy": "GridSearch",
+            "objective": ["validation/loss", "max"],
+            "workers": 5,
+        }, section
 
 
 # The report ------------------------------------------------------------------------------------------------------
