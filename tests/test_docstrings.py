@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
-
-import pytest
-from numpydoc.validate import validate
 
 import hpo_widgets
 
@@ -25,11 +23,17 @@ def arguments_of(function):
     return [name for name in inspect.signature(function).parameters if name not in {"self", "cls"}]
 
 
-def contracts(modules):
+@functools.cache
+def modules():
+    return [importlib.import_module(name) for name in public_modules()]
+
+
+@functools.cache
+def contracts():
     """Name and arguments of each method of the package's protocols, which say what they are for all who have them."""
     return {
         (name, *arguments_of(method))
-        for module in modules
+        for module in modules()
         for member in vars(module).values()
         if inspect.isclass(member) and getattr(member, "_is_protocol", False)
         for name, method in vars(member).items()
@@ -41,7 +45,7 @@ def is_override(owner, name, function):
     """Whether a method repeats one of a base class or a protocol, which says what the arguments are."""
     if getattr(owner, "_is_protocol", False):
         return False
-    return any(name in vars(base) for base in owner.__mro__[1:]) or (name, *arguments_of(function)) in CONTRACTS
+    return any(name in vars(base) for base in owner.__mro__[1:]) or (name, *arguments_of(function)) in contracts()
 
 
 def functions_of(module):
@@ -66,6 +70,9 @@ def functions_of(module):
 
 def missing(name, function):
     """What the docstring of a function lacks."""
+    # Only when it is used: it brings the whole of Sphinx.
+    from numpydoc.validate import validate
+
     returns = inspect.signature(function).return_annotation
     return [
         f"{code} {message}"
@@ -74,21 +81,18 @@ def missing(name, function):
     ]
 
 
-MODULES = [importlib.import_module(name) for name in public_modules()]
-CONTRACTS = contracts(MODULES)
-FUNCTIONS = {
-    name: function
-    for module in MODULES
-    for name, function in functions_of(module).items()
-    if len(arguments_of(function)) > 1
-}
+@functools.cache
+def functions():
+    """Qualified name to function, for all of them with several arguments."""
+    found = {name: function for module in modules() for name, function in functions_of(module).items()}
+    return {name: function for name, function in found.items() if len(arguments_of(function)) > 1}
 
 
 def test_there_are_functions_to_look_at():
-    assert "hpo_widgets.strategies.registry.resolve" not in FUNCTIONS  # it has one argument
-    assert "hpo_widgets.search.as_code.constructor_call" in FUNCTIONS
+    assert "hpo_widgets.strategies.registry.resolve" not in functions()  # it has one argument
+    assert "hpo_widgets.search.as_code.constructor_call" in functions()
 
 
-@pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_the_arguments_and_the_answer_of_a_public_function_are_documented(name):
-    assert missing(name, FUNCTIONS[name]) == []
+def test_the_arguments_and_the_answer_of_a_public_function_are_documented():
+    lacking = {name: missing(name, function) for name, function in functions().items()}
+    assert {name: lacks for name, lacks in lacking.items() if lacks} == {}
