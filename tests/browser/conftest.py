@@ -152,16 +152,16 @@ def run_anew(opened: Notebook) -> Iterator[Notebook]:
 
 @pytest.fixture
 def themes_and_widths(opened: Notebook) -> Iterator[Callable[..., Iterator[str]]]:
-    """Show the shared page of a height wide and narrow, light and dark in turn; each is named as ``"dark-600"``.
+    """Show the shared page of a height light and dark, wide and narrow in turn; each is named as ``"dark-600"``.
 
     After each the panel is readable and whole.
     """
 
     def show(height: int, *, beside: int = 330) -> Iterator[str]:  # as much as the file browser takes
-        for width in (1400, 600):
-            opened.page.set_viewport_size({"width": width + beside, "height": height})
-            for dark in (False, True):
-                opened.use_theme(dark=dark)
+        for dark in (False, True):
+            opened.use_theme(dark=dark)  # which takes longer than to change the width
+            for width in (1400, 600):
+                opened.page.set_viewport_size({"width": width + beside, "height": height})
                 yield f"{'dark' if dark else 'light'}-{width}"
                 assert_looks_right(opened.panel())
 

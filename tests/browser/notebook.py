@@ -141,9 +141,11 @@ class Notebook:
         )
 
     def use_theme(self, *, dark: bool) -> None:
-        """Change to Lab's dark or light theme and wait until it is there."""
-        self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
-        self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
+        """Change to Lab's dark or light theme, if it is not there already, and wait until it is."""
+        shown = f"body[data-jp-theme-light={'false' if dark else 'true'}]"
+        if self.page.locator(shown).count() == 0:
+            self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
+            self.page.wait_for_selector(shown, state="attached")
 
     def kernel(self, expression: str) -> Any:
         """Value of an expression in the kernel, by way of JSON; waits for a running cell."""
@@ -198,9 +200,12 @@ class Notebook:
             ARTEFACTS.mkdir(exist_ok=True)
             (of or self.page).screenshot(path=ARTEFACTS / f"{name}.png")
 
-    def screenshots_in_both_themes(self, name: str, of: Locator) -> None:
-        """Show something in the dark theme, then in the light one, which the page has afterwards; see `screenshot`."""
-        for dark in (True, False):
+    def screenshots_in_both_themes(self, name: str, of: Locator | None = None) -> None:
+        """Keep pictures in the dark theme, then in the light one, which the page has afterwards; see `screenshot`.
+
+        Without pictures the light theme is enough: a change of theme takes longer than most of what is looked at.
+        """
+        for dark in (True, False) if TAKES_PICTURES else (False,):
             self.use_theme(dark=dark)
             self.screenshot(f"{name}-{'dark' if dark else 'light'}", of)
 

@@ -192,17 +192,14 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     line.write_text("second")
     expect(output).to_contain_text("second", timeout=20_000)
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
-    notebook.screenshot("live-log-light", panel)
+    notebook.screenshots_in_both_themes("live-log", panel)
     is_at_end = "pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8"
     assert output.evaluate(is_at_end)
-    notebook.use_theme(dark=True)
-    notebook.screenshot("live-log-dark", panel)
     # Larger letters, as another theme may have, are no reason to leave the end.
     output.evaluate("pre => { pre.style.fontSize = '24px'; }")
     line.write_text("third")
     expect(output).to_contain_text("third", timeout=20_000)
     assert output.evaluate(is_at_end)
-    notebook.use_theme(dark=False)
     assert notebook.page.evaluate("() => window.hit") is None
     selected = notebook.kernel("widget.selected")
     rows = panel.get_by_role("grid", name="Top trials").locator("tbody tr[aria-selected=true]")

@@ -1,4 +1,4 @@
-"""Wait, and the numbers of workers and trials, under a person's hand: mouse, keyboard, a reload, both themes."""
+"""Wait, and the numbers of workers and trials, under a person's hand: mouse, keyboard, a reload."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, click_again, drag
+from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -218,8 +219,7 @@ def test_the_budget_of_a_real_search_is_raised_though_its_callback_raises(notebo
 
 
 @pytest.mark.slow
-def test_waiting_is_looked_at_in_both_themes(opened, panel, request):
-    request.addfinalizer(lambda: opened.use_theme(dark=False))
+def test_waiting_fits_a_narrow_panel(opened, panel):
     opened.kernel("search.command('start')")
     opened.kernel("[search.add_trials([0.03 + 0.4 / (1 + n % 37) for n in range(96)]), search.advance(72)]")
     opened.kernel("[setattr(widget, 'wait_timeout', 5), setattr(widget, 'waiting', True)]")
@@ -227,16 +227,15 @@ def test_waiting_is_looked_at_in_both_themes(opened, panel, request):
     expect(panel.get_by_text("96 completed")).to_be_visible()
     opened.screenshots_in_both_themes("wait", panel)
     panel.evaluate("panel => { panel.style.width = '400px'; window.dispatchEvent(new Event('resize')); }")
-    for dark in (True, False):
-        opened.use_theme(dark=dark)
-        cut = panel.evaluate(
-            """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
-                 node.offsetParent && !node.closest('.hpo-hidden') &&
-                 node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
-                 .map(node => node.outerHTML)"""
-        )
-        assert cut == []
-        opened.screenshot(f"wait-narrow-{'dark' if dark else 'light'}", panel)
+    rest(panel)
+    cut = panel.evaluate(
+        """panel => [...panel.querySelectorAll('.hpo-status *, .hpo-controls-root *')].filter(node =>
+             node.offsetParent && !node.closest('.hpo-hidden') &&
+             node.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1)
+             .map(node => node.outerHTML)"""
+    )
+    assert cut == []
+    opened.screenshots_in_both_themes("wait-narrow", panel)
 
 
 @pytest.mark.slow

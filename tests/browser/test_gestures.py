@@ -237,7 +237,7 @@ def test_a_variation_of_a_trial_and_a_point_of_ones_own(opened, panel):
 
 
 @pytest.mark.slow
-def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, slices):
+def test_the_bars_fit_a_wide_and_a_narrow_panel(opened, panel, slices):
     opened.kernel(
         "setattr(widget, 'filter', {'top_k': 20, 'states': ['completed'], 'within': {'dropout': (0.04, 0.4)}})"
     )
@@ -247,9 +247,7 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
     for width in (1400, 600):
         opened.page.set_viewport_size({"width": 1400 + 350, "height": 1400})
         opened.set_panel_width(width)
-        for dark in (False, True):
-            opened.use_theme(dark=dark)
-            opened.screenshot(f"gestures-{width}-{'dark' if dark else 'light'}", panel)
+        opened.screenshots_in_both_themes(f"gestures-{width}", panel)
         rest(panel)
         wide = panel.evaluate(
             """panel => [...panel.querySelectorAll('.hpo-filter-bar, .hpo-box, .hpo-point')]
@@ -257,7 +255,6 @@ def test_the_bars_are_seen_in_both_themes_and_on_a_narrow_page(opened, panel, sl
         )
         assert wide == 0
     opened.page.set_viewport_size(VIEWPORT)
-    opened.use_theme(dark=False)
     assert opened.complaints() == []
 
 

@@ -1,4 +1,4 @@
-"""The Pareto front, the importance, the map and the curves on a page: drawn, clicked, in both themes."""
+"""The Pareto front, the importance, the map and the curves on a page: drawn and clicked."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     notebook.kernel("search.command('stop')")
     expect(panel.locator(".bqplot:visible .bar").first).to_be_visible()
     expect(panel.get_by_text("completed trials from the rest")).to_be_visible()
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"importance-{'dark' if dark else 'light'}", panel)
+    notebook.screenshots_in_both_themes("importance", panel)
     # The greatest bar is the top one, which is drawn last.
     panel.locator(".bqplot:visible .bar").last.click()
     expect(panel.get_by_role("tab", name="Slices")).to_have_attribute("aria-selected", "true")
@@ -85,10 +83,7 @@ def test_the_map_is_looked_at_chosen_and_clicked(notebook):
     panel.get_by_role("tab", name="Map").click()
     notebook.wait_kernel("{plot.x, plot.y} == {'lr', 'dropout'} and not plot._waits_for_importance")
     expect(panel.get_by_text("lower is better")).to_be_visible()
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"map-{'dark' if dark else 'light'}", panel)
-    notebook.use_theme(dark=False)
+    notebook.screenshots_in_both_themes("map", panel)
 
     # The best trial lies on top, as a triangle.
     panel.locator(".hpo-map .bqplot .dot[fill*='best'], .hpo-map .bqplot .dot[style*='best']").first.dispatch_event(
@@ -147,10 +142,7 @@ def test_the_curves_are_looked_at_chosen_and_clicked(notebook):
     expect(panel.get_by_text("74 of 74 trials")).to_be_visible()
     best = notebook.kernel("search.best_trial.number")
     expect(panel.locator(".hpo-curves text.label", has_text=f"▲ #{best}")).to_be_visible()
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"curves-{'dark' if dark else 'light'}", panel)
-    notebook.use_theme(dark=False)
+    notebook.screenshots_in_both_themes("curves", panel)
 
     # The failed one ends with a cross, which is in nobody's way.
     panel.locator(".hpo-curves .bqplot .dot[style*='cross'], .hpo-curves .bqplot .dot[fill*='cross']").dispatch_event(

@@ -149,10 +149,10 @@ def test_parallel_coordinates_are_looked_at_in_both_themes_wide_and_narrow(run_a
     drag_along(parallel, 1, 0.2, 0.6)
     run_anew.wait_kernel("'dropout' in widget.filter.within")
     run_anew.page.set_viewport_size({"width": 1900, "height": 1400})
-    for width in (1400, 600):
-        run_anew.set_panel_width(width)
-        for dark in (False, True):
-            run_anew.use_theme(dark=dark)
+    for dark in (False, True):
+        run_anew.use_theme(dark=dark)
+        for width in (1400, 600):
+            run_anew.set_panel_width(width)
             run_anew.screenshot(f"parallel-{'dark' if dark else 'light'}-{width}", panel)
             assert_looks_right(panel)
     run_anew.use_theme(dark=False)

@@ -197,16 +197,12 @@ def test_a_running_search_proposes_where_it_was_drawn(notebook):
     assert sum(point["layers"] in (4, 5) for point in points) >= 6
     assert sum(point["kind"] != "relu" for point in points) >= 7
     expect(panel.get_by_text(re.compile(r"^Faded to power 0\.\d+\. Grey: tried\.$"))).to_have_count(3)
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"priors-{'dark' if dark else 'light'}", notebook.panel())
-    notebook.kernel("setattr(widget.layout, 'width', '320px')")
-    for dark in (True, False):
-        notebook.use_theme(dark=dark)
-        # What is drawn stays within its control.
-        assert panel.evaluate(
-            "panel => [...panel.querySelectorAll('.hpo-prior-area')].every(area =>"
-            " area.getBoundingClientRect().right <= panel.getBoundingClientRect().right)"
-        )
-        notebook.screenshot(f"priors-narrow-{'dark' if dark else 'light'}", panel)
+    notebook.screenshots_in_both_themes("priors", notebook.panel())
+    notebook.set_panel_width(320)
+    # What is drawn stays within its control.
+    assert panel.evaluate(
+        "panel => [...panel.querySelectorAll('.hpo-prior-area')].every(area =>"
+        " area.getBoundingClientRect().right <= panel.getBoundingClientRect().right)"
+    )
+    notebook.screenshots_in_both_themes("priors-narrow", panel)
     assert notebook.complaints() == []

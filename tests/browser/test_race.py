@@ -65,10 +65,10 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(panel.get_by_role("img", name=re.compile("where grid has looked"))).to_be_visible()
     expect(panel.locator(".hpo-look .bqplot image")).to_have_count(3)
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for width in (1400, 972, 600):
-        notebook.page.set_viewport_size({"width": width, "height": 1400})
-        for dark in (False, True):
-            notebook.use_theme(dark=dark)
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        for width in (1400, 972, 600):
+            notebook.page.set_viewport_size({"width": width, "height": 1400})
             notebook.screenshot(f"race-{width}-{'dark' if dark else 'light'}", panel)
             rest(panel)
             assert faults(panel, dark=dark) == []
@@ -173,10 +173,10 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
     expect(score.get_by_role("row")).to_have_count(3)
     expect(panel.get_by_role("img", name=re.compile("where TPE has looked"))).to_be_visible()
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for width in (1400, 972, 600):
-        notebook.page.set_viewport_size({"width": width, "height": 1400})
-        for dark in (False, True):
-            notebook.use_theme(dark=dark)
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        for width in (1400, 972, 600):
+            notebook.page.set_viewport_size({"width": width, "height": 1400})
             notebook.screenshot(f"challenge-end-{width}-{'dark' if dark else 'light'}", panel)
             rest(panel)
             assert faults(panel, dark=dark) == []

@@ -101,10 +101,10 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
         keyboard.press("PageDown")
     notebook.wait_kernel(f"abs(played.position - 0.6 * {whole}) < 1e-6")
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    for width in (1400, 972, 600):
-        notebook.page.set_viewport_size({"width": width, "height": 1400})
-        for dark in (False, True):
-            notebook.use_theme(dark=dark)
+    for dark in (False, True):
+        notebook.use_theme(dark=dark)
+        for width in (1400, 972, 600):
+            notebook.page.set_viewport_size({"width": width, "height": 1400})
             notebook.screenshot(f"replay-{width}-{'dark' if dark else 'light'}", panel)
             rest(panel)
             assert faults(panel, dark=dark) == []

@@ -443,10 +443,7 @@ def test_the_cell_of_a_search_that_a_tab_shows_keeps_one_line(notebook, side):
         }"""
     )
     assert "4 completed" in (notebook.lab.root / name).read_text(encoding="utf-8")
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        notebook.screenshot(f"shown-in-tab-{'dark' if dark else 'light'}")
-    notebook.use_theme(dark=False)
+    notebook.screenshots_in_both_themes("shown-in-tab")
     line.get_by_role("button", name="show it here too").click()
     expect(in_cell).to_be_visible()
     expect(tab(notebook)).to_be_visible()

@@ -1,4 +1,4 @@
-"""The tabs and the slices under a person's hand: mouse, keyboard, both themes, a narrow page."""
+"""The tabs and the slices under a person's hand: mouse, keyboard, a narrow page."""
 
 from __future__ import annotations
 
@@ -58,12 +58,9 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
     notebook.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
     expect(dots).to_have_count(101)
 
-    for dark in (False, True):
-        notebook.use_theme(dark=dark)
-        page.mouse.move(5, 5)
-        expect(tip).to_have_count(0)
-        notebook.screenshot(f"slices-{'dark' if dark else 'light'}", panel)
-    notebook.use_theme(dark=False)
+    page.mouse.move(5, 5)
+    expect(tip).to_have_count(0)
+    notebook.screenshots_in_both_themes("slices", panel)
     notebook.set_panel_width(420)
     # One below the other.
     page.wait_for_function(

@@ -86,10 +86,7 @@ def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     expect(saved.locator("tbody tr")).to_have_count(5)
     expect(saved.locator("caption")).to_have_text("Best trials first, failed ones last")
     kind = page.lab.opens.split("/", maxsplit=1)[0]
-    page.screenshot(f"reopened-{kind}", page.page.locator(".jp-Notebook"))
-    page.use_theme(dark=True)
-    page.screenshot(f"reopened-{kind}-dark", page.page.locator(".jp-Notebook"))
-    page.use_theme(dark=False)
+    page.screenshots_in_both_themes(f"reopened-{kind}", page.page.locator(".jp-Notebook"))
     page.page.set_viewport_size({"width": 640, "height": 1000})
     page.screenshot(f"reopened-{kind}-narrow", page.page.locator(".jp-Notebook"))
 
