@@ -32,7 +32,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 
 one = ScriptedSearch(name="one", jobs=200)
-searches = [one if place < 4 else ScriptedSearch(name=f"search {place}", jobs=200) for place in range(12)]
+searches = [one if place < 3 else ScriptedSearch(name=f"search {place}", jobs=200) for place in range(8)]
 panels = []
 """
 ONE_OF_MANY = """
@@ -326,28 +326,28 @@ def test_a_panel_that_is_on_no_page_any_more_acknowledges_nothing(opened, panel)
 
 @pytest.mark.slow
 def test_a_notebook_of_many_panels_draws_them_all_and_each_steers_its_own_search(notebook):
-    """Twelve panels, the first four of one search, a cell each that is run when the one before it is drawn."""
-    notebook.open(MANY, *[ONE_OF_MANY] * 12)
+    """Eight panels, the first three of one search, a cell each that is run when the one before it is drawn."""
+    notebook.open(MANY, *[ONE_OF_MANY] * 8)
     notebook.run_cell(0)
-    for place in range(12):
+    for place in range(8):
         notebook.run_cell(place + 1)
         panel = notebook.page.locator(f".jp-Cell[data-windowed-list-index='{place + 1}'] .hpo-panel")
         expect(panel.locator(".hpo-history-host .axis")).to_have_count(2)
         expect(panel.get_by_role("slider").first).to_be_visible()
     notebook.kernel("[search.command('start') for search in dict.fromkeys(searches)] and None")
     notebook.kernel("[search.add_trials([0.5, 0.25, 0.4]) for search in dict.fromkeys(searches)] and None")
-    for place in range(12):
+    for place in range(8):
         notebook.page.evaluate(TO_CELL, place + 1)
         panel = notebook.page.locator(f".jp-Cell[data-windowed-list-index='{place + 1}'] .hpo-panel")
         expect(panel.locator(".hpo-pill")).to_have_text("●running")
         # Three trials, and the best.
         expect(panel.locator(".hpo-history-host .dot")).to_have_count(4)
     panel.get_by_role("slider", name="layers, upper end").press("ArrowLeft")
-    notebook.wait_kernel("searches[11].space.ranges['layers'] == (1, 5)")
-    assert notebook.kernel("[list(search.space.ranges['layers']) for search in searches[:11]]") == [[1, 6]] * 11
+    notebook.wait_kernel("searches[7].space.ranges['layers'] == (1, 5)")
+    assert notebook.kernel("[list(search.space.ranges['layers']) for search in searches[:7]]") == [[1, 6]] * 7
     assert notebook.complaints() == []
     notebook.kernel("[panel.close() for panel in panels] and None")
-    notebook.wait_kernel("[search.num_subscribers for search in searches] == [0] * 12")
+    notebook.wait_kernel("[search.num_subscribers for search in searches] == [0] * 8")
 
 
 TO_CELL = """index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index)"""
