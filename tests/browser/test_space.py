@@ -176,37 +176,19 @@ def test_what_changed_without_the_page_stays_where_something_else_is_changed(ope
     expect(panel.get_by_role("checkbox", name="logistic")).not_to_be_checked()
 
 
+# One of each problem; bound_fields.test.mjs and range_control.test.mjs have more of them.
 NO_BOUNDS = [
-    ("lr, lower bound", "0.5", "must be below"),
-    ("dropout, lower bound", "0.5", "must be below"),
-    ("lr, upper bound", "0.00001", "must be below"),
-    ("lr, lower bound", "small", "Type a number"),
-    ("lr, lower bound", "", "Type a number"),
-    ("lr, lower bound", "  ", "Type a number"),
-    ("lr, lower bound", "NaN", "Type a number"),
-    ("lr, upper bound", "Infinity", "Type a number"),
-    ("lr, upper bound", "1e999", "Type a number"),
-    ("lr, upper bound", "0x10", "Type a number"),
-    ("lr, upper bound", "0,05", "Type a number"),
+    ("layers, lower bound", "7", "must be below"),
     ("lr, upper bound", "<img src=x onerror=window.hit=1>", "Type a number"),
-    ("lr, lower bound", "0", "starts above 0"),
     ("lr, lower bound", "-1", "starts above 0"),
     ("dropout, lower bound", "-0.1", "limit is 0"),
-    ("dropout, upper bound", "1e300", "limit is 0.8"),
     ("dropout, upper bound", "0.9", "limit is 0.8"),
     ("layers, upper bound", "3.5", "whole number"),
-    ("layers, lower bound", "7", "must be below"),
 ]
-ONE_OF_EACH_PROBLEM = list({bounds[2]: bounds for bounds in NO_BOUNDS}.values())
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [ONE_OF_EACH_PROBLEM, pytest.param(NO_BOUNDS, marks=pytest.mark.slow)],
-    ids=["one of each problem", "all"],
-)
-def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel, nonsense):
-    for field, typed, problem in nonsense:
+def test_bounds_that_make_no_sense_are_said_at_the_field_and_not_sent(opened, panel):
+    for field, typed, problem in NO_BOUNDS:
         box = panel.get_by_role("textbox", name=field)
         before = box.input_value()
         box.fill(typed)

@@ -7,6 +7,8 @@ import { problemOf } from "./bound_fields";
 const problem = (value, bounds, more) =>
   problemOf(value, bounds, new Scale({ ...NUMERIC, ...more }));
 
+const LOG = { kind: "log", low: 0.1, origin: 0.1 };
+
 test("bounds that make sense have no problem, also beyond the track", () => {
   assert.equal(problem(2, [2, 4]), null);
   assert.equal(problem(20, [2, 20]), null);
@@ -15,16 +17,20 @@ test("bounds that make sense have no problem, also beyond the track", () => {
 test("a bound passes no limit", () => {
   assert.equal(problem(-1, [-1, 4], { limit_low: 0 }), "The limit is 0.");
   assert.equal(problem(11, [1, 11], { limit_high: 10.5 }), "The limit is 10.5.");
+  assert.equal(problem(1e300, [1, 1e300], { limit_high: 10.5 }), "The limit is 10.5.");
 });
 
 test("the lower bound stays below the upper one; steps may leave one value", () => {
   assert.match(problem(5, [5, 4]), /below the upper/);
   assert.match(problem(4, [4, 4]), /below the upper/);
+  assert.match(problem(1e-5, [1e-4, 1e-5], LOG), /below the upper/);
+  assert.match(problem(7, [7, 6], { kind: "int" }), /below the upper/);
   assert.equal(problem(4, [4, 4], { step: 1 }), null);
 });
 
 test("kinds have rules of their own", () => {
   assert.match(problem(1.5, [1.5, 4], { kind: "int" }), /whole number/);
-  assert.match(problem(0, [0, 4], { kind: "log", low: 0.1, origin: 0.1 }), /above 0/);
+  assert.match(problem(0, [0, 4], LOG), /above 0/);
+  assert.match(problem(-1, [-1, 4], LOG), /above 0/);
   assert.match(problem(4.1, [4.1, 4.2], { step: 1 }), /No step/);
 });

@@ -80,3 +80,13 @@ test("what is refused in one field stays there while the other one is taken", ()
   assert.deepEqual(shown()[0], ["few", "true"]);
   assert.match(problem(), /Type a number/);
 });
+
+test("what is no number is said and not sent", () => {
+  for (const text of ["small", "", "  ", "NaN", "Infinity", "1e999", "0x10", "0,05", "<b>1</b>"]) {
+    const { changes, type, shown, problem } = controlOf();
+    type(1, text);
+    assert.match(problem(), /Type a number/, text);
+    assert.deepEqual(shown()[1], [text, "true"]);
+    assert.deepEqual(changes(), []);
+  }
+});
