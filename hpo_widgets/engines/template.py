@@ -130,7 +130,12 @@ class Template(ABC):
             The search.
         """
 
-    def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered] | None:  # noqa: ARG002
+    def recover(
+        self,
+        search_id: str,  # noqa: ARG002
+        rows: Sequence[TrialRow],  # noqa: ARG002
+        space: Space,  # noqa: ARG002
+    ) -> Sequence[Recovered] | None:
         """Find out what became of a search's trials since the process that ran it died.
 
         Parameters
@@ -139,6 +144,8 @@ class Template(ABC):
             The search.
         rows
             All of its trials, as the journal has them.
+        space
+            The space of their points.
 
         Returns
         -------

@@ -171,7 +171,9 @@ def reopen(
         is_interrupted = (
             kept is not None or owner is not None or counts[TrialState.RUNNING] + counts[TrialState.QUEUED] > 0
         )
-        recovered = template.recover(reader.search_id, reader.trials()[1]) if is_interrupted else []
+        recovered: Sequence[Recovered] | None = []
+        if is_interrupted:
+            recovered = template.recover(reader.search_id, reader.trials()[1], state.declared_space)
     interrupted: list[TrialRow] = []
     if is_interrupted or own or template.kind != header["engine"]:
         with closing(Journal.open(path)) as journal:

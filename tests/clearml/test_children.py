@@ -9,10 +9,14 @@ import sys
 
 import pytest
 
+from hpo_widgets import UniformParameterRange
 from hpo_widgets.engines.clearml.children import recover
 from hpo_widgets.engines.clearml.server import Server
 from hpo_widgets.journal import Owner
+from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
+
+SPACE = Space([UniformParameterRange("x", 0, 1)])
 
 
 class Holding(Server):
@@ -46,7 +50,7 @@ def launched(number, job):
 
 def recovered(tasks, rows=()):
     told = []
-    found = recover(Holding(*tasks), "parent", "s", rows, told.append)
+    found = recover(Holding(*tasks), "parent", "s", rows, SPACE, told.append)
     assert told == []
     return [(one.row.number, one.row.job, one.state) for one in found]
 
@@ -71,7 +75,7 @@ def test_of_drafts_alone_the_oldest_is_the_trial():
 
 
 def test_a_trial_whose_task_is_gone_was_not_one_that_was_never_launched():
-    gone, unlaunched = recover(Holding(), "parent", "s", [launched(0, "a"), launched(1, None)], print)
+    gone, unlaunched = recover(Holding(), "parent", "s", [launched(0, "a"), launched(1, None)], SPACE, print)
     assert (gone.state, gone.error) == (None, "its Task was deleted on the server")
     assert (unlaunched.state, unlaunched.error) == (None, None)
 
@@ -99,8 +103,20 @@ def test_a_task_of_this_machine_runs_only_while_its_process_does():
         {**child("queued", "in_progress", trial=5, machine=here), "execution": {"queue": "q"}},
     ]
     server = Holding(*tasks)
-    found = recover(server, "parent", "s", [], print)
+    found = recover(server, "parent", "s", [], SPACE, print)
     ended = {2: TrialState.COMPLETED, 1: TrialState.ABORTED}
     assert [one.state for one in found] == [ended.get(number, TrialState.RUNNING) for number in range(6)]
     assert found[1].error == "its process has ended without a word"
     assert server.stopped == ["gone"]
+
+
+@pytest.mark.parametrize("section", ["General", "a.section"])
+@pytest.mark.parametrize(("text", "state"), [("0.5", TrialState.COMPLETED), ("0.25", TrialState.FAILED)])
+def test_a_task_that_was_edited_before_it_completed_is_no_result(section, text, state):
+    task = child("a", "completed")
+    task["hyperparams"][section] = {"x": {"value": text}}
+    space = Space([UniformParameterRange(f"{section}/x", 0, 1)])
+    (found,) = recover(Holding(task), "parent", "s", [launched(0, "a")], space, print)
+    assert found.state is state
+    if state is TrialState.FAILED:
+        assert found.error == f"its Task was edited on the server: {section}/x is '0.25' there and not '0.5'"

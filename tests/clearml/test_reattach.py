@@ -296,6 +296,28 @@ def test_trials_that_run_below_another_template_are_taken_over(
     assert made.wait(timeout=1.0)
 
 
+def test_a_task_that_was_edited_and_completed_while_nobody_followed_is_not_the_result_of_its_trial(
+    task_search, opened, worker, until, base_task, tmp_path
+):
+    worker.gate.clear()
+    made = task_search()
+    made.start()
+    with SearchViewer(made.journal_path) as viewer:
+        until(viewer, lambda: viewer.counts[TrialState.RUNNING] == 2 and len(viewer.top(2)) == 2)
+    copy = made.backup(tmp_path / "copy.sqlite")
+    made.stop()
+    assert made.wait(timeout=1.0)
+    edited = worker.call("tasks.get_all", id=[made.trial(0).id], only_fields=["hyperparams"])["tasks"][0]["hyperparams"]
+    edited["General"]["x"]["value"] = "0.875"
+    worker.call("tasks.edit", task=made.trial(0).id, hyperparams=edited, force=True)
+    for number in range(2):
+        worker.call("tasks.completed", task=made.trial(number).id)
+    again = opened(copy, base_task_id=base_task)
+    assert [again.trial(number).state for number in range(2)] == [TrialState.FAILED, TrialState.COMPLETED]
+    assert again.trial(0).error.startswith("its Task was edited on the server: General/x is '0.875' there")
+    assert again.best_trial.number == 1
+
+
 @pytest.mark.parametrize(
     "edited", [{"trial": "third"}, {"trial": "-1"}, {"trial": ""}, {"trial": "2", "point": "none"}]
 )

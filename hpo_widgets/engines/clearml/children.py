@@ -12,8 +12,9 @@ from clearml import Task
 from hpo_widgets.engines.base import Recovered
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.launching import SECTION
-from hpo_widgets.engines.clearml.reading import POLL_FIELDS, UnreadableTaskError, read_summary, read_task
+from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_summary, read_task
 from hpo_widgets.engines.clearml.server import PAGE, pages, server
+from hpo_widgets.engines.clearml.values import difference, fields_of
 from hpo_widgets.journal import Owner
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hpo_widgets.engines.clearml.server import Server
+    from hpo_widgets.space import Space
 
 _GONE = "its process has ended without a word"
 
@@ -114,7 +116,12 @@ def top_children(
 
 
 def recover(
-    server: Server, parent: str, search_id: str, rows: Sequence[TrialRow], tell: Callable[[str], None]
+    server: Server,
+    parent: str,
+    search_id: str,
+    rows: Sequence[TrialRow],
+    space: Space,
+    tell: Callable[[str], None],
 ) -> list[Recovered]:
     """What became of a search's trials, by the Tasks below its parent.
 
@@ -128,6 +135,8 @@ def recover(
         The search's id, which its Tasks carry.
     rows
         The trials that the journal knows.
+    space
+        The space of their points.
     tell
         Called with a sentence for each Task that cannot be taken up.
 
@@ -137,7 +146,7 @@ def recover(
         Trials whose state in the journal is out of date, and trials that it does not know. A trial that the journal
         has as aborted, but whose Task completed, counts as completed. Of several Tasks of a trial that it does not
         know, the oldest that is no draft is taken, else the oldest draft. One that ran on this machine, and whose
-        process is gone, counts as aborted.
+        process is gone, counts as aborted, and one that completed with other values than the trial's as failed.
     """
     known = {row.number: row for row in rows}
     jobs = {row.job: row.number for row in rows if row.job is not None}
@@ -146,7 +155,7 @@ def recover(
     here: list[Recovered] = []
     machine = Owner.here().machine
     drafts: set[int] = set()
-    for task in _candidates(server, parent, rows):
+    for task in _candidates(server, parent, rows, space):
         facts = _facts(task)
         number = jobs.get(str(task["id"]))
         if number is None and facts.get("search") == search_id:
@@ -178,6 +187,9 @@ def recover(
         # A draft was made, but not sent to a queue any more.
         state = TrialState.QUEUED if view.state is None else view.state
         reason = f"its Task has {'failed' if state is TrialState.FAILED else 'stopped'}: {view.reason or 'no reason'}"
+        edited = _edited(view, row, space) if state is TrialState.COMPLETED else None
+        if edited is not None:
+            state, reason = TrialState.FAILED, edited
         found[number] = Recovered(row, state, reason, view.summary, view.seconds)
         was_queued = (task.get("execution") or {}).get("queue") is not None  # by a person, for an agent
         if state is TrialState.RUNNING and facts.get("machine") == machine and not was_queued:
@@ -198,6 +210,14 @@ def recover(
     return sorted(changed + gone, key=lambda recovered: recovered.row.number)
 
 
+def _edited(view: TaskView, row: TrialRow, space: Space) -> str | None:
+    """What of a Task's values was edited, in words; None: nothing."""
+    try:
+        return difference(space.decode(row.parameters), view.values)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # the point is damaged, as the journal's reader says
+        return None
+
+
 def _without_processes(server: Server, found: Sequence[Recovered]) -> dict[int, Recovered]:
     """Those of the trials of this machine whose processes are gone, as aborted, which the server is told, too.
 
@@ -210,12 +230,12 @@ def _without_processes(server: Server, found: Sequence[Recovered]) -> dict[int, 
     return {number: one._replace(state=TrialState.ABORTED, error=_GONE) for number, one in gone.items()}
 
 
-def _candidates(server: Server, parent: str, rows: Sequence[TrialRow]) -> Iterator[dict[str, Any]]:
+def _candidates(server: Server, parent: str, rows: Sequence[TrialRow], space: Space) -> Iterator[dict[str, Any]]:
     """The Tasks below a parent, then those of unended trials that are below another one.
 
     The parent is another one where the optimizer Task was deleted, or the search is opened with another template.
     """
-    fields = [*POLL_FIELDS, f"hyperparams.{SECTION}", "execution.queue"]
+    fields = [*POLL_FIELDS, *fields_of([*space.names, f"{SECTION}/search"]), "execution.queue"]
     elsewhere = {row.job: None for row in rows if row.job is not None and not TrialState(row.state).has_ended}
     for task in children(server, parent, fields):
         elsewhere.pop(str(task["id"]), None)

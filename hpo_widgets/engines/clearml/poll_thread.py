@@ -12,7 +12,7 @@ from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_iterations, read_task
 from hpo_widgets.engines.clearml.server import ClearmlError, RequestFailedError
-from hpo_widgets.engines.clearml.values import full_name, is_same, split_name, text_of
+from hpo_widgets.engines.clearml.values import difference, fields_of
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ class _TaskNews:
     def __init__(self, jobs: ActiveJobs, space: Space, stop: Callable[[], None]) -> None:
         self._jobs = jobs
         self._stop = stop
-        sections = {split_name(name)[0] for name in space.names}
-        # The API reads a dot as a separator in the name of a field.
-        can_be_named = not any("." in section for section in sections)
-        self.fields = sorted(f"hyperparams.{section}" for section in sections) if can_be_named else ["hyperparams"]
+        self.fields = fields_of(space.names)
         """The fields of a Task that hold the values it was given."""
 
     def take(self, job: ActiveJob, view: TaskView | None) -> bool:
@@ -122,7 +119,7 @@ class _TaskNews:
             self._finish(job, view, job.ended_as, f"its Task was stopped: {view.reason or 'no reason'}")
 
     def _take_completed(self, job: ActiveJob, view: TaskView) -> None:
-        changed = _difference(job, view)
+        changed = difference(job.point, view.values)
         if changed is None:
             self._finish(job, view, TrialState.COMPLETED)
         else:
@@ -130,7 +127,7 @@ class _TaskNews:
 
     def _stop_if_changed(self, job: ActiveJob, view: TaskView) -> None:
         """Stop a Task whose values were edited: what it reports is not the result of the trial's point."""
-        changed = _difference(job, view)
+        changed = difference(job.point, view.values)
         if changed is not None:
             job.reason, job.stop_state, job.stop_wanted = changed, TrialState.FAILED, time.monotonic()
             self._stop()
@@ -155,16 +152,6 @@ def _was_put_back(job: ActiveJob, view: TaskView) -> bool:
     if view.state is TrialState.QUEUED:
         return True
     return job.started is not None and view.started is not None and view.started > job.started
-
-
-def _difference(job: ActiveJob, view: TaskView) -> str | None:
-    """What is not the trial's in the values of a Task, in words; None: nothing."""
-    for name, value in job.point.items():
-        own = full_name(name)
-        text = view.values.get(own)
-        if text is not None and not is_same(text, value):
-            return f"its Task was edited on the server: {own} is {text!r} there and not {text_of(value)!r}"
-    return None
 
 
 class ObjectiveIterations:

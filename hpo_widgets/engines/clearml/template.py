@@ -253,9 +253,9 @@ class TaskTemplate(Template):
                 )
             )
 
-    def recover(self, search_id: str, rows: Sequence[TrialRow]) -> Sequence[Recovered]:
+    def recover(self, search_id: str, rows: Sequence[TrialRow], space: Space) -> Sequence[Recovered]:
         """Look at the Tasks that an earlier process launched."""
-        return recover(self.server, self.where.parent or self.id, search_id, rows, self._notices.append)
+        return recover(self.server, self.where.parent or self.id, search_id, rows, space, self._notices.append)
 
     def kept_by(self, search_id: str) -> str | None:
         """The search's own Task, unless that keeps another search or none."""

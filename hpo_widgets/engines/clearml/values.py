@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SECTION = "General"
 """Where a parameter without a section belongs."""
@@ -22,6 +25,14 @@ def split_name(name: str) -> tuple[str, str]:
 def full_name(name: str) -> str:
     """The name with its section."""
     return "/".join(split_name(name))
+
+
+def fields_of(names: Iterable[str]) -> list[str]:
+    """The fields of a Task that hold the values of some parameters."""
+    sections = {split_name(name)[0] for name in names}
+    # The API reads a dot as a separator in the name of a field.
+    can_be_named = not any("." in section for section in sections)
+    return sorted(f"hyperparams.{section}" for section in sections) if can_be_named else ["hyperparams"]
 
 
 def text_of(value: Any) -> str:
@@ -147,6 +158,29 @@ def is_same(text: str, value: Any) -> bool:
         except OverflowError:  # an integer that no float holds
             return False
     return type(read) is type(meant) and bool(read == meant)
+
+
+def difference(point: Mapping[str, Any], texts: Mapping[str, str]) -> str | None:
+    """What is not a trial's in the values of its Task, in words; None: nothing.
+
+    Parameters
+    ----------
+    point
+        Name to value of each parameter of the trial.
+    texts
+        Full name to text of the parameters of its Task.
+
+    Returns
+    -------
+    str or None
+        A sentence on the first that differs; what the Task does not have does not.
+    """
+    for name, value in point.items():
+        own = full_name(name)
+        text = texts.get(own)
+        if text is not None and not is_same(text, value):
+            return f"its Task was edited on the server: {own} is {text!r} there and not {text_of(value)!r}"
+    return None
 
 
 def literal(text: str) -> Any:
