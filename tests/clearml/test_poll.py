@@ -22,6 +22,7 @@ from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.parts.details import TrialDetails
 from hpo_widgets.widget.parts.status import StatusPanel
+from hpo_widgets.widget.plots import curve_reading
 from tests.clearml.conftest import wait_for
 from tests.clearml.fake_worker import finished, print_lines, send_events
 
@@ -174,6 +175,14 @@ def test_curves_are_fetched_only_of_trials_that_somebody_looks_at(asked, task_se
     worker.gate.set()
     assert made.wait(timeout=1.0)
     assert asked.counts()[CURVES] == 1
+
+
+def test_a_trial_whose_task_was_deleted_has_no_curve_and_the_others_have_theirs(task_search, worker):
+    made = finished(task_search())
+    worker.call("tasks.delete", task=made.trial(1).id, force=True)
+    wanted = dict.fromkeys(range(3))
+    found = curve_reading.look(made, wanted, "validation/loss", wanted, seconds=60.0)
+    assert {number: len(curve.x) for number, curve in found.curves.items()} == {0: 3, 1: 0, 2: 3}
 
 
 def test_what_a_trial_has_printed_is_asked_for_when_somebody_selects_it(asked, task_search, worker):

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_task
+from hpo_widgets.engines.clearml.server import RequestFailedError
 from hpo_widgets.trials import Remark, TrialState
 
 
@@ -85,6 +86,24 @@ def test_values_are_by_full_name():
     hyperparams = {"General": {"lr": {"value": "1"}}, "Args": {"a/b": {"value": ""}, "c": {}}}
     values = read_task({"id": "a", "hyperparams": hyperparams}).values
     assert values == {"General/lr": "1", "Args/a/b": "", "Args/c": ""}
+
+
+class Failing:
+    """A server that answers with an error."""
+
+    def __init__(self, code, subcode):
+        self.error = RequestFailedError("events.scalar_metrics_iter_histogram", code, subcode, "Invalid task id")
+
+    def call(self, action, **body):
+        del action, body
+        raise self.error
+
+
+def test_a_task_that_is_not_on_the_server_any_more_has_reported_nothing():
+    assert TaskRecords(Failing(400, 101)).scalars("gone") == []
+    for code, subcode in ((400, 12), (500, 101)):
+        with pytest.raises(RequestFailedError):
+            TaskRecords(Failing(code, subcode)).scalars("there")
 
 
 class Hanging:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_widgets._messages import printable
 from hpo_widgets.engines.base import Summary
-from hpo_widgets.engines.clearml.server import ClearmlError, without_user
+from hpo_widgets.engines.clearml.server import UNKNOWN_TASK, ClearmlError, RequestFailedError, without_user
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ class TaskRecords:
         """Held during the requests that write it, one after another; never by the controller's thread."""
 
     def scalars(self, job: str) -> list[tuple[str, str, float, int]]:
-        """All reports of a Task, curve by curve: (title, series, value, iteration).
+        """All reports of a Task, curve by curve: (title, series, value, iteration); none of one that was deleted.
 
         The server thins curves of many points out.
         """
@@ -315,7 +315,12 @@ class TaskRecords:
             self._server.call("tasks.edit", task=job, force=True, **changes)
 
     def _scalars(self, job: str) -> list[tuple[str, str, float, int]]:
-        curves = self._server.call("events.scalar_metrics_iter_histogram", task=job, key="iter")
+        try:
+            curves = self._server.call("events.scalar_metrics_iter_histogram", task=job, key="iter")
+        except RequestFailedError as error:
+            if (error.code, error.subcode) != (400, UNKNOWN_TASK):
+                raise
+            return []  # it was deleted, and with it what it had reported
         with _reading(job):
             return [
                 (_text(title), _text(series), float(y), _whole(x))

@@ -34,6 +34,7 @@ PAGE = 500
 _NOT_CLEARMLS = "the answer is not ClearML's; check the address of the API"
 
 # Subcodes of a 400.
+UNKNOWN_TASK = 101
 INVALID_STATUS = 110
 CHANGED_MEANWHILE = 121
 ALREADY_QUEUED = 706
