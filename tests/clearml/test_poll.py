@@ -156,6 +156,31 @@ def test_a_strategy_is_told_the_iterations_of_the_objective_whatever_else_a_tria
     assert made.trial(0).iterations == (3,)
 
 
+@pytest.mark.parametrize(
+    ("sign", "reports", "iteration", "num_asked"),
+    [
+        ("min", [(1.0, 0), (3.0, 1), (2.0, 2)], 2, 1),
+        ("min_global", [(1.0, 0), (3.0, 1), (2.0, 2)], 0, 0),
+        ("min", [(3.0, 3), (2.0, 99)], 99, 0),
+    ],
+    ids=["behind the batches", "its least", "as far as the batches"],
+)
+def test_the_callback_is_told_the_iteration_of_the_objective_whatever_else_a_trial_counts(
+    asked, task_search, worker, sign, reports, iteration, num_asked
+):
+    def report(worker, task, x):
+        objective = [("validation", "loss", value, at) for value, at in reports]
+        send_events(worker.session, task, *objective, *(("batch", "loss", 0.5, batch) for batch in (7, 99)))
+
+    told = []
+    worker.work = report
+    made = task_search(total_max_jobs=2, objective_metric_sign=sign)
+    finished(made, lambda job, value, at, *_: told.append(at))
+    assert told == [iteration] * 2
+    assert made.trial(0).iterations == (iteration,)
+    assert asked.counts()[CURVES] == 2 * num_asked
+
+
 CONSOLE = "events.get_task_log"
 CURVES = "events.scalar_metrics_iter_histogram"
 

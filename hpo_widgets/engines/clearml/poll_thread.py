@@ -158,7 +158,8 @@ class ObjectiveIterations:
     """Finds the iterations at which Tasks have last reported their objectives; used by the poller's thread alone.
 
     The server keeps no iteration with the last value of a scalar; only the curve tells. It is asked for when an
-    objective was reported since.
+    objective was reported since and the strategy wants to know, and else once a Task has completed, where its highest
+    iteration may be that of another scalar.
 
     Parameters
     ----------
@@ -172,6 +173,7 @@ class ObjectiveIterations:
         self._server = server
         self._are_wanted = are_wanted
         self._keys = [(objective.title, objective.series) for objective in objectives]
+        self._last = [(one.title, one.series) for one in objectives if not one.is_global]
         self._found: dict[str, tuple[str, dict[tuple[str, str], tuple[int, int]]]] = {}
         """Task to the reports of its objectives when its curves were asked for, and what these told."""
 
@@ -204,9 +206,19 @@ class ObjectiveIterations:
             self._found[view.id] = (reports, iterations)  # not before: what got lost is asked again
         return iterations
 
+    def _is_unsure(self, view: TaskView) -> bool:
+        """Whether an objective's last value counts, and may have been reported before the Task's highest iteration.
+
+        One that was reported as often as there are iterations was reported at each; one whose least or
+        greatest value is at the highest, there.
+        """
+        reported, last = self.reported(view), view.summary.last_iteration
+        ends = [reported[key] for key in self._last if key in reported]
+        return any(0 <= max(entry[3], entry[5]) < last and entry[-1] <= last for entry in ends)
+
     def written_into(self, view: TaskView) -> TaskView:
-        """The same view with the iterations of its values, where they are wanted, instead of the Task's highest."""
-        if not self._are_wanted():
+        """The same view with the iterations of its values instead of the Task's highest, where these are asked for."""
+        if not self._are_wanted() and not (view.state is TrialState.COMPLETED and self._is_unsure(view)):
             return view
         try:
             iterations = self._of(view)
