@@ -18,13 +18,12 @@ import numpy as np
 
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.plots.png import few_colours_picture
+from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ipywidgets import Widget
-
-    from hpo_widgets.widget.sync.refresher import Refresher
 
 FORMATS = ("png", "svg")
 
@@ -48,7 +47,7 @@ _VARIABLE = re.compile(r"var\(\s*--[\w-]+\s*,\s*([^)]+)\)")
 
 
 def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the word of everybody who saves pictures
-    """Draw all figures of a widget as they are now.
+    """Draw all figures of a widget as they are now; a plot that nobody sees is brought up to date for it.
 
     Parameters
     ----------
@@ -72,7 +71,13 @@ def picture(shown: Widget, format: str = "png") -> bytes:  # noqa: A002 -- the w
     if format not in FORMATS:
         raise ValueError(f"a picture is {' or '.join(FORMATS)}, got {format!r:.80}")
     file = io.BytesIO()
-    drawn = _drawing(shown)
+    refresher = getattr(shown, "_refresher", None)
+    if isinstance(refresher, Refresher):
+        with refresher.lock:
+            refresher.look_at(shown)
+            drawn = _drawing(shown)
+    else:
+        drawn = _drawing(shown)
     with _quiet():
         drawn.savefig(file, format=format, dpi=_DPI * _DENSITY if format == "png" else _DPI)
     return file.getvalue()

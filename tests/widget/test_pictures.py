@@ -82,6 +82,19 @@ def test_a_picture_is_of_all_trials_though_the_plot_itself_waits_for_a_page(show
     assert panel.picture() != before
 
 
+def test_a_picture_of_a_tab_that_is_not_in_front_is_of_all_trials(show, search, refresh, acknowledge):
+    search.command("start")
+    search.add_trials([0.1, 0.9, 0.5])
+    panel = show(OptimizerWidget, search)
+    acknowledge(panel)
+    hidden = panel.plots["Map"]
+    before = picture(hidden)
+    search.add_trials([0.2, 0.7])
+    refresh(panel)
+    assert picture(hidden) != before
+    assert panel._refresher.is_hidden(hidden)
+
+
 def test_colours_are_those_that_serve_without_a_style_sheet():
     bar = (bqplot.Bars, {"x": [0.5], "y": [1.0], "colors": ["var(--hpo-bad, #b3261e)"]})
     assert share_of(figure(bar), (0xB3, 0x26, 0x1E)) > 0.02

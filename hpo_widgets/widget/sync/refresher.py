@@ -409,6 +409,15 @@ class Refresher:
             if self.is_dirty or self._is_waiting or self.search.status is not self._status:
                 self.refresh(draws=True)
 
+    def look_at(self, part: _Part) -> None:
+        """Bring one part up to date now; where it is hidden it stays so."""
+        with self.lock:
+            if self.is_hidden(part):
+                self.show(part)
+                self.hide(part)
+            else:
+                self.catch_up()
+
     def close(self) -> None:
         """Refresh no more. The search goes on."""
         if self._is_closed:
