@@ -188,7 +188,8 @@ class TimelinePlot(Plot):
     def refresh(self, update: Update) -> None:
         """Draw all bars, when the last time is long enough ago or this may be what is saved."""
         search, now = update.search, self._clock()
-        if not update.at_once and now < self._drawn_at + _PAUSE_SECONDS:
+        # A clock that somebody has set back is as good as long ago.
+        if not update.at_once and self._drawn_at <= now < self._drawn_at + _PAUSE_SECONDS:
             return
         self._drawn_at = now
         rows = search.snapshot()

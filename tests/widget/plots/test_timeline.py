@@ -93,6 +93,17 @@ def test_the_plot_follows_a_search_once_a_second(show, refresh):
     assert plot._x.max >= plot._lines[DONE].x[-1]
 
 
+def test_the_plot_follows_a_search_after_its_clock_was_set_back(show, refresh):
+    search = ScriptedSearch(jobs=10)
+    search.command("start")
+    now = [search.now]
+    plot = show(TimelinePlot, search, clock=lambda: now[0])
+    search.add_trial(0.5)
+    now[0] -= 3600
+    refresh(plot)
+    assert len(plot._lines[DONE].x) == 2
+
+
 @pytest.mark.parametrize("num_trials", [0, 1, 2])
 def test_few_trials_are_drawn(show, num_trials):
     search = ScriptedSearch(jobs=10)
