@@ -227,8 +227,8 @@ class MapPlot(TrialPlot):
             groups = series.groups(series.ended())
             completed = np.concatenate([groups[name] for name in COLOURED])
             figure.draw_background(series, completed if self.background and len(completed) else None)
-            left_out = len(series.passing(series.ended())) - sum(map(len, groups.values()))
-            self._said.value = self._sentence(left_out)
+            ended = series.passing(series.ended())
+            self._said.value = self._sentence(len(ended) - len(series.placed(ended)))
         best = self._best()
         is_known = len(best) > 0
         minimise = search.objectives[self.objective].minimise

@@ -310,6 +310,7 @@ def test_trials_without_a_parameter_are_left_out_and_counted(show, count, said):
     for number in range(count):
         search.add_trial(0.5, {"net": "small", "a": 1.0, "c": 0.1 * number})
     search.add_trial(0.4, {"net": "large", "b": 0.3, "c": 0.2})
+    search.add_trial(None, {"net": "large", "b": 0.5, "c": 0.5}, state=TrialState.ABORTED)
     plot = show(MapPlot, search, x="b", y="c")
     assert list(seen(plot)) == [count]
     assert plot._said.value == f"{said} left out."
