@@ -111,7 +111,7 @@ class DistributionPlot(Plot):
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
         self._not_before = -np.inf
-        self._axis, self._is_new = FittedAxis(), True
+        self._axis, self._is_new, self._first_epoch = FittedAxis(), True, -1
         super().__init__(search, **keywords)
 
     def make(self, search: Search) -> None:
@@ -151,6 +151,9 @@ class DistributionPlot(Plot):
             return
         drawn = distributions(update.all_rows(self.filter), self.objective)
         if drawn:
+            # The oldest line has made room for a new one, and its trials may be all that lie far away.
+            self._is_new |= drawn[0].epoch != self._first_epoch
+            self._first_epoch = drawn[0].epoch
             self._fit(np.concatenate([one.values for one in drawn]))
         styles = [*_OPACITIES[-(len(drawn) - 1) :], 1.0] if len(drawn) > 1 else [1.0] * len(drawn)
         for place, line in enumerate(self._lines):
@@ -159,7 +162,9 @@ class DistributionPlot(Plot):
                 continue
             is_last = place == len(drawn) - 1
             line.colors, line.opacities = [style.BEST if is_last else style.DOT], [styles[place]]
-            style.put_changed(line, drawn[place].values, drawn[place].shares)
+            # From 0, so that one trial is a line too.
+            values, shares = drawn[place].values, drawn[place].shares
+            style.put_changed(line, np.append(values[0], values), np.append(0.0, shares))
         self._key.value = style.legend(
             ("▬", line.colors[0], 1.0, f"space {one.epoch + 1}: {one.num_trials} completed")
             for one, line in zip(drawn, self._lines, strict=False)

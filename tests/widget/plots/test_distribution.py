@@ -81,6 +81,26 @@ def test_the_present_epoch_stands_out_and_all_are_named(show, search, refresh):
     assert "space 2: 1 completed" in plot._key.value
 
 
+def test_a_line_rises_from_0_so_that_one_trial_is_a_line_too(show, search, refresh):
+    search.add_trials([0.5, 0.4])
+    search.set_ranges({"lr": (0.001, 0.01)})
+    search.add_trials([0.2])
+    two, one = drawn(show(DistributionPlot, search))
+    assert (two.x.tolist(), two.y.tolist()) == ([0.4, 0.4, 0.5], [0.0, 0.5, 1.0])
+    assert (one.x.tolist(), one.y.tolist()) == ([0.2, 0.2], [0.0, 1.0])
+
+
+def test_the_axis_leaves_a_version_of_the_space_that_is_drawn_no_more(show, search, refresh):
+    search.add_trials([1_000.0, 10_000.0])
+    plot = show(DistributionPlot, search)
+    for number in range(MOST_EPOCHS):
+        assert plot._x.domain.high >= 10_000
+        search.set_ranges({"lr": (0.001, 0.01 + number / 1000)})
+        search.add_trials([1.0, 1.2])
+        refresh(plot)
+    assert plot._x.domain.high < 10
+
+
 def test_the_plot_is_named_in_the_words_of_its_key(show, search):
     assert show(DistributionPlot, search).figure.title.endswith("one line per version of the space")
 
@@ -137,7 +157,7 @@ def test_a_drawing_that_took_long_is_followed_by_a_pause_but_for_the_end_and_a_f
 
     def num_drawn():
         refresh(plot)
-        return len(plot._lines[0].x)
+        return len(plot._lines[0].x) - 1  # which begins at 0
 
     search.add_trial(0.3)
     assert num_drawn() == 2
