@@ -438,6 +438,13 @@ class ParameterAxis:
             self._ends = min(low, now_low), max(high, now_high)
             self.domain = domain_of_range(*self._ends, is_log=parameter.kind == "log")
 
+    @property
+    def tip_format(self) -> str | None:
+        """Format of d3 for values beside the pointer; None for a choice, which is in the name of its point."""
+        if self.choices is not None:
+            return None
+        return "d" if self._is_whole else ".4~g"
+
     def make_room(self, values: Floats) -> Domain:
         """Move the ends where values lie beyond them; returns the ends."""
         if len(values) == 0 or self.choices is not None:

@@ -78,11 +78,10 @@ class MapFigure(TrialFigure):
         self._minimise = minimise
         self._colours = UNIT
         short = [text.short(label, _MOST_NAME) for label in labels]
-        # A choice is in the name of its point: the place on the axis would say nothing.
         shown = {
-            field: (label, ".4~g")
+            field: (label, form)
             for field, label, axis in zip("xy", short, (self.across, self.up), strict=True)
-            if axis.choices is None
+            if (form := axis.tip_format) is not None
         }
         tip = tooltip({"name": ("trial", ""), **shown})
         super().__init__(

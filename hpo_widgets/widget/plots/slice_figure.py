@@ -71,10 +71,9 @@ class SliceFigure(TrialFigure):
         self.name = name
         self.across = ParameterAxis(leaf)
         short = text.short(label, _MOST_NAME)
-        # A choice is in the name of its point: the place on the axis would say nothing.
         place = {"name": ("trial", "")}
-        if self.across.choices is None:
-            place["x"] = (short, ".4~g")
+        if (form := self.across.tip_format) is not None:
+            place["x"] = (short, form)
         super().__init__(
             _STYLE,
             self.across.domain,

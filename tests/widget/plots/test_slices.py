@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 import traitlets as t
 
-from hpo_widgets.parameters import DiscreteParameterRange, LogUniformParameterRange, UniformParameterRange
+from hpo_widgets.parameters import (
+    DiscreteParameterRange,
+    LogUniformParameterRange,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget import OptimizerWidget, SlicesPlot
+from hpo_widgets.widget import MapPlot, OptimizerWidget, SlicesPlot
 from hpo_widgets.widget.plots.parameter_choice import MOST_PARAMETERS
 from hpo_widgets.widget.sync.flow import MOST_UNSEEN
 
@@ -92,6 +97,21 @@ def test_a_slice_is_named_by_what_it_shows(show, search):
     titles = [figure.figure.title for figure in show(SlicesPlot, search).figures]
     assert titles[0] == "validation / loss of each trial against lr"
     assert len(titles) == 4
+
+
+def test_a_whole_number_beside_the_pointer_is_written_out(show):
+    search = ScriptedSearch(
+        [
+            UniformIntegerParameterRange("batch", 1, 100_000),
+            UniformParameterRange("x", 0.0, 1.0),
+            DiscreteParameterRange("kind", ["a", "b"]),
+        ]
+    )
+    shown = [*show(SlicesPlot, search).figures, *show(MapPlot, search, x="x", y="batch").figures]
+    tips = [figure.cloud("inside").hot.tooltip for figure in shown]
+    formats = [dict(zip(tip.fields, tip.formats, strict=True)) for tip in tips]
+    assert [one.get("x") for one in formats] == ["d", ".4~g", None, ".4~g"]
+    assert formats[-1]["y"] == "d"
 
 
 def test_choices_are_spread_round_their_place(show, search):
