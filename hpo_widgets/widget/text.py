@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
 from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import printable
+from hpo_widgets.parameters.base import python_value
+from hpo_widgets.parameters.choices import choice_label
 from hpo_widgets.search import OpensAgain, SearchStatus
 
 if TYPE_CHECKING:
@@ -163,8 +165,25 @@ def parameter(space: Space, trial: Trial, name: str, *, digits: int = 4) -> str:
 
 
 def as_dict(parameters: Mapping[str, object]) -> str:
-    """Parameters as a dict in Python, a line each."""
-    return "\n".join(["{", *(f"    {name!r}: {value!r}," for name, value in parameters.items()), "}"])
+    """Parameters as a dict in Python, a line each; what Python has no literal for is its label."""
+    return "\n".join(["{", *(f"    {name!r}: {_literal(value)}," for name, value in parameters.items()), "}"])
+
+
+def _literal(value: Any) -> str:
+    value = python_value(value)
+    kind = type(value)
+    if kind is float and not math.isfinite(value):
+        return f'float("{value}")'
+    if kind in (bool, int, float, str, bytes, type(None)):
+        return repr(value)
+    if kind is dict:
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
+    if kind in (list, tuple, set, frozenset):
+        items = ", ".join(map(_literal, value))
+        if kind is tuple:
+            return f"({items}{',' if len(value) == 1 else ''})"
+        return f"[{items}]" if kind is list else f"{kind.__name__}([{items}])"
+    return repr(choice_label(value))
 
 
 def seconds(length: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from hpo_widgets.objectives import Objective
@@ -69,3 +70,13 @@ def test_objectives_say_which_report_counts(sign, words):
 def test_ranges():
     assert text.range_in_words((0.001, 0.01), "log") == "0.001 … 0.01"
     assert text.range_in_words(("relu", None), "choice") == "relu, None"
+
+
+def test_a_dict_in_python_is_python_whatever_the_values_are():
+    plain = {"a": 1, "b": "it's", "c": [True, None, (2,)], "d": {"x": {3}, "y": frozenset()}, "e": np.float64(0.5)}
+    odd = {"top": math.inf, "low": [-math.inf], "function": max, "array": np.zeros(2), "own": object}
+    made = eval(text.as_dict({**plain, **odd, "none": math.nan}), {})
+    assert {name: made[name] for name in plain} == plain
+    assert (made["top"], made["low"]) == (math.inf, [-math.inf])
+    assert (made["function"], made["array"], made["own"]) == ("max", "array([0., 0.])", "object")
+    assert math.isnan(made["none"])
