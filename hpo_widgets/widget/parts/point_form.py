@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LONGEST_ID = 40
 _DIGITS = 6
+_NEAR = 1e-4
+"""By this share of its range a number may move to be shorter."""
 _MOST_DIGITS = 1000
 
 
@@ -134,16 +136,23 @@ def _fields(point: Mapping[str, Any], space: Space) -> list[dict[str, Any]]:
             index = leaf.table.index_of(point[name]) if name in point else None
             field |= {"choices": list(leaf.labels), "value": "" if index is None else str(index)}
         else:
-            field |= {"choices": None, "value": _typed(point[name], leaf.kind) if name in point else ""}
+            field |= {"choices": None, "value": _typed(name, point[name], space) if name in point else ""}
             low, high = leaf.range
             field["range"] = f"{text.number(float(low))} … {text.number(float(high))}"
         fields.append(field)
     return fields
 
 
-def _typed(value: float, kind: str) -> str:
-    """Write a number as a person would type it."""
-    return str(int(value)) if kind == "int" else text.number(float(value), _DIGITS)
+def _typed(name: str, value: float, space: Space) -> str:
+    """Write a number as a person would type it, and in full where that would be another one."""
+    leaf: Any = space.leaf(name)
+    if leaf.kind == "int":
+        return str(int(value))
+    value, (low, high) = float(value), leaf.range
+    words = text.number(value, _DIGITS)
+    typed = float(words)
+    is_near = abs(typed - value) <= _NEAR * (high - low) and (low <= typed <= high) == (low <= value <= high)
+    return words if is_near and _problem_of(name, typed, space) is None else repr(value)
 
 
 def _read(typed: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], dict[str, str]]:

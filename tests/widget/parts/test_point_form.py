@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.parameters import ParameterSet, UniformParameterRange
+from hpo_widgets.parameters import LogUniformParameterRange, ParameterSet, UniformParameterRange
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
@@ -82,6 +82,22 @@ def test_what_is_wrong_is_said_at_its_field_and_not_queued(show, wire, name, typ
     assert problem in form.answer["fields"][name]
     assert search.commands == []
     assert form.point == BEST
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        (LogUniformParameterRange("f", -4.5, -0.5), 10**-0.5),
+        (UniformParameterRange("f", 1e6, 1e6 + 1), 1e6 + 0.25),
+    ],
+    ids=["at the end", "close together"],
+)
+def test_what_the_form_offers_can_be_queued_as_it_is(show, wire, parameter, value):
+    search = ScriptedSearch([parameter], limits={"f": parameter.range})
+    form = show(PointForm, search, point={"f": value})
+    wire.browser_says(form, kind="queue", id="1", values=values(form))
+    assert form.answer == {"id": "1", "fields": {}, "problem": ""}
+    assert search.commands == [("enqueue_trial", {"f": value})]
 
 
 def test_parameters_of_other_combinations_may_be_empty_and_what_does_not_fit_together_is_said(show, wire):
