@@ -61,7 +61,7 @@ class MapPlot(TrialPlot):
     Raises
     ------
     ValueError
-        For a space with one parameter.
+        For a space with one parameter, and for one parameter twice.
 
     Examples
     --------
@@ -129,6 +129,8 @@ class MapPlot(TrialPlot):
     def contents(self) -> list[ipywidgets.Widget]:
         """Return the choice of parameters, the figure with its colours, and the legend."""
         self.add_class("hpo-plot-host")
+        if self.x and self.x == self.y:
+            raise ValueError(f"a map has two parameters, got {self.x!r} twice")
         names = self.search.space.names
         waits = self._waits_for_importance
         self.x = self.x or next(name for name in names if name != self.y)

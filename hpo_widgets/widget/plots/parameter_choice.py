@@ -28,7 +28,7 @@ class ParameterChoice(t.HasTraits):
     search: Search
     _refresher: Refresher
 
-    parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, at most twelve.")
+    parameters = t.Tuple(help="Two-way. Names of the parameters that are shown, one to twelve.")
 
     def _draw_parameters(self) -> None:
         """Draw other parameters."""
@@ -59,6 +59,8 @@ class ParameterChoice(t.HasTraits):
     @t.validate("parameters")
     def _check_parameters(self, proposal: dict[str, Any]) -> tuple[str, ...]:
         names = tuple(dict.fromkeys(proposal["value"]))
+        if not names and self.parameters:
+            raise t.TraitError("at least one parameter is shown")
         for name in names:
             if name not in self.search.space.names:
                 raise t.TraitError(

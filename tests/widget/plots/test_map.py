@@ -319,6 +319,12 @@ def test_trials_without_a_parameter_are_left_out_and_counted(show, count, said):
     assert len(seen(plot)) == count + 1
 
 
+def test_one_parameter_is_no_pair(search):
+    with pytest.raises(ValueError, match="a map has two parameters, got 'lr' twice"):
+        MapPlot(search, x="lr", y="lr")
+    assert search.num_subscribers == 0
+
+
 def test_two_choices_are_spread_over_their_square(show):
     search = ScriptedSearch([DiscreteParameterRange(name, ["x", "y"]) for name in "ab"])
     for _ in range(100):

@@ -185,6 +185,13 @@ def test_of_many_parameters_the_chosen_ones_are_drawn(show, wire):
         plot.parameters = [f"p{index}" for index in range(13)]
 
 
+def test_one_parameter_is_shown_at_least(show, search):
+    plot = show(SlicesPlot, search, parameters=())
+    with pytest.raises(t.TraitError, match="at least one parameter is shown"):
+        plot.parameters = ()
+    assert [figure.name for figure in plot.figures] == list(plot.parameters) == list(search.space.names)
+
+
 def test_a_click_selects_the_trial_in_all_plots(show, wire, search, refresh):
     search.add_trials([0.5, 0.25, 0.75])
     panel = show(OptimizerWidget, search)
