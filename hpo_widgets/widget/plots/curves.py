@@ -260,7 +260,7 @@ class CurvesPlot(Plot):
             is_shown &= passes[: len(is_shown)]
         started = np.flatnonzero(is_shown)
         self._num_trials = len(started)
-        top = [trial.number for trial in update.search.top(self.top_k)]
+        top = [trial.number for trial in update.search.top(min(self.top_k, MOST_CURVES))]
         strong = [one for one in dict.fromkeys([*top, *self.selected]) if one < len(is_shown) and is_shown[one]]
         self._strong = strong[:MOST_CURVES]
         running = np.flatnonzero(is_shown & (self._states == TrialState.RUNNING)).tolist()

@@ -345,6 +345,14 @@ def test_only_the_newest_and_the_strong_of_very_many_are_read(show):
     assert plot._shown[1] == MOST_CURVES + 100
 
 
+def test_no_more_of_the_best_are_asked_for_than_can_be_drawn(show, monkeypatch):
+    asked, search = [], ScriptedSearch()
+    search.add_trials([0.5, 0.25])
+    monkeypatch.setattr(search, "top", lambda k: asked.append(k) or ScriptedSearch.top(search, k))
+    assert show(CurvesPlot, search, top_k=10_000)._shown == [1, 0]
+    assert max(asked) <= MOST_CURVES
+
+
 def test_the_axis_is_logarithmic_where_that_shows_more_or_as_asked(show):
     plot = show(CurvesPlot, ended([100.0, 10.0, 1.0, 0.1] * 5))
     assert plot._y.domain.is_log
