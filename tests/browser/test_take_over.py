@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button
+from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 from tests.browser.test_continue import IMPORT, SEARCH, TRAIN, door
 
@@ -71,7 +72,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     for dark in (False, True):
         viewer.use_theme(dark=dark)
         theme = "dark" if dark else "light"
-        viewer.rest(panel)
+        rest(panel)
         assert faults(panel, dark=dark) == [], theme
         viewer.screenshot(f"take-over-{theme}")
         viewer.screenshot(f"take-over-bare-{theme}", bare)
