@@ -13,7 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.looks import assert_looks_right
-from tests.browser.notebook import VIEWPORT, Lab, Notebook, new_context, open_page
+from tests.browser.notebook import PATIENCE, VIEWPORT, Lab, Notebook, new_context, open_page
 from tests.browser.saved import SavedPage
 from tests.browser.server import serve
 
@@ -34,8 +34,7 @@ CHROMIUM_ARGUMENTS = (
     # No page asks anything of another machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-# What is expected of a page is there in an instant, but on a machine that has other things to do.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 def chromium() -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 TAKES_PICTURES = os.environ.get("HPO_WIDGETS_PICTURES") == "1"
+PATIENCE = 120.0
+"""Seconds after which what a test waits for in a page is taken to hang. What is otherwise there in an instant may take a
+part of a minute on a machine that has other things to do."""
 _COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests to other machines, whose names it does not resolve.
 # The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
@@ -85,7 +88,7 @@ class Notebook:
             self.console_errors.clear()  # a kernel that is shut down leaves requests without an answer
         else:
             self.page.goto(f"{self.lab.base}/{self.lab.opens}/{name}?reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate(
             """async () => {
               const app = window.jupyterapp;
@@ -163,7 +166,7 @@ class Notebook:
         # The value arrives as the repr of a JSON string.
         return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
 
-    def wait_kernel(self, expression: str, deadline: float = 60.0) -> Any:
+    def wait_kernel(self, expression: str, deadline: float = PATIENCE) -> Any:
         """Ask the kernel until an expression is true."""
         end = time.monotonic() + deadline
         while not (value := self.kernel(expression)):
@@ -254,7 +257,7 @@ def rest(of: Locator) -> None:
 def new_context(browser: Browser) -> Iterator[BrowserContext]:
     """Give pages a cache, a clipboard and settings in common."""
     context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(1000 * PATIENCE)
     try:
         yield context
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.browser.notebook import ARTEFACTS, PAINTED, TAKES_PICTURES
+from tests.browser.notebook import ARTEFACTS, PAINTED, PATIENCE, TAKES_PICTURES
 
 if TYPE_CHECKING:
     import pathlib
@@ -27,6 +27,7 @@ class SavedPage:
 
     def __init__(self, browser: Browser, path: pathlib.Path, scheme: str = "light") -> None:
         self._context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1200, "height": 900})
+        self._context.set_default_timeout(1000 * PATIENCE)
         self.page = self._context.new_page()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -35,7 +36,7 @@ class SavedPage:
         self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-shown]", timeout=60_000)
+        self.page.wait_for_selector("html[data-shown]")
 
     def _complain(self, said: str) -> None:
         # anywidget says this of a view that takes over two seconds to load, on a busy machine. It then shows the view

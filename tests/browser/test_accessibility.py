@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 AXE = pathlib.Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 PANEL = """

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.hand import drag, middle
 from tests.browser.scripted import wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.parameters import *

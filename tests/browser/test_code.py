@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 SEARCH = """
 from hpo_widgets import HyperParameterOptimizer, LogUniformParameterRange, OptimizerWidget

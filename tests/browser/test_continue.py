@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 TRAIN = """
 import time
@@ -106,7 +106,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
 
     door.unlink()
     button(panel, "Continue").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=60_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     expect(panel.locator(".hpo-sentence")).to_contain_text("24")
     assert notebook.kernel("[sum(widget.search.counts.values()), widget.search.counts[2]]") == [24, 22]
     # The same search, not another one.
@@ -190,7 +190,7 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     expect(output).to_contain_text("first <img src=x onerror=window.hit=1>")
     # Nobody has pressed anything since: it grows by itself, and its end stays in view.
     line.write_text("second")
-    expect(output).to_contain_text("second", timeout=20_000)
+    expect(output).to_contain_text("second")
     notebook.page.set_viewport_size({"width": 1400, "height": 1400})
     notebook.screenshots_in_both_themes("live-log", panel)
     is_at_end = "pre => pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8"
@@ -198,7 +198,7 @@ def test_the_output_of_a_running_trial_grows_while_it_is_looked_at(notebook, doo
     # Larger letters, as another theme may have, are no reason to leave the end.
     output.evaluate("pre => { pre.style.fontSize = '24px'; }")
     line.write_text("third")
-    expect(output).to_contain_text("third", timeout=20_000)
+    expect(output).to_contain_text("third")
     assert output.evaluate(is_at_end)
     assert notebook.page.evaluate("() => window.hit") is None
     selected = notebook.kernel("widget.selected")

@@ -11,7 +11,7 @@ from tests.browser.hand import button, click_again, drag
 from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.search import StopReason
@@ -244,13 +244,13 @@ def test_the_panel_follows_acts_and_waits_on_when_the_page_is_loaded_again(noteb
     notebook.run_all()
     notebook.load_again()
     panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("○idle", timeout=30_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle")
     button(panel, "Start").click()
     button(panel, "Wait").click()
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
     notebook.load_again()
     panel = notebook.panel()
-    expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    expect(button(panel, "Wait")).to_have_attribute("aria-pressed", "true")
     expect(panel.locator(".hpo-wait")).to_contain_text("waiting: 200 trials left")
     notebook.kernel("search.add_trials([0.5, 0.25, 0.4])")
     expect(panel.locator(".hpo-plot-host .dot")).to_have_count(4)
@@ -303,7 +303,7 @@ def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     notebook.start_all()
     panel = notebook.panel()
     pill = panel.locator(".hpo-pill")
-    expect(pill).to_have_text("●running", timeout=60_000)
+    expect(pill).to_have_text("●running")
     expect(notebook.page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(1)
     button(panel, "Pause").click()
     expect(pill).to_have_text("❚❚paused")

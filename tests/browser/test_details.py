@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.scripted import wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from dataclasses import replace

@@ -9,7 +9,7 @@ from tests.browser.hand import button
 from tests.browser.notebook import VIEWPORT, rest
 from tests.browser.scripted import commands, wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 import math

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.hand import drag, take
 from tests.browser.notebook import Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.testing import ScriptedSearch
@@ -40,7 +40,7 @@ acted = [command[0] for command in search.commands]
     )
     notebook.start_all()
     panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
     field = panel.get_by_role("textbox", name="dropout, lower bound")
     field.fill("0.2")
     field.press("Enter")
@@ -100,7 +100,7 @@ def running(notebook):
     """A search of a function that runs in worker processes, with its panel."""
     notebook.open(SEARCH)
     notebook.run_all()
-    expect(notebook.panel().locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    expect(notebook.panel().locator(".hpo-pill")).to_have_text("●running")
     notebook.wait_kernel(f"{NUM_TRIALS} > 30")
     yield notebook
     notebook.kernel("optimizer.stop() and None")
@@ -153,7 +153,7 @@ def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_o
     running.wait_kernel(f"{NUM_TRIALS} > {before} + 20")
     assert running.kernel("[len(optimizer.epochs), str(optimizer.status), len(optimizer.errors)]") == [1, "running", 0]
     lower = running.panel().get_by_role("slider", name="lr, lower end")
-    expect(lower).to_have_attribute("aria-valuenow", "0.0001", timeout=30_000)
+    expect(lower).to_have_attribute("aria-valuenow", "0.0001")
     # The panel in the new page steers.
     lower.press("PageUp")
     running.wait_kernel("len(optimizer.epochs) == 2")
@@ -181,7 +181,7 @@ def test_a_panel_whose_views_were_loaded_too_late_follows_its_search(notebook):
     notebook.page.evaluate(LATE)
     notebook.run_all()
     panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running", timeout=60_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("●running")
     # The page is lent to other tests.
     notebook.page.evaluate("beInTime()")
     assert any("Failed to initialize model" in said for said in notebook.console_errors)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_accessibility import AXE, faults
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 TRAIN = '''
 from typing import Literal
@@ -128,7 +128,7 @@ def test_from_the_launcher_to_a_search_that_runs(notebook, form):
     expect(panel.locator(".hpo-pill")).to_have_text("○idle")
     assert sources(notebook) == [TRAIN, WRITTEN]
     panel.locator("[data-command=start]").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=120_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     assert notebook.kernel("optimizer.space.leaf('lr').range") == [0.0001, 0.1]
     assert not notebook.page.evaluate("() => window.harmed === true")
     assert notebook.complaints() == []

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.notebook import rest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PANEL = """
 import random

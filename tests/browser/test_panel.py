@@ -10,7 +10,7 @@ from tests.browser.looks import CUT_OFF, unreadable
 from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.search import StopReason
@@ -185,7 +185,7 @@ def test_a_new_best_trial_is_read_out_also_the_last_of_many_in_a_row(opened, pan
     for value in (0.4, 0.3, 0.2):
         opened.kernel(f"search.add_trial({value})")
     expect(panel.get_by_text("best 0.2 at #3", exact=True)).to_be_visible()
-    expect(announced).to_have_text("new best 0.2 at #3", timeout=20_000)
+    expect(announced).to_have_text("new best 0.2 at #3")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.looks import assert_looks_right
 from tests.browser.notebook import VIEWPORT, rest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 import random

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.hand import press_keys
 from tests.browser.scripted import commands, wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from IPython.display import display

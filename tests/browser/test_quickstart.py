@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.browser
 
 
 NUM_COMPLETED = (
@@ -37,7 +37,7 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
 
     panel = notebook.panel()
     pill = panel.locator(".hpo-pill")
-    expect(pill).to_have_text("○idle", timeout=60_000)
+    expect(pill).to_have_text("○idle")
     # Workers are ready before Start is pressed, and it uses them.
     ready = notebook.wait_kernel(WORKERS)
     button(panel, "Start").click()
@@ -45,7 +45,7 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     assert set(ready) <= set(notebook.kernel(WORKERS))
     plot = panel.locator(".hpo-plot-host")
     # A dot and the mark of the best.
-    expect(plot.locator(".dot")).not_to_have_count(0, timeout=60_000)
+    expect(plot.locator(".dot")).not_to_have_count(0)
 
     name = notebook.kernel("optimizer.name")
     # The cell that waits keeps the kernel busy from here on.
@@ -53,9 +53,9 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     drag(panel.get_by_role("slider", name="lr, lower end"), 70)
     notebook.page.mouse.up()
     # With the next trial that is proposed, for which one that runs has to end.
-    expect(plot.locator("text", has_text="space 2: lr")).to_be_visible(timeout=120_000)
+    expect(plot.locator("text", has_text="space 2: lr")).to_be_visible()
     # The dot of a trial that runs comes with its first report: only an end makes room for a trial of the new space.
-    notebook.page.wait_for_function(NUM_COMPLETED_ABOVE, arg=notebook.page.evaluate(NUM_COMPLETED), timeout=120_000)
+    notebook.page.wait_for_function(NUM_COMPLETED_ABOVE, arg=notebook.page.evaluate(NUM_COMPLETED))
     notebook.screenshot("quickstart-light", panel)
     notebook.use_theme(dark=True)
     notebook.screenshot("quickstart-dark", panel)

@@ -11,7 +11,7 @@ from tests.browser.hand import button
 from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RACE = """
 import os
@@ -54,7 +54,7 @@ def test_a_race_is_started_paused_and_continued_by_hand(notebook):
     expect(pill).to_contain_text("paused")
     door.unlink()
     button(panel, "Resume").click()
-    expect(pill).to_contain_text("completed", timeout=120_000)
+    expect(pill).to_contain_text("completed")
     expect(panel.get_by_text("3 of 3 repeats")).to_be_visible()
     expect(panel.get_by_role("progressbar", name="TPE")).to_have_attribute("aria-valuetext", "75 / 75")
 
@@ -119,10 +119,10 @@ def test_searches_are_compared_while_they_run(notebook):
     notebook.run_all()
     panel = notebook.panel()
     best = panel.get_by_role("table", name="The best of each search")
-    expect(best.get_by_role("row", name=re.compile("^TPE 30, completed"))).to_be_visible(timeout=120_000)
-    expect(best.get_by_role("row", name=re.compile("^wide 30, completed"))).to_be_visible(timeout=120_000)
+    expect(best.get_by_role("row", name=re.compile("^TPE 30, completed"))).to_be_visible()
+    expect(best.get_by_role("row", name=re.compile("^wide 30, completed"))).to_be_visible()
     importance = panel.get_by_role("table", name="Importance of each parameter")
-    expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible(timeout=120_000)
+    expect(importance.get_by_role("row", name=re.compile("^TPE .*%"))).to_be_visible()
     expect(panel.locator(".hpo-verdict")).to_contain_text("narrow has another range of x than wide.")
     expect(panel.locator(".hpo-best-host text.label")).to_have_count(3)
     notebook.page.evaluate(AXE.read_text(encoding="utf-8"))

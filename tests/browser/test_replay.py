@@ -11,7 +11,7 @@ from tests.browser.hand import button
 from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SEARCH = """
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange, replay

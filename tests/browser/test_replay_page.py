@@ -14,7 +14,7 @@ from tests.browser.test_accessibility import AXE, faults
 from tests.widget.test_replay import NUM_TRIALS, plant
 from tests.widget.test_replay_page import moments_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 WHOLE = re.compile(f"^{NUM_TRIALS} of {NUM_TRIALS} trials")
 

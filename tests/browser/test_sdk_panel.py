@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.hand import button
 from tests.browser.test_continue import RESTART
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 # A module for the notebook: the kernel plays server and agent, too.
 SERVER = """

@@ -19,7 +19,7 @@ from tests.browser.hand import click_again, middle
 from tests.browser.notebook import DRAWS_AT_ONCE
 from tests.browser.test_accessibility import AXE, faults
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.testing import ScriptedSearch

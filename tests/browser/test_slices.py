@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.notebook import rest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.testing import ScriptedSearch

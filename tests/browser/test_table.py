@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import click_again
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from dataclasses import replace

@@ -14,7 +14,7 @@ from tests.browser.notebook import rest
 from tests.browser.test_accessibility import AXE, faults
 from tests.browser.test_continue import IMPORT, SEARCH, TRAIN, door
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 __all__ = ["door"]  # a fixture
 
 
@@ -93,7 +93,7 @@ def test_a_second_notebook_takes_the_search_over_when_the_kernel_of_the_first_wa
     expect(bare.get_by_role("textbox", name="dropout, upper bound")).to_have_value("0.25")
     expect(button(bare, "Pause")).to_have_attribute("title", "this very process runs this search; this is a view of it")
     door.unlink()
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=60_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     # The budget of 24 in all, each number once; what ran when the kernel died did not end.
     numbers, completed, aborted = viewer.kernel(
         "[[int(n) for n in widget.search.snapshot().numbers], widget.search.counts[2], widget.search.counts[4]]"

@@ -11,7 +11,7 @@ from tests.browser.hand import button, middle, press_keys
 from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets.testing import ScriptedSearch

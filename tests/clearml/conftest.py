@@ -26,7 +26,7 @@ from tests.clearml.api_log import PassingBy
 # Tests import from these before their fixtures are asked for.
 pytest.register_assert_rewrite("tests.clearml.sdk_worker", "tests.clearml.fake_worker")
 
-DEADLINE = 240.0
+DEADLINE = 480.0
 """Seconds after which a script, an agent or a state that a test waits for is taken to hang."""
 
 SDK_SETTINGS = """

@@ -35,7 +35,7 @@ optimizer = HyperParameterOptimizer(
     pool_period_min=0.005,
 )
 optimizer.start()
-ended = optimizer.wait(timeout=3)
+ended = optimizer.wait(timeout=7)
 optimizer.stop(wait_for_reporter=False)
 top = optimizer.get_top_experiments(top_k=10)
 task.close()

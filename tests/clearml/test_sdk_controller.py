@@ -43,7 +43,7 @@ optimizer = HyperParameterOptimizer(
 )
 optimizer.set_report_period(0.02)
 started = optimizer.start_locally(job_complete_callback=lambda *told: called.append(told))
-ended = optimizer.wait(timeout=3)
+ended = optimizer.wait(timeout=7)
 optimizer.stop(wait_for_reporter={reported})
 top = optimizer.get_top_experiments(top_k=10)
 details = optimizer.get_top_experiments_details(top_k=10, all_hyper_parameters=True)

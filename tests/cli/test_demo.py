@@ -142,7 +142,7 @@ def test_ctrl_c_ends_the_demo_and_its_kernel(tmp_path):
         command("demo", "--trials", "1000", "--out", "result"),
         cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    too_late = threading.Timer(120, running.kill)
+    too_late = threading.Timer(480, running.kill)
     too_late.start()
     try:
         assert running.stderr is not None

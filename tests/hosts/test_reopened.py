@@ -12,7 +12,7 @@ from hpo_widgets.widget.parts.snapshot import MIME
 from tests.browser.notebook import DRAWS_AT_ONCE
 from tests.browser.test_continue import run_new_cell
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 PANEL = """
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange

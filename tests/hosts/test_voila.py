@@ -18,7 +18,7 @@ from tests.browser.hand import button
 from tests.browser.notebook import open_page
 from tests.browser.server import serve
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 APP = Path(__file__).resolve().parents[2] / "notebooks" / "11_voila.ipynb"
 
@@ -66,7 +66,7 @@ def complaints(page):
 def open_app(page, theme="light"):
     page.page.goto(f"{page.lab.base}/{page.lab.opens}/{APP.name}?theme={theme}")
     panel = page.page.locator(".hpo-panel")
-    expect(panel).to_have_count(1, timeout=120_000)
+    expect(panel).to_have_count(1)
     return panel
 
 
@@ -85,13 +85,13 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     app.screenshot("voila-idle")
     button(panel, "Start").click()
     expect(panel.locator(".hpo-pill")).to_have_text("●running")
-    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached(timeout=120_000)
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
     # A range steers what comes next.
     journal = app.lab.root / ".hpo_widgets" / "voila-app.sqlite"
     field = panel.get_by_role("textbox", name="units, lower bound")
     field.fill("100")
     field.press("Enter")
-    expect(panel.locator(".hpo-plot-host text", has_text="space 2: units")).to_be_visible(timeout=120_000)
+    expect(panel.locator(".hpo-plot-host text", has_text="space 2: units")).to_be_visible()
     with SearchViewer(journal) as search:
         until(search, lambda: len(search.epochs) == 2 and len(search.snapshot()) > search.epochs[1].first_number + 2)
         rows = search.snapshot()
@@ -122,7 +122,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     expect(budget).to_be_hidden()
     expect(panel.get_by_role("button", name="trials in all: ").filter(has_text=str(num_trials))).to_be_visible()
     button(panel, "Continue").click()
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed", timeout=120_000)
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     with SearchViewer(journal) as search:
         rows = search.snapshot()
         assert rows.numbers.tolist() == list(range(num_trials))
@@ -144,7 +144,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
 def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(app, context):
     panel = open_app(app)
     button(panel, "Start").click()
-    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached(timeout=120_000)
+    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
     with open_page(app.lab, context) as second:
         viewer = open_app(second)
         expect(viewer.locator(".hpo-pill")).to_have_text("●running")
