@@ -100,6 +100,7 @@ class Notebook:
     def leave(self) -> None:
         """Shut the kernel down and make the page look as a new one does; the next test opens another notebook in it."""
         self.command("kernelmenu:shutdown")
+        self.command("filebrowser:activate")
         self.page.mouse.up()
         self.page.set_viewport_size(VIEWPORT)
         self.use_theme(dark=False)

@@ -299,6 +299,7 @@ outcome = widget.wait(), str(optimizer.status)
 @pytest.mark.slow
 def test_a_cell_that_waits_ends_after_what_a_person_does_meanwhile(notebook):
     door = notebook.lab.root / "held"
+    door.unlink(missing_ok=True)
     notebook.open(STEERED, WAITS)
     notebook.start_all()
     panel = notebook.panel()

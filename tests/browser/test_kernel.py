@@ -159,31 +159,32 @@ def test_a_page_that_is_closed_in_mid_drag_commits_nothing_and_the_search_goes_o
     running.wait_kernel("len(optimizer.epochs) == 2")
 
 
-LATE = """
-// What a module that takes over two seconds to load meets: the time that anywidget gives it is over at once.
-const { timeout } = AbortSignal;
-AbortSignal.timeout = () => AbortSignal.abort();
-const add = AbortSignal.prototype.addEventListener;
-window.beInTime = () => {
-  AbortSignal.timeout = timeout;
-  AbortSignal.prototype.addEventListener = add;
-};
-AbortSignal.prototype.addEventListener = function (kind, act, ...others) {
-  if (this.aborted && kind === "abort") act();
-  else add.call(this, kind, act, ...others);
-};
-"""
+# What a module that takes over two seconds to load meets: the time that anywidget gives it is over at once.
+LATE = """() => {
+  const { timeout } = AbortSignal;
+  AbortSignal.timeout = () => AbortSignal.abort();
+  const add = AbortSignal.prototype.addEventListener;
+  AbortSignal.prototype.addEventListener = function (kind, act, ...others) {
+    if (this.aborted && kind === "abort") act();
+    else add.call(this, kind, act, ...others);
+  };
+  return () => {
+    AbortSignal.timeout = timeout;
+    AbortSignal.prototype.addEventListener = add;
+  };
+}"""
 
 
 @pytest.mark.slow
 def test_a_panel_whose_views_were_loaded_too_late_follows_its_search(notebook):
     notebook.open(PANEL.replace("\nwidget\n", "\nsearch.command('start')\nwidget\n"))
-    notebook.page.evaluate(LATE)
-    notebook.run_all()
     panel = notebook.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("●running")
-    # The page is lent to other tests.
-    notebook.page.evaluate("beInTime()")
+    be_in_time = notebook.page.evaluate_handle(LATE)
+    try:
+        notebook.run_all()
+        expect(panel.locator(".hpo-pill")).to_have_text("●running")
+    finally:
+        be_in_time.evaluate("end => end()")  # the page is lent to other tests
     assert any("Failed to initialize model" in said for said in notebook.console_errors)
     notebook.kernel("search.add_trials([0.5, 0.4, 0.3])")
     expect(panel.locator(".hpo-counts")).to_contain_text("3 completed")

@@ -77,13 +77,12 @@ INTERRUPT = """
 
 @pytest.fixture
 def form(notebook):
-    """The form; afterwards it is closed, and the file browser is at the side of the page again."""
+    """The form; afterwards it is closed."""
     yield notebook.page.locator(".hpo-new")
     notebook.page.evaluate(
         """() => [...window.jupyterapp.shell.widgets('main')]
           .filter(widget => widget.id === 'hpo-widgets-new-search-tab').forEach(widget => widget.dispose())"""
     )
-    notebook.command("filebrowser:activate")
 
 
 def open_form(notebook):

@@ -73,4 +73,3 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     assert steered
     assert all(low <= lr <= high for lr in steered)
     assert notebook.complaints() == []
-    notebook.command("filebrowser:activate")

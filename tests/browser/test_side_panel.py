@@ -54,7 +54,7 @@ def cell(name):
 
 @pytest.fixture
 def side(notebook):
-    """The list, without what other tests kept; afterwards the file browser is at the side of the page again."""
+    """The list, without what other tests kept."""
     shutil.rmtree(notebook.lab.root / ".hpo_widgets", ignore_errors=True)
     shown = notebook.page.locator(".hpo-side")
     if notebook.page.url.startswith(notebook.lab.base):
@@ -62,8 +62,7 @@ def side(notebook):
         open_list(notebook)
         expect(shown.locator(".hpo-is-kept")).to_have_count(0)
         notebook.command("filebrowser:activate")
-    yield shown
-    notebook.command("filebrowser:activate")
+    return shown
 
 
 @pytest.fixture
