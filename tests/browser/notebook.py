@@ -175,6 +175,15 @@ class Notebook:
             self.page.wait_for_timeout(50)
         return value
 
+    @contextlib.contextmanager
+    def longer(self, delay: int) -> Iterator[None]:
+        """Have each timer of so many milliseconds that the page starts meanwhile run for five minutes instead."""
+        end = self.page.evaluate_handle(LONGER, [delay, 300_000])
+        try:
+            yield
+        finally:
+            end.evaluate("end => end()")
+
     def panel(self) -> Locator:
         """The panel in the output of a cell."""
         return self.page.locator(".jp-OutputArea .hpo-panel").first
@@ -236,8 +245,14 @@ async name => {
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """Resolves when a page has painted what it was told so far."""
 
-# What the kernel's first picture would take long to import on a loaded machine: a save waits for ten seconds only.
-DRAWS_AT_ONCE = "__import__('matplotlib.backends.backend_agg') and None"
+LONGER = """
+([delay, longer]) => {
+  const { setTimeout } = window;
+  window.setTimeout = (act, wait, ...rest) => setTimeout(act, wait === delay ? longer : wait, ...rest);
+  return () => { window.setTimeout = setTimeout; };
+}
+"""
+"""Gives timers of one length that a page starts from now on another one, until what it returns is called."""
 _WHEN_AT_REST = """
 async node => {
   for (let before = '', alike = 0, looks = 0; alike < 6 && looks < 30; looks++) {

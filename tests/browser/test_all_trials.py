@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import middle
+
 pytestmark = pytest.mark.browser
 
 PANEL = """
@@ -58,8 +60,10 @@ def test_a_press_means_the_trial_that_lies_under_it_though_others_come_above(ope
     pressed = names(panel).nth(2)
     expect(pressed).to_have_text("#57")
     pressed.hover()
+    x, y = middle(pressed)
     opened.page.mouse.down()
     opened.kernel("search.add_trials([0.5] * 7)")
+    opened.page.mouse.move(x, y + 1)  # a press of which nothing is heard for a minute is taken to be over
     expect(panel.locator(".hpo-table-pager")).to_contain_text("rows 1–25 of 67")
     expect(pressed).to_have_text("#57")
     opened.page.mouse.up()

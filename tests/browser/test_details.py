@@ -74,8 +74,9 @@ def test_curves_are_drawn_and_parameters_copied(opened, details):
         "widget._details.curves[0].removeprefix('M0 0')"
     ))  # fmt: skip
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    details.get_by_role("button", name="Copy as dict").click()
-    expect(details.get_by_role("button", name="Copied")).to_be_visible()
+    with opened.longer(2000):  # for which the button says so
+        details.get_by_role("button", name="Copy as dict").click()
+        expect(details.get_by_role("button", name="Copied")).to_be_visible()
     copied = ast.literal_eval(opened.page.evaluate("() => navigator.clipboard.readText()"))
     assert copied == opened.kernel("dict(search.trial(1).parameters)")
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import drag, take
-from tests.browser.notebook import Notebook
+from tests.browser.notebook import LONGER, Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -56,10 +56,7 @@ acted = [command[0] for command in search.commands]
 
 # ipywidgets looks for a widget every 100 milliseconds for two seconds, and not again after the last of them: a page
 # that was busy until then has made the widget, and is told that there is none.
-LOOKS_ONCE = """
-const { setTimeout } = window;
-window.setTimeout = (act, delay, ...rest) => setTimeout(act, delay === 100 ? 2500 : delay, ...rest);
-"""
+LOOKS_ONCE = f"({LONGER})([100, 2500])"
 
 
 @pytest.mark.slow

@@ -79,8 +79,10 @@ def test_a_replay_is_played_held_and_scrubbed_by_keyboard(notebook):
     notebook.wait_kernel("panel.num_trials == len(played.snapshot()) < 3")
     expect(dots.nth(9)).not_to_be_attached()
 
-    # Space plays and holds; the button says which.
-    notebook.kernel(f"played.set_speed({whole} / 20)")
+    # Space plays and holds; the button says which. The sixth trial begins in a moment, and the end is an hour away.
+    sixth = notebook.kernel("float(played._recording.begin[5])")
+    notebook.kernel(f"[played.seek({sixth} - 1e-3), played.set_speed({whole} / 3600)] and None")
+    assert notebook.kernel("len(played.snapshot())") <= 5
     keyboard.press("Space")
     expect(button(panel, "Pause")).to_be_visible()
     notebook.wait_kernel("played.is_playing and len(played.snapshot()) > 5")

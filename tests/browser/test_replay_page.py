@@ -91,9 +91,10 @@ def test_a_page_goes_to_each_moment_without_kernel_and_network(saved, open_saved
 def test_a_page_plays_from_the_beginning_to_the_end_and_is_held(saved, open_saved):
     shown = open_saved(saved.path)
     scrubber = shown.page.get_by_role("slider", name="moment of the replay")
-    shown.page.get_by_label("speed", exact=True).select_option("10")
+    shown.page.get_by_label("speed", exact=True).select_option("5")
     button(shown.page, "Play").click()
-    expect(scrubber).to_have_attribute("aria-valuetext", re.compile("^[2-9] of"))
+    # For a minute; a busy page may look late.
+    expect(scrubber).to_have_attribute("aria-valuetext", re.compile(r"^([2-9]|[12]\d) of"))
     button(shown.page, "Pause").click()
     expect(button(shown.page, "Play")).to_be_visible()
     held = scrubber.input_value()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import urllib.request
 import uuid
 
@@ -16,7 +17,7 @@ from playwright.sync_api import expect
 
 from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
 from tests.browser.hand import click_again, middle
-from tests.browser.notebook import DRAWS_AT_ONCE
+from tests.browser.notebook import PATIENCE
 from tests.browser.test_accessibility import AXE, faults
 
 pytestmark = pytest.mark.browser
@@ -319,9 +320,9 @@ def test_a_page_that_is_loaded_again_has_list_and_tab_again(notebook, side, sett
             return json.dumps(json.load(answer)["data"])
 
     # JupyterLab writes its layout some time after it has changed.
-    for _ in range(200):
-        if "hpo-widgets-search:" in layout() and '"hpo-widgets-searches"' in layout():
-            break
+    end = time.monotonic() + PATIENCE
+    while not all(part in layout() for part in ("hpo-widgets-search:", '"hpo-widgets-searches"')):
+        assert time.monotonic() < end, layout()
         notebook.page.wait_for_timeout(50)
     beside = notebook.page.locator(".lm-DockPanel-tabBar").filter(has_text="digits").filter(has_text=".ipynb")
     expect(beside).to_have_count(0)
@@ -433,14 +434,14 @@ def test_the_cell_of_a_search_that_a_tab_shows_keeps_one_line(notebook, side):
     # The picture that the notebook keeps is renewed all the same.
     notebook.kernel("search.add_trial(0.1)")
     expect(tab(notebook).locator(".hpo-counts")).to_contain_text("4 completed")
-    notebook.kernel(DRAWS_AT_ONCE)
-    name = notebook.page.evaluate(
-        """async () => {
-          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-          await notebook.context.save();
-          return notebook.context.path;
-        }"""
-    )
+    with notebook.longer(10_000):  # for which a save waits for its picture
+        name = notebook.page.evaluate(
+            """async () => {
+              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+              await notebook.context.save();
+              return notebook.context.path;
+            }"""
+        )
     assert "4 completed" in (notebook.lab.root / name).read_text(encoding="utf-8")
     notebook.screenshots_in_both_themes("shown-in-tab")
     line.get_by_role("button", name="show it here too").click()

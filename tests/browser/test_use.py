@@ -76,6 +76,7 @@ def test_a_point_that_is_in_the_picture_too_is_not_painted_and_still_has_a_toolt
     points = panel.locator(".hpo-plot-host .bqplot path.dot[style*='opacity: 0;']")
     expect(points.nth(900)).to_be_attached()
     assert points.nth(900).evaluate("point => getComputedStyle(point).visibility") == "hidden"
+    rest(panel)
     box = points.nth(900).bounding_box()
     opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     opened.page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
@@ -99,6 +100,7 @@ def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_select
 @pytest.mark.slow
 def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened, busy):
     table = busy.locator(".hpo-table-host")
+    rest(busy)
     before = table.bounding_box()["y"] - busy.bounding_box()["y"]
     opened.kernel("setattr(widget, 'selected', [3])")
     details, plots = busy.locator(".hpo-details-host"), busy.locator(".hpo-tabs-host")
@@ -111,6 +113,7 @@ def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened,
 @pytest.mark.slow
 def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
     table = busy.locator(".hpo-table-host")
+    rest(busy)
     before = table.bounding_box()["y"] - busy.bounding_box()["y"]
     busy.get_by_role("tab", name="Slices").click()
     expect(busy.locator(".hpo-slices-grid .bqplot")).to_have_count(4)
@@ -124,7 +127,8 @@ def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     rest(busy)
     figure = busy.locator(".hpo-slices-grid .bqplot").nth(2)
     dot = figure.locator("path.dot:visible").nth(4)
-    dot.click(force=True)
+    with opened.longer(5000):  # for which it is kept there
+        dot.click(force=True)
     expect(busy.locator(".hpo-details")).to_be_visible()
     # Two figures in a row are left beside the details, so this one goes below.
     opened.page.wait_for_function(IS_IN_VIEW, arg=figure.element_handle())

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import expect
 
 from hpo_widgets.widget.parts.snapshot import MIME
-from tests.browser.notebook import DRAWS_AT_ONCE
 from tests.browser.test_continue import run_new_cell
 
 pytestmark = pytest.mark.browser
@@ -40,6 +39,11 @@ def output_in_file(page, name):
     return {kind: "".join(value) if isinstance(value, list) else value for kind, value in data.items()}
 
 
+def save_with_picture(page):
+    with page.longer(10_000):  # for which a save waits for it
+        return page.save()
+
+
 def state_of_document(page):
     return page.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty")
 
@@ -62,8 +66,7 @@ def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     page.run_all()
     expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
     expect_live(page)
-    page.kernel(DRAWS_AT_ONCE)
-    name = page.save()
+    name = save_with_picture(page)
 
     # Of that very save, though the panel was shown before the first trial; and nothing is left to be saved.
     data = output_in_file(page, name)
@@ -109,8 +112,7 @@ def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_agai
     # What is shown after the page was loaded again can be renewed, too.
     page.kernel("[optimizer.set_total_max_jobs(14), optimizer.start(), optimizer.wait()] and None")
     expect(page.panel().locator(".hpo-status-body")).to_contain_text("14 completed")
-    page.kernel(DRAWS_AT_ONCE)
-    assert "14 completed" in output_in_file(page, page.save())["text/plain"]
+    assert "14 completed" in output_in_file(page, save_with_picture(page))["text/plain"]
 
 
 @pytest.mark.slow
