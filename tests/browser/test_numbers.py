@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.notebook import rest
+
 pytestmark = pytest.mark.browser
 
 PANEL = """
@@ -30,6 +32,7 @@ def filled(opened, panel):
 def test_numbers_are_read_by_keyboard_and_nothing_moves(opened, filled):
     page = opened.page
     table_of_trials = filled.locator(".hpo-table-host")
+    rest(filled)
     # A focus scrolls the page.
     before = table_of_trials.bounding_box()["y"] - filled.bounding_box()["y"]
     opened.kernel("setattr(widget, 'selected', [3])")

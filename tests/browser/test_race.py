@@ -156,6 +156,7 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
 
     # A click into the map fills the form, the button runs the point.
     picture = panel.locator(".hpo-map .bqplot image").last  # which fills the figure and hears clicks
+    rest(panel)
     box = picture.bounding_box()
     notebook.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
     queue = button(panel, "Queue next")
