@@ -16,6 +16,7 @@ from hpo_widgets.engines.clearml.launch_thread import LaunchThread
 from hpo_widgets.engines.clearml.server import Availability
 from hpo_widgets.trials import TrialState
 from tests.clearml.conftest import wait_for
+from tests.conftest import DEADLINE
 
 
 class Server:
@@ -109,6 +110,6 @@ def test_a_failed_launch_that_cannot_be_taken_back_stops_no_later_one(jobs, abor
             job = ActiveJob(number, {})
             jobs.add(job)
             jobs.have_launched(job)
-    assert Launcher.sent.wait(10)
+    assert Launcher.sent.wait(DEADLINE)
     ended = {event.number: event.data for event in jobs.take_events(0) if event.kind == "ended"}
     assert ended[0].error == "it could not be launched: RuntimeError: no"

@@ -115,7 +115,7 @@ def test_a_stop_does_not_wait_for_the_next_try_of_a_launch_that_the_server_fails
     until(made, lambda: made.errors)  # it waits for its second try now
     monkeypatch.setattr(launch_thread, "RETRY_SECONDS", 0.001)
     made.stop()
-    assert made.wait(timeout=0.5)
+    assert made.wait(timeout=1.0)
     assert made.counts[TrialState.ABORTED] == 1
     assert way.count("tasks.clone") == 0
 

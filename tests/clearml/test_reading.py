@@ -9,6 +9,7 @@ import pytest
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_task
 from hpo_widgets.engines.clearml.server import RequestFailedError
 from hpo_widgets.trials import Remark, TrialState
+from tests.conftest import DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ class Hanging:
     def call(self, action, **body):
         del action, body
         self.is_asked.set()
-        self.was_let.append(self.may_answer.wait(10))
+        self.was_let.append(self.may_answer.wait(DEADLINE))
         return {"tasks": [{}]}
 
 
@@ -126,7 +127,7 @@ def test_a_remark_is_noted_while_the_server_takes_its_time_for_another():
     tell = records.remark("a", Remark(), lambda: Remark("first"))
     told = threading.Thread(target=tell)
     told.start()
-    assert server.is_asked.wait(60)
+    assert server.is_asked.wait(DEADLINE)
     records.remark("b", Remark(), Remark)
     records.remark("a", Remark("first"), Remark)
     server.may_answer.set()

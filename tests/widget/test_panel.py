@@ -19,6 +19,7 @@ from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import HistoryPlot, OptimizerWidget
+from tests.conftest import DEADLINE
 
 
 @pytest.fixture
@@ -195,14 +196,14 @@ def test_what_a_cell_assigns_while_the_panel_is_refreshed_is_checked_and_asked_f
 
     def set_later(name, value):
         is_inside.set()
-        assert may_go_on.wait(10)
+        assert may_go_on.wait(DEADLINE)
         set_trait(name, value)
 
     monkeypatch.setattr(panel, "set_trait", set_later)
     refreshing = threading.Thread(target=refresh, args=(panel,))
     refreshing.start()
     try:
-        assert is_inside.wait(10)
+        assert is_inside.wait(DEADLINE)
         panel.max_number_of_concurrent_tasks = 7
         panel.ranges = {"lr": (1e-3, 1e-2)}
         with pytest.raises(ValueError, match="rise"):

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from hpo_widgets.trials import TrialState
+from tests.conftest import DEADLINE
 
 ABORTED, COMPLETED, FAILED, PRUNED = (
     TrialState.ABORTED,
@@ -445,7 +446,7 @@ def test_an_interrupt_of_the_parents_group_does_not_reach_workers(drive, tmp_pat
     previous = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
     try:
         os.killpg(os.getpgid(0), signal.SIGINT) if os.getpgid(0) == os.getpid() else os.kill(os.getpid(), signal.SIGINT)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + DEADLINE
         while not heard and time.monotonic() < deadline:
             time.sleep(0.001)
     finally:
