@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ARTEFACTS = pathlib.Path(__file__).parents[1] / "artefacts"
 TAKES_PICTURES = os.environ.get("HPO_WIDGETS_PICTURES") == "1"
 PATIENCE = 120.0
-"""Seconds after which what a test waits for in a page is taken to hang. What is otherwise there in an instant may take a
-part of a minute on a machine that has other things to do."""
+"""Seconds after which what a test waits for in a page is taken to hang. What is otherwise there in an instant may take
+a part of a minute on a machine that has other things to do."""
 _COUNTER = itertools.count()
 # What the browser says that is no fault of the page: requests to other machines, whose names it does not resolve.
 # The last is what anywidget says of a module that takes over two seconds to load, on a busy machine; the module repairs
