@@ -328,3 +328,14 @@ def test_a_note_and_tags_are_kept_at_the_task_beside_its_own(optimizer):
     wait_for(lambda: sorted(Task.get_task(task_id=trial.id).get_tags()) == sorted(tags), "the server was not told")
     assert made.trial(0).get_page().endswith(f"/projects/*/experiments/{trial.id}/output/log")
     assert made.errors == []
+
+
+def test_a_note_for_a_trial_whose_task_was_deleted_is_kept_and_that_is_told(optimizer, worker):
+    made = finished(optimizer(total_max_jobs=1))
+    task = made.trial(0).id
+    worker.call("tasks.delete", task=task, force=True)
+    made.set_note(0, "stable")
+    wait_for(lambda: made.errors, "nothing is told")
+    gone = f"set_note: Task {task} is not on the ClearML server any more; the journal has it all the same"
+    assert [notice.sentence for notice in made.errors] == [gone]
+    assert made.trial(0).note == "stable"

@@ -303,7 +303,10 @@ class TaskRecords:
         return tell
 
     def _edit_remark(self, job: str, before: Remark, after: Remark) -> None:
-        (task,) = self._server.call("tasks.get_all", id=[job], only_fields=["tags", "comment"])["tasks"]
+        found = self._server.call("tasks.get_all", id=[job], only_fields=["tags", "comment"])["tasks"]
+        if not found:
+            raise ClearmlError(f"Task {job} is not on the ClearML server any more; the journal has it all the same")
+        (task,) = found
         changes: dict[str, Any] = {}
         if after.note != before.note:
             own = str(task.get("comment") or "").removesuffix(before.note).rstrip()
