@@ -191,3 +191,20 @@ def test_two_searches_over_one_template_keep_their_trials_apart(task_search, wor
     ids = [{made.trial(number).id for number in range(3)} for made in (first, second)]
     assert ids[0] & ids[1] == set()
     assert ids[0] | ids[1] == set(worker.taken)
+
+
+@pytest.mark.parametrize("name", ["{}/trials/", "{} / trials"])
+def test_a_project_is_found_again_by_a_name_that_the_server_keeps_otherwise(task_search, worker, project, name):
+    made = [finished(task_search(spawn_project=name.format(project), total_max_jobs=1)) for _ in range(2)]
+    tasks = [Task.get_task(task_id=search.trial(0).id) for search in made]
+    assert [task.get_project_name() for task in tasks] == [f"{project}/trials"] * 2
+
+
+def test_a_project_that_another_search_has_made_at_the_same_moment_is_taken(
+    way, task_search, worker, api_client, project
+):
+    api_client.projects.create(name=f"{project}/trials")
+    way.plan("projects.get_all", (200, 0, "OK"))  # it was not there yet
+    made = finished(task_search(spawn_project=f"{project}/trials", total_max_jobs=1))
+    assert made.counts[TrialState.COMPLETED] == 1
+    assert way.count("projects.create") == 1

@@ -22,7 +22,7 @@ from hpo_widgets.engines.clearml.optimizer_task import (
 )
 from hpo_widgets.engines.clearml.reading import TaskRecords, read_values
 from hpo_widgets.engines.clearml.reporting import ReportThread
-from hpo_widgets.engines.clearml.server import RequestFailedError, Server, server
+from hpo_widgets.engines.clearml.server import NAME_IS_TAKEN, RequestFailedError, Server, server
 from hpo_widgets.engines.clearml.values import full_name, text_of
 from hpo_widgets.engines.template import Template
 from hpo_widgets.search.limits import positive_period
@@ -288,15 +288,25 @@ class TaskTemplate(Template):
         """The project of the trials, made if it is new; None: that of the template."""
         if self.where.project is None:
             return None
-        pattern = f"^{re.escape(self.where.project)}$"
-        found = self.server.call("projects.get_all", name=pattern, only_fields=["id", "name"], search_hidden=True)
-        for project in found.get("projects") or ():
-            return str(project["id"])
+        # As the server keeps it.
+        name = "/".join(part.strip() for part in self.where.project.split("/") if part.strip())
+        found = self._project_named(name)
+        if found is not None:
+            return found
         try:
-            made = self.server.call("projects.create", name=self.where.project, description="HPO process spawned Tasks")
+            made = self.server.call("projects.create", name=name, description="HPO process spawned Tasks")
         except RequestFailedError as error:
-            raise ValueError(f"the project {self.where.project!r} cannot be made: {error.message}") from error
+            if error.subcode == NAME_IS_TAKEN:  # another search has made it meanwhile
+                found = self._project_named(name)
+            if found is None:
+                raise ValueError(f"the project {name!r} cannot be made: {error.message}") from error
+            return found
         return str(made["id"])
+
+    def _project_named(self, name: str) -> str | None:
+        pattern = f"^{re.escape(name)}$"
+        found = self.server.call("projects.get_all", name=pattern, only_fields=["id", "name"], search_hidden=True)
+        return next((str(project["id"]) for project in found.get("projects") or ()), None)
 
     # What people are given ------------------------------------------------------------------------
 
