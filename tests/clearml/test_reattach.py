@@ -565,6 +565,24 @@ def test_the_budget_may_be_raised_and_the_search_goes_on(task_search, opened, wo
     assert own.status == "completed"
 
 
+def test_the_report_of_a_search_that_is_opened_again_goes_on_behind_what_it_had_shown(
+    task_search, opened, worker, project
+):
+    def budget():
+        curve = own.get_reported_scalars().get("remaining budget", {}).get("jobs %", {"x": [], "y": []})
+        return list(zip(curve["x"], curve["y"], strict=True))
+
+    own = Task.create(project_name=project, task_name="mine")
+    finished(task_search(auto_connect_task=own))
+    wait_for(budget, "nothing is reported", pause=0.02)
+    before = budget()
+    again = opened(own.id)
+    again.set_total_max_jobs(5)
+    finished(again)
+    wait_for(lambda: budget() != before, "nothing more is reported", pause=0.02)
+    assert budget()[: len(before)] == before
+
+
 def test_a_search_whose_task_keeps_another_leaves_it_alone_in_another_kernel_too(
     task_search, opened, worker, project, base_task, tmp_path, monkeypatch
 ):

@@ -26,7 +26,7 @@ class Stuck(OptimizerTask):
     """An optimizer Task whose server is away: the SDK tries for hours."""
 
     def __init__(self):
-        self.is_read_only = False
+        self.is_read_only = self.is_continued = False
         self.task = None
         self.is_back = threading.Event()
 

@@ -106,6 +106,8 @@ class OptimizerTask:
     ----------
     is_read_only : bool
         Whether it is no more than the parent of the trials, because it has ended or keeps another search.
+    is_continued : bool
+        Whether an earlier process may have reported to it.
     known_runs : set
         The runs whose trials this process knows: those before it took over, and its own.
     """
@@ -126,6 +128,7 @@ class OptimizerTask:
         self.is_read_only = has_ended or keeps_another
         self._stores_arguments = stores_arguments and not self.is_read_only
         self._kept = ""
+        self.is_continued = last_run is not None
         self.known_runs = {last_run}
 
     def __repr__(self) -> str:

@@ -48,13 +48,16 @@ class OptimizerReport:
         The SDK's Task.
     queue
         Name of the execution queue.
+    is_continued
+        Whether an earlier process may have reported to it: this report begins behind the iterations of that one.
     """
 
-    def __init__(self, task: Any, server: Server, queue: str) -> None:
+    def __init__(self, task: Any, server: Server, queue: str, *, is_continued: bool = False) -> None:
         self._task = task
         self._server = server
         self._queue = queue
         self._counter = 0
+        self._is_continued = is_continued
         self._version = 0
         self._told: set[int] = set()
         self._best: list[float | None] = []
@@ -72,6 +75,8 @@ class OptimizerReport:
         """
         search = source.search
         logger = self._task.get_logger()
+        if self._is_continued:
+            self._counter, self._is_continued = int(self._task.get_last_iteration()), False
         self._counter += 1
         self._send_budget(logger, source)
         self._send_resources(logger, source)
@@ -277,7 +282,8 @@ class ReportThread:
         self._optimizer_task = optimizer_task
         self._report: OptimizerReport | None = None
         if optimizer_task is not None and not optimizer_task.is_read_only:
-            self._report = OptimizerReport(optimizer_task.task, server, queue)
+            is_continued = optimizer_task.is_continued
+            self._report = OptimizerReport(optimizer_task.task, server, queue, is_continued=is_continued)
         self._archives = archives
         self._archived: set[str] = set()
         self._version = 0
