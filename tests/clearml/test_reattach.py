@@ -18,7 +18,7 @@ import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer
-from hpo_widgets.engines.clearml import optimizer_task, reporting
+from hpo_widgets.engines.clearml import optimizer_task, reporting, server
 from hpo_widgets.engines.clearml.optimizer_task import OptimizerTask, TakenOverError
 from hpo_widgets.engines.clearml.server import UnreachableError
 from hpo_widgets.journal import JournalError, JournalInUse, JournalNotFound, Owner
@@ -480,6 +480,23 @@ def test_the_owner_on_another_machine_is_gone_when_it_has_been_silent(
     keep(time.time() - 2 * SILENCE)
     finished(again)
     assert again.counts[TrialState.COMPLETED] == 4
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_how_long_an_owner_was_silent_is_measured_by_the_clock_of_the_server(
+    task_search, worker, opened, project, tmp_path, monkeypatch, ahead
+):
+    monkeypatch.setattr(server, "_seconds_ahead", lambda date: ahead)
+    own = Task.create(project_name=project, task_name="mine")
+    finished(task_search(auto_connect_task=own))
+    kept = OptimizerTask(own, stores_arguments=False, last_run=kept_state(own.id)["run"])
+    far = replace(Owner.here(), host="far", machine="far")
+    kept.keep({**kept_state(own.id), "owner": asdict(far)})
+    assert kept_state(own.id)["owner"]["heartbeat"] == pytest.approx(time.time() + ahead, abs=60)
+    with pytest.raises(JournalInUse, match="on far, which was last heard of"):
+        opened(own.id, journal=tmp_path / "elsewhere")
+    kept.keep({**kept_state(own.id), "owner": asdict(replace(far, heartbeat=time.time() - 2 * SILENCE))})
+    assert opened(own.id, journal=tmp_path / "elsewhere").counts[TrialState.COMPLETED] == 3
 
 
 def test_the_optimizer_task_is_told_again_and_again_who_runs_the_search(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
+from types import SimpleNamespace
+
 import pytest
 from clearml import Task
 
 from hpo_widgets import HyperParameterOptimizer, UniformParameterRange
-from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability, ClearmlError
+from hpo_widgets.engines.clearml.server import FIRST_WAIT, LONGEST_WAIT, Availability, ClearmlError, Server
 
 
 @pytest.fixture
@@ -75,3 +79,26 @@ def test_an_sdk_that_is_offline_is_told_of_with_what_to_do(monkeypatch):
     monkeypatch.setattr(Task, "_offline_mode", True)
     with pytest.raises(ClearmlError, match="is offline.*unset CLEARML_OFFLINE_MODE"):
         HyperParameterOptimizer("0" * 32, [UniformParameterRange("x", 0, 1)])
+
+
+class Dated(Server):
+    """A server whose answers have a date."""
+
+    def __init__(self, date):
+        answer = SimpleNamespace(status_code=200, content=b'{"meta": {"result_code": 200}}', headers={"Date": date})
+        self._session = SimpleNamespace(send_request=lambda *_arguments, **_keywords: answer)
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600, 2])
+def test_how_far_the_clock_of_a_server_is_ahead_is_known_by_its_answer(ahead):
+    made = Dated(formatdate(time.time() + ahead, usegmt=True))
+    assert made.clock_ahead == 0
+    made.call("debug.ping")
+    assert made.clock_ahead == (pytest.approx(ahead, abs=5) if abs(ahead) > 5 else 0)
+
+
+@pytest.mark.parametrize("date", [None, "", "noon", "Mon, 99 Foo 2026 00:00:00 GMT"])
+def test_a_server_that_does_not_tell_the_time_has_that_of_this_machine(date):
+    made = Dated(date)
+    made.call("debug.ping")
+    assert made.clock_ahead == 0

@@ -201,7 +201,7 @@ class OptimizerTask:
             When another process has kept a run of its own there; that stays.
         """
         self.known_runs.add(state.get("run"))
-        text = json.dumps(state, indent=1)
+        text = json.dumps(_by_clock(state, server().clock_ahead), indent=1)
         if self.is_read_only or text == self._kept:
             return
         self._refuse_second_search(str(state.get("search")))
@@ -458,9 +458,15 @@ def read_state(task: Mapping[str, Any]) -> dict[str, Any] | None:
     return state if isinstance(state, dict) and state.keys() >= {"search", "run"} else None
 
 
+def _by_clock(state: Mapping[str, Any], ahead: float) -> Mapping[str, Any]:
+    """The same with the owner's last sign of life by a clock that is so many seconds ahead; the server's is kept."""
+    owner = state.get("owner")
+    return state if owner is None else {**state, "owner": {**owner, "heartbeat": owner["heartbeat"] + ahead}}
+
+
 def refuse_living(state: Mapping[str, Any]) -> None:
     """Raise `JournalInUse` when the process that keeps an optimizer Task up to date is alive, wherever it is."""
-    kept = state.get("owner")
+    kept = _by_clock(state, -server().clock_ahead).get("owner")
     owner = None if kept is None else Owner(**kept)
     if owner is not None and owner.is_alive:
         msg = (

@@ -12,6 +12,7 @@ import logging
 import re
 import threading
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
@@ -30,6 +31,9 @@ logger = logging.getLogger("hpo_widgets")
 
 PAGE = 500
 """A server answers with no more Tasks than this, whatever a request asks for."""
+
+_SAME_SECONDS = 5.0
+"""Seconds by which the clocks of two machines may differ and count as one."""
 
 _NOT_CLEARMLS = "the answer is not ClearML's; check the address of the API"
 
@@ -97,11 +101,18 @@ class RequestFailedError(ClearmlError):
 class Server:
     """One ClearML server, signed in; may be used from any thread.
 
+    Attributes
+    ----------
+    clock_ahead : float
+        Seconds by which its clock is ahead of this machine's, by its last answer; 0 where they agree.
+
     Raises
     ------
     NoCredentialsError, RefusedError, UnreachableError
         With what to do.
     """
+
+    clock_ahead = 0.0
 
     def __init__(self) -> None:
         try:
@@ -156,6 +167,7 @@ class Server:
             raise _login_failed(error) from None
         except (requests.exceptions.RequestException, OSError) as error:
             raise UnreachableError(f"the ClearML server at {self.host} does not answer ({_short(error)})") from None
+        self.clock_ahead = _seconds_ahead(answer.headers.get("Date"))
         return _data(action, answer.status_code, answer.content)
 
     def tasks(self, ids: list[str], only_fields: list[str]) -> list[dict[str, Any]]:
@@ -227,6 +239,15 @@ def _identity() -> str:
     access_key = ENV_ACCESS_KEY.get(default=settings.get("api.credentials.access_key", None))
     parts = [Session.get_api_server_host(), Session.get_worker_host_name(), access_key]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _seconds_ahead(date: str | None) -> float:
+    """How far a date of HTTP, which has whole seconds and was on its way, is ahead; 0 within `_SAME_SECONDS`."""
+    try:
+        ahead = parsedate_to_datetime(date or "").timestamp() - time.time()
+    except (OverflowError, TypeError, ValueError):
+        return 0.0
+    return ahead if abs(ahead) > _SAME_SECONDS else 0.0
 
 
 def _data(action: str, status: int, content: bytes) -> dict[str, Any]:
