@@ -110,6 +110,11 @@ class Notebook:
         self.command("docmanager:save")
         return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
 
+    def save_with_picture(self) -> str:
+        """Save the notebook with what its panels show now, however long the kernel takes to draw it."""
+        with self.longer(10_000):  # for which a save waits for its pictures
+            return self.save()
+
     def load_again(self) -> None:
         """Save the notebook, leave the page and open it again."""
         name = self.save()

@@ -76,11 +76,19 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
     search_id = notebook.kernel("optimizer.id")
     workers = notebook.kernel("[c.pid for c in __import__('psutil').Process().children()]")
     best, done = notebook.kernel("[optimizer.best_trial.number, optimizer.counts[2]]")
+    in_file = notebook.lab.root / notebook.save_with_picture()
+    assert f"{done} completed" in in_file.read_text(encoding="utf-8")
     # In mid-search, as a person does who has lost patience.
     notebook.page.evaluate(RESTART)
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     code = gone.locator("code").inner_text()
     assert code.splitlines()[-1] == f'OptimizerWidget.open("{search_id}", base_task_id=train)'
+    # All that was seen can still be read, and a save keeps the last picture.
+    expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
+    expect(panel.locator(".hpo-counts")).to_contain_text(f"{done} completed")
+    expect(notebook.page.locator(".hpo-saved")).not_to_be_visible()
+    notebook.save()
+    assert f"{done} completed" in in_file.read_text(encoding="utf-8")
     notebook.screenshots_in_both_themes("continue-gone", panel)
     # What its words and its comment say: the cell that defines the function, and then that code, as it is.
     expect(gone).to_contain_text("First run the cells that define train")
@@ -112,6 +120,7 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
     # The same search, not another one.
     assert notebook.kernel("widget.search.id") == search_id
     notebook.screenshots_in_both_themes("continue-ended", panel)
+    assert notebook.complaints() == []
 
 
 @pytest.mark.slow

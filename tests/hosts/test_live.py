@@ -77,6 +77,8 @@ def test_a_panel_is_started_and_steered(page):
     assert complaints(page) == []
 
 
+# In JupyterLab this is a test of tests/browser.
+@pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_restarted_kernel_leaves_the_panel_as_it_was_with_the_way_back_and_its_picture_in_the_file(page):
     page.open(PANEL.replace("total_max_jobs=2000", "total_max_jobs=12"), "optimizer.start(); _ = optimizer.wait()")
     page.run_all()

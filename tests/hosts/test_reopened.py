@@ -39,11 +39,6 @@ def output_in_file(page, name):
     return {kind: "".join(value) if isinstance(value, list) else value for kind, value in data.items()}
 
 
-def save_with_picture(page):
-    with page.longer(10_000):  # for which a save waits for it
-        return page.save()
-
-
 def state_of_document(page):
     return page.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty")
 
@@ -61,15 +56,27 @@ def expect_picture(page):
 
 
 @pytest.mark.slow
-def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
+def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_when_the_kernel_has_gone(page):
     page.open(PANEL, RUN)
-    page.run_all()
+    page.run_cell(0)
+    expect_live(page)
+    page.save()
+    page.run_cell(1)
+    # The end of a search is kept without a save.
+    page.page.wait_for_function(
+        """() => {
+          const { context } = window.jupyterapp.shell.currentWidget;
+          return JSON.stringify(context.model.toJSON()).includes('12 completed');
+        }"""
+    )
     expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
     expect_live(page)
-    name = save_with_picture(page)
+    page.kernel("optimizer.set_range('y', (0.0, 0.5))")
+    name = page.save_with_picture()
 
-    # Of that very save, though the panel was shown before the first trial; and nothing is left to be saved.
+    # Of that very save, as the range is another one than at the end; and nothing is left to be saved.
     data = output_in_file(page, name)
+    assert data[MIME]["space"][1] == {"name": "y", "range": "0 … 0.5"}
     assert "12 completed" in data["text/plain"]
     assert "12 completed" in data["text/html"]
     assert data["image/png"].strip() in data["text/html"]
@@ -101,7 +108,9 @@ def test_the_picture_of_the_last_save_is_there_when_the_kernel_has_gone(page):
     assert page.kernel("len(_.search.snapshot())") == 12
 
 
+# In JupyterLab this is a test of tests/browser.
 @pytest.mark.slow
+@pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_again(page):
     page.open(PANEL, RUN)
     page.run_all()
@@ -112,23 +121,7 @@ def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_agai
     # What is shown after the page was loaded again can be renewed, too.
     page.kernel("[optimizer.set_total_max_jobs(14), optimizer.start(), optimizer.wait()] and None")
     expect(page.panel().locator(".hpo-status-body")).to_contain_text("14 completed")
-    assert "14 completed" in output_in_file(page, save_with_picture(page))["text/plain"]
-
-
-@pytest.mark.slow
-def test_the_end_of_a_search_is_kept_without_a_save(page):
-    page.open(PANEL, RUN)
-    page.run_cell(0)
-    expect_live(page)
-    page.save()
-    page.run_cell(1)
-    page.page.wait_for_function(
-        """() => {
-          const { context } = window.jupyterapp.shell.currentWidget;
-          return JSON.stringify(context.model.toJSON()).includes('12 completed');
-        }"""
-    )
-    expect_live(page)
+    assert "14 completed" in output_in_file(page, page.save_with_picture())["text/plain"]
 
 
 NASTY = "<img src=x onerror='window.wasHit = true'><script>window.wasHit = true</script>"
