@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag
+from tests.browser.notebook import copy_with_easy_training
 
 pytestmark = pytest.mark.browser
 
@@ -22,10 +21,10 @@ NUM_COMPLETED_ABOVE = f"(before) => ({NUM_COMPLETED})() > before"
 @pytest.mark.slow
 def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository):
     name = "01_quickstart.ipynb"
-    shutil.copy(repository / "notebooks" / name, notebook.lab.root / name)
+    copy_with_easy_training(repository / "notebooks" / name, notebook.lab.root, epochs=20)
     notebook.open_file(name)
     # So many that a person may take their time.
-    notebook.kernel("__import__('os').environ.update(HPO_WIDGETS_TRIALS='1000')")
+    notebook.kernel("__import__('os').environ.update(HPO_WIDGETS_TRIALS='4000')")
     cells = notebook.page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets
              .map(cell => cell.model.sharedModel.getSource())"""
@@ -56,9 +55,7 @@ def test_the_quickstart_is_run_watched_steered_and_stopped(notebook, repository)
     expect(plot.locator("text", has_text="space 2: lr")).to_be_visible()
     # The dot of a trial that runs comes with its first report: only an end makes room for a trial of the new space.
     notebook.page.wait_for_function(NUM_COMPLETED_ABOVE, arg=notebook.page.evaluate(NUM_COMPLETED))
-    notebook.screenshot("quickstart-light", panel)
-    notebook.use_theme(dark=True)
-    notebook.screenshot("quickstart-dark", panel)
+    notebook.screenshots_in_both_themes("quickstart", panel)
 
     notebook.command("hpo-widgets:open-search-panel")
     button(notebook.page.locator(".hpo-side"), f"Stop {name}").click()

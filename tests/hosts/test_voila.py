@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from pathlib import Path
 
 import psutil
@@ -15,7 +14,7 @@ from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 from tests.browser.hand import button
-from tests.browser.notebook import open_page
+from tests.browser.notebook import copy_with_easy_training, open_page
 from tests.browser.server import serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -27,7 +26,7 @@ APP = Path(__file__).resolve().parents[2] / "notebooks" / "11_voila.ipynb"
 def voila(tmp_path_factory):
     """The server of both pages' app; its search has a budget that no test uses up."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HPO_WIDGETS_TRIALS", os.environ.get("HPO_WIDGETS_TRIALS", "2000"))
+        patch.setenv("HPO_WIDGETS_TRIALS", os.environ.get("HPO_WIDGETS_TRIALS", "4000"))
         with serve("voila", tmp_path_factory.mktemp("voila")) as running:
             yield running
 
@@ -37,7 +36,7 @@ def voila_of_test(voila, request):
     """The server with a copy of the app, and with it a search, that is this test's own."""
     folder = f"{request.node.name.split('_')[2]}"
     (voila.root / folder).mkdir()
-    shutil.copy(APP, voila.root / folder)
+    copy_with_easy_training(APP, voila.root / folder, epochs=10)
     return dataclasses.replace(voila, root=voila.root / folder, opens=f"{voila.opens}/{folder}")
 
 
