@@ -72,7 +72,7 @@ def test_a_press_means_the_trial_that_lies_under_it_though_others_come_above(ope
 
 
 @pytest.mark.slow
-def test_columns_are_chosen(opened, panel):
+def test_columns_are_chosen_and_rows_are_those_that_pass_the_filter_of_the_plots(opened, panel):
     panel.locator(".hpo-table-columns > summary").click()
     panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").uncheck()
     expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(0)
@@ -82,10 +82,6 @@ def test_columns_are_chosen(opened, panel):
     opened.page.keyboard.press("Escape")
     expect(panel.get_by_role("group", name="Columns")).to_be_hidden()
     expect(panel.locator(".hpo-table-columns > summary")).to_be_focused()
-
-
-@pytest.mark.slow
-def test_the_filter_of_the_plots_holds_here_too(opened, panel):
     inside = opened.kernel("int((search.snapshot().parameters['layers'] >= 5).sum())")
     opened.kernel("setattr(widget, 'filter', {'within': {'layers': (5, 6)}})")
     expect(panel.locator(".hpo-table-pager")).to_contain_text(f"of {inside}, same filter as the plots")

@@ -40,7 +40,7 @@ def downloaded(opened, menu, name):
 
 
 @pytest.mark.slow
-def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu):
+def test_what_is_downloaded_and_copied_is_what_the_kernel_has(opened, menu):
     name, data = downloaded(opened, menu, "Trials as CSV")
     assert name == "digits.csv"
     assert len(list(csv.DictReader(data.decode().splitlines()))) == 60
@@ -56,11 +56,6 @@ def test_trials_and_the_plot_are_downloaded_as_the_kernel_has_them(opened, menu)
     _, data = downloaded(opened, menu, "Plot as SVG")
     assert ET.fromstring(data).tag.endswith("svg")
     expect(menu.get_by_role("status")).to_have_text("Saved digits.svg")
-    assert opened.complaints() == []
-
-
-@pytest.mark.slow
-def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu):
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     menu.get_by_role("button", name="Copy best parameters").click()
     expect(menu.get_by_role("status")).to_have_text("Copied")
@@ -68,6 +63,7 @@ def test_the_best_parameters_are_copied_and_escape_closes_the_menu(opened, menu)
     assert copied == opened.kernel("dict(search.best_trial.parameters)")
     opened.page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
+    assert opened.complaints() == []
 
 
 @pytest.mark.slow

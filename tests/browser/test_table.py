@@ -86,7 +86,10 @@ def test_a_row_and_the_kernel_select_the_same_trial(opened, table):
 
 
 @pytest.mark.slow
-def test_a_double_click_selects_a_row(opened, table):
+def test_retry_is_one_press_that_selects_nothing_and_a_double_click_selects_a_row(opened, table):
+    table.get_by_role("button", name="Retry trial 57").click()
+    opened.wait_kernel("('retry', 57) in search.commands")
+    assert opened.kernel("list(widget.selected)") == []
     row = table.locator("tbody tr").nth(1)
     row.click()
     number = int(order(table)[1].removeprefix("#"))
@@ -121,7 +124,7 @@ def test_keys_walk_and_select(opened, table):
 
 
 @pytest.mark.slow
-def test_headings_sort_up_down_and_back(table):
+def test_headings_sort_up_down_and_back_and_the_number_of_rows_can_be_typed(opened, table):
     ranked = order(table)
     heading = table.get_by_role("columnheader", name="trial")
     heading.get_by_role("button").click()
@@ -137,10 +140,6 @@ def test_headings_sort_up_down_and_back(table):
     loss.get_by_role("button").click()
     # What has no value is last in both directions.
     expect(names(table)).to_have_text([*ranked[-2::-1], ranked[-1]])
-
-
-@pytest.mark.slow
-def test_the_number_of_rows_can_be_typed(opened, table):
     field = opened.panel().get_by_role("spinbutton", name="top")
     field.fill("3")
     field.press("Enter")
@@ -153,14 +152,13 @@ def test_the_number_of_rows_can_be_typed(opened, table):
 
 
 @pytest.mark.slow
-def test_retry_is_one_press(opened, table):
-    table.get_by_role("button", name="Retry trial 57").click()
-    opened.wait_kernel("('retry', 57) in search.commands")
-    assert opened.kernel("list(widget.selected)") == []
-
-
-@pytest.mark.slow
 def test_both_themes_and_widths(opened, table, themes_and_widths):
+    # With a notice, and all that ranges that were narrowed have.
+    opened.kernel("search.notify('callback', 'ValueError: something is wrong in the callback of trial 12')")
+    opened.kernel("search.set_ranges({'lr': (0.001, 0.01), 'activation': ('relu', 'tanh')})")
+    opened.kernel("search.add_trial(state=TrialState.RUNNING)")
+    expect(opened.panel().locator(".hpo-notices li")).to_have_count(1)
+    expect(opened.panel().locator(".hpo-counts")).to_contain_text("1 running")
     table.locator("tbody tr").last.click()
     expect(opened.panel().locator(".hpo-details")).to_contain_text("Traceback")
     for name in themes_and_widths(1600):

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.hand import button, middle, press_keys
 from tests.browser.notebook import rest
-from tests.browser.scripted import commands, wait_for_commands
+from tests.browser.scripted import wait_for_commands
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +59,7 @@ def dots(panel):
 
 
 @pytest.mark.slow
-def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
+def test_a_tooltip_goes_with_its_mark_and_a_point_that_is_in_the_picture_too_has_one_and_is_not_painted(opened, busy):
     page = opened.page
     for index in (3, 12, 20):
         dots(busy).nth(index).hover()
@@ -68,18 +68,15 @@ def test_no_tooltip_stays_behind_when_its_mark_is_drawn_again(opened, busy):
     page.mouse.move(*middle(busy.locator(".hpo-title")))
     page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 0")
 
-
-@pytest.mark.slow
-def test_a_point_that_is_in_the_picture_too_is_not_painted_and_still_has_a_tooltip(opened, panel):
     opened.kernel("search.add_trials([0.5 + 0.4 * (number * 37 % 100) / 100 for number in range(3_000)])")
-    expect(panel.locator(".hpo-counts")).to_contain_text("3000 completed")
-    points = panel.locator(".hpo-plot-host .bqplot path.dot[style*='opacity: 0;']")
+    expect(busy.locator(".hpo-counts")).to_contain_text("3029 completed")
+    points = busy.locator(".hpo-plot-host .bqplot path.dot[style*='opacity: 0;']")
     expect(points.nth(900)).to_be_attached()
     assert points.nth(900).evaluate("point => getComputedStyle(point).visibility") == "hidden"
-    rest(panel)
+    rest(busy)
     box = points.nth(900).bounding_box()
-    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    opened.page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function(f"({VISIBLE_TOOLTIPS})() === 1")
 
 
 def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_selects_nothing(opened, busy):
@@ -98,7 +95,7 @@ def test_a_failed_trial_is_ringed_and_escape_or_a_click_beside_the_points_select
 
 
 @pytest.mark.slow
-def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened, busy):
+def test_neither_details_beside_the_plot_nor_another_tab_move_the_table(opened, busy):
     table = busy.locator(".hpo-table-host")
     rest(busy)
     before = table.bounding_box()["y"] - busy.bounding_box()["y"]
@@ -108,13 +105,8 @@ def test_details_stand_beside_the_plot_and_move_neither_it_nor_the_table(opened,
     assert details.bounding_box()["x"] >= plots.bounding_box()["x"] + plots.bounding_box()["width"] - 1
     assert details.bounding_box()["y"] == pytest.approx(plots.bounding_box()["y"], abs=1)
     assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)
-
-
-@pytest.mark.slow
-def test_the_table_stays_where_it_is_when_tabs_change(opened, busy):
-    table = busy.locator(".hpo-table-host")
-    rest(busy)
-    before = table.bounding_box()["y"] - busy.bounding_box()["y"]
+    opened.kernel("setattr(widget, 'selected', [])")
+    expect(details).to_be_hidden()
     busy.get_by_role("tab", name="Slices").click()
     expect(busy.locator(".hpo-slices-grid .bqplot")).to_have_count(4)
     assert table.bounding_box()["y"] - busy.bounding_box()["y"] == pytest.approx(before, abs=1)
@@ -189,25 +181,24 @@ def test_the_focused_row_has_an_outline_all_round(busy):
         assert side in row.locator(cell).evaluate("cell => getComputedStyle(cell).boxShadow")
 
 
-@pytest.mark.parametrize("width", [480, 820])
-def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy, width):
+def test_in_a_narrow_panel_nothing_overlaps_and_what_is_beyond_the_edge_is_hinted_at(opened, busy):
     opened.kernel("[search.add_trial(0.4, state=TrialState.RUNNING) for _ in range(2)] and None")
-    busy.evaluate("(panel, width) => { panel.style.width = `${width}px`; }", width)
     words = busy.locator(".hpo-budgets .hpo-row > *")
-    expect(words.filter(has_text="2 running")).to_be_visible()
-    boxes = [box for box in (one.bounding_box() for one in words.all()) if box]
-    for index, box in enumerate(boxes):
-        for other in boxes[:index]:
-            is_apart = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
-            assert (
-                is_apart or box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
-            )
-    buttons = [busy.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Wait", "Code")]
-    assert buttons[0]["y"] == pytest.approx(buttons[1]["y"], abs=2)
-    assert buttons[1]["x"] - buttons[0]["x"] - buttons[0]["width"] < 24
-    is_cut = busy.locator(".hpo-table-scroll").evaluate("node => node.scrollWidth > node.clientWidth + 1")
-    assert is_cut is (width == 480)
-    expect(busy.locator(".hpo-table-frame.hpo-more")).to_have_count(int(is_cut))
+    for width in (820, 480):
+        busy.evaluate("(panel, width) => { panel.style.width = `${width}px`; }", width)
+        expect(words.filter(has_text="2 running")).to_be_visible()
+        boxes = [box for box in (one.bounding_box() for one in words.all()) if box]
+        for index, box in enumerate(boxes):
+            for other in boxes[:index]:
+                is_beside = box["x"] >= other["x"] + other["width"] or other["x"] >= box["x"] + box["width"]
+                is_below = box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
+                assert is_beside or is_below
+        buttons = [busy.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Wait", "Code")]
+        assert buttons[0]["y"] == pytest.approx(buttons[1]["y"], abs=2)
+        assert buttons[1]["x"] - buttons[0]["x"] - buttons[0]["width"] < 24
+        is_cut = busy.locator(".hpo-table-scroll").evaluate("node => node.scrollWidth > node.clientWidth + 1")
+        assert is_cut is (width == 480)
+        expect(busy.locator(".hpo-table-frame.hpo-more")).to_have_count(int(is_cut))
 
 
 @pytest.mark.slow
@@ -236,7 +227,7 @@ def test_marks_of_tried_values_stay_wide_when_ranges_change(opened, busy):
 
 
 @pytest.mark.slow
-def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(opened, panel):
+def test_presses_of_a_key_are_one_change_and_it_and_a_bound_beyond_what_was_declared_are_taken_back(opened, panel):
     handle = panel.get_by_role("slider", name="dropout, upper end")
     press_keys(handle, ["ArrowLeft"] * 4)
     assert [name for name, *_ in wait_for_commands(opened)] == ["set_ranges"]
@@ -246,47 +237,22 @@ def test_several_presses_of_a_key_are_one_change_and_control_z_takes_it_back(ope
     opened.page.keyboard.press("Control+Shift+z")
     assert wait_for_commands(opened, 3)[-1] == ["redo"]
 
-
-@pytest.mark.slow
-def test_a_typed_bound_beyond_what_was_declared_is_said_and_can_be_taken_back(opened, panel):
     dropout = panel.get_by_role("group", name="dropout")
     field = dropout.get_by_label("dropout, upper bound")
     field.fill("0.9")
     field.press("Enter")
     expect(dropout.get_by_text("wider than declared (0 … 0.5)")).to_be_visible()
-    wait_for_commands(opened)
+    wait_for_commands(opened, 4)
     button(dropout, "Undo: dropout back into its declared range").click()
     expect(dropout.get_by_text("wider than declared")).to_be_hidden()
-    assert wait_for_commands(opened, 2)[-1] == ["set_ranges", {"dropout": [0.0, 0.5]}]
+    assert wait_for_commands(opened, 5)[-1] == ["set_ranges", {"dropout": [0.0, 0.5]}]
 
 
-@pytest.mark.slow
-def test_that_one_choice_stays_is_said_until_something_changes(opened, panel):
-    activation = panel.get_by_role("group", name="activation")
-    opened.kernel("search.set_ranges({'activation': ['relu']})")
-    relu = activation.get_by_role("checkbox", name=re.compile("relu"))
-    expect(activation.get_by_role("checkbox", name=re.compile("tanh"))).not_to_be_checked()
-    relu.click()
-    expect(activation.get_by_text("At least one choice stays.")).to_be_visible()
-    opened.kernel("search.command('undo')")
-    expect(activation.get_by_text("At least one choice stays.")).to_be_hidden()
-    assert commands(opened)[-1] == ["undo"]
-
-
-@pytest.mark.slow
-def test_a_repeated_notice_is_one_line_to_dismiss(opened, panel):
+def test_a_press_on_a_repeated_notice_or_a_count_acts_on_what_was_there_before_another_came(opened, panel):
     opened.kernel("[search.notify('callback', 'the callback raised KeyError') for _ in range(12)] and None")
-    notice = panel.locator(".hpo-notices li")
-    expect(notice).to_have_count(1)
-    expect(notice).to_contain_text("✕ the callback raised KeyError ×12")
-    button(notice, "Dismiss this notice").click()
-    expect(notice).to_have_count(0)
-
-
-def test_a_press_on_a_notice_or_a_count_acts_on_what_was_there_before_another_came(opened, panel):
-    opened.kernel("search.notify('callback', 'the callback raised KeyError')")
     notice, counts = panel.locator(".hpo-notices li"), panel.locator(".hpo-counts button")
     expect(notice).to_have_count(1)
+    expect(notice).to_contain_text("✕ the callback raised KeyError ×12")
     button(notice, "Dismiss this notice").focus()
     opened.kernel("[search.advance(1), search.notify('disk', 'the disk is full')] and None")
     expect(notice).to_have_count(2)
@@ -294,6 +260,8 @@ def test_a_press_on_a_notice_or_a_count_acts_on_what_was_there_before_another_ca
     opened.page.keyboard.press("Enter")
     expect(notice).to_have_count(1)
     expect(notice).to_contain_text("the disk is full")
+    button(notice, "Dismiss this notice").click()
+    expect(notice).to_have_count(0)
     opened.kernel("search.add_trial(state=TrialState.FAILED, error='no')")
     expect(counts.last).to_have_text("1 failed")
     counts.last.focus()
