@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.cli import demo
-from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
@@ -44,9 +43,6 @@ REPEATS = {"03_grid_random_tpe": (10, 2), "07_writing_a_strategy": (10, 2), "10_
 
 # The demo runs the first one (tests/cli/test_demo.py).
 THAT_NO_OTHER_TEST_RUNS = [path for path in NOTEBOOKS if path.name != demo.NOTEBOOK]
-
-CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-"""A block of code in a text."""
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -118,30 +114,6 @@ def test_a_notebook_runs_from_top_to_bottom_without_an_account(path, tmp_path, m
     assert SAYS.get(path.stem, "") in said
     saved = [widget["state"] for widget in notebook.metadata["widgets"][STATE_MIME]["state"].values()]
     CHECKS.get(path.stem, search_has_ended)(said, saved)
-
-
-@pytest.mark.slow
-def test_the_search_of_the_quickstart_goes_on_in_a_fresh_kernel_by_the_code_that_it_shows(tmp_path, monkeypatch):
-    import nbformat
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")])))
-    monkeypatch.setenv("HPO_WIDGETS_TRIALS", "3")
-
-    def outputs(notebook):
-        NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
-        return [output for cell in notebook.cells for output in cell.get("outputs", ())]
-
-    quickstart = nbformat.read(FOLDER / "01_quickstart.ipynb", as_version=4)
-    before = [cell.source for cell in quickstart.cells if cell.id in {"quickstart-02", "quickstart-04"}]
-    [in_text] = [code for code in CODE.findall(quickstart.cells[-1].source) if "open(" in code]
-    [in_panel] = [output.data[MIME]["code"] for output in outputs(quickstart) if MIME in output.get("data", {})]
-
-    for budget, code in ((4, in_panel), (5, in_text)):
-        goes_on = f"search = _.search\nsearch.set_total_max_jobs({budget})\nsearch.start()\nsearch.wait()"
-        cells = map(nbformat.v4.new_code_cell, [*before, code, goes_on, "print(search.stop_reason)"])
-        said = outputs(nbformat.v4.new_notebook(cells=list(cells), metadata=quickstart.metadata))
-        assert f"all {budget} trials of the budget" in said[-1].text
 
 
 def search_has_ended(said, saved):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,14 @@ import psutil
 import pytest
 
 from hpo_widgets.cli import demo, main
+from hpo_widgets.journal import DIRECTORY
+from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 5
+CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+"""A block of code in a text."""
 
 
 def command(*words: str) -> list[str]:
@@ -108,6 +113,33 @@ def test_the_demo_keeps_the_executed_notebook_with_its_widgets(ran):
     models = notebook.metadata.widgets[STATE_MIME]["state"].values()
     assert {"FigureModel", "AnyModel"} <= {model["model_name"] for model in models}
     assert [model["state"]["status"] for model in models if "forecast" in model["state"]] == ["completed"]
+
+
+@pytest.mark.slow
+def test_the_search_goes_on_in_a_fresh_kernel_by_the_code_that_panel_and_text_show(ran, tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+
+    shown = nbformat.read(ran.folder / "quickstart.ipynb", as_version=4)
+    outputs = [output for cell in shown.cells for output in cell.get("outputs", ())]
+    [in_panel] = [output.data[MIME]["code"] for output in outputs if MIME in output.get("data", {})]
+    [in_text] = [code for code in CODE.findall(shown.cells[-1].source) if "open(" in code]
+    # Both are one but for the comment, and the text has the beginning of the id: what follows needs it no less.
+    [journal] = (ran.folder / DIRECTORY).glob("digits*.sqlite")
+    assert f'"{journal.stem}"' in in_panel
+    lines = in_panel.replace(journal.stem, "digits").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == in_text.splitlines()
+
+    before = [cell.source for cell in shown.cells if cell.id in {"quickstart-02", "quickstart-04"}]
+    assert "range(20)" in before[1]
+    before[1] = before[1].replace("range(20)", "range(2)")
+    goes_on = f"search = _.search\nsearch.set_total_max_jobs({TRIALS + 1})\nsearch.start()\nsearch.wait()"
+    cells = map(nbformat.v4.new_code_cell, [*before, in_text, goes_on, "print(search.stop_reason)"])
+    again = nbformat.v4.new_notebook(cells=list(cells), metadata={"kernelspec": shown.metadata.kernelspec})
+    shutil.copytree(ran.folder / DIRECTORY, tmp_path / DIRECTORY)
+    NotebookClient(again, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment())
+
+    assert f"all {TRIALS + 1} trials of the budget" in again.cells[-1].outputs[-1].text
 
 
 @pytest.mark.slow
