@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from hpo_widgets.testing.clearml_server import ClearmlServer
+from tests.each import each
 from tests.testing.clearml_server.replay import DATA, Client, lines
 
 ROWS = lines(DATA / "state_matrix.jsonl.gz")
@@ -84,8 +85,7 @@ def label(row):
     return f"{row['op']}-{row['variant'] or 'plain'}{force}-{row['from']}"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=label)
-def test_an_operation_on_a_task_in_a_status(bench, row):
+def check(bench, row):
     task = bench.task_in(row["from"])
     before = bench.read(task)
     arguments = dict(ARGUMENTS.get((row["op"], row["variant"]), {}))
@@ -100,3 +100,9 @@ def test_an_operation_on_a_task_in_a_status(bench, row):
     if row["to"] != "GONE":
         changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         assert sorted(changed) == row["changed_fields"]
+
+
+def test_an_operation_on_a_task_in_a_status(bench):
+    rows = {label(row): row for row in ROWS}
+    assert len(rows) == len(ROWS)
+    each(rows, lambda row: check(bench, row))
