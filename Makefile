@@ -63,9 +63,10 @@ test: test-js chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
 
 # What is marked slow, and the tests of properties once more with up to ten times as many examples. A file's tests stay
-# together, as many share what is costly to make: a wheel, a demo that has run, an agent.
+# together, as many share what is costly to make: a wheel, a demo that has run, an agent. Files without any are not read.
 test-slow: chromium $(STAMPS)/test
-	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough $(PYTEST_ARGS)
+	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough \
+		--override-ini "testpaths=$$(grep -rlE 'mark\.slow|hypothesis' tests --include='test_*.py' --exclude-dir=benchmarks)" $(PYTEST_ARGS)
 
 # What the tests do a few times is done often; the tables of docs/faults.md come from here.
 KILLS ?= 500
