@@ -142,9 +142,14 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
 
 def test_a_second_page_sees_the_search_of_the_first_and_takes_it_over(app, context):
     panel = open_app(app)
-    button(panel, "Start").click()
-    expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
     with open_page(app.lab, context) as second:
+        early = open_app(second)
+        button(panel, "Start").click()
+        expect(panel.locator(".hpo-history-host .dot").nth(2)).to_be_attached()
+        button(early, "Start").click()
+        expect(early.locator(".hpo-notices li")).to_contain_text("There is a journal")
+        expect(early.locator(".hpo-pill")).to_have_text("○idle")
+        # A page that was opened before the search began has to be loaded again.
         viewer = open_app(second)
         expect(viewer.locator(".hpo-pill")).to_have_text("●running")
         expect(viewer.locator(".hpo-viewer")).to_have_text("viewer")
