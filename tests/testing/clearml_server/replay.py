@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import http.client
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def flow(name: str) -> tuple[dict[str, Any], ...]:
     """The exchanges of one flow, in their order."""
     return tuple(lines(DATA / "exchanges" / f"{name}.jsonl.gz"))
+
+
+_BEGAN = datetime.now(UTC)
+_looks = itertools.count()
+
+
+def now() -> datetime:
+    """A time that goes on by a millisecond at each look: durations are the same however busy the machine is."""
+    return _BEGAN + timedelta(milliseconds=next(_looks))
 
 
 @dataclass
@@ -105,8 +115,8 @@ def _encoded(data, content_type):
 class Replay:
     """One pass over recorded exchanges, with the ids of then mapped to those of now as answers teach them.
 
-    Calls that were made then and are not among the recorded ones are made where they belong, and the server's clock is
-    set to the time that a recording tells, so that durations can be compared.
+    Calls that were made then and are not among the recorded ones are made where they belong, and the server's clock,
+    which goes on as `now` does, is set to the time that a recording tells, so that durations can be compared.
     """
 
     def __init__(self, server):
@@ -176,7 +186,7 @@ class Replay:
     def _set_to(self, moment: float) -> None:
         if moment > self._latest:
             self._latest = moment
-            self._set_clock(moment - datetime.now(UTC).timestamp())
+            self._set_clock(moment - now().timestamp())
 
     def learn(self, then: Any, now: Any) -> None:
         """Learn which id of now is which id of then, by their places in two answers."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from hpo_widgets.testing.clearml_server import ClearmlServer
+from hpo_widgets.testing.clearml_server._api.documents import Clock
 from tests.each import each
-from tests.testing.clearml_server.replay import IDENTIFIER, TIME, Replay, flow
+from tests.testing.clearml_server.replay import IDENTIFIER, TIME, Replay, flow, now
 
 # The flows in the order in which they were recorded, with their numbers of exchanges. All but the last build on what
 # those before them made, and are replayed on one server.
@@ -66,7 +67,8 @@ def comparable(value: Any, where: str = "") -> Any:
 
 @pytest.fixture(scope="module")
 def answers():
-    with ClearmlServer() as one, ClearmlServer() as other:
+    with pytest.MonkeyPatch.context() as patch, ClearmlServer() as one, ClearmlServer() as other:
+        patch.setattr(Clock, "now", lambda clock: now() + clock.skew)
         in_order, apart = Replay(one), Replay(other)
         found = {name: in_order.run(name) for name in COUNTS if name != ALONE}
         found[ALONE] = apart.run(ALONE)
