@@ -340,7 +340,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         """Have observers of what the refresher sets called when all is set.
 
         traitlets' own hold is of the object, not of the thread: what a cell assigns meanwhile would be checked by
-        nobody, and told on the refresher's thread, where it is no command.
+        nobody, and so not asked of the search.
         """
         untold: list[Any] = []
         self._untold = untold

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from hpo_widgets import UniformParameterRange
+from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.children import recover
 from hpo_widgets.engines.clearml.server import Server
-from hpo_widgets.journal import Owner
 from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 
@@ -93,12 +93,12 @@ def process():
 
 @pytest.mark.usefixtures("process")
 def test_a_task_of_this_machine_runs_only_while_its_process_does():
-    here = Owner.here().machine
+    here = local_jobs.here()
     tasks = [
         child("here", "in_progress", trial=0, machine=here),
         child("gone", "in_progress", trial=1, machine=here),
         child("done", "completed", trial=2, machine=here),
-        child("far", "in_progress", trial=3, machine="far"),
+        child("far", "in_progress", trial=3, machine=f"{here}0"),  # another user's
         child("agent", "in_progress", trial=4),
         {**child("queued", "in_progress", trial=5, machine=here), "execution": {"queue": "q"}},
     ]

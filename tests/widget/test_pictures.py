@@ -82,14 +82,16 @@ def test_a_picture_is_of_all_trials_though_the_plot_itself_waits_for_a_page(show
     assert panel.picture() != before
 
 
-def test_a_picture_of_a_tab_that_is_not_in_front_is_of_all_trials(show, search, refresh, acknowledge):
+@pytest.mark.parametrize("tab", ["Map", "Importance", "Distribution"])
+def test_a_picture_of_a_tab_that_is_not_in_front_is_of_all_trials(show, search, refresh, acknowledge, tab):
     search.command("start")
-    search.add_trials([0.1, 0.9, 0.5])
+    values = [0.1 + number * 7 % 10 / 20 for number in range(30)]
+    search.add_trials(values)
     panel = show(OptimizerWidget, search)
     acknowledge(panel)
-    hidden = panel.plots["Map"]
+    hidden = panel.plots[tab]
     before = picture(hidden)
-    search.add_trials([0.2, 0.7])
+    search.add_trials([one / 2 for one in values])
     refresh(panel)
     assert picture(hidden) != before
     assert panel._refresher.is_hidden(hidden)

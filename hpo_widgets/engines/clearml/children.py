@@ -15,7 +15,6 @@ from hpo_widgets.engines.clearml.launching import SECTION
 from hpo_widgets.engines.clearml.reading import POLL_FIELDS, TaskView, UnreadableTaskError, read_summary, read_task
 from hpo_widgets.engines.clearml.server import PAGE, pages, server
 from hpo_widgets.engines.clearml.values import difference, fields_of
-from hpo_widgets.journal import Owner
 from hpo_widgets.objectives import ScalarSummary, make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialRow, TrialState
@@ -153,7 +152,7 @@ def recover(
     has_job = set(jobs.values())
     found: dict[int, Recovered] = {}
     here: list[Recovered] = []
-    machine = Owner.here().machine
+    machine = local_jobs.here()
     drafts: set[int] = set()
     for task in _candidates(server, parent, rows, space):
         facts = _facts(task)

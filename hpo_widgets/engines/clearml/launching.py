@@ -12,7 +12,6 @@ from clearml.automation.job import LocalClearmlJob
 from hpo_widgets.engines.clearml import local_jobs
 from hpo_widgets.engines.clearml.server import ALREADY_QUEUED, RequestFailedError
 from hpo_widgets.engines.clearml.values import entry, full_name, split_name
-from hpo_widgets.journal import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +127,7 @@ class TaskFactory:
             point_as_kept = json.dumps(row.parameters)
             facts |= {"epoch": row.epoch, "draw": row.draw, "enqueued": row.enqueued, "point": point_as_kept}
         if self.is_local:
-            facts["machine"] = Owner.here().machine
+            facts["machine"] = local_jobs.here()
         whole[SECTION] = {name: entry(value, SECTION, name, None) for name, value in facts.items()}
         return whole
 

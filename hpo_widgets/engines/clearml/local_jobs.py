@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import subprocess
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
@@ -11,6 +12,8 @@ from typing import Any
 
 import psutil
 from clearml.automation.job import LocalClearmlJob
+
+from hpo_widgets.journal import Owner
 
 _OWN_SESSIONS = SimpleNamespace(Popen=functools.partial(subprocess.Popen, start_new_session=True))
 
@@ -31,8 +34,13 @@ def process_of(job: Any) -> subprocess.Popen[bytes] | None:
     return process if isinstance(process, subprocess.Popen) else None
 
 
+def here() -> str:
+    """Name this machine and its user, whose processes alone can be looked into."""
+    return f"{Owner.here().machine} {os.getuid()}"
+
+
 def running_tasks() -> set[str]:
-    """The Tasks that processes of this machine run, whoever has started them."""
+    """The Tasks that this user's processes on this machine run, whichever program has started them."""
     tasks = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):  # it has ended meanwhile, or is another user's

@@ -201,13 +201,15 @@ class OptimizerTask:
             When another process has kept a run of its own there; that stays.
         """
         self.known_runs.add(state.get("run"))
-        text = json.dumps(_by_clock(state, server().clock_ahead), indent=1)
+        text = json.dumps(state, indent=1)
         if self.is_read_only or text == self._kept:
             return
         self._refuse_second_search(str(state.get("search")))
         self._refuse_taken_over(state)
+        # After an answer: the one before may have been on its way while this machine slept.
+        by_server = json.dumps(_by_clock(state, server().clock_ahead), indent=1)
         try:
-            self.task.set_configuration_object(_CONFIGURATION, config_text=text, config_type="json")
+            self.task.set_configuration_object(_CONFIGURATION, config_text=by_server, config_type="json")
         except ValueError as error:  # the SDK changes no Task that has ended
             raise ClearmlError(
                 f"the optimizer Task {self.id} has ended, so that the search is kept by its journal only ({error})"

@@ -74,7 +74,7 @@ class WindowedStorage(InMemoryStorage):
     Parameters
     ----------
     limit
-        Number of finished trials; None shows everything always.
+        Number of finished trials; None: all of them.
     rng
         Chooses the random rest of the window.
     """

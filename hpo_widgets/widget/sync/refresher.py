@@ -410,13 +410,20 @@ class Refresher:
                 self.refresh(draws=True)
 
     def look_at(self, part: _Part) -> None:
-        """Bring one part up to date now; where it is hidden it stays so."""
+        """Bring one part up to date now, a hidden one with nothing left for later; it stays hidden."""
         with self.lock:
-            if self.is_hidden(part):
-                self.show(part)
-                self.hide(part)
-            else:
+            version = self._hidden.pop(id(part), None)
+            if version is None:
                 self.catch_up()
+                return
+            try:
+                with self._writing():
+                    rows = self.search.changes_since(version)
+                    _hand(part, Update(self.search, rows, self._known, is_kept=True))
+            except BaseException:
+                self._hidden[id(part)] = version
+                raise
+            self.hide(part)
 
     def close(self) -> None:
         """Refresh no more. The search goes on."""

@@ -277,6 +277,33 @@ def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_a
     assert len(hidden.updates) == num_updates
 
 
+def test_a_hidden_part_that_is_looked_at_has_all_at_once_and_stays_hidden(search, refresher, clock, wire):
+    hidden = Recording()
+    hidden.refresher = refresher
+    search.command("start")
+    refresher.add(hidden, hidden=True)
+    Browser(refresher, wire).acknowledge()
+    hidden.updates.clear()
+    search.add_trial(0.5)
+
+    def fail(_update):
+        raise RuntimeError("broken")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden, "refresh", fail)
+        with pytest.raises(RuntimeError, match="broken"):
+            refresher.look_at(hidden)
+    assert refresher.is_hidden(hidden)
+    refresher.look_at(hidden)
+    assert refresher.is_hidden(hidden)
+    (update,) = hidden.updates
+    assert update.at_once
+    assert update.rows.numbers.tolist() == [0]
+    clock.now += 100.0
+    refresher.refresh()
+    assert hidden.updates == [update]
+
+
 def test_a_part_that_fails_does_not_stop_the_others(search, refresher, caplog):
     class Broken:
         calls = 0
