@@ -59,7 +59,7 @@ lab: $(STAMPS)/lab
 app: $(STAMPS)/app
 	$(BIN)/voila --MappingKernelManager.cull_interval=30 --MappingKernelManager.cull_idle_timeout=120 notebooks/11_voila.ipynb
 
-test: test-js chromium $(STAMPS)/test
+test: $(STAMPS)/test test-js chromium
 	$(PYTEST_PARALLEL) --dist worksteal $(PYTEST_ARGS)
 
 # What is marked slow, and the tests of properties once more with up to ten times as many examples. A file's tests stay
@@ -148,7 +148,8 @@ $(STAMPS)/bench: INSTALL := --editable '.[demo]' --group bench
 $(STAMPS)/lint: INSTALL := --editable '.[demo]' --group lint
 $(STAMPS)/docs: INSTALL := --editable '.[demo]' --group docs
 $(STAMPS)/js: INSTALL := --group js
-# Its group has those of the tests and of the front end in it.
+# Their groups have others in them.
+$(STAMPS)/test: BRINGS := $(STAMPS)/js
 $(STAMPS)/lint: BRINGS := $(STAMPS)/test $(STAMPS)/js
 $(addprefix $(STAMPS)/,demo lab app test bench lint docs js): pyproject.toml $(JS_SOURCES) | $(STAMPS)/venv
 	@echo "Installing what \`make $(@F)\` needs into $(VENV) (the first time takes a few minutes) ..."

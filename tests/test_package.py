@@ -78,7 +78,8 @@ def test_python_and_the_front_end_have_one_version(repository):
 def sdist(repository, tmp_path_factory) -> Path:
     """The source distribution, made from the checkout."""
     folder = tmp_path_factory.mktemp("sdist")
-    # Made here, as the build of the wheel proves already what a build requires; jlpm is beside the interpreter.
+    # Made with what is installed: the wheel proves that Python's part of a build can be had anywhere, and the set-up of
+    # the environment that the front end's can. jlpm is beside the interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", folder, repository]
     run(*command, env={**os.environ, "PATH": path})

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import hpo_widgets
-from tests.browser.notebook import Lab
+from tests.browser.notebook import PATIENCE, Lab
 from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-DEADLINE = 120
 
 
 _OF_SERVERS = (
@@ -111,11 +109,11 @@ def serve(kind: str, scratch: Path) -> Iterator[Lab]:
 
 
 def _await_answer(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if server.poll() is not None:
             pytest.fail(f"the server ended at its start:\n{log.read_text()}", pytrace=False)
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
             return
         time.sleep(0.1)
-    pytest.fail(f"the server did not answer within {DEADLINE} s:\n{log.read_text()}", pytrace=False)
+    pytest.fail(f"the server did not answer within {PATIENCE} s:\n{log.read_text()}", pytrace=False)

@@ -197,18 +197,20 @@ def local_kernel(new_kernel, api_client, base_task, tmp_path):
     """``local_kernel()`` gives a kernel whose two trials are processes of this machine, its Task, and the processes."""
     folder = tmp_path / "processes"
     folder.mkdir()
+    processes = []
 
     def make():
         script = {"diff": ENDLESS.format(folder=str(folder)), "entry_point": "train.py", "repository": ""}
         api_client.tasks.edit(task=base_task, script={**script, "binary": "python"}, force=True)
         kernel, task_id, _ = new_kernel(KERNEL.replace("optimizer.start()", "optimizer.start_locally()"))
         wait_for(lambda: len(list(folder.iterdir())) == 2, "the trials did not begin")
-        return kernel, task_id, [psutil.Process(int(path.name)) for path in folder.iterdir()]
+        processes.extend(psutil.Process(int(path.name)) for path in folder.iterdir())
+        return kernel, task_id, processes
 
     yield make
-    for path in folder.iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(path.name), signal.SIGKILL)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def is_gone(process):

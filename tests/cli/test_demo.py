@@ -20,6 +20,7 @@ from hpo_widgets.cli import demo, main
 from hpo_widgets.journal import DIRECTORY
 from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
+from tests.browser.notebook import PATIENCE
 
 PACKAGE = Path(__file__).resolve().parents[2]
 TRIALS = 5
@@ -162,8 +163,8 @@ def test_the_page_shows_every_trial_without_network(ran, tmp_path):
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto((ran.folder / "quickstart.html").as_uri())
-        page.locator(".bqplot .dot").nth(TRIALS - 1).wait_for(state="attached", timeout=60_000)
-        page.get_by_text("completed").first.wait_for(state="attached", timeout=60_000)
+        page.locator(".bqplot .dot").nth(TRIALS - 1).wait_for(state="attached", timeout=1000 * PATIENCE)
+        page.get_by_text("completed").first.wait_for(state="attached", timeout=1000 * PATIENCE)
         browser.close()
     assert complaints == []
 

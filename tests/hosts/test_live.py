@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag
+from tests.browser.test_continue import RESTART
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,11 +28,6 @@ widget
 """
 # Notebook 7 says so by itself when a page is loaded, without this package too.
 OF_THE_HOST = "Cannot read properties of undefined (reading 'schema')"
-RESTART = """async () => {
-  const { sessionContext } = window.jupyterapp.shell.currentWidget;
-  await sessionContext.session.kernel.restart();
-  await sessionContext.ready;
-}"""
 
 
 def complaints(page):
@@ -85,8 +81,7 @@ def test_a_restarted_kernel_leaves_the_panel_as_it_was_with_the_way_back_and_its
     panel = page.panel()
     expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
     search_id = page.kernel("optimizer.id")
-    # A save waits ten seconds for the picture, which a busy machine may need longer for: the next one has it.
-    assert any("12 completed" in (page.lab.root / page.save()).read_text(encoding="utf-8") for _ in range(20))
+    assert "12 completed" in (page.lab.root / page.save_with_picture()).read_text(encoding="utf-8")
     page.page.evaluate(RESTART)
     # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
