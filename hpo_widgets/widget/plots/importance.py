@@ -42,6 +42,8 @@ MOST_BARS = 24
 _PAUSE_SECONDS = 3.0
 _PAUSE_FACTOR = 20
 _MOST_NAME = 28
+_MOST_ROOM, _LEAST_ROOM, _LETTER_WIDTH = 190, 24, 7
+"""Pixels left of the bars at most, without any name, and for each letter of the longest one."""
 
 
 class Importances(NamedTuple):
@@ -199,7 +201,9 @@ class ImportancePlot(Plot):
         self._bars.on_element_click(lambda _mark, content: self._on_click(content.get("data")))
         self._said = ipywidgets.Label()
         self._said.add_class("hpo-muted")
-        shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 5)), "tick_format": ".0%"}
+        longest = max(map(len, text.labels(search.space.names).values()), default=0)
+        # As many as fit beside the details of a trial, too.
+        shares = {"tick_values": np.array(even_ticks(0.0, 1.0, 2)), "tick_format": ".0%"}
         self.figure = plain_figure(
             [self._bars],
             [
@@ -207,7 +211,7 @@ class ImportancePlot(Plot):
                 Axis(scale=self._x, side="left", grid_lines="none", **AXIS),
             ],
             f"importance of each parameter for {text.axis(search.objectives[self.objective])}",
-            margins={"left": 190, "right": 24},
+            margins={"left": min(_MOST_ROOM, _LEAST_ROOM + _LETTER_WIDTH * longest), "right": 24},
         )
 
     def contents(self) -> list[ipywidgets.Widget]:

@@ -203,3 +203,20 @@ def test_names_that_are_long_and_alike_stay_apart(show):
     plot = show(ImportancePlot, search)
     assert len(bars(plot)) == 2
     assert max(map(len, bars(plot))) <= 32
+
+
+def test_the_bars_have_the_width_that_short_names_leave(show):
+    def room_beside(space):
+        search = ScriptedSearch(space)
+        rng = np.random.default_rng(0)
+        for _ in range(30):
+            point = {parameter.name: float(rng.random()) for parameter in space}
+            search.add_trial(sum(point.values()), point)
+        search.command("stop")
+        return show(ImportancePlot, search).figure.fig_margin["left"]
+
+    short, longer, longest = (
+        room_beside([UniformParameterRange("a", 0, 1), UniformParameterRange(name, 0, 1)])
+        for name in ("b", "weight_decay", "w" * 200)
+    )
+    assert 24 < short < longer < longest == 190
