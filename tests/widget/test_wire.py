@@ -148,6 +148,7 @@ CASES_OF_SLICES = [
     ("12 figures", "outliers"),
     ("12 figures", "every kind"),
     ("64 parameters", "ordinary"),
+    ("12 figures of long choices", "ordinary"),
     ("12 figures of long choices", "outliers"),
 ]
 
