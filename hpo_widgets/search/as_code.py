@@ -33,7 +33,7 @@ from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_widgets.objectives import Objective
     from hpo_widgets.space.prior import Prior
@@ -343,12 +343,8 @@ class _Writer:
             return f"{where}.{value.name}" if where else self._name(value, hint)
         if type(value) is str:
             return _text(value)
-        if value is None or type(value) in (bool, int, bytes):
-            return repr(value)
-        if type(value) is float:
-            return repr(value) if math.isfinite(value) else f'float("{value}")'
-        if type(value) in (list, tuple, set, frozenset, dict):
-            return self._collection(value, hint)
+        if (plain := literal(value, hint, self.expression)) is not None:
+            return plain
         if isinstance(value, PurePath):
             return f"{self._import('pathlib', 'Path')}({_text(str(value))})"
         if type(value).__module__.partition(".")[0] == "clearml" and isinstance(getattr(value, "id", None), str):
@@ -358,18 +354,6 @@ class _Writer:
         if isinstance(value, type) and _is_public(value):
             return self.own(value.__name__)
         return self._importable(value) or self._name(value, hint)
-
-    def _collection(self, value: Any, hint: str) -> str:
-        if isinstance(value, dict):
-            pairs = (f"{self.expression(key, hint)}: {self.expression(item, str(key))}" for key, item in value.items())
-            return "{" + ", ".join(pairs) + "}"
-        items = [self.expression(item, f"{hint}_{number}") for number, item in enumerate(value, start=1)]
-        if isinstance(value, tuple):
-            return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-        if isinstance(value, list):
-            return f"[{', '.join(items)}]"
-        kind = type(value).__name__
-        return f"{kind}([{', '.join(sorted(items))}])"
 
     def _importable(self, value: object) -> str | None:
         """The dotted name by which a function or class is reached, imported where it is in a module."""
@@ -405,6 +389,40 @@ class _Writer:
         name = self._free(name, key)
         self._comments[name] = comment
         return name
+
+
+def literal(value: Any, hint: str, write: Callable[[Any, str], str]) -> str | None:
+    """Write a number, None, bytes or a collection in Python.
+
+    Parameters
+    ----------
+    value
+        Anything.
+    hint
+        What it is called when code can only name it.
+    write
+        Writes a part of a collection, with the hint for it.
+
+    Returns
+    -------
+    str or None
+        An expression; None for a value of another kind, a string among them.
+    """
+    kind = type(value)
+    if value is None or kind in (bool, int, bytes):
+        return repr(value)
+    if kind is float:
+        return repr(value) if math.isfinite(value) else f'float("{value}")'
+    if kind is dict:
+        return "{" + ", ".join(f"{write(key, hint)}: {write(item, str(key))}" for key, item in value.items()) + "}"
+    if kind not in (list, tuple, set, frozenset):
+        return None
+    items = [write(item, f"{hint}_{number}") for number, item in enumerate(value, start=1)]
+    if kind is tuple:
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    if kind is list:
+        return f"[{', '.join(items)}]"
+    return f"{kind.__name__}([{', '.join(sorted(items))}])"
 
 
 def _values(parameter: Parameter) -> str:

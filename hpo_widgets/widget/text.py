@@ -12,6 +12,7 @@ from hpo_widgets._messages import printable
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import choice_label
 from hpo_widgets.search import OpensAgain, SearchStatus
+from hpo_widgets.search.as_code import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,21 +170,10 @@ def as_dict(parameters: Mapping[str, object]) -> str:
     return "\n".join(["{", *(f"    {name!r}: {_literal(value)}," for name, value in parameters.items()), "}"])
 
 
-def _literal(value: Any) -> str:
+def _literal(value: Any, hint: str = "") -> str:
     value = python_value(value)
-    kind = type(value)
-    if kind is float and not math.isfinite(value):
-        return f'float("{value}")'
-    if kind in (bool, int, float, str, bytes, type(None)):
-        return repr(value)
-    if kind is dict:
-        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
-    if kind in (list, tuple, set, frozenset):
-        items = ", ".join(map(_literal, value))
-        if kind is tuple:
-            return f"({items}{',' if len(value) == 1 else ''})"
-        return f"[{items}]" if kind is list else f"{kind.__name__}([{items}])"
-    return repr(choice_label(value))
+    found = repr(value) if type(value) is str else literal(value, hint, _literal)
+    return repr(choice_label(value)) if found is None else found
 
 
 def seconds(length: float) -> str:

@@ -77,12 +77,19 @@ def test_a_path_has_gaps_between_bars_and_does_not_end_in_one():
     assert [part.tolist() for part in path(bars(trials(), now=0)[DONE])] == [[], []]
 
 
-def test_the_plot_follows_a_search_once_a_second(show, refresh):
+@pytest.fixture
+def followed(show):
+    """The plot of a search that runs, with a trial that it has not drawn, and its clock as a list of one time."""
     search = ScriptedSearch(jobs=10)
     search.command("start")
     now = [search.now]
     plot = show(TimelinePlot, search, clock=lambda: now[0])
     search.add_trial(0.5)
+    return plot, now
+
+
+def test_the_plot_follows_a_search_once_a_second(followed, refresh):
+    plot, now = followed
     refresh(plot)
     assert len(plot._lines[DONE].x) == 0
     now[0] += 1.0
@@ -93,12 +100,8 @@ def test_the_plot_follows_a_search_once_a_second(show, refresh):
     assert plot._x.max >= plot._lines[DONE].x[-1]
 
 
-def test_the_plot_follows_a_search_after_its_clock_was_set_back(show, refresh):
-    search = ScriptedSearch(jobs=10)
-    search.command("start")
-    now = [search.now]
-    plot = show(TimelinePlot, search, clock=lambda: now[0])
-    search.add_trial(0.5)
+def test_the_plot_follows_a_search_after_its_clock_was_set_back(followed, refresh):
+    plot, now = followed
     now[0] -= 3600
     refresh(plot)
     assert len(plot._lines[DONE].x) == 2
