@@ -200,8 +200,9 @@ def test_pages_turned_one_after_the_other_are_all_turned(table, wire, search, re
     assert (table.page, table._refresher.notices) == (0, [])
 
 
-def test_a_selection_from_code_reaches_the_browser(table, wire, search):
+def test_a_selection_from_code_reaches_the_browser(table, wire, search, refresh):
     search.add_trial(0.5)
+    refresh(table)
     wire.clear()
     table.selected = [0]
     assert wire.updates(table) == [{"selected": [0]}]
