@@ -9,6 +9,7 @@ import pytest
 from comm.base_comm import BaseComm
 
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget.plots import curve_reading
 from hpo_widgets.widget.sync.flow import MOST_UNSEEN
 from hpo_widgets.widget.sync.refresher import Refresher
 
@@ -183,3 +184,9 @@ def fall_silent(wire, refresh):
 def _no_earlier_searches(monkeypatch):
     """Searches that other tests have left running are none of this test's."""
     monkeypatch.setattr("hpo_widgets.widget.panel._shown", [])
+
+
+@pytest.fixture(autouse=True)
+def _looks_that_reach_all_curves(monkeypatch):
+    """A machine that stands still for a moment does not end a look into the reports of trials."""
+    monkeypatch.setattr(curve_reading, "LOOK_SECONDS", 3600)

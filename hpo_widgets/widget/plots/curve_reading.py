@@ -186,9 +186,10 @@ def look(
     wanted: Mapping[int, Curve | None],
     scalar: str,
     remote: Iterable[int],
-    seconds: float = LOOK_SECONDS,
 ) -> Look:
-    """Read the curves of some trials, one after the other, for a limited time; of a curve that is known what is new.
+    """Read the curves of some trials, one after the other; of a curve that is known what is new.
+
+    After `LOOK_SECONDS`, or very many reports, the rest is left for the next look.
 
     Parameters
     ----------
@@ -200,8 +201,6 @@ def look(
         Key of the scalar: title/series.
     remote
         Trials that are read also where a server keeps their reports.
-    seconds
-        When these are over, or very many reports were read, the rest is left for the next look.
 
     Returns
     -------
@@ -212,7 +211,7 @@ def look(
     from_server = set(remote)
     num_reports, began = 0, time.monotonic()
     for place, (number, known) in enumerate(wanted.items()):
-        if place and (time.monotonic() - began > seconds or num_reports > _MOST_REPORTS):
+        if place and (time.monotonic() - began > LOOK_SECONDS or num_reports > _MOST_REPORTS):
             break
         trial = search.trial(number)
         if trial.is_elsewhere and number not in from_server:

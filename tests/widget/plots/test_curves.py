@@ -128,10 +128,11 @@ def test_the_curve_next_to_a_place_is_found():
 
 def test_a_look_ends_when_its_time_is_over_and_goes_on_next_time(monkeypatch):
     search = ended([0.5], [0.4], [0.3])
-    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, (), seconds=-1).curves) == [2]
-    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, (), seconds=60).curves) == [2, 0, 1]
+    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2, 0, 1]
     monkeypatch.setattr(curve_reading, "_MOST_REPORTS", 1)
-    assert list(look(search, dict.fromkeys([0, 1, 2]), LOSS, (), seconds=60).curves) == [0, 1]
+    assert list(look(search, dict.fromkeys([0, 1, 2]), LOSS, ()).curves) == [0, 1]
+    monkeypatch.setattr(curve_reading, "LOOK_SECONDS", -1)
+    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2]
 
 
 def test_of_a_known_curve_what_is_new_is_read():
