@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import table
+from tests.faults.account import Account
 from tests.faults.owners import Owners
 
 
@@ -12,6 +13,12 @@ from tests.faults.owners import Owners
 def record():
     """``record(what)`` gives the line of a kind of fault in the table, which the test counts on."""
     return table.line
+
+
+@pytest.fixture
+def account(tmp_path):
+    """An `Account` of a search that the test runs in this process."""
+    return Account(tmp_path / "ledger")
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +35,12 @@ def owners(server_of_owners):
     server_of_owners.end()
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Print the tables, and write them into the page that was asked for."""
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    """Print the tables, and write them into the page that was asked for, unless some test has failed."""
     for found, lines in ((table.LINES, table.faults_as_markdown()), (table.SOAKED, table.soaked_as_markdown())):
         if found:
             terminalreporter.write_line("")
             for line in lines:
                 terminalreporter.write_line(line)
-    if table.PAGE:
+    if table.PAGE and exitstatus == pytest.ExitCode.OK:
         table.write()

@@ -115,10 +115,10 @@ def _say(kind, what=None):
     os.write(1, json.dumps([kind, what]).encode() + b"\n")
 
 
-def objective_with(ledger, most_seconds, held=None, gate=None):
+def objective_with(ledger, most_seconds, held=(), gate=None):
     """Return an objective that writes down in a file, durably, that it has begun and that it has ended.
 
-    The trial of the number ``held`` goes on once there is a file ``gate``.
+    The trials whose numbers are in ``held`` go on once there is a file ``gate``.
     """
 
     def objective(x, trial):
@@ -129,7 +129,7 @@ def objective_with(ledger, most_seconds, held=None, gate=None):
         try:
             os.write(descriptor, f"begun {trial.number} {x!r} {os.getpid()}\n".encode())
             trial.report_scalar("validation", "half", x / 2, 0)
-            while trial.number == held and not os.path.exists(gate):
+            while trial.number in held and not os.path.exists(gate):
                 time.sleep(0.002)
             time.sleep(x * most_seconds)
             trial.report_scalar("validation", "half", x / 2, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import importlib.metadata
 import os
@@ -15,20 +14,31 @@ KILLS = int(os.environ.get("HPO_WIDGETS_KILLS", "8"))
 SOAK = int(os.environ.get("HPO_WIDGETS_SOAK", "2000"))
 """How many trials one search has."""
 SEED = int(os.environ.get("HPO_WIDGETS_FAULT_SEED", "20"))
-"""Chooses moments and victims."""
+"""Chooses moments, victims and points at random."""
 PAGE = os.environ.get("HPO_WIDGETS_FAULTS_PAGE")
 """The page that takes the tables; None: none does."""
 
+COUNTS = ("tried", "lost", "doubled", "left_over")
+"""What is counted of each kind of fault."""
 
-@dataclasses.dataclass
+
 class Line:
-    """One kind of fault: how often it was made, and what came of it."""
+    """One kind of fault: how often it was made, and what came of it; what no test has counted is shown as a dash.
 
-    what: str
-    tried: int = 0
-    lost: int = 0
-    doubled: int = 0
-    left_over: int = 0
+    Parameters
+    ----------
+    what
+        The kind of fault.
+    """
+
+    tried = lost = doubled = left_over = 0
+
+    def __init__(self, what):
+        self.what = what
+
+    def cells(self):
+        """Return the kind and what was counted of it, none of which is 0 only because nobody looked."""
+        return self.what, *(vars(self).get(name, "–") for name in COUNTS)
 
 
 LINES: list[Line] = []
@@ -80,7 +90,7 @@ def soaked(what, number, said, growth, *, bar, before, after):
 
 def faults_as_markdown():
     """Return the lines of the table of faults."""
-    return _markdown(("what", "tried", "lost", "doubled", "left over"), map(dataclasses.astuple, LINES))
+    return _markdown(("what", "tried", "lost", "doubled", "left over"), (each.cells() for each in LINES))
 
 
 def soaked_as_markdown():

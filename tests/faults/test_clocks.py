@@ -16,6 +16,7 @@ from hpo_widgets.controller import run
 from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
+from tests.faults import table
 from tests.journal.conftest import change_owner
 from tests.runs import finished, identity
 
@@ -39,16 +40,19 @@ def wall(monkeypatch):
     return made
 
 
-def test_limits_and_timings_do_not_care_about_clocks_that_are_set(wall, search, record):
+def test_limits_and_timings_do_not_care_about_clocks_that_are_set(wall, search, account, record):
     line = record("clock set by up to 1,000 hours, after each trial")
-    rng = random.Random(4)
+    rng = random.Random(table.SEED)
 
-    def completed(*_):
+    def completed(*told):
+        account.told(*told)
         wall.offset = 3600 * rng.uniform(-1000, 1000)
         line.tried += 1
 
-    made = search(identity, total_max_jobs=25, optimization_time_limit=10, compute_time_limit=10, time_limit_per_job=10)
+    limits = dict.fromkeys(("optimization_time_limit", "compute_time_limit", "time_limit_per_job"), 10)
+    made = search(account.objective(), total_max_jobs=25, seed=table.SEED, **limits)
     finished(made, completed)
+    account.settle(line, made.journal_path)
     assert made.stop_reason.code == "total_max_jobs"
     assert made.counts[TrialState.COMPLETED] == line.tried == 25
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
@@ -86,10 +90,18 @@ def test_time_that_a_clock_was_set_by_is_no_time_of_a_search_that_is_killed(
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_a_change_of_summer_time_in_mid_search_moves_no_limit(two_running, gate, berlin, monkeypatch, begins):
+def test_a_change_of_summer_time_in_mid_search_moves_no_limit(
+    search, gate, until, berlin, monkeypatch, account, record, begins
+):
+    line = record("summer time that begins or ends, in mid-search")
+    line.tried += 1
     monkeypatch.setenv("TZ", "STD0" if begins else "DST-1")
     time.tzset()
-    made = two_running(total_max_jobs=4, optimization_time_limit=30, time_limit_per_job=30)
+    gate.shut()
+    objective = account.objective(held=(0, 1), gate=gate.path)
+    made = search(objective, total_max_jobs=4, seed=table.SEED, optimization_time_limit=30, time_limit_per_job=30)
+    made.start(account.told)
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
     monkeypatch.setenv("TZ", zone_that_changes(int(time.time()) + 1, begins=begins))
     time.tzset()
     while time.localtime().tm_isdst != begins:
@@ -97,6 +109,7 @@ def test_a_change_of_summer_time_in_mid_search_moves_no_limit(two_running, gate,
     gate.open()
     assert 20 < made._controller.state.clock.seconds_to_deadline() / 60 < 30
     assert made.wait()
+    account.settle(line, made.journal_path)
     assert made.counts[TrialState.COMPLETED] == 4
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
     for one in (made, again):

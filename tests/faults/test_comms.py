@@ -11,7 +11,8 @@ import pytest
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 from tests.conftest import DEADLINE
-from tests.runs import finished, identity
+from tests.faults import table
+from tests.runs import finished
 from tests.widget.conftest import RecordingComm, show, wire  # noqa: F401 -- fixtures
 
 
@@ -25,10 +26,11 @@ def test_a_comm_that_ends_in_mid_update_costs_neither_search_nor_panel(
     wire,  # noqa: F811 -- the fixture
     show,  # noqa: F811 -- the fixture
     monkeypatch,
+    account,
     record,
     way,
 ):
-    rng = random.Random(5)
+    rng = random.Random(table.SEED)
     line = record(f"comm that {way}, in mid-update")
     published = RecordingComm.publish_msg
 
@@ -40,10 +42,10 @@ def test_a_comm_that_ends_in_mid_update_costs_neither_search_nor_panel(
             self.handle_close({"content": {"data": {}}})
         return published(self, msg_type, *arguments, **keywords)
 
-    made = search(identity, total_max_jobs=200, seed=1)
+    made = search(account.objective(), total_max_jobs=200, seed=table.SEED)
     panel = show(OptimizerWidget, made)
     monkeypatch.setattr(RecordingComm, "publish_msg", publish)
-    finished(made)
+    finished(made, account.told)
     with suppress(BrokenConnectionError):
         panel._refresher.refresh(everything=True)
     assert line.tried
@@ -54,7 +56,7 @@ def test_a_comm_that_ends_in_mid_update_costs_neither_search_nor_panel(
     told = threading.Event()
     panel.observe(lambda change: change["new"] == 201 and told.set(), "num_trials")
     made.set_total_max_jobs(201)
-    finished(made)
+    finished(made, account.told)
     assert told.wait(DEADLINE)
     panel._refresher.catch_up()
     # What a page gets that connects anew is what a new panel shows.
@@ -64,5 +66,6 @@ def test_a_comm_that_ends_in_mid_update_costs_neither_search_nor_panel(
         each.close()
     thread.join(DEADLINE)
     assert not thread.is_alive()
+    account.settle(line, made.journal_path)
     if way != "fails":  # which leaves plots that were made by half
         assert wire.num_open() == 0

@@ -11,6 +11,7 @@ import pytest
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.journal import Journal, JournalError
 from hpo_widgets.trials import TrialState
+from tests.faults import table
 from tests.runs import finished
 
 BUDGET = 400
@@ -34,42 +35,49 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def chatty(x):
-    print("x" * 1000)
-    return x
+def chatty_after(begin):
+    """Return an objective that does what another one does, and prints a lot."""
+
+    def chatty(x, trial):
+        begin(x, trial)
+        print("x" * 1000)
+        return x
+
+    return chatty
 
 
 @pytest.mark.parametrize("is_taken_up", [False, True])
-def test_a_search_on_a_full_disk_ends_and_goes_on_when_there_is_space(small_disk, search, record, is_taken_up):
+def test_a_search_on_a_full_disk_ends_and_goes_on_when_there_is_space(small_disk, search, account, record, is_taken_up):
     folder, enlarge = small_disk
-    record("disk full, at 400 kB").tried += 1
-    seen = {}
+    line = record("disk full, at 400 kB")
+    line.tried += 1
+    chatty = chatty_after(account.objective())
 
-    def completed(job, value, *_):
-        assert seen.setdefault(int(job.rpartition("/")[2]), value) == value
+    def compare():
+        seen = account.known
+        with closing(Journal.view(made.journal_path)) as reader:
+            account.compare(line, reader)
+        assert account.known == seen
 
-    made = search(chatty, journal=folder, total_max_jobs=BUDGET)
-    finished(made, completed)
+    made = search(chatty, journal=folder, total_max_jobs=BUDGET, seed=table.SEED)
+    finished(made, account.told)
     assert made.stop_reason.code == "error"
     assert "could not be written" in made.stop_reason.sentence
-    assert 0 < len(seen) < BUDGET
+    assert 0 < len(account.known) < BUDGET
     assert not made.is_running()
-    with closing(Journal.view(made.journal_path)) as reader:
-        reader.check_whole()
-        kept = {row.number: row.values[0] for row in reader.trials()[1] if row.state == TrialState.COMPLETED}
-    assert kept == seen
+    compare()
 
     if is_taken_up:  # by whoever has none of what the first one could not write
         with suppress(JournalError):
             again = HyperParameterOptimizer.open(made.journal_path, base_task_id=chatty)
-            again.start(completed)
+            again.start(account.told)
             again.wait()
-        with closing(Journal.view(made.journal_path)) as reader:
-            reader.check_whole()
-            assert {row.number: row.values[0] for row in reader.trials()[1] if row.number in seen} == seen
+        compare()
     assert not enlarge().returncode
     last = HyperParameterOptimizer.open(made.journal_path, base_task_id=chatty) if is_taken_up else made
-    finished(last, completed)
+    finished(last, account.told)
+    seen = account.known
+    account.settle(line, made.journal_path)
     assert last.stop_reason.code == "total_max_jobs"
     viewer = HyperParameterOptimizer.open(made.journal_path)
     assert viewer.counts == last.counts

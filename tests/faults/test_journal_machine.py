@@ -135,7 +135,10 @@ class FaultyJournal(RuleBasedStateMachine):
             rows = in_words({each.number: each for each in reader.trials()[1]})
             scalars = {number: reader.scalars(number) for number in self.scalars}
             assert len(reader.events()) == self.num_events
-        assert (rows, scalars) == (in_words(self.rows), self.scalars)
+        kept = in_words(self.rows)
+        self.line.lost += sum(rows.get(number) != each for number, each in kept.items())
+        self.line.lost += sum(scalars[number] != each for number, each in self.scalars.items())
+        assert (rows, scalars) == (kept, self.scalars)
 
     def teardown(self):
         self.journal.close()

@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import sys
-from collections import Counter
 from contextlib import suppress
 from itertools import count
 
@@ -18,6 +17,7 @@ import pytest
 from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
 from tests.faults import table
+from tests.faults.account import Account, completed_of, witnessed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers, which see what is left")
 
@@ -55,10 +55,7 @@ class KilledSearch:
         self.ledger = directory / "ledger"
         self.witness = directory / "witness"
         self.seed = rng.randrange(1000)
-        self.known = {}
-        """Trials that somebody has seen to have completed, with their values."""
-        self.recorded = {}
-        """Every trial that was found in the journal after a kill, with the process that ran it."""
+        self.account = Account(self.ledger)
 
     def run(self, kills):
         """Kill at most so often; then let it end. Returns how often it killed."""
@@ -127,35 +124,23 @@ class KilledSearch:
         """See what the journal says, as any other process may at any time."""
         if self.journal.exists():
             with Journal.view(self.journal) as reader:
-                self.known.update(_completed(reader.trials()[1]))
+                self.account.known.update(completed_of(reader.trials()[1]))
 
     def check(self, line, left):
         """Compare the journal of a search that nobody runs with all that was seen before."""
         line.left_over += len(left)
         assert not left, left
-        self.known.update(_told(self.witness))
+        self.account.known.update(witnessed(self.witness))
         if not self.journal.exists():
-            assert not self.known
+            assert not self.account.known
             return
         with Journal.view(self.journal) as reader:
-            reader.check_whole()
-            rows = {row.number: row for row in reader.trials()[1]}
+            rows = self.account.compare(line, reader)
             assert reader.owner() is None or not reader.owner().is_alive
-        completed = _completed(rows.values())
-        lost = {number: value for number, value in self.known.items() if completed.get(number) != value}
-        line.lost += len(lost)
-        assert not lost, (lost, {number: rows.get(number) for number in lost})
-        assert sorted(rows) == list(range(len(rows)))
+        assert sorted(row.number for row in rows) == list(range(len(rows)))
         assert len(rows) <= BUDGET
-        self.known = completed
-        # A number is begun a second time only where the journal had not heard of the first.
-        begun = Counter(number for number, _ in _written(self.ledger, "begun"))
-        again = {number for number, times in begun.items() if times > self.recorded.get(number, times)}
-        line.doubled += len(again)
-        assert not again, (again, begun, self.recorded)
-        self.recorded = {number: begun[number] for number in rows}
-        ended = {(number, x) for number, x in _written(self.ledger, "ended")}
-        for number, value in completed.items():
+        ended = set(self.account.written("ended"))
+        for number, value in self.account.known.items():
             assert (number, value) in ended, (number, value)
 
     def check_end(self):
@@ -168,30 +153,12 @@ class KilledSearch:
         # Whoever is killed as he starts has not yet written what was asked before.
         assert enqueued in ([], [[x] for x in ENQUEUED])
         assert [row.parameters for row in rows if row.enqueued] == enqueued
-        begun = Counter(number for number, _ in _written(self.ledger, "begun"))
-        self.lines["begun again"].tried += sum(begun.values()) - len(begun)
+        begun = self.account.written("begun")
+        num_begun = len({number for number, _ in begun})
+        self.lines["begun again"].tried += len(begun) - num_begun
         if self.strategy == "RandomSearch":
             # What is begun again is the same point again.
-            assert len(set(_written(self.ledger, "begun"))) == len(begun)
-
-
-def _completed(rows):
-    return {row.number: row.values[0] for row in rows if row.state == TrialState.COMPLETED}
-
-
-def _told(witness):
-    """What the callback was told; a last line may be cut off."""
-    if not witness.exists():
-        return {}
-    pairs = [line.split() for line in witness.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    return {int(number): float(value) for number, value in pairs}
-
-
-def _written(ledger, what):
-    if not ledger.exists():
-        return []
-    lines = [line.split() for line in ledger.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    return [(int(number), float(x)) for kind, number, x, _ in lines if kind == what]
+            assert len(set(begun)) == num_begun
 
 
 def test_what_has_completed_survives_sigkill_and_the_budget_is_kept(owners, tmp_path, record):
