@@ -68,12 +68,16 @@ test-slow: chromium $(STAMPS)/test
 	$(PYTEST_PARALLEL) --dist loadfile -m "slow or hypothesis" --hypothesis-profile thorough \
 		--override-ini "testpaths=$$(grep -rlE 'mark\.slow|hypothesis' tests --include='test_*.py' --exclude-dir=benchmarks)" $(PYTEST_ARGS)
 
-# What the tests do a few times is done often; the tables of docs/faults.md come from here.
+# What the tests do a few times is done often; the tables of docs/faults.md come from here, when all have passed and
+# PYTEST_ARGS did not choose a part.
 KILLS ?= 500
 SOAK ?= 100000
+SEED ?= 20
 faults: $(STAMPS)/test
-	HPO_WIDGETS_KILLS=$(KILLS) HPO_WIDGETS_SOAK=$(SOAK) HPO_WIDGETS_FAULTS_PAGE=$(CURDIR)/docs/faults.md \
-		$(PYTEST) tests/faults tests/clearml/test_faults.py -m "" --timeout 3600 $(PYTEST_ARGS)
+	HPO_WIDGETS_KILLS=$(KILLS) HPO_WIDGETS_SOAK=$(SOAK) HPO_WIDGETS_FAULT_SEED=$(SEED) \
+		$(if $(PYTEST_ARGS),,HPO_WIDGETS_FAULTS_PAGE=$(CURDIR)/docs/faults.md) \
+		$(PYTEST) tests/faults tests/clearml/test_faults.py -m "" --timeout 3600 \
+		--hypothesis-seed $(SEED) $(PYTEST_ARGS)
 
 # What of the front end needs no page, in node.
 test-js: js/node_modules/.yarn-state.yml

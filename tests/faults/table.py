@@ -107,23 +107,23 @@ def _markdown(head, rows):
 def write():
     """Put the tables of this run into the page, each between its two marks; a run without one leaves that one alone."""
     text = Path(PAGE).read_text(encoding="utf-8")
-    for name, is_there, lines in (
-        ("faults", LINES, faults_as_markdown()),
-        ("soak", SOAKED, soaked_as_markdown()),
+    for name, is_there, lines, seed in (
+        ("faults", LINES, faults_as_markdown(), f", seed {SEED}"),
+        ("soak", SOAKED, soaked_as_markdown(), ""),
     ):
         if is_there:
             before, mark, rest = text.partition(f"<!-- {name} -->\n")
             _, end, after = rest.partition(f"<!-- end of {name} -->")
             assert mark
             assert end
-            text = before + mark + "\n".join([_where(), "", *lines, "", ""]) + end + after
+            text = before + mark + "\n".join([_where(seed), "", *lines, "", ""]) + end + after
     Path(PAGE).write_text(text, encoding="utf-8")
 
 
-def _where():
-    """Say when and where the numbers were made."""
+def _where(seed):
+    """Say when, with which seed and where the numbers were made."""
     return (
-        f"{dt.datetime.now():%Y-%m-%d}, seed {SEED}: hpo_widgets {importlib.metadata.version('hpo-widgets')}, "
+        f"{dt.datetime.now():%Y-%m-%d}{seed}: hpo_widgets {importlib.metadata.version('hpo-widgets')}, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"{platform.system()} {platform.release().partition('-')[0]} on {platform.machine()}, {os.cpu_count()} cores."
     )

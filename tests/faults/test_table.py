@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -53,3 +56,18 @@ def test_the_page_of_a_run_that_did_not_pass_is_left_alone(page, status):
     table.line("bolt").lost += 1
     assert "| bolt | – | 1 | – | – |" in end(status)
     assert page.read_text(encoding="utf-8") == MARKS
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="this machine has no make")
+def test_only_a_whole_run_is_written_into_the_page(repository):
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "PYTEST_ARGS"}}
+
+    def told(*arguments):
+        command = ["make", "--dry-run", "faults", *arguments]
+        return subprocess.check_output(command, cwd=repository, env=environment, text=True)
+
+    assert "HPO_WIDGETS_FAULTS_PAGE" in told()
+    part = told("PYTEST_ARGS=-k clocks")
+    assert "tests/faults" in part
+    assert "-k clocks" in part
+    assert "HPO_WIDGETS_FAULTS_PAGE" not in part
