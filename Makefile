@@ -77,7 +77,7 @@ faults: $(STAMPS)/test
 	HPO_WIDGETS_KILLS=$(KILLS) HPO_WIDGETS_SOAK=$(SOAK) HPO_WIDGETS_FAULT_SEED=$(SEED) \
 		$(if $(PYTEST_ARGS),,HPO_WIDGETS_FAULTS_PAGE=$(CURDIR)/docs/faults.md) \
 		$(PYTEST) tests/faults tests/clearml/test_faults.py -m "" --timeout 3600 \
-		--hypothesis-seed $(SEED) $(PYTEST_ARGS)
+		--hypothesis-profile thorough --hypothesis-seed $(SEED) $(PYTEST_ARGS)
 
 # What of the front end needs no page, in node.
 test-js: js/node_modules/.yarn-state.yml
