@@ -8,7 +8,7 @@ import random
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,21 @@ def change_owner(path, **fields):
     with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
         (text,) = vandal.execute("SELECT data FROM state").fetchone()
         vandal.execute("UPDATE state SET token = ?", (json.loads(text)[-1][-1],))
+
+
+@contextmanager
+def locked(path):
+    """Another program holds the journal's lock on writing."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
+        "print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        yield
+        other.stdin.close()
 
 
 @pytest.fixture

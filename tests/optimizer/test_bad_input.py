@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +35,7 @@ from hpo_widgets.journal import (
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
+from tests.journal.conftest import locked
 from tests.runs import X, finished, identity
 
 # The constructor --------------------------------------------------------------------------------------------------
@@ -491,21 +490,6 @@ def test_a_full_disk_ends_the_search_and_what_was_not_written_is_written_later(h
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         assert viewer.counts == made.counts
         assert [notice.sentence for notice in viewer.errors][: len(sentences)] == sentences
-
-
-@contextmanager
-def locked(path):
-    """Another program holds the journal's lock on writing."""
-    code = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
-        "print('locked', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout.readline() == "locked\n"
-        yield
-        other.stdin.close()
 
 
 def test_a_search_waits_for_a_lock_on_its_journal_and_says_so(two_running, gate, until, monkeypatch):
