@@ -72,19 +72,20 @@ def trials(number, folder):
         say((at + 1) * every)
     made.wait()
     assert len(made.snapshot()) == number
-    made._recorder.reader.close()
+    made.close_files()
     settle()
     say(number, kind="ended")
 
 
 def searches(number, folder):
-    """Make, run and drop one search after another, as a long session in a notebook does."""
+    """Make, run and drop one search after another, as a long session in a notebook does, every other one unclosed."""
     for at in range(number):
         made = make(folder, total_max_jobs=4)
         made.start(lambda *_: None)
         made.wait()
         assert made.trial(3).values
-        made._recorder.reader.close()
+        if at % 2:
+            made.close_files()
         del made
         settle()
         say(at + 1)

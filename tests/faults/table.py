@@ -71,7 +71,7 @@ def soaked(what, number, said, growth, *, bar, before, after):
     bar
         What that has to be below.
     before, after
-        What was held before and afterwards.
+        What was held before and afterwards, and the comms that were open then, of a run that has some.
     """
     SOAKED.append(
         (
@@ -84,6 +84,7 @@ def soaked(what, number, said, growth, *, bar, before, after):
             str(after["threads"] - before["threads"]),
             str(after["processes"] - before["processes"]),
             str(after["files"] - before["files"]),
+            str(after.get("comms", "–")),
         )
     )
 
@@ -95,7 +96,7 @@ def faults_as_markdown():
 
 def soaked_as_markdown():
     """Return the lines of the table of long runs."""
-    left = ("threads left", "processes left", "files left")
+    left = ("threads left", "processes left", "files left", "comms left")
     head = ("what", "how many", "memory half-way", "at the end", "growth each", "at most", *left)
     return _markdown(head, SOAKED)
 

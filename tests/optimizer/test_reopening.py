@@ -644,7 +644,7 @@ def test_a_search_leaves_no_thread_process_or_file_open(search, strategy):
         made = search(identity, optimizer_class=named(strategy), total_max_jobs=4)
         made.start(lambda *_: made.top(1))
         made.wait()
-        made._recorder.reader.close()
+        made.close_files()
 
     assert left_by(run) == (set(), 0, set())
 
@@ -653,7 +653,7 @@ def test_a_stopped_search_leaves_no_thread_process_or_file_open(two_running):
     def run():
         made = two_running(optimizer_class=RandomSearch)
         made.stop()
-        made._recorder.reader.close()
+        made.close_files()
 
     assert left_by(run) == (set(), 0, set())
 
