@@ -7,7 +7,7 @@
 #   make app     the search of notebooks/11_voila.ipynb as a page of its own, by Voilà
 #   make test    the tests, a real JupyterLab under Chromium among them: what proves that a clone works
 #   make test-slow  the rest of the tests: full matrices, many examples, packages, agents, notebooks
-#   make faults  hundreds of kills, and searches of 100,000 trials, for docs/faults.md; ten minutes
+#   make faults  hundreds of faults made on purpose, and searches of 100,000 trials, for docs/faults.md; about five minutes
 #   make test-js the tests of the front end alone, in node
 #   make lint    ruff, mypy, basedpyright, tsc, biome
 #   make format  what ruff and biome can mend by themselves
