@@ -79,3 +79,21 @@ test("a change is undone by the keys of any keyboard, whatever its letters are",
     ["undo", "undo", "redo", "redo"],
   );
 });
+
+test("Ctrl+Z takes back what the kernel does not know yet, and sends nothing for it", async () => {
+  const spec = { label: "", needs: "", kind: "choice", choices: ["a", "b"], name: "x" };
+  const { el, model } = rendered([spec], { x: [0, 1] });
+  const [box] = el.querySelectorAll("input").filter(({ checked }) => checked !== undefined);
+  const undo = () =>
+    el.querySelector(".hpo-space").tell("keydown", { key: "z", code: "KeyZ", ctrlKey: true });
+  for (const reason of ["There is no change of ranges to undo.", null]) {
+    await model.change({ commands: { undo: reason } });
+    box.click();
+    assert.equal(box.checked, false);
+    undo();
+    assert.equal(box.checked, true);
+    assert.deepEqual(model.sent, []);
+  }
+  undo();
+  assert.deepEqual(model.sent, [{ kind: "undo" }]);
+});

@@ -141,12 +141,7 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   const buttons = BUTTONS.map(({ kind, text, label }) => {
     const button = element("button", "hpo-link", { type: "button", "aria-label": label });
     setText(button, text);
-    button.addEventListener("click", () => {
-      if (!isDisabled(button)) {
-        flush();
-        model.send({ kind });
-      }
-    });
+    button.addEventListener("click", () => command(kind, button));
     return { kind, button };
   });
   const tools = element("span", "hpo-tools");
@@ -198,6 +193,19 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
       paint();
     });
     paint();
+  }
+
+  /** What the kernel does not know yet is undone here: no change begins there only to be taken back. */
+  function command(kind: string, button: HTMLElement): void {
+    if (kind === "undo" && gathered.ranges.size + gathered.priors.size > 0) {
+      cancelFlush();
+      gathered.ranges.clear();
+      gathered.priors.clear();
+      paint();
+    } else if (!isDisabled(button)) {
+      flush();
+      model.send({ kind });
+    }
   }
 
   function flushSoon(): void {
@@ -372,9 +380,8 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     event.stopPropagation();
     const kind = letter === "y" || event.shiftKey ? "redo" : "undo";
     const button = buttons.find((one) => one.kind === kind)?.button;
-    flush();
-    if (button && !isDisabled(button)) {
-      model.send({ kind });
+    if (button) {
+      command(kind, button);
     }
   };
   root.addEventListener("keydown", stepByKey);
