@@ -73,7 +73,10 @@ def test_a_press_means_the_trial_that_lies_under_it_though_others_come_above(ope
 
 @pytest.mark.slow
 def test_columns_are_chosen_and_rows_are_those_that_pass_the_filter_of_the_plots(opened, panel):
+    opened.set_panel_width(340)  # in which the word stands at the left of a line of its own
     panel.locator(".hpo-table-columns > summary").click()
+    boxes = panel.get_by_role("group", name="Columns").bounding_box()
+    assert boxes["x"] >= panel.bounding_box()["x"]
     panel.get_by_role("group", name="Columns").get_by_role("checkbox", name="dropout").uncheck()
     expect(panel.get_by_role("columnheader", name="dropout")).to_have_count(0)
     opened.wait_kernel("widget._table.hidden == ['dropout']")
