@@ -40,6 +40,9 @@ SUMMARIES = """
     "validation/accuracy": [0.985 - t.value / 3, 4, 0.1, 0, 0.99, 3, 5]})) for t in search._trials] and None
 """
 
+BACKGROUND = "node => getComputedStyle(node).backgroundColor"
+FILLED = ("tbody tr[aria-selected=true] td", ".hpo-fill", ".hpo-bar > div")
+
 
 @pytest.fixture
 def table(run_anew):
@@ -111,6 +114,15 @@ def test_keys_walk_and_select(opened, table):
     expect(rows.nth(1)).to_be_focused()
     opened.page.keyboard.press("Enter")
     expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    # In the colours of a system, too, what is selected, focused or filled is not as what is beside it.
+    opened.page.emulate_media(forced_colors="active")
+    backgrounds = [opened.panel().locator(one).first.evaluate(BACKGROUND) for one in FILLED]
+    row, other = (rows.nth(place).locator("td").first for place in (1, 2))
+    unselected, outline = other.evaluate(BACKGROUND), row.evaluate("cell => getComputedStyle(cell).outlineStyle")
+    opened.page.emulate_media(forced_colors="none")
+    assert len(set(backgrounds)) == 1
+    assert unselected not in backgrounds
+    assert outline == "solid"
     # A better trial comes in above: the row moves, and the focus stays on it.
     opened.kernel("search.add_trial(0.001)")
     expect(rows.nth(2)).to_have_attribute("aria-selected", "true")
