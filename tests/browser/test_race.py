@@ -167,8 +167,11 @@ def test_a_challenge_is_played_by_mouse_and_keyboard(notebook):
 
     # And by keyboard alone.
     field = panel.get_by_label("x", exact=True).and_(panel.locator("input"))
+    field.focus()
     for value, left in (("3", "1 point is left."), ("-2", "better")):
-        field.fill(value)
+        expect(field).to_be_focused()
+        notebook.page.keyboard.press("Control+a")
+        notebook.page.keyboard.type(value)
         notebook.page.keyboard.press("Enter")
         expect(panel.locator(".hpo-verdict")).to_contain_text(left)
     expect(score.get_by_role("row")).to_have_count(3)

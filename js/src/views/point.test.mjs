@@ -5,13 +5,13 @@ import point from "./point";
 
 const FIELD = { label: "", kind: "float", choices: null, value: "1", may_be_empty: false };
 
-/** Two panels that show the form of one search, in one page. */
-function rendered() {
+/** Two panels, or other frames, that show the form of one search, in one page. */
+function rendered(className = "hpo-layout") {
   const body = fakePage();
   const model = fakeModel({ fields: [], sentence: "", commands: {}, answer: {} });
   const panels = [0, 1].map(() => {
     const panel = document.createElement("div");
-    panel.className = "hpo-layout";
+    panel.className = className;
     body.append(panel);
     point.render({ model, el: panel });
     return panel;
@@ -41,4 +41,18 @@ test("a value that is right is not called wrong for the name of its parameter", 
     problems.map(({ textContent }) => textContent),
     ["", "Type a number."],
   );
+});
+
+test("without a panel the next form takes the focus that the one before had", async () => {
+  const { model, panels } = rendered("hpo-race-layout");
+  for (const value of ["1", "2", "3"]) {
+    await model.change({ fields: [{ ...FIELD, name: "x", value }] });
+    const input = panels[1].querySelector("input");
+    if (value === "1") {
+      input.focus();
+    }
+    assert.equal(document.activeElement, input);
+    await model.change({ fields: [] });
+    document.body.focus(); // as a browser does when what has the focus is removed
+  }
 });

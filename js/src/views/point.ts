@@ -61,6 +61,8 @@ const render: Render<Model> = ({ model, el }) => {
   let asked: string | null = null;
   let shown = "";
   let opener: HTMLElement | null = null;
+  /** Whether the form had the focus when it went: outside of a panel nothing else takes it. */
+  let isAwaited = false;
   const inputs = new Map<string, { input: Input; problem: HTMLElement }>();
 
   const complain = (name: string, words: string): void => {
@@ -116,21 +118,25 @@ const render: Render<Model> = ({ model, el }) => {
       inputs.clear();
       const { activeElement } = document;
       const hadFocus = root.contains(activeElement);
-      // It opens in all views of the panel, and is for whoever is in one of them.
-      const isMeant = root.closest(".hpo-layout")?.contains(activeElement) ?? false;
+      const panel = root.closest<HTMLElement>(".hpo-layout");
+      // It opens in all views of the panel, and is for whoever is in one of them; without a panel, for whoever was in it.
+      const isMeant = panel
+        ? panel.contains(activeElement)
+        : hadFocus || (isAwaited && activeElement === document.body);
       body.replaceChildren(...fields.map(make));
       setText(problem, "");
       // On a saved page nothing can be queued.
       root.hidden = fields.length === 0 || (model.get("commands").edit ?? null) !== null;
       if (!root.hidden && !isFirst && isMeant) {
-        if (!wasOpen) {
+        if (!wasOpen && panel) {
           opener = activeElement instanceof HTMLElement ? activeElement : null;
         }
         body.querySelector<HTMLElement>("input, select")?.focus();
         root.scrollIntoView({ block: "nearest" });
       } else if (root.hidden && hadFocus) {
-        (opener?.isConnected ? opener : root.closest<HTMLElement>(".hpo-layout"))?.focus();
+        (opener?.isConnected ? opener : panel)?.focus();
       }
+      isAwaited = root.hidden && hadFocus;
     }
     setText(sentence, model.get("sentence"));
     setReason(queue, model.get("commands").enqueue_trial ?? null);
