@@ -56,3 +56,29 @@ test("without a panel the next form takes the focus that the one before had", as
     document.body.focus(); // as a browser does when what has the focus is removed
   }
 });
+
+test("Cancel and Escape bring back what was offered, though the same is offered again", async () => {
+  const { model, panels } = rendered("hpo-race-layout");
+  await model.change({ fields: [{ ...FIELD, name: "x" }] });
+  const [form] = panels[0].querySelectorAll("form");
+  const [input] = form.querySelectorAll("input");
+  const ways = [
+    () => form.querySelectorAll("button")[1].click(),
+    () => input.tell("keydown", { key: "Escape" }),
+  ];
+  for (const giveUp of ways) {
+    input.value = "many";
+    form.tell("submit");
+    const { id } = model.sent.at(-1);
+    await model.change({ answer: { id, fields: { x: "Type a number." }, problem: "No." } });
+    assert.equal(input.getAttribute("aria-invalid"), "true");
+    giveUp();
+    assert.deepEqual(model.sent.at(-1), { kind: "cancel" });
+    assert.equal(input.value, "1");
+    assert.equal(input.getAttribute("aria-invalid"), null);
+    assert.deepEqual(
+      form.querySelectorAll(".hpo-problem, .hpo-bad").map(({ textContent }) => textContent),
+      ["", ""],
+    );
+  }
+});

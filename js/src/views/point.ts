@@ -158,6 +158,19 @@ const render: Render<Model> = ({ model, el }) => {
     }
   };
 
+  /** What was offered stands there again: where the kernel offers the same once more, it has nothing to tell. */
+  const giveUp = (): void => {
+    for (const { name, value } of model.get("fields")) {
+      const field = inputs.get(name);
+      if (field) {
+        field.input.value = value;
+        complain(name, "");
+      }
+    }
+    setText(problem, "");
+    model.send({ kind: "cancel" });
+  };
+
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     if (asked === null && !isDisabled(queue)) {
@@ -174,10 +187,10 @@ const render: Render<Model> = ({ model, el }) => {
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       event.preventDefault();
-      model.send({ kind: "cancel" });
+      giveUp();
     }
   });
-  cancel.addEventListener("click", () => model.send({ kind: "cancel" }));
+  cancel.addEventListener("click", giveUp);
   lifetime.paintOnChange(model, paint);
   el.append(frame);
   return lifetime.end;
