@@ -3,6 +3,7 @@
 
 import type { Render } from "@anywidget/types";
 import { paintHeading, paintLine, roomForDecimals } from "../controls/table_line";
+import { Announcer } from "../lib/announcer";
 import {
   closeByEscape,
   element,
@@ -89,10 +90,12 @@ const render: Render<Model> = ({ model, el }) => {
   };
   const back = makeTurn("‹", "Page before", -1);
   const on = makeTurn("›", "Next page", 1);
-  const where = element("span", "hpo-number", { role: "status" });
+  const where = element("span", "hpo-number");
   pager.append(back, where, on);
   foot.append(label, all, note, pager, choice);
-  root.append(frame, foot);
+  const lifetime = new Lifetime();
+  const announcer = new Announcer(lifetime, () => where.textContent ?? "");
+  root.append(frame, foot, announcer.root);
   keepKeys(root);
 
   const put = (name: string, value: unknown): void => model.send({ kind: "set", name, value });
@@ -102,6 +105,8 @@ const render: Render<Model> = ({ model, el }) => {
   /** The row that Tab leads to, and from which Shift selects. */
   let current: number | null = null;
   let shown: Row[] = [];
+  /** Which part of the trials was shown last. */
+  let part: string | null = null;
 
   const rowsInOrder = (): Row[] => {
     const rows = model
@@ -136,6 +141,12 @@ const render: Render<Model> = ({ model, el }) => {
       where,
       (showsAll ? rowsOfPage(page, rows, total) : `top ${model.get("top_k")}`) + filtered,
     );
+    // Told is where somebody has gone. How many rows there are changes with each trial that begins.
+    const before = part;
+    part = [showsAll, page, filtered].join();
+    if (before !== null && before !== part) {
+      announcer.announce();
+    }
     setReason(back, off ?? (page === 0 ? "This is the first page" : null));
     setReason(on, off ?? ((page + 1) * rows >= total ? "This is the last page" : null));
     const columns = model.get("columns").slice(1);
@@ -342,7 +353,6 @@ const render: Render<Model> = ({ model, el }) => {
       enter();
     }
   });
-  const lifetime = new Lifetime();
   const stillness = new Stillness(lifetime, body, paint);
   const hintAtMore = (): void => {
     const beyond = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;

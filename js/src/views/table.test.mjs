@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeModel, fakePage } from "../lib/fake_page.mjs";
+import table from "./table";
+
+/** The table of 60 trials, of which none is drawn. */
+function rendered() {
+  const el = fakePage();
+  const model = fakeModel({
+    ...{ columns: [{ kind: "trial", label: "trial", name: "trial" }], order: [], selected: [] },
+    ...{ top_k: 10, shows_all: true, is_filtered: false, sorting: {}, page: 0, page_rows: 25 },
+    ...{ num_rows: 60, hidden: [], note: "", commands: {} },
+  });
+  table.render({ model, el });
+  return { el, model };
+}
+
+test("a page that is turned is told, and the number of rows is not told with each trial", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { el, model } = rendered();
+  const told = async (more) => {
+    await model.change(more);
+    context.mock.timers.tick(5000); // nothing is told more often
+    const live = el
+      .querySelectorAll("[aria-live], [role]")
+      .filter((node) => node.getAttribute("aria-live") ?? node.getAttribute("role") === "status");
+    return live.map(({ textContent }) => textContent).join();
+  };
+  assert.equal(await told({ num_rows: 61 }), "");
+  assert.equal(el.querySelector(".hpo-number").textContent, "rows 1–25 of 61");
+  assert.equal(await told({ page: 1 }), "rows 26–50 of 61");
+  assert.equal(await told({ num_rows: 62 }), "rows 26–50 of 61");
+  assert.equal(
+    await told({ is_filtered: true, num_rows: 30 }),
+    "rows 26–30 of 30, same filter as the plots",
+  );
+  assert.equal(await told({ shows_all: false }), "top 10, same filter as the plots");
+});
