@@ -57,6 +57,8 @@ export function typedField(
 
   let asked: string | null = null;
   let value = "";
+  /** Whether anything was typed since the field is open: else nothing is sent, whatever the kernel has meanwhile. */
+  let isTyped = false;
 
   const complain = (sentence: string): void => {
     setText(problem, sentence);
@@ -80,6 +82,7 @@ export function typedField(
       return;
     }
     input.value = value;
+    isTyped = false;
     button.hidden = true;
     form.hidden = false;
     input.focus();
@@ -90,7 +93,8 @@ export function typedField(
     if (form.hidden || asked !== null) {
       return;
     }
-    if (input.value.trim() === value && !input.hasAttribute("aria-invalid")) {
+    const isSame = !isTyped || input.value.trim() === value;
+    if (isSame && !input.hasAttribute("aria-invalid")) {
       close(true);
       return;
     }
@@ -109,6 +113,7 @@ export function typedField(
     }
   });
   input.addEventListener("input", () => {
+    isTyped = true;
     asked = null;
   });
   input.addEventListener("blur", enter);

@@ -86,6 +86,10 @@ class FakeElement extends EventTarget {
     }
   }
 
+  hasAttribute(name) {
+    return this.attributes.has(name);
+  }
+
   removeAttribute(name) {
     this.attributes.delete(name);
   }
