@@ -5,6 +5,8 @@ import { format, parse, plain, Scale } from "./scale";
 
 const scale = (more) => new Scale({ ...NUMERIC, ...more });
 const log = (more) => scale({ kind: "log", low: 1e-4, high: 1, origin: 1e-4, ...more });
+/** As the kernel tells a parameter of whole numbers: with a step, always. */
+const whole = (more) => scale({ kind: "int", step: 1, ...more });
 
 test("a value has the share of the track that it has between both ends", () => {
   assert.equal(scale().fraction(2.5), 0.25);
@@ -30,17 +32,22 @@ test("a place on the track gives a value with no more digits than can be told ap
   assert.equal(scale().value(2), 10);
 });
 
+test("a place on a narrow track far from zero gives a whole number with all its digits", () => {
+  const low = 1234567890000;
+  assert.equal(whole({ low, high: low + 200, origin: low }).value(0.615), low + 123);
+});
+
 test("values snap to steps, to whole numbers, and to the ends off the steps", () => {
   assert.equal(scale({ step: 0.3 }).snap(0.8), 0.9);
   assert.equal(scale({ step: 3 }).snap(9.9), 9);
   assert.equal(scale({ step: 3 }).snap(10), 10);
-  assert.equal(scale({ kind: "int" }).snap(3.4), 3);
+  assert.equal(whole().snap(3.4), 3);
   assert.equal(log({ step: 1 }).snap(0.02), 0.01);
 });
 
 test("arrow keys move by a step, by one, or by a hundredth of the track", () => {
   assert.equal(scale({ step: 0.5 }).moved(1, 1), 1.5);
-  assert.equal(scale({ kind: "int" }).moved(3, -1), 2);
+  assert.equal(whole().moved(3, -1), 2);
   assert.equal(scale().moved(5, 1), 5.1);
   assert.equal(log({ step: 1 }).moved(0.01, 1), 0.1);
 });
@@ -58,8 +65,10 @@ test("arrow keys leave out no step on the way from an end that is off the steps"
 test("arrow keys move what binary arithmetic has put beside its step, and whole numbers of any size", () => {
   assert.equal(scale({ step: 0.1 }).moved(0.1 * 3, -1), 0.2);
   assert.equal(scale({ step: 0.1 }).moved(0.1 * 3, 1), 0.4);
-  const wide = scale({ kind: "int", high: 2 ** 53 });
+  const wide = whole({ high: 2 ** 53 });
   assert.equal(wide.moved(1234567890123, 1), 1234567890124);
+  assert.equal(wide.moved(2 ** 53, -1), 2 ** 53 - 1);
+  assert.equal(whole({ high: 2 ** 53, step: 2 }).moved(2 ** 53, -1), 2 ** 53 - 2);
 });
 
 test("a handle never passes the other one", () => {
@@ -76,8 +85,8 @@ test("ends that are nearer than handles can be put, as typed, never move the oth
 });
 
 test("few steps are drawn one by one, many as a band", () => {
-  assert.deepEqual(scale({ kind: "int", high: 4 }).steps([1, 3]), [0.25, 0.5, 0.75]);
-  assert.equal(scale({ kind: "int", high: 1000 }).steps([0, 1000]), null);
+  assert.deepEqual(whole({ high: 4 }).steps([1, 3]), [0.25, 0.5, 0.75]);
+  assert.equal(whole({ high: 1000 }).steps([0, 1000]), null);
   assert.equal(scale().steps([0, 10]), null);
 });
 

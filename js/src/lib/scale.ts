@@ -37,6 +37,8 @@ const LEAST_GAP = 0.002;
 /** Steps closer than this on a track of the panel's width run into each other. */
 const MOST_STEPS = 40;
 const NOISE = 1e-9;
+/** Significant digits of a number that are surely right after some binary arithmetic. */
+const DIGITS = 12;
 /** Handles move in steps of this share of the track by arrow keys. */
 const KEY_SHARE = 0.01;
 
@@ -131,9 +133,14 @@ export class Scale {
       return tidy(origin * base ** (steps * step));
     }
     if (step !== null) {
-      return tidy(origin + Math.round((value - origin) / step) * step);
+      return this.tidied(origin + Math.round((value - origin) / step) * step);
     }
     return kind === "int" ? Math.round(value) : value;
+  }
+
+  /** As `tidy`, but for whole numbers, which are exact, however many digits they have. */
+  private tidied(value: number): number {
+    return this.spec.kind === "int" ? value : tidy(value);
   }
 
   /** The value `count` key steps away. */
@@ -146,7 +153,7 @@ export class Scale {
     const nearest = this.onStep(value);
     const way = Math.sign(count);
     // From an end of the track that is off the steps, the step on the way, however near, is where the first key leads.
-    const isFirst = way * (tidy(nearest) - tidy(value)) > 0;
+    const isFirst = way * (this.tidied(nearest) - this.tidied(value)) > 0;
     const rest = (isFirst ? count - way : count) * distance;
     return this.snap(kind === "log" ? nearest * base ** rest : nearest + rest);
   }
@@ -177,12 +184,14 @@ function round(value: number, quantum: number): number {
     return value;
   }
   const unit = 10 ** Math.floor(Math.log10(quantum));
-  return tidy(Math.round(value / unit) * unit);
+  const count = Math.round(value / unit);
+  // Where a track is narrow and far from zero, more digits than those are meant.
+  return Math.abs(count) < 10 ** DIGITS ? tidy(count * unit) : count * unit;
 }
 
 /** Without the last bits of binary arithmetic: 0.30000000000000004 is 0.3. */
 function tidy(value: number): number {
-  return Number(value.toPrecision(12));
+  return Number(value.toPrecision(DIGITS));
 }
 
 /** At most four significant digits, scientific where plain digits would be long. */
