@@ -108,6 +108,9 @@ def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
     ).all():
         assert control.is_disabled() or control.get_attribute("aria-disabled") == "true", control.inner_html()
     assert "controls are off" in shown.page.locator("header").inner_text()
+    # What is to be read is not faded, or not twice.
+    for read in (".hpo-chip > input", ".hpo-remarks > textarea"):
+        assert shown.page.locator(read).first.evaluate("node => getComputedStyle(node).opacity") == "1"
 
 
 @pytest.mark.slow
