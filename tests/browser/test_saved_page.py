@@ -111,6 +111,9 @@ def test_controls_of_a_page_are_off(tmp_path, open_saved, panel):
     # What is to be read is not faded, or not twice.
     for read in (".hpo-chip > input", ".hpo-remarks > textarea"):
         assert shown.page.locator(read).first.evaluate("node => getComputedStyle(node).opacity") == "1"
+    # The number of a choice has not the looks of a button of the status.
+    count = shown.page.locator(".hpo-chip > .hpo-number").first
+    assert count.evaluate("node => getComputedStyle(node).margin") == "0px"
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ export class ChoiceControl {
       const text = element("span", "hpo-chip-text", { dir: "auto", title: label });
       setText(text, label);
       const mark = element("span", "hpo-best-mark", { "aria-hidden": "true", title: "best trial" });
-      const count = element("span", "hpo-count hpo-number", { "aria-hidden": "true" });
+      const count = element("span", "hpo-chip-count hpo-number", { "aria-hidden": "true" });
       chip.append(box, text, count, mark);
       this.counts.push(count);
       this.marks.push(mark);
