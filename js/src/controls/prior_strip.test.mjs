@@ -38,3 +38,20 @@ test("a stroke during which a reason not to draw has come leaves what the kernel
   assert.equal(onPrior.mock.callCount(), 0);
   assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
 });
+
+test("a stroke goes on with no pointer whose release a menu has taken, and none begins by a press for a menu", () => {
+  fakePage();
+  const onPrior = mock.fn();
+  const bins = { count: 4, layout: "columns", name: String };
+  const strip = new PriorStrip({ name: "x", label: "x" }, bins, onPrior, () => {});
+  const area = strip.root.querySelector(".hpo-prior-area");
+  strip.toggle.click();
+  const touch = { pointerId: 1, clientX: 100, clientY: 3, button: 0 };
+  area.tell("pointerdown", { ...touch, ctrlKey: true });
+  area.tell("pointerup", touch);
+  area.tell("pointerdown", touch);
+  area.tell("pointermove", { ...touch, buttons: 0 });
+  area.tell("pointerup", touch);
+  assert.equal(onPrior.mock.callCount(), 0);
+  assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
+});

@@ -285,7 +285,8 @@ export class PriorStrip {
   private press(event: PointerEvent): void {
     // A second finger takes nothing out of the hand of the first one.
     const isHeld = this.held !== null && this.held.pointer !== event.pointerId;
-    if (isHeld || this.state.reason !== null || event.button !== 0) {
+    // A Mac opens a menu by Ctrl, and the menu takes the release.
+    if (isHeld || this.state.reason !== null || event.button !== 0 || event.ctrlKey) {
       return;
     }
     event.preventDefault();
@@ -299,6 +300,10 @@ export class PriorStrip {
 
   private move(event: PointerEvent): void {
     if (this.held && event.pointerId === this.held.pointer) {
+      if (event.buttons === 0) {
+        this.cancel(); // the release was told to something else
+        return;
+      }
       this.drawTo(this.place(event));
     }
   }

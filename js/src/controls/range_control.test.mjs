@@ -21,7 +21,7 @@ function controlOf() {
   };
   const shown = () => fields.map((field) => [field.value, field.getAttribute("aria-invalid")]);
   const problem = () => control.root.querySelector(".hpo-problem").textContent;
-  return { finger, changes, type, shown, problem };
+  return { track, finger, changes, type, shown, problem };
 }
 
 test("a second finger on a range leaves the handle in the hand of the first one", () => {
@@ -89,4 +89,19 @@ test("what is no number is said and not sent", () => {
     assert.deepEqual(shown()[1], [text, "true"]);
     assert.deepEqual(changes(), []);
   }
+});
+
+test("a handle follows no pointer whose release a menu has taken, and a press for a menu takes none", () => {
+  const { track, changes } = controlOf();
+  const at = (clientX, more) => ({ pointerId: 1, clientX, button: 0, ...more });
+  track.tell("pointerdown", at(300, { ctrlKey: true }));
+  track.tell("pointermove", at(400, { buttons: 1 }));
+  assert.deepEqual(changes(), []);
+  track.tell("pointerdown", at(200));
+  track.tell("pointermove", at(300, { buttons: 0 }));
+  track.tell("pointerup", at(300));
+  assert.deepEqual(
+    changes().filter(([, isFinal]) => isFinal),
+    [],
+  );
 });

@@ -271,7 +271,8 @@ export class RangeControl {
   private press(event: PointerEvent): void {
     // A second finger takes nothing out of the hand of the first one.
     const isHeld = this.dragged !== null && this.dragged.pointer !== event.pointerId;
-    if (isHeld || this.reason !== null || event.button !== 0) {
+    // A Mac opens a menu by Ctrl, and the menu takes the release.
+    if (isHeld || this.reason !== null || event.button !== 0 || event.ctrlKey) {
       return;
     }
     event.preventDefault();
@@ -291,6 +292,10 @@ export class RangeControl {
 
   private drag(event: PointerEvent): void {
     if (this.dragged && event.pointerId === this.dragged.pointer) {
+      if (event.buttons === 0) {
+        this.cancel(); // the release was told to something else
+        return;
+      }
       this.moveTo(this.dragged.end, this.scale.value(this.share(event)));
     }
   }
