@@ -97,3 +97,22 @@ test("Ctrl+Z takes back what the kernel does not know yet, and sends nothing for
   undo();
   assert.deepEqual(model.sent, [{ kind: "undo" }]);
 });
+
+test("a search among many parameters that finds none says so", () => {
+  const names = Array.from({ length: 13 }, (_, index) => `x${index}`);
+  const spec = { label: "", needs: "", kind: "choice", choices: ["a", "b"] };
+  const { el } = rendered(
+    names.map((name) => ({ ...spec, name })),
+    Object.fromEntries(names.map((name) => [name, [0, 1]])),
+  );
+  const filter = el.querySelector(".hpo-filter");
+  const found = (text) => {
+    filter.value = text;
+    filter.tell("input");
+    const shown = el.querySelectorAll(".hpo-parameter").filter(({ hidden }) => !hidden);
+    return [shown.length, el.querySelector(".hpo-muted").textContent];
+  };
+  assert.deepEqual(found("x12"), [1, ""]);
+  assert.deepEqual(found("z"), [0, "No parameter has this in its name."]);
+  assert.deepEqual(found(" "), [13, ""]);
+});

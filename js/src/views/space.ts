@@ -156,7 +156,8 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
     spellcheck: "false",
   });
   filter.addEventListener("input", () => applyFilter());
-  root.append(head, filter, list);
+  const none = element("div", "hpo-muted", { role: "status" });
+  root.append(head, filter, none, list);
   keepKeys(root);
 
   const controls = new Map<string, Control>();
@@ -260,10 +261,13 @@ const render = ({ model, el }: Parameters<Render<Model>>[0], sent: Sent) => {
   function applyFilter(): void {
     filter.hidden = controls.size <= MOST_AT_A_GLANCE;
     const wanted = filter.hidden ? "" : filter.value.trim().toLowerCase();
+    let isAny = wanted === "";
     for (const [name, control] of controls) {
       const node = (control.numeric ?? control.choice)?.root as HTMLElement;
       node.hidden = !name.toLowerCase().includes(wanted);
+      isAny ||= !node.hidden;
     }
+    setText(none, isAny ? "" : "No parameter has this in its name.");
   }
 
   function paint(): void {
