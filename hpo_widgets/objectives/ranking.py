@@ -74,13 +74,6 @@ class Ranking:
         # Several objectives: all trials in the order of each.
         self._by_objective: list[Any] = [SortedList() for _ in objectives] if len(objectives) > 1 else [self._sorted]
 
-    def __len__(self) -> int:
-        """Return the number of ranked trials."""
-        return len(self._losses)
-
-    def __contains__(self, number: object) -> bool:
-        return number in self._losses
-
     def put(self, number: int, values: Values) -> None:
         """Rank a trial, or rank it anew.
 
@@ -213,15 +206,6 @@ class Ranking:
         """
         numbers = (key[-1] for key in self._by_objective[objective])
         return next(numbers if accept is None else filter(accept, numbers), None)
-
-    def rank(self, number: int) -> int | None:
-        """Return the place of a trial, 0 for the best, None when it is not ranked."""
-        losses = self._losses.get(number)
-        if losses is None:
-            return None
-        if self._fronts is None:
-            return int(self._sorted.index(_sort_key(number, losses)))
-        return next(place for place, other in enumerate(self) if other == number)
 
     def _as_losses(self, values: Values) -> tuple[float, ...] | None:
         """Return values with their signs set so that small is good, None when one is missing or NaN."""

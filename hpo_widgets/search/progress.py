@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo_widgets._messages import number
 
@@ -40,12 +40,6 @@ class ProgressBar:
         )
         self._last_line = ""
         self._write_line()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def say(self, title: str) -> None:
         """Say what is going on now."""

@@ -124,14 +124,6 @@ class TrialColumns:
         self._remarks: Mapping[int, Remark] = {}
         """Replaced by another mapping at each change, so that readers may keep it."""
 
-    def __len__(self) -> int:
-        return self._num_rows
-
-    @property
-    def version(self) -> int:
-        """Rises with every change of a row."""
-        return self._version
-
     def counts(self) -> dict[TrialState, int]:
         """Number of trials in each state."""
         with self._lock:

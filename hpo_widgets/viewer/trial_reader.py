@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from hpo_widgets.objectives import Objective
     from hpo_widgets.search import RemoteSource
     from hpo_widgets.space import Space
-    from hpo_widgets.trials import TrialRow
 
 
 class TrialReader:
@@ -56,7 +55,8 @@ class TrialReader:
         with self._lock:
             row = self._open().row(number)
         with reported_as_damage(self.path, f"trial {number}"):
-            trial = make_trial(row, self._search_id, self._space, self._objectives, self)
+            id_ = row.job or f"{self._search_id}/{row.number}"
+            trial = Trial.from_row(row, id_, self._space.decode(row.parameters), self._objectives, self)
         remark = Remark() if self._remark is None else self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
 
@@ -102,34 +102,3 @@ class TrialReader:
         if self._reader is None:
             self._reader = Journal.view(self.path)
         return self._reader
-
-
-def make_trial(
-    row: TrialRow,
-    search_id: str,
-    space: Space,
-    objectives: tuple[Objective, ...],
-    source: TrialReader | None,
-) -> Trial:
-    """A `Trial` from its row, parameters decoded into the values of the space.
-
-    Parameters
-    ----------
-    row
-        The trial's row.
-    search_id
-        The search's id, part of the trial's.
-    space
-        The declared space, which decodes the row's parameters.
-    objectives
-        What is optimised.
-    source
-        Reads curves and logs; None: there are none.
-
-    Returns
-    -------
-    Trial
-        The trial at that moment.
-    """
-    id_ = row.job or f"{search_id}/{row.number}"
-    return Trial.from_row(row, id_, space.decode(row.parameters), objectives, source)

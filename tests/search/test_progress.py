@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.testing import ScriptedSearch
@@ -16,7 +17,7 @@ class Terminal(io.StringIO):
 
 def test_in_a_file_each_state_is_a_line():
     search, file = ScriptedSearch(jobs=4), io.StringIO()
-    with ProgressBar(file=file) as bar:
+    with closing(ProgressBar(file=file)) as bar:
         for value in (0.5, 0.25):
             search.add_trial(value)
             bar.draw(search)
@@ -30,7 +31,7 @@ def test_in_a_file_each_state_is_a_line():
 
 def test_in_a_terminal_the_line_is_drawn_over():
     search, file = ScriptedSearch(jobs=4), Terminal()
-    with ProgressBar(file=file) as bar:
+    with closing(ProgressBar(file=file)) as bar:
         search.add_trial(0.5)
         bar.draw(search)
     assert "\r" in file.getvalue()
@@ -41,7 +42,7 @@ def test_all_values_of_the_best_trial_are_told():
     search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
     search.add_trial([0.5, 2.0])
     file = io.StringIO()
-    with ProgressBar(file=file) as bar:
+    with closing(ProgressBar(file=file)) as bar:
         bar.draw(search)
     assert "best 0.5 2 at #0" in file.getvalue()
 

@@ -58,7 +58,7 @@ def test_memory_does_not_grow_with_reports(columns):
     finally:
         tracemalloc.stop()
     assert grown < 20_000
-    assert columns.changes_since(columns.version - 20_000).numbers.tolist() == [299]
+    assert columns.changes_since(columns.snapshot().version - 20_000).numbers.tolist() == [299]
 
 
 def test_changes_since_any_version_are_the_rows_that_were_written_after_it(columns):
@@ -66,12 +66,12 @@ def test_changes_since_any_version_are_the_rows_that_were_written_after_it(colum
     written = []
     for count in (1, 700, 1, 2, 300, 1, 1, 40, 1):
         numbers = random.integers(0, 2_000, size=count).tolist()
-        before = len(columns)
+        before = len(columns.snapshot())
         columns.put([row(number, TrialState.RUNNING) for number in numbers])
         # Rows that were skipped are new, too.
-        written.append((columns.version, {*numbers, *range(before, len(columns))}))
+        written.append((columns.snapshot().version, {*numbers, *range(before, len(columns.snapshot()))}))
     columns.set_archived([0, 3], archived=True)
-    written.append((columns.version, {0, 3}))
+    written.append((columns.snapshot().version, {0, 3}))
     for index in range(len(written)):
         expected = set().union(*(numbers for _, numbers in written[index + 1 :]))
         assert columns.changes_since(written[index][0]).numbers.tolist() == sorted(expected)
@@ -147,7 +147,7 @@ def bulk_of(rows):
 
 def test_columns_of_some_rows_change_these_and_no_others(columns):
     columns.load(bulk_of([row(number) for number in range(600)]))
-    version = columns.version
+    version = columns.snapshot().version
     columns.load(bulk_of([row(3, TrialState.FAILED), row(602)]))
     # Rows that were skipped are queued.
     assert columns.changes_since(version).numbers.tolist() == [3, 600, 601, 602]
@@ -159,18 +159,18 @@ def test_a_reader_of_replaced_rows_gets_all_that_there_are(columns):
     assert columns.snapshot().is_anew is False
     columns.load(bulk_of([row(number) for number in range(600)]))
     columns.set_remarks({5: Remark("odd")})
-    before = columns.version
+    before = columns.snapshot().version
     columns.replace(bulk_of([row(0), row(1, TrialState.RUNNING)]))
     columns.put([row(2)])
     changes = columns.changes_since(before)
     assert (changes.numbers.tolist(), changes.is_anew, changes.remarks) == ([0, 1, 2], True, {})
-    assert (len(columns), columns.counts()[TrialState.COMPLETED]) == (3, 2)
+    assert (len(columns.snapshot()), columns.counts()[TrialState.COMPLETED]) == (3, 2)
     columns.put([row(5)])
     later = columns.changes_since(changes.version)
     assert (later.numbers.tolist(), later.is_anew) == ([3, 4, 5], False)
     assert np.isnan(columns.snapshot().values[3:5]).all()  # nothing of the former row 4 is left
     columns.replace(bulk_of([]))
-    assert (len(columns), columns.changes_since(changes.version).is_anew) == (0, True)
+    assert (len(columns.snapshot()), columns.changes_since(changes.version).is_anew) == (0, True)
     # Who knows nothing yet has nothing to forget.
     assert columns.changes_since(0).is_anew is False
 
@@ -192,7 +192,7 @@ def test_a_snapshot_does_not_change_any_more(columns):
 
 def test_archiving_is_a_change(columns):
     columns.put([row(0), row(1)])
-    version = columns.version
+    version = columns.snapshot().version
     columns.set_archived([1], archived=True)
     assert columns.changes_since(version).numbers.tolist() == [1]
     assert columns.archived([0, 1]) == {0: False, 1: True}

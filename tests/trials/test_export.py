@@ -20,10 +20,9 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
-from hpo_widgets.trials import TrialRow, TrialState
+from hpo_widgets.trials import Trial, TrialRow, TrialState
 from hpo_widgets.trials.columns import TrialStore
 from hpo_widgets.trials.export import experiment_details, to_csv, to_dataframe, to_records
-from hpo_widgets.viewer.trial_reader import make_trial
 
 OBJECTIVES = make_objectives(["validation", "a/b"], ["loss", "c"], ["min", "max"])
 SPACE = Space(
@@ -40,6 +39,10 @@ def row(number, point, state=TrialState.COMPLETED, **fields):
     return TrialRow(number, int(state), 0, SPACE.encode(point), **fields)
 
 
+def trial_of(one):
+    return Trial.from_row(one, f"digits-1/{one.number}", SPACE.decode(one.parameters), OBJECTIVES, None)
+
+
 ADAM = {"Args/lr": 0.5, "layers": 3, "kind": (2, 3), "solver": "adam", "beta": 0.25}
 SGD = {"Args/lr": 0.75, "layers": 4, "kind": None, "solver": "sgd"}
 
@@ -50,7 +53,7 @@ def details(*, all_metrics=False, all_hyper_parameters=False):
         "a/b/c": [1.0, 9, 1.0, 9, 1.0, 9, 1],
         "train/loss": [0.1, 9, 0.1, 9, 3.0, 0, 10],
     }
-    trial = make_trial(row(3, ADAM, summary=summary, error="was late"), "digits-1", SPACE, OBJECTIVES, None)
+    trial = trial_of(row(3, ADAM, summary=summary, error="was late"))
     return experiment_details(trial, parameters(trial, everything=all_hyper_parameters), all_metrics=all_metrics)
 
 
@@ -106,16 +109,16 @@ def test_a_run_time_is_what_was_measured_also_where_a_clock_was_set_meanwhile():
     shown = TrialStore(SPACE, OBJECTIVES)
     shown.put(all_rows)
     rows = shown.columns.snapshot()
-    trials = [make_trial(one, "digits-1", SPACE, OBJECTIVES, None) for one in all_rows]
+    trials = [trial_of(one) for one in all_rows]
     assert [trial.duration for trial in trials[:2]] == [2.5, 3.0]
     assert [math.isnan(trial.duration) for trial in trials[2:]] == [True, True]
-    assert trials[2] == make_trial(runs, "digits-1", SPACE, OBJECTIVES, None)
+    assert trials[2] == trial_of(runs)
     assert to_dataframe(rows, SPACE, OBJECTIVES)["seconds"].tolist()[:2] == [2.5, 3.0]
     assert [record["seconds"] for record in to_records(rows, SPACE, OBJECTIVES)] == [2.5, 3.0, None, None]
 
 
 def test_a_trial_without_reports_has_no_metrics():
-    trial = make_trial(row(0, SGD, TrialState.QUEUED), "digits-1", SPACE, OBJECTIVES, None)
+    trial = trial_of(row(0, SGD, TrialState.QUEUED))
     found = experiment_details(trial, parameters(trial, everything=True), all_metrics=True)
     assert found["metrics"] == {}
     assert found["hyper_parameters"]["trial/error"] == ""

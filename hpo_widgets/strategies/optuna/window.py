@@ -97,11 +97,6 @@ class WindowedStorage(InMemoryStorage):
         finally:
             self._shows_newest = False
 
-    @property
-    def num_shown(self) -> int:
-        """How many finished trials a sampler sees."""
-        return len(self._window)
-
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Add a trial. See ``optuna.storages.BaseStorage``."""
         trial_id = super().create_new_trial(study_id, template_trial)

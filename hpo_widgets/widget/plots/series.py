@@ -122,10 +122,6 @@ class ObjectiveValues:
         ended: npt.NDArray[np.bool_] = self.states[numbers] >= _ENDED
         return ended
 
-    def shown(self) -> Floats:
-        """All values that are drawn."""
-        return self.shown_of(np.arange(self.num_trials))
-
     def shown_of(self, numbers: npt.NDArray[np.int64]) -> Floats:
         """Those of the values of some trials that are drawn, in no particular order."""
         return np.concatenate([self.completed(numbers)[1], self.partial(numbers)[1]])

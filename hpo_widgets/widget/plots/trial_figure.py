@@ -168,11 +168,6 @@ class TrialFigure:
         """All clouds of points."""
         return list(self._clouds.values())
 
-    @property
-    def hot_marks(self) -> list[Scatter]:
-        """The marks of the newest points."""
-        return [cloud.hot for cloud in self.clouds]
-
     def cloud(self, name: str) -> GrowingPoints:
         """Return one of the clouds of points."""
         return self._clouds[name]

@@ -266,11 +266,6 @@ class Refresher:
         """True when the calling thread is writing traits outwards."""
         return self._writer == threading.get_ident()
 
-    @property
-    def is_closed(self) -> bool:
-        """True after `close`."""
-        return self._is_closed
-
     def link(self, source: tuple[HasTraits, str], target: tuple[HasTraits, str], *, one_way: bool = False) -> None:
         """Give a trait the value of another one, now and whenever that changes, and the other way round.
 

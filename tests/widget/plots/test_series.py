@@ -68,7 +68,7 @@ def test_each_trial_is_drawn_in_one_place():
     assert series.completed(fresh)[0].tolist() == [0]
     assert series.partial(fresh)[0].tolist() == [1]
     assert series.failed(fresh).tolist() == [3, 4]
-    assert sorted(series.shown()) == [0.4, 0.5]
+    assert sorted(series.shown_of(fresh)) == [0.4, 0.5]
 
 
 def test_rows_that_come_twice_are_drawn_once():

@@ -73,7 +73,7 @@ def _projects(store: Store, data: Document) -> list[str]:
 def _tests(store: Store, data: Document) -> Iterable[Test]:
     for name in _PATTERNS:
         if isinstance(data.get(name), str) and data[name]:
-            yield _matches([name], data[name])
+            yield _in_fields([name], data[name], any)
     for name in _LISTS:
         values = data.get(name)
         if values:
@@ -95,23 +95,15 @@ def _tests(store: Store, data: Document) -> Iterable[Test]:
                 yield _included(path, condition[how], combine)
 
 
-def _matches(fields: list[str], text: str) -> Test:
-    return _in_fields(fields, text, any)
-
-
 def _in_fields(fields: Iterable[str], text: str, combine: Callable[[Iterable[bool]], bool]) -> Test:
     expression = pattern(text)
     paths = [field.split(".") for field in fields]
 
     def test(task: Document) -> bool:
-        values = (value_at(task, path) for path in paths)
-        return combine(any(expression.search(str(one)) for one in as_list(value)) for value in values if _is_set(value))
+        values = (value for path in paths if (value := value_at(task, path)) is not MISSING)
+        return combine(any(expression.search(str(one)) for one in as_list(value)) for value in values)
 
     return test
-
-
-def _is_set(value: Any) -> bool:
-    return value is not MISSING
 
 
 def _one_of(name: str, values: list[Any]) -> Test:

@@ -80,9 +80,6 @@ class _QueueTable:
         self._queues: dict[str, Document] = {}
         self._entries: dict[str, dict[str, datetime]] = {}
 
-    def __len__(self) -> int:
-        return len(self._queues)
-
     def __contains__(self, queue_id: object) -> bool:
         return queue_id in self._queues
 
@@ -103,11 +100,6 @@ class _QueueTable:
         """Add a queue, whose id is new."""
         self._queues[queue["id"]] = queue
         self._entries[queue["id"]] = {}
-
-    def edit(self, queue_id: str, values: Document, moment: datetime) -> None:
-        """Write some fields of a queue."""
-        self._queues[queue_id].update(values)
-        self._touch(queue_id, moment)
 
     def remove(self, queue_id: str) -> None:
         """Forget a queue and its entries."""
@@ -174,9 +166,6 @@ class _TaskTable:
         self._created = 0
         # Dicts as ordered sets: parent or project → ids.
         self._groups: dict[str, dict[str, dict[str, None]]] = {"parent": {}, "project": {}}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._tasks.values())
