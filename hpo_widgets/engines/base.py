@@ -90,11 +90,6 @@ class Summary(NamedTuple):
 class JobEngine(Protocol):
     """Runs trials; all methods but `wake` are called by one thread, the controller's."""
 
-    @property
-    def num_workers(self) -> int:
-        """How many trials may run at once."""
-        ...
-
     def free(self) -> int:
         """How many trials can be launched right now: a worker gets a trial only when it is free."""
         ...
@@ -163,8 +158,8 @@ class JobEngine(Protocol):
         """What a running trial has printed so far, its first and last 16 kB; empty for others."""
         ...
 
-    def close(self, grace: float = 0.0) -> None:
-        """End all trials within `grace` seconds for cleaning up; afterwards no process or file is left."""
+    def close(self) -> None:
+        """End all trials; afterwards no process or file is left."""
         ...
 
 

@@ -102,7 +102,7 @@ class Sleepers:
     def log(self, number: int) -> str:
         return ""
 
-    def close(self, grace: float = 0.0) -> None:
+    def close(self) -> None:
         self._sleeping.clear()
 
 

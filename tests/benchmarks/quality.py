@@ -267,7 +267,7 @@ class SimulatedEngine:
     def resize(self, workers: int) -> None:
         """The number of workers stays."""
 
-    def close(self, grace: float = 0.0) -> None:
+    def close(self) -> None:
         """There is no process."""
 
 

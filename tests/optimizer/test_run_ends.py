@@ -129,8 +129,8 @@ def test_a_run_that_a_start_begins_is_followed_though_another_was_running_when_i
 
 def test_a_search_whose_workers_cannot_be_closed_ends_whole(two_running, gate):
     class UnclosablePool(FunctionPool):
-        def close(self, grace=0.0):
-            super().close(grace)
+        def close(self):
+            super().close()
             raise RuntimeError("stuck")
 
     gate.shut()

@@ -81,11 +81,6 @@ class ClearmlEngine:
         _ENGINES.add(self)
 
     @property
-    def num_workers(self) -> int:
-        """Trials that may wait and run at once."""
-        return self._workers
-
-    @property
     def next_poll(self) -> float | None:
         """``time.monotonic()`` of the next look at the server."""
         return self._jobs.pace.due
@@ -183,9 +178,8 @@ class ClearmlEngine:
                 del self._jobs.by_number[number]
         return numbers
 
-    def close(self, grace: float = 0.0) -> None:
+    def close(self) -> None:
         """Stop what runs and end the threads."""
-        del grace
         with self._jobs.changed:
             if self._jobs.is_closed:
                 return

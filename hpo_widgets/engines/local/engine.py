@@ -30,7 +30,6 @@ from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Self
 
     from hpo_widgets.engines.local.process import WorkerEnvironment
 
@@ -137,11 +136,6 @@ class ProcessEngine(ABC):
 
     # See `base.JobEngine` --------------------------------------------------------------------------
 
-    @property
-    def num_workers(self) -> int:
-        """How many trials may run at once."""
-        return self._num_workers
-
     def free(self) -> int:
         """How many trials can be launched right now."""
         return max(0, self._num_workers - len(self._running))
@@ -232,16 +226,10 @@ class ProcessEngine(ABC):
         parts = (worker.process.stdout.text(), worker.process.stderr.text())
         return "\n".join(part.rstrip("\n") for part in parts if part)
 
-    def close(self, grace: float = 0.0) -> None:
-        """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
+    def close(self) -> None:
+        """End everything that runs; afterwards no process or file is left."""
         if self._is_closed or os.getpid() != self._pid:  # a fork's copy: the processes are its parent's
             return
-        if grace > 0 and self._running:
-            for number in list(self._running):
-                self.abort(number, grace)
-            until = time.monotonic() + grace + 2 * _PATIENCE
-            while self._running and time.monotonic() < until:
-                self.wait(max(0.0, until - time.monotonic()))
         self._is_closed = True
         for worker in self._workers:
             self._discard(worker)
@@ -254,12 +242,6 @@ class ProcessEngine(ABC):
         self._events.clear()
         self._wake_here.close()
         self._wake_there.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):  # half built, or the interpreter is going down

@@ -233,9 +233,9 @@ class FunctionPool(ProcessEngine):
             worker.stop_state = state
             worker.page[STOP] = number
 
-    def close(self, grace: float = 0.0) -> None:
-        """End everything that runs, `grace` seconds for cleaning up; afterwards no process or file is left."""
-        super().close(grace)
+    def close(self) -> None:
+        """End everything that runs; afterwards no process or file is left."""
+        super().close()
         fd, self._payload_fd = self._payload_fd, -1
         if fd >= 0:
             os.close(fd)

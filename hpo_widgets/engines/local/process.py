@@ -230,7 +230,7 @@ class Process:
             self.stderr = Capture()
             theirs, self._life_line = os.pipe()
         except BaseException:
-            self._close_files()
+            self.close()
             raise
         _life_lines.add(self._life_line)
         try:
@@ -245,7 +245,7 @@ class Process:
                 start_new_session=True,
             )
         except BaseException:
-            self._close_files()
+            self.close()
             raise
         finally:
             os.close(theirs)
@@ -301,18 +301,6 @@ class Process:
 
     def close(self) -> None:
         """Close all files; a process that still runs must have been killed."""
-        self._close_files()
-
-    def _order(self, order: bytes) -> None:
-        if self.returncode is None:
-            with contextlib.suppress(OSError):  # it has ended
-                os.write(self._life_line, order)
-
-    def _kill_group(self) -> None:
-        with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def _close_files(self) -> None:
         self.stdout.close()
         if hasattr(self, "stderr"):
             self.stderr.close()
@@ -323,6 +311,15 @@ class Process:
             if fd >= 0:
                 with contextlib.suppress(OSError):
                     os.close(fd)
+
+    def _order(self, order: bytes) -> None:
+        if self.returncode is None:
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(self._life_line, order)
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def ending(self) -> str:
         """How it ended, as the end of a sentence."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hpo_widgets.engines.local.template import ScriptTemplate
 
 _MAX_SENTENCE = 500
+_STOP_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a script that is asked to stop
 _SUPERVISE = (
     "import sys; sys.path.append(sys.argv[1]); import supervisor; supervisor.run(int(sys.argv[2]), sys.argv[3:])"
 )
@@ -45,8 +46,6 @@ class ScriptEngine(ProcessEngine):
         Environment variables by the worker's index: a mapping, a sequence or a function of the index.
     max_memory_per_job
         Gigabytes (10⁹ bytes) that each process may take; see `ProcessEngine`. Default: no limit.
-    stop_grace
-        Seconds between SIGTERM and SIGKILL for a script that is asked to stop (default 2).
 
     Raises
     ------
@@ -63,11 +62,9 @@ class ScriptEngine(ProcessEngine):
         workers: int,
         worker_env: WorkerEnvironment = None,
         max_memory_per_job: float | None = None,
-        stop_grace: float = 2.0,
     ) -> None:
         super().__init__(workers=workers, worker_env=worker_env, max_memory_per_job=max_memory_per_job)
         self._template = template
-        self._stop_grace = stop_grace
         # What it prints is to be read while it runs.
         self._environments.shared.setdefault("PYTHONUNBUFFERED", "1")
         self._environments.shared.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
@@ -83,10 +80,10 @@ class ScriptEngine(ProcessEngine):
         return worker.index
 
     def ask_stop(self, number: int, state: TrialState = TrialState.ABORTED) -> None:
-        """Send SIGTERM to the script and its children, SIGKILL after ``stop_grace`` seconds."""
+        """Send SIGTERM to the script and its children, SIGKILL after two seconds."""
         worker = self._running.get(number)
         if worker is not None and worker.abort_state is None:
-            self.abort(number, self._stop_grace, state)
+            self.abort(number, _STOP_GRACE, state)
 
     # Inside --------------------------------------------------------------------------------------
 

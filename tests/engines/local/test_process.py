@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,14 @@ from tests.conftest import DEADLINE
 def test_close_leaves_no_process_and_no_descriptor(counts, nothing_left, gone):
     FunctionPool(FunctionTemplate(lambda: 1), workers=1).close()  # whatever is opened once, is opened now
     before = counts()
-    for grace in (0.0, 0.05):
-        pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=3)
-        pids = [slot.process.pid for slot in pool._workers]
-        for number in range(2):
-            pool.launch(number, {})
-        pool.close(grace)
-        pool.close()
-        nothing_left(before)
-        gone(*pids)
+    pool = FunctionPool(FunctionTemplate(lambda: time.sleep(1000)), workers=3)
+    pids = [slot.process.pid for slot in pool._workers]
+    for number in range(2):
+        pool.launch(number, {})
+    pool.close()
+    pool.close()
+    nothing_left(before)
+    gone(*pids)
 
 
 def test_aborts_deaths_and_resizes_leak_nothing(drive, counts):
@@ -80,24 +80,6 @@ def test_a_forgotten_pool_is_closed(counts, nothing_left):
     pool = FunctionPool(FunctionTemplate(lambda: 1), workers=2)
     del pool
     nothing_left(before)
-
-
-def test_close_with_grace_lets_trials_clean_up(drive, tmp_path):
-    def train(trial):
-        import time
-        from pathlib import Path
-
-        try:
-            trial.report_scalar("is", "running", 1, 0)
-            time.sleep(1000)
-        finally:
-            Path("cleaned").touch()
-
-    driver = drive(train)
-    driver.launch(0)
-    driver.reported(0)
-    driver.engine.close(grace=30)
-    assert (tmp_path / "cleaned").exists()
 
 
 POOL_OF_HARD_CASES = """
@@ -176,6 +158,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
     parent = child_python(
         """
         import dataclasses
+        from contextlib import closing
         from hpo_widgets.engines.local.functions import FunctionPool
         from hpo_widgets.engines.local.template import FunctionTemplate
 
@@ -192,7 +175,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
         def train(x):
             return helper(Settings(x))
 
-        with FunctionPool(FunctionTemplate(train), workers=2) as pool:
+        with closing(FunctionPool(FunctionTemplate(train), workers=2)) as pool:
             for number in range(2):
                 pool.launch(number, {"x": number + 1})
             results = {}
@@ -208,13 +191,14 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
 def test_an_error_in_a_script_shows_its_lines(child_python):
     parent = child_python(
         """
+        from contextlib import closing
         from hpo_widgets.engines.local.functions import FunctionPool
         from hpo_widgets.engines.local.template import FunctionTemplate
 
         def train():
             raise ValueError("here")  # the marked line
 
-        with FunctionPool(FunctionTemplate(train), workers=1) as pool:
+        with closing(FunctionPool(FunctionTemplate(train), workers=1)) as pool:
             pool.launch(0, {})
             while not (events := pool.wait(10)):
                 pass
@@ -291,7 +275,7 @@ def test_systems_with_less_than_linux_do_the_same(counts, nothing_left, gone):
                 time.sleep(1)
         return 1.0
 
-    with FunctionPool(FunctionTemplate(train), workers=2) as pool:
+    with closing(FunctionPool(FunctionTemplate(train), workers=2)) as pool:
         pids = [slot.process.pid for slot in pool._workers]
         outcomes = {}
         for number, kind in enumerate(["die", "hang", "plain"]):

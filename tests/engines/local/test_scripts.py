@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import hpo_widgets
+from hpo_widgets.engines.local import scripts
 from hpo_widgets.engines.local.scripts import ScriptEngine
 from hpo_widgets.engines.local.template import ScriptTemplate
 from hpo_widgets.trials import TrialState
@@ -103,8 +105,9 @@ def test_abort_ends_a_script(drive_script, text, gone):
     driver.reported(1)
 
 
-def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path):
-    driver = drive_script(CLEANS_UP, stop_grace=60.0)  # more than a busy machine needs
+def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts, "_STOP_GRACE", 60.0)  # more than a busy machine needs
+    driver = drive_script(CLEANS_UP)
     driver.launch(0)
     driver.reported(0)
     driver.engine.ask_stop(0, PRUNED)
@@ -112,8 +115,9 @@ def test_a_script_that_handles_sigterm_cleans_up(drive_script, tmp_path):
     assert (tmp_path / "cleaned").exists()
 
 
-def test_a_script_that_ignores_a_stop_is_killed(drive_script):
-    driver = drive_script(IGNORES, stop_grace=0.05)
+def test_a_script_that_ignores_a_stop_is_killed(drive_script, monkeypatch):
+    monkeypatch.setattr(scripts, "_STOP_GRACE", 0.05)
+    driver = drive_script(IGNORES)
     driver.launch(0)
     driver.reported(0)
     driver.engine.ask_stop(0, PRUNED)
@@ -190,10 +194,10 @@ def test_a_value_that_no_command_line_can_hold_fails_its_trial(drive_script):
 def test_a_script_engine_leaks_nothing(tmp_path, counts, nothing_left):
     path = tmp_path / "script.py"
     path.write_text("import time; time.sleep(1000)")
-    with ScriptEngine(ScriptTemplate(path), workers=1) as engine:
+    with closing(ScriptEngine(ScriptTemplate(path), workers=1)) as engine:
         engine.launch(0, {})
     before = counts()
-    with ScriptEngine(ScriptTemplate(path), workers=3) as engine:
+    with closing(ScriptEngine(ScriptTemplate(path), workers=3)) as engine:
         for number in range(3):
             engine.launch(number, {})
         engine.resize(1)
