@@ -141,7 +141,8 @@ class Controller:
                 future = self._inbox.put(function)
                 self._wake()
                 return future
-            future = run_now(function)
+            future = Future()
+            complete(future, function)
             if self._thread is None:
                 self.recorder.flush()
         return future
@@ -445,10 +446,3 @@ class Inbox:
         function, future = self._waiting.popleft()
         complete(future, function)
         return True
-
-
-def run_now(function: Callable[[], object]) -> Future[Any]:
-    """Run a command on the calling thread; the future gets its result or its error."""
-    future: Future[Any] = Future()
-    complete(future, function)
-    return future

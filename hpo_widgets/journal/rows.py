@@ -10,13 +10,13 @@ import json
 import re
 import struct
 from json import encoder as json_encoder
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 from zlib import crc32
 
 import numpy as np
 
 from hpo_widgets._messages import printable
-from hpo_widgets.journal.errors import JournalDamaged, damaged
+from hpo_widgets.journal.errors import damaged
 from hpo_widgets.journal.schema import EVENTS, HEADER, TRIALS, checksum, checksum_seed
 from hpo_widgets.trials import NAN, TrialRow, TrialState
 
@@ -29,11 +29,6 @@ LATEST = 1e11
 
 Record = tuple[int, bytes, bytes, int]
 """A row of ``trials``: number, ``data``, ``more``, checksum."""
-
-ArrayName = Literal[
-    "number", "state", "epoch", "values", "iteration", "started", "ended", "duration", "worker", "archived", "enqueued",
-    "draw", "last_iteration", "parameters",
-]  # fmt: skip
 
 
 class BulkColumns(TypedDict):
@@ -197,7 +192,7 @@ def decode_trials(records: Sequence[Record], path: Path) -> list[StoredTrial]:
             for record, head, rest in zip(records, heads.tolist(), more, strict=True)
         ]
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise _odd_trial(path, error) from error
+        raise damaged(path, f"a trial is not as a journal has it ({error})") from error
 
 
 def _stored_trial(
@@ -306,26 +301,8 @@ def running_records(records: Sequence[Record], path: Path) -> list[Record]:
 
 def join_columns(parts: Sequence[BulkColumns]) -> BulkColumns:
     """Put columns of consecutive trials one after the other."""
-
-    def joined(name: ArrayName) -> np.ndarray:
-        return np.concatenate([part[name] for part in parts])
-
-    return {
-        "number": joined("number"),
-        "state": joined("state"),
-        "epoch": joined("epoch"),
-        "values": joined("values"),
-        "iteration": joined("iteration"),
-        "started": joined("started"),
-        "ended": joined("ended"),
-        "duration": joined("duration"),
-        "worker": joined("worker"),
-        "archived": joined("archived"),
-        "enqueued": joined("enqueued"),
-        "draw": joined("draw"),
-        "last_iteration": joined("last_iteration"),
-        "parameters": joined("parameters"),
-    }
+    given = cast("Sequence[dict[str, np.ndarray]]", parts)
+    return cast("BulkColumns", {name: np.concatenate([part[name] for part in given]) for name in given[0]})
 
 
 def encode_row(table: int, key: int, value: object) -> tuple[int, str, int]:
@@ -471,8 +448,3 @@ def _check_more(columns: Sequence[Sequence[Any]]) -> None:
 
 _NUM_SUMMARY = 7
 _MOST_KEYS = 2**63
-
-
-def _odd_trial(path: Path, error: Exception) -> JournalDamaged:
-    """Say that the fields of a trial are not as a journal has them."""
-    return damaged(path, f"a trial is not as a journal has it ({error})")

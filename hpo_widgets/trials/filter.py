@@ -289,7 +289,8 @@ def lies_within(
     """
     inside = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
     for name, range_ in ranges.items():
-        column, leaf = columns[name], _leaf(space, name)
+        column = columns[name]
+        leaf: Any = space.leaf(name)
         if leaf.kind == "choice":
             fits = np.isin(column, [leaf.table.index_of(value) for value in range_])
             applies = column >= 0
@@ -298,10 +299,6 @@ def lies_within(
             fits, applies = (column >= low) & (column <= high), ~np.isnan(column)
         inside &= (fits | ~applies) if absent else (fits & applies)
     return inside
-
-
-def _leaf(space: Space, name: str) -> Any:
-    return space.leaf(name)
 
 
 def _items(what: str, given: Any) -> Iterable[Any]:

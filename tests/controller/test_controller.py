@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo_widgets.controller.controller import Inbox, run_now
+from hpo_widgets.controller.controller import Inbox
 
 
 def test_commands_run_one_at_a_time_in_their_order():
@@ -17,12 +17,11 @@ def test_commands_run_one_at_a_time_in_their_order():
     assert not inbox.run_next()
 
 
-@pytest.mark.parametrize("way", ["put", "run_now"])
-def test_a_result_and_an_error_reach_the_one_who_asked(way):
+def test_a_result_and_an_error_reach_the_one_who_asked():
     inbox = Inbox()
 
     def ask(function):
-        future = inbox.put(function) if way == "put" else run_now(function)
+        future = inbox.put(function)
         inbox.run_next()
         return future
 

@@ -79,7 +79,7 @@ class BestSoFarPlot(ipywidgets.VBox):
         for name in ("hpo-part", "hpo-plot", "hpo-plot-host", "hpo-best-host"):
             self.add_class(name)
         t.link((self, "against"), (self._chooser, "value"))
-        self.observe(self._on_against, "against")
+        self.observe(lambda _change: self._refresher.poke(), "against")
         refresher.add(self, is_drawn=True)
 
     @property
@@ -123,9 +123,6 @@ class BestSoFarPlot(ipywidgets.VBox):
             band = (line.band.median, line.band.low, line.band.high)
             found += [float(levels[index]) if index >= 0 else np.nan for levels in band]
         return found
-
-    def _on_against(self, _change: object) -> None:
-        self._refresher.poke()
 
 
 def _changes(band: Band) -> Any:

@@ -51,7 +51,7 @@ class BoxBar(ViewPart):
 
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._observe_box, "box")
+        self.observe(lambda _change: self._refresher.poke(), "box")
 
     def refresh(self, update: Update) -> None:
         """Say how many trials lie in the box, and how good they are."""
@@ -65,9 +65,6 @@ class BoxBar(ViewPart):
             self.action = "Narrow ranges" if is_part else "Set ranges"
             reason = search.capabilities.get("set_ranges") or _problem_of(self.box, search.space)
             self.commands = {"set_ranges": reason, "clear": None}
-
-    def _observe_box(self, _change: object) -> None:
-        self._refresher.poke()
 
     def _on_narrow(self, _content: dict[str, object]) -> None:
         """Have the ranges of the box hold from here on, as one version of the space, which an undo takes back."""

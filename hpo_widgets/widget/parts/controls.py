@@ -156,7 +156,7 @@ class SearchCode(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._written_for: tuple[object, ...] = ()
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._observe_shown, "shown")
+        self.observe(lambda _change: self._refresher.poke(), "shown")
 
     def refresh(self, update: Update) -> None:
         """Write the code anew while it is shown, and when what it depends on has changed."""
@@ -172,6 +172,3 @@ class SearchCode(ViewPart):
                 self.code = search.as_code()
         else:
             self.why_not = f"a {type(search).__name__} cannot be written as Python"
-
-    def _observe_shown(self, _change: object) -> None:
-        self._refresher.poke()

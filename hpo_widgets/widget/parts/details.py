@@ -205,7 +205,7 @@ def _described(search: Search, number: int | None, trial: Trial | None, *, with_
     stdout, stderr, traceback = trial.get_output() if with_log else ("", "", "")
     return nothing | {
         "state": trial.state.label,
-        "sentence": _sentence(trial),
+        "sentence": text.tail(trial.error or "", _VALUE_BYTES),
         "times": _times(trial),
         "parameters": [[name, _parameter(search, trial, name)] for name in search.space.names],
         "scalars": (lines := _scalars(trial)),
@@ -224,12 +224,6 @@ def _printed_so_far(printed: str | None) -> dict[str, str]:
     if printed is None:
         return {"log": log, "sentence": "Its output is shown when it has ended."}
     return {"log": log, "sentence": "" if log else "It has printed nothing so far."}
-
-
-def _sentence(trial: Trial) -> str:
-    if trial.error:
-        return text.tail(trial.error, _VALUE_BYTES)
-    return ""
 
 
 def _parameter(search: Search, trial: Trial, name: str) -> str:

@@ -158,7 +158,7 @@ class ExportMenu(FileMenu):
         self, search: Search, *, plot: Callable[[], Widget], panel: Callable[[], Widget], **traits: Any
     ) -> None:
         super().__init__(search, name=search.name, plot=plot, panel=panel, **traits)
-        self.observe(self._observe_filter, "filter")
+        self.observe(lambda _change: self._refresher.poke(), "filter")
 
     def refresh(self, update: Update) -> None:
         """Say which trials there are, and keep the parameters of the best one at hand: a page may copy at once only."""
@@ -184,6 +184,3 @@ class ExportMenu(FileMenu):
             return to_csv(passing, search.space, search.objectives).encode(errors="backslashreplace"), words
         records = to_records(passing, search.space, search.objectives)
         return json.dumps(records, ensure_ascii=False).encode(errors="backslashreplace"), words
-
-    def _observe_filter(self, _change: object) -> None:
-        self._refresher.poke()

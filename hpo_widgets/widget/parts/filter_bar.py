@@ -61,7 +61,7 @@ class FilterBar(ViewPart):
     def __init__(self, search: Search, *, refresher: Refresher | None = None, **traits: object) -> None:
         self._told: tuple[TrialFilter, int] | None = None
         super().__init__(search, refresher=refresher, **traits)
-        self.observe(self._observe_filter, "filter")
+        self.observe(lambda _change: self._refresher.poke(), "filter")
 
     def refresh(self, update: Update) -> None:
         """Show the conditions, and how many trials are left."""
@@ -85,9 +85,6 @@ class FilterBar(ViewPart):
             return ""
         passing, count = self.left
         return f"{passing:,} of {text.counted(count, 'trial')} shown: {', '.join(chip['text'] for chip in self.chips)}"
-
-    def _observe_filter(self, _change: object) -> None:
-        self._refresher.poke()
 
     def _on_remove(self, content: dict[str, object]) -> None:
         """Take a condition out; one that is gone already changes nothing."""

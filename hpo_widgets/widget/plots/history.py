@@ -11,7 +11,7 @@ from hpo_widgets.search.comparison import best_levels
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
-from hpo_widgets.widget.plots.history_figure import MOST_HOT, HistoryFigure
+from hpo_widgets.widget.plots.history_figure import HistoryFigure
 from hpo_widgets.widget.plots.plot import TrialPlot
 
 if TYPE_CHECKING:
@@ -70,8 +70,6 @@ class HistoryPlot(TrialPlot):
     --------
     >>> HistoryPlot(optimizer, log_scale=True)  # doctest: +SKIP
     """
-
-    _most_hot = MOST_HOT
 
     def make(self, search: Search) -> None:
         """Make the figure."""

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from hpo_widgets.widget.plots.series import Floats
     from hpo_widgets.widget.plots.trial_series import Numbers, TrialSeries
 
-MOST_HOT = 100
-"""Points in hot marks, before some are frozen."""
-
 _NUM_TICKS = 6
 # The axis goes a little beyond the last trial.
 _BEYOND = 1.005

@@ -68,8 +68,6 @@ class MapPlot(TrialPlot):
     >>> MapPlot(optimizer, x="lr", y="dropout")  # doctest: +SKIP
     """
 
-    _most_hot = 100
-
     objective = t.Int(0, min=0, help="Two-way. Index of the objective that gives the colours.")
     x = t.Unicode(help="Two-way. Name of the parameter across.")
     y = t.Unicode(help="Two-way. Name of the parameter up.")

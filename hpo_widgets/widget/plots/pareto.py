@@ -238,8 +238,6 @@ class ParetoPlot(TrialPlot):
     >>> ParetoPlot(optimizer)  # doctest: +SKIP
     """
 
-    _most_hot = 100
-
     pair = t.Tuple(
         t.Int(min=0), t.Int(min=0), default_value=(0, 1), help="Two-way. The objectives across and up, by index."
     )

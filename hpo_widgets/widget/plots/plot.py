@@ -145,7 +145,7 @@ class TrialPlot(Plot):
         The search to show.
     """
 
-    _most_hot: int
+    _most_hot = 100
     """Points in the hot marks of all figures, before some are frozen."""
     _size_name = "plot"
     """As which the page tells the size of a figure."""
