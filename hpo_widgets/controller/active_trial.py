@@ -97,12 +97,7 @@ class ActiveTrial:
         if row.values is not None or any(found is not None for found in measured):
             row.values = [None if found is None else found[0] for found in measured]
             row.iteration = [None if found is None else found[1] for found in measured]
-        row.summary = {
-            f"{title}/{series}": [
-                s.last, s.last_iteration, s.min, s.min_iteration, s.max, s.max_iteration, s.count,
-            ]
-            for (title, series), s in summaries.items()
-        }  # fmt: skip
+        row.summary = {f"{title}/{series}": summary.to_list() for (title, series), summary in summaries.items()}
         row.last_iteration = self.last_iteration
         return row
 

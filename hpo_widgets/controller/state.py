@@ -51,10 +51,7 @@ class StopConditions:
         self._clock = clock
         self.has_objective = False
         """True once any trial has reported an objective and did not fail."""
-        self._num_failures_in_a_row = 0
-        self._num_launch_failures_in_a_row = 0
-        self._num_without_objective = 0
-        self._has_logged_error = False
+        self.begin_run()
 
     def begin_run(self) -> None:
         """Count failures anew for a search that is continued."""

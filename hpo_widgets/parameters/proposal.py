@@ -148,11 +148,7 @@ def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
     ValueError, TypeError
         When the function has no signature, as some compiled functions, or a required positional-only argument.
     """
-    bound: set[str] = set()
-    inner: Any = function
-    while isinstance(inner, functools.partial):
-        bound.update(inner.keywords)
-        inner = inner.func
+    bound = bound_keywords(function)
     found = []
     for name, argument in signature_of(function).parameters.items():
         if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD} or name == TRIAL:
@@ -168,6 +164,15 @@ def proposed_ranges(function: Callable[..., object]) -> list[ProposedRange]:
     return found
 
 
+def bound_keywords(function: object) -> set[str]:
+    """Return the names of the arguments that a partial gives, or one inside of it."""
+    bound: set[str] = set()
+    while isinstance(function, functools.partial):
+        bound.update(function.keywords)
+        function = function.func
+    return bound
+
+
 def signature_of(function: Callable[..., object]) -> inspect.Signature:
     """Return the signature of a callable, with annotations as objects where they can be found.
 
@@ -178,8 +183,6 @@ def signature_of(function: Callable[..., object]) -> inspect.Signature:
     """
     try:
         return inspect.signature(function, eval_str=True)
-    except (ValueError, TypeError):
-        return inspect.signature(function)
     except Exception:  # noqa: BLE001 -- an annotation that is text may raise anything
         return inspect.signature(function)
 

@@ -18,14 +18,17 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpo_widgets._messages import number as in_words
+from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.search.protocol import PollsServer, SearchStatus
 from hpo_widgets.search.widening import widen_suggestions
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.trials.filter import lies_within
 
 if TYPE_CHECKING:
@@ -165,10 +168,7 @@ def tried(rows: Rows, space: Space, objectives: Sequence[Objective]) -> Tried:
         ~rows.enqueued
     )
     usable &= lies_within(rows.parameters, space, space.ranges, absent=True)
-    columns = {
-        name: np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
-        for name, column in rows.parameters.items()
-    }
+    columns = {name: nan_where_absent(column) for name, column in rows.parameters.items()}
     places = np.flatnonzero(usable)
     places = places[np.argsort(rows.ended[places], kind="stable")]
     sign = 1.0 if objectives[0].minimise else -1.0
@@ -394,10 +394,7 @@ def _at_end(trials: Tried, leaf: Any, name: str, is_upper: bool) -> np.ndarray:
     low, high = map(float, leaf.range)
     column = trials.columns[name]
     with np.errstate(invalid="ignore", over="ignore"):
-        if leaf.kind == "log":
-            places = (np.log(column) - math.log(low)) / (math.log(high) - math.log(low))
-        else:
-            places = (column / 2 - low / 2) / (high / 2 - low / 2)
+        places = shares(column, low, high, is_log=leaf.kind == "log")
         at_end: np.ndarray = places >= 1 - _END_SHARE if is_upper else places <= _END_SHARE
     return at_end
 
@@ -550,7 +547,7 @@ def _between(ranks: np.ndarray, strata: np.ndarray, bins: np.ndarray) -> tuple[f
 
 def _most_noncentrality(statistic: float, freedom: int, level: float) -> float:
     """Return the largest noncentrality that does not make so small a statistic improbable, by a normal of equal moments."""  # noqa: E501
-    z = normal_quantile(1 - level)
+    z = NormalDist().inv_cdf(1 - level)
     # freedom + most - statistic = z sqrt(2 (freedom + 2 most)), solved for `most`.
     middle = statistic - freedom + 2 * z * z
     rest = (statistic - freedom) ** 2 - 2 * z * z * freedom
@@ -832,10 +829,3 @@ def chi2_tail(statistic: float, freedom: int) -> float:
         tail += math.exp(power * math.log(half) - half - math.lgamma(power + 1))
         power += 1
     return min(1.0, tail)
-
-
-def normal_quantile(share: float) -> float:
-    """Return the value below which that share of a standard normal distribution lies."""
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(share)

@@ -6,6 +6,10 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import numpy as np
+
+from hpo_widgets.parameters.numeric import shares
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,9 +85,7 @@ def _place(leaf: Any, value: float) -> float | None:
     low, high = map(float, leaf.range)
     if not low <= value <= high or low == high:
         return None
-    if leaf.kind == "log":
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return (value / 2 - low / 2) / (high / 2 - low / 2)
+    return float(shares(np.array(value, dtype=np.float64), low, high, is_log=leaf.kind == "log"))
 
 
 def _widened(leaf: Any, end: int, limit: float | None) -> float | None:

@@ -63,6 +63,11 @@ _NO_COLUMNS = frozenset({"version", "parameters", "remarks", "is_anew"})
 """Fields of `Rows` that have no entry for each trial."""
 
 
+def nan_where_absent(column: np.ndarray) -> np.ndarray:
+    """Return a parameter's column of `Rows` with NaN where it does not apply, also for choices."""
+    return np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
+
+
 class Snapshot(Rows):
     """All trials of a search at one version."""
 

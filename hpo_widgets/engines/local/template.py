@@ -22,7 +22,7 @@ from hpo_widgets.engines.local.pickling import (
 from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
 from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, check_values, read_options
 from hpo_widgets.engines.template import Template
-from hpo_widgets.parameters.proposal import TRIAL
+from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
 
 if TYPE_CHECKING:
     import os
@@ -228,7 +228,7 @@ class FunctionTemplate(_LocalTemplate):
     @property
     def _required(self) -> list[str]:
         """Arguments that have no default."""
-        bound = _bound_keywords(self.function)
+        bound = bound_keywords(self.function)
         return [
             name for name, p in (self._parameters or {}).items()
             if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
@@ -411,14 +411,6 @@ def _innermost(function: object) -> object:
     if not inspect.isroutine(function) and not inspect.isclass(function):
         return type(function).__call__
     return function
-
-
-def _bound_keywords(function: object) -> set[str]:
-    bound: set[str] = set()
-    while isinstance(function, functools.partial):
-        bound.update(function.keywords)
-        function = function.func
-    return bound
 
 
 def _name(function: object) -> str:

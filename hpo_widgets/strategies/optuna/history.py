@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from hpo_widgets.strategies.optuna.window import thinned
+from hpo_widgets.strategies.optuna.window import losses_of, thinned
 from hpo_widgets.trials import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
     from optuna import Study
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
@@ -86,7 +86,7 @@ class PastTrials:
     def __init__(self, mapping: SpaceMap, directions: Sequence[StudyDirection], full_length: int | None) -> None:
         self._map = mapping
         self._full_length = full_length
-        self._signs = np.array([-1.0 if d.name == "MAXIMIZE" else 1.0 for d in directions])
+        self._directions = directions
 
     def trials(
         self,
@@ -122,7 +122,7 @@ class PastTrials:
             if one is not None:
                 past.append(one)
         if limit is not None and len(past) > limit:
-            past = [past[row] for row in thinned(self._losses(past), limit, rng)]
+            past = [past[row] for row in thinned(losses_of(past, self._directions), limit, rng)]
         return [self._frozen(one) for one in past]
 
     def trial(self, observation: Observation, curve: Curve) -> FrozenTrial | None:
@@ -144,7 +144,7 @@ class PastTrials:
         return None if one is None else self._frozen(one)
 
     def _of_observation(self, observation: Observation, curve: Curve) -> _Past | None:
-        state = outcome(observation, len(self._signs), self._full_length)
+        state = outcome(observation, len(self._directions), self._full_length)
         if state is OptunaState.FAIL:
             return None
         params = self._map.params(observation.point)
@@ -153,7 +153,7 @@ class PastTrials:
         values: Sequence[float] | None = observation.values
         if state is OptunaState.PRUNED:
             curve = curve or last_report(observation)
-            values = [curve[max(curve)]] if curve and len(self._signs) == 1 else None
+            values = [curve[max(curve)]] if curve and len(self._directions) == 1 else None
             if values is not None and math.isnan(values[0]):
                 values = None
         return _Past(params, state, values, curve, observation.number)
@@ -167,12 +167,6 @@ class PastTrials:
             params = self._map.params(point)
             if params is not None:
                 yield _Past(params, trial.state, trial.values, trial.intermediate_values, None)
-
-    def _losses(self, past: Sequence[_Past]) -> np.ndarray:
-        nothing = [math.nan] * len(self._signs)
-        rows = [one.values if one.state is OptunaState.COMPLETE else nothing for one in past]
-        losses: np.ndarray = np.array(rows, dtype=float) * self._signs
-        return losses
 
     def _frozen(self, one: _Past) -> FrozenTrial:
         return create_trial(

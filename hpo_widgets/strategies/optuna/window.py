@@ -146,13 +146,13 @@ class WindowedStorage(InMemoryStorage):
             self._window = [self._window[row] for row in rows]
 
 
-def losses_of(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> npt.NDArray[np.float64]:
+def losses_of(trials: Sequence[Any], directions: Sequence[StudyDirection]) -> npt.NDArray[np.float64]:
     """Return values as losses, shape (n, objectives): lower is better, NaN for pruned trials.
 
     Parameters
     ----------
     trials
-        Trials of Optuna's.
+        Trials of Optuna's, or what has their ``state`` and ``values``.
     directions
         One for each objective.
 

@@ -25,7 +25,6 @@ from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.parts.point_form import PointForm, completed_point
 from hpo_widgets.widget.pictures import WithPicture
-from hpo_widgets.widget.plots.axes import ParameterAxis
 from hpo_widgets.widget.plots.map import MapPlot
 from hpo_widgets.widget.sync.refresher import Refresher
 
@@ -300,11 +299,7 @@ class Challenge(WithPicture, ipywidgets.VBox):
     def _make_looks(self) -> list[LookMap]:
         space, minimise = self._own.space, self._own.objectives[0].minimise
         pair = (self._map.x, self._map.y)
-        leaves: list[Any] = [space.leaf(name) for name in pair]
-        behind = b""
-        if set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves):
-            domains = (ParameterAxis(leaves[0]).domain, ParameterAxis(leaves[1]).domain)
-            behind = background(self._function, pair, domains, minimise=minimise)
+        behind = background(self._function, space, pair, minimise=minimise)
         landscape = landscape_of(self._function)
         optima = [] if landscape is None else landscape.places(pair)
         looks = []

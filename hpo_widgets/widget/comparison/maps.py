@@ -10,6 +10,7 @@ from bqplot import Image, Scatter
 
 from hpo_widgets.objectives.landscape import landscape_of
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
 from hpo_widgets.widget.plots.axes import ParameterAxis
@@ -17,11 +18,10 @@ from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tooltip
 from hpo_widgets.widget.plots.png import indexed_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hpo_widgets.space import Space
     from hpo_widgets.trials.columns import Rows
-    from hpo_widgets.widget.plots.axes import Domain
 
 _MARGINS = {"top": 8, "bottom": 26, "left": 40, "right": 10}
 _NUM_TICKS, _LETTERS = 5, 30
@@ -30,31 +30,33 @@ _OPACITY = 0.5
 _MOST_NAME = 24
 
 
-def background(function: object, names: tuple[str, str], domains: tuple[Domain, Domain], *, minimise: bool) -> bytes:
+def background(function: object, space: Space, pair: tuple[str, str], *, minimise: bool) -> bytes:
     """Return a picture of a function of two numbers, in ranks of its values: the best tenth is as dark as can be.
 
     Parameters
     ----------
     function
         What `landscape_of` knows; another one is not called.
-    names
-        The parameters across and up, all that there are.
-    domains
-        The ends of their axes.
+    space
+        The space.
+    pair
+        The parameters across and up.
     minimise
         Whether small is good.
 
     Returns
     -------
     bytes
-        A PNG file; empty where there is nothing to draw.
+        A PNG file; empty where there is nothing to draw, as where the space has more parameters or one is a choice.
     """
-    if landscape_of(function) is None or not callable(function):
+    leaves: list[Any] = [space.leaf(name) for name in pair]
+    is_whole_space = set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves)
+    if not is_whole_space or landscape_of(function) is None or not callable(function):
         return b""
     middles = ((np.arange(_BINS) + 0.5) / _BINS).tolist()
-    across, up = ([domain.at(place) for place in middles] for domain in domains)
+    across, up = ([axis.domain.at(place) for place in middles] for axis in map(ParameterAxis, leaves))
     try:
-        values = np.array([[float(function(**{names[0]: x, names[1]: y})) for x in across] for y in up[::-1]])
+        values = np.array([[float(function(**{pair[0]: x, pair[1]: y})) for x in across] for y in up[::-1]])
     except Exception:  # noqa: BLE001 -- the function has other parameters, or does not take the margins
         return b""
     if not np.isfinite(values).all():
@@ -153,7 +155,7 @@ class LookMap:
         x = y = style.NONE
         names, chosen = np.empty(0, dtype=str), np.empty(0, dtype=bool)
         if rows is not None:
-            columns = [_column(rows.parameters[name]) for name in self._pair]
+            columns = [nan_where_absent(rows.parameters[name]) for name in self._pair]
             drawn = (rows.state >= TrialState.COMPLETED) & np.isfinite(columns).all(axis=0)
             x, y = (column[drawn] for column in columns)
             numbers, values = rows.numbers[drawn], rows.values[drawn, 0]
@@ -163,11 +165,6 @@ class LookMap:
         style.put_named(self._trials, x, y, names)
         style.put_named(self._best, x[chosen], y[chosen], names[chosen])
         self._value.value = value
-
-
-def _column(values: Any) -> Any:
-    """Return a column with NaN where the parameter does not apply, also for choices."""
-    return np.where(values < 0, np.nan, values) if values.dtype.kind == "i" else values
 
 
 def _place(space: Space, name: str, value: Any) -> float:
@@ -217,25 +214,3 @@ def value_of(rows: Rows, number: int) -> float:
         The value of the first objective.
     """
     return float(rows.values[int(np.flatnonzero(rows.numbers == number)[0]), 0])
-
-
-def point_of(rows: Rows, number: int, space: Space) -> Mapping[str, Any]:
-    """Return the parameters of a trial.
-
-    Parameters
-    ----------
-    rows
-        Trials as columns.
-    number
-        Its number.
-    space
-        The space.
-
-    Returns
-    -------
-    mapping
-        Full name to Python value, without those that do not apply.
-    """
-    at = int(np.flatnonzero(rows.numbers == number)[0])
-    encoded = [float(column[at]) for column in (_column(rows.parameters[one.name]) for one in space.columns)]
-    return space.decode([None if one != one else one for one in encoded])  # noqa: PLR0124 -- NaN

@@ -18,7 +18,6 @@ from hpo_widgets.widget.comparison.table import ComparisonTable, standings_table
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.pictures import WithPicture
-from hpo_widgets.widget.plots.axes import ParameterAxis
 from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 
@@ -193,11 +192,7 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
         if pair is None:
             return []
         race, space = self._race, self._race.space
-        leaves: list[Any] = [space.leaf(name) for name in pair]
-        behind = b""
-        if set(space.names) == set(pair) and all(leaf.kind != "choice" for leaf in leaves):
-            domains = (ParameterAxis(leaves[0]).domain, ParameterAxis(leaves[1]).domain)
-            behind = background(race.function, pair, domains, minimise=race.objective.minimise)
+        behind = background(race.function, space, pair, minimise=race.objective.minimise)
         self._has_background = bool(behind)
         optima = [] if race.landscape is None else race.landscape.places(pair)
         return [LookMap(name, series, space, pair, behind, optima) for series, name in enumerate(race.names)]

@@ -12,6 +12,7 @@ from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from hpo_widgets._messages import run_in_thread
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.trials.filter import TrialFilter
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots import style
@@ -92,7 +93,7 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
     if len(completed) < LEAST_TRIALS:
         return None
     chosen = completed[np.linspace(0, len(completed) - 1, min(len(completed), MOST_TRIALS)).round().astype(int)]
-    columns = {name: _known(column[chosen]) for name, column in rows.parameters.items()}
+    columns = {name: nan_where_absent(column[chosen]) for name, column in rows.parameters.items()}
     usable = {name: column for name, column in columns.items() if np.isfinite(column).all() and np.ptp(column) > 0}
     if np.ptp(values[chosen]) == 0:  # then none is among the best
         shares = dict.fromkeys(usable, 0.0)
@@ -110,11 +111,6 @@ def importances(rows: Rows, space: Space, objective: int, *, minimise: bool) -> 
 def _with_value(rows: Rows, objective: int) -> np.ndarray:
     """Return the places of the completed trials that have a finite value: all that an importance can go by."""
     return np.flatnonzero((rows.state == TrialState.COMPLETED) & np.isfinite(rows.values[:, objective]))
-
-
-def _known(column: np.ndarray) -> np.ndarray:
-    """Return a column with NaN where the parameter does not apply, also for choices."""
-    return np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column
 
 
 def _ped_anova(columns: dict[str, np.ndarray], values: np.ndarray, space: Space, *, minimise: bool) -> dict[str, float]:

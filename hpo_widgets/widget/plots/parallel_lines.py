@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import nan_where_absent
 from hpo_widgets.widget import text
 from hpo_widgets.widget.plots.axes import (
     LANE,
@@ -269,9 +270,8 @@ class ParallelTrials:
         if missing > 0:
             self.values = np.concatenate([self.values, np.full((missing, self.values.shape[1]), np.nan)])
             self.states = np.concatenate([self.states, np.zeros(missing, dtype=np.uint8)])
-        columns = [rows.parameters[name][ended] for name in self._names]
-        known = [np.where(column < 0, np.nan, column) if column.dtype.kind == "i" else column for column in columns]
-        values = np.column_stack([*known, rows.values[ended]]).astype(float)
+        columns = [nan_where_absent(rows.parameters[name][ended]) for name in self._names]
+        values = np.column_stack([*columns, rows.values[ended]]).astype(float)
         values[~np.isfinite(values)] = np.nan
         had_ended = self.states[numbers] >= TrialState.COMPLETED
         is_same = np.array_equal(self.values[numbers[had_ended]], values[had_ended], equal_nan=True)

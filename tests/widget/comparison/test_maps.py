@@ -10,12 +10,10 @@ from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.testing.objectives import branin, rosenbrock
 from hpo_widgets.trials import TrialState
-from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, point_of, value_of
-from hpo_widgets.widget.plots.axes import Domain
+from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
 
 PARAMETERS = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
 SPACE = Space(PARAMETERS)
-DOMAINS = (Domain(-5.0, 10.0), Domain(0.0, 15.0))
 
 
 @pytest.fixture
@@ -47,12 +45,11 @@ def test_the_best_is_that_of_completed_trials_in_either_direction(searched):
     assert best_of(searched, minimise=True) == 1
     assert best_of(searched, minimise=False) == 0
     assert value_of(searched, 1) == 1
-    assert point_of(searched, 1, SPACE) == {"x": 3.0, "y": 4.0}
     assert best_of(ScriptedSearch(PARAMETERS).snapshot(), minimise=True) is None
 
 
 def test_all_maps_have_the_same_axes_background_and_optima():
-    picture = background(branin, ("x", "y"), DOMAINS, minimise=True)
+    picture = background(branin, SPACE, ("x", "y"), minimise=True)
     maps = [look(name, series, picture, [(3.0, 2.0)]) for series, name in enumerate(["grid", "TPE"])]
     assert maps[0].x.domain == maps[1].x.domain
     assert [one.figure.marks[0].image.value for one in maps] == [picture, picture]
@@ -61,11 +58,14 @@ def test_all_maps_have_the_same_axes_background_and_optima():
 
 
 def test_the_background_is_a_picture_of_a_known_function_only():
-    assert background(branin, ("x", "y"), DOMAINS, minimise=True).startswith(b"\x89PNG")
-    assert background(branin, ("x", "z"), DOMAINS, minimise=True) == b""
-    assert background(max, ("x", "y"), DOMAINS, minimise=True) == b""
-    assert background(rosenbrock, ("x", "y"), DOMAINS, minimise=True) != background(
-        branin, ("x", "y"), DOMAINS, minimise=True
+    assert background(branin, SPACE, ("x", "y"), minimise=True).startswith(b"\x89PNG")
+    for other in (UniformParameterRange("z", 0, 15), DiscreteParameterRange("y", [0, 15])):
+        space = Space([PARAMETERS[0], other])
+        assert background(branin, space, ("x", other.name), minimise=True) == b""
+    assert background(branin, Space([*PARAMETERS, UniformParameterRange("z", 0, 1)]), ("x", "y"), minimise=True) == b""
+    assert background(max, SPACE, ("x", "y"), minimise=True) == b""
+    assert background(rosenbrock, SPACE, ("x", "y"), minimise=True) != background(
+        branin, SPACE, ("x", "y"), minimise=True
     )
 
 
