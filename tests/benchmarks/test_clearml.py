@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.clearml.conftest import (  # noqa: F401 -- fixtures
     queue,
     wait_for,
 )
-from tests.clearml.fake_worker import asked, base_task, task_search, worker  # noqa: F401 -- fixtures
+from tests.clearml.fake_worker import DEADLINE, asked, base_task, task_search, worker  # noqa: F401 -- fixtures
 from tests.clearml.sdk_worker import base, controller  # noqa: F401 -- fixtures
 
 ACTIVE = 4
@@ -41,7 +42,10 @@ def test_requests(
     looks: list[int] = []
     look = PollThread.look
 
+    have_launched = threading.Event()
+
     def counting(self: PollThread, followed: Any) -> None:
+        have_launched.wait(DEADLINE)
         look(self, followed)
         looks.append(len(followed))
 
@@ -50,8 +54,10 @@ def test_requests(
     search = task_search(max_number_of_concurrent_tasks=ACTIVE, total_max_jobs=ACTIVE)
     asked.start_over()
     search.start()
+    wait_for(lambda: len(worker.taken) == ACTIVE, "no job was taken", pause=0.02)
+    of_a_launch = _of_a_launch(asked.in_order())
+    have_launched.set()
     wait_for(lambda: search.counts[TrialState.RUNNING] == ACTIVE, "they do not run", pause=0.02)
-    launches = sum(number for name, number in asked.counts().items() if name in {"tasks.clone", "tasks.enqueue"})
     # Whole looks, all of which are for four trials.
     a_look = []
     for _ in range(TURNS):
@@ -72,15 +78,22 @@ def test_requests(
     )
     record(
         "ClearML: requests that launch one trial",
-        f"{launches / ACTIVE:g}",
+        f"{of_a_launch:g}",
         bar="2",
         peers={"ClearML SDK's controller": f"{of_sdk['launch']:.3g}"},
-        reached=launches == 2 * ACTIVE,
+        reached=of_a_launch == 2,
     )
 
 
+def _of_a_launch(endpoints: list[str]) -> float:
+    """All that was asked from the first enqueue to the last, for each launch after the first: no start, no look."""
+    enqueued = [place for place, name in enumerate(endpoints) if name == "tasks.enqueue"]
+    assert len(enqueued) == ACTIVE, endpoints
+    return (enqueued[-1] - enqueued[0]) / (ACTIVE - 1)
+
+
 def _requests_of_the_sdk(server: Any, controller: Any, worker: Any, monkeypatch: Any) -> dict[str, Any]:  # noqa: F811
-    """Requests of a launch, its share of the controller's own start included, and of each turn of the controller."""
+    """Requests of a launch, in the turn that launches all, and of each later turn of the controller."""
     from clearml.automation import RandomSearch
 
     turns: list[float] = []
@@ -92,22 +105,22 @@ def _requests_of_the_sdk(server: Any, controller: Any, worker: Any, monkeypatch:
 
     monkeypatch.setattr(RandomSearch, "process_step", counting)
 
-    def num_asked() -> int:
-        return len([entry for entry in server.log if entry.worker != worker.name])
+    def endpoints() -> list[str]:
+        return [entry.endpoint for entry in server.log if entry.worker != worker.name]
 
     worker.gate.clear()
     begun = len(worker.taken)
     optimizer = controller(max_number_of_concurrent_tasks=ACTIVE, total_max_jobs=ACTIVE + 1, pool_period_min=0.01)
-    before = num_asked()
+    before = len(endpoints())
     optimizer.start()
     wait_for(lambda: len(worker.taken) == begun + ACTIVE, "no job was taken", pause=0.02)
-    launched = num_asked() - before
+    of_a_launch = _of_a_launch(endpoints()[before:])
     polls = []
     for _ in range(TURNS):
-        before, turn = num_asked(), len(turns)
+        before, turn = len(endpoints()), len(turns)
         wait_for(lambda turn=turn: len(turns) > turn, "the controller stands still", pause=0.02)
-        polls.append(num_asked() - before)
-    return {"launch": launched / ACTIVE, "poll": polls}
+        polls.append(len(endpoints()) - before)
+    return {"launch": of_a_launch, "poll": polls}
 
 
 @pytest.fixture(autouse=True)
