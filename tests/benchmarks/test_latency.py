@@ -18,7 +18,7 @@ import optuna
 import psutil
 import pytest
 
-from hpo_widgets.journal import Journal, TrialRow
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.objectives.ranking import Ranking
 from hpo_widgets.trials import TrialState
@@ -119,45 +119,43 @@ def _stop(function: Any, is_locked: bool, folder: Path) -> tuple[float, int]:
     return seconds, len(left)
 
 
-def _write_slowly(path: Path, first: int, count: int, sent: Any) -> None:
-    with Journal.open(path) as journal:
-        for number in range(first, first + count):
-            time.sleep(0.02)
-            row = TrialRow(number, int(TrialState.COMPLETED), 0, [0.1] * 5, [1.0], [0], 1.0, 2.0, 0, draw=number)
-            committed = time.time()
-            journal.write([row], [], [], [])
-            sent.send((number, committed))
+def tells_its_end(a: float, **_others: float) -> float:
+    """Says as its result when it ended: the last thing that it does."""
+    time.sleep(0.05)
+    return time.time()
+
+
+def _go_on(path: Path, jobs: int) -> None:
+    optimizer = HyperParameterOptimizer.open(path, base_task_id=tells_its_end)
+    optimizer.set_total_max_jobs(jobs)
+    optimizer.start()
+    optimizer.wait()
 
 
 @pytest.mark.parametrize("trials", [10_000, 100_000])
 def test_follow(trials: int, tmp_path: Path, journal_of: Any, record: Any) -> None:
-    """From the write of a trial in one process until another has it in its columns."""
+    """From the last act of a trial in a worker of one process until another process has it in its columns."""
     path = tmp_path / journal_of(trials).name
     shutil.copy(journal_of(trials), path)
     count = 100
     with SearchViewer(path) as viewer:
-        seen: dict[int, float] = {}
+        delays: dict[int, float] = {}
         flag = threading.Event()
         viewer.subscribe(flag.set)
-        receive, send = mp.Pipe(duplex=False)
-        process = mp.get_context("spawn").Process(target=_write_slowly, args=(path, trials, count, send))
-        process.start()
         version = viewer.snapshot().version
-        while len(seen) < count:
+        process = mp.get_context("spawn").Process(target=_go_on, args=(path, trials + count))
+        process.start()
+        while len(delays) < count:
             assert flag.wait(30)
             flag.clear()
             changes = viewer.changes_since(version)
             version = changes.version
             now = time.time()
-            for number in changes.numbers.tolist():
-                if number >= trials:
-                    seen.setdefault(number, now)
+            ended = changes.where((changes.numbers >= trials) & (changes.state == TrialState.COMPLETED))
+            for number, end in zip(ended.numbers.tolist(), ended.values[:, 0].tolist(), strict=True):
+                delays.setdefault(number, now - end)
         process.join()
-        delays = []
-        while receive.poll():
-            number, committed = receive.recv()
-            delays.append(seen[number] - committed)
-    measured = Samples(delays, "s")
+    measured = Samples(list(delays.values()), "s")
     worst = measured.quantile(0.95)
     record(
         f"trial end → another process's view, {trials:,} trials",
