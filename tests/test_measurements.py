@@ -40,15 +40,17 @@ def results(tmp_path, monkeypatch):
 
 def test_the_page_tells_machine_bars_and_peers_of_what_was_measured(results):
     measured = [
-        Row("stop", Samples([0.1, 0.2, 0.3], "s"), "≤ 250 ms", {"Optuna": Samples([1.5, 1.6], "s")}, False),
-        Row("growth", "a | b", "≤ 1", "–", True),
+        Row("stop", Samples([0.1, 0.2, 0.3], "s"), "≤ 250 ms", {"Optuna": Samples([1.5, 1.6], "s")}, False, "", "Why."),
+        Row("growth", "a | b", "≤ 1", "–", True, "", "Never told."),
+        Row("live", "slow", "≤ 1", "–", False),
         Row("late", "not measured: the time was over", "", "–", None),
     ]
     rows.save(measured, rows.dt.datetime.now().astimezone(), results / "bench.json")
     page = report.measurements()
     assert "| stop | 200 ms (100–300; 3) | ≤ 250 ms | Optuna: 1.55 s (1.5–1.6; 2) | **no** |" in page
     assert "| growth | a \\| b | ≤ 1 | – | yes |" in page
-    assert "3 rows, 1 of them miss their target, 1 not measured" in page
+    assert "4 rows, 2 of them miss their target, 1 not measured" in page
+    assert page.endswith("\n### Missed, and why\n\n- stop: Why.\n- live: Nobody knows yet.\n")
     found = json.loads((results / "bench.json").read_text())
     assert found["rows"][0]["measured"]["values"] == [0.1, 0.2, 0.3]
     assert found["machine"]["cores"] >= 1

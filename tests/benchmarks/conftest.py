@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.benchmarks.rows import RESULTS, SPREAD, Row, Samples, save, table
+from tests.benchmarks.rows import RESULTS, SPREAD, Row, Samples, missed, save, table
 from tests.benchmarks.searches import make_journal
 from tests.browser.conftest import browser, lab  # noqa: F401 -- fixtures, of the browser tests' real JupyterLab
 
@@ -25,8 +25,9 @@ _began = dt.datetime.now().astimezone()
 def record(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Add a row to the table. The test goes on, and fails at its end when a bar was missed.
 
-    ``record(what, measured, bar=..., reached=..., peers=...)``: what is measured is `Samples`, or a text where a
-    median says nothing, and so is each peer of a dictionary; ``peers`` may be a text as a whole, too.
+    ``record(what, measured, bar=..., reached=..., peers=..., why=...)``: what is measured is `Samples`, or a text where
+    a median says nothing, and so is each peer of a dictionary; ``peers`` may be a text as a whole, too. ``why`` is a
+    sentence for the page that says why the bar is missed where it is.
     """
 
     def add(
@@ -36,8 +37,9 @@ def record(request: pytest.FixtureRequest) -> Callable[..., None]:
         bar: str,
         reached: bool,
         peers: Mapping[str, Samples | str] | str = "–",
+        why: str = "",
     ) -> None:
-        _rows.append(Row(what, measured, bar, peers, bool(reached), request.node.nodeid))
+        _rows.append(Row(what, measured, bar, peers, bool(reached), request.node.nodeid, why))
 
     return add
 
@@ -59,9 +61,9 @@ def journal_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     """Fail where a bar was missed, once all rows of the test are there."""
     result = yield
-    missed = [row for row in _rows if row.test == pyfuncitem.nodeid and row.reached is False]
-    if missed:
-        pytest.fail("\n".join(f"{row.what}: {row.measured}, the bar is {row.bar}" for row in missed), pytrace=False)
+    misses = [row for row in _rows if row.test == pyfuncitem.nodeid and row.reached is False]
+    if misses:
+        pytest.fail("\n".join(f"{row.what}: {row.measured}, the bar is {row.bar}" for row in misses), pytrace=False)
     return result
 
 
@@ -110,7 +112,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _rows:
         return
     terminalreporter.write_line("")
-    for line in table([row.form() for row in _rows]):
+    rows = [row.form() for row in _rows]
+    for line in [*table(rows), *missed(rows)]:
         terminalreporter.write_line(line)
     terminalreporter.write_line("")
     terminalreporter.write_line(f"Each number is the {SPREAD}. All measurements are in {RESULTS}.")

@@ -78,7 +78,8 @@ class Samples:
 class Row:
     """One measurement: what, how much, which target (`bar`) it has to reach, what peers reach.
 
-    ``reached`` is None where there was nothing to compare. ``test`` is the id of the test that measured it.
+    ``reached`` is None where there was nothing to compare. ``test`` is the id of the test that measured it. ``why`` is
+    a sentence that says why the target is missed where it is.
     """
 
     what: str
@@ -87,6 +88,7 @@ class Row:
     peers: Mapping[str, Samples | str] | str
     reached: bool | None
     test: str = ""
+    why: str = ""
 
     def form(self) -> dict[str, Any]:
         """The row as JSON holds it."""
@@ -98,6 +100,7 @@ class Row:
             "reached": self.reached,
             "peers": {name: _form(peer) for name, peer in peers.items()},
             "test": self.test,
+            "why": self.why,
         }
 
 
@@ -184,3 +187,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         cells = (row["what"], row["measured"]["text"], row["bar"], peers, mark)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return lines
+
+
+def missed(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines that say in Markdown why targets are missed; none where all are reached."""
+    lines = [f"- {row['what']}: {row['why'] or 'Nobody knows yet.'}" for row in rows if row["reached"] is False]
+    return ["", "### Missed, and why", "", *lines] if lines else []

@@ -104,5 +104,6 @@ def test_a_forgotten_panel(show: Any, wire: Any, acknowledge: Any, record: Any) 
         "a forgotten panel: updates after 10 s, within 10 minutes",
         f"{len(late)} (the last one after {late[-1] if late else 0} s)",
         bar="0",
+        why="A page that does not answer may be a slow one: it is sent ever fewer updates, down to one a minute.",
         reached=not late,
     )
