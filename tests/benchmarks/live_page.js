@@ -47,6 +47,7 @@
   // Each looks at what is drawn now: the numbers of the newest trials, or how many there are.
   const looks = {
     history: () => newest(document.querySelector(".hpo-plot-host .bqplot")).map(({ x }) => x),
+    pareto: () => newest(document.querySelector(".hpo-plot-host .bqplot")).map(({ name }) => Number(name)),
     slices: () => {
       const [first, ...others] = [...document.querySelectorAll(".hpo-slices-grid .bqplot")].map(
         (figure) => new Set(newest(figure).map(({ name }) => Number(/\d+/.exec(name)?.[0]))),

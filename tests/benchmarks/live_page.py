@@ -30,6 +30,7 @@ _LAST_DEADLINE = 4.0
 _SHOWN = {
     "history": ".hpo-plot-host .object_grp",
     "slices": ".hpo-slices-grid .object_grp",
+    "pareto": ".hpo-plot-host .object_grp",
     "parallel": ".hpo-parallel-host path.line",
     "distribution": ".hpo-plot-host path.line",
     "map": ".hpo-map .object_grp",
@@ -130,11 +131,11 @@ def watch(notebook: Notebook, folder: Path, trials: int, look: str) -> Watched:
     """
     page = notebook.page
     page.add_init_script(path=_SCRIPT)
-    is_tab = look in {"history", "slices", "map"} | _COUNTED
+    is_tab = look in {"history", "slices", "pareto", "map"} | _COUNTED
     shown_as = ("counted" if look in _COUNTED else "panel") if is_tab else look
     notebook.open(
         "from tests.benchmarks.live_search import LiveSearch\n"
-        f"live = LiveSearch({str(folder)!r}, {trials}, {shown_as!r})\n"
+        f"live = LiveSearch({str(folder)!r}, {trials}, {shown_as!r}, has_two={look == 'pareto'})\n"
         "live.widget"
     )
     try:

@@ -19,7 +19,7 @@ import numpy as np
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.trials import TrialState
 from tests.benchmarks import live_scatters
-from tests.benchmarks.searches import make_journal
+from tests.benchmarks.searches import TWO_OBJECTIVES, make_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,11 @@ def busy_until_due(a: float, b: float, c: float, d: float, e: float, trial: Any)
     return a + b + 1e-9 * value
 
 
+def busy_for_two(a: float, b: float, c: float, d: float, e: float, trial: Any) -> dict[str, float]:
+    """The same with two objectives."""
+    return {"first/first": busy_until_due(a, b, c, d, e, trial), "second/second": c + d}
+
+
 class LiveSearch:
     """A search with many ended trials, shown in one way or another.
 
@@ -55,14 +60,16 @@ class LiveSearch:
         How many trials there are before the first new one.
     shown_as
         A name in `live_scatters.SCATTERS`.
+    has_two
+        Whether the search has two objectives.
     """
 
-    def __init__(self, folder: str, trials: int, shown_as: str) -> None:
+    def __init__(self, folder: str, trials: int, shown_as: str, *, has_two: bool = False) -> None:
         self._order = Path(folder) / "order"
         ends = str(Path(folder) / "ends")
         self.search: HyperParameterOptimizer = HyperParameterOptimizer.open(
-            make_journal(Path(folder), trials),
-            base_task_id=busy_until_due,
+            make_journal(Path(folder), trials, **(TWO_OBJECTIVES if has_two else {})),
+            base_task_id=busy_for_two if has_two else busy_until_due,
             worker_env=lambda index: {_INDEX: index, _FILE: ends},
         )
         snapshot = self.search.snapshot()

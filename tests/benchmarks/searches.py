@@ -17,6 +17,13 @@ from hpo_widgets.trials import TrialState
 
 NAMES = tuple("abcde")
 
+TWO_OBJECTIVES: dict[str, Any] = {
+    "objective_metric_title": ["first", "second"],
+    "objective_metric_series": ["first", "second"],
+    "objective_metric_sign": ["min", "min"],
+}
+"""The arguments of a search whose function returns ``first/first`` and ``second/second``."""
+
 
 def add(a: float, b: float, c: float, d: float, e: float) -> float:
     """An objective that costs nothing."""
@@ -37,9 +44,15 @@ def compute_50_ms(a: float, b: float, c: float, d: float, e: float) -> float:
     return a
 
 
-def space() -> list[UniformParameterRange]:
-    """Five parameters between 0 and 1."""
-    return [UniformParameterRange(name, 0.0, 1.0) for name in NAMES]
+def anything(**_point: float) -> float:
+    """An objective that takes any parameters."""
+    return 0.0
+
+
+def space(num_parameters: int = len(NAMES)) -> list[UniformParameterRange]:
+    """So many parameters between 0 and 1, by default the five of the objectives here."""
+    names = [*NAMES, *(f"p{place}" for place in range(len(NAMES), num_parameters))]
+    return [UniformParameterRange(name, 0.0, 1.0) for name in names[:num_parameters]]
 
 
 def search(function: Any, journal: Path, jobs: int | None, **keywords: Any) -> HyperParameterOptimizer:
@@ -48,19 +61,22 @@ def search(function: Any, journal: Path, jobs: int | None, **keywords: Any) -> H
     return HyperParameterOptimizer(function, space(), total_max_jobs=jobs, journal=journal, **settings)
 
 
-def make_journal(path: Path, trials: int) -> Path:
+def make_journal(path: Path, trials: int, *, num_parameters: int = len(NAMES), **keywords: Any) -> Path:
     """A journal of a search with that many ended trials."""
-    optimizer = HyperParameterOptimizer(add, space(), total_max_jobs=10 * trials, journal=path)
+    optimizer = HyperParameterOptimizer(
+        anything, space(num_parameters), total_max_jobs=10 * trials, journal=path, **keywords
+    )
+    keys = [one.key for one in optimizer.objectives]
     recorder = optimizer._recorder
     recorder.open_journal()
     rng = np.random.default_rng(0)
-    points = rng.random((trials, 5)).tolist()
+    points = rng.random((trials, num_parameters)).tolist()
     for number, point in enumerate(points):
-        value = point[0] + point[1]
-        summary = {"objective/objective": [value, 0, value, 0, value, 0, 1]}
+        values = [sum(point[:2]), sum(point[2:4])][: len(keys)]
+        summary = {key: [value, 0, value, 0, value, 0, 1] for key, value in zip(keys, values, strict=True)}
         row = TrialRow(
-            number, int(TrialState.COMPLETED), 0, point, [value], [0], 1e9 + number, 1e9 + number + 0.5, number % 2,
-            draw=number, summary=summary,
+            number, int(TrialState.COMPLETED), 0, point, values, [0] * len(keys), 1e9 + number, 1e9 + number + 0.5,
+            number % 2, draw=number, summary=summary,
         )  # fmt: skip
         recorder.ended(row)
         if number % 1000 == 999:

@@ -53,9 +53,11 @@ def test_live_history_of_very_many(watched: Any, record: Any) -> None:
     record(what, _samples(figures), bar="5 updates/s, no queue", reached=reached)
 
 
-@pytest.mark.parametrize("look", ["slices", "parallel", "map", "distribution", "timeline", "curves", "importance"])
+@pytest.mark.parametrize(
+    "look", ["slices", "pareto", "parallel", "map", "distribution", "timeline", "curves", "importance"]
+)
 def test_live_tab(look: str, watched: Any, record: Any) -> None:
-    """The same with another tab open; in Slices a trial is seen when it is in all five."""
+    """The same with another tab open; in Slices a trial is seen when it is in all five, Pareto is of two objectives."""
     _record(record, f"live {look}, 20,000 {_BOTH_BUSY}", watched(look, 20_000), "–", _WHY.get(look, ""))
 
 
