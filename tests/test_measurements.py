@@ -75,25 +75,65 @@ def test_a_part_of_the_page_that_is_measured_again_leaves_the_other_as_it_is(res
     assert report.renewed(again, report.quality) == again
 
 
-def test_searches_of_the_same_time_are_compared_by_ranks_and_by_the_time_to_the_target(results):
-    seconds = TASKS["Branin"].seconds
-    best = {"hpo_widgets": 0.1, "hyperopt": 2.0}
+def leave(ends, best):
+    """Leave what searches have found on Branin with eight seeds each: when each was at its best, and what that was."""
+    best = {"random search (hpo_widgets)": 1.0, **best}
     lines = [
-        {"task": "Branin", "by": by, "seed": seed, "seconds": seconds, "trials": 50,
-         "trace": [[0.5, 9.0], [1.0 + seed / 100, best.get(by, 1.0) + seed / 1000]]}
+        {"task": "Branin", "by": by, "seed": seed, "seconds": TASKS["Branin"].seconds, "trials": 50, "commit": "0",
+         "trace": [[0.5, 9.0], [ends.get(by, 1.0) + seed / 100, best.get(by, 0.5) + seed / 1000]]}
         for by in wall_clock.SEARCHES
         for seed in range(8)
     ]  # fmt: skip
     wall_clock.RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_searches_of_the_same_time_are_compared_by_ranks_and_by_the_time_to_the_target(results):
+    leave({}, {"hpo_widgets": 0.1, "hyperopt": 2.0})
     shown = {line.split(" | ")[0]: line for line in wall_clock.report()}
     ours, hyperopt = shown["| hpo_widgets"], shown["| hyperopt"]
     assert "0.1035" in ours
     assert "1.0 s" in ours
     # hyperopt never reached what random search has in the median.
-    assert f"> {seconds:.1f} s" in hyperopt
+    assert f"> {TASKS['Branin'].seconds:.1f} s" in hyperopt
     better, worse = hyperopt.split(" | ")[4:6]
     assert better == "< 0.001"
     assert float(worse) > 0.999
+
+
+NOT_WORSE, SOONER = "not worse than two processes of Optuna", "sooner than Optuna with n_jobs=2"
+
+
+def test_both_forms_of_ours_are_judged_on_each_task_and_in_a_summary(results):
+    at_once = "hpo_widgets, started at once"
+    leave({"Optuna, n_jobs=2": 2.0, at_once: 2.0}, {})
+    shown = "\n".join(wall_clock.report())
+    assert f"- hpo_widgets: {NOT_WORSE} on 1 of 1 tasks.\n- hpo_widgets: {SOONER} on 1 of 1 tasks.\n" in shown
+    assert f"- {at_once}: {NOT_WORSE} on 0 of 1 tasks, not on Branin.\n" in shown
+    assert f"- {at_once}: {SOONER} on 0 of 1 tasks, not on Branin.\n" in shown
+    alike = "*p* worse 0.521, *p* later 0.521"
+    assert f"- hpo_widgets: {NOT_WORSE}: yes ({alike}); {SOONER}: yes (*p* sooner < 0.001)." in shown
+    assert f"- {at_once}: {NOT_WORSE}: **no** (*p* worse 0.521, *p* later < 0.001); {SOONER}: **no**" in shown
+
+
+@pytest.mark.parametrize(
+    ("ends", "best", "misses"),
+    [
+        ({"Optuna, n_jobs=2": 2.0}, {}, []),
+        ({"Optuna, n_jobs=2": 2.0}, {"Optuna, two processes": 0.1}, [NOT_WORSE]),
+        ({"Optuna, n_jobs=2": 2.0, "Optuna, two processes": 0.6}, {}, [NOT_WORSE]),
+        ({}, {}, [SOONER]),
+    ],
+)
+def test_the_page_is_written_before_a_missed_bar_is_a_failure(ends, best, misses, results, monkeypatch):
+    monkeypatch.setattr(report, "PAGE", results / "page.md")
+    leave(ends, best)
+    if misses:
+        with pytest.raises(SystemExit) as failure:
+            report.main("quality")
+        assert failure.value.code == "\n".join(f"Branin: not {bar}" for bar in misses)
+    else:
+        report.main("quality")
+    assert "### Branin: 3 s" in report.PAGE.read_text()
 
 
 NUM_POINTS = 400

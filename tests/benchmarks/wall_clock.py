@@ -7,7 +7,9 @@ was. ``HPO_WIDGETS_BENCH_SEEDS`` (default 20) and ``HPO_WIDGETS_BENCH_MINUTES`` 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -30,18 +32,22 @@ from tests.benchmarks.learning import TASKS, Task, hyperopt_space, suggest
 from tests.benchmarks.rows import ROOT, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 RESULTS = ROOT / "build" / "wall_clock.jsonl"
 _NOTES = "HPO_WIDGETS_BENCH_NOTES"
 _OURS = "hpo_widgets"
 _AT_ONCE = "hpo_widgets, started at once"
+_OF_US = (_OURS, _AT_ONCE)
 _OPTUNA = ("Optuna, n_jobs=2", "Optuna, two processes")
 LOOKED_AT = 4.0
 """Seconds for which a person has looked at the panel before they press Start."""
 _RANDOM = "random search (hpo_widgets)"
 _PATIENCE = 60.0
 _CONFIDENCE = 0.95
+LEVEL = 0.05 / len(TASKS)
+"""The probability of a mere chance below which one search is better than another: 5 % over all tasks."""
+_BARS = ("not worse than two processes of Optuna", "sooner than Optuna with n_jobs=2")
 
 
 def noted(function: Callable[..., float], **point: Any) -> float:
@@ -218,45 +224,108 @@ def _key(result: dict[str, Any]) -> tuple[str, str, int]:
 # What is said of them ------------------------------------------------------------------------------------------------
 
 
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a search of ours does on a task beside Optuna; each number is the probability of a mere chance.
+
+    Attributes
+    ----------
+    worse, later
+        Of a best value that is so much worse than that of two processes, and of a target reached so much later.
+    sooner
+        Of a target reached so much sooner than with ``n_jobs=2``.
+    """
+
+    worse: float
+    later: float
+    sooner: float
+
+    @property
+    def bars(self) -> dict[str, bool]:
+        """Whether each is reached."""
+        reached = (min(self.worse, self.later) >= LEVEL, self.sooner < LEVEL)
+        return dict(zip(_BARS, reached, strict=True))
+
+    def __str__(self) -> str:
+        chances = (
+            f"*p* worse {_shown(self.worse)}, *p* later {_shown(self.later)}",
+            f"*p* sooner {_shown(self.sooner)}",
+        )
+        marks = ("yes" if is_reached else "**no**" for is_reached in self.bars.values())
+        return "; ".join(
+            f"{bar}: {mark} ({chance})" for bar, mark, chance in zip(self.bars, marks, chances, strict=True)
+        )
+
+
 def report() -> list[str]:
-    """The lines of the tables in Markdown."""
-    found = results()
-    lines: list[str] = []
-    for name, task in TASKS.items():
-        of_task = {by: [one for one in found if one["task"] == name and one["by"] == by] for by in SEARCHES}
-        if not all(of_task.values()):
-            continue
+    """The lines of a summary, and of the tables, in Markdown."""
+    lines = _summary()
+    for task, of_task, target in _measured():
         lines += [f"### {task.name}: {task.seconds:g} s", ""]
         lines += [
             "| search | seeds | trials | best | *p* better | *p* worse | to the target | *p* sooner | *p* later |"
         ]
         lines += ["| --- " * 9 + "|"]
-        target = float(np.median([_best(one) for one in of_task[_RANDOM]]))
-        mine = of_task[_OURS]
         for by, theirs in of_task.items():
             best = _interval([_best(one) for one in theirs], "{:.4g}")
             times = _interval([_seconds_to(one, target) for one in theirs], "{:.1f} s", task.seconds)
             trials = f"{np.median([one['trials'] for one in theirs]):.0f}"
             compared = ["–"] * 4
             if by != _OURS:
-                compared = [
-                    *_ranks([_best(one) for one in mine], [_best(one) for one in theirs]),
-                    *_ranks([_seconds_to(one, target) for one in mine], [_seconds_to(one, target) for one in theirs]),
-                ]
+                compared = [_shown(p) for p in _chances(of_task[_OURS], theirs, target)]
             cells = [by, str(len(theirs)), trials, best, *compared[:2], times, *compared[2:]]
             lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", f"The target is {target:.4g}. {_started_at_once(of_task, target)}", ""]
+        judged = [f"- {by}: {_verdict(of_task, by, target)}." for by in _OF_US]
+        lines += ["", f"The target is {target:.4g}.", "", *judged, ""]
     return lines
 
 
-def _started_at_once(of_task: dict[str, list[dict[str, Any]]], target: float) -> str:
-    """How the search that nobody has looked at before reaches the target beside Optuna."""
-    mine = [_seconds_to(one, target) for one in of_task[_AT_ONCE]]
-    parts = []
-    for by in _OPTUNA:
-        sooner, later = _ranks(mine, [_seconds_to(one, target) for one in of_task[by]])
-        parts.append(f"beside {by} *p* sooner {sooner}, *p* later {later}")
-    return f"Started at once: {'; '.join(parts)}."
+def missed() -> list[str]:
+    """The bars, in words, that our search misses when a person has looked at it before they start it."""
+    return [
+        f"{task.name}: not {bar}"
+        for task, of_task, target in _measured()
+        for bar, is_reached in _verdict(of_task, _OURS, target).bars.items()
+        if not is_reached
+    ]
+
+
+def _measured() -> Iterator[tuple[Task, dict[str, list[dict[str, Any]]], float]]:
+    """Each task of which all searches have left something: the task, what they have left, and the target."""
+    found = results()
+    for name, task in TASKS.items():
+        of_task = {by: [one for one in found if one["task"] == name and one["by"] == by] for by in SEARCHES}
+        if all(of_task.values()):
+            yield task, of_task, float(np.median([_best(one) for one in of_task[_RANDOM]]))
+
+
+def _summary() -> list[str]:
+    """On how many tasks each of our searches reaches each bar, and on which it does not."""
+    verdicts = {
+        task.name: {by: _verdict(of_task, by, target) for by in _OF_US} for task, of_task, target in _measured()
+    }
+    lines = []
+    for by, bar in itertools.product(_OF_US, _BARS):
+        others = [name for name, of_task in verdicts.items() if not of_task[by].bars[bar]]
+        not_on = f", not on {'; '.join(others)}" if others else ""
+        lines.append(f"- {by}: {bar} on {len(verdicts) - len(others)} of {len(verdicts)} tasks{not_on}.")
+    return [*lines, ""]
+
+
+def _verdict(of_task: dict[str, list[dict[str, Any]]], by: str, target: float) -> Verdict:
+    _, worse, _, later = _chances(of_task[by], of_task[_OPTUNA[1]], target)
+    _, _, sooner, _ = _chances(of_task[by], of_task[_OPTUNA[0]], target)
+    return Verdict(worse, later, sooner)
+
+
+def _chances(mine: list[dict[str, Any]], theirs: list[dict[str, Any]], target: float) -> list[float]:
+    """Of ours being so much better, worse, sooner and later, if both were alike."""
+    from scipy.stats import mannwhitneyu
+
+    values = [[_best(one) for one in found] for found in (mine, theirs)]
+    times = [[_seconds_to(one, target) for one in found] for found in (mine, theirs)]
+    sides = ("less", "greater")
+    return [float(mannwhitneyu(*both, alternative=side).pvalue) for both in (values, times) for side in sides]
 
 
 def _best(result: dict[str, Any]) -> float:
@@ -284,12 +353,8 @@ def _interval(values: list[float], form: str, most: float = np.inf) -> str:
     return f"{shown(median)} ({shown(ends.low)} – {shown(ends.high)})"
 
 
-def _ranks(mine: list[float], theirs: list[float]) -> list[str]:
-    """The probabilities that ours are less, and greater, by chance."""
-    from scipy.stats import mannwhitneyu
-
-    found = [float(mannwhitneyu(mine, theirs, alternative=side).pvalue) for side in ("less", "greater")]
-    return ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in found]
+def _shown(chance: float) -> str:
+    return "< 0.001" if chance < 0.001 else f"{chance:.3f}"
 
 
 if __name__ == "__main__":
