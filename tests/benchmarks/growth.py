@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import heapq
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -17,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,9 @@ def run(optimizer: HyperParameterOptimizer) -> None:
 def of_trials(count: int, folder: Path) -> Figures:
     """A search of so many trials is shown, and goes on."""
     warm()
-    path = make_journal(folder, count)
+    # In a process of its own: what this one has freed again it would use, and not count.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        path = pool.submit(make_journal, folder, count).result()
     size = path.stat().st_size
     before = megabytes()
     found = {"journal, bytes a trial": size / count}

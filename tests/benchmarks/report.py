@@ -20,8 +20,9 @@ _HEAD = """\
 
 hpo_widgets beside its peers in the same run: what else the machine does meets them alike, and a ratio says more than a
 time. `make bench` makes this part of the page, `make bench-quality` the other one; do not edit it. The code of every
-row is in `tests/benchmarks/`. A number is the {spread}. Where a target
-is missed, the last column says **no**, and a list below the table says why.
+row is in `tests/benchmarks/`. A number is the {spread}. How pages
+and Tasks grow takes minutes to measure: that is done once, and such a row says so. Where a target is missed, the last
+column says **no**, and a list below the table says why.
 """
 
 _TITLE = "## What a search finds in the same time\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import pytest
 
-from tests.benchmarks.growth import TABLES, exponent, measure, table
+from tests.benchmarks.growth import TABLES, exponent, measure
+from tests.benchmarks.rows import TURNS, Samples
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -27,20 +29,21 @@ FIGURES = {
 }
 """Of each table the figures that are looked at, with the power of the size by which each may grow at most."""
 
+REPEATED = {"trials", "workers", "parameters", "reports"}
+"""What takes seconds is measured `TURNS` times; pages and Tasks, which take minutes, once."""
+
 
 @pytest.mark.parametrize("what", TABLES)
-def test_growth(what: str, record: Any, capsys: Any) -> None:
-    """Measure at all sizes, print the table, and compare the two largest sizes."""
-    sizes = TABLES[what][1]
-    rows = {size: measure(what, size) for size in sizes}
-    with capsys.disabled():
-        print(f"\n\n{table(what, rows)}\n")
+def test_growth(what: str, record: Any) -> None:
+    """Measure at the two largest sizes, in turns, and compare them."""
+    sizes = TABLES[what][1][-2:]
+    turns = [{size: measure(what, size) for size in sizes} for _ in range(TURNS if what in REPEATED else 1)]
     for name, most in FIGURES[what].items():
-        grown = exponent(rows, name)
-        ends = " → ".join(f"{rows[size][name]:.3g}" for size in sizes[-2:])
+        ends = " → ".join(f"{statistics.median(rows[size][name] for rows in turns):.3g}" for size in sizes)
+        power = Samples([exponent(rows, name) for rows in turns], "", ends)
         record(
-            f"{name}, {sizes[-2]:,} → {sizes[-1]:,} {what}",
-            f"{ends}: grows with the power {grown:.2f}",
+            f"{name}, {sizes[0]:,} → {sizes[1]:,} {what}: the power with which it grows",
+            power if what in REPEATED else f"{power.median:.2f} (measured once), {ends}",
             bar=f"≤ {most}",
-            reached=grown <= most,
+            reached=power.median <= most,
         )
