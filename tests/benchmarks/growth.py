@@ -182,13 +182,30 @@ def of_trials(count: int, folder: Path) -> Figures:
 
 
 def of_pages(count: int, folder: Path) -> Figures:
-    """A page that shows a panel of so many trials, after all of its tabs were looked at."""
+    """A page of so many trials."""
+    return of_page(make_journal(folder, count), folder)
+
+
+def of_pages_of_parameters(count: int, folder: Path) -> Figures:
+    """A page of 1,000 trials of so many parameters."""
+    return of_page(make_journal(folder, 1_000, num_parameters=count), folder)
+
+
+def of_pages_of_reports(count: int, folder: Path) -> Figures:
+    """A page of trials that have reported so often each."""
+    optimizer = reporting(count, folder)
+    run(optimizer)
+    return of_page(optimizer.journal_path, folder)
+
+
+def of_page(journal: Path, folder: Path) -> Figures:
+    """A page that shows a panel of a search, after all of its tabs were looked at."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import CHROMIUM_ARGUMENTS, chromium
     from tests.browser.notebook import PAINTED
 
-    panel = OptimizerWidget(SearchViewer(make_journal(folder, count)))
+    panel = OptimizerWidget(SearchViewer(journal))
     panel._refresher.refresh(everything=True)
     saved = save_html(panel, folder / "page.html")
     panel.close()
@@ -269,15 +286,20 @@ def report(number_of_reports: int) -> Callable[[float], float]:
     return objective
 
 
-def of_reports(count: int, folder: Path) -> Figures:
-    """Trials in worker processes that report so often each, 10,000 times in all and ten trials at least."""
-    jobs = max(10, 10_000 // count)
-    before = megabytes()
-    optimizer = HyperParameterOptimizer(
+def reporting(count: int, folder: Path) -> HyperParameterOptimizer:
+    """A search whose trials report so often each, 10,000 times in all and ten trials at least."""
+    return HyperParameterOptimizer(
         report(count), [UniformParameterRange("a", 0, 1)], optimizer_class=RandomSearch,
-        max_number_of_concurrent_tasks=2, total_max_jobs=jobs, journal=folder, seed=1,
+        max_number_of_concurrent_tasks=2, total_max_jobs=max(10, 10_000 // count), journal=folder, seed=1,
     )  # fmt: skip
+
+
+def of_reports(count: int, folder: Path) -> Figures:
+    """Trials in worker processes that report so often each."""
+    before = megabytes()
+    optimizer = reporting(count, folder)
     computing, _ = cpu_of(lambda: run(optimizer))
+    jobs = sum(optimizer.counts.values())
     return {
         "trials": jobs,
         "a report, CPU µs": 1e6 * computing / jobs / count,
@@ -431,6 +453,8 @@ class _Requests:
 TABLES: dict[str, tuple[Callable[[int, Path], Figures], list[int]]] = {
     "trials": (of_trials, [100, 1_000, 10_000, 100_000]),
     "trials in a page": (of_pages, [100, 1_000, 10_000, 100_000]),
+    "parameters in a page": (of_pages_of_parameters, [1, 4, 16, 64]),
+    "reports in a page": (of_pages_of_reports, [100, 1_000, 10_000]),
     "workers": (of_workers, [1, 8, 64, 512]),
     "parameters": (of_parameters, [1, 4, 16, 64]),
     "reports": (of_reports, [1, 10, 100, 1_000, 10_000]),

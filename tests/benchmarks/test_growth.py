@@ -12,6 +12,7 @@ from tests.benchmarks.rows import TURNS, Samples
 
 pytestmark = pytest.mark.timeout(1200)
 
+_OF_A_PAGE = {"page, MB": 0.1, "heap, MB": 0.2, "nodes": 0.3, "process, MB": 0.2}
 FIGURES = {
     # Per trial, report or Task: they are not to grow at all, but for what is known to.
     "trials": {
@@ -21,7 +22,8 @@ FIGURES = {
         "one more, CPU ms": 0.6,
         "search and panel, MB": 1.1,
     },
-    "trials in a page": {"page, MB": 0.1, "heap, MB": 0.2, "nodes": 0.3, "process, MB": 0.2},
+    "trials in a page": _OF_A_PAGE,
+    "parameters in a page": _OF_A_PAGE,
     "workers": {"a trial, CPU ms": 0.3, "memory, MB": 1.0},
     "parameters": {"a trial, CPU ms": 0.8, "panel, ms": 1.0, "journal, bytes a trial": 1.1},
     "reports": {"a report, CPU µs": 0.2, "journal, bytes a report": 0.2, "its curve, ms": 1.1},
@@ -33,7 +35,7 @@ REPEATED = {"trials", "workers", "parameters", "reports"}
 """What takes seconds is measured `TURNS` times; pages and Tasks, which take minutes, once."""
 
 
-@pytest.mark.parametrize("what", TABLES)
+@pytest.mark.parametrize("what", FIGURES)
 def test_growth(what: str, record: Any) -> None:
     """Measure at the two largest sizes, in turns, and compare them."""
     sizes = TABLES[what][1][-2:]
