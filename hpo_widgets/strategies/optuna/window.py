@@ -1,7 +1,8 @@
 """What a sampler sees of a long search, so that asking it stays cheap.
 
-Optuna's samplers read all finished trials at every ask: TPE needs 145 ms at 10,000 trials of five
-parameters. `WindowedStorage` keeps every trial and shows the sampler at most a given number of them.
+Optuna's samplers read all finished trials at every ask: with 10,000 trials of five parameters TPE
+needs some eight times as long as with 1,000. `WindowedStorage` keeps every trial and shows the
+sampler at most a given number of them.
 """
 
 from __future__ import annotations
