@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import button, drag
-from tests.browser.test_continue import RESTART
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -70,33 +69,4 @@ def test_a_panel_is_started_and_steered(page):
     page.screenshot(f"live-{kind}-list")
     listed.get_by_role("button", name="Stop hosted").click()
     expect(listed.locator(".hpo-pill")).to_have_text("■stopped")
-    assert complaints(page) == []
-
-
-# In JupyterLab this is a test of tests/browser.
-@pytest.mark.parametrize("host", ["notebook"], indirect=True)
-def test_a_restarted_kernel_leaves_the_panel_as_it_was_with_the_way_back_and_its_picture_in_the_file(page):
-    page.open(PANEL.replace("total_max_jobs=2000", "total_max_jobs=12"), "optimizer.start(); _ = optimizer.wait()")
-    page.run_all()
-    panel = page.panel()
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
-    search_id = page.kernel("optimizer.id")
-    assert "12 completed" in (page.lab.root / page.save_with_picture()).read_text(encoding="utf-8")
-    page.page.evaluate(RESTART)
-    # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.
-    gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
-    expect(gone.locator("code")).to_have_text(
-        "from hpo_widgets import OptimizerWidget # First run the cells that define train and what it uses. "
-        f'OptimizerWidget.open("{search_id}", base_task_id=train)'
-    )
-    expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
-    expect(panel.locator(".hpo-counts")).to_contain_text("12 completed")
-    expect(page.page.locator(".hpo-saved")).not_to_be_visible()
-    # A save keeps the last picture, which is what is shown once the page has forgotten the panel.
-    name = page.save()
-    assert "12 completed" in (page.lab.root / name).read_text(encoding="utf-8")
-    page.load_again()
-    saved = page.page.locator(".hpo-saved")
-    expect(saved).to_be_visible()
-    expect(saved).to_contain_text("was complete")
     assert complaints(page) == []

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from hpo_widgets.widget.parts.snapshot import MIME
-from tests.browser.test_continue import run_new_cell
+from tests.browser.test_continue import RESTART, run_new_cell
+from tests.hosts.test_live import complaints
 
 pytestmark = pytest.mark.browser
 
@@ -108,20 +109,41 @@ def test_the_end_of_a_search_is_kept_without_a_save_and_the_last_save_is_there_w
     assert page.kernel("len(_.search.snapshot())") == 12
 
 
-# In JupyterLab this is a test of tests/browser.
+# In JupyterLab tests of tests/browser do this.
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
-def test_a_panel_whose_kernel_lives_is_live_again_after_the_page_was_loaded_again(page):
+def test_a_panel_is_live_again_in_a_page_that_is_loaded_again_and_left_with_the_way_back_by_a_restart(page):
     page.open(PANEL, RUN)
     page.run_all()
     expect_live(page)
     page.load_again()
     expect_live(page)
-    expect(page.panel().locator(".hpo-pill")).to_have_text(re.compile("completed"))
+    expect(page.panel().locator(".hpo-pill")).to_have_text("✓completed")
     # What is shown after the page was loaded again can be renewed, too.
     page.kernel("[optimizer.set_total_max_jobs(14), optimizer.start(), optimizer.wait()] and None")
     expect(page.panel().locator(".hpo-status-body")).to_contain_text("14 completed")
     assert "14 completed" in output_in_file(page, page.save_with_picture())["text/plain"]
+
+    search_id = page.kernel("optimizer.id")
+    page.page.evaluate(RESTART)
+    # All that was seen can still be read, the numbers of the plot too; nothing looks as if it acted.
+    panel = page.panel()
+    gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
+    expect(gone.locator("code")).to_have_text(
+        "from hpo_widgets import OptimizerWidget # First run the cells that define train and what it uses. "
+        f'OptimizerWidget.open("{search_id}", base_task_id=train)'
+    )
+    expect(panel.locator(".hpo-history-host .dot").first).to_be_visible()
+    expect(panel.locator(".hpo-counts")).to_contain_text("14 completed")
+    expect(page.page.locator(".hpo-saved")).not_to_be_visible()
+    # A save keeps the last picture, which is what is shown once the page has forgotten the panel.
+    name = page.save()
+    assert "14 completed" in (page.lab.root / name).read_text(encoding="utf-8")
+    page.load_again()
+    saved = page.page.locator(".hpo-saved")
+    expect(saved).to_be_visible()
+    expect(saved).to_contain_text("was complete")
+    assert complaints(page) == []
 
 
 NASTY = "<img src=x onerror='window.wasHit = true'><script>window.wasHit = true</script>"
