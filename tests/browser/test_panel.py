@@ -302,28 +302,6 @@ display(*parts)
     assert notebook.complaints() == []
 
 
-@pytest.mark.slow
-def test_20000_trials_are_drawn_and_the_page_keeps_up(opened, panel, request):
-    # A page that is silent for longer than this gets updates all the same, as it may have gone.
-    module = "vars(__import__('sys').modules['hpo_widgets.widget.sync.flow'])"
-    patience = opened.kernel(f"{module}['_PATIENCE']")
-    opened.kernel(f"{module}.update(_PATIENCE=600)")
-    request.addfinalizer(lambda: opened.kernel(f"{module}.update(_PATIENCE={patience})"))
-    opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
-    expect(panel.get_by_role("button", name="20000 completed")).to_be_visible()
-    flow = "widget._refresher.flow"
-    opened.wait_kernel(f"{flow}.is_acknowledged")
-    for number in range(20):
-        opened.kernel(f"search.add_trial(1.5 + {number} / 100)")
-        opened.page.wait_for_timeout(50)
-    expect(panel.get_by_role("button", name="20020 completed")).to_be_visible()
-    # Never more than two updates are under way, so nothing queues up.
-    assert opened.kernel(f"{flow}.view.sent - {flow}.view.seen") <= 2
-    opened.wait_kernel(f"{flow}.is_acknowledged")
-    opened.screenshot("panel-20000", panel)
-    assert opened.complaints() == []
-
-
 def test_text_of_a_search_is_never_html(notebook):
     notebook.open(f"""
 from hpo_widgets.parameters import DiscreteParameterRange, UniformParameterRange

@@ -250,11 +250,18 @@ def test_a_click_on_a_point_selects_its_trial_and_another_none(opened, show, tab
 
 
 @pytest.mark.slow
-def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
-    panel = show("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
+def test_of_20000_trials_a_click_selects_the_nearest_old_one_and_the_page_keeps_up(opened, show, request):
+    # A page that is silent for longer than this gets updates all the same, as it may have gone.
+    module = "vars(__import__('sys').modules['hpo_widgets.widget.sync.flow'])"
+    patience = opened.kernel(f"{module}['_PATIENCE']")
+    opened.kernel(f"{module}.update(_PATIENCE=600)")
+    request.addfinalizer(lambda: opened.kernel(f"{module}.update(_PATIENCE={patience})"))
+    panel = show("None")
+    opened.kernel("search.add_trials([1 + (number * 7919 % 1000) / 1000 for number in range(20000)])")
     plot = panel.locator(".hpo-plot-host").first.locator(".bqplot")
     expect(panel.get_by_role("button", name="20000 completed")).to_be_visible()
-    opened.wait_kernel("widget._refresher.flow.is_acknowledged")
+    flow = "widget._refresher.flow"
+    opened.wait_kernel(f"{flow}.is_acknowledged")
     # The newest are points: they tell where on the screen any trial is.
     (x0, y0, *first), *_, (x1, y1, *last) = sorted(places(opened, plot).values())
     value = opened.kernel("search.trial(700).value")
@@ -266,6 +273,14 @@ def test_a_click_on_an_old_trial_of_20000_selects_the_nearest(opened, show):
     assert abs(number - 700) < 100
     assert opened.kernel(f"search.trial({number}).value") == pytest.approx(value, abs=0.01)
     opened.screenshot("state-20000-selected", panel)
+    for number in range(20):
+        opened.kernel(f"search.add_trial(1.5 + {number} / 100)")
+        opened.page.wait_for_timeout(50)
+    expect(panel.get_by_role("button", name="20020 completed")).to_be_visible()
+    # Never more than two updates are under way, so nothing queues up.
+    assert opened.kernel(f"{flow}.view.sent - {flow}.view.seen") <= 2
+    opened.wait_kernel(f"{flow}.is_acknowledged")
+    opened.screenshot("state-20000-followed", panel)
     assert opened.complaints() == []
 
 
