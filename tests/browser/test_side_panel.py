@@ -151,7 +151,7 @@ def test_searches_are_listed_and_steered_while_a_cell_computes(notebook, side):
 
 
 @pytest.mark.slow
-def test_the_focus_goes_with_a_search_into_another_group_and_buttons_stay_in_place(notebook, side):
+def test_the_focus_goes_with_a_search_into_another_group_and_its_cell_keeps_one_line_beside_its_tab(notebook, side):
     notebook.open(cell("digits"))
     notebook.run_all()
     open_list(notebook)
@@ -167,6 +167,53 @@ def test_the_focus_goes_with_a_search_into_another_group_and_buttons_stay_in_pla
     notebook.kernel("search.command('start')")
     expect(group(side, "Running")).to_contain_text("digits")
     expect(opens).to_be_focused()
+
+    wanted = {
+        "searchId": notebook.kernel("search.id"),
+        "path": notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context?.path ?? ''"),
+        "title": "digits",
+    }
+
+    def open_beside():
+        notebook.command("hpo-widgets:open-search", **wanted, place="right")
+
+    in_cell = notebook.page.locator(".jp-Notebook .hpo-panel")
+    expect(in_cell).to_be_visible()
+    open_beside()
+    line = notebook.page.locator(".jp-Notebook .hpo-elsewhere")
+    expect(line).to_contain_text("digits is shown in the tab beside · show it here too")
+    expect(tab(notebook)).to_be_visible()
+    expect(in_cell).not_to_be_visible()
+    # The picture that the notebook keeps is renewed all the same.
+    notebook.kernel("search.add_trial(0.1)")
+    expect(tab(notebook).locator(".hpo-counts")).to_contain_text("4 completed")
+    with notebook.longer(10_000):  # for which a save waits for its picture
+        name = notebook.page.evaluate(
+            """async () => {
+              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+              await notebook.context.save();
+              return notebook.context.path;
+            }"""
+        )
+    assert "4 completed" in (notebook.lab.root / name).read_text(encoding="utf-8")
+    notebook.screenshots_in_both_themes("shown-in-tab")
+    line.get_by_role("button", name="show it here too").click()
+    expect(in_cell).to_be_visible()
+    expect(tab(notebook)).to_be_visible()
+    expect(line).not_to_be_visible()
+    # A tab that is closed leaves the panel in its cell, as before.
+    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
+        ".lm-TabBar-tabCloseIcon"
+    ).click()
+    expect(tab(notebook)).to_have_count(0)
+    open_beside()
+    expect(line).to_be_visible()
+    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
+        ".lm-TabBar-tabCloseIcon"
+    ).click()
+    expect(in_cell).to_be_visible()
+    expect(in_cell.locator(".hpo-plot-host .dot").first).to_be_visible()
+    assert notebook.complaints() == []
 
 
 @pytest.mark.slow
@@ -408,56 +455,3 @@ def test_a_search_whose_kernel_has_gone_is_listed_from_its_journal_and_opened_by
     expect(kept).to_have_count(0)
     expect(shown.locator(".hpo-entry-origin")).to_have_text(re.compile(r"\.ipynb"))
     expect(written).to_have_count(1)  # to be read and kept
-
-
-@pytest.mark.slow
-def test_the_cell_of_a_search_that_a_tab_shows_keeps_one_line(notebook, side):
-    notebook.open(cell("digits"))
-    notebook.run_all()
-    open_list(notebook)
-    wanted = {
-        "searchId": notebook.kernel("search.id"),
-        "path": notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context?.path ?? ''"),
-        "title": "digits",
-    }
-
-    def open_beside():
-        notebook.command("hpo-widgets:open-search", **wanted, place="right")
-
-    in_cell = notebook.page.locator(".jp-Notebook .hpo-panel")
-    expect(in_cell).to_be_visible()
-    open_beside()
-    line = notebook.page.locator(".jp-Notebook .hpo-elsewhere")
-    expect(line).to_contain_text("digits is shown in the tab beside · show it here too")
-    expect(tab(notebook)).to_be_visible()
-    expect(in_cell).not_to_be_visible()
-    # The picture that the notebook keeps is renewed all the same.
-    notebook.kernel("search.add_trial(0.1)")
-    expect(tab(notebook).locator(".hpo-counts")).to_contain_text("4 completed")
-    with notebook.longer(10_000):  # for which a save waits for its picture
-        name = notebook.page.evaluate(
-            """async () => {
-              const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
-              await notebook.context.save();
-              return notebook.context.path;
-            }"""
-        )
-    assert "4 completed" in (notebook.lab.root / name).read_text(encoding="utf-8")
-    notebook.screenshots_in_both_themes("shown-in-tab")
-    line.get_by_role("button", name="show it here too").click()
-    expect(in_cell).to_be_visible()
-    expect(tab(notebook)).to_be_visible()
-    expect(line).not_to_be_visible()
-    # A tab that is closed leaves the panel in its cell, as before.
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
-    expect(tab(notebook)).to_have_count(0)
-    open_beside()
-    expect(line).to_be_visible()
-    notebook.page.locator(".lm-DockPanel-tabBar").get_by_text("digits", exact=True).locator("..").locator(
-        ".lm-TabBar-tabCloseIcon"
-    ).click()
-    expect(in_cell).to_be_visible()
-    expect(in_cell.locator(".hpo-plot-host .dot").first).to_be_visible()
-    assert notebook.complaints() == []
