@@ -48,8 +48,8 @@ class Account:
         lines = [line.split() for line in self.ledger.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return [(int(number), float(x)) for kind, number, x, _ in lines if kind == what]
 
-    def compare(self, line, reader):
-        """Count on a line what a search that nobody runs has lost, and what ran again though the journal knew of it.
+    def compare(self, reader, *lines):
+        """Count on lines what a search that nobody runs has lost, and what ran again though the journal knew of it.
 
         To be called after each owner of the search, as what the journal had not heard of may begin again under the next
         one. Gives the rows of the journal.
@@ -61,8 +61,9 @@ class Account:
         begun = Counter(number for number, _ in self.written("begun"))
         since = begun - self._begun
         again = {number: times for number, times in since.items() if times > (number not in self._recorded)}
-        line.lost += len(lost)
-        line.doubled += len(again)
+        for line in lines:
+            line.lost += len(lost)
+            line.doubled += len(again)
         assert not lost, (lost, [row for row in rows if row.number in lost])
         assert not again, (again, begun, self._recorded)
         self.known, self._begun, self._recorded = completed, begun, {row.number for row in rows}
@@ -71,7 +72,7 @@ class Account:
     def settle(self, line, path):
         """Compare with the journal of a search of this process that has ended, and count the processes it left."""
         with Journal.view(path) as reader:
-            self.compare(line, reader)
+            self.compare(reader, line)
         self.count_processes(line)
 
     def count_processes(self, line):

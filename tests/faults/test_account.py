@@ -41,15 +41,15 @@ def test_a_trial_that_was_seen_and_is_not_there_with_its_value_is_lost(account, 
     account.told("search/1", 0.25)
     line = Line("bolt")
     with pytest.raises(AssertionError):
-        account.compare(line, journal(found))
+        account.compare(journal(found), line)
     assert (line.lost, line.doubled) == (1, 0)
 
 
 def test_what_the_journal_has_is_known_from_then_on(account):
     line = Line("bolt")
-    account.compare(line, journal({0: 0.5}))
+    account.compare(journal({0: 0.5}), line)
     with pytest.raises(AssertionError):
-        account.compare(line, journal({}))
+        account.compare(journal({}), line)
     assert line.lost == 1
 
 
@@ -57,13 +57,13 @@ def test_a_trial_that_begins_again_under_the_next_owner_is_doubled_where_the_jou
     line = Line("bolt")
     begin(0)
     begin(1)
-    account.compare(line, journal({0: None}))
+    account.compare(journal({0: None}), line)
     begin(1)
-    account.compare(line, journal({0: None, 1: 0.5}))
+    account.compare(journal({0: None, 1: 0.5}), line)
     assert (line.lost, line.doubled) == (0, 0)
     begin(1)
     with pytest.raises(AssertionError):
-        account.compare(line, journal({0: None, 1: 0.5}))
+        account.compare(journal({0: None, 1: 0.5}), line)
     assert line.doubled == 1
 
 
@@ -72,7 +72,7 @@ def test_a_trial_that_one_owner_begins_twice_is_doubled(account, begin):
     begin(0)
     begin(0)
     with pytest.raises(AssertionError):
-        account.compare(line, journal({0: 0.5}))
+        account.compare(journal({0: 0.5}), line)
     assert line.doubled == 1
 
 

@@ -56,7 +56,7 @@ def test_a_search_on_a_full_disk_ends_and_goes_on_when_there_is_space(small_disk
     def compare():
         seen = account.known
         with closing(Journal.view(made.journal_path)) as reader:
-            account.compare(line, reader)
+            account.compare(reader, line)
         assert account.known == seen
 
     made = search(chatty, journal=folder, total_max_jobs=BUDGET, seed=table.SEED)

@@ -101,7 +101,7 @@ def test_a_search_that_is_suspended_again_and_again_loses_no_trial(owners, runni
     account = Account(path.with_name("ledger"))
     account.known.update(witnessed(path.with_name("witness")))
     with Journal.view(path) as reader:
-        rows = account.compare(line, reader)
+        rows = account.compare(reader, line)
     assert (sorted(row.number for row in rows), len(account.known), left) == (list(range(BUDGET)), BUDGET, [])
 
 
