@@ -336,9 +336,24 @@ class SearchCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again."""
-        number = trial.number if isinstance(trial, Trial) else trial
+        number = self._number_of(trial)
         point = self._controller.state.space.normalise(self._recorder.trial(number).parameters)
         self._enqueue("retry", dict(point))
+
+    def _number_of(self, trial: Trial | int) -> int:
+        """Return the number of a trial of this search; raise for one that it does not have."""
+        recorder = self._recorder
+        if isinstance(trial, Trial):
+            # A trial that was read before its job had an id is named as one of this machine.
+            own = (recorder.job_of(trial.number), f"{recorder.search_id}/{trial.number}")
+            if trial.id not in own:
+                raise ValueError(
+                    f"trial {trial.name} ({trial.id}) belongs to another search than {recorder.search_id}; "
+                    "enqueue_trial(trial.parameters) runs its point here"
+                )
+            trial = trial.number
+        recorder.shown.columns.state_of(trial)  # raises where there is none
+        return trial
 
     def set_note(self, trial: Trial | int, note: str) -> None:
         """Keep a text about a trial.
@@ -365,8 +380,7 @@ class SearchCommands:
         self._remark("set_tags", trial, tags=checked_tags(tags))
 
     def _remark(self, name: str, trial: Trial | int, **changes: Any) -> None:
-        number = trial.number if isinstance(trial, Trial) else trial
-        self._recorder.shown.columns.state_of(number)  # raises where there is none
+        number = self._number_of(trial)
 
         def remark() -> None:
             before = self._recorder.remark(number, **changes)

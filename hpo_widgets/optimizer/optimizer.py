@@ -621,6 +621,8 @@ class HyperParameterOptimizer(ReadableSearch):
         ------
         IndexError
             For a trial that there is not.
+        ValueError
+            For a trial of another search, whose point `enqueue_trial` takes.
         """
         self._commands.retry(trial)
 
@@ -639,7 +641,7 @@ class HyperParameterOptimizer(ReadableSearch):
         IndexError
             For a trial that there is not.
         TypeError, ValueError
-            For what is no text, or too long.
+            For what is no text, or too long, and for a trial of another search.
         """
         self._commands.set_note(trial, note)
 
@@ -658,7 +660,7 @@ class HyperParameterOptimizer(ReadableSearch):
         IndexError
             For a trial that there is not.
         TypeError, ValueError
-            For what is no list of words, and too many or too long ones.
+            For what is no list of words, too many or too long ones, and for a trial of another search.
         """
         self._commands.set_tags(trial, tags)
 

@@ -339,6 +339,18 @@ def test_a_retry_runs_outside_the_present_range_too(search):
     assert points(made)[1] == {"x": x}
 
 
+def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(search):
+    other, made = (finished(search(identity, total_max_jobs=2, seed=seed)) for seed in (1, 2))
+    foreign = other.trial(1)
+    for name, *rest in (("retry",), ("set_note", "stable"), ("set_tags", ["a"])):
+        with pytest.raises(ValueError, match=r"trial #1 .* belongs to another search than .*enqueue_trial"):
+            getattr(made, name)(foreign, *rest)
+    assert (made.trial(1).note, made.trial(1).tags) == ("", ())
+    assert made.budget.jobs.used == 2
+    made.set_note(made.trial(1), "its own")
+    assert made.trial(1).note == "its own"
+
+
 @pytest.mark.parametrize(
     ("point", "sentence"),
     [({"y": 1}, "y"), ({}, "x"), ({"x": "a"}, "x"), ({"x": math.nan}, "x"), ({"x": None}, "x")],
