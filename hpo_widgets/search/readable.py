@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
 from hpo_widgets.search.progress import ProgressBar
-from hpo_widgets.search.protocol import SearchStatus
+from hpo_widgets.search.protocol import Replays, SearchStatus
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import experiment_details, more_parameters, to_csv, to_dataframe, to_records
+from hpo_widgets.trials.filter import TrialFilter
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
     from hpo_widgets.trials import Trial
     from hpo_widgets.trials.columns import Changes, Rows, Snapshot, TrialStore
-    from hpo_widgets.trials.filter import TrialFilter
 
 
 class ReadableSearch(ABC):
@@ -253,7 +253,12 @@ class ReadableSearch(ABC):
         """
         return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
 
-    def to_csv(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002
+    def to_csv(
+        self,
+        path: str | Path | None = None,
+        *,
+        filter: TrialFilter | Mapping[str, Any] | None = None,  # noqa: A002
+    ) -> str:
         """Trials as comma-separated values, the columns of `to_dataframe`.
 
         Parameters
@@ -261,16 +266,26 @@ class ReadableSearch(ABC):
         path
             The file to write; an existing one is replaced. Default: none.
         filter
-            Which trials. Default: all.
+            Which trials, as `OptimizerWidget` takes it: a `TrialFilter`, or a dict of its fields. Default: all.
 
         Returns
         -------
         str
             The text.
+
+        Raises
+        ------
+        ValueError
+            For a filter that names what the search does not have, with a near match.
         """
         return _written(path, to_csv(self._passing(filter), self._declared_space, self.objectives))
 
-    def to_json(self, path: str | Path | None = None, *, filter: TrialFilter | None = None) -> str:  # noqa: A002
+    def to_json(
+        self,
+        path: str | Path | None = None,
+        *,
+        filter: TrialFilter | Mapping[str, Any] | None = None,  # noqa: A002
+    ) -> str:
         """Trials as a JSON list of objects, as `hpo_widgets.trials.export.to_records` has them.
 
         Parameters
@@ -278,19 +293,27 @@ class ReadableSearch(ABC):
         path
             The file to write; an existing one is replaced. Default: none.
         filter
-            Which trials. Default: all.
+            Which trials, as `OptimizerWidget` takes it: a `TrialFilter`, or a dict of its fields. Default: all.
 
         Returns
         -------
         str
             The text.
+
+        Raises
+        ------
+        ValueError
+            For a filter that names what the search does not have, with a near match.
         """
         records = to_records(self._passing(filter), self._declared_space, self.objectives)
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
 
-    def _passing(self, chosen: TrialFilter | None) -> Rows:
+    def _passing(self, chosen: TrialFilter | Mapping[str, Any] | None) -> Rows:
         rows = self.snapshot()
-        return rows if chosen is None else rows.where(chosen.passing(rows, self.space, self.objectives))
+        if chosen is None:
+            return rows
+        checked = checked_filter(chosen, cast("Search", self))
+        return rows.where(checked.passing(rows, self.space, self.objectives))
 
     # What a kind of search may give otherwise -----------------------------------------------------
 
@@ -305,6 +328,34 @@ class ReadableSearch(ABC):
     def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
         return [more_parameters(trial) for trial in trials]
+
+
+def checked_filter(chosen: TrialFilter | Mapping[str, Any], search: Search) -> TrialFilter:
+    """Check a filter against the trials of a search.
+
+    Parameters
+    ----------
+    chosen
+        The filter, or its fields.
+    search
+        The search.
+
+    Returns
+    -------
+    TrialFilter
+        With normalised values.
+
+    Raises
+    ------
+    ValueError
+        For what `TrialFilter.from_dict` and `TrialFilter.checked` refuse.
+    """
+    chosen = chosen if isinstance(chosen, TrialFilter) else TrialFilter.from_dict(chosen)
+    if chosen.is_empty:  # nothing to look up, also where there is no search yet
+        return chosen
+    # A filter stays when a replay goes back, so it may name what is still to come.
+    num_epochs = search.num_epochs_in_all if isinstance(search, Replays) else len(search.epochs)
+    return chosen.checked(search.space, search.objectives, num_epochs)
 
 
 def _written(path: str | Path | None, text: str) -> str:

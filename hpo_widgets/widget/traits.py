@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.search import Replays
 from hpo_widgets.search.limits import positive_int
+from hpo_widgets.search.readable import checked_filter
 from hpo_widgets.trials.filter import TrialFilter, checked_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from traitlets import HasTraits
-
-    from hpo_widgets.search import Search
 
 
 class PositiveInt(t.Int[Any, Any]):
@@ -149,17 +147,9 @@ class FilterTrait(t.TraitType[TrialFilter, Any]):
             msg = f"{self.name} is a TrialFilter or a dict of its fields, such as {{'top_k': 50}}, got {value!r:.80}"
             raise t.TraitError(msg)
         try:
-            chosen = value if isinstance(value, TrialFilter) else TrialFilter.from_dict(value or {})
-            # Nothing to look up, also where there is no search yet.
-            return chosen if chosen.is_empty else _checked_filter(chosen, obj.search)
+            return checked_filter(value or {}, obj.search)
         except ValueError as error:
             raise t.TraitError(str(error)) from None
-
-
-def _checked_filter(chosen: TrialFilter, search: Search) -> TrialFilter:
-    # A filter stays when a replay goes back, so it may name what is still to come.
-    num_epochs = search.num_epochs_in_all if isinstance(search, Replays) else len(search.epochs)
-    return chosen.checked(search.space, search.objectives, num_epochs)
 
 
 class BoxTrait(t.TraitType[Mapping[str, tuple[Any, ...]], Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -90,6 +91,32 @@ def test_a_trial_passes_when_it_meets_all_conditions(search, fields, numbers):
 def test_what_makes_no_sense_is_refused_in_words(search, fields, message):
     with pytest.raises(ValueError, match=message):
         passing(search, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"within": {"Lr": (0, 1)}}, r"no parameter and no objective 'Lr'\. Did you mean 'lr'\?"),
+        ({"within": {"validation/los": (0, 1)}}, "Did you mean 'validation/loss'"),
+        ({"within": {"lr": (0.1, 0.01)}}, "must rise from low to high"),
+        ({"within": {"activation": ["relo"]}}, "Did you mean 'relu'"),
+        ({"epochs": [7]}, "versions of the space that do not exist: 7"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", [TrialFilter.from_dict, dict], ids=["filter", "dict"])
+def test_a_filter_that_makes_no_sense_exports_nothing(search, tmp_path, form, fields, message):
+    for export in (search.to_csv, search.to_json):
+        with pytest.raises(ValueError, match=message):
+            export(tmp_path / "trials", filter=form(fields))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_filter_of_an_export_may_have_an_open_end_and_be_a_dict(search):
+    fields = {"within": {"lr": (None, 1e-3)}}
+    for chosen in (fields, TrialFilter.from_dict(fields)):
+        assert [trial["number"] for trial in json.loads(search.to_json(filter=chosen))] == passing(search, **fields)
+        assert len(search.to_csv(filter=chosen).splitlines()) == 1 + len(passing(search, **fields))
 
 
 def test_a_condition_can_be_taken_out():
