@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 from hpo_widgets import UniformParameterRange
+from tests.conftest import DEADLINE
 
 X = UniformParameterRange("x", 0, 1)
 
@@ -12,13 +15,24 @@ def identity(x):
 
 
 def let_an_hour_go_by(made):
-    """Have each trial that runs have begun an hour earlier."""
-    started = made._controller.state.clock.active_started
+    """Have each trial have begun an hour earlier, once all that were launched have begun."""
+    state = made._controller.state
+    started = state.clock.active_started
+    changed = threading.Event()
 
     def go_by():
+        if started.keys() != state.active.keys():
+            return False
         started.update({number: moment - 3600 for number, moment in started.items()})
+        return True
 
-    made._controller.submit(go_by).result()
+    unsubscribe = made.subscribe(changed.set)
+    try:
+        while not made._controller.submit(go_by).result():
+            assert changed.wait(DEADLINE), f"not all have begun: {made!r} {made.counts}"
+            changed.clear()
+    finally:
+        unsubscribe()
     made.set_compute_time_limit(None)  # has the clock looked at
 
 

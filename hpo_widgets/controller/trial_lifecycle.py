@@ -153,11 +153,13 @@ class TrialLifecycle:
                 self._take_change(event, trial)
 
     def _take_change(self, event: JobEvent, trial: ActiveTrial) -> None:
-        """Take in that a server has made a job, begun to run it, or put it back into its queue."""
+        """Take in that a worker still loads, or what a server did with a job: made, began or queued it again."""
         row, number = trial.row, event.number
         active_started = self._state.clock.active_started
         if event.kind == "job":
             row.job = cast("str", event.data)
+        elif event.kind == "loading":
+            active_started.pop(number, None)
         elif event.kind == "queued":
             row.state, row.started = TrialState.QUEUED, NAN
             began = active_started.pop(number, None)
@@ -326,7 +328,7 @@ class TrialLifecycle:
             error = trial.end_reason or error
         if outcome.stdout or outcome.stderr or outcome.traceback:
             self._recorder.output(number, outcome.stdout, outcome.stderr, outcome.traceback or "")
-        self._finish(number, trial, state, error, None if self.queue is None else outcome.duration)
+        self._finish(number, trial, state, error, outcome.duration)
         if state != TrialState.FAILED and trial.has_values:
             search.stop_conditions.has_objective = True
         reason = search.stop_conditions.after_trial(
@@ -369,15 +371,21 @@ class TrialLifecycle:
             self._recorder.scalar(number, title, series, float(value), max(trial.last_iteration, 0))
 
     def _finish(
-        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None, duration: float | None = None
+        self, number: int, trial: ActiveTrial, state: TrialState, error: str | None, measured: float = 0.0
     ) -> None:
-        """Remove an ended trial from the active ones and record its row; ``duration``: seconds by a server's clock."""
+        """Remove an ended trial from the active ones and record its row; ``measured``: seconds by its engine, or 0."""
         search, proposals = self._state, self._proposals
         del search.active[number]
         search.num_failed += state == TrialState.FAILED
-        started = search.clock.active_started.pop(number, None)
-        if not duration:
-            duration = None if started is None else time.monotonic() - started
+        now = time.monotonic()
+        began = search.clock.active_started.pop(number, None)
+        duration = None if began is None else now - began
+        if self.queue is not None:
+            duration = measured or duration
+        elif duration is not None and measured > duration:
+            # This thread was busy when it began. The number comes from its own process, so it is bounded by the launch.
+            duration = min(measured, now - trial.started)
+        search.took(duration or 0.0)
         search.clock.compute_done += (duration or 0.0) / SECONDS_A_MINUTE
         row = trial.finish(state, time.time(), error, duration)
         self._recorder.ended(row)

@@ -56,9 +56,10 @@ class JobEvent(NamedTuple):
     Parameters
     ----------
     kind
-        ``"scalar"`` with data ``(title, series, value, iteration)``, or ``"ended"`` with an `Outcome`. Of a
-        `QueueEngine` also ``"job"`` with the id that its server gave the job; ``"started"`` with the Unix seconds of
-        this machine's clock at which it left the queue, or ``"queued"`` with None when it returned to the queue;
+        ``"scalar"`` with data ``(title, series, value, iteration)``, or ``"ended"`` with an `Outcome`. A trial begins
+        with its launch, unless ``"loading"`` with None says that its worker is not ready yet; then ``"started"`` with
+        the Unix seconds of this machine's clock follows. Of a `QueueEngine` also ``"job"`` with the id that its server
+        gave the job; ``"started"`` when it left the queue, or ``"queued"`` with None when it returned to the queue;
         ``"summary"`` with a `Summary`; and ``"notice"`` with ``(source, sentence)``, which concerns no single trial.
     number
         The trial's number; -1 for a notice.
@@ -66,7 +67,7 @@ class JobEvent(NamedTuple):
         As the kind says.
     """
 
-    kind: Literal["scalar", "ended", "job", "queued", "started", "summary", "notice"]
+    kind: Literal["scalar", "ended", "loading", "job", "queued", "started", "summary", "notice"]
     number: int
     data: Any
 

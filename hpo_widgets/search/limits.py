@@ -395,7 +395,7 @@ class SearchClock:
     """Replaced as a whole, so that a thread that reads it during a change sees either the old or the new limit."""
     has_own_deadline: bool = False
     active_started: dict[int, float] = field(default_factory=dict)
-    """Trial number to ``time.monotonic()`` of its launch, oldest first."""
+    """Trial number to ``time.monotonic()`` at which it began to run."""
 
     def begin_run(self) -> None:
         """Start the clock, and with it the constructor's time limit."""

@@ -55,6 +55,27 @@ def test_a_trial_takes_as_long_as_a_clock_says_that_nobody_sets(trials, state, r
     assert state.clock.compute_done == pytest.approx(3.0 / 60)
 
 
+@pytest.mark.parametrize(("measured", "duration"), [(0.0, 0.0), (2.0, 2.0), (1e11, 100.0)])
+def test_a_trial_takes_no_time_before_its_worker_is_ready(
+    trials, state, recorder, engine, monkeypatch, measured, duration
+):
+    state.settings.time_limit_per_job = 1.0
+    clocks = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+    trials.launch({"x": 0.5}, [0.5], None)
+    trials.receive(JobEvent("loading", 0, None))
+    clocks.seconds += 100.0
+    Deadlines(state, recorder, trials).check(clocks.monotonic())
+    assert (engine.aborted, state.clock.compute_used) == ([], 0.0)
+    trials.receive(JobEvent("started", 0, clocks.time()))
+    assert state.active[0].row.started == clocks.time()
+    # Its end was read in the same moment as its beginning.
+    trials.receive(JobEvent("ended", 0, Outcome(TrialState.ABORTED, duration=measured)))
+    [row] = recorder.rows
+    assert row.duration == duration
+    assert state.clock.compute_done == pytest.approx(duration / 60)
+
+
 def test_a_trial_over_its_time_is_counted_once_as_its_server_says(trials, state, recorder, run_trial):
     state.settings.time_limit_per_job = 1.0
     run_trial(0, 61.0)

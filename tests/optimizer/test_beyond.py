@@ -380,6 +380,25 @@ def test_a_job_that_overruns_its_limit_is_aborted_and_does_not_count_as_a_failur
     assert made.counts[TrialState.COMPLETED] == 1
 
 
+def test_what_a_worker_loads_is_no_run_time_of_its_first_trial(search, gate, until, tmp_path, monkeypatch):
+    path = tmp_path / "slow_to_import.py"
+    path.write_text("def train(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_to_import
+
+    gate.shut()
+    wait = f"import os, time\nwhile not os.path.exists({str(gate.path)!r}): time.sleep(0.002)\n"
+    path.write_text(wait + path.read_text())
+    made = search(slow_to_import.train, total_max_jobs=1, max_number_of_concurrent_tasks=1)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] and made.budget.compute_minutes.used == 0)
+    opened = time.monotonic()
+    gate.open()
+    assert made.wait()
+    assert made.trial(0).duration <= time.monotonic() - opened
+    assert made.trial(0).value is not None
+
+
 def test_a_job_ends_at_its_iteration_limit(search):
     def train(x, trial):
         import itertools

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from hpo_widgets.engines.base import Outcome
+from hpo_widgets.engines.base import JobEvent, Outcome
 from hpo_widgets.engines.local import messages
 from hpo_widgets.engines.local.engine import FOREVER, ProcessEngine, WorkerHandle
 from hpo_widgets.engines.local.messages import (
@@ -261,6 +261,8 @@ class FunctionPool(ProcessEngine):
                 continue
             if worker.num_handed_over > 1:
                 worker.began = time.monotonic()
+            if not worker.is_ready and worker.number is not None:
+                self._events.append(JobEvent("loading", worker.number, None))
             if sent != len(worker.sent):
                 worker.outgoing = worker.sent[sent:]
                 self._poll.register(worker.fd, select.POLLIN | select.POLLOUT)
@@ -330,7 +332,9 @@ class FunctionPool(ProcessEngine):
         kind = message[0]
         if kind == READY:
             worker.is_ready = True
-            worker.began = time.monotonic()  # if it has a trial: loading is not counted
+            worker.began = time.monotonic()
+            if worker.number is not None:  # loading is not counted
+                self._events.append(JobEvent("started", worker.number, time.time()))
             return
         if message[1] != worker.number:  # a thread left behind by an earlier trial is not heard
             return

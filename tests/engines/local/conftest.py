@@ -28,6 +28,8 @@ class Driver:
         self.engine = engine
         self.outcomes = {}
         self.scalars = {}
+        self.told = []
+        """Kind and number of all other events."""
 
     def launch(self, number=0, **point):
         return self.engine.launch(number, point)
@@ -36,6 +38,8 @@ class Driver:
         for event in self.engine.wait(timeout):
             if event.kind == "scalar":
                 self.scalars.setdefault(event.number, []).append(event.data)
+            elif event.kind != "ended":
+                self.told.append((event.kind, event.number))
             else:
                 assert event.number not in self.outcomes, "a trial ended twice"
                 self.outcomes[event.number] = event.data

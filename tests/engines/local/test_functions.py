@@ -324,6 +324,25 @@ def test_a_module_that_kills_its_importer_fails_the_trial(drive, tmp_path, monke
     assert "exit code 9 while loading the callable" in outcome.error
 
 
+def test_a_trial_begins_when_its_worker_has_loaded_the_callable(drive, gate, tmp_path, monkeypatch):
+    path = tmp_path / "slow_to_load.py"
+    path.write_text("def train(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_to_load
+
+    wait = f"import os, time\nwhile not os.path.exists({str(gate.path)!r}): time.sleep(0.002)\n"
+    path.write_text(wait + path.read_text())
+    gate.shut()
+    driver = drive(slow_to_load.train)
+    driver.launch(0, x=1)
+    driver.step()
+    assert driver.told == [("loading", 0)]
+    gate.open()
+    driver.ended(0)
+    driver.run(1, x=1)
+    assert driver.told == [("loading", 0), ("started", 0)]
+
+
 def test_modules_beside_the_caller_are_found(drive, tmp_path, monkeypatch):
     (tmp_path / "beside.py").write_text("def train(x): return x + 1\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -180,7 +180,7 @@ def test_a_script_without_a_main_guard_may_own_a_pool(child_python):
                 pool.launch(number, {"x": number + 1})
             results = {}
             while len(results) < 2:
-                results.update((event.number, event.data.result) for event in pool.wait(10))
+                results |= {event.number: event.data.result for event in pool.wait(10) if event.kind == "ended"}
         print(results[0], results[1])
         """
     )
@@ -200,9 +200,9 @@ def test_an_error_in_a_script_shows_its_lines(child_python):
 
         with closing(FunctionPool(FunctionTemplate(train), workers=1)) as pool:
             pool.launch(0, {})
-            while not (events := pool.wait(10)):
+            while not (ended := [event for event in pool.wait(10) if event.kind == "ended"]):
                 pass
-            print(events[0].data.traceback)
+            print(ended[0].data.traceback)
         """
     )
     out, err = parent.communicate(timeout=60)
@@ -336,16 +336,16 @@ def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
             resource.setrlimit(resource.RLIMIT_NOFILE, (highest + room, limits[1]))
             pool.launch(room, {})
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            events = pool.wait(60)
-            assert events[0].data.state in {TrialState.FAILED, TrialState.COMPLETED}
-            if events[0].data.state == TrialState.FAILED:
-                assert "no worker process could be started: OSError" in events[0].data.error
+            while not (ended := [event.data for event in pool.wait(60) if event.kind == "ended"]):
+                pass
+            if ended[0].state == TrialState.FAILED:
+                assert "no worker process could be started: OSError" in ended[0].error
                 # What was ending then may have ended since, and a thread of another test may hold a file just now.
                 deadline = time.monotonic() + DEADLINE
                 while any(now > then for now, then in zip(counts(), before, strict=True)):
                     assert time.monotonic() < deadline, f"left: {counts()}, before: {before}"
                     time.sleep(0.01)
-        assert events[0].data.state == TrialState.COMPLETED
+        assert ended[0].state == TrialState.COMPLETED
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         pool.close()
