@@ -312,10 +312,14 @@ class Controller:
     def _run(self) -> StopReason:
         """Start workers and strategy, and run trials until there is a reason to end."""
         state, recorder = self.state, self.recorder
+        most = state.settings.max_number_of_concurrent_tasks
         try:
-            engine = self._engine = self._make_engine(state.settings.max_number_of_concurrent_tasks)
+            # Each worker takes memory, so that none is started for which there is no trial.
+            engine = self._engine = self._make_engine(state.most_at_once)
         except OSError as error:
             return StopReason("launch_failed", f"no worker could be started: {error}")
+        if state.most_at_once < most:
+            engine.resize(most)  # the budget may be raised meanwhile
         proposals = make_proposals(
             state.strategy,
             state.objectives,

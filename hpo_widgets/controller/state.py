@@ -215,6 +215,12 @@ class SearchState:
         return self.epochs.space
 
     @property
+    def most_at_once(self) -> int:
+        """How many trials may run at once as things are: no more than are left of the budget, and at least one."""
+        most, total = self.settings.max_number_of_concurrent_tasks, self.settings.total_max_jobs
+        return most if total is None else max(1, min(most, total - self.num_launched + len(self.interrupted)))
+
+    @property
     def budget(self) -> Budget:
         """Limits and what is used of them; only trials that have ended count as used."""
         num_ended = self.num_launched - len(self.active) - len(self.interrupted)

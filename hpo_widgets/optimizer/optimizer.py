@@ -249,7 +249,7 @@ class HyperParameterOptimizer(ReadableSearch):
         def prepare() -> None:
             if not self.is_running():
                 with contextlib.suppress(Exception):  # the start will say what is wrong
-                    self._definition.prepare_engine(self.max_number_of_concurrent_tasks)
+                    self._definition.prepare_engine(self._controller.state.most_at_once)
 
         self._controller.submit(prepare)
 

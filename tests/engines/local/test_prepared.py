@@ -20,6 +20,7 @@ from hpo_widgets.engines.local import template as local_template
 from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.engines.local.template import FunctionTemplate
 from hpo_widgets.space import Space
+from hpo_widgets.trials import TrialState
 
 SPACE = Space([UniformParameterRange("x", 0, 1)])
 OPTIONS = EngineOptions("a search")
@@ -381,6 +382,22 @@ def test_a_search_prepares_before_it_runs_and_not_while_it_does(workers, tmp_pat
     assert len(ran) == 1
     gone(*(process.pid for process in prepared))
     assert workers() == set()
+
+
+def test_no_more_workers_are_prepared_than_trials_are_left(workers, search):
+    made = search(pid_of_worker, total_max_jobs=1)
+    made.prepare_workers()
+    assert len(workers()) == 1
+    made.release_workers()
+
+
+def test_a_start_starts_no_more_workers_than_trials_are_left(workers, two_running, gate, until):
+    made = two_running(total_max_jobs=2, max_number_of_concurrent_tasks=6)
+    assert len(workers()) == 2
+    made.set_total_max_jobs(6)
+    until(made, lambda: made.counts[TrialState.RUNNING] == len(workers()) == 6)
+    gate.open()
+    assert made.wait()
 
 
 def test_what_is_wrong_is_said_by_the_start_and_not_while_preparing(workers, tmp_path):
