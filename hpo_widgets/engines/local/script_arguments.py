@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ _VALUE = "value"
 VALUES = "values"  # --name a b c
 _REPEATED = "repeated"  # --name a --name b
 _POSITIONAL = "positional"
+
+_PLAIN_WORD = re.compile(r"[\w./+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,8 +381,41 @@ def arguments_of(point: Mapping[str, Any], options: _ScriptOptions, template: Se
         else:
             flags += _flag(option, value, is_click=options.style == "click")
     if by_position:
-        flags += ["--", *(by_position[name] for name in options.found if name in by_position)]
+        flags += ["--", *_in_order(by_position, options)]
     return flags
+
+
+def check_positions(names: Iterable[str], options: _ScriptOptions) -> None:
+    """Check whether positional arguments can be told apart when the others are left out.
+
+    Parameters
+    ----------
+    names
+        Full names of all parameters that have a value.
+    options
+        What the script takes.
+
+    Raises
+    ------
+    ValueError
+        Where one is left out before another, and the script's text tells no default for it.
+    """
+    if options.style in {"argparse", "click"}:
+        _in_order({argument_name(name): "" for name in names}, options)
+
+
+def _in_order(texts: Mapping[str, str], options: _ScriptOptions) -> list[str]:
+    """Write positional arguments in the script's order, with the default of each that is left out before another."""
+    positional = [option for option in options.found.values() if option.form == _POSITIONAL]
+    while positional and positional[-1].name not in texts:
+        positional.pop()
+    for option in positional:
+        if option.name not in texts and (option.default is None or _is_list(option.default)):
+            raise ValueError(
+                f"{positional[-1].name!r} comes after {option.name!r} on the script's command line, which has no "
+                "default that could stand in its place: give it a value in hyper_parameters"
+            )
+    return [texts.get(option.name, _text(option.default)) for option in positional]
 
 
 def check_values(name: str, values: Iterable[object], options: _ScriptOptions) -> None:
@@ -435,8 +471,8 @@ def _flag(option: _ScriptOption, value: Any, *, is_click: bool) -> list[str]:
     text = _text(value)
     if option.type is bool and not is_click and isinstance(value, int) and not value:
         text = ""  # bool("False") and bool("0") are True
-    # A value that looks like a flag (-1e-05 to argparse, for one) is bound to its own.
-    if text.startswith("-") and flag.startswith("--"):
+    # A value that looks like a flag (-1e-05 to argparse, for one) is bound to its own; click binds it to a short one.
+    if text.startswith("-") and (flag.startswith("--") or not is_click):
         return [f"{flag}={text}"]
     return [flag, text]
 
@@ -463,8 +499,8 @@ def _text(value: object) -> str:
 
 def _python(value: object) -> str:
     if isinstance(value, str):
-        # Plain words stay as they are; words that would read as something else are quoted.
-        return repr(value) if _reads_as_python(value) else value
+        # Plain words stay as they are. Others are quoted: fire reads "a,b" and "[a]" as tuple and list of words.
+        return value if _PLAIN_WORD.fullmatch(value) and not _reads_as_python(value) else repr(value)
     return repr(value)
 
 

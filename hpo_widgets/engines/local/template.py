@@ -20,7 +20,13 @@ from hpo_widgets.engines.local.pickling import (
     pickle_callable,
 )
 from hpo_widgets.engines.local.process import check_memory_limit, check_worker_environment
-from hpo_widgets.engines.local.script_arguments import STYLES, arguments_of, check_values, read_options
+from hpo_widgets.engines.local.script_arguments import (
+    STYLES,
+    arguments_of,
+    check_positions,
+    check_values,
+    read_options,
+)
 from hpo_widgets.engines.template import Template
 from hpo_widgets.parameters.proposal import TRIAL, bound_keywords
 
@@ -331,7 +337,8 @@ class ScriptTemplate(_LocalTemplate):
         ------
         ValueError
             For a name that the script does not take, with a near match; for a required argument that the
-            space lacks; for two names that reach it as one. Nothing is checked where the text does not say.
+            space lacks, or a positional one before another that has no default; for two names that reach it as one.
+            Nothing is checked where the text does not say.
         """
         given = _short_names(list(names), self.path.name)
         if self._template is not None:
@@ -344,6 +351,7 @@ class ScriptTemplate(_LocalTemplate):
         missing = [name for name, option in found.items() if option.is_required and name not in given]
         if missing:
             raise ValueError(_missing_names(missing, repr(self.path.name)))
+        check_positions(given, self.options)
 
     def check_search(self, space: Space, objectives: Sequence[Objective]) -> None:  # noqa: ARG002 -- a script tells none
         """Compare the values and the combinations of a space with what the script takes.
@@ -351,11 +359,15 @@ class ScriptTemplate(_LocalTemplate):
         Raises
         ------
         ValueError
-            For a number that a counted flag cannot say, and for a required argument that some combination leaves out.
+            For a number that a counted flag cannot say, for None as a choice of a positional argument before another
+            that has no default, and for a required argument that some combination leaves out.
         """
         if self._template is None:
             for name in space.names:
-                check_values(name, space.leaf(name).declared, self.options)
+                declared = space.leaf(name).declared
+                check_values(name, declared, self.options)
+                if any(value is None for value in declared):
+                    check_positions([other for other in space.names if other != name], self.options)
             required = [name for name, option in self.options.found.items() if option.is_required]
             _check_combinations(required, space, repr(self.path.name))
 

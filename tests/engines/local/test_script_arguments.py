@@ -60,6 +60,39 @@ def test_false_is_false_to_a_script_that_calls_bool():
         assert parser.parse_args(words).bias is bool(value)
 
 
+@pytest.mark.parametrize(
+    ("point", "read"),
+    [
+        ({"depth": 5}, (64, 5)),
+        ({"width": 3}, (3, 2)),
+        ({"depth": 5, "width": None}, (64, 5)),
+        ({"depth": None, "width": 3}, (3, 2)),
+        ({"depth": 5, "width": 3}, (3, 5)),
+        ({}, (64, 2)),
+    ],
+    ids=str,
+)
+def test_a_positional_argument_that_is_left_out_keeps_its_default(point, read):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("width", nargs="?", type=int, default=64)
+    parser.add_argument("depth", nargs="?", type=int, default=2)
+    declared = (
+        "import argparse\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('width', nargs='?', type=int, default=64)\n"
+        "parser.add_argument('depth', nargs='?', type=int, default=2)\n"
+    )
+    found = parser.parse_args(arguments_of(point, read_options(declared)))
+    assert (found.width, found.depth) == read
+
+
+@pytest.mark.parametrize("flag", ["-l", "-lr", "--lr"])
+def test_a_small_negative_number_is_bound_to_its_flag(flag):
+    parser = argparse.ArgumentParser()
+    parser.add_argument(flag, dest="lr", type=float)
+    declared = f"import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument({flag!r}, dest='lr')\n"
+    assert parser.parse_args(arguments_of({"lr": -1e-05}, read_options(declared))).lr == -1e-05
+
+
 def test_the_declarations_of_argparse_tell_ranges():
     found = proposed(ARGPARSE)
     assert [(name, one.range) for name, one in found.items() if one.is_searched] == [

@@ -7,7 +7,12 @@ import threading
 
 import pytest
 
-from hpo_widgets import ParameterSet, UniformParameterRange
+from hpo_widgets import (
+    DiscreteParameterRange,
+    ParameterSet,
+    UniformIntegerParameterRange,
+    UniformParameterRange,
+)
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.space import Space
 
@@ -273,6 +278,37 @@ def test_values_on_a_fire_command_line(script):
     assert template.arguments({"lr": 0.1, "layers": (1, 2), "name": "adam", "x": None, "y": "1"}) == [
         "--lr=0.1", "--layers=(1, 2)", "--name=adam", "--x=None", "--y='1'",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("age,income", "'age,income'"),
+        ("[a]", "'[a]'"),
+        ("a # b", "'a # b'"),
+        ("'a'", "\"'a'\""),
+        ("a/b-c.d", "a/b-c.d"),
+    ],
+)
+def test_a_string_stays_one_for_fire(script, text, word):
+    path = script("import fire\ndef train(features): pass\nfire.Fire(train)\n")
+    assert ScriptTemplate(path).arguments({"features": text}) == [f"--features={word}"]
+
+
+def test_a_positional_argument_that_nothing_can_stand_for_is_asked_for(script):
+    text = (
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('width', nargs='?')\n"
+        "parser.add_argument('depth', nargs='?', type=int, default=2)\nparser.parse_args()\n"
+    )
+    template = ScriptTemplate(script(text))
+    template.check(["width"])
+    message = "'depth' comes after 'width' on the script's command line, which has no default"
+    with pytest.raises(ValueError, match=message):
+        template.check(["depth"])
+    depth = UniformIntegerParameterRange("depth", 1, 8)
+    template.check_search(Space([DiscreteParameterRange("width", [1, 3]), depth]), ())
+    with pytest.raises(ValueError, match=message):
+        template.check_search(Space([DiscreteParameterRange("width", [None, 3]), depth]), ())
 
 
 def test_values_on_a_hydra_command_line(script):
