@@ -110,18 +110,21 @@ class ScalarLines:
         Raises
         ------
         TypeError
-            When `value` or `iteration` is not a number.
+            When `value` is not a number, or `iteration` not a whole one.
         ValueError
-            When a name is too long, the iteration too large, or the trial has too many series.
+            When a name is too long, a number too large, or the trial has too many series.
         """
         if type(value) is not float:
             plain = plain_number(value)
             if plain is None:
                 raise TypeError(f"report_scalar takes a number as value, not a {type(value).__name__}")
+            if not _fits(plain):
+                raise ValueError(f"report_scalar takes numbers below 1.8e308, not an int of {_bits(plain)} bits")
             value = float(plain)
         if type(iteration) is not int:
             plain = plain_number(iteration)
-            if plain is None or plain != plain or plain in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
+            # What is not finite minus itself is NaN, which is not 0.
+            if plain is None or plain - plain != 0 or plain != int(plain):
                 raise TypeError(f"report_scalar takes an integer as iteration, not {_short(iteration)}")
             iteration = int(plain)
         if not -(2**63) <= iteration < 2**63:
@@ -237,7 +240,7 @@ def _entry(value: object, where: str, how: str) -> float | int:
     if number is None:
         raise TypeError(f"returned {_describe(value)}{where}; {how}")
     if not _fits(number):
-        raise TypeError(f"returned an int of {int(number).bit_length()} bits{where}; return numbers below 1.8e308")
+        raise TypeError(f"returned an int of {_bits(number)} bits{where}; return numbers below 1.8e308")
     return number
 
 
@@ -248,6 +251,10 @@ def _fits(number: float) -> bool:
     except OverflowError:
         return False
     return True
+
+
+def _bits(number: float) -> int:
+    return int(number).bit_length()
 
 
 def _plain_text(value: object) -> str:

@@ -99,9 +99,9 @@ class RunningTrial:
         Raises
         ------
         TypeError
-            When `value` or `iteration` is not a number.
+            When `value` is not a number, or `iteration` not a whole one.
         ValueError
-            When a name is too long, the iteration too large, or the trial has more than 10,000 curves.
+            When a name is too long, a number too large, or the trial has more than 10,000 curves.
         RuntimeError
             In a forked child of the trial: report from the trial's own process.
         """

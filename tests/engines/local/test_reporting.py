@@ -72,19 +72,32 @@ def test_numpy_numbers_nan_and_infinity_can_be_reported(drive):
         trial.report_scalar("a", "b", np.float32(0.5), np.int64(1))
         trial.report_scalar("a", "b", float("nan"), 2)
         trial.report_scalar("a", "b", -np.inf, 3.0)
+        trial.report_scalar("a", "b", 1, np.float64(4))
 
     driver = drive(train)
     driver.launch(0)
     assert driver.ended(0).state == TrialState.COMPLETED
-    first, second, third = driver.scalars[0]
+    first, second, third, fourth = driver.scalars[0]
     assert first == ("a", "b", 0.5, 1)
     assert type(first[2]) is float
     assert type(first[3]) is int
     assert math.isnan(second[2])
     assert third == ("a", "b", -math.inf, 3)
+    assert fourth == ("a", "b", 1.0, 4)
 
 
-@pytest.mark.parametrize(("value", "iteration"), [("high", 1), (1.0, "first"), (None, 0), (1.0, math.nan)])
+@pytest.mark.parametrize(
+    ("value", "iteration"),
+    [
+        ("high", 1),
+        (1.0, "first"),
+        (None, 0),
+        (1.0, math.nan),
+        (1.0, -math.inf),
+        (1.0, 0.5),
+        pytest.param(10**400, 1, id="huge"),
+    ],
+)
 def test_a_report_that_is_no_number_fails_the_trial_with_a_sentence(drive, value, iteration):
     outcome = drive(lambda trial: trial.report_scalar("a", "b", value, iteration)).run()
     assert outcome.state == TrialState.FAILED
