@@ -364,6 +364,8 @@ class ProcessEngine(ABC):
             while len(self._workers) > self._num_workers and self._workers[-1].number is None:
                 self._workers.pop()
         else:
+            if worker.killed_at < FOREVER:  # its process ends soon, and must not get another trial
+                self._discard(worker)
             self._idle.append(worker)
 
     def _kill(self, worker: WorkerHandle) -> None:

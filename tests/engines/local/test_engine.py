@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 
@@ -156,6 +157,21 @@ def test_an_abort_that_comes_late_does_not_hit_the_next_trial(drive):
         assert outcome.state in {COMPLETED, ABORTED}
         assert driver.run(1000 + number, x=number).result == number
     assert driver.engine.free() == 1
+
+
+def test_a_worker_that_is_being_killed_gets_no_further_trial(drive, monkeypatch):
+    driver = drive(lambda x: x)
+    driver.run(0, x=0)
+    [worker] = driver.engine._workers
+    process = worker.process
+    driver.launch(1, x=1)
+    assert select.select([worker.connection], [], [], DEADLINE)[0]  # it says that it has ended, and nobody has read it
+    with monkeypatch.context() as busy:  # the order to end reaches the process late
+        busy.setattr(type(process), "kill", lambda self: None)
+        driver.engine.abort(1, grace=0)
+    assert driver.ended(1).state == COMPLETED
+    assert driver.run(2, x=2).state == COMPLETED
+    assert worker.process is not process
 
 
 def test_an_abort_while_the_callable_is_still_loading(drive, tmp_path, monkeypatch):
