@@ -163,7 +163,7 @@ class Controller:
             self.notices = [*self.notices, notice][-MOST_NOTICES:]
             try:
                 self.submit(lambda: self.recorder.event("notice", **asdict(notice)))
-            except JournalError:
+            except Exception:  # also for what a journal does not take: people are told all the same
                 logger.debug("a notice is not in the journal yet", exc_info=True)
         self.recorder.shown.notify()
 
@@ -408,7 +408,7 @@ class Controller:
                 try:
                     self.recorder.flush()
                 except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
-                    logger.warning("journal: %s", error)
+                    self.notice("journal", f"{error} What was not written yet is kept in memory.")
             self._aborts_sent.set()
             if not self._start_again():
                 self.ended.set()
@@ -420,7 +420,7 @@ class Controller:
         try:
             return asked and self.start()
         except Exception as error:  # noqa: BLE001 -- whoever waits for the end must not wait for ever
-            logger.warning("journal: %s", error)
+            self.notice("journal", f"the search was not started again: {error}")
             return False
 
 

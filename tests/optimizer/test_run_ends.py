@@ -11,7 +11,8 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.local.functions import FunctionPool
-from hpo_widgets.journal import Journal
+from hpo_widgets.journal import Journal, JournalError
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
 from tests.conftest import DEADLINE
 from tests.runs import identity
@@ -52,6 +53,44 @@ def test_a_start_after_a_stop_begins_when_the_search_has_stopped(two_running, ga
     assert made.wait(MINUTES)
     assert made.stop_reason.code == "total_max_jobs"
     assert made.counts[TrialState.ABORTED] == made.counts[TrialState.COMPLETED] == 2
+
+
+def test_a_start_after_a_stop_that_cannot_begin_says_why(two_running, hold, monkeypatch):
+    made = two_running(total_max_jobs=4)
+    hold(made)
+    made.command("stop")
+    assert made.start() is True
+
+    def refuse():
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(made._recorder, "open_journal", refuse)
+    hold.set()
+    assert made.wait(MINUTES)
+    assert made.stop_reason.code == "stopped"
+    assert made.errors[-1].sentence == "the search was not started again: the disk is full"
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_start_that_is_interrupted_leaves_a_search_that_can_be_started(search, monkeypatch, has_begun):
+    made = search(identity, total_max_jobs=2)
+    begin = threading.Thread.start
+
+    def interrupted(thread):
+        if has_begun or "controller" not in thread.name:
+            begin(thread)
+        if "controller" in thread.name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.start()
+    assert made.wait(0)
+    assert (made.status, made.is_running(), made.stop_reason) == (SearchStatus.IDLE, False, None)
+    assert made.start()
+    assert made.wait(MINUTES)
+    assert made.counts[TrialState.COMPLETED] == 2
 
 
 def test_a_start_before_a_stop_begins_nothing_more(two_running, hold):
