@@ -211,6 +211,8 @@ class Race:
         """Set while no thread of the race runs."""
         self._idle.set()
         self._asked = RUN
+        self._starts_again = False
+        """Whether a start came while it was stopping."""
         self._status = SearchStatus.IDLE
         self._reason = ""
         self._target = self.repeats
@@ -279,7 +281,8 @@ class Race:
     def start(self) -> bool:
         """Run the repeats that are left; when none is left, as many again.
 
-        A repeat that was stopped is run again from its beginning.
+        A repeat that was stopped is run again from its beginning. A race that is stopping starts again when it has
+        stopped.
 
         Returns
         -------
@@ -296,15 +299,20 @@ class Race:
                 msg = "the race is closed; make another one"
                 raise RuntimeError(msg)
             if not self._idle.is_set():
+                self._starts_again = self._status is SearchStatus.STOPPING
                 return True
-            if len(self._finished) >= self._target:
-                self._target += self.repeats
-            self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
-            self._began_at = time.monotonic()
-            self._idle.clear()
-            threading.Thread(target=self._run, name="hpo_widgets race", daemon=True).start()
+            self._begin()
         self._notify()
         return True
+
+    def _begin(self) -> None:
+        if len(self._finished) >= self._target:
+            self._target += self.repeats
+        self._asked, self._status, self._reason = RUN, SearchStatus.RUNNING, ""
+        self._starts_again = False
+        self._began_at = time.monotonic()
+        self._idle.clear()
+        threading.Thread(target=self._run, name="hpo_widgets race", daemon=True).start()
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and the clock of the race stands."""
@@ -351,6 +359,7 @@ class Race:
 
     def _ask_to_stop(self) -> None:
         with self._lock:
+            self._starts_again = False
             if self._idle.is_set():
                 return
             if self._status is SearchStatus.RUNNING:
@@ -434,7 +443,10 @@ class Race:
                 self._raced += time.monotonic() - self._began_at
             self._end_pause()
             self._status, self._reason, self._running = status, reason, None
-            self._idle.set()
+            if self._starts_again:
+                self._begin()
+            else:
+                self._idle.set()
         self._notify()
 
     def _may_go_on(self) -> bool:

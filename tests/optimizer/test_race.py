@@ -245,6 +245,35 @@ def test_a_race_can_be_stopped_while_it_is_paused(race):
     assert one.status is SearchStatus.STOPPED
 
 
+def test_a_start_while_a_race_is_stopping_begins_when_it_has_stopped(race, gate):
+    gate.shut()
+    path = str(gate.path)
+
+    def held(x, y):
+        while not os.path.exists(path):
+            time.sleep(0.002)
+        return branin(x, y)
+
+    one = race(held, trials=3, repeats=1)
+    one.start()
+    until(one, lambda: one._running is not None)
+    one.command("stop")
+    assert one.start() is True
+    gate.open()
+    assert one.wait(DEADLINE)
+    assert one.status is SearchStatus.COMPLETED
+    assert one.num_ended == dict.fromkeys(one.names, 3)
+
+
+def test_a_start_while_a_race_is_stopping_and_a_stop_after_it_begin_nothing_more(race):
+    one = race(slow, repeats=1)
+    one.start()
+    one.command("stop")
+    one.start()
+    assert one.stop(DEADLINE)
+    assert one.status is SearchStatus.STOPPED
+
+
 def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
     one = race(failing, trials=30, max_failures=2)
     one.start()
