@@ -98,6 +98,7 @@ class ScriptEngine(ProcessEngine):
             supervised_by = [sys.executable, "-I", "-S", "-c", _SUPERVISE, str(Path(__file__).parent), str(descriptor)]
             command = [*supervised_by, sys.executable, str(self._template.path), *arguments]
             self._start(worker, command, environment, here, (descriptor,))
+        worker.is_ready = True  # nothing has to be loaded: what it does from now on is the trial's own
 
     def _terminate(self, worker: WorkerHandle) -> None:
         if worker.process is not None:
