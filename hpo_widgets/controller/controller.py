@@ -111,21 +111,34 @@ class Controller:
                 self.recorder.shown.notify()
                 return False
             self.recorder.open_journal()
-            if self.ended.is_set():
-                self.ended = threading.Event()
-            self._aborts_sent = threading.Event()
-            state.stop_reason = None
-            state.stop_conditions.begin_run()
-            state.clock.begin_run()
-            state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
-            # With the time of earlier runs: a run whose process died has no "end" event that tells its time.
-            self.recorder.event("start", wall_minutes=state.clock.elapsed)
-            self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
+            before = state.status, state.stop_reason
             try:
-                self._thread.start()
-            except RuntimeError as error:  # the system has no thread left
-                self._set_ended(self._close(StopReason("launch_failed", f"no thread could be started: {error}")))
-                return False
+                return self._begin_run()
+            except BaseException:  # Ctrl-C: what was begun is taken back, and the thread, if there is one, ends
+                self._thread = None
+                state.clock.end_run()
+                state.status, state.stop_reason = before
+                self._aborts_sent.set()
+                self.ended.set()
+                raise
+
+    def _begin_run(self) -> bool:
+        state = self.state
+        if self.ended.is_set():
+            self.ended = threading.Event()
+        self._aborts_sent = threading.Event()
+        state.stop_reason = None
+        state.stop_conditions.begin_run()
+        state.clock.begin_run()
+        state.status = SearchStatus.PAUSED if state.is_paused else SearchStatus.RUNNING
+        # With the time of earlier runs: a run whose process died has no "end" event that tells its time.
+        self.recorder.event("start", wall_minutes=state.clock.elapsed)
+        self._thread = threading.Thread(target=self._own, name="hpo_widgets controller", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._set_ended(self._close(StopReason("launch_failed", f"no thread could be started: {error}")))
+            return False
         return True
 
     @property
@@ -295,6 +308,9 @@ class Controller:
 
     def _own(self) -> None:
         """Own the search from the start of a run to its end."""
+        with self._gate:  # once `start` has returned, or was interrupted
+            if not self.is_current:
+                return
         try:
             reason = self._run()
         except JournalError as error:

@@ -149,6 +149,9 @@ class Journal:
             _remove(made)
             raise explain(error, path, "made") from error
         except BaseException:
+            with suppress(OSError):
+                if path.samefile(made):  # Ctrl-C just when it had got its name
+                    _remove(path)
             _remove(made)
             raise
 

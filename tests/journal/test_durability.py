@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -66,6 +67,21 @@ Journal.create(sys.argv[1], "killed", {})
     assert maker.returncode == -signal.SIGKILL
     assert journals(directory) == []
     with Journal.create(directory, "killed", {"name": "again"}) as journal:
+        assert journals(directory) == [journal.path]
+
+
+def test_an_interrupt_when_a_journal_gets_its_name_leaves_none(directory, monkeypatch):
+    link = os.link
+
+    def interrupted(*paths):
+        link(*paths)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr("os.link", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Journal.create(directory, "one", {})
+    with Journal.create(directory, "one", {"name": "again"}) as journal:
         assert journals(directory) == [journal.path]
 
 
