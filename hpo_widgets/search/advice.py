@@ -142,8 +142,8 @@ class Tried:
 
     @property
     def best(self) -> int:
-        """The place of the best; only where there is a value."""
-        return int(np.nanargmin(self.values))
+        """The place of the best; only where there is a finite value, as others rank last."""
+        return int(np.argmin(np.where(np.isfinite(self.values), self.values, np.inf)))
 
 
 def tried(rows: Rows, space: Space, objectives: Sequence[Objective]) -> Tried:

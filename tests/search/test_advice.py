@@ -378,6 +378,13 @@ def test_a_space_that_is_used_up_is_widened_or_the_last_change_undone():
     assert exhausted(trials, space, reason, can_undo=False).arguments == ({"n": (1, 7)},)
 
 
+def test_a_trial_that_diverged_is_not_the_best():
+    space = Space([UniformIntegerParameterRange("n", 1, 6)])
+    values = lambda columns, _: np.where(columns["n"] == 1, -math.inf, -columns["n"])  # noqa: E731 -- a score of +inf
+    found = exhausted(trials_of(space, 30, 0, values), space, StopReason("space_exhausted", ""), can_undo=False)
+    assert found.arguments == ({"n": (1, 7)},)
+
+
 def worked(num_trials, gap, length, workers=2):
     at = np.arange(num_trials) // workers * (gap + length)
     rows = ScriptedSearch([UniformParameterRange("x", 0.0, 1.0)]).snapshot()
