@@ -259,7 +259,7 @@ class Settings:
         TypeError, ValueError
             With the argument's name, for what is not as it must be.
         """
-        return cls(
+        made = cls(
             positive_int("max_number_of_concurrent_tasks", max_number_of_concurrent_tasks),
             optimization_time_limit=positive_minutes("optimization_time_limit", optimization_time_limit),
             compute_time_limit=positive_minutes("compute_time_limit", compute_time_limit),
@@ -274,9 +274,17 @@ class Settings:
                 "max_memory_per_job", keywords.get("max_memory_per_job"), "gigabytes", _MOST_GIGABYTES
             ),
         )
+        first, last = made.min_iteration_per_job, made.max_iteration_per_job
+        if first is not None and last is not None and first > last:
+            raise ValueError(
+                f"min_iteration_per_job={first} is above max_iteration_per_job={last}: each trial would end before it "
+                "is compared with others"
+            )
+        return made
 
 
 def _not_negative_seconds(name: str, seconds: object) -> float:
+    seconds = python_value(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= _MOST_SECONDS:
         most = f"{_MOST_SECONDS:,.0f}"
         raise ValueError(f"{name} must be a number of seconds of at least 0 and at most {most}, got {seconds!r:.80}")

@@ -339,6 +339,17 @@ def test_the_grace_is_a_number_of_seconds_after_which_a_stop_ends(value):
         settings_of(stop_grace=value)
 
 
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5)])
+def test_the_grace_may_be_a_number_of_numpy(value):
+    assert settings_of(stop_grace=value).stop_grace == 0.5
+
+
+def test_a_trial_may_not_end_before_it_is_compared_with_others():
+    with pytest.raises(ValueError, match="min_iteration_per_job=100 is above max_iteration_per_job=10"):
+        settings_of(min_iteration_per_job=100, max_iteration_per_job=10)
+    assert settings_of(min_iteration_per_job=10, max_iteration_per_job=10).max_iteration_per_job == 10
+
+
 # When somebody sets the machine's clock, or summer time ends ------------------------------------------------------
 
 
