@@ -159,6 +159,12 @@ def check_memory_limit(limit: object) -> None:
         raise OSError("max_memory_per_job needs Linux: leave it out, or limit memory in the trial's own code")
 
 
+_BY_INDEX = (
+    "worker_env gives each worker's variables by its index, from 0: {0: {'CUDA_VISIBLE_DEVICES': '0'}}, "
+    "a list of dicts, or a function of the index; for the same in all: lambda index: {'NAME': 'value'}"
+)
+
+
 def check_worker_environment(own: object) -> None:
     """Raise where variables for the environment of workers are not given by the worker.
 
@@ -183,10 +189,7 @@ def check_worker_environment(own: object) -> None:
     for index, variables in items:
         is_index = isinstance(index, Integral) and not isinstance(index, bool)
         if not is_index or not isinstance(variables, Mapping):
-            raise TypeError(
-                "worker_env gives each worker's variables by its index, from 0: {0: {'CUDA_VISIBLE_DEVICES': '0'}}, "
-                "a list of dicts, or a function of the index; for the same in all: lambda index: {'NAME': 'value'}"
-            )
+            raise TypeError(_BY_INDEX)
 
 
 class Process:
@@ -382,13 +385,15 @@ class Environments:
         return Environments(self._own)
 
     def of(self, index: int) -> dict[str, str]:
-        """Return the variables of one worker."""
+        """Return the variables of one worker; a ``TypeError`` is raised for a function that returns none."""
         environment = dict(self.shared)
         source = self._own
         if source is None:
             return environment
         if callable(source):
             own: Mapping[str, object] = source(index)
+            if not isinstance(own, Mapping):
+                raise TypeError(f"{_BY_INDEX}; for worker {index} the function returned {own!r:.80}")
         elif hasattr(source, "get"):
             own = source.get(index, {})
         else:

@@ -619,6 +619,11 @@ def test_a_worker_env_that_raises_is_told(drive):
     assert {driver.ended(0).launch_failed, driver.ended(1).launch_failed} == {False, True}
 
 
+def test_a_worker_env_that_returns_no_variables_is_told_with_the_worker():
+    with pytest.raises(TypeError, match=r"worker_env gives each worker's variables .* for worker 0 .* returned None"):
+        FunctionPool(FunctionTemplate(lambda: 1), workers=2, worker_env=lambda index: {"A": 1} if index else None)
+
+
 def test_a_progress_bars_monitor_costs_no_new_worker(drive):
     def train():
         from tqdm import tqdm
