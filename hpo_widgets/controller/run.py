@@ -63,6 +63,7 @@ class Run:
         self.trials = TrialLifecycle(state, recorder, proposals, engine, tell)
         self.deadlines = Deadlines(state, recorder, self.trials)
         self.trials.on_began = self.deadlines.trial_began
+        self.trials.record = self._record
         self._state = state
         self._recorder = recorder
         self._callbacks = callbacks
@@ -78,9 +79,9 @@ class Run:
     def open(self) -> None:
         """Take over the jobs that an earlier process left running, and begin the strategy's epoch."""
         state = self._state
-        if state.was_killed and self.queue is None:
-            # A launch is durable with the next commit, some milliseconds later. A commit before each launch would
-            # double what a trial costs the kernel.
+        if state.was_killed and self.queue is None and not state.has_long_trials:
+            # The launch of a short trial is durable with the next commit, some milliseconds later: a commit before it
+            # would double what the trial costs the kernel.
             first, last = state.num_numbered, state.num_numbered + state.settings.max_number_of_concurrent_tasks - 1
             self._tell(
                 "search",

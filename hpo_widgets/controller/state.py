@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hpo_widgets")
 
+LONG_TRIAL = 1.0
+"""Seconds that trials take of which each launch is made durable before it; the commit takes about 0.3 ms."""
+
+_FADING = 0.9
+"""What remains of the run time of a long trial with each one that ends after it."""
+
+_MOST_RECENT = 200
+"""Trials of a journal of which that is computed."""
+
 TRIALS_WITHOUT_OBJECTIVE = 3
 """Trials without the objective that end the search, as long as no trial has reported it."""
 
@@ -208,6 +217,8 @@ class SearchState:
         """True until the next run when the process of the last one died in it."""
         self.exhausted: int | None = None
         """The epoch in which the strategy had no further point; None: not yet."""
+        self._recent_seconds = -1.0
+        """About how long the longest of the latest trials took; negative: none has ended."""
 
     @property
     def space(self) -> Space:
@@ -225,6 +236,15 @@ class SearchState:
         """Limits and what is used of them; only trials that have ended count as used."""
         num_ended = self.num_launched - len(self.active) - len(self.interrupted)
         return self.clock.budget(max(0, num_ended), self.num_iterations)
+
+    @property
+    def has_long_trials(self) -> bool:
+        """Whether trials take long, as far as is known: then a launch is durable before it."""
+        return not 0.0 <= self._recent_seconds < LONG_TRIAL
+
+    def took(self, seconds: float) -> None:
+        """Note how long a trial that has ended took."""
+        self._recent_seconds = max(seconds, _FADING * self._recent_seconds)
 
     def status_after(self, reason: StopReason) -> SearchStatus:
         """Return the status of a search that has ended: failed, too, where trials failed and none has a result."""
@@ -269,7 +289,12 @@ class SearchState:
         self.num_launched = len(numbers)
         self.num_numbered = int(numbers.max()) + 1 if len(numbers) else 0
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
-        clock.compute_done = float(np.nansum(run_times(bulk))) / SECONDS_A_MINUTE
+        seconds = run_times(bulk)
+        clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
+        # How long a trial took that a kill has ended, nobody knows.
+        of_itself = np.isin(bulk["state"], (TrialState.COMPLETED, TrialState.FAILED, TrialState.PRUNED))
+        for one in seconds[of_itself & ~np.isnan(seconds)][-_MOST_RECENT:].tolist():
+            self.took(one)
         points = bulk["parameters"].astype(object)
         points[np.isnan(bulk["parameters"])] = None
         self.seen = set(map(tuple, points.tolist()))

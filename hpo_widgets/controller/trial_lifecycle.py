@@ -64,6 +64,8 @@ class TrialLifecycle:
         """Whether another process has taken over the jobs."""
         self.on_began: Callable[[], None] = lambda: None
         """Called when a trial has begun to run."""
+        self.record: Callable[[], None] = lambda: None
+        """Makes all that was recorded durable."""
         self._stop_asked = 0.0
         """``time.monotonic()`` at which ``stop_reason`` was set."""
         self._state = state
@@ -116,6 +118,9 @@ class TrialLifecycle:
         else:
             row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
             self.queue.describe(row)
+        if self.queue is None and state.has_long_trials:
+            self._recorder.change(row)
+            self.record()
         row.worker = self._engine.launch(number, point)
         self._recorder.change(row)
         self.on_began()

@@ -10,11 +10,12 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.controller import proposals
+from hpo_widgets.engines.local.functions import FunctionPool
 from hpo_widgets.journal import Journal
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.strategies.base import Proposal, SearchStrategy
 from hpo_widgets.trials import TrialState
-from tests.runs import finished, identity
+from tests.runs import finished, identity, let_an_hour_go_by
 
 
 class Watching(SearchStrategy):
@@ -152,16 +153,39 @@ def test_of_a_strategy_that_fails_when_it_is_not_needed_any_more_nothing_is_told
     assert (made.stop_reason.code, list(made.errors)) == ("total_max_jobs", [])
 
 
-@pytest.mark.parametrize("was_killed", [True, False])
-def test_what_may_run_a_second_time_after_a_kill_is_said(search, was_killed):
+@pytest.mark.parametrize(("was_killed", "seconds", "is_said"), [(True, 0.01, 1), (False, 0.01, 0), (True, 3.0, 0)])
+def test_what_may_run_a_second_time_after_a_kill_is_said(search, was_killed, seconds, is_said):
     made = search(identity, total_max_jobs=2)
     finished(made)
     if was_killed:
         with closing(Journal.open(made.journal_path)) as journal:
-            journal.write(events=[{"kind": "start"}])
+            rows = journal.reader.trials()[1]
+            for row in rows:
+                row.duration = seconds
+            journal.write(rows, events=[{"kind": "start"}])
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=identity)
     again.set_total_max_jobs(3)
     finished(again)
-    expected = ["trials #2 to #3 may have begun"] if was_killed else []
+    expected = ["trials #2 to #3 may have begun"] * is_said
     assert [sentence for sentence in expected if sentence not in again.errors[-1].sentence] == []
-    assert len(again.errors) == was_killed
+    assert len(again.errors) == is_said
+
+
+def test_a_launch_is_durable_before_it_where_trials_take_long_or_none_has_ended(search, held, gate, until):
+    known = []
+
+    class Looking(FunctionPool):
+        def launch(self, number, point):
+            with closing(Journal.view(made.journal_path)) as reader:
+                known.append(number in [row.number for row in reader.trials()[1]])
+            return super().launch(number, point)
+
+    gate.shut()
+    made = search(held, total_max_jobs=4)
+    made.set_default_job_class(Looking)
+    made.start()
+    until(made, lambda: made.counts[TrialState.RUNNING] == 2)
+    let_an_hour_go_by(made)
+    gate.open()
+    assert made.wait()
+    assert known == [True] * 4
