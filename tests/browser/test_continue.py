@@ -64,7 +64,7 @@ def door(lab):
 
 
 @pytest.mark.slow
-def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
+def test_a_search_is_continued_in_a_fresh_kernel_and_seen_in_another_without_its_callable(notebook, door):
     notebook.open(TRAIN, SEARCH)
     door = door.with_suffix(".6")
     door.touch()
@@ -122,6 +122,17 @@ def test_a_search_is_continued_in_a_fresh_kernel(notebook, door):
     notebook.screenshots_in_both_themes("continue-ended", panel)
     assert notebook.complaints() == []
 
+    # Without the callable there is a view that says how to go on.
+    notebook.page.evaluate(RESTART)
+    notebook.run_cell(0)
+    panel = run_new_cell(notebook, f"{IMPORT}widget = OptimizerWidget.open({search_id!r})\nwidget")
+    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
+    start = button(panel, "Continue")
+    expect(start).to_have_attribute("aria-disabled", "true")
+    expect(start).to_have_attribute("title", "this is a view of a journal; to continue, open it with base_task_id=")
+    notebook.screenshot("continue-view", panel)
+    notebook.kernel("widget.close()")
+
 
 @pytest.mark.slow
 def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
@@ -134,22 +145,6 @@ def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     expect(gone).to_contain_text("This search was not started yet: run its cell again.")
     expect(gone.locator("code")).to_be_hidden()
     notebook.screenshot("continue-gone-new", panel)
-
-
-@pytest.mark.slow
-def test_without_the_callable_there_is_a_view_that_says_how_to_go_on(notebook):
-    notebook.open(TRAIN, SEARCH, "optimizer.start(); optimizer.wait()")
-    notebook.run_all()
-    search_id = notebook.kernel("optimizer.id")
-    notebook.page.evaluate(RESTART)
-    notebook.run_cell(0)
-    panel = run_new_cell(notebook, f"{IMPORT}widget = OptimizerWidget.open({search_id!r})\nwidget")
-    expect(panel.locator(".hpo-pill")).to_have_text("✓completed")
-    start = button(panel, "Continue")
-    expect(start).to_have_attribute("aria-disabled", "true")
-    expect(start).to_have_attribute("title", "this is a view of a journal; to continue, open it with base_task_id=")
-    notebook.screenshot("continue-view", panel)
-    notebook.kernel("widget.close()")
 
 
 @pytest.mark.slow
