@@ -112,8 +112,8 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
     expect(panel.get_by_role("button", name=f"{done} completed")).to_be_visible()
     expect(panel.get_by_role("textbox", name="units, lower bound")).to_have_value("100")
     app.screenshot("voila-opened-again")
-    # Ten trials more show that it goes on.
-    num_trials = len(kept) + 10
+    # Four trials more show that it goes on.
+    num_trials = len(kept) + 4
     panel.get_by_role("button", name="trials in all: ").click()
     budget = panel.get_by_role("textbox", name="trials in all")
     budget.fill(str(num_trials))
@@ -127,7 +127,7 @@ def test_a_search_whose_page_is_closed_and_whose_kernel_has_ended_goes_on_in_the
         assert rows.numbers.tolist() == list(range(num_trials))
         assert rows.parameters["lr"][: len(kept)].tolist() == kept.parameters["lr"].tolist()
         # What ran when the kernel ended did not end; the others completed, or were pruned.
-        assert search.counts[TrialState.ABORTED] <= 2
+        assert search.counts[TrialState.ABORTED] <= 1
         assert search.counts[TrialState.FAILED] == 0
     app.page.set_viewport_size({"width": 640, "height": 1000})
     app.screenshot("voila-narrow", panel)
