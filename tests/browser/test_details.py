@@ -69,10 +69,15 @@ def test_a_note_and_tags_reach_the_kernel_and_come_back_as_text(opened, details)
 
 
 @pytest.mark.slow
-def test_curves_are_drawn_and_parameters_copied(opened, details):
+def test_curves_are_drawn_in_both_themes_and_widths_and_parameters_copied(opened, details, themes_and_widths):
     expect(details.locator(".hpo-curve path").first).to_have_attribute("d", "M0 0" + opened.kernel(
         "widget._details.curves[0].removeprefix('M0 0')"
     ))  # fmt: skip
+    opened.kernel("[search.command('set_tags', 1, ['baseline', '3 seeds']), search.command('set_note', 1, 'Stable.')]")
+    for name in themes_and_widths(1800):
+        expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
+        opened.screenshot(f"details-{name}", opened.panel())
+        assert opened.complaints() == []
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     with opened.longer(2000):  # for which the button says so
         details.get_by_role("button", name="Copy as dict").click()
@@ -112,12 +117,3 @@ def test_what_is_marked_in_a_long_output_stays_marked_and_in_its_place_when_its_
     # Without output there is none of its heading either.
     opened.kernel("setattr(widget._details, 'log', '')")
     expect(details.get_by_role("heading", name="Output")).to_be_hidden()
-
-
-@pytest.mark.slow
-def test_both_themes_and_widths(opened, details, themes_and_widths):
-    opened.kernel("[search.command('set_tags', 1, ['baseline', '3 seeds']), search.command('set_note', 1, 'Stable.')]")
-    for name in themes_and_widths(1800):
-        expect(details.get_by_role("button", name="Remove the tag baseline")).to_be_visible()
-        opened.screenshot(f"details-{name}", opened.panel())
-        assert opened.complaints() == []

@@ -40,7 +40,9 @@ def downloaded(opened, menu, name):
 
 
 @pytest.mark.slow
-def test_what_is_downloaded_and_copied_is_what_the_kernel_has(opened, menu):
+def test_what_is_downloaded_and_copied_is_what_the_kernel_has_in_a_menu_of_both_themes_and_widths(
+    opened, menu, themes_and_widths
+):
     name, data = downloaded(opened, menu, "Trials as CSV")
     assert name == "digits.csv"
     assert len(list(csv.DictReader(data.decode().splitlines()))) == 60
@@ -65,9 +67,9 @@ def test_what_is_downloaded_and_copied_is_what_the_kernel_has(opened, menu):
     expect(menu).to_be_hidden()
     assert opened.complaints() == []
 
-
-@pytest.mark.slow
-def test_both_themes_and_widths(opened, menu, themes_and_widths):
+    opened.kernel("setattr(widget, 'filter', {})")
+    opened.panel().locator(".hpo-export-summary").click()
+    expect(menu).to_contain_text("all trials")
     for name in themes_and_widths(1300):
         expect(menu).to_be_visible()
         opened.screenshot(f"export-{name}", opened.panel())
