@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpo_widgets.widget.parts.snapshot import MIME
-from hpo_widgets.widget.saved_page import VIEW_MIME
+from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 
 PANEL = """
 from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
@@ -20,15 +20,25 @@ optimizer = HyperParameterOptimizer(
 )
 OptimizerWidget(optimizer)
 """
+# As 11_voila.ipynb does it.
+IDLE = """
+panel = OptimizerWidget(
+    HyperParameterOptimizer(
+        lambda x: x, [UniformParameterRange("x", 0, 1)], optimizer_class=RandomSearch, total_max_jobs=3, name="idle"
+    )
+)
+panel
+"""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """A notebook that shows a panel in its first cell, and runs the search in its last one."""
+    """A notebook with a panel, and one of a search that stays idle, which runs the first search in its last cell."""
     from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 
-    notebook = new_notebook(cells=[new_code_cell(PANEL), new_code_cell("optimizer.start(); _ = optimizer.wait()")])
+    cells = PANEL, IDLE, "optimizer.start(); _ = optimizer.wait()"
+    notebook = new_notebook(cells=list(map(new_code_cell, cells)))
     folder = tmp_path_factory.mktemp("executed")
     package = str(Path(__file__).parents[2])
     with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +49,7 @@ def executed(tmp_path_factory):
 
 def test_the_output_is_the_panel_at_the_end_of_the_last_cell(executed):
     (output,) = executed.cells[0].outputs
-    assert executed.cells[1].outputs == []
+    assert executed.cells[2].outputs == []
     assert output.output_type == "display_data"
     assert set(output.data) == {VIEW_MIME, "text/plain", "text/html", "image/png", MIME}
     assert output.data[MIME]["did"] == "was complete"
@@ -47,6 +57,13 @@ def test_the_output_is_the_panel_at_the_end_of_the_last_cell(executed):
         assert "3 completed" in output.data[kind]
     assert output.data["image/png"] in output.data["text/html"]
     assert len(json.dumps(output.data)) < 300_000
+
+
+def test_a_search_that_was_not_started_is_shown_and_saved_as_idle(executed):
+    (output,) = executed.cells[1].outputs
+    assert VIEW_MIME in output.data
+    saved = [widget["state"] for widget in executed.metadata["widgets"][STATE_MIME]["state"].values()]
+    assert sorted(state["status"] for state in saved if "forecast" in state) == ["completed", "idle"]
 
 
 def test_nbconvert_makes_a_page_with_picture_and_table_where_no_widget_states_are_stored(executed):
