@@ -89,11 +89,12 @@ def served(new_queue, new_agent, clearml_api):
 
 @pytest.fixture
 def enqueued(api_client, project, served):
-    """``enqueued(source)`` gives a Task that waits to run a script."""
+    """``enqueued(source, parameters=())`` gives a Task that waits to run a script."""
 
-    def make(source):
+    def make(source, parameters=()):
         task = Task.create(project, "a script")
         api_client.tasks.edit(task=task.id, script={"diff": source, "entry_point": "train.py"})
+        task.set_parameters(dict(parameters))
         Task.enqueue(task, queue_name=served.queue)
         return task
 
@@ -144,11 +145,16 @@ def test_an_agent_runs_the_trials_of_a_search_one_after_another(search, served, 
         assert by_controller.launch(trial.id, "tasks.enqueue") == recorded_launch("hpo_agent", "tasks.enqueue")
 
 
-def test_two_agents_share_the_trials_of_a_search(search, served, new_agent):
+def test_two_agents_share_the_tasks_of_a_queue(template, enqueued, served, new_agent, tmp_path):
+    both_run = tmp_path / "both run"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(both_run)!r}).exists():\n    time.sleep(0.05)\n"
     with new_agent(served.queue) as other:
-        trials = search(jobs=2)
+        trials = [enqueued(waits + Task.get_task(template).data.script.diff, {"General/x": x}) for x in (0.5, 0.75)]
+        wait_for(lambda: {status_of(trial) for trial in trials} == {"in_progress"}, "they do not run at the same time")
+        both_run.touch()
+        wait_for(lambda: {status_of(trial) for trial in trials} == {"completed"}, "they did not complete")
 
-    assert len(trials) == 2
+    assert [expected(trial) for trial in trials] == [0.25**2 + 1 / 3, 0.5**2 + 1 / 3]
     assert_ran(trials, {served.worker, other.worker})
 
 
