@@ -145,13 +145,15 @@ class FakeElement extends EventTarget {
     return this.all().includes(node);
   }
 
-  /** Takes tags, classes and attributes, of one element each. */
+  /** Takes tags, classes and attributes, and those of elements round it before a blank. */
   matches(selectors) {
     return selectors.split(", ").some((selector) => {
-      const [, tag, rest] = selector.match(/^([a-z]*)(.*)$/);
+      const [own, ...outer] = selector.split(" ").reverse();
+      const [, tag, rest] = own.match(/^([a-z]*)(.*)$/);
       const parts = rest.match(/\.[^.[]+|\[[^\]]+\]/g) ?? [];
       return (
         (tag === "" || tag === this.tagName) &&
+        (outer.length === 0 || this.parentElement?.closest(outer.reverse().join(" "))) &&
         parts.every((part) =>
           part.startsWith(".")
             ? this.classList.contains(part.slice(1))

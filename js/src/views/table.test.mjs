@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { fakeModel, fakePage } from "../lib/fake_page.mjs";
 import table from "./table";
 
-/** The table of 60 trials, of which none is drawn. */
+/** The table of 60 trials, of which one is drawn. */
 function rendered() {
   const el = fakePage();
   const model = fakeModel({
-    ...{ columns: [{ kind: "trial", label: "trial", name: "trial" }], order: [], selected: [] },
+    ...{ columns: [{ kind: "trial", label: "trial", name: "trial" }], order: [0], selected: [] },
     ...{ top_k: 10, shows_all: true, is_filtered: false, sorting: {}, page: 0, page_rows: 25 },
     ...{ num_rows: 60, hidden: [], note: "", commands: {} },
+    row_0: { number: 8, cells: ["#8"], seconds: null, error: "", mark: "" },
   });
   table.render({ model, el });
   return { el, model };
@@ -35,4 +36,13 @@ test("a page that is turned is told, and the number of rows is not told with eac
     "rows 26–30 of 30, same filter as the plots",
   );
   assert.equal(await told({ shows_all: false }), "top 10, same filter as the plots");
+});
+
+test("a press with Shift in a row selects no text, and one without may", () => {
+  const { el } = rendered();
+  const preventDefault = mock.fn();
+  for (const shiftKey of [false, true]) {
+    el.querySelector("td, tbody th").tell("mousedown", { shiftKey, preventDefault });
+    assert.equal(preventDefault.mock.callCount(), Number(shiftKey));
+  }
 });

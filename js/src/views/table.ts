@@ -345,6 +345,12 @@ const render: Render<Model> = ({ model, el }) => {
     }
   });
   table.addEventListener("click", press);
+  table.addEventListener("mousedown", (event) => {
+    // With Shift, the browser would select the text between here and the last click.
+    if (event.shiftKey && numberOf(event.target) !== null) {
+      event.preventDefault();
+    }
+  });
   table.addEventListener("keydown", type);
   field.addEventListener("change", enter);
   field.addEventListener("keydown", (event) => {
