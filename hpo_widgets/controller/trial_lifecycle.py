@@ -231,10 +231,10 @@ class TrialLifecycle:
         if self.queue is not None:  # a server has a clock of its own
             return
         now, monotonic = time.time(), time.monotonic()
-        for number, started in self._state.clock.active_started.items():
-            row = self._state.active[number].row
-            row.started = now - (monotonic - started)
-            self._recorder.change(row)
+        active_started = self._state.clock.active_started
+        for number, trial in self._state.active.items():  # also those whose worker still loads
+            trial.row.started = now - (monotonic - active_started.get(number, trial.started))
+            self._recorder.change(trial.row)
 
     # Stopping ------------------------------------------------------------------------------------
 

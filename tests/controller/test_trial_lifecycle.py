@@ -64,6 +64,10 @@ def test_a_trial_takes_no_time_before_its_worker_is_ready(
     monkeypatch.setattr(trial_lifecycle, "time", clocks)
     trials.launch({"x": 0.5}, [0.5], None)
     trials.receive(JobEvent("loading", 0, None))
+    launched = clocks.time()
+    clocks.set_by = 3600.0
+    trials.restate_starts()
+    assert state.active[0].row.started == launched + 3600.0
     clocks.seconds += 100.0
     Deadlines(state, recorder, trials).check(clocks.monotonic())
     assert (engine.aborted, state.clock.compute_used) == ([], 0.0)
