@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
 from hpo_widgets.search.progress import ProgressBar
-from hpo_widgets.search.protocol import Replays, SearchStatus
+from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.export import experiment_details, more_parameters, to_csv, to_dataframe, to_records
 from hpo_widgets.trials.filter import TrialFilter
@@ -220,7 +220,7 @@ class ReadableSearch(ABC):
         Returns
         -------
         bool
-            True when the search has ended or was never started, False when it timed out.
+            True when it has ended, was never started, or the process that ran it has gone; False when it timed out.
         """
         return wait_for_end(self, timeout, progress=progress)
 
@@ -239,7 +239,7 @@ class ReadableSearch(ABC):
         bool
             As `wait`.
         """
-        return await wait_until(self, lambda: not self.status.is_alive, timeout)
+        return await wait_until(self, lambda: _is_over(self), timeout)
 
     # Beyond ClearML -------------------------------------------------------------------------------
 
@@ -365,6 +365,11 @@ def _written(path: str | Path | None, text: str) -> str:
     return text
 
 
+def _is_over(search: Search | ReadableSearch) -> bool:
+    """Whether there is no end to wait for: it has ended, was never started, or its process has gone in a pause."""
+    return not search.status.is_alive or (isinstance(search, ViewedSearch) and search.owner_died)
+
+
 def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, *, progress: bool = False) -> bool:
     """Block until a search has ended.
 
@@ -380,13 +385,13 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, 
     Returns
     -------
     bool
-        True when it has ended or was never started, False when it timed out.
+        True when it has ended, was never started, or the process that ran it has gone; False when it timed out.
     """
     deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
     ended = threading.Event()
 
     def note_the_end() -> None:
-        if not search.status.is_alive:
+        if _is_over(search):
             ended.set()
 
     unsubscribe = search.subscribe(note_the_end)

@@ -355,8 +355,10 @@ class SearchReplay(JournalSearch):
     @property
     def status(self) -> SearchStatus:
         """What the search was doing."""
-        # No event tells that the process died: its search counts as running until the recording ends.
-        return self._state.status(owner_is_alive=self._position < self.duration)
+        # No event tells that the process died: its search counts as running, or paused, until the recording ends.
+        is_over = self._position >= self.duration
+        status = self._state.status(owner_is_alive=not is_over)
+        return SearchStatus.STOPPED if is_over and status.is_alive else status
 
     @property
     def elapsed_minutes(self) -> float:

@@ -298,7 +298,7 @@ class SearchViewer(JournalFollower, JournalSearch):
         Returns
         -------
         bool
-            True when the search has ended or was never started, False when it timed out.
+            True when it has ended, was never started, or the process that ran it has gone; False when it timed out.
         """
         taken_over = self._taken_over
         if taken_over is None:

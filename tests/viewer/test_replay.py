@@ -241,6 +241,19 @@ def test_a_search_whose_process_died_plays_to_the_last_that_is_known_of_it(tmp_p
         assert (replayed.status, replayed.trial(1).state) == (SearchStatus.STOPPED, RUNNING)
 
 
+def test_a_search_that_was_paused_when_its_process_died_plays_to_its_end(tmp_path):
+    path = tmp_path / "digits.sqlite"
+    with Journal.create(path, "digits-1", HEADER) as journal:
+        trial = row(0, COMPLETED, 0.5, started=1001.0, ended=1005.0)
+        journal.write([trial], [], [], [START, {"kind": "pause", "at": 1004.0}])
+    with SearchReplay(path, speed=1000.0) as replayed:
+        replayed.seek(4.5)
+        assert replayed.status is SearchStatus.PAUSED
+        replayed.play()
+        assert replayed.wait(DEADLINE / 60)
+        assert replayed.status is SearchStatus.STOPPED
+
+
 def test_a_search_that_was_never_started_has_no_duration(tmp_path):
     path = tmp_path / "digits.sqlite"
     Journal.create(path, "digits-1", HEADER).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 from dataclasses import asdict
@@ -286,6 +287,15 @@ def test_a_paused_search_stays_paused_without_its_owner(journal, view):
     write(journal, [], [{"kind": "pause", "at": 610.0}])
     journal.close()
     assert view().status is SearchStatus.PAUSED
+
+
+def test_nobody_waits_for_a_paused_search_without_its_owner(journal, view):
+    write(journal, [], [{"kind": "pause", "at": 610.0}])
+    viewer = view()
+    assert not viewer.wait(0)
+    journal.close()
+    assert viewer.wait(DEADLINE / 60)
+    assert asyncio.run(viewer.wait_async(DEADLINE / 60))
 
 
 def test_a_journal_that_cannot_be_read_for_a_while_is_a_notice_and_is_followed_on(journal, view, until, monkeypatch):
