@@ -161,7 +161,7 @@ def print_best(search: Search, most: int) -> None:
     names = list(search.space.names)
     rows = [["trial", *(plain(one) for one in [*(objective.key for objective in search.objectives), *names])]]
     rows += [
-        [f"#{trial.number}", *_values(trial).split(), *(_short(trial.parameters.get(name, "")) for name in names)]
+        [_number(trial), *_values(trial).split(), *(_short(trial.parameters.get(name, "")) for name in names)]
         for trial in best
     ]
     print_table(rows)
@@ -172,7 +172,7 @@ def standing(search: Search | SearchViewer) -> tuple[str, str]:
     ended = sum(count for state, count in search.counts.items() if state.has_ended)
     of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
     best = search.best_trial
-    return f"{ended}{of}", "" if best is None else f"{_values(best)} at #{best.number}"
+    return f"{ended}{of}", "" if best is None else f"{_values(best)} at {_number(best)}"
 
 
 def print_table(rows: list[list[str]]) -> None:
@@ -204,6 +204,11 @@ def _speed(text: str) -> float:
         return checked_speed(float(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"it is a number above 0, such as 10, got {text!r:.80}") from None
+
+
+def _number(trial: Trial) -> str:
+    """Return the number of a trial, with its state where its value is not that of a whole run."""
+    return f"#{trial.number} ({trial.state.label})" if trial.is_partial else f"#{trial.number}"
 
 
 def _values(trial: Trial) -> str:

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -152,6 +153,17 @@ def test_the_best_trials_are_shown(shell, hpo):
 
     assert said.startswith("digits (digits-0): completed\n2 trials: 2 completed\nended because: all trials\ntrial ")
     assert re.findall(r"^#(\d) +([\d.]+)", said, re.MULTILINE) == [("1", "0.125"), ("0", "0.25")]
+
+
+def test_a_trial_that_did_not_complete_is_marked_among_the_best(shell, hpo):
+    search = shell.user_ns["optimizer"] = running()
+    search.add_trial(0.125, state=TrialState.ABORTED)
+    assert "0.125 at #0 (aborted)" in hpo()
+
+    search.add_trial(0.25)
+
+    assert re.findall(r"^#(.+?)  +([\d.]+)", hpo("show"), re.MULTILINE) == [("0 (aborted)", "0.125"), ("1", "0.25")]
+    assert "0.25 at #1\n" in hpo()
 
 
 def test_waiting_ends_with_the_search_and_shows_the_best(shell, hpo):
