@@ -685,7 +685,10 @@ def earlier_than(search: Search) -> Search | None:
     running = [
         other
         for other in before
-        if other.name == search.name and other.status.is_alive and not isinstance(other, Replays)
+        if other.id != search.id  # another view of this very search is no earlier one
+        and other.name == search.name
+        and other.status.is_alive
+        and not isinstance(other, Replays)
     ]
     return running[-1] if running else None
 

@@ -242,6 +242,7 @@ BESIDE = """() => {
 
 @pytest.mark.slow
 def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
+    opened.kernel("setattr(search, 'id', 'digits-earlier')")
     opened.kernel("search.command('start')")
     opened.kernel("globals().update(first=search)")
     opened.run_all()

@@ -396,6 +396,7 @@ def test_changes_after_closing_are_not_shown(panel, search, wire):
 @pytest.fixture
 def earlier(show):
     search = ScriptedSearch(name="digits")
+    search.id = "digits-earlier"
     show(OptimizerWidget, search)
     search.command("start")
     search.add_trials([0.5, 0.25])
@@ -417,6 +418,7 @@ def test_an_earlier_search_of_the_same_name_that_still_runs_is_told_of(show, ear
 
 def test_one_trial_of_an_earlier_search_is_told_as_one(show):
     earlier = ScriptedSearch(name="digits")
+    earlier.id = "digits-earlier"
     show(OptimizerWidget, earlier)
     earlier.command("start")
     earlier.add_trial(0.5)
@@ -496,6 +498,12 @@ def test_other_names_ended_searches_and_the_search_itself_are_not_told_of(show, 
     assert earlier_line(show(OptimizerWidget, earlier)) is None
     earlier.command("stop")
     assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="digits"))) is None
+
+
+def test_another_view_of_the_search_itself_is_not_told_of(show, earlier):
+    view = ScriptedSearch(name="digits")
+    view.id = earlier.id
+    assert earlier_line(show(OptimizerWidget, view)) is None
 
 
 def test_closing_leaves_the_earlier_search_alone(earlier):
