@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus, ViewedSearch
+from hpo_widgets.search import SearchStatus, ViewedSearch, in_words
 from hpo_widgets.trials.columns import Front
 from hpo_widgets.widget import text
 from hpo_widgets.widget.assets import asset
@@ -107,7 +107,7 @@ class SearchBeacon(Acknowledging, PageWidget):
         with self.hold_sync():
             self.title = search.name
             self.status = str(search.status)
-            self.pill = dict(summary.pill(search))
+            self.pill = dict(in_words.pill(search))
             self.is_view = isinstance(search, ViewedSearch) and search.is_view
             self.owner_died = isinstance(search, ViewedSearch) and search.owner_died
             self.ended = text.ended(counts)
@@ -115,7 +115,7 @@ class SearchBeacon(Acknowledging, PageWidget):
             self.num_trials = sum(counts.values())
             self.left = summary.time_left(search)
             self.set_trait("progress", summary.progress(search))
-            self.set_trait("best", summary.front(self._front.numbers) if has_front else summary.best(search))
+            self.set_trait("best", in_words.front(self._front.numbers) if has_front else in_words.best(search))
             self.objective = "" if has_front else text.axis(search.objectives[0])
             improved = self._values.improvements(_MOST_STEPS)
             self.curve = list(map(list, zip(improved.tolist(), self._values.values[improved].tolist(), strict=True)))

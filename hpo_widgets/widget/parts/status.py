@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import traitlets as t
 
-from hpo_widgets.search import SearchStatus, ViewedSearch
+from hpo_widgets.search import SearchStatus, ViewedSearch, in_words
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.trials import TrialState
 from hpo_widgets.trials.columns import Front
@@ -92,11 +92,11 @@ class StatusPanel(NumberFieldPart):
         self.has_front = len(search.objectives) > 1
         if self.has_front:
             self._front.put(update.rows, search.snapshot)
-        best = summary.front(self._front.numbers) if self.has_front else summary.best(search)
+        best = in_words.front(self._front.numbers) if self.has_front else in_words.best(search)
         with self.hold_sync():
             self.title = search.name
             self.status = str(search.status)
-            self.pill = dict(summary.pill(search))
+            self.pill = dict(in_words.pill(search))
             self.is_view = isinstance(search, ViewedSearch) and search.is_view
             self.facts = summary.facts(search)
             self.strategy = search.strategy_name

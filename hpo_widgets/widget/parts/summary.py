@@ -38,21 +38,6 @@ class Count(TypedDict):
     is_bad: bool
 
 
-class _Pill(TypedDict):
-    """The status in a word, and as which status it looks."""
-
-    word: str
-    look: str
-
-
-class Best(TypedDict):
-    """The best trial so far; of several objectives the size of the front, and its newest trial."""
-
-    value: str
-    trial: str
-    note: str
-
-
 class _NoticeLine(TypedDict):
     """A notice with the time of day at which it came last, and how often it came."""
 
@@ -120,16 +105,6 @@ def raised_budget(search: Search) -> int | None:
     return used + max(_LEAST_RAISE, used // 2)
 
 
-def pill(search: Search) -> _Pill:
-    """Return the status in a word and how it looks; a search of which no trial has a result is no success."""
-    status = str(search.status)
-    ended = text.ended(search.counts)
-    if search.status is SearchStatus.COMPLETED and ended and best(search) is None:
-        has_only_failed = search.counts.get(TrialState.FAILED, 0) == ended
-        return {"word": "all trials failed" if has_only_failed else "ended without a result", "look": "failed"}
-    return {"word": status, "look": status}
-
-
 def counts(search: Search) -> list[Count]:
     """Trials by state: completed always, running as long as the search is alive, the others where there are some."""
     present = search.counts
@@ -147,30 +122,6 @@ def counts(search: Search) -> list[Count]:
         for state in order
         if present.get(state, 0) or state is TrialState.COMPLETED or (state is TrialState.RUNNING and is_alive)
     ]
-
-
-def best(search: Search) -> Best | None:
-    """Return the best trial, marked where it did not complete; None before the first value."""
-    trial = search.best_trial
-    if trial is None or all(value is None for value in trial.values):
-        return None
-    return {
-        "value": ", ".join(text.number(value) for value in trial.values),
-        "trial": f"#{trial.number}",
-        "note": f" ({trial.state.label})" if trial.is_partial else "",
-    }
-
-
-def front(numbers: Sequence[int]) -> Best | None:
-    """Return how many trials are on the Pareto front, of several objectives in the place of the best; None: none."""
-    if not numbers:
-        return None
-    count = len(numbers)
-    return {
-        "value": f"{text.counted(count, 'trial')} on the front",
-        "trial": f"#{max(numbers)}",
-        "note": "",
-    }
 
 
 def next_poll(search: Search) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from hpo_widgets.search import SearchStatus, StopReason
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget.parts import summary
@@ -54,12 +51,6 @@ def test_counts_show_running_and_completed_always_and_the_others_where_there_are
     assert counts == {"running": (0, False), "completed": (0, False), "pruned": (1, False), "failed": (1, True)}
 
 
-def test_the_best_is_marked_where_it_is_partial(search):
-    assert summary.best(search) is None
-    search.add_trial(0.5, state=TrialState.PRUNED)
-    assert summary.best(search) == {"value": "0.5", "trial": "#0", "note": " (pruned)"}
-
-
 def test_the_end_is_foretold_from_the_limit_that_comes_first(search):
     assert summary.forecast(search) == ""
     search.command("start")
@@ -84,17 +75,6 @@ def test_trials_that_run_are_not_done_and_put_off_the_end():
     assert summary.forecast(search) == "ends in about 0:30"
 
 
-def test_a_search_without_a_result_does_not_look_like_a_success():
-    search = ScriptedSearch(jobs=2)
-    search.command("start")
-    for _ in range(2):
-        search.add_trial(state=TrialState.FAILED)
-    search.set_status(SearchStatus.COMPLETED, StopReason("total_max_jobs", "all 2 trials were used"))
-    assert summary.pill(search) == {"word": "all trials failed", "look": "failed"}
-    search.add_trial(0.5)
-    assert summary.pill(search) == {"word": "completed", "look": "completed"}
-
-
 def test_a_budget_is_raised_above_what_is_used_where_it_was_lowered_below(search):
     search.add_trials([0.1] * 32)
     search.budget.jobs.limit = 3
@@ -115,12 +95,6 @@ def test_the_newest_notices_come_first_and_the_others_are_counted(search):
         search.notify("callback", f"problem {number}")
     lines = [line["text"] for line in summary.notices(search)]
     assert lines == [f"problem {number}" for number in (7, 6, 5, 4, 3)] + ["and 3 earlier"]
-
-
-@pytest.mark.parametrize("value", [math.inf, 1e-300, -1e300])
-def test_extreme_values_have_words(search, value):
-    search.add_trial(value)
-    assert summary.best(search)["value"]
 
 
 def test_facts_call_a_strategy_by_what_it_does():

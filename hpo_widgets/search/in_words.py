@@ -1,0 +1,63 @@
+"""The status and the best of a search in a few words: the same in its panel and in every list of searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from hpo_widgets._messages import number
+from hpo_widgets.search.protocol import SearchStatus
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpo_widgets.search.protocol import Search
+
+
+class Pill(TypedDict):
+    """The status in a word, and as which status it looks."""
+
+    word: str
+    look: str
+
+
+class Best(TypedDict):
+    """The best trial so far; of several objectives the size of the front, and its newest trial."""
+
+    value: str
+    trial: str
+    note: str
+
+
+def pill(search: Search) -> Pill:
+    """Return the status in a word and how it looks; a search of which no trial has a result is no success."""
+    status = str(search.status)
+    ended = sum(count for state, count in search.counts.items() if state.has_ended)
+    if search.status is SearchStatus.COMPLETED and ended and best(search) is None:
+        has_only_failed = search.counts.get(TrialState.FAILED, 0) == ended
+        return {"word": "all trials failed" if has_only_failed else "ended without a result", "look": "failed"}
+    return {"word": status, "look": status}
+
+
+def best(search: Search) -> Best | None:
+    """Return the best trial, marked where it did not complete; None before the first value."""
+    trial = search.best_trial
+    if trial is None or all(value is None for value in trial.values):
+        return None
+    return {
+        "value": ", ".join(number(value) for value in trial.values),
+        "trial": f"#{trial.number}",
+        "note": f" ({trial.state.label})" if trial.is_partial else "",
+    }
+
+
+def front(numbers: Sequence[int]) -> Best | None:
+    """Return how many trials are on the Pareto front, of several objectives in the place of the best; None: none."""
+    if not numbers:
+        return None
+    count = len(numbers)
+    return {
+        "value": f"{count} trial{'' if count == 1 else 's'} on the front",
+        "trial": f"#{max(numbers)}",
+        "note": "",
+    }
