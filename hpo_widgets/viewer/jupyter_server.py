@@ -42,8 +42,8 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
                 is_inside = False
             if not is_inside:
                 raise web.HTTPError(404, "there is no such folder under the root of this server")
-            found: list[dict[str, Any]] = await asyncio.to_thread(listing.searches, folder)
-            self.finish({"searches": found})
+            told: dict[str, Any] = await asyncio.to_thread(listing.told, folder)
+            self.finish(told)
 
     address = url_path_join(server.base_url, *ADDRESS)
     server.web_app.add_handlers(".*$", [(address, SearchesHandler)])  # type: ignore[no-untyped-call]  # it has no types

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo_widgets._messages import number
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, journals
 from hpo_widgets.objectives.ranking import improvements
+from hpo_widgets.search import ViewedSearch, in_words
 from hpo_widgets.trials import TrialState
+from hpo_widgets.trials.columns import Front
 from hpo_widgets.viewer.viewer import SearchViewer
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hpo_widgets.search import Search
 
 MOST_JOURNALS = 50
+"""Journals of a folder that are read, the newest."""
 _MOST_STEPS = 60
 
 
@@ -33,13 +35,15 @@ class JournalListing:
         self._lock = threading.Lock()
         self._known: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
 
-    def searches(self, folder: Path) -> list[dict[str, Any]]:
-        """Return the newest searches of a folder, the one that changed last first.
+    def told(self, folder: Path) -> dict[str, Any]:
+        """Return the newest ``searches`` of a folder, the one that changed last first, and how many are ``left_off``.
 
         A journal that cannot be read has a ``problem``, a sentence, in place of a status.
         """
+        paths = journals(folder / DIRECTORY)
         with self._lock:
-            return [self._search(path) for path in journals(folder / DIRECTORY)[:MOST_JOURNALS]]
+            found = [self._search(path) for path in paths[:MOST_JOURNALS]]
+        return {"searches": found, "left_off": len(paths) - len(found)}
 
     def _search(self, path: Path) -> dict[str, Any]:
         stamp = _stamp(path)
@@ -91,26 +95,29 @@ def describe(search: Search) -> dict[str, Any]:
     dict
         The values of the fields that the list of searches has.
     """
-    counts, best, objectives = search.counts, search.best_trial, search.objectives
+    counts, objectives = search.counts, search.objectives
     has_front = len(objectives) > 1
+    rows, front = search.snapshot(), Front(objectives)
     curve: list[list[float]] = []
-    if not has_front:
-        rows = search.snapshot()
+    if has_front:
+        front.put(rows, search.snapshot)
+    else:
         values = np.where(rows.state == TrialState.COMPLETED, rows.values[:, 0], np.nan)
         improved = improvements(values, minimise=objectives[0].minimise, most=_MOST_STEPS)
         curve = list(map(list, zip(rows.numbers[improved].tolist(), values[improved].tolist(), strict=True)))
-    value = None if best is None or has_front else best.values[0]
     title, series = objectives[0].title, objectives[0].series
     return {
         "search_id": search.id,
         "title": search.name,
         "status": str(search.status),
+        "pill": in_words.pill(search),
+        "owner_died": isinstance(search, ViewedSearch) and search.owner_died,
         "is_alive": search.status.is_alive,
         "ended": sum(count for state, count in counts.items() if state.has_ended),
         "total": search.total_max_jobs,
         "num_trials": sum(counts.values()),
         "progress": search.budget.progress,
-        "best": None if best is None or value is None else {"value": number(value), "trial": f"#{best.number}"},
+        "best": in_words.front(front.numbers) if has_front else in_words.best(search),
         "objective": "" if has_front else title if title == series else f"{title} / {series}",
         "curve": curve,
     }

@@ -80,7 +80,7 @@ def test_the_searches_of_a_folder_are_told(server):
     status, found = ask(server, "work")
     assert status == 200
     assert [search["title"] for search in found["searches"]] == ["broken"]
-    assert ask(server, "") == (200, {"searches": []})
+    assert ask(server, "") == (200, {"searches": [], "left_off": 0})
 
 
 def test_nothing_is_told_to_whom_the_server_does_not_know(server):

@@ -11,6 +11,7 @@ import pytest
 from hpo_widgets.journal import DIRECTORY, Journal
 from hpo_widgets.optimizer.reopening import find_journal
 from hpo_widgets.parameters import UniformParameterRange
+from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.limits import Settings
 from hpo_widgets.space import Space
 from hpo_widgets.testing import ScriptedSearch
@@ -62,19 +63,21 @@ def keep(tmp_path):
 
 def test_a_search_that_has_ended_is_told_with_its_best_values(keep, tmp_path):
     path = keep("digits", [0.5, 0.75, 0.25])
-    (found,) = JournalListing().searches(tmp_path)
+    (found,) = JournalListing().told(tmp_path)["searches"]
     assert json.loads(json.dumps(found)) == found
     assert found == {
         "search_id": "digits-1",
         "opens": "digits-1",
         "title": "digits",
         "status": "stopped",
+        "pill": {"word": "stopped", "look": "stopped"},
+        "owner_died": False,
         "is_alive": False,
         "ended": 3,
         "total": 8,
         "num_trials": 3,
         "progress": 3 / 8,
-        "best": {"value": "0.25", "trial": "#2"},
+        "best": {"value": "0.25", "trial": "#2", "note": ""},
         "objective": "validation / loss",
         "curve": [[0, 0.5], [2, 0.25]],
         "changed_at": path.stat().st_mtime,
@@ -85,7 +88,7 @@ def test_a_journal_that_is_not_named_after_its_search_is_opened_by_its_path(keep
     """The id is text of the file, which may be anybody's: the name of the file is what the folder has."""
     path = keep("digits", [0.5])
     path.rename(path.with_name("mine.sqlite"))
-    (found,) = JournalListing().searches(tmp_path)
+    (found,) = JournalListing().told(tmp_path)["searches"]
     assert (found["search_id"], found["opens"]) == ("digits-1", ".hpo_widgets/mine.sqlite")
     monkeypatch.chdir(tmp_path)
     with SearchViewer(find_journal(found["opens"])) as search:
@@ -95,22 +98,22 @@ def test_a_journal_that_is_not_named_after_its_search_is_opened_by_its_path(keep
 def test_the_search_that_changed_last_comes_first(keep, tmp_path):
     for age, name in enumerate(["new", "old"]):
         os.utime(keep(name, [0.5]), (1_000 - age, 1_000 - age))
-    assert [found["title"] for found in JournalListing().searches(tmp_path)] == ["new", "old"]
+    assert [found["title"] for found in JournalListing().told(tmp_path)["searches"]] == ["new", "old"]
 
 
 def test_a_folder_without_searches_is_an_empty_list(tmp_path):
-    assert JournalListing().searches(tmp_path) == []
+    assert JournalListing().told(tmp_path) == {"searches": [], "left_off": 0}
 
 
 def test_a_journal_is_read_again_only_when_it_has_changed(keep, tmp_path, monkeypatch):
     path = keep("digits", [0.5])
     known, read = JournalListing(), []
     monkeypatch.setattr(listing, "_read", lambda one, before=listing._read: read.append(one) or before(one))
-    first = known.searches(tmp_path)
-    assert known.searches(tmp_path) == first
+    first = known.told(tmp_path)["searches"]
+    assert known.told(tmp_path)["searches"] == first
     assert read == [path]
     os.utime(path, (1_000, 1_000))
-    known.searches(tmp_path)
+    known.told(tmp_path)["searches"]
     assert read == [path, path]
 
 
@@ -118,14 +121,32 @@ def test_what_a_process_runs_is_looked_at_each_time(keep, tmp_path):
     path = keep("digits", [0.5], [START])
     known = JournalListing()
     with Journal.open(path):
-        assert known.searches(tmp_path)[0]["status"] == "running"
-    assert known.searches(tmp_path)[0]["status"] == "stopped"
+        assert known.told(tmp_path)["searches"][0]["status"] == "running"
+    assert known.told(tmp_path)["searches"][0]["status"] == "stopped"
+
+
+def test_of_more_journals_than_are_read_the_oldest_are_counted(keep, tmp_path, monkeypatch):
+    for age, name in enumerate(["new", "old", "older"]):
+        os.utime(keep(name, [0.5]), (1_000 - age, 1_000 - age))
+    monkeypatch.setattr(listing, "MOST_JOURNALS", 1)
+    told = JournalListing().told(tmp_path)
+    assert ([found["title"] for found in told["searches"]], told["left_off"]) == (["new"], 2)
+
+
+def test_of_a_paused_search_it_is_told_that_its_process_has_gone(keep, tmp_path):
+    path = keep("digits", [0.5], [START, {"kind": "pause", "at": 610.0}])
+    known = JournalListing()
+    told = []
+    with Journal.open(path):
+        told += known.told(tmp_path)["searches"]
+    told += known.told(tmp_path)["searches"]
+    assert [(one["status"], one["owner_died"]) for one in told] == [("paused", False), ("paused", True)]
 
 
 def test_what_cannot_be_read_has_a_sentence_and_hides_no_other(keep, tmp_path):
     keep("digits", [0.5])
     (tmp_path / DIRECTORY / "broken.sqlite").write_bytes(b"no journal")
-    found = {one["title"]: one for one in JournalListing().searches(tmp_path)}
+    found = {one["title"]: one for one in JournalListing().told(tmp_path)["searches"]}
     assert found["digits"]["ended"] == 1
     assert "broken.sqlite" in found["broken"]["problem"]
 
@@ -133,12 +154,29 @@ def test_what_cannot_be_read_has_a_sentence_and_hides_no_other(keep, tmp_path):
 def test_the_best_of_all_trials_is_told_however_large_the_journal_is(keep, tmp_path):
     path = keep("digits", [0.25, *[0.5] * 1200], outputs=[(0, "x" * 21_000_000, "", "")])
     assert path.stat().st_size > 20_000_000
-    (found,) = JournalListing().searches(tmp_path)
-    assert (found["curve"], found["best"], found["ended"]) == ([[0, 0.25]], {"value": "0.25", "trial": "#0"}, 1201)
+    (found,) = JournalListing().told(tmp_path)["searches"]
+    assert (found["curve"], found["ended"]) == ([[0, 0.25]], 1201)
+    assert found["best"] == {"value": "0.25", "trial": "#0", "note": ""}
+
+
+def test_the_best_is_marked_where_it_did_not_complete():
+    search = ScriptedSearch()
+    search.add_trial(0.5, state=TrialState.ABORTED)
+    assert describe(search)["best"] == {"value": "0.5", "trial": "#0", "note": " (aborted)"}
 
 
 def test_of_several_objectives_nothing_is_called_the_best():
     search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
-    search.add_trial([0.5, 0.5])
+    assert describe(search)["best"] is None
+    for values in ([0.5, 0.5], [0.25, 0.25], [0.75, 0.25]):
+        search.add_trial(values)
     told = describe(search)
-    assert (told["best"], told["objective"], told["curve"]) == (None, "", [])
+    assert told["best"] == {"value": "2 trials on the front", "trial": "#1", "note": ""}
+    assert (told["objective"], told["curve"]) == ("", [])
+
+
+def test_a_search_without_a_result_is_no_success():
+    search = ScriptedSearch()
+    search.add_trial(state=TrialState.FAILED)
+    search.set_status(SearchStatus.COMPLETED)
+    assert describe(search)["pill"] == {"word": "all trials failed", "look": "failed"}

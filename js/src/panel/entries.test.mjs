@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  bestWords,
   entryOf,
   folderOf,
   followed,
+  footWords,
   grouped,
+  isElsewhere,
   journalEntry,
   numRunning,
   originWords,
@@ -185,6 +188,50 @@ test("a backup beside its journal hides nothing of it", () => {
   assert.deepEqual(
     withoutRepeats(both).map(({ journal }) => journal.opens),
     [".hpo_widgets/before.sqlite", "a-1"],
+  );
+});
+
+test("what another process had paused when it went is kept, and does not run", () => {
+  const paused = { search_id: "a-1", title: "a", status: "paused" };
+  const [kept, run] = [true, false].map((owner_died) =>
+    journalEntry({ ...paused, owner_died }, ""),
+  );
+  assert.deepEqual(
+    [kept, run].map((one) => grouped([one])[0].title),
+    ["Journals", "Running"],
+  );
+  assert.deepEqual([kept, run].map(isElsewhere), [false, true]);
+  // A panel that views it offers to take it over.
+  const viewed = { is_view: true, owner_died: true };
+  assert.deepEqual(
+    ["paused", "stopped"].map((status) => isElsewhere(entry("a", { ...viewed, status }))),
+    [true, true],
+  );
+  assert.ok(!isElsewhere(entry("a")));
+});
+
+test("the best of a journal is marked where it did not complete, as far as that is told", () => {
+  const best = { value: "0.25", trial: "#2" };
+  const words = (told) => bestWords(journalEntry({ search_id: "a", best: told }, ""));
+  assert.equal(words({ ...best, note: " (aborted)" }), "0.25 at #2 (aborted)");
+  assert.equal(words(best), "0.25 at #2");
+  assert.equal(words(null), null);
+});
+
+test("a journal has the status that the server tells of it", () => {
+  const pill = { word: "all trials failed", look: "failed" };
+  assert.deepEqual(journalEntry({ search_id: "a", pill }, "").pill, pill);
+});
+
+test("the foot says how many searches there are, and what is not listed", () => {
+  assert.equal(footWords(1, { isUnknown: false, leftOff: 0 }), "1 search");
+  assert.equal(
+    footWords(50, { isUnknown: false, leftOff: 1 }),
+    "50 searches · 1 older journal not listed",
+  );
+  assert.equal(
+    footWords(2, { isUnknown: true, leftOff: 0 }),
+    "2 searches · this server lists no journals",
   );
 });
 

@@ -68,7 +68,7 @@ export function journalEntry(found: Readonly<Record<string, unknown>>, folder: s
     ...entry,
     target: `journal ${folder}/${opens}`,
     made_at: typeof changed_at === "number" ? changed_at : 0,
-    pill: problem ? { word: "cannot be read", look: "failed" } : {},
+    pill: problem ? { word: "cannot be read", look: "failed" } : entry.pill,
     status: problem ? "failed" : entry.status,
     origin: { kernel: `journal ${folder}`, path: "", isBusy: false },
     journal: {
@@ -103,8 +103,20 @@ export function grouped(entries: readonly Entry[], filter = ""): Group[] {
   return groups.filter((group) => group.entries.length > 0);
 }
 
-function groupOf({ status, journal }: Entry): string {
-  if (isAlive(status)) {
+/** Whether trials may run: what is kept of a search goes no further once the process that paused it has gone. */
+function mayRun({ status, journal, owner_died }: Entry): boolean {
+  return isAlive(status) && !(journal && owner_died);
+}
+
+/** Whether another process runs a search, or ran one that a panel here may take over. */
+export function isElsewhere(entry: Entry): boolean {
+  const { is_view, journal, owner_died } = entry;
+  return mayRun(entry) ? is_view || journal !== null : is_view && owner_died;
+}
+
+function groupOf(entry: Entry): string {
+  const { status, journal } = entry;
+  if (mayRun(entry)) {
     return "Running";
   }
   return journal ? "Journals" : status === "idle" ? "Not started" : "Ended";
@@ -221,6 +233,22 @@ export function timeWords(at: number): string {
   const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** How many searches are listed, and what of the journals is not. */
+export function footWords(
+  total: number,
+  { isUnknown, leftOff }: { isUnknown: boolean; leftOff: number },
+): string {
+  const missing = isUnknown ? " · this server lists no journals" : "";
+  const older =
+    leftOff > 0 ? ` · ${leftOff} older journal${leftOff === 1 ? "" : "s"} not listed` : "";
+  return `${total} search${total === 1 ? "" : "es"}${older}${missing}`;
+}
+
+/** The best value and its trial, marked where that did not complete; what another version does not tell is left out. */
+export function bestWords({ best }: Pick<Entry, "best">): string | null {
+  return best && `${best.value} at ${best.trial}${best.note ?? ""}`;
 }
 
 /** How far a search is, in words. */

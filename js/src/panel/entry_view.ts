@@ -3,7 +3,7 @@
 import { element, isDisabled, isRepeatedClick, setAttribute, setReason, setText } from "../lib/dom";
 import { isAlive, SHAPES } from "../lib/search_status";
 import { setShape, svgElement } from "../lib/svg";
-import { type Entry, originWords, progressWords } from "./entries";
+import { bestWords, type Entry, isElsewhere, originWords, progressWords } from "./entries";
 import { buttonIcon, type Shape, setIcon } from "./icons";
 import { sparkline } from "./sparkline";
 
@@ -83,7 +83,11 @@ export class EntryView {
     const head = element("div", "hpo-entry-head");
     this.pill.append(this.shape, this.word);
     setText(this.badge, "viewer");
-    setAttribute(this.badge, "title", "Read-only view: another process runs this search");
+    setAttribute(
+      this.badge,
+      "title",
+      "Read-only view: another process runs this search, or ran it",
+    );
     head.append(this.title, this.badge, this.pill);
     const middle = element("div", "hpo-entry-middle");
     const left = element("div", "hpo-entry-progress");
@@ -134,8 +138,7 @@ export class EntryView {
     setText(this.word, word);
     setText(this.origin, originWords(entry));
     setAttribute(this.origin, "title", entry.journal?.problem || entry.origin.path || null);
-    const isElsewhere = entry.is_view || entry.journal !== null;
-    this.badge.hidden = !(isElsewhere && (isAlive(entry.status) || entry.owner_died));
+    this.badge.hidden = !isElsewhere(entry);
     setText(this.progress, progressWords(entry));
     setAttribute(this.progress, "title", progressWords(entry));
     this.bar.hidden = entry.progress === null;
@@ -184,15 +187,12 @@ export class EntryView {
     setShape(this.mark, drawn ? `M${drawn.end.x} ${drawn.end.y - 4}l4 7h-8z` : "");
   }
 
-  private paintBest({ best, objective }: Entry): void {
+  private paintBest(entry: Entry): void {
+    const { best, objective } = entry;
     this.bestMark.hidden = objective === "" || best === null;
     setText(this.bestValue, best?.value ?? "");
     setText(this.bestOf, best === null ? "no value yet" : objective);
-    setAttribute(
-      this.best,
-      "title",
-      best === null ? null : `${best.value} at ${best.trial}${best.note}`,
-    );
+    setAttribute(this.best, "title", bestWords(entry));
   }
 
   private press(button: HTMLElement): void {

@@ -31,10 +31,14 @@ test("the cell that opens a journal says its text in one literal, whatever that 
 });
 
 test("each folder is asked for once, and says whose searches they are", async () => {
-  const [read, changed] = [mock.fn(async (folder) => [{ title: `in ${folder}` }]), mock.fn()];
+  const [read, changed] = [
+    mock.fn(async (folder) => ({ searches: [{ title: `in ${folder}` }], left_off: 2 })),
+    mock.fn(),
+  ];
   const journals = new Journals(read, changed);
   await journals.refresh(["a", "b", "a"]);
   assert.deepEqual(titles(journals), ["in a", "in b"]);
+  assert.equal(journals.leftOff, 4);
   assert.deepEqual(
     journals.entries.map(({ journal }) => journal.folder),
     ["a", "b"],
@@ -45,7 +49,8 @@ test("each folder is asked for once, and says whose searches they are", async ()
 test("an answer that comes too late changes nothing", async () => {
   const answers = [];
   const journals = new Journals(
-    (folder) => new Promise((resolve) => answers.push(() => resolve([{ title: folder }]))),
+    (folder) =>
+      new Promise((resolve) => answers.push(() => resolve({ searches: [{ title: folder }] }))),
     () => {},
   );
   const [first, second] = [journals.refresh(["old"]), journals.refresh(["new"])];

@@ -3,8 +3,15 @@
 import { pythonText } from "../lib/python_text";
 import { type Entry, type Journal, journalEntry } from "./entries";
 
+/** What a server tells of the searches of a folder. */
+export interface Found {
+  searches: readonly Record<string, unknown>[];
+  /** How many older journals it has left off; another version of the package does not tell. */
+  left_off?: number;
+}
+
 /** Asks the server for the searches of a folder; null where it cannot tell. */
-export type ReadFolder = (folder: string) => Promise<readonly Record<string, unknown>[] | null>;
+export type ReadFolder = (folder: string) => Promise<Found | null>;
 
 /** The cell that opens the search of a journal. All of it that comes from a file is the text of one literal. */
 export function openingCell({ opens }: Journal): string {
@@ -16,6 +23,8 @@ export class Journals {
   private turn = 0;
   /** Whether the server could not be asked: it may run without the extension of this package. */
   isUnknown = false;
+  /** How many older journals are not among the entries. */
+  leftOff = 0;
 
   /**
    * @param read asks for one folder
@@ -40,8 +49,9 @@ export class Journals {
       return;
     }
     this.isUnknown = answers.some((answer) => answer === null);
+    this.leftOff = answers.reduce((sum, answer) => sum + (answer?.left_off ?? 0), 0);
     this.found = answers.flatMap((answer, place) =>
-      (answer ?? []).map((found) => journalEntry(found, asked[place] ?? "")),
+      (answer?.searches ?? []).map((found) => journalEntry(found, asked[place] ?? "")),
     );
     this.changed();
   }

@@ -374,7 +374,7 @@ function readFolder(settings: ServerConnection.ISettings): ReadFolder {
     const address = `${settings.baseUrl}hpo-widgets/searches?directory=${encodeURIComponent(folder)}`;
     try {
       const response = await ServerConnection.makeRequest(address, {}, settings);
-      return response.ok ? (await response.json()).searches : null;
+      return response.ok ? await response.json() : null;
     } catch {
       // The server has gone; JupyterLab itself says so.
       return null;

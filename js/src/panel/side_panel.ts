@@ -3,7 +3,15 @@
 import type { Message } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { element, inOrder, isDisabled, setReason, setText } from "../lib/dom";
-import { GROUPS, grouped, numRunning, stoppable, withJournals, withoutRepeats } from "./entries";
+import {
+  footWords,
+  GROUPS,
+  grouped,
+  numRunning,
+  stoppable,
+  withJournals,
+  withoutRepeats,
+} from "./entries";
 import { type EntryActions, EntryView } from "./entry_view";
 import { buttonIcon, type Shape, searchIcon, setIcon } from "./icons";
 import type { Journals } from "./journals";
@@ -147,8 +155,7 @@ export class SidePanel extends Widget {
         ? "No search fits the filter."
         : "No searches in the open notebooks. OptimizerWidget(optimizer) in a cell shows one, here too.",
     );
-    const missing = this.journals.isUnknown ? " · this server lists no journals" : "";
-    setText(this.foot, `${total} search${total === 1 ? "" : "es"}${missing}`);
+    setText(this.foot, footWords(total, this.journals));
     setReason(
       this.stopAll,
       stoppable(live).length > 0
