@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--trials", type=_positive_int, metavar="N", help="number of trials (default: 60)")
     demo.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
+        "--out", type=kept.typed_path, default=Path("demo"), metavar="DIR", help="folder to write to (default: demo)"
     )
     demo.set_defaults(command=_demo)
     run.add_parser(commands, _positive_int)

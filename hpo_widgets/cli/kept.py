@@ -42,7 +42,7 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
     show.set_defaults(command=show_search)
     export = commands.add_parser("export", help="write all trials of a search as CSV or JSON")
     export.add_argument("--format", choices=("csv", "json"), help="default: from the file's extension, else csv")
-    export.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: the terminal)")
+    export.add_argument("--out", type=typed_path, metavar="FILE", help="file to write (default: the terminal)")
     export.set_defaults(command=export_search)
     replay = commands.add_parser(
         "replay",
@@ -51,7 +51,7 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
         "running anything. With --page write a page that plays all of its panel back, in any browser and without a "
         "kernel. In a notebook OptimizerWidget(replay(...)) shows the same.",
     )
-    replay.add_argument("--page", type=Path, metavar="FILE", help="HTML page to write, instead of playing it here")
+    replay.add_argument("--page", type=typed_path, metavar="FILE", help="HTML page to write instead of playing")
     replay.add_argument("--moments", type=positive_int, metavar="N", help="moments that the page holds (default: 100)")
     replay.add_argument("--speed", type=_speed, default=SPEED, metavar="X", help="times as fast (default: 10)")
     replay.set_defaults(command=replay_search, top=10)
@@ -63,6 +63,14 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
         parser.add_argument(
             "--journal", type=Path, default=Path(DIRECTORY), metavar="DIR", help="folder of journals (%(default)s)"
         )
+
+
+def typed_path(text: str) -> Path:
+    """Return a path that was typed: no shell puts the home folder for ``~`` behind ``--out=``."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"no home folder is known for {text!r:.80}") from None
 
 
 def list_searches(chosen: argparse.Namespace) -> int:

@@ -269,6 +269,16 @@ def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
     assert "--page" in capsys.readouterr().err
 
 
+def test_a_file_is_written_to_the_home_folder_also_where_no_shell_puts_that_in(kept, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["export", str(kept.journal_path), "--out=~/trials.csv"]) == 0
+    assert f"written to {tmp_path / 'trials.csv'}" in capsys.readouterr().err
+    assert (tmp_path / "trials.csv").is_file()
+    with pytest.raises(SystemExit):
+        main(["export", str(kept.journal_path), "--out=~nobody-of-this-name/trials.csv"])
+    assert "no home folder is known" in capsys.readouterr().err
+
+
 def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
     command = [sys.executable, "-m", "hpo_widgets", "export", kept.id, "--journal", str(tmp_path)]
     read_end, write_end = os.pipe()

@@ -206,6 +206,15 @@ def test_the_size_report_adds_up(tmp_path):
     assert "MB" in str(saved)
 
 
+def test_a_page_is_written_to_the_home_folder_where_its_path_begins_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    page = save_html(figure(), "~/pages/search.html")
+    assert page.path == tmp_path / "home" / "pages" / "search.html"
+    assert page.path.is_file()
+    assert [one.name for one in tmp_path.iterdir()] == ["home"]
+
+
 def test_a_notebook_is_saved_with_the_states_in_its_metadata(tmp_path):
     widget = figure("epoch")
 
