@@ -15,6 +15,7 @@ import re
 import secrets
 import site
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -443,5 +444,6 @@ def _library(module: str) -> Path:
 
 def _nbextension_folders() -> list[Path]:
     """Return the folders where wheels put such files: of this environment, of the user, of the base Python."""
-    bases = dict.fromkeys([sys.prefix, site.getuserbase(), sys.base_prefix])
+    # Debian's Python, which Colab has too, installs to /usr/local, which is not its prefix.
+    bases = dict.fromkeys([sys.prefix, sysconfig.get_path("data"), site.getuserbase(), sys.base_prefix, "/usr/local"])
     return [Path(base) / "share" / "jupyter" / "nbextensions" for base in bases]

@@ -237,6 +237,18 @@ def test_a_widget_library_without_its_browser_half_raises(tmp_path):
         save_html(widget, tmp_path / "page.html")
 
 
+def test_a_widget_library_is_found_where_the_python_of_a_system_installs_it(tmp_path, monkeypatch):
+    """Debian's Python has another folder for what is installed than its prefix."""
+    module = tmp_path / "share" / "jupyter" / "nbextensions" / "own-library"
+    module.mkdir(parents=True)
+    (module / "index.js").write_text("define([], () => 'own code');", encoding="utf-8")
+    monkeypatch.setattr(export.sysconfig, "get_path", lambda *_: str(tmp_path))
+    widget = ipywidgets.Text()
+    widget._model_module = "own-library"
+    page = save_html(widget, tmp_path / "page.html")
+    assert "own code" in page.path.read_text(encoding="utf-8")
+
+
 def test_a_front_end_that_is_not_built_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_STATIC", tmp_path)
 
