@@ -18,7 +18,6 @@ from hpo_widgets.search import PreparesWorkers, Replays, SearchStatus
 from hpo_widgets.space.prior import Prior
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import text
-from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.opening import OpenMethod, release
 from hpo_widgets.widget.parts import summary
 from hpo_widgets.widget.parts.advice import AdviceLine, Adviser
@@ -26,9 +25,10 @@ from hpo_widgets.widget.parts.beacon import SearchBeacon
 from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
+from hpo_widgets.widget.parts.earlier import EarlierRun, earlier_than
 from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
-from hpo_widgets.widget.parts.part import ViewPart, as_search, close_half_made, close_tree
+from hpo_widgets.widget.parts.part import as_search, close_half_made, close_tree
 from hpo_widgets.widget.parts.point_form import PointForm
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.parts.snapshot import SnapshotPart, StoredOutput
@@ -175,7 +175,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self._opened: Search | None = None
         """The search, when it was opened for this panel (`open`)."""
         self._pending = PendingRanges()
-        self._earlier: EarlierSearch | None = None
+        self._earlier: EarlierRun | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
         self._stored: StoredOutput | None = None
@@ -216,8 +216,10 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 plot=lambda: self._plots.titled,
                 **shared,
             )
-            if (earlier := earlier_than(search)) is not None:
-                self._earlier = EarlierSearch(earlier, show=self._show_earlier, **shared)
+            if (earlier := earlier_than(search, _shown)) is not None:
+                self._earlier = EarlierRun(
+                    earlier, tell=partial(_still_running, earlier), show=self._show_earlier, **shared
+                )
                 self._earlier.add_class("hpo-earlier-host")
                 parts.append(self._earlier)
             # Refreshed last: when the snapshot says that the search has ended, all other parts have shown it.
@@ -675,65 +677,6 @@ class PlotsByTitle(Mapping[str, Plot]):
 _shown: list[weakref.ref[Search]] = []
 
 
-def earlier_than(search: Search) -> Search | None:
-    """Return the newest search of the same name that was shown before ``search`` and is still running."""
-    known = [other for other in (reference() for reference in _shown) if other is not None]
-    if not any(other is search for other in known):
-        known.append(search)
-    _shown[:] = map(weakref.ref, known)
-    before = known[: next(index for index, other in enumerate(known) if other is search)]
-    running = [
-        other
-        for other in before
-        if other.id != search.id  # another view of this very search is no earlier one
-        and other.name == search.name
-        and other.status.is_alive
-        and not isinstance(other, Replays)
-    ]
-    return running[-1] if running else None
-
-
-class EarlierSearch(ViewPart):
-    """One line about an earlier search, with Show and Stop; hidden once that search has ended.
-
-    Parameters
-    ----------
-    earlier
-        The search that is still running.
-    show
-        Called when a person presses Show.
-    refresher
-        The refresher of the panel that the line is part of.
-    """
-
-    _esm = asset("earlier.js")
-    _css = asset("earlier.css")
-
-    sentence = t.Unicode(help="The sentence of the line; empty when the earlier search has ended.").tag(sync=True)
-
-    def __init__(self, earlier: Search, *, show: Callable[[], None], refresher: Refresher, **traits: Any) -> None:
-        self.earlier = earlier
-        self._show = show
-        self._unsubscribe: Callable[[], None] | None = earlier.subscribe(refresher.poke)
-        super().__init__(refresher.search, refresher=refresher, **traits)
-
-    def refresh(self, _update: Update) -> None:
-        """Say how far the earlier search is."""
-        earlier = self.earlier
-        if earlier.status.is_alive:
-            trials = text.counted(sum(earlier.counts.values()), "trial")
-            self.sentence = f"An earlier search {earlier.name!r} is still {earlier.status}: {trials} so far."
-        else:
-            self.sentence = ""
-
-    def end(self) -> None:
-        """Stop following the earlier search."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
-
-    def _on_show(self, _content: dict[str, object]) -> None:
-        self._show()
-
-    def _on_stop(self, _content: dict[str, object]) -> None:
-        self.earlier.command("stop")
+def _still_running(earlier: Search) -> str:
+    trials = text.counted(sum(earlier.counts.values()), "trial")
+    return f"An earlier search {earlier.name!r} is still {earlier.status}: {trials} so far."

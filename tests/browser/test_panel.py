@@ -248,10 +248,10 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
     opened.run_all()
     line = opened.panel().locator(".hpo-earlier")
     expect(line).to_contain_text("An earlier search 'digits' is still running: 0 trials so far.")
-    line.get_by_role("button", name="Show the earlier search").click()
+    line.get_by_role("button", name="Show the earlier run").click()
     expect(opened.page.locator(".jp-OutputArea .hpo-panel .hpo-panel .hpo-pill")).to_have_text("●running")
     opened.screenshot("panel-earlier", opened.panel())
-    line.get_by_role("button", name="Stop the earlier search").click()
+    line.get_by_role("button", name="Stop the earlier run").click()
     expect(line).to_be_hidden()
     assert opened.kernel("[str(first.status), str(search.status)]") == ["stopped", "idle"]
 

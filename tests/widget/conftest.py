@@ -181,9 +181,10 @@ def fall_silent(wire, refresh):
 
 
 @pytest.fixture(autouse=True)
-def _no_earlier_searches(monkeypatch):
-    """Searches that other tests have left running are none of this test's."""
+def _no_earlier_runs(monkeypatch):
+    """Searches and races that other tests have left running are none of this test's."""
     monkeypatch.setattr("hpo_widgets.widget.panel._shown", [])
+    monkeypatch.setattr("hpo_widgets.widget.comparison.strategy_race._shown", [])
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,6 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchReplay
 from hpo_widgets.widget import CurvesPlot, DistributionPlot, HistoryPlot, OptimizerWidget
-from hpo_widgets.widget.panel import earlier_than
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
 from hpo_widgets.widget.plots.numbers import mark_numbers
 
@@ -276,7 +275,7 @@ def test_nothing_is_steered_and_nothing_waited_for(show, refresh, replay):
         panel.waiting = True
     assert search.status is SearchStatus.RUNNING  # as it was then
     # It is no search that is still running.
-    assert earlier_than(ScriptedSearch(name="digits")) is None
+    assert show(OptimizerWidget, ScriptedSearch(name="digits"))._earlier is None
 
 
 def test_what_was_never_started_cannot_be_played(show, tmp_path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import ipywidgets
 import traitlets as t
@@ -15,6 +16,7 @@ from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.head import RaceHead
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
 from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
+from hpo_widgets.widget.parts.earlier import EarlierRun, earlier_than
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import close_tree
 from hpo_widgets.widget.pictures import WithPicture
@@ -22,6 +24,7 @@ from hpo_widgets.widget.sync.flow import act_while_cell_runs
 from hpo_widgets.widget.sync.refresher import Refresher
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 NEWEST = 0
 """The repeat that runs, or the last one."""
+
+# Every race that a panel of this process has shown, in the order in which they were first shown.
+_shown: list[weakref.ref[Race]] = []
 
 
 class StrategyRace(WithPicture, ipywidgets.VBox):
@@ -85,6 +91,8 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             race = Race(base_task_id, hyper_parameters, **arguments)
         self._race = race
         self._owns_race = race is not base_task_id
+        self._earlier: EarlierRun | None = None
+        self._earlier_panel: StrategyRace | None = None
         try:
             pair = _pair(race.space.names, x, y)
         except ValueError:
@@ -107,11 +115,20 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
                 search, name="-".join(race.names), plot=self._pictured, panel=lambda: self,
                 table=("Trials as CSV", lambda: self.to_dataframe().to_csv(index=False)), refresher=refresher,
             )  # fmt: skip
-            inner = ipywidgets.Box([self._head, self._export, self._plot, self._tables, self._looks])
-            inner.add_class("hpo-race-layout")
-            super().__init__([inner])
+            parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
+            if (earlier := earlier_than(race, _shown)) is not None:
+                self._earlier = EarlierRun(
+                    earlier, tell=partial(_still_running, earlier), show=self._show_earlier, refresher=refresher
+                )
+                self._earlier.add_class("hpo-earlier-host")
+                parts.insert(2, self._earlier)
+            self._inner = ipywidgets.Box(parts)
+            self._inner.add_class("hpo-race-layout")
+            super().__init__([self._inner])
         except BaseException:
             refresher.close()
+            if self._earlier is not None:
+                self._earlier.end()
             raise
         self.add_class("hpo-panel")
         self.add_class("hpo-race")
@@ -164,7 +181,18 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             if self._owns_race:
                 self._race.close()
             self._refresher.close()
+            if self._earlier is not None:
+                self._earlier.end()
+            if self._earlier_panel is not None:
+                self._earlier_panel.close()
         close_tree(self)
+
+    def _show_earlier(self) -> None:
+        """Show the panel of the earlier race below this one, once."""
+        with self._refresher.lock:
+            if self._earlier is not None and self._earlier_panel is None:
+                self._earlier_panel = StrategyRace(cast("Race", self._earlier.earlier))
+                self.children = [self._inner, self._earlier_panel]
 
     def __repr__(self) -> str:
         return f"<StrategyRace of {', '.join(self._race.names)} {self._race!r}>"
@@ -255,6 +283,10 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             if self._chooser.value != self.repeat and self.repeat in dict(self._chooser.options).values():
                 self._chooser.value = self.repeat
         self._refresher.poke()
+
+
+def _still_running(earlier: Race) -> str:
+    return f"An earlier race on {earlier.name!r} is still {earlier.status}, on the same machine as this one."
 
 
 def _pair(names: Sequence[str], x: str | None, y: str | None) -> tuple[str, str] | None:

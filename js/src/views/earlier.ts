@@ -1,4 +1,4 @@
-// One line about a search that an earlier run of the same cell has left running.
+// One line about what an earlier run of the same cell has left running: a search, or a race.
 
 import type { Render } from "@anywidget/types";
 import { element, keepKeys, setText } from "../lib/dom";
@@ -14,7 +14,7 @@ const render: Render<Model> = ({ model, el }) => {
   const buttons = (["Show", "Stop"] as const).map((word) => {
     const button = element("button", "", {
       type: "button",
-      "aria-label": `${word} the earlier search`,
+      "aria-label": `${word} the earlier run`,
     });
     setText(button, word);
     button.addEventListener("click", () => model.send({ kind: word.toLowerCase() }));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -113,6 +114,23 @@ def test_what_runs_is_drawn_before_a_repeat_has_ended(show):
     assert panel._tables.verdict[0] == "No repeat has ended yet."
     assert start_word(panel.race) == "Start"
     panel.stop()
+
+
+def test_an_earlier_race_of_the_cell_that_still_runs_is_told_of_shown_and_stopped(show, wire):
+    first = show(StrategyRace, lambda x, y: time.sleep(600), SPACE, ["grid", "random"], name="slow")
+    assert first.start()
+    second = show(StrategyRace, branin, SPACE, ["grid", "random"], name="slow")
+    line = second._earlier
+    assert line.sentence == "An earlier race on 'slow' is still running, on the same machine as this one."
+    assert show(StrategyRace, branin, SPACE, ["grid", "random"], name="other")._earlier is None
+    assert show(StrategyRace, first.race)._earlier is None
+
+    wire.browser_says(line, kind="show")
+    assert second.children[1].race is first.race
+    wire.browser_says(line, kind="stop")
+    assert first.wait(DEADLINE)
+    second._refresher.refresh()
+    assert line.sentence == ""
 
 
 def test_one_trial_and_one_repeat_are_told_as_one(show):
