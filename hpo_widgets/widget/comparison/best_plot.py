@@ -41,6 +41,8 @@ class BestSoFarPlot(ipywidgets.VBox):
         Says when to draw.
     num_trials
         The budget of each; None: none is known.
+    is_whole
+        Whether all of it was used, as far as it will be; until then each line ends where its trials do.
     is_log
         As in `BestFigure`.
     knows_size
@@ -58,10 +60,12 @@ class BestSoFarPlot(ipywidgets.VBox):
         value_name: str,
         refresher: Refresher,
         num_trials: int | None = None,
+        is_whole: Callable[[], bool] = lambda: True,
         is_log: bool | None = None,
         knows_size: bool = True,
     ) -> None:
         self._names, self._traces, self._num_trials = tuple(names), traces, num_trials
+        self._is_whole = is_whole
         self._value_name = value_name
         self._refresher, self._knows_size = refresher, knows_size
         self._drawn: list[Line] = []
@@ -92,10 +96,11 @@ class BestSoFarPlot(ipywidgets.VBox):
         size = self._refresher.flow.plot_size("plot") if self._knows_size else None
         if size is not None:
             self._figure.set_width(size[0])
+        most = self._num_trials if self._is_whole() else None
         traces = self._traces()
         by_minutes = self.against == MINUTES
         self._drawn = [
-            Line(name, band_by_minutes(traces[name]) if by_minutes else band_by_trial(traces[name], self._num_trials))
+            Line(name, band_by_minutes(traces[name]) if by_minutes else band_by_trial(traces[name], most))
             for name in self._names
         ]
         self._figure.draw(self._drawn, by_minutes=by_minutes, end=None if by_minutes else self._num_trials)
@@ -119,9 +124,11 @@ class BestSoFarPlot(ipywidgets.VBox):
     def _at(self, place: float) -> list[float]:
         found: list[float] = []
         for line in self._drawn:
-            index = int(np.searchsorted(line.band.at, place, side="right")) - 1
+            at = line.band.at
+            index = int(np.searchsorted(at, place, side="right")) - 1
+            is_known = index >= 0 and (self.against == MINUTES or place <= at[-1])
             band = (line.band.median, line.band.low, line.band.high)
-            found += [float(levels[index]) if index >= 0 else np.nan for levels in band]
+            found += [float(levels[index]) if is_known else np.nan for levels in band]
         return found
 
 

@@ -105,7 +105,8 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             self._head = RaceHead(search, race=race, refresher=refresher)
             self._plot = BestSoFarPlot(
                 search, race.names, self._traces, value_name=_value_name(race), refresher=refresher,
-                num_trials=race.trials, is_log=True if race.compares_distances else None,
+                num_trials=race.trials, is_whole=lambda: bool(race.finished),
+                is_log=True if race.compares_distances else None,
             )  # fmt: skip
             self._tables = ComparisonTable(search, make=self._make_tables, label="Standings", refresher=refresher)
             self._tables.add_class("hpo-comparison-host")
