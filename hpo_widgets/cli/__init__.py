@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 with a sentence on stderr, or 130 after Ctrl+C, or 141 when nobody reads the output any
         more. Wrong words exit with 2.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names and choices may have letters that the output has not: they are spelt out, as in a file that is written.
+        sys.stdout.reconfigure(errors="backslashreplace")
     chosen = _parser().parse_args(arguments)
     try:
         code: int = chosen.command(chosen)

@@ -269,6 +269,23 @@ def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
     assert "--page" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_letters_that_the_output_has_not_are_spelt_out(tmp_path, encoding):
+    search = HyperParameterOptimizer(
+        lambda kind: 0.5, [DiscreteParameterRange("kind", ["a\udc80", "\xe4"])], optimizer_class=GridSearch,
+        journal=tmp_path,
+    )  # fmt: skip
+    search.start()
+    assert search.wait()
+    for words in (["export"], ["show"]):
+        command = [sys.executable, "-m", "hpo_widgets", *words, str(search.journal_path)]
+        strict = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+        ended = subprocess.run(command, env=strict, capture_output=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert b"a\\udc80" in ended.stdout
+        assert "\xe4".encode(encoding, errors="backslashreplace") in ended.stdout
+
+
 def test_a_file_is_written_to_the_home_folder_also_where_no_shell_puts_that_in(kept, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main(["export", str(kept.journal_path), "--out=~/trials.csv"]) == 0
