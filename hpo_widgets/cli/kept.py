@@ -140,7 +140,7 @@ def _write_page(chosen: argparse.Namespace) -> int:
     from hpo_widgets.widget.replay_page import MOMENTS, save_replay_html
 
     try:
-        page = save_replay_html(_journal(chosen), chosen.page, moments=chosen.moments or MOMENTS)
+        page = save_replay_html(_journal(chosen), chosen.page, moments=chosen.moments or MOMENTS, speed=chosen.speed)
     except (JournalError, ValueError) as error:
         raise UsageError(str(error)) from None
     except OSError as error:

@@ -16,6 +16,7 @@ from ipywidgets import Widget
 
 from hpo_widgets.optimizer.reopening import replay
 from hpo_widgets.search.limits import positive_int
+from hpo_widgets.viewer.replay import SPEED
 from hpo_widgets.widget.panel import OptimizerWidget, PlotTabs
 from hpo_widgets.widget.parts.part import widgets_of
 from hpo_widgets.widget.parts.replay_bar import ReplayBar
@@ -49,6 +50,7 @@ def save_replay_html(
     path: str | Path,
     *,
     moments: int = MOMENTS,
+    speed: float = SPEED,
     title: str | None = None,
     plots: Sequence[str | type[Plot]] | None = None,
 ) -> SavedPage:
@@ -66,6 +68,8 @@ def save_replay_html(
         The file to write; an existing one is replaced, missing folders are made.
     moments
         Greatest number of moments, at least 2; at each of them trials had just started or ended. Default 100.
+    speed
+        Seconds of the search that are played in one second at first; the bar of the page offers others. Default 10.
     title
         The page's title. Default: the name of the search.
     plots
@@ -81,7 +85,7 @@ def save_replay_html(
     JournalError
         When there is no such search, or its journal cannot be read.
     ValueError
-        For fewer than two moments, or an unknown plot.
+        For fewer than two moments, a speed that is no number above 0, or an unknown plot.
 
     Examples
     --------
@@ -89,7 +93,7 @@ def save_replay_html(
     """
     if positive_int("moments", moments) < _LEAST_MOMENTS:
         raise ValueError(f"moments must be at least {_LEAST_MOMENTS}, the beginning and the end, got {moments}")
-    with replay(journal_or_task_id) as played:
+    with replay(journal_or_task_id, speed=speed) as played:
         panel = OptimizerWidget(played, plots=plots)
         try:
             positions = played.moments(moments)

@@ -258,9 +258,10 @@ def test_a_search_is_played_to_its_end(kept, tmp_path, capsys):
 
 def test_a_page_that_plays_a_search_back_is_written(kept, tmp_path, capsys):
     page = tmp_path / "pages" / "replay.html"
-    assert main(["replay", str(kept.journal_path), "--page", str(page), "--moments", "2"]) == 0
+    assert main(["replay", str(kept.journal_path), "--page", str(page), "--moments", "2", "--speed", "1000"]) == 0
     assert "moments" in capsys.readouterr().err
     assert 'id="moments"' in page.read_text(encoding="utf-8")
+    assert '"speed":1000.0,' in page.read_text(encoding="utf-8")
     assert main(["replay", str(kept.journal_path), "--page", str(page), "--moments", "1"]) == 2
     assert "at least 2" in capsys.readouterr().err
     assert main(["replay", str(kept.journal_path), "--page", str(tmp_path)]) == 2
