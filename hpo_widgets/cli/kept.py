@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journals
+from hpo_widgets.search.in_words import ranked_by
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
 
@@ -180,7 +181,7 @@ def standing(search: Search | SearchViewer) -> tuple[str, str]:
     ended = sum(count for state, count in search.counts.items() if state.has_ended)
     of = "" if search.total_max_jobs is None else f" of {search.total_max_jobs}"
     best = search.best_trial
-    return f"{ended}{of}", "" if best is None else f"{_values(best)} at {_number(best)}"
+    return f"{ended}{of}", "" if best is None else f"{_values(best)} at {_number(best)}{ranked_by(search)}"
 
 
 def print_table(rows: list[list[str]]) -> None:

@@ -61,3 +61,11 @@ def front(numbers: Sequence[int]) -> Best | None:
         "trial": f"#{max(numbers)}",
         "note": "",
     }
+
+
+def ranked_by(search: Search) -> str:
+    """Return what to add to the best trial of several objectives, as it is the best by the first; else nothing."""
+    if len(search.objectives) == 1:
+        return ""
+    # Spelt out: it may come from anybody's journal, and go to a terminal, which acts on control characters.
+    return f" by {repr(search.objectives[0].key)[1:-1]}"

@@ -166,6 +166,13 @@ def test_a_trial_that_did_not_complete_is_marked_among_the_best(shell, hpo):
     assert "0.25 at #1\n" in hpo()
 
 
+def test_of_several_objectives_the_list_says_by_which_one_a_trial_is_the_best(shell, hpo):
+    search = shell.user_ns["optimizer"] = running(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
+    search.add_trial([0.5, 2.0])
+
+    assert "0.5 2 at #0 by a/a\n" in hpo()
+
+
 def test_waiting_ends_with_the_search_and_shows_the_best(shell, hpo):
     search = shell.user_ns["optimizer"] = running()
     search.add_trial(0.25)

@@ -40,3 +40,9 @@ def test_of_several_objectives_the_front_is_counted():
     assert in_words.front([]) is None
     assert in_words.front([3]) == {"value": "1 trial on the front", "trial": "#3", "note": ""}
     assert in_words.front([3, 7])["value"] == "2 trials on the front"
+
+
+def test_the_best_of_several_objectives_is_said_to_be_so_by_the_first():
+    assert in_words.ranked_by(ScriptedSearch()) == ""
+    search = ScriptedSearch(titles=["a\x1b[2J", "b"], series=["x", "y"], signs=["min", "max"])
+    assert in_words.ranked_by(search) == r" by a\x1b[2J/x"

@@ -38,13 +38,13 @@ def test_in_a_terminal_the_line_is_drawn_over():
     assert "1/4" in file.getvalue()
 
 
-def test_all_values_of_the_best_trial_are_told():
+def test_all_values_of_the_best_trial_are_told_and_by_which_objective_it_is_the_best():
     search = ScriptedSearch(titles=["a", "b"], series=["a", "b"], signs=["min", "max"])
     search.add_trial([0.5, 2.0])
     file = io.StringIO()
     with closing(ProgressBar(file=file)) as bar:
         bar.draw(search)
-    assert "best 0.5 2 at #0" in file.getvalue()
+    assert "best 0.5 2 at #0 by a/a" in file.getvalue()
 
 
 def test_wait_draws_the_bar_until_the_end(search, capsys):
