@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     parser.add_argument(
         "--param", dest="parameters", action="append", required=True, type=parameter, metavar="'NAME: KIND ...'",
         help="an argument of the script and its values: 'NAME: float LOW HIGH', 'NAME: log LOW HIGH', "
-        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B C'; may be repeated",
+        "'NAME: int LOW HIGH', both but log with 'step S' after it, or 'NAME: choice A B \"C D\"'; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--objective", dest="objectives", action="append", required=True, type=objective,
@@ -163,12 +164,13 @@ def parameter(words: str) -> Parameter:
             f"{kind!r} of {name!r} is no kind of parameter. {near_match(kind, ['float', 'log', 'int', 'choice'])}"
         )
     try:
-        return _choices(name, values) if kind == "choice" else _range(name, kind, values)
+        return _choices(name, rest) if kind == "choice" else _range(name, kind, values)
     except (TypeError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{name!r}: {error}") from None
 
 
-def _choices(name: str, values: list[str]) -> Parameter:
+def _choices(name: str, words: str) -> Parameter:
+    _, *values = shlex.split(words, posix=False)  # which leaves quotes to `typed_literal`
     if not values:
         raise ValueError("give the choices after 'choice'")
     return DiscreteParameterRange(name, [typed_literal(value) for value in values])

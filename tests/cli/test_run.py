@@ -47,6 +47,7 @@ report_scalar("validation", "loss", abs(arguments.lr - 0.01) + arguments.layers,
         ("batch: int 16 128 step 16", UniformIntegerParameterRange("batch", 16, 128, step_size=16)),
         ("Args/dropout: float 0 0.5 step 0.1", UniformParameterRange("Args/dropout", 0, 0.5, step_size=0.1)),
         ("kind: choice adam 2 0.5 True", DiscreteParameterRange("kind", ["adam", 2, 0.5, True])),
+        ("kernel: choice \"a b\" c 'd  e'", DiscreteParameterRange("kernel", ["a b", "c", "d  e"])),
     ],
 )
 def test_words_describe_a_parameter(words, made):
@@ -66,6 +67,7 @@ def test_words_describe_a_parameter(words, made):
         ("lr: int 1.5 2", "'1.5' is no whole number"),
         ("lr: float 2 1", "lr"),
         ("kind: choice", "give the choices"),
+        ('kind: choice "a b', "No closing quotation"),
     ],
 )
 def test_words_that_describe_none_are_answered_with_what_would(words, said):
