@@ -114,7 +114,7 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             self._looks = self._make_looks()
             self._export = FileMenu(
                 search, name="-".join(race.names), plot=self._pictured, panel=lambda: self,
-                table=("Trials as CSV", lambda: self.to_dataframe().to_csv(index=False)), refresher=refresher,
+                table=("Trials as CSV", self._csv), refresher=refresher,
             )  # fmt: skip
             parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
             if (earlier := earlier_than(race, _shown)) is not None:
@@ -171,6 +171,12 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
     def to_dataframe(self) -> pd.DataFrame:
         """All trials of the whole repeats, one row each."""
         return self._race.to_dataframe()
+
+    def _csv(self) -> str:
+        """Return all trials of the whole repeats as a table; raises a ``ValueError`` before there are any."""
+        if not self._race.finished:
+            raise ValueError("no repeat has ended yet, and a race exports the trials of whole repeats")
+        return self.to_dataframe().to_csv(index=False)
 
     def _pictured(self) -> BestSoFarPlot:
         return self._plot

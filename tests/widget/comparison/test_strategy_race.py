@@ -170,6 +170,12 @@ def test_the_picture_is_that_of_the_best_so_far(panel):
     assert panel.picture().startswith(b"\x89PNG")
 
 
+def test_before_a_repeat_has_ended_there_is_no_file_of_trials(show):
+    menu = show(StrategyRace, branin, SPACE, ["grid", "random"])._export
+    with pytest.raises(ValueError, match="no repeat has ended yet"):  # which the menu tells whoever asked
+        menu.file("csv")
+
+
 def test_its_trials_its_plot_and_a_page_of_it_are_files(panel, finished):
     assert [one["what"] for one in panel._export.files] == ["csv", "png", "svg", "html"]
     name, data, _ = panel._export.file("csv")
