@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -246,10 +247,16 @@ def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
         msg = "compare was given the same search twice"
         raise ValueError(msg)
     shown = [one.name for _, one in searches]
-    return {
-        name or (one.name if shown.count(one.name) == 1 else f"{one.name} {place + 1}"): one
-        for place, (name, one) in enumerate(searches)
-    }
+    own = [name or (one.name if shown.count(one.name) == 1 else None) for name, one in searches]
+    fixed = [name for name in own if name is not None]
+    if len(set(fixed)) < len(fixed):
+        msg = f"compare was given two searches by one name: {', '.join(map(repr, fixed))}"
+        raise ValueError(msg)
+    named: dict[str, Search] = {}
+    for place, (name, (_, one)) in enumerate(zip(own, searches, strict=True)):
+        counted = (f"{one.name} {number}" for number in itertools.count(place + 1))
+        named[name if name is not None else next(made for made in counted if made not in {*fixed, *named})] = one
+    return named
 
 
 def differences(searches: Mapping[str, Search]) -> list[str]:

@@ -137,6 +137,12 @@ def test_searches_of_one_name_are_told_apart(show):
     assert list(shown.searches) == ["digits 1", "digits 2"]
 
 
+def test_a_name_that_is_made_up_is_no_other_search_s_own(show):
+    given = [searched(name, [3]) for name in ("digits", "digits", "digits 1")]
+    shown = show(compare, given)
+    assert shown.searches == {"digits 2": given[0], "digits 3": given[1], "digits 1": given[2]}
+
+
 def test_closing_leaves_the_searches_and_frees_comms(wire):
     wide, narrow = searched("wide", [3]), searched("narrow", [2])
     shown = compare([wide, narrow])
@@ -153,6 +159,7 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
         (lambda: [searched("a", []), 3], TypeError, "got a int"),
         (lambda: "ab", TypeError, "a list of searches"),
         (lambda: [*[searched("a", [])] * 2], ValueError, "the same search twice"),
+        (lambda: {1: searched("a", []), "1": searched("b", [])}, ValueError, "two searches by one name"),
     ],
 )
 def test_bad_input_is_refused(wire, given, error, said):
