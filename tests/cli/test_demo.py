@@ -23,7 +23,7 @@ from hpo_widgets.widget.saved_page import STATE_MIME, VIEW_MIME
 from tests.browser.notebook import PATIENCE
 
 PACKAGE = Path(__file__).resolve().parents[2]
-TRIALS = 5
+TRIALS = 4
 CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 """A block of code in a text."""
 
