@@ -21,7 +21,7 @@ PYPROJECT = PACKAGE.parent / "pyproject.toml"
 
 # The packages in layers, from the top down: what stands in one may import from those below, never from its neighbours.
 LAYERS = (
-    {"__main__"},
+    {"__main__", "__init__"},
     {"cli"},
     {"widget", "testing"},
     {"optimizer"},
@@ -67,7 +67,7 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
-def imports_of(module: str) -> list[Import]:
+def imports_of(module: str, tree: ast.Module) -> list[Import]:
     found: list[Import] = []
 
     def visit(node: ast.AST, when: str) -> None:
@@ -91,22 +91,18 @@ def imports_of(module: str) -> list[Import]:
             else:
                 visit(child, when)
 
-    visit(tree_of(module), "start")
+    visit(tree, "start")
     return found
 
 
 @cache
 def all_imports() -> list[Import]:
-    return [found for module in sorted(MODULES) for found in imports_of(module)]
+    return [found for module in sorted(MODULES) for found in imports_of(module, tree_of(module))]
 
 
-def inner() -> list[Import]:
-    """Imports of the package's own; its __init__ names every package, to import none before it is asked for."""
-    return [
-        found
-        for found in all_imports()
-        if found.imported.startswith("hpo_widgets.") and found.importer != "hpo_widgets" and found.imported in MODULES
-    ]
+def inner(imports: list[Import]) -> list[Import]:
+    """Those of the package's own modules."""
+    return [found for found in imports if found.imported in MODULES]
 
 
 def outer() -> list[Import]:
@@ -117,13 +113,19 @@ def outer() -> list[Import]:
 
 def top(module: str) -> str:
     """The name of a module's package or, where it stands alone, its own."""
-    return module.split(".")[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def test_every_package_has_its_layer():
-    homeless = {top(module) for module in MODULES if module != "hpo_widgets"} - set(LAYER_OF)
-    assert not homeless, "give these a layer in LAYERS, and in docs/architecture.md"
-    assert set(LAYER_OF) <= {top(module) for module in MODULES if module != "hpo_widgets"}
+    there = {top(module) for module in MODULES}
+    assert there - set(LAYER_OF) == set(), "give these a layer in LAYERS, and in docs/architecture.md"
+    assert set(LAYER_OF) <= there
+
+
+def too_many_names(files: list[str]) -> list[str]:
+    """What stands directly in the package, where it is more than a reader should meet there."""
+    names = {Path(name).parts[1] for name in files} - {"py.typed"}
+    return sorted(names) if len(names) > MOST_NAMES else []
 
 
 def test_the_top_level_stays_small():
@@ -134,24 +136,49 @@ def test_the_top_level_stays_small():
         text=True,
         check=True,
     ).stdout.split()
-    names = {Path(name).parts[1] for name in listed if (PACKAGE.parent / name).exists()} - {"py.typed"}
-    assert len(names) <= MOST_NAMES, sorted(names)
+    assert too_many_names([name for name in listed if (PACKAGE.parent / name).exists()]) == []
+
+
+def test_one_name_too_many_is_found():
+    files = ["hpo_widgets/py.typed", *(f"hpo_widgets/package_{number}/module.py" for number in range(MOST_NAMES))]
+    assert too_many_names([*files, "hpo_widgets/package_0/another.py"]) == []
+    assert "one_more.py" in too_many_names([*files, "hpo_widgets/one_more.py"])
+
+
+def upward(imports: list[Import]) -> list[str]:
+    """Imports that do not go down the layers."""
+    return [
+        str(found)
+        for found in inner(imports)
+        if top(found.importer) != top(found.imported) and LAYER_OF[top(found.importer)] >= LAYER_OF[top(found.imported)]
+    ]
 
 
 def test_imports_go_down_the_layers_only():
-    assert [
-        str(found)
-        for found in inner()
-        if top(found.importer) != top(found.imported) and LAYER_OF[top(found.importer)] >= LAYER_OF[top(found.imported)]
-    ] == []
+    assert upward(all_imports()) == []
 
 
-def cycles(edges: list[Import]) -> list[str]:
+@pytest.mark.parametrize(
+    ("importer", "statement"),
+    [
+        pytest.param("space.space", "from hpo_widgets.trials.trial import Trial", id="from a higher layer"),
+        pytest.param("engines.base", "from hpo_widgets.viewer import SearchViewer", id="from a neighbour"),
+        pytest.param("search.limits", "from hpo_widgets import Race", id="through the names for users"),
+        pytest.param("search.limits", "import hpo_widgets", id="all names for users"),
+    ],
+)
+@pytest.mark.parametrize("place", ["{}", "def f():\n    {}", "if TYPE_CHECKING:\n    {}"])
+def test_an_import_upwards_is_found(importer, statement, place):
+    (made_up,) = imports_of(f"hpo_widgets.{importer}", ast.parse(place.format(statement)))
+    assert upward([made_up]) == [str(made_up)]
+
+
+def cycles(imports: list[Import], *, with_types: bool = False) -> list[str]:
     """The circles in a graph of modules, one at a time."""
     graph: dict[str, set[str]] = {module: set() for module in MODULES}
-    for found in edges:
+    for found in inner(imports):
         # A module's own package is being imported already; it is a cycle where the package imports back for names.
-        if found.imported != found.importer:
+        if found.imported != found.importer and (with_types or found.when != "types"):
             graph[found.importer].add(found.imported)
     try:
         TopologicalSorter(graph).prepare()
@@ -161,12 +188,22 @@ def cycles(edges: list[Import]) -> list[str]:
 
 
 def test_no_module_needs_itself_to_be_imported():
-    assert cycles([found for found in inner() if found.when != "types"]) == []
+    assert cycles(all_imports()) == []
+
+
+@pytest.mark.parametrize("place", ["{}", "class C:\n    def f(self):\n        if self:\n            {}"])
+def test_a_cycle_is_found(place):
+    there = imports_of("hpo_widgets.space.prior", ast.parse("from hpo_widgets.space.space import Space"))
+    back = imports_of("hpo_widgets.space.space", ast.parse(place.format("from hpo_widgets.space import prior")))
+    assert cycles(there) == cycles(back) == []
+    assert [sorted(set(found.split(" <- "))) for found in cycles([*there, *back])] == [
+        ["hpo_widgets.space.prior", "hpo_widgets.space.space"]
+    ]
 
 
 def test_types_make_no_cycle_between_packages():
-    across = [found for found in inner() if top(found.importer) != top(found.imported)]
-    assert cycles(across) == []
+    across = [found for found in all_imports() if top(found.importer) != top(found.imported)]
+    assert cycles(across, with_types=True) == []
 
 
 def test_one_concept_has_one_name():
