@@ -355,6 +355,19 @@ def test_commands_of_make_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_the_tour_of_a_changed_range_names_what_its_files_define():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tour = page[page.index("## What happens when") : page.index("## I want to change")]
+    steps = re.findall(r"`([\w/]+\.(?:py|ts))` \(`(\w+)`\)", tour)
+
+    assert [
+        (file, name)
+        for file, name in steps
+        if not re.search(rf"(?m)^ *(?:def|function|private) {name}\(", (ROOT / file).read_text(encoding="utf-8"))
+    ] == []
+    assert len(steps) >= 15
+
+
 @pytest.mark.parametrize(
     ("page", "least"), [("CONTRIBUTING.md", 20), ("docs/architecture.md", 20), ("SECURITY.md", 10)]
 )

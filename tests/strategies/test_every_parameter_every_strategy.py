@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any, NamedTuple
 
 import optuna
 import pytest
 
+import hpo_widgets
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -18,6 +20,7 @@ from hpo_widgets.parameters import (
 )
 from hpo_widgets.space import Space
 from hpo_widgets.strategies import GridSearch, OptimizerBOHB, OptimizerOptuna, RandomSearch, SearchStrategy
+from hpo_widgets.strategies.registry import named
 
 
 class Case(NamedTuple):
@@ -100,6 +103,12 @@ PAIRS = [
     for row, parameter in enumerate(PARAMETERS)
     for column, strategy in enumerate(STRATEGIES)
 ]
+
+
+def test_every_strategy_has_a_row_and_is_found_by_its_name():
+    public = [getattr(hpo_widgets, name) for name in hpo_widgets.__all__]
+    classes = {one for one in public if inspect.isclass(one) and issubclass(one, SearchStrategy)} - {SearchStrategy}
+    assert {type(make()) for make in STRATEGIES.values()} == classes == {named(one.__name__) for one in classes}
 
 
 def objective(point: dict[str, Any]) -> float:
