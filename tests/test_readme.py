@@ -28,7 +28,7 @@ from hpo_widgets import (
     UniformParameterRange,
 )
 from hpo_widgets.cli import main
-from hpo_widgets.controller.state import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE
+from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE
 from hpo_widgets.optimizer.definition import CONTROLLER_KEYWORDS
 from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpo_widgets.controller.state import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, StopConditions
+from hpo_widgets.controller.stop_conditions import LAUNCH_FAILURES, TRIALS_WITHOUT_OBJECTIVE, StopConditions
 from hpo_widgets.search.limits import SearchClock, Settings, WallClock
 from hpo_widgets.trials import TrialState
 

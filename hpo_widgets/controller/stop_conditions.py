@@ -1,0 +1,157 @@
+"""The reasons for which a search ends by itself."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from hpo_widgets.search import StopReason
+from hpo_widgets.trials import TrialState
+
+if TYPE_CHECKING:
+    from hpo_widgets.controller.proposals import Proposals
+    from hpo_widgets.search.limits import SearchClock, Settings
+    from hpo_widgets.space import Space
+
+logger = logging.getLogger("hpo_widgets")
+
+TRIALS_WITHOUT_OBJECTIVE = 3
+"""Trials without the objective that end the search, as long as no trial has reported it."""
+
+LAUNCH_FAILURES = 3
+"""Failed launches in a row that end the search."""
+
+
+class StopConditions:
+    """Counts failures and checks budgets; belongs to the controller's thread.
+
+    Parameters
+    ----------
+    settings
+        The limits.
+    clock
+        Measures the time that is used.
+    """
+
+    def __init__(self, settings: Settings, clock: SearchClock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.has_objective = False
+        """True once any trial has reported an objective and did not fail."""
+        self.begin_run()
+
+    def begin_run(self) -> None:
+        """Count failures anew for a search that is continued."""
+        self._num_failures_in_a_row = 0
+        self._num_launch_failures_in_a_row = 0
+        self._num_without_objective = 0
+        self._has_logged_error = False
+
+    def after_trial(
+        self,
+        state: TrialState,
+        error: str | None,
+        *,
+        launch_failed: bool = False,
+        without_objective: bool = False,
+    ) -> StopReason | None:
+        """Count one ended trial. Pruned and aborted ones neither count nor end a row of failures.
+
+        Parameters
+        ----------
+        state
+            How it ended.
+        error
+            What went wrong.
+        launch_failed
+            Whether it could not be started.
+        without_objective
+            Whether it failed only because it did not report its objective.
+
+        Returns
+        -------
+        StopReason or None
+            Why the search has to end now.
+        """
+        if state == TrialState.COMPLETED:
+            self.has_objective = True
+            self._num_failures_in_a_row = 0
+            self._num_launch_failures_in_a_row = 0
+            return None
+        if state != TrialState.FAILED:
+            return None
+        self._num_failures_in_a_row += 1
+        self._num_without_objective += without_objective
+        self._num_launch_failures_in_a_row = self._num_launch_failures_in_a_row + 1 if launch_failed else 0
+        if self._num_launch_failures_in_a_row >= LAUNCH_FAILURES:
+            return StopReason("launch_failed", f"trials could not be started: {error}")
+        if not self.has_objective and self._num_without_objective >= TRIALS_WITHOUT_OBJECTIVE:
+            return StopReason(
+                "objective_never_reported",
+                f"the first {self._num_without_objective} trials {error}",
+            )
+        limit = self._settings.max_failures
+        if limit is not None and self._num_failures_in_a_row >= limit:
+            return StopReason(
+                "max_failures",
+                f"{self._num_failures_in_a_row} trials in a row failed; the last: {error}",
+            )
+        return None
+
+    def why_no_more(
+        self, num_launched: int, proposals: Proposals, strategy_name: str, *, space: Space, may_launch: bool
+    ) -> StopReason | None:
+        """Say why a search without running trials is over; None: it goes on.
+
+        Parameters
+        ----------
+        num_launched
+            How many trials it has launched.
+        proposals
+            Where its points come from.
+        strategy_name
+            The strategy's class name.
+        space
+            The present space. Its points are counted only when the strategy has none left, as this is asked often.
+        may_launch
+            False while the search is paused or has enqueued points to run: an exhausted strategy does not end it
+            then.
+
+        Returns
+        -------
+        StopReason or None
+            Why it is over.
+        """
+        limit = self._settings.total_max_jobs
+        if limit is not None and num_launched >= limit:
+            return StopReason("total_max_jobs", f"all {limit} trials of the budget were used")
+        error = proposals.error
+        if error is not None:
+            if not self._has_logged_error:  # asked while trials run, too
+                self._has_logged_error = True
+                logger.error("strategy: %s", "".join(traceback.format_exception(error)))
+            return StopReason("error", f"{strategy_name} raised {type(error).__name__}: {error}")
+        if proposals.is_exhausted and may_launch:
+            size = space.size
+            has_tried_all = size is not None and num_launched >= size
+            words = "every point of the space was tried" if has_tried_all else f"{strategy_name} has no further point"
+            return StopReason("space_exhausted", f"{words} ({num_launched} trials)")
+        return None
+
+    def why_nothing_left(self, num_launched: int) -> StopReason | None:
+        """Say why a search cannot be started again; None: it can."""
+        settings, clock = self._settings, self._clock
+        limit = settings.total_max_jobs
+        if limit is not None and num_launched >= limit:
+            return StopReason(
+                "total_max_jobs",
+                f"all {limit} trials of the budget were used; raise total_max_jobs to go on",
+            )
+        wall_left = clock.wall_left
+        if wall_left is not None and wall_left <= 0:
+            return StopReason("optimization_time_limit", "the time limit has passed; set a new one to go on")
+        compute = settings.compute_time_limit
+        if compute is not None and clock.compute_used >= compute:
+            return StopReason("compute_time_limit", "the compute time was used up; raise its limit to go on")
+        return None
