@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.clearml_sdk.commands import SdkCommands
 from hpo_widgets.clearml_sdk.launch_guard import MOST_IN_A_ROW
-from hpo_widgets.clearml_sdk.patches import StrategyPatches
+from hpo_widgets.clearml_sdk.patches import StrategyPatches, end_reporter
 from hpo_widgets.clearml_sdk.tasks import TaskTrial, TaskTrials, abort, withdraw
 from hpo_widgets.clearml_sdk.watcher import Notices, Watcher
 from hpo_widgets.engines.clearml.local_jobs import kill
@@ -35,7 +35,6 @@ logger = logging.getLogger("hpo_widgets")
 POLL_SECONDS = 1.0
 """Seconds between two requests for the running Tasks; each request is for all of them."""
 _POLL_ENDED_SECONDS = 30.0
-_REPORTER_SECONDS = 60.0
 
 
 class LiveController:
@@ -383,8 +382,7 @@ class LiveController:
             if self.stopping is not None:
                 # If the SDK's stop is still at work, it would forget the thread of the new run.
                 self.stopping.join()
-            optimizer._stop_event.set()  # noqa: SLF001 -- see patches.py
-            optimizer._thread_reporter.join(_REPORTER_SECONDS)  # noqa: SLF001
+            end_reporter(optimizer)
             with self.lock:
                 self._go_on()
                 self._start_with_callback(start)

@@ -19,8 +19,8 @@ Private names of the SDK that are written, and why nothing public does it:
     Its ``sleep_interval``, a public attribute, is set to 0 once it exists: the SDK's pause does not end at a stop, and
     `StrategyPatches` pauses instead.
 ``HyperParameterOptimizer._stop_event``
-    Set before a second start, to end the reporter of the run before; ``stop`` does nothing once the loop has ended, or
-    waits up to a report period.
+    Set before a second start, to end the reporter of the run before (`end_reporter`); ``stop`` does nothing once the
+    loop has ended, or waits up to a report period.
 
 Private names that are only read, because no public name gives the same: ``SearchStrategy._base_task_id``,
 ``_base_task_name``, ``_job_class`` and ``_num_jobs``; ``OptimizerOptuna._study``, ``_optuna_sampler`` and
@@ -65,6 +65,7 @@ _MOST_ERRORS = 3
 _MOST_SEEN_IN_A_ROW = 42
 """Points in a row that were tried before and end a random search, as in the SDK."""
 _SECONDS_TO_AN_END = 0.2
+_REPORTER_SECONDS = 60.0
 _SECONDS_BETWEEN_LOOKS = 1.0
 """Seconds at least between two looks at one job: the SDK's Optuna strategy has no pause before the first scalar."""
 
@@ -536,6 +537,12 @@ class WakeableEvent(threading.Event):
             self._changed.wait_for(lambda: self.is_set() or self._wakes != seen, timeout)
             self._seen.wakes = self._wakes
         return self.is_set()
+
+
+def end_reporter(optimizer: Any) -> None:
+    """End the reporter of the SDK's last run, which would go on beside that of the next one."""
+    optimizer._stop_event.set()  # noqa: SLF001 -- see the module
+    optimizer._thread_reporter.join(_REPORTER_SECONDS)  # noqa: SLF001
 
 
 def _redeclared(declared: Sequence[Any], space: Space) -> list[Any]:

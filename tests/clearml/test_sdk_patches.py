@@ -56,12 +56,21 @@ def test_who_waits_for_the_former_event_is_served_too(waits):
     assert WakeableEvent(former).is_set()
 
 
-def test_each_private_name_of_the_sdk_is_in_the_list_of_those_that_are_needed():
-    needed = set()
+def private_names():
+    """Module and name of each use of another object's private name, and whether it is written."""
     for path in Path(patches.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_private = isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__")
-            if is_private and ast.unparse(node.value) != "self":
-                needed.add(node.attr)
+            for use in ast.iter_child_nodes(node):
+                is_private = isinstance(use, ast.Attribute) and use.attr.startswith("_") and not use.attr.endswith("__")
+                if is_private and ast.unparse(use.value) != "self":
+                    yield path.name, use.attr, isinstance(use.ctx, ast.Store) or getattr(node, "attr", "") == "set"
+
+
+def test_each_private_name_of_the_sdk_is_in_the_list_of_those_that_are_needed():
+    needed = {name for _, name, _ in private_names()}
     assert "_stop_event" in needed
     assert {name for name in needed - {"_hpo_widgets"} if f"{name}`" not in patches.__doc__} == set()
+
+
+def test_private_names_of_the_sdk_are_written_in_one_module():
+    assert {module for module, _, is_written in private_names() if is_written} == {"patches.py"}

@@ -1,4 +1,8 @@
-"""Processes on this machine that run Tasks (`LocalClearmlJob`): how they begin, whether they live, how they end."""
+"""Processes on this machine that run Tasks (`LocalClearmlJob`): how they begin, whether they live, how they end.
+
+Of the SDK's private names, the code of ``LocalClearmlJob.launch`` is run with another module,
+``_job_process`` is read, and ``_local_temp_file`` is read and written. Tried on clearml 2.1.12.
+"""
 
 from __future__ import annotations
 

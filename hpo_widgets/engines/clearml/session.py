@@ -4,7 +4,7 @@ The SDK's own session sends a request again, for ever and ten times a second, wh
 connection cannot be encrypted. A clone whose answer is cut would be made again each time, and a certificate that has
 expired would hold the thread for ever. No setting changes that, so `Session._send_request`, which all requests and the
 signing in go through, is overridden here; ``_WORKER_HEADER`` and ``_CLIENT_HEADER`` are read. Other sessions of the
-process, such as those of the SDK's Tasks, stay as they are.
+process, such as those of the SDK's Tasks, stay as they are. Tried on clearml 2.1.12.
 """
 
 from __future__ import annotations
