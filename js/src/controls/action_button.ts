@@ -2,7 +2,7 @@
 
 import { element } from "../lib/dom";
 
-export interface ActionButton {
+interface ActionButton {
   button: HTMLElement;
   symbol: HTMLElement;
   word: HTMLElement;

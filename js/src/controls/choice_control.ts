@@ -14,7 +14,7 @@ export interface ChoiceSpec {
 }
 
 /** Says which choice a person has allowed or excluded. */
-export type OnChoice = (name: string, change: RangeChange) => void;
+type OnChoice = (name: string, change: RangeChange) => void;
 
 export class ChoiceControl {
   readonly root: HTMLElement;

@@ -10,7 +10,7 @@ export function adviceNote(): HTMLElement {
   return note;
 }
 
-export interface ParameterFrame {
+interface ParameterFrame {
   root: HTMLElement;
   head: HTMLElement;
   /** The kind of the parameter in a word. */

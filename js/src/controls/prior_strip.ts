@@ -25,7 +25,7 @@ export interface Drawn {
 }
 
 /** Says what a person has drawn, null for nothing any more; `isFinal` when the gesture is over. */
-export type OnPrior = (name: string, prior: Drawn | null, isFinal: boolean) => void;
+type OnPrior = (name: string, prior: Drawn | null, isFinal: boolean) => void;
 
 /** What the bins are: how many, how they lie, and what each is called. */
 export interface Bins {
@@ -36,7 +36,7 @@ export interface Bins {
   track: Bounds | null;
 }
 
-export interface PriorState {
+interface PriorState {
   weights: Weights | null;
   /** By which power it still counts. */
   exponent: number;

@@ -17,7 +17,7 @@ import { adviceNote, parameterFrame } from "./parameter";
 import { type Tried, TriedValues } from "./tried_values";
 
 /** Says what a person has moved; `isFinal` when the gesture is over. */
-export type OnChange = (name: string, change: RangeChange, isFinal: boolean) => void;
+type OnChange = (name: string, change: RangeChange, isFinal: boolean) => void;
 
 const PAGE = 10;
 

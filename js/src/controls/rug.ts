@@ -14,7 +14,7 @@ const LEAST_HEIGHT = 3;
 const MOST_WIDE = 32;
 
 /** What a character of the rug's text says: level 1 to 8 or `FAILED`, and whether of the present ranges. */
-export interface Bin {
+interface Bin {
   level: number;
   isPresent: boolean;
 }

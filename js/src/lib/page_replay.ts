@@ -25,7 +25,7 @@ export type Moments = {
 };
 
 /** States of some models, as a widget manager takes them. */
-export type States = Record<string, { state: Record<string, unknown>; buffers: SavedBuffer[] }>;
+type States = Record<string, { state: Record<string, unknown>; buffers: SavedBuffer[] }>;
 
 /** Returns the place of the last number that is not above `most` in rising numbers; -1 where all are. */
 export function lastUpTo(numbers: readonly number[], most: number): number {

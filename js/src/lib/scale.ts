@@ -1,7 +1,7 @@
 // Where a value sits on its track, and which values a handle may take. Everything speaks values,
 // never exponents.
 
-export type NumericKind = "float" | "log" | "int";
+type NumericKind = "float" | "log" | "int";
 
 export interface NumericSpec {
   name: string;

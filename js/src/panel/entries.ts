@@ -85,7 +85,7 @@ export function withJournals(live: readonly Entry[], kept: readonly Entry[]): En
   return [...live, ...kept.filter(({ search_id }) => !shown.has(search_id))];
 }
 
-export interface Group {
+interface Group {
   title: string;
   entries: Entry[];
 }
@@ -228,7 +228,7 @@ export function originWords({ origin: { path, isBusy }, journal, made_at }: Entr
 }
 
 /** Unix seconds as a local date and time. */
-export function timeWords(at: number): string {
+function timeWords(at: number): string {
   const date = new Date(at * 1000);
   const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;

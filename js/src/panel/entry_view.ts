@@ -22,10 +22,7 @@ interface Command {
 }
 
 /** At most two, in the order of the panel's own buttons: Stop has a place of its own, the others share one. */
-export function commandsOf({
-  status,
-  owner_died,
-}: Pick<Entry, "status" | "owner_died">): Command[] {
+function commandsOf({ status, owner_died }: Pick<Entry, "status" | "owner_died">): Command[] {
   if (owner_died) {
     return [{ name: "start", shape: "begin", word: "Take over" }];
   }

@@ -22,7 +22,7 @@ import type { OpenNotebook } from "./open_notebooks";
 import "./new_search.css";
 
 /** What the form needs of the application. */
-export interface FormHost {
+interface FormHost {
   notebooks(): OpenNotebook[];
   /** Opens a new notebook. */
   create(): Promise<void>;

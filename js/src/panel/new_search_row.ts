@@ -2,7 +2,7 @@
 
 import { element, setAttribute, setText } from "../lib/dom";
 
-export type Kind = "float" | "log" | "int" | "choice";
+type Kind = "float" | "log" | "int" | "choice";
 
 /** A row as the kernel proposes it and as the form sends it back; all values are texts that the kernel reads. */
 export interface Row {

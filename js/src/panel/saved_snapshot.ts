@@ -13,7 +13,7 @@ type Budget = { name: string; text: string; fraction: number | null };
 type Count = { text: string; isBad: boolean };
 type Row = { mark: string; cells: string[] };
 
-export type Snapshot = {
+type Snapshot = {
   /** When it was made, in Unix seconds. */
   at: number;
   name: string;

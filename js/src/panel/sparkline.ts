@@ -4,7 +4,7 @@ type Step = readonly [trial: number, value: number];
 
 const LARGE_RATIO = 100;
 
-export interface Sparkline {
+interface Sparkline {
   /** The shape of a path. */
   shape: string;
   /** Where the best value stands. */

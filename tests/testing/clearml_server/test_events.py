@@ -123,19 +123,6 @@ class TestCurves:
         found = api("events.scalar_metrics_iter_histogram", task=task, metrics=wanted)
         assert found == {"loss": {"train": {"name": "train", "x": [0], "y": [2.0]}}}
 
-    def test_the_last_values_come_with_their_iteration_time_name_and_status(self, api):
-        task = api.task()
-        nothing = {"metrics": [], "last_iter": 0, "last_timestamp": 0, "name": "a task", "status": "created"}
-        assert api("events.get_task_latest_scalar_values", task=task) == nothing
-        api.batch(line(task, iter=1, timestamp=2000, value=0.25), line(task, timestamp=1000), line(task, metric="acc"))
-        found = api("events.get_task_latest_scalar_values", task=task)
-        assert [(metric["name"], metric["variants"]) for metric in found["metrics"]] == [
-            ("acc", [{"name": "val", "last_value": 1.0, "last_10_value": 1.0}]),
-            ("loss", [{"name": "val", "last_value": 0.25, "last_10_value": 0.25}]),
-        ]
-        assert (found["last_iter"], found["name"], found["status"]) == (1, "a task", "created")
-        assert found["last_timestamp"] >= 2000
-
     def test_single_values_are_read_apart(self, api):
         task = api.task()
         api.batch(line(task, metric="Summary", variant="final", iter=-(2**31), value=2.5, timestamp=7))

@@ -247,28 +247,6 @@ def _thinned(points: list[tuple[int, Any]], samples: int) -> tuple[list[int], li
     return list(buckets), [sum(values) / len(values) for values in buckets.values()]
 
 
-@endpoint("events.get_task_latest_scalar_values", [_TASK])
-def get_task_latest_scalar_values(call: Call) -> Document:
-    """The last value of each curve of a Task; what is called the last ten is the last one too, as the server has it."""
-    _check_task(call, call.data["task"])
-    task = call.store.task(call.data["task"])
-    last_timestamp, metrics = 0, []
-    for metric, variants in sorted(call.store.events.scalars(task["id"]).items()):
-        values = []
-        for variant, events in sorted(variants.items()):
-            last = float(np.float32(events[max(events)]["value"]))
-            values.append({"name": variant, "last_value": last, "last_10_value": last})
-            last_timestamp = max(last_timestamp, *(event["timestamp"] for event in events.values()))
-        metrics.append({"name": metric, "variants": values})
-    return {
-        "metrics": metrics,
-        "last_iter": task["last_iteration"],
-        "last_timestamp": last_timestamp,
-        "name": task["name"],
-        "status": task["status"],
-    }
-
-
 @endpoint("events.get_task_single_value_metrics", [_TASKS])
 def get_task_single_value_metrics(call: Call) -> Document:
     """The values that some Tasks reported without an iteration."""
