@@ -12,7 +12,7 @@ from tests.clearml.recorded import EDITED, Step, calls, in_order
 
 
 class PassingBy(ThreadingHTTPServer):
-    """FakeWorker each request on to a server and notes it as a `Step`."""
+    """Passes each request on to a server and notes it as a `Step`."""
 
     daemon_threads = True
 
