@@ -113,7 +113,7 @@ def base(project):
 
 
 @pytest.fixture
-def hand(api_client, queue):
+def sdk_worker(api_client, queue):
     """Plays the agent."""
     return SdkWorker(api_client, queue)
 

@@ -32,11 +32,11 @@ def opened(until):
         search.close()
 
 
-def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, hand, opened, until):
+def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, sdk_worker, opened, until):
     optimizer = controller(total_max_jobs=4, max_iteration_per_job=100)
     optimizer.start()
-    first, second = hand.take(), hand.take()
-    hand.report(first, 0.5, 4)
+    first, second = sdk_worker.take(), sdk_worker.take()
+    sdk_worker.report(first, 0.5, 4)
     task = optimizer._task
     task.mark_started(force=True)
     search = opened(task)
@@ -48,7 +48,7 @@ def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, hand, op
     assert (search.status, search.stop_reason, states(search)) == ("running", None, {"running": 2})
     assert search.budget.jobs.used == 0
     assert search.budget.iterations.used == 4
-    point = hand.point(first)
+    point = sdk_worker.point(first)
     assert search.best_trial.id == first
     assert search.best_trial.parameters == {
         "General/x": float(point["x"]),
@@ -56,10 +56,10 @@ def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, hand, op
         "General/kind": point["kind"],
     }
     end = search.subscribe(lambda: None)
-    hand.complete(first, 0.5)
-    hand.complete(second, 0.25)
-    hand.complete(hand.take(), 0.75)
-    hand.complete(hand.take(), 1.0)
+    sdk_worker.complete(first, 0.5)
+    sdk_worker.complete(second, 0.25)
+    sdk_worker.complete(sdk_worker.take(), 0.75)
+    sdk_worker.complete(sdk_worker.take(), 1.0)
     search.controller.watcher.wake()
     until(search, lambda: search.counts[TrialState.COMPLETED] == 4)
     task.mark_completed()
@@ -70,10 +70,10 @@ def test_a_search_that_runs_is_seen_and_followed_to_its_end(controller, hand, op
     end()
 
 
-def test_no_command_is_possible_and_each_says_why(controller, hand, opened):
+def test_no_command_is_possible_and_each_says_why(controller, sdk_worker, opened):
     optimizer = controller(total_max_jobs=1)
     optimizer.start()
-    hand.take()
+    sdk_worker.take()
     search = opened(optimizer._task)
     assert set(search.capabilities) == set(COMMANDS)
     search.command("stop")
@@ -85,10 +85,10 @@ def test_no_command_is_possible_and_each_says_why(controller, hand, opened):
     widget.close()
 
 
-def test_a_stopped_one_says_so_with_the_servers_reason(controller, hand, opened):
+def test_a_stopped_one_says_so_with_the_servers_reason(controller, sdk_worker, opened):
     optimizer = controller()
     optimizer.start()
-    hand.take()
+    sdk_worker.take()
     task = optimizer._task
     task.mark_started(force=True)
     task.mark_stopped(force=True, status_message="by somebody in the web UI")
@@ -98,13 +98,13 @@ def test_a_stopped_one_says_so_with_the_servers_reason(controller, hand, opened)
     assert "by somebody in the web UI" in search.stop_reason.sentence
 
 
-def test_values_that_only_some_combinations_have_are_absent_elsewhere(controller, hand, opened):
+def test_values_that_only_some_combinations_have_are_absent_elsewhere(controller, sdk_worker, opened):
     combinations = ParameterSet(
         [{"General/kind": "plain"}, {"General/kind": "fancy", "General/x": UniformParameterRange("General/x", 0, 2)}]
     )
     optimizer = controller([combinations, DiscreteParameterRange("General/units", [1, 2])])
     optimizer.start()
-    tasks = [hand.take(), hand.take()]
+    tasks = [sdk_worker.take(), sdk_worker.take()]
     search = opened(optimizer._task)
     made = optimizer.get_optimizer().get_created_jobs_ids()
     assert {trial.id: dict(trial.parameters) for trial in map(search.trial, range(2))} == {
@@ -124,7 +124,7 @@ def test_its_code_is_the_call_that_made_it(controller, opened):
     assert [one.name for one in again.hyper_parameters] == ["General/x", "General/units", "General/kind"]
 
 
-def test_a_look_asks_for_the_newest_tasks_only(controller, hand, opened, monkeypatch):
+def test_a_look_asks_for_the_newest_tasks_only(controller, sdk_worker, opened, monkeypatch):
     for module in (kept, children):
         monkeypatch.setattr(module, "PAGE", 2)
     pages, call = [], Server.call
@@ -137,13 +137,13 @@ def test_a_look_asks_for_the_newest_tasks_only(controller, hand, opened, monkeyp
     monkeypatch.setattr(Server, "call", note)
     optimizer = controller(total_max_jobs=6, max_number_of_concurrent_tasks=5)
     optimizer.start()
-    tasks = [hand.take() for _ in range(5)]
+    tasks = [sdk_worker.take() for _ in range(5)]
     search = opened(optimizer._task)
     assert pages == [0, 1, 2]
     made = optimizer.get_optimizer().get_created_jobs_ids()
     assert [search.trial(number).id for number in range(5)] == list(made)
-    hand.complete(tasks[0], 0.5)
-    last = hand.take()
+    sdk_worker.complete(tasks[0], 0.5)
+    last = sdk_worker.take()
     pages.clear()
     for _ in range(2):
         search.controller.look()

@@ -36,58 +36,58 @@ def by_optuna(watched):
     return make
 
 
-def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, hand, until):
+def test_a_stop_ends_it_and_nothing_is_launched_any_more(by_optuna, sdk_worker, until):
     search = by_optuna()
     search.command("start")
-    running = [hand.take(), hand.take()]
+    running = [sdk_worker.take(), sdk_worker.take()]
     until(search, lambda: states(search) == {"running": 2})
     search.command("stop")
     until(search, lambda: search.status == "stopped")
-    assert [hand.status(task) for task in running] == ["stopped", "stopped"]
+    assert [sdk_worker.status(task) for task in running] == ["stopped", "stopped"]
     assert not search.controller.is_running
     assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == 2
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
-def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(by_optuna, hand, until):
+def test_a_stop_while_its_jobs_wait_in_the_queue_ends_it(by_optuna, sdk_worker, until):
     search = by_optuna()
     search.command("start")
     until(search, lambda: states(search) == {"queued": 2})
-    wait_for(lambda: hand.num_waiting() == 2, "the jobs were not put into the queue")
+    wait_for(lambda: sdk_worker.num_waiting() == 2, "the jobs were not put into the queue")
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     assert states(search) == {"aborted": 2}
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
-def test_a_pause_holds_its_workers(by_optuna, hand, until):
+def test_a_pause_holds_its_workers(by_optuna, sdk_worker, until):
     search = by_optuna(max_number_of_concurrent_tasks=1)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     search.command("pause")
-    hand.complete(first, 1.0)
+    sdk_worker.complete(first, 1.0)
     until(search, lambda: states(search) == {"completed": 1})
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
     search.command("resume")
-    assert hand.take() != first
+    assert sdk_worker.take() != first
 
 
-def test_a_stop_in_a_pause_ends_it(by_optuna, hand, until):
+def test_a_stop_in_a_pause_ends_it(by_optuna, sdk_worker, until):
     search = by_optuna(max_number_of_concurrent_tasks=1)
     search.command("start")
-    hand.complete(hand.take(), 1.0)
+    sdk_worker.complete(sdk_worker.take(), 1.0)
     search.command("pause")
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     search.command("stop")
     until(search, lambda: search.status == "stopped")
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
-def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_optuna, hand):
+def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_optuna, sdk_worker):
     search = by_optuna(max_number_of_concurrent_tasks=1)
     search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
     search.command("start")
-    point = hand.point(hand.take())
+    point = sdk_worker.point(sdk_worker.take())
     assert 0.25 <= float(point["x"]) <= 0.5
     assert point["kind"] == "fancy"
     for name, what in [
@@ -102,20 +102,20 @@ def test_it_takes_other_ranges_before_the_start_and_refuses_them_afterwards(by_o
     assert search.space.ranges["General/x"] == (0.25, 0.5)
 
 
-def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, hand, until):
+def test_an_enqueued_point_runs_next_though_it_was_tried(by_optuna, sdk_worker, until):
     search = by_optuna(max_number_of_concurrent_tasks=1)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     search.command("retry", 0)
-    hand.complete(first, 1.0)
-    second = hand.take()
-    assert hand.point(second) == hand.point(first)
+    sdk_worker.complete(first, 1.0)
+    second = sdk_worker.take()
+    assert sdk_worker.point(second) == sdk_worker.point(first)
     until(search, lambda: sum(search.counts.values()) == 2)
     assert search.trial(1).enqueued
 
 
-def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand, monkeypatch):
+def test_it_looks_at_its_jobs_with_pauses(by_optuna, sdk_worker, monkeypatch):
     search = by_optuna()
     looks = {}
     real = OptimizerOptuna.monitor_job
@@ -126,29 +126,29 @@ def test_it_looks_at_its_jobs_with_pauses(by_optuna, hand, monkeypatch):
 
     monkeypatch.setattr(OptimizerOptuna, "monitor_job", look)
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     wait_for(lambda: len(looks.get(task, ())) >= 3, "its jobs were not looked at")
     # Left alone it looks without a pause until the first scalar.
     first, second, third = looks[task][:3]
     assert min(second - first, third - second) >= 1
 
 
-def test_a_pruned_trial_is_pruned(by_optuna, hand, until):
+def test_a_pruned_trial_is_pruned(by_optuna, sdk_worker, until):
     search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
     search.command("start")
-    task = hand.take()
-    hand.report(task, 0.5, 1)
+    task = sdk_worker.take()
+    sdk_worker.report(task, 0.5, 1)
     until(search, lambda: search.counts[TrialState.PRUNED] == 1)
-    assert hand.status(task) == "stopped"
+    assert sdk_worker.status(task) == "stopped"
     assert "behind the others" in search.trial(0).error
     assert search.best_trial.is_partial
 
 
-def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna, hand, until, monkeypatch):
+def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna, sdk_worker, until, monkeypatch):
     search = by_optuna(optuna_pruner=Impatient(), max_number_of_concurrent_tasks=1, total_max_jobs=2)
     search.command("start")
     for _ in range(2):
-        hand.report(hand.take(), 0.5, 1)
+        sdk_worker.report(sdk_worker.take(), 0.5, 1)
     until(search, lambda: not search.status.is_alive)
     study = search.controller.patches.study
     walks, get_trials = [], study.get_trials
@@ -164,7 +164,7 @@ def test_a_look_walks_through_the_study_once_however_many_were_stopped(by_optuna
     assert states(search) == {"pruned": 2}
 
 
-def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, hand, until):
+def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, sdk_worker, until):
     search = by_optuna(
         [DiscreteParameterRange("General/kind", ["plain"])],
         max_number_of_concurrent_tasks=1,
@@ -172,7 +172,7 @@ def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, hand
         max_iteration_per_job=1,
     )
     search.command("start")
-    hand.report(hand.take(), 0.5, 1)  # it has all of its iterations, and the SDK stops it
+    sdk_worker.report(sdk_worker.take(), 0.5, 1)  # it has all of its iterations, and the SDK stops it
     until(search, lambda: not search.status.is_alive)
     search.controller.trials._asked_all_at = -math.inf
     search.controller.look()
@@ -180,7 +180,7 @@ def test_a_trial_whose_point_comes_again_is_not_taken_for_pruned(by_optuna, hand
     assert "max_iteration_per_job" in search.trial(0).error
 
 
-def test_points_that_it_skips_are_told_at_the_end(by_optuna, hand, until):
+def test_points_that_it_skips_are_told_at_the_end(by_optuna, sdk_worker, until):
     search = by_optuna(
         [DiscreteParameterRange("General/kind", ["plain", "fancy"])],
         max_number_of_concurrent_tasks=1,
@@ -188,7 +188,7 @@ def test_points_that_it_skips_are_told_at_the_end(by_optuna, hand, until):
     )
     search.command("start")
     for _ in range(2):
-        hand.complete(hand.take(), 1.0)
+        sdk_worker.complete(sdk_worker.take(), 1.0)
     until(search, lambda: not search.status.is_alive)
     assert states(search) == {"completed": 2}
     assert search.stop_reason.code == "total_max_jobs"
@@ -213,7 +213,7 @@ def test_a_parameter_set_is_refused_before_anything_runs(by_optuna):
     assert search.status == "idle"
 
 
-def test_several_objectives_are_ranked_by_fronts(by_optuna, hand, until):
+def test_several_objectives_are_ranked_by_fronts(by_optuna, sdk_worker, until):
     search = by_optuna(
         objective_metric_title=["validation", "validation"],
         objective_metric_series=["loss", "seconds"],
@@ -222,11 +222,11 @@ def test_several_objectives_are_ranked_by_fronts(by_optuna, hand, until):
         total_max_jobs=4,
     )
     search.command("start")
-    tasks = [hand.take() for _ in range(4)]
+    tasks = [sdk_worker.take() for _ in range(4)]
     for task, (loss, seconds) in zip(tasks, [(4.0, 4.0), (1.0, 3.0), (3.0, 1.0), (2.0, 2.0)], strict=True):
-        hand.report(task, loss)
-        hand.report(task, seconds, series="seconds")
-        hand.complete(task)
+        sdk_worker.report(task, loss)
+        sdk_worker.report(task, seconds, series="seconds")
+        sdk_worker.complete(task)
     until(search, lambda: search.counts[TrialState.COMPLETED] == 4)
     ranked = [trial.id for trial in search.top(4)]
     assert ranked[-1] == tasks[0]  # all others dominate it

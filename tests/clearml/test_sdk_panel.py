@@ -31,10 +31,10 @@ def panel():
         widget.close()
 
 
-def test_a_controller_that_runs_and_one_that_does_not_are_shown(panel, controller, hand, until):
+def test_a_controller_that_runs_and_one_that_does_not_are_shown(panel, controller, sdk_worker, until):
     idle, running = controller(), controller()
     running.start()
-    hand.take()
+    sdk_worker.take()
     shown = panel(running)
     until(shown.search, lambda: states(shown.search).get("running"))
     shown._refresher.refresh()
@@ -44,21 +44,21 @@ def test_a_controller_that_runs_and_one_that_does_not_are_shown(panel, controlle
     assert panel(idle).status == "idle"
 
 
-def test_traits_of_the_panel_steer_the_controller(panel, controller, hand):
+def test_traits_of_the_panel_steer_the_controller(panel, controller, sdk_worker):
     optimizer = controller(max_number_of_concurrent_tasks=1)
     shown = panel(optimizer)
     shown.ranges = {"General/x": (0.25, 0.5)}
     shown.max_number_of_concurrent_tasks = 2
     shown.total_max_jobs = 5
     shown.search.command("start")
-    assert all(0.25 <= float(hand.point(hand.take())["x"]) <= 0.5 for _ in range(2))
+    assert all(0.25 <= float(sdk_worker.point(sdk_worker.take())["x"]) <= 0.5 for _ in range(2))
     assert optimizer.get_optimizer().total_max_jobs == 5
 
 
-def test_what_it_cannot_do_is_disabled_with_the_reason(panel, controller, hand):
+def test_what_it_cannot_do_is_disabled_with_the_reason(panel, controller, sdk_worker):
     optimizer = controller(optimizer_class=OptimizerOptuna, max_iteration_per_job=10)
     optimizer.start()
-    hand.take()
+    sdk_worker.take()
     shown = panel(optimizer)
     shown._refresher.refresh()
     assert shown._space_panel.commands["set_ranges"] == FIXED
@@ -73,11 +73,11 @@ def test_what_it_cannot_do_is_disabled_with_the_reason(panel, controller, hand):
     assert shown.ranges["General/x"] == (0, 1)
 
 
-def test_a_press_of_stop_returns_at_once_while_the_sdks_stop_blocks(panel, controller, hand, monkeypatch):
+def test_a_press_of_stop_returns_at_once_while_the_sdks_stop_blocks(panel, controller, sdk_worker, monkeypatch):
     optimizer = controller()
     shown = panel(optimizer)
     shown.search.command("start")
-    hand.take()
+    sdk_worker.take()
     callers, may_end = [], threading.Event()
     real = optimizer.stop
 

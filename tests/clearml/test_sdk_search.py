@@ -36,22 +36,22 @@ from tests.conftest import DEADLINE
 pytest_plugins = ["tests.clearml.sdk_worker"]
 
 
-def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, until):
+def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, sdk_worker, until):
     search = watched(total_max_jobs=3)
     assert isinstance(search, Search)
     assert search.status == "idle"
     assert search.elapsed_minutes == 0
     search.command("start")
-    first, second = hand.take(), hand.take()
+    first, second = sdk_worker.take(), sdk_worker.take()
     until(search, lambda: states(search) == {"running": 2})
     assert (search.budget.jobs.used, search.budget.jobs.limit) == (0, 3)
-    hand.report(first, 0.5)
+    sdk_worker.report(first, 0.5)
     until(search, lambda: search.best_trial is not None)
     assert search.best_trial.is_partial
-    hand.complete(first, 0.5)
-    third = hand.take()
-    hand.complete(second, 0.25)
-    hand.complete(third, 0.75)
+    sdk_worker.complete(first, 0.5)
+    third = sdk_worker.take()
+    sdk_worker.complete(second, 0.25)
+    sdk_worker.complete(third, 0.75)
     until(search, lambda: not search.status.is_alive)
     assert search.status == "completed"
     assert search.stop_reason.code == "total_max_jobs"
@@ -65,18 +65,18 @@ def test_a_search_is_watched_from_its_start_to_its_natural_end(watched, hand, un
 
 
 def test_an_end_that_comes_during_a_look_is_shown_together_with_how_the_last_trial_ended(
-    watched, hand, until, monkeypatch
+    watched, sdk_worker, until, monkeypatch
 ):
     search = watched(total_max_jobs=1)
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     until(search, lambda: states(search) == {"running": 1})
     ask = search.controller._ask
 
     def ask_just_before_the_end():
         monkeypatch.setattr(search.controller, "_ask", ask)
         changed = ask()
-        hand.complete(task, 0.5)
+        sdk_worker.complete(task, 0.5)
         wait_for(lambda: not search.controller.is_running, "the SDK's loop did not end")
         return changed
 
@@ -85,45 +85,45 @@ def test_an_end_that_comes_during_a_look_is_shown_together_with_how_the_last_tri
     assert states(search) == {"completed": 1}
 
 
-def test_a_search_that_runs_already_is_taken_over(controller, hand, until):
+def test_a_search_that_runs_already_is_taken_over(controller, sdk_worker, until):
     optimizer = controller()
     optimizer.start()
-    first = hand.take()
-    hand.report(first, 0.5)
+    first = sdk_worker.take()
+    sdk_worker.report(first, 0.5)
     search = adapt(optimizer)
     unsubscribe = search.subscribe(lambda: None)
     until(search, lambda: search.best_trial is not None)
     assert search.status == "running"
     assert search.best_trial.id == first
     search.command("set_ranges", {"General/x": (0.25, 0.5)})
-    hand.complete(first)
-    second = hand.take()  # was proposed before the range changed
-    hand.complete(second, 0.5)
-    points = [hand.point(hand.take()) for _ in range(2)]
+    sdk_worker.complete(first)
+    second = sdk_worker.take()  # was proposed before the range changed
+    sdk_worker.complete(second, 0.5)
+    points = [sdk_worker.point(sdk_worker.take()) for _ in range(2)]
     assert all(0.25 <= float(point["x"]) <= 0.5 for point in points)
     search.command("stop")
     until(search, lambda: not search.status.is_alive)
     unsubscribe()
 
 
-def test_only_what_changed_is_handed_on(watched, hand, until):
+def test_only_what_changed_is_handed_on(watched, sdk_worker, until):
     search = watched()
     search.command("start")
-    hand.take()
-    second = hand.take()
+    sdk_worker.take()
+    second = sdk_worker.take()
     until(search, lambda: states(search) == {"running": 2})
     version = search.snapshot().version
     number = next(trial for trial in map(search.trial, range(2)) if trial.id == second).number
-    hand.report(second, 0.5)
+    sdk_worker.report(second, 0.5)
     until(search, lambda: search.best_trial is not None)
     assert search.changes_since(version).numbers.tolist() == [number]
 
 
-def test_one_request_a_look_asks_for_all_that_run(watched, hand, until, passing_by, monkeypatch):
+def test_one_request_a_look_asks_for_all_that_run(watched, sdk_worker, until, passing_by, monkeypatch):
     search = watched(max_number_of_concurrent_tasks=5, pool_period_min=5)
     search.command("start")
     for _ in range(5):
-        hand.take()
+        sdk_worker.take()
     until(search, lambda: states(search) == {"running": 5})
     search.close()
     search.controller.trials._asked_all_at = math.inf
@@ -135,18 +135,18 @@ def test_one_request_a_look_asks_for_all_that_run(watched, hand, until, passing_
     assert [step.endpoint for step in way.steps] == ["auth.login", "tasks.get_all", "tasks.get_all"]
 
 
-def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched, hand, until):
+def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched, sdk_worker, until):
     search = watched()
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     for iteration, value in enumerate([3.0, 1.0, 2.0]):
-        hand.report(task, value, iteration)
-        hand.report(task, -value, iteration, "accuracy", "cat")
-    hand.complete(task)
+        sdk_worker.report(task, value, iteration)
+        sdk_worker.report(task, -value, iteration, "accuracy", "cat")
+    sdk_worker.complete(task)
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     trial = search.top(1)[0]
     assert trial.id == task
-    point = hand.point(task)
+    point = sdk_worker.point(task)
     assert trial.parameters == {
         "General/x": float(point["x"]),
         "General/units": int(point["units"]),
@@ -162,10 +162,12 @@ def test_a_trial_shows_parameters_scalars_curves_and_console_of_its_task(watched
     assert frame.shape[0] == sum(search.counts.values())
 
 
-def test_details_do_not_wait_for_the_console_that_the_server_keeps(watched, hand, until, clearml_api, monkeypatch):
+def test_details_do_not_wait_for_the_console_that_the_server_keeps(
+    watched, sdk_worker, until, clearml_api, monkeypatch
+):
     search = watched()
     search.command("start")
-    hand.complete(hand.take(), 0.5)
+    sdk_worker.complete(sdk_worker.take(), 0.5)
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     search.close()
     with contextlib.closing(Unreliable(clearml_api.url)) as way, monkeypatch.context() as patch:
@@ -184,14 +186,14 @@ def test_details_do_not_wait_for_the_console_that_the_server_keeps(watched, hand
     ("sign", "order"),
     [("min", [1, 2, 0]), ("max", [0, 2, 1]), ("min_global", [0, 2, 1]), ("max_global", [1, 0, 2])],
 )
-def test_all_four_signs_rank(watched, hand, until, sign, order):
+def test_all_four_signs_rank(watched, sdk_worker, until, sign, order):
     search = watched(objective_metric_sign=sign, total_max_jobs=3, max_number_of_concurrent_tasks=3)
     search.command("start")
-    tasks = [hand.take() for _ in range(3)]
+    tasks = [sdk_worker.take() for _ in range(3)]
     for task, values in zip(tasks, [(1.0, 8.0, 7.0), (5.0, 9.0, 5.0), (4.0, 7.0, 6.0)], strict=True):
         for iteration, value in enumerate(values):
-            hand.report(task, value, iteration)
-        hand.complete(task)
+            sdk_worker.report(task, value, iteration)
+        sdk_worker.complete(task)
     until(search, lambda: not search.status.is_alive)
     assert [trial.id for trial in search.top(3)] == [tasks[place] for place in order]
     assert search.best_trial.id == tasks[order[0]]
@@ -199,18 +201,18 @@ def test_all_four_signs_rank(watched, hand, until, sign, order):
 
 # The SDK's reporter asks for the job whose Task is deleted here, and dies of it.
 @pytest.mark.filterwarnings("ignore:Exception in thread .*_report_daemon")
-def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, hand, until):
+def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, sdk_worker, until):
     search = watched(total_max_jobs=7, max_number_of_concurrent_tasks=7)
     search.command("start")
-    failed, silent, nan, deleted, reset, stopped, good = (hand.take() for _ in range(7))
+    failed, silent, nan, deleted, reset, stopped, good = (sdk_worker.take() for _ in range(7))
     until(search, lambda: states(search) == {"running": 7})
-    hand.fail(failed, "CUDA out of memory")
-    hand.complete(silent)
-    hand.complete(nan, math.nan)
-    hand.client.tasks.delete(task=deleted, force=True)
-    hand.client.tasks.reset(task=reset, force=True)
-    hand.client.tasks.stopped(task=stopped, status_reason="somebody in the web application")
-    hand.complete(good, 1.0)
+    sdk_worker.fail(failed, "CUDA out of memory")
+    sdk_worker.complete(silent)
+    sdk_worker.complete(nan, math.nan)
+    sdk_worker.client.tasks.delete(task=deleted, force=True)
+    sdk_worker.client.tasks.reset(task=reset, force=True)
+    sdk_worker.client.tasks.stopped(task=stopped, status_reason="somebody in the web application")
+    sdk_worker.complete(good, 1.0)
     until(search, lambda: not any(search.counts[state] for state in (TrialState.QUEUED, TrialState.RUNNING)))
     seen = {trial.id: (trial.state.label, trial.error or "") for trial in map(search.trial, range(7))}
     assert seen[failed] == ("failed", "CUDA out of memory")
@@ -224,13 +226,13 @@ def test_each_end_of_a_task_is_the_right_state_with_the_servers_reason(watched, 
     assert [trial.id for trial in search.top(9)] == [good]
 
 
-def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_there(watched, hand, until):
+def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_there(watched, sdk_worker, until):
     search = watched(total_max_jobs=1, max_iteration_per_job=2)
     search.command("start")
-    task = hand.take()
-    hand.report(task, 0.5, 3)
+    task = sdk_worker.take()
+    sdk_worker.report(task, 0.5, 3)
     until(search, lambda: not search.status.is_alive)
-    assert hand.status(task) == "stopped"
+    assert sdk_worker.status(task) == "stopped"
     assert (search.trial(0).status, search.trial(0).error) == (
         "aborted",
         "stopped at iteration 3 (max_iteration_per_job is 2)",
@@ -238,33 +240,33 @@ def test_a_trial_that_the_sdk_stops_at_its_last_iteration_is_stopped_here_and_th
     assert search.best_trial.value == 0.5
 
 
-def test_a_search_whose_jobs_all_fail_has_failed(watched, hand, until):
+def test_a_search_whose_jobs_all_fail_has_failed(watched, sdk_worker, until):
     search = watched(total_max_jobs=2)
     search.command("start")
-    for task in [hand.take(), hand.take()]:
-        hand.fail(task, "CUDA out of memory")
+    for task in [sdk_worker.take(), sdk_worker.take()]:
+        sdk_worker.fail(task, "CUDA out of memory")
     until(search, lambda: not search.status.is_alive)
     assert (search.status, search.stop_reason.code) == ("failed", "total_max_jobs")
     assert search.stop_reason.sentence == "all 2 jobs have run; no trial has a result, 2 failed"
 
 
-def test_a_completion_that_comes_after_the_abort_counts(watched, hand, until):
+def test_a_completion_that_comes_after_the_abort_counts(watched, sdk_worker, until):
     search = watched(total_max_jobs=1)
     search.command("start")
-    task = hand.take()
-    hand.client.tasks.stopped(task=task)
+    task = sdk_worker.take()
+    sdk_worker.client.tasks.stopped(task=task)
     until(search, lambda: search.counts[TrialState.ABORTED] == 1)
-    hand.complete(task, 0.5)
+    sdk_worker.complete(task, 0.5)
     search.controller.trials._asked_all_at = -math.inf
     search.controller.watcher.wake()
     until(search, lambda: search.counts[TrialState.COMPLETED] == 1)
     assert search.best_trial.value == 0.5
 
 
-def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, hand, until, monkeypatch):
+def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, sdk_worker, until, monkeypatch):
     search = watched()
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     until(search, lambda: search.counts[TrialState.RUNNING] == 1)
     away = threading.Event()
     away.set()
@@ -277,7 +279,7 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, hand, u
 
     monkeypatch.setattr(tasks, "server", server)
     monkeypatch.setattr(watcher, "MOST_SECONDS_AWAY", live.POLL_SECONDS)
-    hand.complete(task, 0.5)
+    sdk_worker.complete(task, 0.5)
     until(search, lambda: search.errors)
     search.controller.watcher.wake()
     assert search.status == "running"
@@ -289,19 +291,19 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(watched, hand, u
     assert "answers again" in search.errors[1].sentence
 
 
-def test_closing_ends_our_thread_and_not_the_search(controller, hand, until):
+def test_closing_ends_our_thread_and_not_the_search(controller, sdk_worker, until):
     optimizer = controller()
     search = adapt(optimizer)
     unsubscribe = search.subscribe(lambda: None)
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     watcher = search.controller.watcher.thread
     unsubscribe()
     watcher.join(DEADLINE)
     assert not watcher.is_alive()
     assert optimizer.is_running()
-    hand.take()  # the controller goes on
+    sdk_worker.take()  # the controller goes on
     search.subscribe(lambda: None)
     until(search, lambda: states(search) == {"running": 2})
     search.close()
@@ -385,10 +387,10 @@ def test_start_on_this_machine_runs_the_tasks_in_processes_here(template, projec
     end(optimizer)
 
 
-def test_nothing_of_the_credentials_is_in_what_is_shown(watched, clearml_api, hand, until):
+def test_nothing_of_the_credentials_is_in_what_is_shown(watched, clearml_api, sdk_worker, until):
     search = watched()
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     search.command("resume")
     secret = clearml_api.environment["CLEARML_API_SECRET_KEY"]

@@ -30,13 +30,13 @@ SECONDS = 1 / 60
 # Time limits
 
 
-def test_no_time_limit_is_no_error(watched, hand, until):
+def test_no_time_limit_is_no_error(watched, sdk_worker, until):
     search = watched()
     with pytest.raises(TypeError):
         search.controller.optimizer.get_time_limit()
     assert search.budget.wall_minutes.limit is None
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     with pytest.raises(TypeError):
         search.controller.optimizer.reached_time_limit()
@@ -44,7 +44,7 @@ def test_no_time_limit_is_no_error(watched, hand, until):
     assert search.status == "running"
 
 
-def test_the_constructors_limit_counts_from_the_start(watched, hand, monkeypatch):
+def test_the_constructors_limit_counts_from_the_start(watched, sdk_worker, monkeypatch):
     # Half an hour goes by before somebody presses Start: by the SDK's clock nothing would be left.
     with monkeypatch.context() as past:
         past.setattr(optimization, "time", lambda: time.time() - 1801)
@@ -53,7 +53,7 @@ def test_the_constructors_limit_counts_from_the_start(watched, hand, monkeypatch
     assert search.capabilities["start"] is None
     assert search.budget.wall_minutes.limit == 30
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     assert search.status == "running"
     assert search.budget.wall_minutes.limit == pytest.approx(30, abs=5)
 
@@ -62,7 +62,7 @@ MOMENT = dt.datetime(2101, 1, 1, 18, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize("set_by", ["a command", "a cell", "a cell before it was watched"])
-def test_a_limit_that_is_a_moment_stays_one_however_late_the_start(controller, hand, set_by):
+def test_a_limit_that_is_a_moment_stays_one_however_late_the_start(controller, sdk_worker, set_by):
     optimizer = controller(optimization_time_limit=30)
     if set_by == "a cell before it was watched":
         optimizer.set_time_limit(specific_time=MOMENT)
@@ -74,7 +74,7 @@ def test_a_limit_that_is_a_moment_stays_one_however_late_the_start(controller, h
         minutes_left = (MOMENT.timestamp() - time.time()) / 60
         assert search.budget.wall_minutes.limit == pytest.approx(minutes_left, abs=10)
         search.command("start")
-        hand.take()
+        sdk_worker.take()
         assert optimizer.optimization_timeout == MOMENT.timestamp()
 
 
@@ -87,29 +87,29 @@ def test_a_limit_that_passes_before_the_start_is_said_to_have_passed(watched):
     assert "optimization_time_limit" not in search.as_code()
 
 
-def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, hand, until):
+def test_a_limit_that_is_reached_ends_the_search_though_the_reporter_sleeps(watched, sdk_worker, until):
     search = watched()
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     search.command("set_time_limit", SECONDS)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "optimization_time_limit"
     assert search.status == "completed"
-    assert hand.status(task) == "stopped"
+    assert sdk_worker.status(task) == "stopped"
     # The SDK says that no limit was reached, once it has ended.
     assert not search.controller.optimizer.reached_time_limit()
     assert search.capabilities["start"] == "the time limit has passed: set a later one first"
 
 
-def test_the_compute_limit_ends_the_search(watched, hand, until):
+def test_the_compute_limit_ends_the_search(watched, sdk_worker, until):
     search = watched(compute_time_limit=60)
     search.command("start")
-    tasks = [hand.take(), hand.take()]
+    tasks = [sdk_worker.take(), sdk_worker.take()]
     # Only now, so that both have been taken when it is reached.
     search.command("set_compute_time_limit", 2 * SECONDS)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "compute_time_limit"
-    assert [hand.status(task) for task in tasks] == ["stopped", "stopped"]
+    assert [sdk_worker.status(task) for task in tasks] == ["stopped", "stopped"]
     assert search.budget.compute_minutes.used >= 2 * SECONDS
     assert states(search) == {"aborted": 2}
 
@@ -157,10 +157,10 @@ def blocking_stop(optimizer, monkeypatch):
             blocking.may_end.set()
 
 
-def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watched, hand, until, monkeypatch):
+def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watched, sdk_worker, until, monkeypatch):
     search = watched(max_number_of_concurrent_tasks=3)
     search.command("start")
-    running = [hand.take(), hand.take()]
+    running = [sdk_worker.take(), sdk_worker.take()]
     until(search, lambda: states(search) == {"running": 2, "queued": 1})
     with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
         with search.controller._looking:  # so that nobody sees yet that all has ended
@@ -168,8 +168,8 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
             assert search.status == "stopping"
             assert search.capabilities["stop"] == "the search is stopping"
         until(search, lambda: states(search) == {"aborted": 3})
-        assert [hand.status(task) for task in running] == ["stopped", "stopped"]
-        assert hand.num_waiting() == 0
+        assert [sdk_worker.status(task) for task in running] == ["stopped", "stopped"]
+        assert sdk_worker.num_waiting() == 0
         assert blocking.has_come.wait(DEADLINE)
         until(search, lambda: search.status == "stopped")  # though the SDK's stop has not returned
     assert search.stop_reason.code == "stopped"
@@ -177,10 +177,10 @@ def test_stop_shows_at_once_and_aborts_while_the_sdks_own_stop_still_blocks(watc
 
 
 @pytest.mark.slow
-def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, hand, until, monkeypatch):
+def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, sdk_worker, until, monkeypatch):
     search = watched()
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     with blocking_stop(search.controller.optimizer, monkeypatch) as blocking:
         search.command("stop")
         until(search, lambda: search.status == "stopped")
@@ -188,19 +188,19 @@ def test_a_start_while_the_sdks_stop_still_blocks_begins_after_it(watched, hand,
         search.command("start")
         assert search.capabilities["start"] == "the search is running"
         search.controller.optimizer._thread_reporter.join(DEADLINE)
-    task = hand.take()
+    task = sdk_worker.take()
     until(search, lambda: search.status == "running" and states(search).get("running"))
     assert search.controller.optimizer.is_running()  # the SDK knows the thread of the new run
-    hand.complete(task, 1.0)
-    assert hand.take()
+    sdk_worker.complete(task, 1.0)
+    assert sdk_worker.take()
 
 
 @pytest.mark.parametrize("is_again", [False, True], ids=["first", "again"])
-def test_a_start_that_the_sdk_does_not_do_is_told(watched, hand, until, monkeypatch, is_again):
+def test_a_start_that_the_sdk_does_not_do_is_told(watched, sdk_worker, until, monkeypatch, is_again):
     search = watched()
     if is_again:
         search.command("start")
-        hand.take()
+        sdk_worker.take()
         search.command("stop")
         until(search, lambda: search.status == "stopped")
 
@@ -215,7 +215,7 @@ def test_a_start_that_the_sdk_does_not_do_is_told(watched, hand, until, monkeypa
     until(search, lambda: search.capabilities["start"] is None)
 
 
-def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watched, hand, until, monkeypatch):
+def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watched, sdk_worker, until, monkeypatch):
     search = watched(max_number_of_concurrent_tasks=1)
     about_to_launch, may_launch = threading.Event(), threading.Event()
     real = ClearmlJob.launch
@@ -235,51 +235,51 @@ def test_a_task_that_is_launched_while_a_stop_is_on_its_way_is_taken_back(watche
     assert search.status == "stopping"  # its loop, which the SDK has forgotten, still launches
     may_launch.set()
     until(search, lambda: search.status == "stopped")
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
 @pytest.mark.slow
-def test_a_start_in_a_cell_after_the_end_is_seen(watched, hand, until):
+def test_a_start_in_a_cell_after_the_end_is_seen(watched, sdk_worker, until):
     search = watched(total_max_jobs=1)
     search.command("start")
-    hand.complete(hand.take(), 1.0)
+    sdk_worker.complete(sdk_worker.take(), 1.0)
     until(search, lambda: search.status == "completed")
     search.command("set_total_max_jobs", 2)
     search.controller.optimizer.start()
-    task = hand.take()
+    task = sdk_worker.take()
     until(search, lambda: search.status == "running")
     assert search.stop_reason is None
-    hand.complete(task, 0.5)
+    sdk_worker.complete(task, 0.5)
     until(search, lambda: search.status == "completed")
     assert states(search) == {"completed": 2}
 
 
-def test_stop_after_a_natural_end_does_nothing_and_says_so(watched, hand, until):
+def test_stop_after_a_natural_end_does_nothing_and_says_so(watched, sdk_worker, until):
     search = watched(total_max_jobs=1)
     search.command("start")
-    hand.complete(hand.take(), 1.0)
+    sdk_worker.complete(sdk_worker.take(), 1.0)
     until(search, lambda: search.status == "completed")
     search.command("stop")
     assert search.errors[-1].sentence == "stop did nothing: the search is not running"
     assert search.status == "completed"
 
 
-def test_nothing_is_launched_after_the_stop(watched, hand, until):
+def test_nothing_is_launched_after_the_stop(watched, sdk_worker, until):
     search = watched(pool_period_min=0.001)
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     made = len(search.controller.optimizer.get_optimizer().get_created_jobs_ids())
     search.controller.look()
     assert len(search.controller.optimizer.get_optimizer().get_created_jobs_ids()) == made
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
-def test_a_stop_from_a_cell_is_seen(watched, hand, until):
+def test_a_stop_from_a_cell_is_seen(watched, sdk_worker, until):
     search = watched()
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     search.controller.optimizer.stop(wait_for_reporter=False)
     search.controller.watcher.wake()
@@ -287,15 +287,15 @@ def test_a_stop_from_a_cell_is_seen(watched, hand, until):
     assert (search.status, search.stop_reason.code) == ("stopped", "stopped")
 
 
-def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watched, hand, until):
+def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watched, sdk_worker, until):
     search = watched(total_max_jobs=2)
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     search.command("stop")
     until(search, lambda: search.status == "stopped")
     # What the SDK does to a local job whose process was killed.
-    hand.client.tasks.failed(task=task, force=True, status_reason="Signal None")
+    sdk_worker.client.tasks.failed(task=task, force=True, status_reason="Signal None")
     search.controller.trials._asked_all_at = -math.inf
     search.controller.look()
     states_by_task = {trial.id: trial.state for trial in map(search.trial, range(len(search.snapshot())))}
@@ -306,25 +306,25 @@ def test_an_aborted_trial_stays_aborted_when_its_process_counts_as_failed(watche
 # Launches
 
 
-def test_the_job_budget_is_never_exceeded(watched, hand, until):
+def test_the_job_budget_is_never_exceeded(watched, sdk_worker, until):
     search = watched(total_max_jobs=5, max_number_of_concurrent_tasks=4, pool_period_min=5)
     search.command("start")
-    first = [hand.take() for _ in range(4)]
+    first = [sdk_worker.take() for _ in range(4)]
     for task in first[1:]:
-        hand.complete(task, 1.0)
-    hand.complete(hand.take(), 1.0)  # three places were free for the one job that was left
-    hand.complete(first[0], 1.0)
+        sdk_worker.complete(task, 1.0)
+    sdk_worker.complete(sdk_worker.take(), 1.0)  # three places were free for the one job that was left
+    sdk_worker.complete(first[0], 1.0)
     until(search, lambda: not search.status.is_alive)
     assert states(search) == {"completed": 5}
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
 
 
-def test_a_free_place_is_filled_when_a_job_ends_and_not_a_pool_period_later(watched, hand):
+def test_a_free_place_is_filled_when_a_job_ends_and_not_a_pool_period_later(watched, sdk_worker):
     search = watched(pool_period_min=60)
     search.command("start")
-    first, _ = hand.take(), hand.take()
-    hand.complete(first, 1.0)
-    assert hand.take()  # an hour later by the SDK's clock
+    first, _ = sdk_worker.take(), sdk_worker.take()
+    sdk_worker.complete(first, 1.0)
+    assert sdk_worker.take()  # an hour later by the SDK's clock
 
 
 def test_a_launch_that_fails_is_told_and_ends_the_search_with_its_reason(watched, until):
@@ -365,10 +365,10 @@ def test_a_loop_that_died_before_it_was_shown_does_not_count_as_running(controll
     assert (search.status, search.stop_reason.code) == ("failed", "error")
 
 
-def test_a_reporter_that_died_is_told_once(watched, hand, until):
+def test_a_reporter_that_died_is_told_once(watched, sdk_worker, until):
     search = watched()
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search).get("running"))
     dead = threading.Thread(target=lambda: None)
     dead.start()
@@ -382,11 +382,11 @@ def test_a_reporter_that_died_is_told_once(watched, hand, until):
 
 
 @pytest.fixture
-def looked_at(watched, hand):
+def looked_at(watched, sdk_worker):
     """A search with one running Task, which only the test looks at."""
     search = watched(total_max_jobs=1)
     search.command("start")
-    task = hand.take()
+    task = sdk_worker.take()
     search.close()
     return search, task
 
@@ -399,7 +399,7 @@ def test_a_reporter_that_the_sdk_has_not_started_yet_has_not_died(looked_at, mon
     assert search.errors == []
 
 
-def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, hand, monkeypatch):
+def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, sdk_worker, monkeypatch):
     search, task = looked_at
     loop = search.controller.optimizer._thread
 
@@ -410,7 +410,7 @@ def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, h
 
         def is_alive(self):
             if loop.is_alive():
-                hand.complete(task, 1.0)
+                sdk_worker.complete(task, 1.0)
                 loop.join(DEADLINE)
             return False
 
@@ -421,10 +421,10 @@ def test_a_reporter_that_ends_together_with_the_search_has_not_died(looked_at, h
     assert search.errors == []
 
 
-def test_the_reporter_of_the_run_before_has_not_died_when_the_next_begins(looked_at, hand, monkeypatch):
+def test_the_reporter_of_the_run_before_has_not_died_when_the_next_begins(looked_at, sdk_worker, monkeypatch):
     search, task = looked_at
     optimizer = search.controller.optimizer
-    hand.complete(task, 1.0)
+    sdk_worker.complete(task, 1.0)
     optimizer._thread.join(DEADLINE)
     search.controller.look()
     assert search.status == "completed"

@@ -18,27 +18,27 @@ def grid():
     ]
 
 
-def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, hand, until):
+def test_a_pause_launches_nothing_and_the_running_trial_ends(watched, sdk_worker, until):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     search.command("pause")
     assert search.status == "paused"
-    hand.complete(first, 1.0)
+    sdk_worker.complete(first, 1.0)
     until(search, lambda: states(search) == {"completed": 1})
-    assert hand.num_waiting() == 0
+    assert sdk_worker.num_waiting() == 0
     assert search.status == "paused"
     assert search.capabilities["pause"] == "the search is paused already"
     search.command("resume")
-    second = hand.take()
+    second = sdk_worker.take()
     assert second != first
     assert search.capabilities["resume"] == "the search is not paused"
 
 
-def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, hand, monkeypatch):
+def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(watched, sdk_worker, monkeypatch):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     real = RandomSearch.process_step
 
     def turn(strategy):
@@ -49,42 +49,42 @@ def test_a_resume_in_the_middle_of_a_turn_of_the_loop_does_not_end_the_search(wa
 
     monkeypatch.setattr(RandomSearch, "process_step", turn)
     search.command("pause")
-    hand.complete(first, 1.0)
-    assert hand.take() != first
+    sdk_worker.complete(first, 1.0)
+    assert sdk_worker.take() != first
 
 
-def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watched, hand, until):
+def test_a_random_search_draws_from_the_ranges_of_the_moment_and_goes_back(watched, sdk_worker, until):
     search = watched(max_number_of_concurrent_tasks=1, pool_period_min=5)
     search.command("set_ranges", {"General/x": (0.25, 0.5), "General/kind": ("fancy",)})
     search.command("start")
-    first = hand.take()
-    point = hand.point(first)
+    first = sdk_worker.take()
+    point = sdk_worker.point(first)
     assert 0.25 <= float(point["x"]) <= 0.5
     assert point["kind"] == "fancy"
     search.command("set_range", "General/x", (1.5, 2.0))  # beyond what was declared
-    hand.complete(first, 1.0)
-    second = hand.take()
-    assert 1.5 <= float(hand.point(second)["x"]) <= 2.0
+    sdk_worker.complete(first, 1.0)
+    second = sdk_worker.take()
+    assert 1.5 <= float(sdk_worker.point(second)["x"]) <= 2.0
     search.command("undo")
-    hand.complete(second, 1.0)
-    third = hand.take()
-    assert 0.25 <= float(hand.point(third)["x"]) <= 0.5
+    sdk_worker.complete(second, 1.0)
+    third = sdk_worker.take()
+    assert 0.25 <= float(sdk_worker.point(third)["x"]) <= 0.5
     until(search, lambda: sum(search.counts.values()) == 3)
     assert [search.trial(number).epoch for number in range(3)] == [1, 2, 3]
-    assert search.trial(1).parameters["General/x"] == float(hand.point(second)["x"])
+    assert search.trial(1).parameters["General/x"] == float(sdk_worker.point(second)["x"])
 
 
-def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(watched, hand, until):
+def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(watched, sdk_worker, until):
     search = watched(grid(), optimizer_class=GridSearch, max_number_of_concurrent_tasks=1, total_max_jobs=20)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     search.command("set_ranges", {"General/units": (1, 2)})
     points = [dict(search.controller.patches.strategy.get_created_jobs_ids()[first])]
-    hand.complete(first, 1.0)
+    sdk_worker.complete(first, 1.0)
     for _ in range(3):
-        task = hand.take()
+        task = sdk_worker.take()
         points.append(dict(search.controller.patches.strategy.get_created_jobs_ids()[task]))
-        hand.complete(task, 1.0)
+        sdk_worker.complete(task, 1.0)
     until(search, lambda: not search.status.is_alive)
     assert search.stop_reason.code == "space_exhausted"
     assert sorted((point["General/units"], point["General/kind"]) for point in points) == [
@@ -95,62 +95,62 @@ def test_a_grid_search_goes_on_with_what_the_ranges_leave_and_repeats_nothing(wa
     ]
 
 
-def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, hand, until):
+def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, sdk_worker, until):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=3)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     mine = {"General/x": 0.125, "General/units": 7, "General/kind": "fancy"}
     search.command("enqueue_trial", mine)
-    hand.fail(first)
-    second = hand.take()
-    assert hand.point(second) == {"x": "0.125", "units": "7", "kind": "fancy"}
+    sdk_worker.fail(first)
+    second = sdk_worker.take()
+    assert sdk_worker.point(second) == {"x": "0.125", "units": "7", "kind": "fancy"}
     until(search, lambda: search.counts[TrialState.FAILED] == 1)
     search.command("retry", 0)
-    hand.complete(second, 1.0)
-    third = hand.take()
-    assert hand.point(third) == hand.point(first)
-    hand.complete(third, 0.5)
+    sdk_worker.complete(second, 1.0)
+    third = sdk_worker.take()
+    assert sdk_worker.point(third) == sdk_worker.point(first)
+    sdk_worker.complete(third, 0.5)
     until(search, lambda: not search.status.is_alive)
     assert [search.trial(number).enqueued for number in range(3)] == [False, True, True]
     assert search.errors == []
 
 
-def test_more_and_fewer_trials_at_once(watched, hand, until):
+def test_more_and_fewer_trials_at_once(watched, sdk_worker, until):
     search = watched(max_number_of_concurrent_tasks=1)
     search.command("start")
-    first = hand.take()
+    first = sdk_worker.take()
     search.command("set_max_number_of_concurrent_tasks", 3)
-    more = [hand.take(), hand.take()]
+    more = [sdk_worker.take(), sdk_worker.take()]
     assert search.max_number_of_concurrent_tasks == 3
     search.command("set_max_number_of_concurrent_tasks", 1)
     for task in (first, *more[:1]):
-        hand.complete(task, 1.0)
+        sdk_worker.complete(task, 1.0)
     until(search, lambda: search.counts[TrialState.COMPLETED] == 2)
     assert states(search) == {"completed": 2, "running": 1}
-    hand.complete(more[1], 1.0)
-    assert hand.take()
+    sdk_worker.complete(more[1], 1.0)
+    assert sdk_worker.take()
 
 
-def test_a_budget_that_is_raised_after_the_end_is_used_up(watched, hand, until):
+def test_a_budget_that_is_raised_after_the_end_is_used_up(watched, sdk_worker, until):
     search = watched(total_max_jobs=1)
     search.command("start")
-    hand.complete(hand.take(), 1.0)
+    sdk_worker.complete(sdk_worker.take(), 1.0)
     until(search, lambda: search.status == "completed")
     minutes = search.elapsed_minutes
     assert search.capabilities["start"] == "all 1 jobs have run: raise the number of jobs first"
     search.command("set_total_max_jobs", 2)
     search.command("start")
-    hand.complete(hand.take(), 0.5)
+    sdk_worker.complete(sdk_worker.take(), 0.5)
     until(search, lambda: search.status == "completed")
     assert states(search) == {"completed": 2}
     assert search.best_trial.value == 0.5
     assert search.elapsed_minutes > minutes
 
 
-def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(watched, hand, until):
+def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(watched, sdk_worker, until):
     search = watched(max_number_of_concurrent_tasks=1, total_max_jobs=2)
     search.command("start")
-    hand.take()
+    sdk_worker.take()
     until(search, lambda: states(search) == {"running": 1})
     search.command("retry", 0)
     assert search.errors == []
@@ -161,11 +161,11 @@ def test_points_beyond_the_budget_are_refused_and_do_not_wait_in_silence(watched
     )
 
 
-def test_a_budget_below_what_has_run_says_what_to_do(watched, hand, until):
+def test_a_budget_below_what_has_run_says_what_to_do(watched, sdk_worker, until):
     search = watched(total_max_jobs=2)
     search.command("start")
-    for task in [hand.take(), hand.take()]:
-        hand.complete(task, 1.0)
+    for task in [sdk_worker.take(), sdk_worker.take()]:
+        sdk_worker.complete(task, 1.0)
     until(search, lambda: search.status == "completed")
     search.command("set_total_max_jobs", 1)
     assert search.capabilities["start"] == "2 jobs have run, 1 are allowed: raise the number of jobs first"
