@@ -144,7 +144,7 @@ async def _execute(notebook: NotebookNode, trials: int | None, out: Path, follow
         timeout=None,
         resources={"metadata": {"path": str(out)}},
         on_notebook_start=kernel_is_up,
-        on_cell_executed=lambda **_: follower.look(),
+        on_cell_executed=lambda **_: follower.find_search(),
     )
     following = asyncio.create_task(follower.follow())
     try:
@@ -224,7 +224,7 @@ class _Follower:
         if self._search is not None:
             self._search.close()
 
-    def look(self) -> None:
+    def find_search(self) -> None:
         """Look for the journal of a search that began; called after each cell."""
         if self._search is not None:
             return

@@ -38,7 +38,7 @@ _LOCK_SECONDS = 0.02
 RETRY_SECONDS = 0.1
 """Seconds after which a write that met a lock is tried again."""
 
-LOCK_TOLD_SECONDS = 1.0
+LOCK_NOTICE_SECONDS = 1.0
 """Seconds after which people are told of a lock that still lasts."""
 
 MOST_REPORTS = 200_000
@@ -105,7 +105,7 @@ class Recorder:
         """When the next flush is due (``time.monotonic``); None: nothing waits to be written."""
         self.locked_since: float | None = None
         """``time.monotonic()`` since which another program's lock keeps a run from writing; None: none does."""
-        self._is_lock_told = False
+        self._has_lock_notice = False
         self._num_written_again = 0
         """How often people were told that the open journal was written again."""
         self.on_notice: Callable[[str], None] | None = None
@@ -220,7 +220,7 @@ class Recorder:
                 except JournalBusy:
                     self._wait_for_lock()
                     return
-                self._tell_if_written_again(self._journal)
+                self._notify_if_written_again(self._journal)
             elif self._sequence is not None:
                 # A change to a search that has ended: its journal is opened for just that.
                 with closing(self._reopened(whole=not self._has_owned)) as journal:
@@ -230,7 +230,7 @@ class Recorder:
         self.locked_since = None
         self.shown.notify()
 
-    def _tell_if_written_again(self, journal: Journal) -> None:
+    def _notify_if_written_again(self, journal: Journal) -> None:
         if journal.num_written_again > self._num_written_again and self.on_notice is not None:
             self._num_written_again = journal.num_written_again
             self.on_notice(f"{self.path} was deleted or moved; all of it was written there again, nothing is lost")
@@ -240,9 +240,9 @@ class Recorder:
         now = time.monotonic()
         self.due = now + RETRY_SECONDS
         if self.locked_since is None:
-            self.locked_since, self._is_lock_told = now, False
-        elif not self._is_lock_told and now - self.locked_since > LOCK_TOLD_SECONDS and self.on_notice is not None:
-            self._is_lock_told = True
+            self.locked_since, self._has_lock_notice = now, False
+        elif not self._has_lock_notice and now - self.locked_since > LOCK_NOTICE_SECONDS and self.on_notice is not None:
+            self._has_lock_notice = True
             self.on_notice(
                 f"another program holds {self.path} locked (a backup, a database browser?): until it lets go no trial "
                 "is launched and no result is shown; nothing is lost"
@@ -344,7 +344,7 @@ class Recorder:
         if self._journal is not None:
             with suppress(JournalBusy):  # the same lock keeps other processes from taking the lease
                 self._journal.heartbeat()
-            self._tell_if_written_again(self._journal)
+            self._notify_if_written_again(self._journal)
 
     def close_journal(self) -> None:
         """Give the lease back and close the files; `open_journal` takes them up again.

@@ -69,7 +69,7 @@ class Run:
         self._callbacks = callbacks
         self._proposals = proposals
         self._tell = tell
-        self._has_told_of_error = False
+        self._has_notified_error = False
 
     @property
     def queue(self) -> QueueEngine | None:
@@ -164,7 +164,7 @@ class Run:
             return self.trials.stop_reason
         if state.active:
             if self._proposals.error is not None:
-                self._tell_of_error()
+                self._notify_error()
             return self._leave() if self.trials.has_waited_long_enough() else None
         if self._recorder.locked_since is not None and self.trials.stop_reason is None:
             return None
@@ -181,13 +181,13 @@ class Run:
             may_launch=not (state.enqueued or state.is_paused),
         )
 
-    def _tell_of_error(self) -> None:
+    def _notify_error(self) -> None:
         """Tell people once what the strategy raised: the run ends with it only after its trials, maybe in hours."""
-        if self._has_told_of_error or self.trials.stop_reason is not None:
+        if self._has_notified_error or self.trials.stop_reason is not None:
             return
         reason = self._why_no_more()
         if reason is not None and reason.code == "error":
-            self._has_told_of_error = True
+            self._has_notified_error = True
             more = "it proposes no further trial, and the search ends with those that run or are enqueued"
             self._tell("strategy", f"{reason.sentence}; {more}")
 

@@ -42,7 +42,7 @@ class JournalFollower:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        self._has_told_of_unknown_events = False
+        self._has_notified_unknown_events = False
         self._is_whole = False
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
@@ -116,8 +116,8 @@ class JournalFollower:
         self._shown.notify()
 
     def _tell_of_unknown_events(self) -> None:
-        if self._state.num_unknown_events and not self._has_told_of_unknown_events:
-            self._has_told_of_unknown_events = True
+        if self._state.num_unknown_events and not self._has_notified_unknown_events:
+            self._has_notified_unknown_events = True
             self._tell("journal", "some of what happened to the search is not known to this release and is not shown")
 
     def _follow(self) -> None:

@@ -206,7 +206,7 @@ def test_a_trial_whose_task_was_deleted_has_no_curve_and_the_others_have_theirs(
     made = finished(task_search())
     worker.call("tasks.delete", task=made.trial(1).id, force=True)
     wanted = dict.fromkeys(range(3))
-    found = curve_reading.look(made, wanted, "validation/loss", wanted, seconds=60.0)
+    found = curve_reading.read_curves(made, wanted, "validation/loss", wanted, seconds=60.0)
     assert {number: len(curve.x) for number, curve in found.curves.items()} == {0: 3, 1: 0, 2: 3}
 
 

@@ -493,7 +493,7 @@ def test_a_full_disk_ends_the_search_and_what_was_not_written_is_written_later(h
 
 
 def test_a_search_waits_for_a_lock_on_its_journal_and_says_so(two_running, gate, until, monkeypatch):
-    monkeypatch.setattr(recorder, "LOCK_TOLD_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "LOCK_NOTICE_SECONDS", 0.0)
     made = two_running(total_max_jobs=6, seed=1)
     with locked(made.journal_path):
         gate.open()

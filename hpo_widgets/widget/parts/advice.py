@@ -47,7 +47,7 @@ class Adviser:
         """What was found, and the CPU time that it took."""
         self._not_before = float("-inf")
 
-    def look(self, search: Search, poke: Callable[[], None], *, at_once: bool = False) -> list[Advice]:
+    def advice_for(self, search: Search, poke: Callable[[], None], *, at_once: bool = False) -> list[Advice]:
         """Return what is advised, the most useful first, and have it found again where there is more to go by.
 
         Parameters
@@ -139,7 +139,7 @@ class AdviceLine(ViewPart):
 
     def refresh(self, update: Update) -> None:
         """Show the most useful advice that was not put off."""
-        found = self._adviser.look(update.search, self._refresher.poke, at_once=update.at_once)
+        found = self._adviser.advice_for(update.search, self._refresher.poke, at_once=update.at_once)
         self._show(next((one for one in found if not self._is_put_off(one)), None))
 
     def _is_put_off(self, advice: Advice) -> bool:

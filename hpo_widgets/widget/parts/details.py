@@ -103,7 +103,7 @@ class TrialDetails(ViewPart):
                 described = _described(search, number, trial, with_log=not self._asks_for_log)
             self._is_stale = False
             is_running = described.get("state", self.state) == TrialState.RUNNING.label
-            self._live_log.look(search, number if is_running or self._asks_for_log else None, grows=is_running)
+            self._live_log.follow(search, number if is_running or self._asks_for_log else None, grows=is_running)
             printed = self._live_log.text
             if is_running and (printed is not None or not self._asks_for_log):
                 described |= _printed_so_far(printed)
@@ -334,7 +334,7 @@ class LiveLog:
         self._asked_at = float("-inf")
         self._grows = True
 
-    def look(self, search: Search, number: int | None, *, grows: bool = True) -> None:
+    def follow(self, search: Search, number: int | None, *, grows: bool = True) -> None:
         """Take an answer that has come, and ask again when it is time; returns at once.
 
         Parameters

@@ -147,7 +147,7 @@ class SpacePanel(ViewPart):
                 self._show_tried(update, ranges_since(epochs) if epochs else 0)
                 self._show_recent_samples(update, epoch)
                 self._show_best(search)
-            advised = self._adviser.look(search, self._refresher.poke, at_once=update.at_once)
+            advised = self._adviser.advice_for(search, self._refresher.poke, at_once=update.at_once)
             self.widen_suggestions = [_widened(one) for one in advised if one.code == "widen"]
             if request is not None:
                 self.answered = request

@@ -156,7 +156,7 @@ def spread(places: Floats, gap: float = _LABEL_GAP) -> Floats:
     return found
 
 
-class Look(NamedTuple):
+class ReadCurves(NamedTuple):
     """What one look into the reports of trials has found.
 
     Attributes
@@ -181,12 +181,12 @@ class Look(NamedTuple):
     seconds: float = 0.0
 
 
-def look(
+def read_curves(
     search: Search,
     wanted: Mapping[int, Curve | None],
     scalar: str,
     remote: Iterable[int],
-) -> Look:
+) -> ReadCurves:
     """Read the curves of some trials, one after the other; of a curve that is known what is new.
 
     After `LOOK_SECONDS`, or very many reports, the rest is left for the next look.
@@ -204,10 +204,10 @@ def look(
 
     Returns
     -------
-    Look
+    ReadCurves
         What was found; trials that were not reached are not in it.
     """
-    found = Look({}, {}, {}, set())
+    found = ReadCurves({}, {}, {}, set())
     from_server = set(remote)
     num_reports, began = 0, time.monotonic()
     for place, (number, known) in enumerate(wanted.items()):

@@ -19,11 +19,11 @@ from hpo_widgets.widget.plots.axes import UNIT, FittedAxis, domain_of_range, eve
 from hpo_widgets.widget.plots.curve_reading import (
     MOST_CURVES,
     MOST_SCALARS,
-    Look,
+    ReadCurves,
     grid_places,
-    look,
     nearest_curve,
     path,
+    read_curves,
     spread,
 )
 from hpo_widgets.widget.plots.figure import FigureAxis, plain_figure, tick_traits
@@ -107,7 +107,7 @@ class CurvesPlot(Plot):
 
     def __init__(self, search: Search, *, clock: Callable[[], float] = time.monotonic, **keywords: Any) -> None:
         self._clock = clock
-        self._answer: Future[Look] | None = None
+        self._answer: Future[ReadCurves] | None = None
         """What is being read of `_asked`."""
         self._asked = ""
         self._not_before, self._look_seconds = -np.inf, 0.0
@@ -214,14 +214,14 @@ class CurvesPlot(Plot):
         before: tuple[str, int] | None = None
         while update.at_once and (missing := self._missing()) and (self.scalar, len(missing)) != before:
             before = self.scalar, len(missing)
-            self._keep(look(update.search, missing, self.scalar, ()))
+            self._keep(read_curves(update.search, missing, self.scalar, ()))
             if not update.is_kept and self.scalar == before[0]:
                 break
         if self._answer is None and not update.is_kept and (missing := self._missing()):
             search, scalar, strong = update.search, self.scalar, self._strong
             self._asked = scalar
             self._answer = run_in_thread(
-                "hpo_widgets curves", lambda: look(search, missing, scalar, strong), self._refresher.poke
+                "hpo_widgets curves", lambda: read_curves(search, missing, scalar, strong), self._refresher.poke
             )
         self._draw()
         pause = max(_LEAST_PAUSE, _PAUSE_FACTOR * (self._clock() - now + self._look_seconds))
@@ -282,7 +282,7 @@ class CurvesPlot(Plot):
             and (number not in self._elsewhere or number in strong)
         }
 
-    def _take(self, answer: Future[Look]) -> None:
+    def _take(self, answer: Future[ReadCurves]) -> None:
         error = answer.exception()
         self._problem = "" if error is None else f"The curves cannot be read now: {error}"
         if error is not None:
@@ -292,7 +292,7 @@ class CurvesPlot(Plot):
         if self._asked == self.scalar:
             self._keep(answer.result())
 
-    def _keep(self, found: Look) -> None:
+    def _keep(self, found: ReadCurves) -> None:
         self._curves |= found.curves
         self._has_reports |= bool(found.scalars)
         self._elsewhere = (self._elsewhere | found.elsewhere) - found.curves.keys()

@@ -50,7 +50,7 @@ class PassingTrials:
         self._rows: Rows | None = None
         self._mask: Mask | None = None
 
-    def look(self, search: Search, version: int, chosen: TrialFilter) -> tuple[Rows, Mask]:
+    def find(self, search: Search, version: int, chosen: TrialFilter) -> tuple[Rows, Mask]:
         """Return all trials, and which of them pass.
 
         Parameters
@@ -92,13 +92,13 @@ class Update:
 
     def passing(self, chosen: TrialFilter) -> Mask | None:
         """Which trials pass a filter, by number; None: all of them."""
-        return None if chosen.is_empty else self.known.look(self.search, self.rows.version, chosen)[1]
+        return None if chosen.is_empty else self.known.find(self.search, self.rows.version, chosen)[1]
 
     def all_rows(self, chosen: TrialFilter) -> Rows:
         """All trials that pass a filter, not only the changed ones."""
         if chosen.is_empty:
             return self.search.snapshot()
-        rows, mask = self.known.look(self.search, self.rows.version, chosen)
+        rows, mask = self.known.find(self.search, self.rows.version, chosen)
         return rows.where(mask)
 
 

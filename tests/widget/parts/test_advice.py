@@ -122,11 +122,11 @@ def test_advice_about_trials_that_a_replay_has_left_behind_is_dropped(monkeypatc
     monkeypatch.setattr("hpo_widgets.widget.parts.advice.find_advice", lambda _search: ["narrow"])
     adviser, search = Adviser(lambda: 0.0), Moment()
     adviser._not_before = 1.0
-    assert adviser.look(search, lambda: None) == ["narrow"]
+    assert adviser.advice_for(search, lambda: None) == ["narrow"]
     search.status, search.counts = SearchStatus.RUNNING, {TrialState.COMPLETED: 3}
-    assert adviser.look(search, lambda: None) == []
+    assert adviser.advice_for(search, lambda: None) == []
     search.counts = {TrialState.COMPLETED: 10}
-    assert adviser.look(search, lambda: None) == ["narrow"]
+    assert adviser.advice_for(search, lambda: None) == ["narrow"]
 
 
 def test_a_running_search_is_looked_at_in_the_background_every_two_seconds_at_most(failing):
@@ -134,15 +134,15 @@ def test_a_running_search_is_looked_at_in_the_background_every_two_seconds_at_mo
     adviser = Adviser(lambda: now[0])
     failing.command("start")
     answers = []
-    assert adviser.look(failing, lambda: answers.append(1)) == []
+    assert adviser.advice_for(failing, lambda: answers.append(1)) == []
     adviser._answer.result(30)
-    assert [one.code for one in adviser.look(failing, lambda: None)] == ["failures"]
+    assert [one.code for one in adviser.advice_for(failing, lambda: None)] == ["failures"]
     failing.add_trial(0.5)
-    adviser.look(failing, lambda: None)
+    adviser.advice_for(failing, lambda: None)
     assert adviser._answer is None
     now[0] = 2.1
-    adviser.look(failing, lambda: None)
+    adviser.advice_for(failing, lambda: None)
     assert adviser._answer.result(30)
     # Ranges have changed: what was found for others is dropped at once.
     failing.set_ranges({"batch": (32,)})
-    assert adviser.look(failing, lambda: None) == []
+    assert adviser.advice_for(failing, lambda: None) == []

@@ -18,9 +18,9 @@ from hpo_widgets.widget.plots.curve_reading import (
     MOST_POINTS,
     Curve,
     grid_places,
-    look,
     nearest_curve,
     path,
+    read_curves,
     sampled,
     spread,
 )
@@ -128,16 +128,16 @@ def test_the_curve_next_to_a_place_is_found():
 
 def test_a_look_ends_when_its_time_is_over_and_goes_on_next_time(monkeypatch):
     search = ended([0.5], [0.4], [0.3])
-    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2, 0, 1]
+    assert list(read_curves(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2, 0, 1]
     monkeypatch.setattr(curve_reading, "_MOST_REPORTS", 1)
-    assert list(look(search, dict.fromkeys([0, 1, 2]), LOSS, ()).curves) == [0, 1]
+    assert list(read_curves(search, dict.fromkeys([0, 1, 2]), LOSS, ()).curves) == [0, 1]
     monkeypatch.setattr(curve_reading, "LOOK_SECONDS", -1)
-    assert list(look(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2]
+    assert list(read_curves(search, dict.fromkeys([2, 0, 1]), LOSS, ()).curves) == [2]
 
 
 def test_of_a_known_curve_what_is_new_is_read():
     search = ended([0.5] * 1000)
-    known = look(search, {0: None}, LOSS, ()).curves[0]
+    known = read_curves(search, {0: None}, LOSS, ()).curves[0]
     assert known.key == 1000
     assert len(known.x) <= MOST_POINTS
     search.report(0, [0.1])
@@ -146,18 +146,18 @@ def test_of_a_known_curve_what_is_new_is_read():
     search._reports.scalars_after = lambda number, after: (
         asked.append(after) or type(search._reports).scalars_after(search._reports, number, after)
     )
-    found = look(search, {0: known}, LOSS, ())
+    found = read_curves(search, {0: known}, LOSS, ())
     assert asked == [1000]
     assert (found.curves[0].x[-1], found.curves[0].y[-1]) == (1000, 0.1)
     assert set(found.scalars) == {LOSS, "train/loss"}
-    again = look(search, {0: found.curves[0]}, LOSS, ()).curves[0]
+    again = read_curves(search, {0: found.curves[0]}, LOSS, ()).curves[0]
     assert again.x.tolist() == found.curves[0].x.tolist()
 
 
 def test_of_trials_at_a_server_only_those_that_are_asked_for_are_read(monkeypatch):
     search = ended([0.5], [0.4])
     monkeypatch.setattr("hpo_widgets.trials.Trial.is_elsewhere", property(lambda trial: trial.number < 2))
-    found = look(search, dict.fromkeys([0, 1]), LOSS, [1])
+    found = read_curves(search, dict.fromkeys([0, 1]), LOSS, [1])
     assert list(found.curves) == [1]
     assert found.elsewhere == {0}
 
@@ -293,9 +293,9 @@ def test_a_running_trial_grows_and_its_curve_is_read_on_a_thread(show, refresh, 
     def wait(*arguments):
         readers.append(threading.current_thread().name)
         assert may_read.wait(60)
-        return look(*arguments)
+        return read_curves(*arguments)
 
-    monkeypatch.setattr("hpo_widgets.widget.plots.curves.look", wait)
+    monkeypatch.setattr("hpo_widgets.widget.plots.curves.read_curves", wait)
     search = ScriptedSearch()
     search.command("start")
     search.add_trial(None, state=TrialState.RUNNING)
@@ -322,7 +322,7 @@ def test_what_cannot_be_read_is_told_and_tried_again_later(show, refresh, monkey
     def fail(*_arguments):
         raise OSError("no such server")
 
-    monkeypatch.setattr("hpo_widgets.widget.plots.curves.look", fail)
+    monkeypatch.setattr("hpo_widgets.widget.plots.curves.read_curves", fail)
     search = ScriptedSearch()
     search.command("start")
     search.add_trial(0.5)
