@@ -61,6 +61,24 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def short(words: str, most: int) -> str:
+    """Shorten a text to at most ``most`` characters.
+
+    Parameters
+    ----------
+    words
+        The text.
+    most
+        Greatest number of characters, 1 or more.
+
+    Returns
+    -------
+    str
+        The text, ending in ``…`` where it was cut.
+    """
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
 def near_match(word: str, known: Iterable[str]) -> str:
     """Say what was probably meant by a mistyped word.
 

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpo_widgets._messages import near_match
+from hpo_widgets._messages import near_match, short
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.engines.local.template import ScriptTemplate, check_computes
 from hpo_widgets.objectives import Objective
@@ -25,7 +25,7 @@ from hpo_widgets.optimizer.definition import make_template, names_a_task
 from hpo_widgets.parameters import DiscreteParameterRange, Parameter, ProposedRange, propose_range, proposed_ranges
 from hpo_widgets.parameters.choices import choice_label
 from hpo_widgets.parameters.proposal import signature_of
-from hpo_widgets.parameters.typed import typed_choices, typed_literal, typed_number, typed_range
+from hpo_widgets.parameters.typed import typed_choices, typed_literal, typed_number, typed_range, typed_whole
 from hpo_widgets.search.as_code import constructor_call
 from hpo_widgets.search.limits import typed_positive_int
 from hpo_widgets.space import Space
@@ -168,13 +168,9 @@ def _is_own(value: Any, here: Path) -> bool:
 
 def _signature_text(name: str, function: Callable[..., object]) -> str:
     try:
-        return _cut(f"{name}{inspect.signature(function)}".replace("__main__.", ""))
+        return short(f"{name}{inspect.signature(function)}".replace("__main__.", ""), _LONGEST_ABOUT)
     except (ValueError, TypeError):
         return f"{name}(…)"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_ABOUT else f"{text[: _LONGEST_ABOUT - 1]}…"
 
 
 # What is known of what a trial runs ----------------------------------------------------------------
@@ -218,7 +214,7 @@ def _function(name: str) -> _Source:
     signature = signature_of(function)
     takes_more = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
     about = (inspect.getdoc(function) or "").partition("\n")[0] if inspect.isroutine(function) else ""
-    return _Source(function, proposed_ranges(function), takes_more, _cut(about), name)
+    return _Source(function, proposed_ranges(function), takes_more, short(about, _LONGEST_ABOUT), name)
 
 
 def _script(text: str) -> _Source:
@@ -386,9 +382,7 @@ def _parameter(
 def _bound(text: str, kind: str) -> float:
     if not text:
         raise ValueError("give the least and the greatest value")
-    number = typed_number(text)
-    if kind == "int" and not number.is_integer():
-        raise ValueError(f"{text!r} is no whole number")
+    number = typed_whole(text) if kind == "int" else typed_number(text)
     if kind == "log" and not number > 0:
         raise ValueError(f"a log scale has values above 0, not {text}")
     return number

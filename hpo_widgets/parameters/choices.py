@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo_widgets._messages import printable
+from hpo_widgets._messages import printable, short
 from hpo_widgets.parameters.base import python_value
 
 _SCALARS = (bool, int, float, str, bytes, type(None))
@@ -123,7 +123,7 @@ def choice_label(value: Any) -> str:
         if " at 0x" in text:
             text = type(value).__qualname__
     text = printable(" ".join(text.split()) if text.strip() else repr(text))
-    return text if len(text) <= _LABEL_LENGTH else text[: _LABEL_LENGTH - 1] + "…"
+    return short(text, _LABEL_LENGTH)
 
 
 def type_name(value: Any) -> str:

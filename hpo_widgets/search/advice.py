@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo_widgets._messages import number as in_words
+from hpo_widgets._messages import short
 from hpo_widgets.parameters.numeric import shares
 from hpo_widgets.search.protocol import PollsServer, SearchStatus
 from hpo_widgets.search.widening import widen_suggestions
@@ -754,7 +755,7 @@ def _label(space: Space, name: str) -> str:
 
 
 def _short(words: str) -> str:
-    return words if len(words) <= _LONGEST_WORD else words[: _LONGEST_WORD - 1] + "…"
+    return short(words, _LONGEST_WORD)
 
 
 def _number(value: float) -> str:

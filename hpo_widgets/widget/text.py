@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_widgets._messages import NO_VALUE as NO_VALUE  # noqa: PLC0414 -- a word of the panel, too
 from hpo_widgets._messages import number as number  # noqa: PLC0414 -- likewise
 from hpo_widgets._messages import printable
+from hpo_widgets._messages import short as short  # noqa: PLC0414 -- likewise
 from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import choice_label
 from hpo_widgets.search import OpensAgain, SearchStatus
@@ -83,24 +84,6 @@ def range_in_words(chosen: tuple[object, ...], kind: str) -> str:
     if kind == "choice":
         return printable(", ".join(str(choice) for choice in chosen))
     return " … ".join(number(float(bound)) for bound in chosen)  # type: ignore[arg-type]
-
-
-def short(words: str, most: int) -> str:
-    """Shorten a text to at most ``most`` characters.
-
-    Parameters
-    ----------
-    words
-        The text.
-    most
-        Greatest number of characters, 1 or more.
-
-    Returns
-    -------
-    str
-        The text, ending in ``…`` where it was cut.
-    """
-    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def counted(count: int, word: str) -> str:

@@ -22,6 +22,7 @@ from clearml.backend_api.session.defs import ENV_ACCESS_KEY, MissingConfigError
 from clearml.backend_api.session.session import LoginError
 from clearml.config import config_obj
 
+from hpo_widgets._messages import short
 from hpo_widgets.engines.clearml.session import SingleRequestSession
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def _short(error: BaseException) -> str:
             break
         reason = inner
     text = without_user(str(reason)).rpartition(": ")[2] or type(reason).__name__
-    return text if len(text) <= 200 else text[:199] + "…"
+    return short(text, 200)
 
 
 FIRST_WAIT = 0.5

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_widgets._messages import short
 from hpo_widgets.engines.base import Outcome
 from hpo_widgets.engines.local.engine import ProcessEngine
 from hpo_widgets.engines.local.messages import SCALAR, BadMessageError
@@ -131,7 +132,7 @@ class ScriptEngine(ProcessEngine):
 def _sentence(ending: str, stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     sentence = f"the script {ending}" + (f": {lines[-1]}" if lines else "")
-    return sentence if len(sentence) <= _MAX_SENTENCE else sentence[: _MAX_SENTENCE - 1] + "…"
+    return short(sentence, _MAX_SENTENCE)
 
 
 def _add_own_package(environment: dict[str, str]) -> None:
