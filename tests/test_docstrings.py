@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import inspect
 import pkgutil
+import textwrap
 
 import hpo_widgets
 
@@ -96,3 +98,24 @@ def test_there_are_functions_to_look_at():
 def test_the_arguments_and_the_answer_of_a_public_function_are_documented():
     lacking = {name: missing(name, function) for name, function in functions().items()}
     assert {name: lacks for name, lacks in lacking.items() if lacks} == {}
+
+
+def raised(function):
+    """Names of the exceptions that a function raises itself; those of functions inside it belong to these."""
+    found, waiting = set(), ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body[:]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            name = ast.unparse(node.exc.func).rpartition(".")[2]
+            found |= {name} if name[0].isupper() else set()
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def test_what_a_public_function_raises_itself_is_documented():
+    lacking = {
+        name: raised(one) for name, one in functions().items() if "\nRaises\n---" not in (inspect.getdoc(one) or "")
+    }
+    assert {name: errors for name, errors in lacking.items() if errors} == {}
+    assert raised(functions()["hpo_widgets.search.as_code.constructor_call"]) == {"ValueError"}

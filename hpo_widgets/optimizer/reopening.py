@@ -148,6 +148,13 @@ def reopen(
     HyperParameterOptimizer or SearchViewer
         A search to continue; or a view of it, when another process runs it or there is no ``base_task_id``. In the
         first case the view's `SearchViewer.start` takes the search over once that process has gone.
+
+    Raises
+    ------
+    TypeError
+        For an argument without a ``base_task_id``, and for one that the journal keeps.
+    JournalError
+        When the journal cannot be read.
     """
     if base_task_id is None:
         if keywords:

@@ -111,6 +111,11 @@ def constructor_call(
     str
         Imports, the call and, for what a constructor cannot give, ``optimizer.set_ranges`` and
         ``optimizer.set_priors``.
+
+    Raises
+    ------
+    ValueError
+        For a keyword that Python takes for no name of an argument.
     """
     writer = _Writer(package, variable)
     parameters, ranges = _current_parameters(space, exact=package == PACKAGE)
