@@ -123,7 +123,7 @@ class HyperParameterOptimizer(ReadableSearch):
 
     def __init__(
         self,
-        base_task_id: Callable[..., Any] | Path | str | Definition,
+        base_task_id: Callable[..., Any] | Path | str,
         hyper_parameters: Sequence[Any],
         objective_metric_title: str | Sequence[str] | None = None,
         objective_metric_series: str | Sequence[str] | None = None,
@@ -139,8 +139,9 @@ class HyperParameterOptimizer(ReadableSearch):
         save_top_k_tasks_only: int | None = None,
         **optimizer_kwargs: Any,
     ) -> None:
-        if not isinstance(base_task_id, Definition):
-            base_task_id = define(
+        given: Any = base_task_id
+        if not isinstance(given, Definition):  # `reopen` has made one from a journal
+            given = define(
                 base_task_id=base_task_id,
                 hyper_parameters=hyper_parameters,
                 objective_metric_title=objective_metric_title,
@@ -159,7 +160,8 @@ class HyperParameterOptimizer(ReadableSearch):
                 },
                 optimizer_kwargs=optimizer_kwargs,
             )
-        definition = self._definition = base_task_id
+        definition: Definition = given
+        self._definition = definition
         JOURNALS_OF_THIS_PROCESS[definition.search_id] = definition.path
         self._callbacks = CallbackThread(self._callback_failed)
         self._recorder = Recorder(

@@ -199,7 +199,7 @@ def reopen(
         definition = _continued(reader, template, keywords, last_sign, interrupted)
     if definition.header["strategy"] != header["strategy"]:
         _record_strategy(definition)
-    return cls(definition, definition.space.parameters)
+    return cls(cast("Any", definition), definition.space.parameters)  # what it takes, though not from users
 
 
 _SETTERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from optuna.pruners import NopPruner
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.engines.local.template import FunctionTemplate, ScriptTemplate
 from hpo_widgets.journal import DIRECTORY
@@ -226,3 +228,8 @@ def test_an_unknown_keyword_is_offered_the_nearest_of_both():
         split_keywords({"total_max_job": 3}, RandomSearch)
     with pytest.raises(TypeError, match="Did you mean 'seed'"):
         split_keywords({"sed": 3}, RandomSearch)
+
+
+def test_the_signature_for_users_names_only_what_users_have():
+    shown = str(inspect.signature(HyperParameterOptimizer).parameters["base_task_id"])
+    assert shown == "base_task_id: 'Callable[..., Any] | Path | str'"
