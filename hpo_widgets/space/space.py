@@ -54,10 +54,8 @@ class _EpochOptions:
     ----------
     layout
         The parameters as declared.
-    limits
-        Hard bounds by name.
     changed
-        Ranges that differ from the declared ones, by name.
+        Parameters whose range differs from the declared one, by name, with it.
 
     Attributes
     ----------
@@ -76,22 +74,18 @@ class _EpochOptions:
         When no combination of a ParameterSet is left.
     """
 
-    def __init__(self, layout: Layout, limits: Limits, changed: Mapping[str, Range]) -> None:
+    def __init__(self, layout: Layout, changed: Mapping[str, LeafParameter]) -> None:
         self._layout = layout
         self.leaves: dict[str, LeafParameter] = {}
         self.active: list[LeafParameter | None] = [None] * len(layout.occurrences)
         for name, column in layout.columns.items():
-            range_ = changed.get(name)
-            leaf = column.parameter
-            if range_ is not None:
-                leaf = leaf.with_range(range_, limits.get(name))
-            self.leaves[name] = leaf
+            leaf = self.leaves[name] = changed.get(name, column.parameter)
             for index in column.occurrences:
                 own = layout.occurrences[index].parameter
                 if own == column.parameter:
                     self.active[index] = leaf
                 else:
-                    self.active[index] = own if range_ is None else within(own, column.parameter, leaf.range)
+                    self.active[index] = within(own, column.parameter, leaf.range) if name in changed else own
         self.feasible: list[tuple[int, ...]] = [()] * len(layout.sets)
         for place in reversed(layout.sets):  # inner before outer
             self.feasible[place.index] = tuple(
@@ -215,11 +209,11 @@ class Space:
     def __init__(self, parameters: Sequence[Any], limits: Mapping[str, Any] | None = None) -> None:
         self._layout = Layout(parameters)
         self._limits = checked_limits(self._layout, limits or {})
-        self._changed: dict[str, Range] = {}
+        self._changed: dict[str, LeafParameter] = {}
         self._priors: dict[str, Prior] = {}
         self._settle()
 
-    def _with_changed(self, changed: dict[str, Range], priors: dict[str, Prior]) -> Space:
+    def _with_changed(self, changed: dict[str, LeafParameter], priors: dict[str, Prior]) -> Space:
         """Return another epoch of this space."""
         other = object.__new__(Space)
         other._layout, other._limits, other._changed = self._layout, self._limits, changed
@@ -229,7 +223,7 @@ class Space:
 
     def _settle(self) -> None:
         """Derive all that depends on the present ranges."""
-        self._options = _EpochOptions(self._layout, self._limits, self._changed)
+        self._options = _EpochOptions(self._layout, self._changed)
         self._codec = PointCodec(self._options.leaves)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -378,8 +372,7 @@ class Space:
         for name, range_ in ranges.items():
             present = self.leaf(name)
             whole = range_.of(present) if isinstance(range_, RangeChange) else range_
-            leaf = self._layout.columns[name].parameter.with_range(whole, self._limits.get(name))
-            changed[name] = leaf.range
+            changed[name] = self._layout.columns[name].parameter.with_range(whole, self._limits.get(name))
         return self._with_changed(changed, self._priors)
 
     def with_priors(self, priors: Mapping[str, Any], first_number: int = 0) -> Space:
@@ -544,7 +537,7 @@ class Space:
 
         Choices are stored with index, label and type, and with their value where JSON can hold it.
         """
-        form = space_to_json(self._layout, self._limits, self._changed)
+        form = space_to_json(self._layout, self._limits, {name: leaf.range for name, leaf in self._changed.items()})
         if self._priors:
             form["priors"] = {name: prior.to_json() for name, prior in self._priors.items()}
         return form
@@ -598,6 +591,6 @@ class Space:
 
 
 def _rebuild(
-    parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, Range], priors: dict[str, Prior]
+    parameters: tuple[Parameter, ...], limits: Limits, changed: dict[str, LeafParameter], priors: dict[str, Prior]
 ) -> Space:
     return Space(parameters, limits)._with_changed(changed, priors)  # noqa: SLF001 -- what pickle calls for the class

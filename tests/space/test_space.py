@@ -298,6 +298,23 @@ def test_an_equal_parameter_in_several_combinations_is_one():
     assert [space.active_leaf(index).range for index in (1, 3)] == [(1e-5, 1.0)] * 2
 
 
+def test_a_change_checks_what_changes_once_and_no_other_range(monkeypatch):
+    space = plain().with_ranges({"layers": (2, 4)})
+    checked = []
+    for kind in (LogUniformParameterRange, UniformIntegerParameterRange):
+
+        def with_range(self, *given, check=kind.with_range):
+            checked.append(self.name)
+            return check(self, *given)
+
+        monkeypatch.setattr(kind, "with_range", with_range)
+
+    space = space.with_ranges({"lr": (1e-3, 1e-2)})
+
+    assert checked == ["lr"]
+    assert (space.ranges["lr"], space.ranges["layers"]) == ((1e-3, 1e-2), (2, 4))
+
+
 def test_ranges_are_merged_into_those_changed_before():
     space = plain().with_ranges({"layers": (2, 4)}).with_ranges({"lr": (1e-5, 1e-3)})
     assert space.ranges["layers"] == (2, 4)
