@@ -75,11 +75,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Keep a picture of the page of a test that failed, before anything is torn down."""
     report = yield
     if report.when == "call" and report.failed:
-        for name in ("notebook", "shared_notebook"):
+        for name in ("notebook", "opened"):
             if name in getattr(item, "funcargs", {}):
                 with contextlib.suppress(PlaywrightError):  # the page has crashed
                     item.funcargs[name].screenshot(f"failed-{item.name}")
     return report
+
+
+# Closes what is shown and deletes every name; whether with them each search has gone that a panel has shown.
+FORGET = """[
+    __import__('ipywidgets').Widget.close_all(),
+    get_ipython().reset(new_session=False),
+    __import__('gc').collect(),
+    all(search() is None for search in __import__('hpo_widgets.widget.panel').widget.panel._shown),
+][-1]"""
 
 
 class Pages:
@@ -90,12 +99,39 @@ class Pages:
         self._browser = browser
         self._opened = opened
         self._free: list[Notebook] = []
+        self._with_kernel: Notebook | None = None
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[Notebook]:
         """Give a page in which nothing of an earlier test runs."""
-        page = self._free.pop() if self._free else self._open()
+        page = self._take()
         yield page
+        self._take_back(page)
+
+    @contextlib.contextmanager
+    def lend_with_kernel(self, source: str) -> Iterator[Notebook]:
+        """Give a page with a notebook of one cell, which has not run, and a kernel that has nothing of an earlier test.
+
+        What was imported is all that the kernel keeps: to start one and to import it takes longer than most tests.
+        """
+        page, self._with_kernel = self._with_kernel, None
+        if page is None:
+            page = self._take()
+            page.open(source)
+        else:
+            page.set_only_cell(source)
+        yield page
+        with contextlib.suppress(PlaywrightError):
+            if page.kernel(FORGET):
+                page.tidy()
+                self._with_kernel = page
+                return
+        self._take_back(page)
+
+    def _take(self) -> Notebook:
+        return self._free.pop() if self._free else self._open()
+
+    def _take_back(self, page: Notebook) -> None:
         with contextlib.suppress(PlaywrightError):  # a page that was left or has crashed is not used again
             page.leave()
             self._free.append(page)
@@ -121,17 +157,10 @@ def notebook(pages: Pages) -> Iterator[Notebook]:
 
 
 @pytest.fixture(scope="module")
-def shared_notebook(pages: Pages) -> Iterator[Notebook]:
-    """Give one page of JupyterLab, with one notebook and kernel, to all tests of a module."""
-    with pages.lend() as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def opened(request: pytest.FixtureRequest, shared_notebook: Notebook) -> Notebook:
+def opened(request: pytest.FixtureRequest, pages: Pages) -> Iterator[Notebook]:
     """The page that the tests of a module share, with the module's ``PANEL`` as its cell; nothing has run yet."""
-    shared_notebook.open(request.module.PANEL)
-    return shared_notebook
+    with pages.lend_with_kernel(request.module.PANEL) as page:
+        yield page
 
 
 @pytest.fixture

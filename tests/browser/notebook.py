@@ -97,9 +97,24 @@ class Notebook:
             }"""
         )
 
+    def set_only_cell(self, source: str) -> None:
+        """Give the notebook's only cell another source, and no output; nothing runs yet."""
+        self.page.evaluate(
+            """source => {
+              const { model } = window.jupyterapp.shell.currentWidget.content.widgets[0];
+              model.clearExecution();
+              model.sharedModel.setSource(source);
+            }""",
+            source,
+        )
+
     def leave(self) -> None:
-        """Shut the kernel down and make the page look as a new one does; the next test opens another notebook in it."""
+        """Shut the kernel down and tidy the page; the next test opens another notebook in it."""
         self.command("kernelmenu:shutdown")
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Make the page look as a new one does."""
         self.command("filebrowser:activate")
         self.page.mouse.up()
         self.page.set_viewport_size(VIEWPORT)

@@ -103,11 +103,12 @@ IN_BOTH_THEMES = ("running", "odd-names")
 
 
 @pytest.fixture(scope="module")
-def opened(shared_notebook):
-    shared_notebook.open(NOTEBOOK)
-    shared_notebook.run_all()
-    shared_notebook.page.set_viewport_size({"width": 1400, "height": 2200})
-    return shared_notebook
+def opened(pages):
+    with pages.lend() as page:
+        page.open(NOTEBOOK)
+        page.run_all()
+        page.page.set_viewport_size({"width": 1400, "height": 2200})
+        yield page
 
 
 @pytest.fixture
