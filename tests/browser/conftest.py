@@ -82,12 +82,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
-# Closes what is shown and deletes every name; whether with them each search has gone that a panel has shown.
+# Closes what is shown and deletes every name; whether with them each search and race has gone that a panel has shown.
 FORGET = """[
     __import__('ipywidgets').Widget.close_all(),
     get_ipython().reset(new_session=False),
     __import__('gc').collect(),
-    all(search() is None for search in __import__('hpo_widgets.widget.panel').widget.panel._shown),
+    all(
+        shown() is None
+        for widget in [__import__('hpo_widgets.widget').widget]
+        for shown in [*widget.panel._shown, *widget.comparison.strategy_race._shown]
+    ),
 ][-1]"""
 
 
@@ -121,8 +125,9 @@ class Pages:
         else:
             page.set_only_cell(source)
         yield page
-        with contextlib.suppress(PlaywrightError):
-            if page.kernel(FORGET):
+        # A kernel that is busy, has gone or cannot forget is shut down.
+        with contextlib.suppress(PlaywrightError, AssertionError):
+            if page.kernel(FORGET, deadline=10):
                 page.tidy()
                 self._with_kernel = page
                 return

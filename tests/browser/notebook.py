@@ -171,17 +171,22 @@ class Notebook:
             self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
             self.page.wait_for_selector(shown, state="attached")
 
-    def kernel(self, expression: str) -> Any:
-        """Value of an expression in the kernel, by way of JSON; waits for a running cell."""
+    def kernel(self, expression: str, deadline: float | None = None) -> Any:
+        """Value of an expression in the kernel, by way of JSON; waits for a running cell, at most until a deadline."""
         reply = self.page.evaluate(
-            """async code => {
+            """async ([code, seconds]) => {
               // Not the current widget: that may be a view of an output.
               const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
               const { kernel } = notebook.sessionContext.session;
               const future = kernel.requestExecute({code: '', silent: true, user_expressions: {it: code}});
-              return (await future.done).content.user_expressions.it;
+              const late = new Promise((_, fail) => {
+                if (seconds !== null) {
+                  setTimeout(() => fail(new Error(`no answer within ${seconds} s`)), 1000 * seconds);
+                }
+              });
+              return (await Promise.race([future.done, late])).content.user_expressions.it;
             }""",
-            f"__import__('json').dumps({expression})",
+            [f"__import__('json').dumps({expression})", deadline],
         )
         assert reply["status"] == "ok", reply
         # The value arrives as the repr of a JSON string.
