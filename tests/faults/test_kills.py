@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import time
 from contextlib import suppress
 from itertools import count
 
@@ -18,6 +19,7 @@ from hpo_widgets.journal import Journal
 from hpo_widgets.trials import TrialState
 from tests.faults import table
 from tests.faults.account import Account, completed_of, witnessed
+from tests.faults.owners import DEADLINE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers, which see what is left")
 
@@ -61,6 +63,7 @@ class KilledSearch:
         """Kill at most so often; then let it end. Returns how often it killed."""
         num_kills = 0
         while True:
+            num_begun = len(self.account.written("begun"))
             self.owners.start(
                 journal=str(self.journal),
                 ledger=str(self.ledger),
@@ -73,8 +76,11 @@ class KilledSearch:
                 keywords={"total_max_jobs": BUDGET},
             )
             victim, killed, code = "", set(), None
+            # Mostly from when a trial runs, on a slow machine too; else from before the journal is made.
+            if num_kills < kills and self.rng.random() < 0.75:
+                code = self.begin_after(num_begun)
             while num_kills < kills and code is None and "kernel" not in victim:
-                # From before the journal is made to after the last trial.
+                # Up to after the last trial.
                 code = self.end_within(self.rng.choice((0.05, 0.2, 0.5)) * self.rng.random())
                 if code is None:
                     if self.rng.random() < 0.5:
@@ -91,6 +97,14 @@ class KilledSearch:
                 return num_kills
             # Workers that are killed while they load end a search, which is started again then.
             assert code in {None, "launch_failed"}
+
+    def begin_after(self, num_begun):
+        """Wait until more trials have begun than so many; gives the reason of the search's end if it comes to that."""
+        until, code = time.monotonic() + DEADLINE, None
+        while code is None and len(self.account.written("begun")) <= num_begun:
+            assert time.monotonic() < until
+            code = self.end_within(0.002)
+        return code
 
     def end_within(self, seconds):
         """Let the search run for a while; gives the reason of its end if it comes to that."""
@@ -176,5 +190,9 @@ def test_what_has_completed_survives_sigkill_and_the_budget_is_kept(owners, tmp_
         if num_kills >= table.KILLS:
             break
     assert sum(lines[target].tried for target in TARGETS) == table.KILLS
-    # A launch is durable some milliseconds later: so each kill of the kernel costs as many trials as there are workers.
+    # The launch of a short trial is durable some milliseconds later: so each kill of the kernel costs at most as many
+    # trials as there are workers.
     assert again.tried <= WORKERS * (lines["kernel"].tried + lines["kernel and workers"].tried)
+    if table.KILLS >= 500:
+        # Else nobody has looked whether the same point is begun again.
+        assert again.tried
