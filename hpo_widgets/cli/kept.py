@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import changed_at, find, journals
-from hpo_widgets.search.in_words import ranked_by
+from hpo_widgets.search.in_words import note, ranked_by
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
 
@@ -217,7 +217,7 @@ def _speed(text: str) -> float:
 
 def _number(trial: Trial) -> str:
     """Return the number of a trial, with its state where its value is not that of a whole run."""
-    return f"#{trial.number} ({trial.state.label})" if trial.is_partial else f"#{trial.number}"
+    return f"#{trial.number}{note(trial)}"
 
 
 def _values(trial: Trial) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hpo_widgets.search.protocol import Search
+    from hpo_widgets.trials import Trial
 
 
 class Pill(TypedDict):
@@ -47,8 +48,13 @@ def best(search: Search) -> Best | None:
     return {
         "value": ", ".join(number(value) for value in trial.values),
         "trial": f"#{trial.number}",
-        "note": f" ({trial.state.label})" if trial.is_partial else "",
+        "note": note(trial),
     }
+
+
+def note(trial: Trial) -> str:
+    """Return what to add to the number of a trial whose value is not that of a whole run: its state; else nothing."""
+    return f" ({trial.state.label})" if trial.is_partial else ""
 
 
 def front(numbers: Sequence[int]) -> Best | None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo_widgets._messages import number
-from hpo_widgets.search.in_words import ranked_by
+from hpo_widgets.search.in_words import note, ranked_by
 
 if TYPE_CHECKING:
     from hpo_widgets.search.protocol import Search
@@ -53,7 +53,7 @@ class ProgressBar:
         best = search.best_trial
         if best is not None:
             values = " ".join(number(value) for value in best.values if value is not None)
-            self._bar.set_postfix_str(f"best {values} at #{best.number}{ranked_by(search)}", refresh=False)
+            self._bar.set_postfix_str(f"best {values} at #{best.number}{note(best)}{ranked_by(search)}", refresh=False)
         self._bar.refresh()
         self._write_line()
 

@@ -7,6 +7,7 @@ from contextlib import closing
 
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
 from tests.runs import identity
 
 
@@ -45,6 +46,14 @@ def test_all_values_of_the_best_trial_are_told_and_by_which_objective_it_is_the_
     with closing(ProgressBar(file=file)) as bar:
         bar.draw(search)
     assert "best 0.5 2 at #0 by a/a" in file.getvalue()
+
+
+def test_a_best_trial_that_did_not_complete_says_so():
+    search, file = ScriptedSearch(), io.StringIO()
+    search.add_trial(0.5, state=TrialState.ABORTED)
+    with closing(ProgressBar(file=file)) as bar:
+        bar.draw(search)
+    assert "best 0.5 at #0 (aborted)]" in file.getvalue()
 
 
 def test_wait_draws_the_bar_until_the_end(search, capsys):
