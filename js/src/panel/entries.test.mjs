@@ -203,6 +203,8 @@ test("what another process had paused when it went is kept, and does not run", (
   assert.deepEqual([kept, run].map(isElsewhere), [false, true]);
   // A panel that views it offers to take it over.
   const viewed = { is_view: true, owner_died: true };
+  const shown = [entry("a", { ...viewed, status: "paused" })];
+  assert.deepEqual([grouped(shown)[0].title, numRunning(shown)], ["Ended", 0]);
   assert.deepEqual(
     ["paused", "stopped"].map((status) => isElsewhere(entry("a", { ...viewed, status }))),
     [true, true],

@@ -103,9 +103,9 @@ export function grouped(entries: readonly Entry[], filter = ""): Group[] {
   return groups.filter((group) => group.entries.length > 0);
 }
 
-/** Whether trials may run: what is kept of a search goes no further once the process that paused it has gone. */
-function mayRun({ status, journal, owner_died }: Entry): boolean {
-  return isAlive(status) && !(journal && owner_died);
+/** Whether trials may run: a search goes no further by itself once the process that paused it has gone. */
+function mayRun({ status, owner_died }: Entry): boolean {
+  return isAlive(status) && !owner_died;
 }
 
 /** Whether another process runs a search, or ran one that a panel here may take over. */
@@ -156,7 +156,7 @@ function matches(entry: Entry, filter: string): boolean {
 
 /** How many searches run, a search in two panels counted once. */
 export function numRunning(entries: readonly Entry[]): number {
-  return withoutRepeats(entries).filter(({ status }) => isAlive(status)).length;
+  return withoutRepeats(entries).filter(mayRun).length;
 }
 
 /** The searches that can be stopped from here: what another kernel or script runs is stopped there. */
