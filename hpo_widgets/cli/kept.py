@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -110,6 +112,9 @@ def export_search(chosen: argparse.Namespace) -> int:
         text = search.to_csv() if kind == "csv" else f"{search.to_json()}\n"
         count = len(search.snapshot())
     if chosen.out is None:
+        if kind == "json":
+            # Output that has not all letters would get escapes that JSON does not know, such as \xe4.
+            text = re.sub(r"[^\x00-\x7f]+", lambda letters: json.dumps(letters[0])[1:-1], text)
         sys.stdout.write(text)
         return 0
     try:

@@ -280,13 +280,16 @@ def test_letters_that_the_output_has_not_are_spelt_out(tmp_path, encoding):
     )  # fmt: skip
     search.start()
     assert search.wait()
-    for words in (["export"], ["show"]):
+    strict = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+    for words in (["export"], ["show"], ["export", "--format", "json"]):
         command = [sys.executable, "-m", "hpo_widgets", *words, str(search.journal_path)]
-        strict = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
         ended = subprocess.run(command, env=strict, capture_output=True, check=False)
         assert (ended.returncode, ended.stderr) == (0, b"")
         assert b"a\\udc80" in ended.stdout
-        assert "\xe4".encode(encoding, errors="backslashreplace") in ended.stdout
+        if "json" in words:
+            assert json.loads(ended.stdout) == json.loads(search.to_json())
+        else:
+            assert "\xe4".encode(encoding, errors="backslashreplace") in ended.stdout
 
 
 def test_a_file_is_written_to_the_home_folder_also_where_no_shell_puts_that_in(kept, tmp_path, monkeypatch, capsys):
