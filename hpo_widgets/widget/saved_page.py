@@ -299,7 +299,7 @@ def _write(
     note: str,
     played_back: PlayedBack | None = None,
 ) -> SavedPage:
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 -- which leaves a name that is no home folder as it is
     # A moment may refer to models that no longer exist at the end, so all are kept.
     found = reachable(states, roots) if played_back is None else states
     needed = {model_id: _commanding_nobody(states[model_id]) for model_id in found}

@@ -215,6 +215,12 @@ def test_a_page_is_written_to_the_home_folder_where_its_path_begins_there(tmp_pa
     assert [one.name for one in tmp_path.iterdir()] == ["home"]
 
 
+def test_a_page_may_have_a_name_that_begins_as_that_of_a_home_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert save_html(figure(), "~nobody-of-this-name.html").path.is_file()
+    assert [one.name for one in tmp_path.iterdir()] == ["~nobody-of-this-name.html"]
+
+
 def test_a_notebook_is_saved_with_the_states_in_its_metadata(tmp_path):
     widget = figure("epoch")
 
