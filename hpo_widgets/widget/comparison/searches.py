@@ -249,8 +249,9 @@ def _named(given: Sequence[Any] | Mapping[str, Any]) -> dict[str, Search]:
     shown = [one.name for _, one in searches]
     own = [name or (one.name if shown.count(one.name) == 1 else None) for name, one in searches]
     fixed = [name for name in own if name is not None]
-    if len(set(fixed)) < len(fixed):
-        msg = f"compare was given two searches by one name: {', '.join(map(repr, fixed))}"
+    twice = sorted({name for name in fixed if fixed.count(name) > 1})
+    if twice:
+        msg = f"compare was given two searches by one name: {', '.join(map(repr, twice))}"
         raise ValueError(msg)
     named: dict[str, Search] = {}
     for place, (name, (_, one)) in enumerate(zip(own, searches, strict=True)):

@@ -159,7 +159,11 @@ def test_closing_leaves_the_searches_and_frees_comms(wire):
         (lambda: [searched("a", []), 3], TypeError, "got a int"),
         (lambda: "ab", TypeError, "a list of searches"),
         (lambda: [*[searched("a", [])] * 2], ValueError, "the same search twice"),
-        (lambda: {1: searched("a", []), "1": searched("b", [])}, ValueError, "two searches by one name"),
+        (
+            lambda: {1: searched("a", []), "1": searched("b", []), "x": searched("c", [])},
+            ValueError,
+            "two searches by one name: '1'$",
+        ),
     ],
 )
 def test_bad_input_is_refused(wire, given, error, said):
