@@ -171,8 +171,10 @@ class TrialLifecycle:
             if began is not None:  # the time of a run that was lost is used all the same
                 self._state.clock.compute_done += (time.monotonic() - began) / SECONDS_A_MINUTE
         else:
-            row.state, row.started = TrialState.RUNNING, cast("float", event.data)
-            active_started[number] = time.monotonic() - max(0.0, time.time() - row.started)
+            started = cast("float", event.data)
+            if self.queue is not None:  # a worker of this machine is taken from the launch on, while it loads too
+                row.state, row.started = TrialState.RUNNING, started
+            active_started[number] = time.monotonic() - max(0.0, time.time() - started)
             self.on_began()
         self._recorder.change(row)
 
@@ -231,9 +233,8 @@ class TrialLifecycle:
         if self.queue is not None:  # a server has a clock of its own
             return
         now, monotonic = time.time(), time.monotonic()
-        active_started = self._state.clock.active_started
-        for number, trial in self._state.active.items():  # also those whose worker still loads
-            trial.row.started = now - (monotonic - active_started.get(number, trial.started))
+        for trial in self._state.active.values():
+            trial.row.started = now - (monotonic - trial.started)
             self._recorder.change(trial.row)
 
     # Stopping ------------------------------------------------------------------------------------
@@ -387,12 +388,15 @@ class TrialLifecycle:
         duration = None if began is None else now - began
         if self.queue is not None:
             duration = measured or duration
-        elif duration is not None and measured > duration:
+        elif duration is None:
+            duration = 0.0  # its worker still loaded
+        elif measured > duration:
             # This thread was busy when it began. The number comes from its own process, so it is bounded by the launch.
             duration = min(measured, now - trial.started)
-        search.took(duration or 0.0)
         search.clock.compute_done += (duration or 0.0) / SECONDS_A_MINUTE
         row = trial.finish(state, time.time(), error, duration)
+        if self.queue is None:
+            row.ended = row.started + now - trial.started  # what its worker loaded is no part of its duration
         self._recorder.ended(row)
         if proposals.wants_observations:
             proposals.tell(Observation.of(row, search.space))

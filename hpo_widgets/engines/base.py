@@ -32,7 +32,8 @@ class Outcome(NamedTuple):
     stdout, stderr
         What the trial printed, each bounded to its first and last 16 kB.
     duration
-        Seconds of running; loading the callable, or waiting in a queue, is not counted.
+        Seconds of running; waiting in a queue is not counted, nor is loading the callable, unless its process ends
+        meanwhile.
     worker
         Index of the worker that ran it, from 0.
     launch_failed

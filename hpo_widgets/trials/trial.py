@@ -96,7 +96,7 @@ class TrialRow:
     values, iteration
         One entry per objective; None as long as none was reported.
     started, ended
-        Unix seconds; NaN when not yet.
+        Unix seconds; NaN when not yet. On this machine from the launch to the end, and so with what the worker loads.
     draw
         How many points the strategy had drawn in this epoch before this one; -1 for enqueued points.
     error
@@ -106,7 +106,7 @@ class TrialRow:
     job
         The id that its job has where it runs, such as a ClearML Task's; None on this machine.
     duration
-        Run time in seconds, by a monotonic clock; NaN while that is not known.
+        Run time in seconds, by a monotonic clock, without what the worker loads; NaN while that is not known.
     last_iteration
         The highest iteration of any of its reports; -1 before the first.
     """

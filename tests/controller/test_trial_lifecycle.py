@@ -64,20 +64,32 @@ def test_a_trial_takes_no_time_before_its_worker_is_ready(
     monkeypatch.setattr(trial_lifecycle, "time", clocks)
     trials.launch({"x": 0.5}, [0.5], None)
     trials.receive(JobEvent("loading", 0, None))
-    launched = clocks.time()
     clocks.set_by = 3600.0
     trials.restate_starts()
-    assert state.active[0].row.started == launched + 3600.0
+    launched = clocks.time()
     clocks.seconds += 100.0
     Deadlines(state, recorder, trials).check(clocks.monotonic())
     assert (engine.aborted, state.clock.compute_used) == ([], 0.0)
     trials.receive(JobEvent("started", 0, clocks.time()))
-    assert state.active[0].row.started == clocks.time()
     # Its end was read in the same moment as its beginning.
     trials.receive(JobEvent("ended", 0, Outcome(TrialState.ABORTED, duration=measured)))
     [row] = recorder.rows
     assert row.duration == duration
     assert state.clock.compute_done == pytest.approx(duration / 60)
+    # Its worker was taken in all of that time, and waited for nothing.
+    assert (row.started, row.ended) == (launched, clocks.time())
+
+
+@pytest.mark.parametrize("end", [TrialState.ABORTED, TrialState.FAILED])
+def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials, state, recorder, monkeypatch, end):
+    clocks = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+    trials.launch({"x": 0.5}, [0.5], None)
+    trials.receive(JobEvent("loading", 0, None))
+    clocks.seconds += 100.0
+    trials.receive(JobEvent("ended", 0, Outcome(end, duration=100.0)))
+    [row] = recorder.rows
+    assert (row.seconds, state.clock.compute_done, row.ended) == (0.0, 0.0, clocks.time())
 
 
 def test_a_trial_over_its_time_is_counted_once_as_its_server_says(trials, state, recorder, run_trial):
