@@ -101,7 +101,7 @@ class SearchState:
         return not 0.0 <= self._recent_seconds < LONG_TRIAL
 
     def took(self, seconds: float) -> None:
-        """Note how long a trial that has ended took."""
+        """Note how long a trial took that has ended by itself."""
         self._recent_seconds = max(seconds, _FADING * self._recent_seconds)
 
     def status_after(self, reason: StopReason) -> SearchStatus:
@@ -149,9 +149,9 @@ class SearchState:
         self.num_iterations = int(np.maximum(bulk["last_iteration"], 0).sum())
         seconds = run_times(bulk)
         clock.compute_done = float(np.nansum(seconds)) / SECONDS_A_MINUTE
-        # How long a trial took that a kill has ended, nobody knows.
+        # How long a trial would have taken that was aborted, or ended while its worker loaded, nobody knows.
         of_itself = np.isin(bulk["state"], (TrialState.COMPLETED, TrialState.FAILED, TrialState.PRUNED))
-        for one in seconds[of_itself & ~np.isnan(seconds)][-_MOST_RECENT:].tolist():
+        for one in seconds[of_itself & (seconds > 0.0)][-_MOST_RECENT:].tolist():
             self.took(one)
         points = bulk["parameters"].astype(object)
         points[np.isnan(bulk["parameters"])] = None

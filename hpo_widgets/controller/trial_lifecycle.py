@@ -394,6 +394,8 @@ class TrialLifecycle:
             # This thread was busy when it began. The number comes from its own process, so it is bounded by the launch.
             duration = min(measured, now - trial.started)
         search.clock.compute_done += (duration or 0.0) / SECONDS_A_MINUTE
+        if duration and state != TrialState.ABORTED:  # how long an aborted one would have taken, nobody knows
+            search.took(duration)
         row = trial.finish(state, time.time(), error, duration)
         if self.queue is None:
             row.ended = row.started + now - trial.started  # what its worker loaded is no part of its duration

@@ -92,6 +92,29 @@ def test_a_trial_that_ends_before_its_worker_is_ready_has_run_for_no_time(trials
     assert (row.seconds, state.clock.compute_done, row.ended) == (0.0, 0.0, clocks.time())
 
 
+@pytest.mark.parametrize(
+    ("end", "is_ready", "is_long"),
+    [
+        (TrialState.COMPLETED, True, False),
+        (TrialState.FAILED, True, False),
+        (TrialState.ABORTED, True, True),
+        (TrialState.ABORTED, False, True),
+        (TrialState.FAILED, False, True),
+    ],
+)
+def test_a_trial_that_was_aborted_or_never_began_does_not_say_that_trials_are_short(
+    trials, state, monkeypatch, end, is_ready, is_long
+):
+    clocks = Time()
+    monkeypatch.setattr(trial_lifecycle, "time", clocks)
+    trials.launch({"x": 0.5}, [0.5], None)
+    if not is_ready:
+        trials.receive(JobEvent("loading", 0, None))
+    clocks.seconds += 0.1
+    trials.receive(JobEvent("ended", 0, Outcome(end)))
+    assert state.has_long_trials is is_long
+
+
 def test_a_trial_over_its_time_is_counted_once_as_its_server_says(trials, state, recorder, run_trial):
     state.settings.time_limit_per_job = 1.0
     run_trial(0, 61.0)
