@@ -213,20 +213,19 @@ class Recorder:
         """
         self.due = None
         rows = list(self._rows.values())
-        if rows or self._events or self._outputs or self._scalars:
-            if self._journal is not None:
-                try:
-                    self._write(self._journal, rows)
-                except JournalBusy:
-                    self._wait_for_lock()
-                    return
-                self._notify_if_written_again(self._journal)
-            elif self._sequence is not None:
-                # A change to a search that has ended: its journal is opened for just that.
-                with closing(self._reopened(whole=not self._has_owned)) as journal:
-                    self._write(journal, rows)
-                    self._sequence = journal.sequence
-            # Before the first start nothing is worth a file; the events wait for it.
+        if self._journal is not None:  # also where nothing waits, so that a lock is known
+            try:
+                self._write(self._journal, rows)
+            except JournalBusy:
+                self._wait_for_lock()
+                return
+            self._notify_if_written_again(self._journal)
+        elif self._sequence is not None and (rows or self._events or self._outputs or self._scalars):
+            # A change to a search that has ended: its journal is opened for just that.
+            with closing(self._reopened(whole=not self._has_owned)) as journal:
+                self._write(journal, rows)
+                self._sequence = journal.sequence
+        # Before the first start nothing is worth a file; the events wait for it.
         self.locked_since = None
         self.shown.notify()
 

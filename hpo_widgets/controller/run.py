@@ -138,6 +138,10 @@ class Run:
         limit = state.settings.total_max_jobs
         num_free = self.engine.free()
         while num_free > 0 and (limit is None or state.num_launched < limit):
+            if self.queue is None and state.has_long_trials:
+                self._record()
+                if self._recorder.locked_since is not None:  # the launch would not be durable
+                    break
             if state.enqueued:
                 point = state.enqueued.popleft()
                 trials.launch(point, state.space.encode(point), None)

@@ -508,6 +508,18 @@ def test_a_search_waits_for_a_lock_on_its_journal_and_says_so(two_running, gate,
         assert viewer.counts == made.counts
 
 
+def test_no_long_trial_is_launched_while_a_lock_keeps_its_launch_from_the_journal(two_running, gate):
+    made = two_running(total_max_jobs=6, seed=1)
+    with locked(made.journal_path):
+        made.set_max_number_of_concurrent_tasks(4)
+        while made._recorder.locked_since is None:
+            made._controller.submit(lambda: None).result()
+        assert len(made._controller.state.active) == 2
+    gate.open()
+    assert made.wait()
+    assert made.counts[TrialState.COMPLETED] == 6
+
+
 def test_stop_does_not_wait_for_a_lock_on_the_journal_and_the_end_is_written_behind_it(two_running):
     made = two_running(total_max_jobs=6)
     with locked(made.journal_path):
