@@ -111,15 +111,10 @@ class Controller:
                 self.recorder.shown.notify()
                 return False
             self.recorder.open_journal()
-            before = state.status, state.stop_reason
             try:
                 return self._begin_run()
-            except BaseException:  # Ctrl-C: what was begun is taken back, and the thread, if there is one, ends
-                self._thread = None
-                state.clock.end_run()
-                state.status, state.stop_reason = before
-                self._aborts_sent.set()
-                self.ended.set()
+            except BaseException:  # Ctrl-C: a run that was begun is ended, and its thread, if there is one, finds it so
+                self._set_ended(self._close(StopReason("stopped", "its start was interrupted")))
                 raise
 
     def _begin_run(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -87,7 +88,10 @@ def test_a_start_that_is_interrupted_leaves_a_search_that_can_be_started(search,
         with pytest.raises(KeyboardInterrupt):
             made.start()
     assert made.wait(0)
-    assert (made.status, made.is_running(), made.stop_reason) == (SearchStatus.IDLE, False, None)
+    assert (made.status, made.is_running(), made.stop_reason.code) == (SearchStatus.STOPPED, False, "stopped")
+    with closing(Journal.view(made.journal_path)) as reader:
+        assert reader.owner() is None  # nobody takes it for one that runs
+        assert [event["kind"] for event in reader.events()] == ["start", "end"]
     assert made.start()
     assert made.wait(MINUTES)
     assert made.counts[TrialState.COMPLETED] == 2
