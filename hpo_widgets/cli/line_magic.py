@@ -9,7 +9,7 @@ from IPython.core import error
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.cli.kept import plain, print_best, print_table, standing
-from hpo_widgets.search.readable import ReadableSearch, wait_for_end
+from hpo_widgets.search.readable import ReadableSearch, is_over, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,9 @@ def _why_not(word: str, search: Search) -> str | None:
     if word == "show":
         return None
     if word == "wait":
-        return None if search.status.is_alive else f"the search is {search.status}"
+        if not is_over(search):
+            return None
+        return f"the search is {search.status}" + ", and the process that ran it has gone" * search.status.is_alive
     return search.capabilities[word]
 
 

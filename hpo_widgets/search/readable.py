@@ -239,7 +239,7 @@ class ReadableSearch(ABC):
         bool
             As `wait`.
         """
-        return await wait_until(self, lambda: _is_over(self), timeout)
+        return await wait_until(self, lambda: is_over(self), timeout)
 
     # Beyond ClearML -------------------------------------------------------------------------------
 
@@ -365,7 +365,7 @@ def _written(path: str | Path | None, text: str) -> str:
     return text
 
 
-def _is_over(search: Search | ReadableSearch) -> bool:
+def is_over(search: Search | ReadableSearch) -> bool:
     """Whether there is no end to wait for: it has ended, was never started, or its process has gone in a pause."""
     return not search.status.is_alive or (isinstance(search, ViewedSearch) and search.owner_died)
 
@@ -391,7 +391,7 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, 
     ended = threading.Event()
 
     def note_the_end() -> None:
-        if _is_over(search):
+        if is_over(search):
             ended.set()
 
     unsubscribe = search.subscribe(note_the_end)

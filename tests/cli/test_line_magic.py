@@ -145,6 +145,16 @@ def test_what_cannot_be_done_now_is_said_and_is_no_error(shell, hpo):
     assert hpo("pause").startswith("optimizer: ")
 
 
+def test_nobody_waits_for_a_paused_search_whose_process_has_gone(shell, hpo):
+    class Viewed(ScriptedSearch):
+        is_view, owner_died = True, True
+
+    search = shell.user_ns["optimizer"] = Viewed()
+    search.command("start")
+    search.command("pause")
+    assert hpo("wait optimizer") == "optimizer: the search is paused, and the process that ran it has gone\n"
+
+
 def test_the_best_trials_are_shown(shell, hpo):
     search = shell.user_ns["optimizer"] = ended(name="digits")
     search.add_trial(0.125)

@@ -14,7 +14,7 @@ import traitlets as t
 
 from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.search.limits import SECONDS_A_MINUTE
-from hpo_widgets.search.readable import wait_for_end
+from hpo_widgets.search.readable import is_over, wait_for_end
 from hpo_widgets.widget import text
 from hpo_widgets.widget.parts import summary
 
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 _LONGEST_TIMEOUT = 525_600.0
 """Minutes of the longest time-out: a year."""
 
+_GONE = "the process that ran the search has gone"
+
 
 def why_not(search: Search) -> str | None:
     """Why there is nothing to wait for; None: there is."""
     if isinstance(search, Replays):
         return "there is nothing to wait for: a replay runs nothing"
-    if search.status.is_alive:
+    if not is_over(search):
         return None
+    if search.status.is_alive:
+        return f"there is nothing to wait for: {_GONE}"
     began = "not started" if search.status is SearchStatus.IDLE else "ended"
     return f"there is nothing to wait for: the search has {began}"
 
@@ -120,7 +124,9 @@ def outcome(search: Search, timeout: float | None, minutes_left: float | None) -
     str or None
         A sentence; None while the wait goes on.
     """
-    if not search.status.is_alive:
+    if is_over(search):
+        if search.status.is_alive:
+            return _GONE
         reason = search.stop_reason
         return f"the search has ended: {reason.sentence}" if reason is not None else "the search has ended"
     if minutes_left == 0 and timeout is not None:

@@ -144,6 +144,25 @@ def test_a_search_whose_process_is_gone_has_ended_without_a_reason(waiting, sear
     assert waiting.wait_outcome == "the search has ended"
 
 
+class Viewed(ScriptedSearch):
+    """A search that another process runs."""
+
+    is_view, owner_died = True, False
+
+
+def test_a_wait_for_a_paused_search_ends_with_the_process_that_ran_it(show, wire, refresh):
+    search = Viewed(jobs=9)
+    controls = show(SearchControls, search)
+    search.command("start")
+    search.command("pause")
+    wire.browser_says(controls, kind="wait", on=True)
+    assert controls.waiting
+    search.owner_died = True
+    refresh(controls)
+    assert (controls.waiting, controls.wait_outcome) == (False, "the process that ran the search has gone")
+    assert controls.commands["wait"] == "there is nothing to wait for: the process that ran the search has gone"
+
+
 def test_a_second_press_gives_the_wait_up_and_the_search_goes_on(waiting, search, wire):
     wire.browser_says(waiting, kind="wait", on=False)
     assert (waiting.waiting, waiting.wait_progress, waiting.wait_outcome) == (False, "", "")
