@@ -210,6 +210,9 @@ class Race:
         self._idle = threading.Event()
         """Set while no thread of the race runs."""
         self._idle.set()
+        self._run_ended = threading.Event()
+        """Set once the present or last run has ended; one for each, so that a stop sees its own."""
+        self._run_ended.set()
         self._asked = RUN
         self._starts_again = False
         """Whether a start came while it was stopping."""
@@ -312,7 +315,8 @@ class Race:
         self._starts_again = False
         self._began_at = time.monotonic()
         self._idle.clear()
-        threading.Thread(target=self._run, name="hpo_widgets race", daemon=True).start()
+        self._run_ended = threading.Event()
+        threading.Thread(target=self._run, args=(self._run_ended,), name="hpo_widgets race", daemon=True).start()
 
     def pause(self) -> None:
         """Launch nothing more; running trials finish, and the clock of the race stands."""
@@ -354,19 +358,21 @@ class Race:
         bool
             Whether it has ended.
         """
-        self._ask_to_stop()
-        return self.wait(timeout)
+        return _wait_for(self._ask_to_stop(), timeout)
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self) -> threading.Event:
+        """Stop without waiting; the returned event is set once the run has ended."""
         with self._lock:
             self._starts_again = False
-            if self._idle.is_set():
-                return
+            ended = self._run_ended
+            if ended.is_set():
+                return ended
             if self._status is SearchStatus.RUNNING:
                 self._raced += time.monotonic() - self._began_at
             self._asked, self._status = STOP, SearchStatus.STOPPING
         self._wake.set()
         self._notify()
+        return ended
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of the last repeat; interruptible.
@@ -381,7 +387,7 @@ class Race:
         bool
             True when the race has ended or was never started, False when it timed out.
         """
-        return self._idle.wait(None if timeout is None or timeout == math.inf else timeout * SECONDS_A_MINUTE)
+        return _wait_for(self._idle, timeout)
 
     def close(self) -> None:
         """Stop, and remove the temporary folder of the journals; what came out stays."""
@@ -426,7 +432,7 @@ class Race:
 
     # The thread of the race -----------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, ended: threading.Event) -> None:
         """Run repeat after repeat."""
         status, reason = SearchStatus.COMPLETED, ""
         try:
@@ -447,6 +453,7 @@ class Race:
                 self._begin()
             else:
                 self._idle.set()
+            ended.set()
         self._notify()
 
     def _may_go_on(self) -> bool:
@@ -639,6 +646,10 @@ class Race:
 
 class _StrategyError(Exception):
     """A search of the race has failed; its message says which and why."""
+
+
+def _wait_for(ended: threading.Event, minutes: float | None) -> bool:
+    return ended.wait(None if minutes is None or minutes == math.inf else minutes * SECONDS_A_MINUTE)
 
 
 def _named_strategies(

@@ -274,6 +274,30 @@ def test_a_start_while_a_race_is_stopping_and_a_stop_after_it_begin_nothing_more
     assert one.status is SearchStatus.STOPPED
 
 
+def test_a_stop_returns_with_the_run_that_it_stopped_though_another_has_begun(race, monkeypatch):
+    one = race(slow, repeats=1)
+    may_end = threading.Event()
+    end = one._end
+
+    def end_late(running):
+        assert may_end.wait(60)
+        end(running)
+
+    monkeypatch.setattr(one, "_end", end_late)
+    one.start()
+    until(one, lambda: one._running is not None)
+    has_stopped = threading.Event()
+    stopping = threading.Thread(target=lambda: one.stop(DEADLINE) and has_stopped.set())
+    stopping.start()
+    until(one, lambda: one.status is SearchStatus.STOPPING)
+    one.start()
+    may_end.set()
+    assert has_stopped.wait(30)
+    assert one.status is SearchStatus.RUNNING
+    one.stop()
+    stopping.join()
+
+
 def test_a_function_that_always_fails_ends_the_race_and_says_so(race):
     one = race(failing, trials=30, max_failures=2)
     one.start()
