@@ -152,8 +152,13 @@ class SdkCommands:
 
     def retry(self, trial: Trial | int) -> None:
         """Run a trial's point again; the retry counts against the budget."""
-        number = trial.number if isinstance(trial, Trial) else trial
-        self._patches.enqueue(dict(self._live.trials.trial(number).parameters))
+        own = self._live.trials.trial(trial.number if isinstance(trial, Trial) else trial)
+        if isinstance(trial, Trial) and trial.id != own.id:
+            raise ValueError(
+                f"trial {trial.name} ({trial.id}) belongs to another search than {self._live.id}; "
+                "enqueue_trial(trial.parameters) runs its point here"
+            )
+        self._patches.enqueue(dict(own.parameters))
 
     def set_max_number_of_concurrent_tasks(self, number: int) -> None:
         """Change how many trials run at once; running ones finish."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clearml.automation import DiscreteParameterRange, GridSearch, RandomSearch, UniformIntegerParameterRange
 
 from hpo_widgets.trials import TrialState
@@ -113,6 +115,17 @@ def test_an_enqueued_point_runs_next_and_a_retry_runs_again(watched, sdk_worker,
     until(search, lambda: not search.status.is_alive)
     assert [search.trial(number).enqueued for number in range(3)] == [False, True, True]
     assert search.errors == []
+
+
+def test_a_trial_of_another_search_is_not_taken_for_the_own_one_of_its_number(watched, sdk_worker, until):
+    search = watched(total_max_jobs=3)
+    search.command("start")
+    sdk_worker.take()
+    until(search, lambda: search.counts[TrialState.RUNNING])
+    search.command("retry", replace(search.trial(0), id="of-another-search"))
+    assert "(of-another-search) belongs to another search than" in search.errors[-1].sentence
+    search.command("retry", search.trial(0))
+    assert len(search.errors) == 1
 
 
 def test_more_and_fewer_trials_at_once(watched, sdk_worker, until):
