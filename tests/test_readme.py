@@ -368,6 +368,10 @@ def test_the_tour_of_a_changed_range_names_what_its_files_define():
     assert len(steps) >= 15
 
 
+def test_the_changelog_begins_with_its_title():
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").startswith("# Changelog\n\n")
+
+
 @pytest.mark.parametrize(
     ("page", "least"), [("CONTRIBUTING.md", 20), ("docs/architecture.md", 20), ("SECURITY.md", 10)]
 )
