@@ -64,7 +64,7 @@ class JournalFollower:
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._owner_is_alive = self._owner_lives()
         self._counts = self._reader.counts()
-        self._tell_of_unknown_events()
+        self._notify_unknown_events()
         if whole:
             self._load()
         else:
@@ -112,10 +112,10 @@ class JournalFollower:
                 self._shown.columns.set_remarks(self._state.remarks)
             self._sequence = changes.sequence
             self._owner_is_alive = self._owner_lives()
-        self._tell_of_unknown_events()
+        self._notify_unknown_events()
         self._shown.notify()
 
-    def _tell_of_unknown_events(self) -> None:
+    def _notify_unknown_events(self) -> None:
         if self._state.num_unknown_events and not self._has_notified_unknown_events:
             self._has_notified_unknown_events = True
             self._tell("journal", "some of what happened to the search is not known to this release and is not shown")

@@ -42,7 +42,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
                 is_inside = False
             if not is_inside:
                 raise web.HTTPError(404, "there is no such folder under the root of this server")
-            told: dict[str, Any] = await asyncio.to_thread(listing.told, folder)
+            told: dict[str, Any] = await asyncio.to_thread(listing.newest, folder)
             self.finish(told)
 
     address = url_path_join(server.base_url, *ADDRESS)

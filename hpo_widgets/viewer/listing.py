@@ -35,7 +35,7 @@ class JournalListing:
         self._lock = threading.Lock()
         self._known: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
 
-    def told(self, folder: Path) -> dict[str, Any]:
+    def newest(self, folder: Path) -> dict[str, Any]:
         """Return the newest ``searches`` of a folder, the one that changed last first, and how many are ``left_off``.
 
         A journal that cannot be read has a ``problem``, a sentence, in place of a status.

@@ -63,7 +63,7 @@ def keep(tmp_path):
 
 def test_a_search_that_has_ended_is_told_with_its_best_values(keep, tmp_path):
     path = keep("digits", [0.5, 0.75, 0.25])
-    (found,) = JournalListing().told(tmp_path)["searches"]
+    (found,) = JournalListing().newest(tmp_path)["searches"]
     assert json.loads(json.dumps(found)) == found
     assert found == {
         "search_id": "digits-1",
@@ -88,7 +88,7 @@ def test_a_journal_that_is_not_named_after_its_search_is_opened_by_its_path(keep
     """The id is text of the file, which may be anybody's: the name of the file is what the folder has."""
     path = keep("digits", [0.5])
     path.rename(path.with_name("mine.sqlite"))
-    (found,) = JournalListing().told(tmp_path)["searches"]
+    (found,) = JournalListing().newest(tmp_path)["searches"]
     assert (found["search_id"], found["opens"]) == ("digits-1", ".hpo_widgets/mine.sqlite")
     monkeypatch.chdir(tmp_path)
     with SearchViewer(find_journal(found["opens"])) as search:
@@ -98,22 +98,22 @@ def test_a_journal_that_is_not_named_after_its_search_is_opened_by_its_path(keep
 def test_the_search_that_changed_last_comes_first(keep, tmp_path):
     for age, name in enumerate(["new", "old"]):
         os.utime(keep(name, [0.5]), (1_000 - age, 1_000 - age))
-    assert [found["title"] for found in JournalListing().told(tmp_path)["searches"]] == ["new", "old"]
+    assert [found["title"] for found in JournalListing().newest(tmp_path)["searches"]] == ["new", "old"]
 
 
 def test_a_folder_without_searches_is_an_empty_list(tmp_path):
-    assert JournalListing().told(tmp_path) == {"searches": [], "left_off": 0}
+    assert JournalListing().newest(tmp_path) == {"searches": [], "left_off": 0}
 
 
 def test_a_journal_is_read_again_only_when_it_has_changed(keep, tmp_path, monkeypatch):
     path = keep("digits", [0.5])
     known, read = JournalListing(), []
     monkeypatch.setattr(listing, "_read", lambda one, before=listing._read: read.append(one) or before(one))
-    first = known.told(tmp_path)["searches"]
-    assert known.told(tmp_path)["searches"] == first
+    first = known.newest(tmp_path)["searches"]
+    assert known.newest(tmp_path)["searches"] == first
     assert read == [path]
     os.utime(path, (1_000, 1_000))
-    known.told(tmp_path)["searches"]
+    known.newest(tmp_path)["searches"]
     assert read == [path, path]
 
 
@@ -121,15 +121,15 @@ def test_what_a_process_runs_is_looked_at_each_time(keep, tmp_path):
     path = keep("digits", [0.5], [START])
     known = JournalListing()
     with Journal.open(path):
-        assert known.told(tmp_path)["searches"][0]["status"] == "running"
-    assert known.told(tmp_path)["searches"][0]["status"] == "stopped"
+        assert known.newest(tmp_path)["searches"][0]["status"] == "running"
+    assert known.newest(tmp_path)["searches"][0]["status"] == "stopped"
 
 
 def test_of_more_journals_than_are_read_the_oldest_are_counted(keep, tmp_path, monkeypatch):
     for age, name in enumerate(["new", "old", "older"]):
         os.utime(keep(name, [0.5]), (1_000 - age, 1_000 - age))
     monkeypatch.setattr(listing, "MOST_JOURNALS", 1)
-    told = JournalListing().told(tmp_path)
+    told = JournalListing().newest(tmp_path)
     assert ([found["title"] for found in told["searches"]], told["left_off"]) == (["new"], 2)
 
 
@@ -138,15 +138,15 @@ def test_of_a_paused_search_it_is_told_that_its_process_has_gone(keep, tmp_path)
     known = JournalListing()
     told = []
     with Journal.open(path):
-        told += known.told(tmp_path)["searches"]
-    told += known.told(tmp_path)["searches"]
+        told += known.newest(tmp_path)["searches"]
+    told += known.newest(tmp_path)["searches"]
     assert [(one["status"], one["owner_died"]) for one in told] == [("paused", False), ("paused", True)]
 
 
 def test_what_cannot_be_read_has_a_sentence_and_hides_no_other(keep, tmp_path):
     keep("digits", [0.5])
     (tmp_path / DIRECTORY / "broken.sqlite").write_bytes(b"no journal")
-    found = {one["title"]: one for one in JournalListing().told(tmp_path)["searches"]}
+    found = {one["title"]: one for one in JournalListing().newest(tmp_path)["searches"]}
     assert found["digits"]["ended"] == 1
     assert "broken.sqlite" in found["broken"]["problem"]
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_read_has_a_sentence_and_hides_no_other(keep, tmp_path):
 def test_the_best_of_all_trials_is_told_however_large_the_journal_is(keep, tmp_path):
     path = keep("digits", [0.25, *[0.5] * 1200], outputs=[(0, "x" * 21_000_000, "", "")])
     assert path.stat().st_size > 20_000_000
-    (found,) = JournalListing().told(tmp_path)["searches"]
+    (found,) = JournalListing().newest(tmp_path)["searches"]
     assert (found["curve"], found["ended"]) == ([[0, 0.25]], 1201)
     assert found["best"] == {"value": "0.25", "trial": "#0", "note": ""}
 

@@ -338,6 +338,7 @@ def test_too_few_descriptors_fail_the_trial_and_leak_none(counts, monkeypatch):
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             while not (ended := [event.data for event in pool.wait(60) if event.kind == "ended"]):
                 pass
+            assert ended[0].state in {TrialState.FAILED, TrialState.COMPLETED}
             if ended[0].state == TrialState.FAILED:
                 assert "no worker process could be started: OSError" in ended[0].error
                 # What was ending then may have ended since, and a thread of another test may hold a file just now.
