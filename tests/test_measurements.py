@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -10,7 +11,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from hpo_widgets.space import Space
-from tests.benchmarks import report, rows, wall_clock
+from tests.benchmarks import candidates, quality, report, rows, wall_clock
 from tests.benchmarks.learning import TASKS, suggest
 from tests.benchmarks.rows import Row, Samples
 
@@ -35,6 +36,7 @@ def results(tmp_path, monkeypatch):
     """Where the results of this test are."""
     monkeypatch.setattr(report, "RESULTS", tmp_path / "bench.json")
     monkeypatch.setattr(wall_clock, "RESULTS", tmp_path / "wall_clock.jsonl")
+    monkeypatch.setattr(candidates, "RESULTS", tmp_path / "candidates.jsonl")
     return tmp_path
 
 
@@ -61,18 +63,19 @@ def test_a_page_without_measurements_says_so(results):
     page = report.renewed("", report.measurements)
     assert "`make bench` was not run yet" in page
     assert "`make bench-quality` was not run yet" in page
+    assert "`make bench-candidates` was not run yet" in page
 
 
-def test_a_part_of_the_page_that_is_measured_again_leaves_the_other_as_it_is(results):
-    kept = report.renewed("", report.measurements).replace("`make bench-quality` was not run yet", "found there")
-    kept = kept.replace("`make bench` was not run yet", "measured there")
-    again = report.renewed(kept, report.measurements)
-    assert "`make bench` was not run yet" in again
-    assert "found there" in again
-    again = report.renewed(kept, report.quality)
-    assert "measured there" in again
-    assert "`make bench-quality` was not run yet" in again
-    assert report.renewed(again, report.quality) == again
+@pytest.mark.parametrize("part", [report.measurements, report.quality, report.candidates])
+def test_a_part_of_the_page_that_is_measured_again_leaves_the_others_as_they_are(part, results):
+    new = report.renewed("", part)
+    kept = new.replace("was not run yet", "was run")
+    again = report.renewed(kept, part)
+    assert again.count("was run") == 2
+    assert again.count("was not run yet") == 1
+    assert part().strip() in again
+    assert report.renewed(again, part) == again
+    assert again.replace("was run", "was not run yet") == new
 
 
 def leave(ends, best):
@@ -134,6 +137,120 @@ def test_the_page_is_written_before_a_missed_bar_is_a_failure(ends, best, misses
     else:
         report.main("quality")
     assert "### Branin: 3 s" in report.PAGE.read_text()
+
+
+BOTH = "64 candidates, gamma 0.15 n"
+
+
+def leave_candidates(of_sphere, of_branin=0.5, by=BOTH, num_seeds=12):
+    """Leave what plain TPE (0.5) and a candidate have found on two tasks, to be better from one seed to the next."""
+    lines = [
+        {"task": task, "by": sampler, "seed": seed, "cpu": 2.0, "commit": "0",
+         "best": {str(budget): value - seed / 1000 for budget in candidates.BUDGETS}}
+        for task, theirs in (("sphere 8", of_sphere), ("Branin", of_branin))
+        for sampler, value in ((candidates.PLAIN, 0.5), (by, theirs))
+        for seed in range(num_seeds)
+    ]  # fmt: skip
+    candidates.RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_candidates_are_compared_with_plain_tpe_at_each_budget(results):
+    leave_candidates(0.1, 0.9)
+    shown = "\n".join(candidates.report())
+    sphere, branin = shown.index("### sphere 8 (chose no candidate)"), shown.index("### Branin (candidates were chosen")
+    better, worse, alike = (f"| {cell} " * 4 for cell in (
+        "0.0945 (**better**, < 0.001 / 1.000)", "0.8945 (**worse**, 1.000 / < 0.001)", "0.4945"
+    ))  # fmt: skip
+    assert f"| {candidates.PLAIN} | 12 | 2.0 s {alike}|\n| {BOTH} | 12 | 2.0 s {better}|" in shown[sphere:]
+    assert f"| {BOTH} | 12 | 2.0 s {worse}|" in shown[branin:sphere]
+
+
+@pytest.mark.parametrize(
+    ("of_sphere", "of_branin", "better", "fairly", "worse", "singly", "verdict"),
+    [
+        (0.1, 0.5, 4, 4, 0, 0, "yes"),
+        (0.1, 0.9, 4, 4, 4, 4, "**no**"),
+        (0.5, 0.1, 4, 0, 0, 0, "**no**"),
+        (0.505, 0.5, 0, 0, 0, 4, "**no**"),
+    ],
+)
+def test_a_candidate_becomes_the_default_where_it_wins_on_what_did_not_choose_it_and_loses_nowhere(
+    of_sphere, of_branin, better, fairly, worse, singly, verdict, results
+):
+    leave_candidates(of_sphere, of_branin)
+    said = (
+        f"- {BOTH}: significantly better at {better} of 8 cells, {fairly} of 4 on what chose no candidate; "
+        f"significantly worse at {worse} (with *p* < 0.05 at {singly}). Becomes the default: {verdict}."
+    )
+    assert said in candidates.report()
+
+
+def test_what_was_not_measured_is_left_out_and_said(results):
+    leave_candidates(0.5)
+    assert "- Sobol startup: not measured." in candidates.report()
+    assert "- GPSampler: not measured: it needs torch, which is not installed here." in candidates.report()
+    assert "GPSampler |" not in "\n".join(candidates.report())
+
+
+def test_each_seed_of_a_candidate_is_measured_once(results, monkeypatch):
+    best = {"20": 1.0}
+    first, *rest = ({"task": task, "by": candidates.PLAIN, "seed": 0, "best": best} for task in candidates.TASKS)
+    asked = []
+
+    class Pool:
+        def __init__(self, *_arguments):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_error):
+            pass
+
+        def imap_unordered(self, _search, jobs):
+            asked.extend(jobs)
+            return rest
+
+    monkeypatch.setattr(candidates, "MEASURED", [candidates.PLAIN])
+    monkeypatch.setattr(candidates.multiprocessing, "get_context", lambda _how: SimpleNamespace(Pool=Pool))
+    candidates.RESULTS.write_text(json.dumps(first) + "\n")
+    candidates.run(1)
+    assert asked == [(one["task"], one["by"], 0) for one in rest]
+    candidates.run(1)
+    assert len(asked) == len(rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("Ackley 5", 0), ("Rosenbrock 4", 1), ("Levy 4", 1), ("Rastrigin 4", 0), ("sphere 8", 0)],
+)
+def test_a_known_function_is_least_where_it_is_known_to_be(name, at):
+    """And that is inside its space, but not in the middle."""
+    task = candidates.TASKS[name]
+    function, names = task.make(), [parameter.name for parameter in task.parameters]
+    assert function(**dict.fromkeys(names, at)) == pytest.approx(0, abs=1e-12)
+    points = Space(task.parameters).points(np.random.default_rng(0).random((100, len(names))))
+    assert min(function(**point) for point in points) > 0
+    assert all(part.min_value < at < part.max_value for part in task.parameters)
+    assert all(part.min_value + part.max_value != 2 * at for part in task.parameters)
+
+
+@pytest.mark.parametrize("by", candidates.MEASURED)
+def test_a_candidate_searches_with_its_own_startup_and_repeats_itself(by):
+    """Points of Sobol lie one in each half of a parameter, two by two; later points are TPE's."""
+    task = candidates.TASKS["switches"]
+
+    def points(seed):
+        sampler = candidates.sampler(by, task.parameters)
+        found = quality.simulated_search(task.make(), task.parameters, 2, seed, num_trials=14, optuna_sampler=sampler)
+        return [point for point, _ in found]
+
+    first = points(0)
+    assert first == points(0)
+    assert first[0] != points(1)[0]
+    in_upper_half = [point["rate"] > 1e-3 for point in first[:8]]
+    balanced = all(sum(in_upper_half[start : start + 2]) == 1 for start in range(0, 8, 2))
+    assert balanced == ("Sobol" in by)
 
 
 NUM_POINTS = 400

@@ -219,6 +219,8 @@ class SimulatedEngine:
 
     seed = 0
     """Of the lengths of trials."""
+    num_trials = NUM_TRIALS
+    """How many trials the search has."""
 
     def __init__(self, template: Any, *, workers: int, **_keywords: Any) -> None:
         self.num_workers = workers
@@ -241,7 +243,7 @@ class SimulatedEngine:
 
     def wait(self, timeout: float | None = None) -> list[JobEvent]:
         """Go on to the end of the next trial, or wait for a point for a free worker."""
-        if self._num_launched < NUM_TRIALS and self.free():
+        if self._num_launched < self.num_trials and self.free():
             self._woken.wait(timeout)
             self._woken.clear()
             return []
@@ -273,18 +275,31 @@ class SimulatedEngine:
 
 def simulated(name: str, num_workers: int, seed: int, **keywords: Any) -> list[tuple[dict[str, Any], float]]:
     """The points of a search of ours in simulated time, with their regrets, in the order of their numbers."""
-    engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed})
+    return simulated_search(FUNCTIONS[name], space(name), num_workers, seed, **keywords)
+
+
+def simulated_search(
+    function: Callable[..., float],
+    parameters: list[Any],
+    num_workers: int,
+    seed: int,
+    *,
+    num_trials: int = NUM_TRIALS,
+    **keywords: Any,
+) -> list[tuple[dict[str, Any], float]]:
+    """The same of any function."""
+    engine_class = type("Seeded", (SimulatedEngine,), {"seed": seed, "num_trials": num_trials})
     with tempfile.TemporaryDirectory() as folder:
         search = HyperParameterOptimizer(
-            FUNCTIONS[name], space(name), optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
-            max_number_of_concurrent_tasks=num_workers, total_max_jobs=NUM_TRIALS, allow_duplicates=True, **keywords,
+            function, parameters, optimizer_class=OptimizerOptuna, seed=seed, journal=Path(folder),
+            max_number_of_concurrent_tasks=num_workers, total_max_jobs=num_trials, allow_duplicates=True, **keywords,
         )  # fmt: skip
         search.set_default_job_class(engine_class)
         # Simulated trials take no real time, beside which any model is slow and would be asked a point ahead.
         with mock.patch.object(proposals, "SLOW_ASK", math.inf):
             search.start()
             search.wait()
-        trials = [search.trial(number) for number in range(NUM_TRIALS)]
+        trials = [search.trial(number) for number in range(num_trials)]
     return [(dict(trial.parameters), trial.value) for trial in trials]
 
 

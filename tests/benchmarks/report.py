@@ -1,4 +1,7 @@
-"""Puts what was measured last into BENCHMARKS.md: ``python -m tests.benchmarks.report measurements`` or ``quality``."""
+"""Puts what was measured last into BENCHMARKS.md.
+
+``python -m tests.benchmarks.report measurements``, ``quality`` or ``candidates``: a part of the page each.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks import candidates as of_samplers
 from tests.benchmarks import wall_clock
 from tests.benchmarks.rows import RESULTS, ROOT, environment, missed, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PAGE = ROOT / "BENCHMARKS.md"
 
@@ -19,8 +23,8 @@ _HEAD = """\
 # Measurements
 
 hpo_widgets beside its peers in the same run: what else the machine does meets them alike, and a ratio says more than a
-time. `make bench` makes this part of the page, `make bench-quality` the other one; do not edit it. The code of every
-row is in `tests/benchmarks/`. A number is the {spread}. How pages
+time. `make bench` makes this part of the page, `make bench-quality` and `make bench-candidates` the others; do not edit
+it. The code of every row is in `tests/benchmarks/`. A number is the {spread}. How pages
 and Tasks grow takes minutes to measure: that is done once, and such a row says so. Where a target is missed, the last
 column says **no**, and a list below the table says why.
 """
@@ -45,6 +49,24 @@ below the level. *Sooner* at the target than Optuna with n_jobs=2: with a *p* be
 not shown.
 """
 
+_CANDIDATES_TITLE = "## What might be the default sampler\n"
+_CANDIDATES = f"""\
+{_CANDIDATES_TITLE}
+Made by `make bench-candidates`: the best values that `OptimizerOptuna` has found after so many trials, with plain TPE,
+which is its default, and with what might replace it. The values of a row are those of the same searches, in simulated
+time with one trial unfinished at each ask, as with two workers; less is better. The models of scikit-learn have 200
+trials, as they take CPU time. "64 candidates, gamma 0.15 n" is `TPESampler(n_ei_candidates=64, gamma=...)` with
+min(⌈0.15 n⌉, 25) good trials among n; Optuna 6 is to have no `gamma` any more. "Sobol startup" begins with points of a
+scrambled Sobol sequence in place of random ones. The CPU time is that of a search with its trials.
+
+A cell is the median, with the one-sided *p* of Mann and Whitney's rank test (of doing that much better than plain TPE /
+that much worse, if both were alike). It is significant below {of_samplers.LEVEL:.2g}: 0.05 divided by the number of all
+cells of all candidates.
+
+The rule: a candidate becomes the default where it is significantly better at one cell or more of a task that chose no
+candidate, and significantly worse at none.
+"""
+
 
 def measurements() -> str:
     """The first part of the page: what `make bench` measured last."""
@@ -62,41 +84,43 @@ def quality() -> str:
     found = wall_clock.results()
     if not found:
         return _QUALITY + "\n`make bench-quality` was not run yet.\n"
-    about = environment()
-    seeds = len({result["seed"] for result in found})
-    commits = ", ".join(sorted({result["commit"] for result in found}))
-    return "\n".join(
-        [
-            _QUALITY,
-            f"{dt.datetime.now().astimezone():%Y-%m-%d}, commits {commits}: {seeds} seeds.\n{_on(about)}\n",
-            "\n".join(wall_clock.report()) + "\n",
-        ]
-    )
+    return "\n".join([_QUALITY, _found(found), "\n".join(wall_clock.report()) + "\n"])
+
+
+def candidates() -> str:
+    """The third part of the page: what `make bench-candidates` has found so far."""
+    found = of_samplers.results()
+    if not found:
+        return _CANDIDATES + "\n`make bench-candidates` was not run yet.\n"
+    return "\n".join([_CANDIDATES, _found(found), "\n".join(of_samplers.report()) + "\n"])
 
 
 def renewed(page: str, part: Callable[[], str]) -> str:
-    """Return the page with one part made anew; the other one stays, also on a machine where it was not measured.
+    """Return the page with one part made anew; the others stay, also on a machine where they were not measured.
 
     Parameters
     ----------
     page
         The page as it is; empty where there is none.
     part
-        `measurements` or `quality`.
+        `measurements`, `quality` or `candidates`.
 
     Returns
     -------
     str
         The page's text.
     """
-    first, title, second = page.partition(_TITLE)
-    if part is quality or not title:
-        second = quality()
-    else:
-        second = title + second
-    if part is measurements or not first:
-        first = measurements() + "\n"
-    return first + second
+    first, second_title, rest = page.partition(_TITLE)
+    second, third_title, third = rest.partition(_CANDIDATES_TITLE)
+    parts = {measurements: first, quality: second_title + second, candidates: third_title + third}
+    return "\n\n".join((make() if make is part or not old else old).strip("\n") for make, old in parts.items()) + "\n"
+
+
+def _found(found: Sequence[Mapping[str, Any]]) -> str:
+    """When, with which code, on which machine."""
+    seeds = len({result["seed"] for result in found})
+    commits = ", ".join(sorted({result["commit"] for result in found}))
+    return f"{dt.datetime.now().astimezone():%Y-%m-%d}, commits {commits}: {seeds} seeds.\n{_on(environment())}\n"
 
 
 def _about(results: Mapping[str, Any]) -> str:
@@ -123,7 +147,7 @@ def _on(results: Mapping[str, Any]) -> str:
 
 def main(part: str) -> None:
     """Write a part of the page, then fail where a search that was looked at before misses a bar of that part."""
-    chosen = {"measurements": measurements, "quality": quality}[part]
+    chosen = {"measurements": measurements, "quality": quality, "candidates": candidates}[part]
     PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8") if PAGE.exists() else "", chosen), encoding="utf-8")
     print(f"wrote {PAGE}")
     if chosen is quality and (misses := wall_clock.missed()):
