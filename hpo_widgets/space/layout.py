@@ -29,7 +29,7 @@ from hpo_widgets.parameters.base import python_value
 from hpo_widgets.parameters.choices import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Accepts = Callable[[int, Any], bool]
 
@@ -210,6 +210,13 @@ class Layout:
         """Names that are part of every point, whichever combinations it uses."""
         leaves = tuple(index for is_set, index in self.top if not is_set)
         return self._names_in_all(leaves, tuple(index for is_set, index in self.top if is_set))
+
+    def names_together(self) -> Iterator[tuple[Occurrence, frozenset[str]]]:
+        """Each occurrence with the names that are part of every point that it is part of."""
+        always = self.names_of_every_point
+        for one in self.occurrences:
+            inside = (self._names_in_all(*self.sets[index].combinations[chosen]) for index, chosen in one.conditions)
+            yield one, always.union(*inside)
 
     def _names_in_all(self, leaves: tuple[int, ...], sets: tuple[int, ...]) -> frozenset[str]:
         """Return the names of some leaves, and those that all combinations of each of some sets have."""

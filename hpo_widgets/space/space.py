@@ -18,6 +18,8 @@ from hpo_widgets.space.prior import Prior, Priors
 from hpo_widgets.space.stored import ColumnSpec, PointCodec, space_from_json, space_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
 Point = dict[str, Any]
@@ -323,6 +325,10 @@ class Space:
     def names_of_every_point(self) -> frozenset[str]:
         """Names that are part of every point; of the others some combination of a ParameterSet has none."""
         return self._layout.names_of_every_point
+
+    def names_together(self) -> Iterator[tuple[Occurrence, frozenset[str]]]:
+        """Each place of a parameter, with the names that are part of every point that it is part of."""
+        return self._layout.names_together()
 
     def active_leaf(self, occurrence: int) -> LeafParameter | None:
         """Return the parameter of an occurrence with its current range, None when no value is left of it."""

@@ -359,17 +359,21 @@ class ScriptTemplate(_LocalTemplate):
         Raises
         ------
         ValueError
-            For a number that a counted flag cannot say, for None as a choice of a positional argument before another
-            that has no default, and for a required argument that some combination leaves out.
+            For a number that a counted flag cannot say, for a positional argument that may be None, or that some
+            combination leaves out, before another while it has no default, and for a required one that some leaves out.
         """
         if self._template is None:
+            may_be_none = set()
             for name in space.names:
                 declared = space.leaf(name).declared
                 check_values(name, declared, self.options)
                 if any(value is None for value in declared):
-                    check_positions([other for other in space.names if other != name], self.options)
+                    may_be_none.add(name)
             required = [name for name, option in self.options.found.items() if option.is_required]
             _check_combinations(required, space, repr(self.path.name))
+            for occurrence, names in space.names_together():
+                if any(value is not None for value in occurrence.parameter.declared):
+                    check_positions(names - may_be_none | {occurrence.name}, self.options)
 
 
 def check_computes(function: Callable[..., object]) -> None:

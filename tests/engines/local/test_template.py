@@ -309,6 +309,10 @@ def test_a_positional_argument_that_nothing_can_stand_for_is_asked_for(script):
     template.check_search(Space([DiscreteParameterRange("width", [1, 3]), depth]), ())
     with pytest.raises(ValueError, match=message):
         template.check_search(Space([DiscreteParameterRange("width", [None, 3]), depth]), ())
+    template.check_search(Space([ParameterSet([{"width": 3, "depth": 4}, {"width": 1}])]), ())
+    template.check_search(Space([ParameterSet([{"width": 3, "depth": 4}, {"depth": None}])]), ())
+    with pytest.raises(ValueError, match=message):
+        template.check_search(Space([ParameterSet([{"width": 3, "depth": 4}, {"depth": 5}])]), ())
 
 
 def test_values_on_a_hydra_command_line(script):
