@@ -208,7 +208,7 @@ def passing_by(clearml_api):
 
 @dataclass(frozen=True)
 class Ended:
-    """A script that ended: what it printed, and what its last line says as JSON."""
+    """A script that ended: what it printed, and what its last line of JSON says."""
 
     returncode: int
     stdout: str
@@ -216,7 +216,10 @@ class Ended:
 
     @property
     def said(self):
-        return json.loads(self.stdout.strip().splitlines()[-1])
+        for line in reversed(self.stdout.splitlines()):  # a thread of the SDK's may print after the script
+            with contextlib.suppress(json.JSONDecodeError):
+                return json.loads(line)
+        raise AssertionError(f"no line of JSON:\n{self.stdout}\n{self.stderr}")
 
 
 def run_script(source, folder, environment, *arguments, name="script.py"):
