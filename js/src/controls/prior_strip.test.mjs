@@ -3,12 +3,19 @@ import { mock, test } from "node:test";
 import { fakePage } from "../lib/fake_page.mjs";
 import { PriorStrip } from "./prior_strip";
 
-test("a second finger on a strip leaves the stroke to the first one", () => {
+const BINS = { count: 4, layout: "columns", name: String };
+const TOUCH = { pointerId: 1, clientX: 100, clientY: 3, button: 0 };
+
+/** A strip in a page of the tests' own, where it is drawn, and what hears of a prior. */
+function drawnStrip() {
   fakePage();
   const onPrior = mock.fn();
-  const bins = { count: 4, layout: "columns", name: String };
-  const strip = new PriorStrip({ name: "x", label: "x" }, bins, onPrior, () => {});
-  const area = strip.root.querySelector(".hpo-prior-area");
+  const strip = new PriorStrip({ name: "x", label: "x" }, BINS, onPrior, () => {});
+  return { strip, area: strip.root.querySelector(".hpo-prior-area"), onPrior };
+}
+
+test("a second finger on a strip leaves the stroke to the first one", () => {
+  const { area, onPrior } = drawnStrip();
   const finger = (pointerId) => (type, clientX, clientY) =>
     area.tell(type, { pointerId, clientX, clientY, button: 0 });
   const [first, second] = [finger(1), finger(2)];
@@ -23,35 +30,25 @@ test("a second finger on a strip leaves the stroke to the first one", () => {
 });
 
 test("a stroke during which a reason not to draw has come leaves what the kernel has", () => {
-  fakePage();
-  const onPrior = mock.fn();
-  const bins = { count: 4, layout: "columns", name: String };
-  const strip = new PriorStrip({ name: "x", label: "x" }, bins, onPrior, () => {});
-  const area = strip.root.querySelector(".hpo-prior-area");
+  const { strip, area, onPrior } = drawnStrip();
   strip.toggle.click();
   const state = { weights: null, exponent: 1, histogram: "", range: [0, 1], reason: null };
-  strip.update(bins, state);
-  const touch = { pointerId: 1, clientX: 100, clientY: 3, button: 0 };
-  area.tell("pointerdown", touch);
-  strip.update(bins, { ...state, reason: "The search has ended." });
-  area.tell("pointerup", touch);
+  strip.update(BINS, state);
+  area.tell("pointerdown", TOUCH);
+  strip.update(BINS, { ...state, reason: "The search has ended." });
+  area.tell("pointerup", TOUCH);
   assert.equal(onPrior.mock.callCount(), 0);
   assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
 });
 
 test("a stroke goes on with no pointer whose release a menu has taken, and none begins by a press for a menu", () => {
-  fakePage();
-  const onPrior = mock.fn();
-  const bins = { count: 4, layout: "columns", name: String };
-  const strip = new PriorStrip({ name: "x", label: "x" }, bins, onPrior, () => {});
-  const area = strip.root.querySelector(".hpo-prior-area");
+  const { strip, area, onPrior } = drawnStrip();
   strip.toggle.click();
-  const touch = { pointerId: 1, clientX: 100, clientY: 3, button: 0 };
-  area.tell("pointerdown", { ...touch, ctrlKey: true });
-  area.tell("pointerup", touch);
-  area.tell("pointerdown", touch);
-  area.tell("pointermove", { ...touch, buttons: 0 });
-  area.tell("pointerup", touch);
+  area.tell("pointerdown", { ...TOUCH, ctrlKey: true });
+  area.tell("pointerup", TOUCH);
+  area.tell("pointerdown", TOUCH);
+  area.tell("pointermove", { ...TOUCH, buttons: 0 });
+  area.tell("pointerup", TOUCH);
   assert.equal(onPrior.mock.callCount(), 0);
   assert.match(area.getAttribute("aria-valuetext"), /: 0 %$/);
 });
