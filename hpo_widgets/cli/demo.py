@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import journals
+from hpo_widgets.search.in_words import note
 from hpo_widgets.search.progress import ProgressBar
-from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
 
 if TYPE_CHECKING:
@@ -283,9 +283,8 @@ def _tell(search: SearchViewer) -> None:
 def _line(trial: Trial) -> str:
     scalars = trial.get_last_scalar_metrics()["validation"]
     parameters = "  ".join(f"{name}={_short(value)}" for name, value in trial.parameters.items())
-    mark = "" if trial.state is TrialState.COMPLETED else f" ({trial.state.label})"
     number, accuracy, loss = f"trial {trial.number}", scalars["accuracy"]["last"], scalars["loss"]["last"]
-    return f"{number:<12}  {accuracy:8.4f}  {loss:8.4f}  {parameters}{mark}"
+    return f"{number:<12}  {accuracy:8.4f}  {loss:8.4f}  {parameters}{note(trial)}"
 
 
 def _short(value: object) -> str:
