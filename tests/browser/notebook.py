@@ -89,6 +89,8 @@ class Notebook:
         else:
             self.page.goto(f"{self.lab.base}/{self.lab.opens}/{name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        # On a busy machine the notebook is drawn before it is the current one.
+        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext")
         self.page.evaluate(
             """async () => {
               const app = window.jupyterapp;
