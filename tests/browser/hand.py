@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,18 @@ def middle(of: Locator) -> tuple[float, float]:
     """Where on the screen the middle of something is."""
     box = of.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def click_dot(dot: Locator, **options: Any) -> None:
+    """Click where a dot of a plot is, whatever lies over it; a figure that is being laid out hides its dots."""
+    expect(dot).to_be_visible()
+    dot.click(force=True, **options)
+
+
+def hover_dot(dot: Locator) -> None:
+    """Point at a dot of a plot, as `click_dot` does."""
+    expect(dot).to_be_visible()
+    dot.hover(force=True)
 
 
 def click_again(on: Locator) -> None:

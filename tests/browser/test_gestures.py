@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button
+from tests.browser.hand import button, click_dot
 from tests.browser.notebook import VIEWPORT, rest
 from tests.browser.scripted import commands, wait_for_commands
 
@@ -108,22 +108,22 @@ def test_a_click_with_a_key_held_adds_to_the_selection(opened, panel):
     # So narrow that details open below, and nothing moves under the pointer.
     opened.set_panel_width(900)
     # On the line of the best so far, which hears no clicks.
-    dot(history, 5).click(force=True)
+    click_dot(dot(history, 5))
     opened.wait_kernel("len(widget.selected) == 1")
     (first,) = opened.kernel("widget.selected")
     rest(panel)
-    dot(history, 24).click(force=True, modifiers=["Shift"])
+    click_dot(dot(history, 24), modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
     rest(panel)
-    dot(history, 28).click(force=True, modifiers=["Control"])
+    click_dot(dot(history, 28), modifiers=["Control"])
     opened.wait_kernel("len(widget.selected) == 3")
     expect(panel.get_by_role("row", selected=True)).to_have_count(3)
     rest(panel)
-    dot(history, 24).click(force=True, modifiers=["Shift"])
+    click_dot(dot(history, 24), modifiers=["Shift"])
     opened.wait_kernel("len(widget.selected) == 2")
     assert opened.kernel("widget.selected")[0] == first
     rest(panel)
-    dot(history, 28).click(force=True)
+    click_dot(dot(history, 28))
     opened.wait_kernel("len(widget.selected) == 1")
     assert opened.page.evaluate("() => getSelection().toString()") == ""
     assert opened.complaints() == []
@@ -175,7 +175,7 @@ def empty_place(slices, index=0, across=0.8, up=0.93):
 def test_a_click_on_an_empty_place_offers_a_point_that_is_queued_next(opened, panel, slices):
     page = opened.page
     opened.set_panel_width(900)
-    dot(slices.first, 12).click(force=True)
+    click_dot(dot(slices.first, 12))
     opened.wait_kernel("len(widget.selected) == 1")
     page.mouse.click(*empty_place(slices, across=0.5))
     opened.wait_kernel("widget.selected == []")

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import click_dot
 from tests.browser.notebook import rest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -37,7 +38,7 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     notebook.wait_kernel("widget.plots['Pareto'].figures[0]._front.names.tolist() == [60]")
     rest(panel)
     alone = panel.locator(".bqplot:visible .dot").last
-    alone.click(force=True)
+    click_dot(alone)
     notebook.wait_kernel("widget.selected == [60]")
 
     panel.get_by_role("tab", name="Importance").click()

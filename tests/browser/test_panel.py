@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, drag, middle, press_keys
+from tests.browser.hand import button, drag, hover_dot, middle, press_keys
 from tests.browser.looks import CUT_OFF, unreadable
 from tests.browser.notebook import rest
 from tests.browser.scripted import commands, wait_for_commands
@@ -198,7 +198,7 @@ def test_trials_are_drawn_failed_ones_on_their_lane_and_named_under_the_pointer(
     # Three dots and the mark of the best.
     expect(dots).to_have_count(4)
     rest(panel)
-    dots.nth(2).hover(force=True)
+    hover_dot(dots.nth(2))
     tip = opened.page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("0.4")
     expect(tip).to_contain_text("validation / loss")
@@ -327,7 +327,7 @@ widget
     dot = panel.locator(".hpo-plot-host .dot").first
     expect(dot).to_be_visible()
     rest(panel)
-    dot.hover(force=True)
+    hover_dot(dot)
     notebook.page.wait_for_timeout(500)
     assert notebook.page.locator("img[src=x]").count() == 0
     assert notebook.page.evaluate("() => window.hit") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.hand import click_dot, hover_dot
 from tests.browser.notebook import rest
 
 pytestmark = pytest.mark.browser
@@ -49,11 +50,11 @@ def test_slices_are_looked_at_clicked_and_followed(notebook):
 
     # The best is on top: it is named under the pointer, and a click selects it in both plots.
     best = dots.last
-    best.hover(force=True)
+    hover_dot(best)
     tip = page.locator(".bqplot_mark_tooltip:visible")
     expect(tip).to_contain_text("trial")
     notebook.screenshot("slices-tooltip", panel)
-    best.click(force=True)
+    click_dot(best)
     everywhere = "[widget.selected, widget.plots['History'].selected, widget.plots['Slices'].selected]"
     notebook.wait_kernel(f"{everywhere} == [[search.best_trial.number]] * 3")
     expect(dots).to_have_count(101)

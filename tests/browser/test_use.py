@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hand import button, middle, press_keys
+from tests.browser.hand import button, click_dot, middle, press_keys
 from tests.browser.notebook import rest
 from tests.browser.scripted import wait_for_commands
 
@@ -120,7 +120,7 @@ def test_a_press_on_a_point_of_the_slices_keeps_it_in_view(opened, busy):
     figure = busy.locator(".hpo-slices-grid .bqplot").nth(2)
     dot = figure.locator("path.dot:visible").nth(4)
     with opened.longer(5000):  # for which it is kept there
-        dot.click(force=True)
+        click_dot(dot)
     expect(busy.locator(".hpo-details")).to_be_visible()
     # Two figures in a row are left beside the details, so this one goes below.
     opened.page.wait_for_function(IS_IN_VIEW, arg=figure.element_handle())
