@@ -80,7 +80,7 @@ def test_a_page_goes_to_each_moment_without_kernel_and_network(saved, open_saved
     expect(page.get_by_text("The importance is shown from 10 completed trials on")).to_be_visible()
     scrubber.focus()
     keyboard.press("End")
-    expect(page.get_by_text("What tells the best tenth of 24 completed trials")).to_be_visible()
+    expect(page.get_by_text("What sets the best tenth of 24 trials apart")).to_be_visible()
     page.get_by_role("tab", name="History").click()
     expect(dots.nth(NUM_TRIALS * 3 // 5)).to_be_attached()
     assert shown.complaints == []

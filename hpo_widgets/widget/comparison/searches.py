@@ -200,7 +200,7 @@ class SearchComparison(WithPicture, ipywidgets.VBox):
             shares = {} if found is None else found.shares
             words = [f"{shares[one]:.0%}" if one in shares else text.NO_VALUE for one in names]
             rows.append([cell(name, series=series, strong=True), *map(cell, words)])
-        note = f"What tells the best tenth from the rest (PED-ANOVA), from {LEAST_TRIALS} completed trials on."
+        note = f"What sets the best tenth apart (PED-ANOVA), from {LEAST_TRIALS} completed trials on."
         return table(
             "Importance of each parameter",
             ["importance", *(f">{text.short(labels[one], _MOST_NAME)}" for one in names)],

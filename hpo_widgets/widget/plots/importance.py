@@ -300,7 +300,7 @@ def _short(label: str, place: int) -> str:
 
 def _sentence(found: Importances) -> str:
     """Say what the shares are of, and what has none."""
-    sentence = f"What tells the best tenth of {found.num_trials} completed trials from the rest (PED-ANOVA)."
+    sentence = f"What sets the best tenth of {found.num_trials} trials apart (PED-ANOVA)."
     if not any(found.shares.values()):
         sentence += " No parameter explains it."
     if found.left_out:

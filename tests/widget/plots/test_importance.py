@@ -111,7 +111,7 @@ def test_the_bars_of_an_ended_search_are_there_at_once(show):
     search.command("stop")
     plot = show(ImportancePlot, search)
     assert list(bars(plot))[-1] == "a"
-    assert "200 completed trials" in plot._said.value
+    assert "200 trials" in plot._said.value
 
 
 def test_too_few_trials_are_told(show):
@@ -139,7 +139,7 @@ def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(sh
     plot = show(ImportancePlot, search, clock=lambda: now[0])
     plot._answer.result(60)
     refresh(plot)
-    assert "of 20 completed" in plot._said.value
+    assert "of 20 trials" in plot._said.value
     search.add_trial(0.5)
     refresh(plot)
     assert plot._answer is None
@@ -147,7 +147,7 @@ def test_while_a_search_runs_it_is_reckoned_on_a_thread_and_not_again_at_once(sh
     refresh(plot)
     plot._answer.result(60)
     refresh(plot)
-    assert "of 21 completed" in plot._said.value
+    assert "of 21 trials" in plot._said.value
 
 
 @pytest.mark.usefixtures("refresh")
@@ -159,7 +159,7 @@ def test_what_is_kept_of_a_running_search_is_reckoned_at_once(show):
         search.add_trial(0.5, {"a": 0.5, "lr": 1e-3, "kind": "x"})
         plot._refresher.refresh(is_kept=True)
         assert plot._answer is None
-        assert f"of {len(search.snapshot())} completed trials" in plot._said.value
+        assert f"of {len(search.snapshot())} trials" in plot._said.value
 
 
 def test_a_click_on_a_bar_shows_the_slice_of_that_parameter_first(show):
