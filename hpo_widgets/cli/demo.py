@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hpo_widgets.cli.kept import shown
 from hpo_widgets.journal import DIRECTORY, JournalError
 from hpo_widgets.journal.naming import journals
 from hpo_widgets.search.in_words import note
@@ -282,10 +283,6 @@ def _tell(search: SearchViewer) -> None:
 
 def _line(trial: Trial) -> str:
     scalars = trial.get_last_scalar_metrics()["validation"]
-    parameters = "  ".join(f"{name}={_short(value)}" for name, value in trial.parameters.items())
+    parameters = "  ".join(f"{name}={shown(value)}" for name, value in trial.parameters.items())
     number, accuracy, loss = f"trial {trial.number}", scalars["accuracy"]["last"], scalars["loss"]["last"]
     return f"{number:<12}  {accuracy:8.4f}  {loss:8.4f}  {parameters}{note(trial)}"
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -175,7 +175,7 @@ def print_best(search: Search, most: int) -> None:
     names = list(search.space.names)
     rows = [["trial", *(plain(one) for one in [*(objective.key for objective in search.objectives), *names])]]
     rows += [
-        [_number(trial), *_values(trial).split(), *(_short(trial.parameters.get(name, "")) for name in names)]
+        [_number(trial), *_values(trial).split(), *(shown(trial.parameters.get(name, "")) for name in names)]
         for trial in best
     ]
     print_table(rows)
@@ -229,5 +229,6 @@ def _values(trial: Trial) -> str:
     return " ".join("-" if value is None else f"{value:.6g}" for value in trial.values)
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
+    """Return the value of a parameter as a terminal shows it: a float with four digits."""
     return f"{value:.4g}" if isinstance(value, float) else plain(str(value))

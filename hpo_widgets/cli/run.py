@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import sys
 from pathlib import Path
@@ -14,8 +13,9 @@ from hpo_widgets.cli.kept import UsageError, print_best
 from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer import HyperParameterOptimizer
 from hpo_widgets.parameters import DiscreteParameterRange
-from hpo_widgets.parameters.typed import typed_literal, typed_number, typed_range
+from hpo_widgets.parameters.typed import typed_literal, typed_range
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.search.limits import typed_minutes
 from hpo_widgets.strategies.registry import named
 from hpo_widgets.trials import TrialState
 
@@ -68,7 +68,7 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
         "or large; without a slash the one name is both; repeat it for several objectives",
     )  # fmt: skip
     parser.add_argument("--trials", type=positive_int, metavar="N", help="trials in all (default: until it is stopped)")
-    parser.add_argument("--minutes", type=_positive, metavar="M", help="minutes after which the search ends")
+    parser.add_argument("--minutes", type=_minutes, metavar="M", help="minutes after which the search ends")
     parser.add_argument(
         "--workers", type=positive_int, metavar="N", help="trials at the same time (default: one per core)"
     )
@@ -213,11 +213,8 @@ def objective(words: str) -> tuple[str, str, str]:
     return named_one.title, named_one.series, named_one.sign
 
 
-def _positive(text: str) -> float:
+def _minutes(text: str) -> float:
     try:
-        value = typed_number(text)
+        return typed_minutes("it", text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return value

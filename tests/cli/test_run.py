@@ -159,7 +159,7 @@ def test_no_completed_trial_is_exit_code_1(tmp_path):
     ("words", "said"),
     [
         (["--param", "lrr: log 1e-4 1e-1"], "Did you mean 'lr'"),
-        (["--param", "lr: log 1e-4 1e-1", "--minutes", "0"], "not above 0"),
+        (["--param", "lr: log 1e-4 1e-1", "--minutes", "0"], "in minutes and above 0"),
         (["--param", "lr: log 1e-4 1e-1", "--trials", "0"], "trials"),
     ],
 )
