@@ -9,7 +9,7 @@ import pytest
 
 from hpo_widgets import Race, StrategyRace, UniformParameterRange
 from hpo_widgets.testing.objectives import branin
-from hpo_widgets.widget.comparison.head import start_word
+from hpo_widgets.widget.comparison.strategy_race import start_word
 
 SPACE = [UniformParameterRange("x", -5, 10), UniformParameterRange("y", 0, 15)]
 DEADLINE = 1.0
