@@ -138,7 +138,7 @@ class Run:
         limit = state.settings.total_max_jobs
         num_free = self.engine.free()
         while num_free > 0 and (limit is None or state.num_launched < limit):
-            if self.queue is None and state.has_long_trials:
+            if trials.keeps_launches:
                 self._record()
                 if self._recorder.locked_since is not None:  # the launch would not be durable
                     break

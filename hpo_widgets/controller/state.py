@@ -97,7 +97,7 @@ class SearchState:
 
     @property
     def has_long_trials(self) -> bool:
-        """Whether trials take long, as far as is known: then a launch is durable before it."""
+        """Whether trials take long, as far as is known."""
         return not 0.0 <= self._recent_seconds < LONG_TRIAL
 
     def took(self, seconds: float) -> None:

@@ -78,6 +78,11 @@ class TrialLifecycle:
 
     # Launching -----------------------------------------------------------------------------------
 
+    @property
+    def keeps_launches(self) -> bool:
+        """Whether a launch is durable before its trial begins, so that none that a kill ended runs a second time."""
+        return self.queue is None and self._state.has_long_trials
+
     def launch(self, point: dict[str, object], encoded: list[float | None], proposal: Proposal | None) -> int:
         """Run a point on a free worker.
 
@@ -118,7 +123,7 @@ class TrialLifecycle:
         else:
             row.state, row.started = 0, NAN  # TrialState.QUEUED, until an event says that it runs
             self.queue.describe(row)
-        if self.queue is None and state.has_long_trials:
+        if self.keeps_launches:
             self._recorder.change(row)
             self.record()
         row.worker = self._engine.launch(number, point)
