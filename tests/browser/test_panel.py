@@ -324,11 +324,17 @@ widget
     notebook.kernel("[search.add_trial(0.5), search.add_trial(state=TrialState.FAILED, error=markup)]")
     notebook.kernel("[search.notify('callback', markup), search.set_ranges({markup: (0.25, 0.5)})]")
     expect(panel.locator(".hpo-notices")).to_contain_text(MARKUP)
-    dot = panel.locator(".hpo-plot-host .dot").first
-    expect(dot).to_be_visible()
+    dots = panel.locator(".hpo-plot-host .dot")
+    # The trial, the mark of the best over it, and the cross.
+    expect(dots).to_have_count(3)
     rest(panel)
-    hover_dot(dot)
-    notebook.page.wait_for_timeout(500)
+    for dot in dots.all():
+        hover_dot(dot)
+        tip = notebook.page.locator(".bqplot_mark_tooltip:visible")
+        expect(tip).to_contain_text(MARKUP)
+        # Each mark has a tooltip of its own.
+        notebook.page.mouse.move(1, 1)
+        expect(tip).to_have_count(0)
     assert notebook.page.locator("img[src=x]").count() == 0
     assert notebook.page.evaluate("() => window.hit") is None
 
