@@ -19,6 +19,7 @@ from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterR
 from tests.browser.hand import click_again, middle
 from tests.browser.notebook import PATIENCE
 from tests.browser.test_accessibility import AXE, faults
+from tests.browser.test_panel import MARKUP
 
 pytestmark = pytest.mark.browser
 
@@ -403,6 +404,33 @@ optimizer.start()
 optimizer.wait()
 OptimizerWidget(optimizer)
 """
+
+
+@pytest.mark.slow
+def test_a_name_of_markup_and_control_characters_is_text_live_in_the_tab_and_of_what_is_kept(notebook, side):
+    name = f"{MARKUP}\x1b[31m\x00\u202ereversed"
+    notebook.open(SEARCH.replace("seed=1", f"seed=1, name={name!r}"))
+    notebook.run_all()
+    search_id = notebook.kernel("optimizer.id")
+    open_list(notebook)
+    title = group(side, "Ended").locator(".hpo-entry-title", has_text="reversed")
+    expect(title).to_have_text(name)
+    title.click()
+    expect(tab(notebook).locator(".hpo-title")).to_have_text(name)
+    expect(notebook.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text="reversed")).to_have_text(name)
+    notebook.page.evaluate(
+        """async () => {
+          const notebook = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext);
+          await notebook.sessionContext.session.kernel.restart();
+        }"""
+    )
+    title = group(side, "Journals").locator(".hpo-entry-title", has_text="reversed")
+    expect(title).to_have_text(name)
+    expect(title).to_have_attribute("title", f"Open {name} ({search_id})")
+    expect(notebook.page.locator(".hpo-search-tab-waiting")).to_contain_text(f"{name} is not shown in")
+    assert notebook.page.locator("img[src=x]").count() == 0
+    assert notebook.page.evaluate("() => window.hit") is None
+    assert notebook.complaints() == []
 
 
 BUSY_UNTIL_TOLD = """
