@@ -203,6 +203,28 @@ def test_what_was_found_of_a_task_is_forgotten_once_it_is_followed_no_more(polle
     assert thread._iterations._found.keys() == {"0", "2"}
 
 
+@pytest.mark.parametrize("states", [("completed", "in_progress"), ("in_progress", "completed"), ("queued", "failed")])
+def test_a_task_that_one_answer_names_twice_is_as_it_was_until_the_server_agrees_with_itself(polled, states):
+    jobs, thread, answer = polled
+    others = answer["tasks"][1:]
+    answer["tasks"] = [{"id": "0", "status": "in_progress"}, *others]
+    thread.look(jobs.followed())
+    assert [(event.kind, event.number) for event in jobs.take_events(0)] == [("started", number) for number in range(3)]
+    answer["tasks"] = [{"id": "0", "status": status} for status in states] + others
+    for _ in range(2):
+        thread.look(jobs.followed())
+    (notice,) = jobs.take_events(0)
+    words = [poll_thread.read_task({"id": "0", "status": status}).state.label for status in states]
+    assert notice.data[1] == (
+        f"what the ClearML server says of Task 0 cannot be read (ValueError: one answer names it twice, as "
+        f"{words[0]} and as {words[1]})"
+    )
+    answer["tasks"] = [{"id": "0", "status": "completed"}] * 2 + others
+    for _ in range(2):
+        thread.look(jobs.followed())
+    assert [(event.kind, event.number) for event in jobs.take_events(0)] == [("ended", 0)]
+
+
 class Unprintable:
     """A value that takes part in no comparison."""
 

@@ -452,7 +452,11 @@ class PollThread(threading.Thread):
                     raise
                 unreadable[error.task_id] = error
             else:
-                views[view.id] = view
+                other = views.setdefault(view.id, view)
+                if other.state is not view.state:
+                    states = " and as ".join("draft" if one.state is None else one.state.label for one in (other, view))
+                    problem = ValueError(f"one answer names it twice, as {states}")
+                    unreadable[view.id] = UnreadableTaskError(view.id, problem)
         return views, unreadable
 
     def _tell_unreadable(self, unreadable: Mapping[str, UnreadableTaskError]) -> None:
