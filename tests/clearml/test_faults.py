@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import socket
+import sys
 import threading
 import time
 
@@ -13,7 +15,7 @@ import pytest
 
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.controller import trial_lifecycle
-from hpo_widgets.engines.clearml import launch_thread
+from hpo_widgets.engines.clearml import launch_thread, server, session
 from hpo_widgets.engines.clearml.server import NoCredentialsError, RefusedError, Server, UnreachableError
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.trials import TrialState
@@ -146,6 +148,137 @@ def test_a_stop_does_not_wait_for_a_server_that_hangs(way, task_search, worker, 
     way.gate.set()
     assert made.wait(timeout=1.0)
     assert [worker.status(task) for task in worker.taken] == ["stopped"] * 2
+
+
+@pytest.fixture
+def settle(way, worker, api_client, base_task):
+    """``settle(line, made)`` counts what became of a search whose trials were all to complete, each once.
+
+    Left over are Tasks that wait or run.
+    """
+
+    def count(line, made):
+        wait_for(lambda: way.num_under_way == 0, "a request is still on its way")
+        budget = made.total_max_jobs
+        tasks = [made.trial(number).id for number in range(len(made.snapshot()))]
+        children = api_client.tasks.get_all(parent=base_task, only_fields=["id", "status"], search_hidden=True)
+        left = [child.id for child in children if str(child.status.value) in {"queued", "in_progress"}]
+        line.lost += budget - made.counts[TrialState.COMPLETED]
+        line.doubled += len(worker.taken) - len(set(tasks))
+        line.left_over += len(left)
+        assert made.counts[TrialState.COMPLETED] == len(tasks) == budget, made.counts
+        assert sorted(worker.taken) == sorted(tasks)
+        assert left == []
+
+    return count
+
+
+def shown(made):
+    """The texts of the notices in the panel, the newest first."""
+    return [notice["text"] for notice in StatusPanel(made).notices]
+
+
+@pytest.mark.parametrize("endpoint", ["tasks.clone", "tasks.enqueue", "tasks.get_all"])
+def test_a_request_that_takes_effect_when_nobody_waits_for_it_any_more_runs_no_trial_twice(
+    way, running, worker, until, settle, api_client, base_task, monkeypatch, endpoint
+):
+    line = table.line("request to ClearML that takes effect after its answer was given up")
+    made = running()
+    monkeypatch.setattr(session, "_TIMEOUT", (5.0, 0.3))
+    late = threading.Event()
+    way.plan(endpoint, late)
+    line.tried += 1
+    worker.gate.set()
+    until(made, lambda: made.errors)
+    away = sentences(made)[0]
+    assert away.startswith(f"the ClearML server at {way.url} does not answer (Read timed out.")
+    assert "nothing is known of the running trials and none is launched. Trying again in" in away
+    assert away in shown(made)
+    assert made.wait(timeout=1.0)
+    assert shown(made)[0].startswith("the ClearML server answers again after")
+    late.set()
+    settle(line, made)
+    # The Task of a clone that came too late is a draft, which no agent takes, and no trial's.
+    children = api_client.tasks.get_all(parent=base_task, only_fields=["status"], search_hidden=True)
+    drafts = [child for child in children if str(child.status.value) == "created"]
+    assert len(drafts) == (endpoint == "tasks.clone")
+
+
+@pytest.mark.parametrize("status", ["queued", "completed", "failed"])
+def test_answers_that_name_a_task_twice_change_nothing_until_the_server_agrees_with_itself(
+    way, running, worker, until, settle, status
+):
+    line = table.line("answer of ClearML that names each Task in two states")
+
+    def twice(answer):
+        line.tried += 1
+        return {"tasks": [*answer["tasks"], *({**task, "status": status} for task in answer["tasks"])]}
+
+    made = running()
+    way.plan("tasks.get_all", twice, times=5)
+    until(made, lambda: len(made.errors) == 2)
+    for number in range(2):
+        [told] = [text for text in shown(made) if f"Task {made.trial(number).id} " in text]
+        assert f"cannot be read (ValueError: one answer names it twice, as running and as {status})" in told
+    assert made.counts[TrialState.RUNNING] == made.get_num_active_experiments() == 2
+    worker.gate.set()
+    assert made.wait(timeout=1.0)
+    settle(line, made)
+
+
+@pytest.fixture
+def let_pass(monkeypatch):
+    """``let_pass(seconds)`` moves the clocks that the package reads, as if so much time had passed."""
+    passed = 0.0
+
+    def moved(read):
+        return lambda: read() + passed * sys._getframe(1).f_globals["__name__"].startswith("hpo_widgets")
+
+    def act(seconds):
+        nonlocal passed
+        passed += seconds
+
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(time, name, moved(getattr(time, name)))
+    return act
+
+
+@pytest.mark.parametrize("limits", [{}, {"time_limit_per_job": 2.0}], ids=["no limit", "a limit of two minutes"])
+def test_a_server_that_does_not_answer_for_six_minutes_is_waited_for_and_nothing_is_lost(
+    way, running, worker, until, settle, let_pass, monkeypatch, limits
+):
+    line = table.line("ClearML away for six minutes, in mid-search")
+    tries = []
+    failed = server.Availability.failed
+
+    def noted(self, error):
+        tries.append(threading.current_thread().name)
+        return failed(self, error)
+
+    monkeypatch.setattr(server.Availability, "failed", noted)
+    for module in (server, launch_thread):
+        monkeypatch.setattr(module, "LONGEST_WAIT", 0.1)
+    made = running(total_max_jobs=5, **limits)
+    way.down()
+    line.tried += 1
+    made.set_max_number_of_concurrent_tasks(3)
+    threads = {"hpo_widgets poller", "hpo_widgets launcher"}
+    wait_for(lambda: threads <= set(tries), "nobody has tried")
+    # The trials that run go on, and nobody sees them end.
+    worker.gate.set()
+    wait_for(lambda: [worker.status(task) for task in worker.taken] == ["completed"] * 2, "they did not end")
+    let_pass(360)
+    tries.clear()
+    wait_for(lambda: threads <= set(tries), "nobody tries any more")
+    assert made.status is SearchStatus.RUNNING
+    assert (made.counts[TrialState.RUNNING], made.counts[TrialState.FAILED]) == (2, 0)
+    [away] = shown(made)
+    assert away.startswith(f"the ClearML server at {way.url} does not answer (")
+    assert "nothing is lost" in away
+    way.up()
+    assert made.wait(timeout=1.0)
+    assert int(re.match(r"the ClearML server answers again after (\d+) s", shown(made)[0])[1]) >= 360
+    settle(line, made)
 
 
 def go_away(way):
@@ -362,10 +495,12 @@ def test_aborts_that_the_server_fails_are_sent_again(way, task_search, worker, u
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-def test_whatever_happens_to_requests_each_trial_runs_once_and_none_is_lost(way, task_search, worker, seed):
+@pytest.mark.parametrize("run", range(4))
+def test_whatever_happens_to_requests_each_trial_runs_once_and_none_is_lost(
+    way, task_search, worker, settle, monkeypatch, run
+):
     line = table.line("request to ClearML lost, unanswered, answered with an error or late")
-    rng = random.Random(seed)
+    rng = random.Random(f"{table.SEED}, {run}")
     planned = way.take
     troubles = ("lost", "unanswered", (502, None, "Bad gateway"), (500, 0, "General data error"), "late")
 
@@ -375,18 +510,16 @@ def test_whatever_happens_to_requests_each_trial_runs_once_and_none_is_lost(way,
         line.tried += 1
         chosen = rng.choice(troubles)
         if chosen == "late":
-            time.sleep(0.3 * rng.random())
+            time.sleep(0.6 * rng.random())  # for half of them nobody waits that long
             return None
         return chosen
 
-    made = task_search(total_max_jobs=12)
+    made = task_search(total_max_jobs=12, seed=table.SEED)
     made.start()
+    monkeypatch.setattr(session, "_TIMEOUT", (5.0, 0.3))
     way.take = trouble  # a start says at once what is wrong
     assert made.wait(timeout=1.0), f"{made.counts} {made.errors}"
-    line.lost += 12 - made.counts[TrialState.COMPLETED]
-    line.doubled += len(worker.taken) - 12
-    tasks = {made.trial(number).id for number in range(12)}
-    assert (made.counts[TrialState.COMPLETED], len(worker.taken), set(worker.taken)) == (12, 12, tasks)
+    settle(line, made)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Any server will do behind it, so that what happens in bad weather is tried on a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -24,6 +25,8 @@ class Unreliable:
         Endpoint and body of each request that was passed on.
     gate : threading.Event
         While it is shut, requests are held before they are passed on.
+    num_under_way : int
+        Requests that came and have not had their effect, or not their answer.
     """
 
     def __init__(self, target):
@@ -32,6 +35,7 @@ class Unreliable:
         self.gate = threading.Event()
         self.gate.set()
         self.num_held = 0
+        self.num_under_way = 0
         self._plans = []
         self._lock = threading.Lock()
         self._socket = _bound(0)
@@ -72,8 +76,9 @@ class Unreliable:
         """Have the next requests of an endpoint end differently.
 
         ``what`` is ``"lost"`` (it never arrives), ``"unanswered"`` (it takes effect, its answer is lost), ``"cut"`` (it
-        takes effect, half of its answer is lost), or
-        (status, subcode, message) of an answer that the server did not give, as a page when there is no subcode.
+        takes effect, half of its answer is lost), a `threading.Event` (it is held until that is set), a function that
+        is given the data of the answer and returns what is answered instead, or (status, subcode, message) of an answer
+        that the server did not give, as a page when there is no subcode.
         """
         with self._lock:
             self._plans.extend([(endpoint, what)] * times)
@@ -90,6 +95,16 @@ class Unreliable:
                     del self._plans[place]
                     return what
         return None
+
+    @contextlib.contextmanager
+    def on_the_way(self):
+        with self._lock:
+            self.num_under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.num_under_way -= 1
 
     def count(self, endpoint, since=0):
         return sum(seen == endpoint for seen, _ in self.seen[since:])
@@ -111,12 +126,18 @@ def _bound(port):
 
 class _Handler(PassOn):
     def take(self, body):
+        with self.server.way.on_the_way():
+            self._take(body)
+
+    def _take(self, body):
         way = self.server.way
         endpoint = self.path.partition("?")[0].strip("/").rpartition("/")[2]
         if not way.gate.is_set():
             way.num_held += 1
             way.gate.wait()
         what = way.take(endpoint)
+        if isinstance(what, threading.Event):
+            what.wait()
         if not way.is_up or what == "lost":
             self.close_connection = True
             return
@@ -133,8 +154,12 @@ class _Handler(PassOn):
         except ValueError:  # lines of JSON
             said = {}
         way.seen.append((endpoint, said if isinstance(said, dict) else {}))
-        answer = self.ask(body)
+        status, headers, content = self.ask(body)
         if what == "unanswered":
             self.close_connection = True
             return
-        self.answer(*answer, is_cut=what == "cut")
+        if callable(what):
+            whole = json.loads(content)
+            content = json.dumps({**whole, "data": what(whole["data"])}).encode()
+        with contextlib.suppress(ConnectionError):  # nobody waits for it any more
+            self.answer(status, headers, content, is_cut=what == "cut")
