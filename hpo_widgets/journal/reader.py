@@ -179,15 +179,6 @@ class JournalReader:
             events = _read_events(connection, since, totals, self.path)
         return JournalChanges(totals.sequence, [stored.row for stored in found], events)
 
-    def newest(self, count: int = 1000) -> list[TrialRow]:
-        """Read the trials with the highest numbers, in ascending order, for a first view of a long journal."""
-        with self._snapshot() as connection:
-            totals = read_state(connection, self.path).totals
-            records = connection.execute("SELECT * FROM trials ORDER BY number DESC LIMIT ?", (count,)).fetchall()
-        if len(records) != min(count, totals.trials) or (records and records[0][0] != totals.highest):
-            raise _rows_missing(self.path, "trials")
-        return [stored.row for stored in decode_trials(records[::-1], self.path)]
-
     def row(self, number: int) -> TrialRow:
         """Read one trial; ``IndexError`` when there is none of that number."""
         with self._snapshot() as connection:

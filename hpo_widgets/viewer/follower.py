@@ -26,9 +26,6 @@ logger = logging.getLogger("hpo_widgets")
 FOLLOW_SECONDS = 1.0
 """Seconds between two checks whether the owner still lives, while nothing is written."""
 
-NEWEST_FIRST = 1000
-"""Trials, the newest ones, that are shown before all others are read."""
-
 
 class JournalFollower:
     """Keeps columns and state up to date with a journal; the base of `SearchViewer`, which shows them.
@@ -37,23 +34,22 @@ class JournalFollower:
     `close` ends it and closes the file.
     """
 
-    def __init__(self, path: Path, *, whole: bool = True) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._has_notified_unknown_events = False
-        self._is_whole = False
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
         self._reader = Journal.view(self.path)
         try:
-            self._open(whole)
+            self._open()
         except BaseException:
             self._reader.close()
             raise
 
-    def _open(self, whole: bool) -> None:
+    def _open(self) -> None:
         self.id = self._reader.search_id
         self._state = JournalState.of(self._reader)
         space, objectives = self._state.declared_space, self._state.objectives
@@ -63,27 +59,18 @@ class JournalFollower:
         self._sequence = self._reader.sequence
         self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
         self._owner_is_alive = self._owner_lives()
-        self._counts = self._reader.counts()
         self._notify_unknown_events()
-        if whole:
-            self._load()
-        else:
-            self._show(self._reader.newest(NEWEST_FIRST))
-            self._shown.columns.set_remarks(self._state.remarks)
+        columns = self._reader.columns()
+        with reported_as_damage(self.path, "a trial"):
+            self._state.check_columns(columns)
+            self._shown.load(columns)
+        self._shown.columns.set_remarks(self._state.remarks)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def _load(self) -> None:
-        columns = self._reader.columns()
-        with reported_as_damage(self.path, "a trial"):
-            self._state.check_columns(columns)
-            self._shown.load(columns)
-        self._shown.columns.set_remarks(self._state.remarks)
-        self._is_whole = True
 
     def _show(self, rows: Sequence[TrialRow]) -> None:
         with reported_as_damage(self.path, "a trial"):
@@ -102,8 +89,6 @@ class JournalFollower:
     def refresh(self) -> None:
         """Take in what was written since the last look; the follower does so by itself."""
         with self._lock:
-            if not self._is_whole:
-                self._load()
             changes = self._reader.changes(self._sequence)
             if changes.trials:
                 self._show(changes.trials)

@@ -20,7 +20,7 @@ from hpo_widgets.viewer.journal_search import JournalSearch
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import optuna
@@ -80,8 +80,6 @@ class SearchViewer(JournalFollower, JournalSearch):
     ----------
     path
         The journal.
-    whole
-        Read all trials at once. False reads the newest 1,000, and the rest when following begins.
     reopen
         Opens the search to continue it, or returns a view when another process has taken it over first. Default: what
         the search runs is not known here, so it can only be viewed.
@@ -89,14 +87,12 @@ class SearchViewer(JournalFollower, JournalSearch):
 
     engine_name = "journal"
 
-    def __init__(
-        self, path: Path, *, whole: bool = True, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None
-    ) -> None:
+    def __init__(self, path: Path, *, reopen: Callable[[], RunnableSearch | SearchViewer] | None = None) -> None:
         self._reopen = reopen
         self._lock_of_run = threading.Lock()
         self._taken_over: RunnableSearch | None = None
         self._is_starting = False
-        super().__init__(path, whole=whole)
+        super().__init__(path)
 
     def __repr__(self) -> str:
         return f"<SearchViewer {self.id} {self.status}>"
@@ -145,11 +141,6 @@ class SearchViewer(JournalFollower, JournalSearch):
         last_sign = began if self._owner is None else self._owner.heartbeat
         until = time.time() if self._owner_is_alive else last_sign
         return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
-
-    @property
-    def counts(self) -> Mapping[TrialState, int]:
-        """Number of trials by state."""
-        return super().counts if self._is_whole else self._counts
 
     @property
     def _store(self) -> TrialStore:

@@ -21,8 +21,10 @@ import pytest
 from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.objectives import make_objectives
 from hpo_widgets.objectives.ranking import Ranking
+from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.viewer import SearchViewer
+from hpo_widgets.widget import OptimizerWidget
 from tests.benchmarks.peers import ended_trials, make_optuna_journal, open_optuna_journal, optuna_stop, study_of
 from tests.benchmarks.rows import TURNS, Samples
 from tests.benchmarks.searches import search
@@ -181,20 +183,27 @@ def _optuna_looks(path: Path) -> Samples:
 
 
 def test_reopen(tmp_path: Path, journal_of: Any, record: Any) -> None:
-    """A journal of 100,000 trials: the first view, and all columns."""
+    """A journal of 100,000 trials: all columns, as whoever opens it has them, and a panel that shows it first."""
     path = journal_of(100_000)
+    OptimizerWidget(ScriptedSearch()).close()  # imports what panels need
     firsts, wholes = [], []
     for _ in range(TURNS):
         began = time.perf_counter()
-        with SearchViewer(path, whole=False) as viewer:
-            assert sum(viewer.counts.values()) == 100_000
-            assert len(viewer.snapshot()) > 0
-            firsts.append(time.perf_counter() - began)
-            viewer.refresh()
+        with HyperParameterOptimizer.open(path) as viewer:
+            assert len(viewer.snapshot()) == sum(viewer.counts.values()) == 100_000
             wholes.append(time.perf_counter() - began)
-            assert len(viewer.snapshot()) == 100_000
+            panel = OptimizerWidget(viewer)
+            panel._refresher.refresh()
+            firsts.append(time.perf_counter() - began)
+            panel.close()
     first, whole = Samples(firsts, "s"), Samples(wholes, "s")
-    record("reopen 100,000 trials: first view", first, bar="≤ 50 ms", reached=first.median <= 0.05)
+    record(
+        "reopen 100,000 trials: first view, opened and drawn in a panel",
+        first,
+        bar="≤ 50 ms",
+        reached=first.median <= 0.05,
+        why="All trials are read and ranked before any is shown, so that counts, the best trial and plots are right.",
+    )
     make_optuna_journal(tmp_path / "optuna.log", 10_000)
     opened = []
     for _ in range(TURNS):

@@ -56,7 +56,6 @@ def read_all(path):
             "trials": repr(rows),
             "later trials": repr(reader.trials(since=reader.sequence // 2)),
             "single trials": repr([reader.row(number) for number in numbers]),
-            "newest": repr(reader.newest(100)),
             "columns": {name: str(column) for name, column in reader.columns().items()},
             "jobs": reader.jobs(),
             "counts": reader.counts(),

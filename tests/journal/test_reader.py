@@ -22,12 +22,6 @@ def test_only_what_changed_is_read(journal, make_row):
     assert [row.number for row in rows] == [0, 2, 4, 1, 3]
 
 
-def test_the_newest_trials_are_read_alone(journal, make_row):
-    journal.write([make_row(n) for n in range(50)])
-    assert journal.reader.newest(3) == [make_row(47), make_row(48), make_row(49)]
-    assert len(journal.reader.newest()) == 50
-
-
 def test_trials_are_counted_by_state(journal, make_row):
     assert set(journal.reader.counts()) == set(TrialState)
     journal.write([make_row(n, state=n % 6) for n in range(13)])

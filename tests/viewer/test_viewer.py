@@ -17,7 +17,6 @@ from hpo_widgets.space import Space
 from hpo_widgets.trials import TrialRow, TrialState
 from hpo_widgets.viewer import SearchViewer, follower
 from hpo_widgets.viewer import viewer as viewer_module
-from hpo_widgets.viewer.follower import NEWEST_FIRST
 from tests.conftest import DEADLINE
 
 SPACE = Space([UniformParameterRange("x", 0, 1), DiscreteParameterRange("kind", ["a", None])])
@@ -63,7 +62,7 @@ def journal(tmp_path):
 
 @pytest.fixture
 def view(journal, monkeypatch):
-    """``view(whole=...)`` gives a viewer of the journal, which looks often after its owner."""
+    """``view(...)`` gives a viewer of the journal, which looks often after its owner."""
     monkeypatch.setattr(follower, "FOLLOW_SECONDS", 0.01)
     viewers = []
 
@@ -167,38 +166,12 @@ def test_the_best_by_other_scalars(journal, view):
     assert sorted(trial.number for trial in both) == list(range(7))
 
 
-# The newest first -------------------------------------------------------------------------------------------------
+# What is read once ----------------------------------------------------------------------------------------------
 
 
-def test_the_first_view_of_a_long_journal_is_its_newest_trials_with_all_counted(journal, view):
-    num_trials = NEWEST_FIRST + 500
-    write(journal, [row(0, value=-1.0), *(row(number) for number in range(1, num_trials))])
-    viewer = view(whole=False)
-    assert viewer.counts[TrialState.COMPLETED] == num_trials
-    assert viewer.budget.jobs.used == num_trials
-    assert viewer.best_trial.number == num_trials - 1
-    assert viewer.trial(3).value == 0.25
-    assert (viewer.snapshot().state[-NEWEST_FIRST:] == TrialState.COMPLETED).all()
-    viewer.refresh()
-    assert viewer.best_trial.number == 0
-    assert viewer.counts[TrialState.COMPLETED] == len(viewer.snapshot()) == num_trials
-    assert (viewer.snapshot().state == TrialState.COMPLETED).all()
-
-
-def test_the_rest_is_not_older_than_what_was_shown(journal, view):
-    write(journal, [row(0, TrialState.RUNNING)])
-    viewer = view(whole=False)
-    write(journal, [row(0, value=7.0), row(1, TrialState.RUNNING)])
-    viewer.refresh()
-    assert viewer.trial(0).status == "completed"
-    assert viewer.snapshot().state.tolist() == [TrialState.COMPLETED, TrialState.RUNNING]
-    assert viewer.snapshot().values[0, 0] == 7.0
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_no_event_comes_twice(journal, view, whole):
+def test_no_event_comes_twice(journal, view):
     write(journal, [row(0)], [notice("one"), notice("two")])
-    viewer = view(whole=whole)
+    viewer = view()
     assert sentences(viewer) == ["one", "two"]
     write(journal, [], [notice("three")])
     viewer.refresh()
@@ -239,10 +212,9 @@ def test_nobody_follows_before_somebody_subscribes(view):
     unsubscribe()
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_follower_is_told_of_every_write_on_the_viewers_thread(journal, view, until, whole):
+def test_a_follower_is_told_of_every_write_on_the_viewers_thread(journal, view, until):
     write(journal, [row(0)])
-    viewer = view(whole=whole)
+    viewer = view()
     write(journal, [row(1)], [notice("between")])
     threads = set()
     viewer.subscribe(lambda: threads.add(threading.current_thread()))
