@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -89,8 +90,7 @@ class Notebook:
         else:
             self.page.goto(f"{self.lab.base}/{self.lab.opens}/{name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        # On a busy machine the notebook is drawn before it is the current one.
-        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext")
+        self.page.wait_for_function(IS_CURRENT, arg=name)
         self.page.evaluate(
             """async () => {
               const app = window.jupyterapp;
@@ -267,6 +267,17 @@ async name => {
   }
 }
 """
+IS_CURRENT = """
+name => {
+  const shell = window.jupyterapp?.shell;
+  const opened = [...(shell?.widgets('main') ?? [])].find(widget => widget.context?.path === name);
+  // On a busy machine the focus may have gone with what was closed: then no widget is the current one.
+  if (opened && shell.currentWidget !== opened) {
+    shell.activateById(opened.id);
+  }
+  return Boolean(opened?.sessionContext) && shell.currentWidget === opened;
+}
+"""
 # bqplot lays a figure out 300 ms after its size has changed, and a busy page draws late: rest is as many looks alike as
 # take longer, each after a frame. A panel that never rests is shown as it is.
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -330,6 +341,9 @@ def open_page(lab: Lab, context: BrowserContext) -> Iterator[Notebook]:
     opened = Notebook(page, lab)
     page.on("console", lambda said: opened.console_errors.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: opened.console_errors.append(str(error)))
+    # A notebook that is closed while it is being saved leaves a dialog over the next one.
+    of_closed = page.get_by_role("dialog", name=re.compile("^File Save Error .*Disposed$"))
+    page.add_locator_handler(of_closed, lambda dialog: dialog.get_by_role("button").click())
     try:
         yield opened
     finally:
