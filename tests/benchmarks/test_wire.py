@@ -11,7 +11,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.widget import OptimizerWidget
 from tests.benchmarks.live_scatters import SCATTERS
 from tests.benchmarks.rows import Samples
-from tests.widget.conftest import _no_earlier_searches, acknowledge, refresh, show, wire  # noqa: F401 -- fixtures
+from tests.widget.conftest import _no_earlier_runs, acknowledge, refresh, show, wire  # noqa: F401 -- fixtures
 from tests.widget.test_wire import LIMIT, panel_of
 
 TRIALS = 20_000
