@@ -32,8 +32,8 @@ BUSY_TIMEOUT = 5.0
 QUERY_SECONDS = 120.0
 """Seconds after which a query counts as endless: a file that was made to do harm can cause such queries."""
 
-MOST_BYTES = 1 << 28
-"""A text of a journal is shorter than this."""
+MOST_BYTES = 1 << 25
+"""A row of a journal is shorter than this; what JSON says in it takes up to 55 times as much memory."""
 
 _STEPS = 100_000
 """Instructions of SQLite's virtual machine between two checks of the time."""

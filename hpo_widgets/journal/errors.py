@@ -81,8 +81,13 @@ def explain(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
         return damaged(path, said)
     if primary == sqlite3.SQLITE_INTERRUPT:
         return damaged(path, "reading it was interrupted, or does not end")
-    if primary == sqlite3.SQLITE_TOOBIG and doing != "written":
-        return damaged(path, "it holds a text that is longer than any of a journal")
+    if primary == sqlite3.SQLITE_TOOBIG:
+        if doing in {"read", "opened"}:
+            return damaged(path, "it holds a text that is longer than any of a journal")
+        return JournalError(
+            f"{path} could not be {doing}: something in it, such as a choice, is a longer text than a journal takes. "
+            "Nothing of this was stored; what was stored before is safe."
+        )
     if primary == sqlite3.SQLITE_FULL:
         return JournalError(
             f"{path} could not be {doing}: the disk is full. Nothing of this was stored; what was stored before is "

@@ -7,6 +7,8 @@ import itertools
 import math
 import sqlite3
 import struct
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -18,7 +20,8 @@ from hpo_widgets import (
     UniformParameterRange,
     report_scalar,
 )
-from hpo_widgets.journal import Journal, JournalDamaged, JournalVersionError
+from hpo_widgets.journal import Journal, JournalDamaged, JournalError, JournalVersionError, schema
+from hpo_widgets.journal.connection import MOST_BYTES
 from hpo_widgets.viewer import SearchViewer
 from tests.each import each
 from tests.journal.conftest import rewrite, rewrite_trial
@@ -344,3 +347,86 @@ def test_a_query_that_does_not_end_is_given_up(copy, monkeypatch):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with Journal.view(copy) as reader, pytest.raises(JournalDamaged, match="interrupted"), reader._reading() as raw:
         raw.execute(endless).fetchall()
+
+
+def test_a_row_that_is_longer_than_any_of_a_journal_is_refused(copy, monkeypatch):
+    put("name", value="x" * 5000)(copy)
+    look(copy)
+    monkeypatch.setattr("hpo_widgets.journal.connection.MOST_BYTES", 5000)
+    for action in (look, go_on):
+        with pytest.raises(JournalDamaged, match="it holds a text that is longer than any of a journal"):
+            action(copy)
+    with pytest.raises(JournalError, match=r"could not be made: .* is a longer text than a journal takes"):
+        Journal.create(copy.parent, "long", {"name": "x" * 5000})
+    assert not list(copy.parent.glob("long*"))
+
+
+WITHIN_BOUNDS = """
+import resource
+import sys
+from pathlib import Path
+
+from hpo_widgets.journal import JournalDamaged
+from tests.journal.test_hostile import go_on, look
+
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+for action in (look, go_on):
+    try:
+        action(Path(sys.argv[1]))
+        print("opened")
+    except JournalDamaged as error:
+        print(str(error).partition(" is damaged or is no journal: ")[2])
+"""
+
+
+def rubbish(table, count):
+    """Add so many rows to a table, each whole and of no sense."""
+
+    def damage(path):
+        keys = range(1000, 1000 + count)
+        rows = ((key, *["{}"] * (1 + (table == "trials"))) for key in keys)
+        number = getattr(schema, table.upper())
+        with closing(sqlite3.connect(path)) as vandal, vandal:
+            vandal.executemany(
+                f"INSERT INTO {table} VALUES ({'?, ' * (2 + (table == 'trials'))}?)",
+                ((*row, schema.checksum(number, row[0], *(text.encode() for text in row[1:]))) for row in rows),
+            )
+
+    return damage
+
+
+def nested(num_bytes):
+    """What takes the most memory once it is read, as the header."""
+
+    def damage(path):
+        lists = b"[" * 500 + b"]" * 500
+        text("header", 1, b"[" + (lists + b",") * (num_bytes // 1001) + b"[]]")(path)
+
+    return damage
+
+
+def deep(path):
+    text("header", 1, b"[" * (MOST_BYTES - 100))(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (nested(MOST_BYTES + 1001), "it holds a text that is longer than any of a journal"),
+        pytest.param(nested(MOST_BYTES - 1001), "its header is not as a journal has it", marks=pytest.mark.slow),
+        (deep, "maximum recursion depth"),
+        (rubbish("trials", 100_000), "some of its trials are missing"),
+        (rubbish("events", 100_000), "an event of write 1000 is not as a journal has it"),
+        (rubbish("scalars", 100_000), "opened"),
+    ],
+    ids=["too long", "as long as may be", "deep", "trials", "events", "reports"],
+)
+def test_a_file_that_was_made_to_cost_much_is_opened_or_refused_in_bounded_time_and_memory(copy, damage, said):
+    damage(copy)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN_BOUNDS, str(copy)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stderr[-1000:]) == (0, "")
+    assert [said in line for line in done.stdout.splitlines()] == [True, True]
