@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIGNS = ("min", "max", "min_global", "max_global")
+MOST_OBJECTIVES = 1000
+"""Objectives of a search at most; each takes room in every trial, also in a journal that anybody may have written."""
 MONITOR = ":monitor:"
 """The titles of scalars that ClearML reports of a trial's machine begin with this; no trial reports them itself."""
 
@@ -196,7 +198,7 @@ def make_objectives(
     Raises
     ------
     ValueError
-        For unequal lengths, strings mixed with sequences, no objective, one given twice, or an unknown sign.
+        For unequal lengths, strings mixed with sequences, no objective, too many, one given twice, or an unknown sign.
     """
     given = {"title": title, "series": series, "sign": sign}
     single = [isinstance(value, str) for value in given.values()]
@@ -213,6 +215,8 @@ def make_objectives(
         )
     if not titles:
         raise ValueError("a search needs at least one objective: the lists of title, series and sign are empty")
+    if len(titles) > MOST_OBJECTIVES:
+        raise ValueError(f"a search has at most {MOST_OBJECTIVES} objectives, got {len(titles)}")
     objectives = tuple(map(Objective, titles, all_series, signs))
     keys = [objective.key for objective in objectives]
     for key in keys:

@@ -14,7 +14,7 @@ import numpy as np
 
 from hpo_widgets._messages import printable
 from hpo_widgets.journal import reported_as_damage
-from hpo_widgets.objectives import Objective
+from hpo_widgets.objectives import Objective, make_objectives
 from hpo_widgets.search import END_STATUS, MOST_NOTICES, Notice, SearchStatus, StopReason
 from hpo_widgets.search.limits import SECONDS_A_MINUTE, Settings, local_time, positive_int
 from hpo_widgets.space import Space
@@ -76,7 +76,7 @@ class JournalState:
         header = self.header
         _check_header(header)
         self.name = printable(header["name"])
-        self.objectives = tuple(Objective(*parts) for parts in header["objectives"])
+        self.objectives = make_objectives(*zip(*header["objectives"], strict=True))
         self.settings = _checked_settings(Settings(**header["settings"]))
         # The header has no time: the first event says when the first epoch began.
         self.ranges = RangeHistory(Space.from_dict(header["space"], self.choices), clock=lambda: 0.0)

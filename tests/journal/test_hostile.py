@@ -410,6 +410,10 @@ def deep(path):
     text("header", 1, b"[" * (MOST_BYTES - 100))(path)
 
 
+def many_objectives(path):
+    put("objectives", value=[[str(number), "b", "min"] for number in range(1_000_000)])(path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 @pytest.mark.parametrize(
     ("damage", "said"),
@@ -417,11 +421,12 @@ def deep(path):
         (nested(MOST_BYTES + 1001), "it holds a text that is longer than any of a journal"),
         pytest.param(nested(MOST_BYTES - 1001), "its header is not as a journal has it", marks=pytest.mark.slow),
         (deep, "maximum recursion depth"),
+        pytest.param(many_objectives, "at most 1000 objectives", marks=pytest.mark.slow),
         (rubbish("trials", 100_000), "some of its trials are missing"),
         (rubbish("events", 100_000), "an event of write 1000 is not as a journal has it"),
         (rubbish("scalars", 100_000), "opened"),
     ],
-    ids=["too long", "as long as may be", "deep", "trials", "events", "reports"],
+    ids=["too long", "as long as may be", "deep", "objectives", "trials", "events", "reports"],
 )
 def test_a_file_that_was_made_to_cost_much_is_opened_or_refused_in_bounded_time_and_memory(copy, damage, said):
     damage(copy)

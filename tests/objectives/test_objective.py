@@ -89,6 +89,7 @@ def test_three_lists_are_several_objectives():
         (("a", "b", ["min"]), "objective_metric_title and objective_metric_series is a single string"),
         (([], [], []), "at least one objective"),
         ((["a", "a"], ["b", "b"], ["min", "max"]), "the objective 'a/b' is given twice"),
+        ((list(map(str, range(1001))), ["b"] * 1001, ["min"] * 1001), "at most 1000 objectives, got 1001"),
     ],
 )
 def test_impossible_objectives_are_refused(arguments, message):
