@@ -33,6 +33,8 @@ _ADD_SCALARS = "INSERT INTO scalars VALUES (?, ?, ?)"
 _PUT_OUTPUT = "REPLACE INTO outputs VALUES (?, ?, ?)"
 _ADD_EVENTS = "INSERT INTO events VALUES (?, ?, ?)"
 _ADD_WRITE = "INSERT INTO writes VALUES (?, ?, ?)"
+_REPORTS_A_ROW = 100_000
+"""Reports of a trial in a row at most: far less than a row may hold, however long a journal was locked."""
 
 
 class Links(NamedTuple):
@@ -154,9 +156,10 @@ class BatchMaker:
             if number in former:
                 old_state, curve_key, has_output = former[number]
                 states[old_state] -= 1
-            if number in curves:
+            curve = curves.get(number, [])
+            for begin in range(0, len(curve), 3 * _REPORTS_A_ROW):
                 key = totals.scalars + 1 + len(scalar_rows)
-                scalar_rows.append(encode_row(SCALARS, key, [curve_key, *curves[number]]))
+                scalar_rows.append(encode_row(SCALARS, key, [curve_key, *curve[begin : begin + 3 * _REPORTS_A_ROW]]))
                 curve_key = key
             if number in logs and not has_output:
                 has_output = True

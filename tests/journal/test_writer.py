@@ -48,6 +48,17 @@ def test_a_write_replaces_trials_and_logs_and_adds_reports_and_events(journal, m
     assert journal.reader.events()[0] == {"sequence": 2, "kind": "start", "at": 5.0}
 
 
+def test_what_a_trial_has_reported_while_nothing_could_be_written_takes_several_rows(journal, make_row):
+    reports = [(0, "t", "s", number / 7, number) for number in range(250_000)]
+    journal.write([make_row(0)], reports)
+    journal.write(scalars=[(0, "t", "s", 0.0, 250_000)])
+    assert journal.reader.scalars(0) == [report[1:] for report in [*reports, (0, "t", "s", 0.0, 250_000)]]
+    with closing(sqlite3.connect(journal.path)) as other:
+        lengths = [length for (length,) in other.execute("SELECT length(data) FROM scalars")]
+    assert len(lengths) == 4
+    assert max(lengths) < connection.MOST_BYTES / 8
+
+
 def test_an_event_keeps_its_keys_and_needs_a_kind(journal):
     journal.write(events=[{"kind": "set_range", "name": "lr", "range": [0.1, None]}])
     (event,) = journal.reader.events()
