@@ -191,6 +191,11 @@ def of_pages_of_parameters(count: int, folder: Path) -> Figures:
     return of_page(make_journal(folder, 1_000, num_parameters=count), folder)
 
 
+def of_pages_of_workers(count: int, folder: Path) -> Figures:
+    """A page of 2,048 trials that have ended, and of one more, which has reported, for each of so many workers."""
+    return of_page(make_journal(folder, 2_048, num_running=count), folder)
+
+
 def of_pages_of_reports(count: int, folder: Path) -> Figures:
     """A page of trials that have reported so often each."""
     optimizer = reporting(count, folder)
@@ -454,6 +459,7 @@ TABLES: dict[str, tuple[Callable[[int, Path], Figures], list[int]]] = {
     "trials": (of_trials, [100, 1_000, 10_000, 100_000]),
     "trials in a page": (of_pages, [100, 1_000, 10_000, 100_000]),
     "parameters in a page": (of_pages_of_parameters, [1, 4, 16, 64]),
+    "workers in a page": (of_pages_of_workers, [1, 8, 64, 512]),
     "reports in a page": (of_pages_of_reports, [100, 1_000, 10_000]),
     "workers": (of_workers, [1, 8, 64, 512]),
     "parameters": (of_parameters, [1, 4, 16, 64]),

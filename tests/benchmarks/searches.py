@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
+import math
 import threading
 import time
 from pathlib import Path
@@ -61,8 +62,10 @@ def search(function: Any, journal: Path, jobs: int | None, **keywords: Any) -> H
     return HyperParameterOptimizer(function, space(), total_max_jobs=jobs, journal=journal, **settings)
 
 
-def make_journal(path: Path, trials: int, *, num_parameters: int = len(NAMES), **keywords: Any) -> Path:
-    """A journal of a search with that many ended trials."""
+def make_journal(
+    path: Path, trials: int, *, num_parameters: int = len(NAMES), num_running: int = 0, **keywords: Any
+) -> Path:
+    """A journal of a search with that many ended trials, by two workers unless more of them run one more trial."""
     optimizer = HyperParameterOptimizer(
         anything, space(num_parameters), total_max_jobs=10 * trials, journal=path, **keywords
     )
@@ -70,15 +73,17 @@ def make_journal(path: Path, trials: int, *, num_parameters: int = len(NAMES), *
     recorder = optimizer._recorder
     recorder.open_journal()
     rng = np.random.default_rng(0)
-    points = rng.random((trials, num_parameters)).tolist()
+    points = rng.random((trials + num_running, num_parameters)).tolist()
+    num_workers = max(2, num_running)
     for number, point in enumerate(points):
         values = [sum(point[:2]), sum(point[2:4])][: len(keys)]
         summary = {key: [value, 0, value, 0, value, 0, 1] for key, value in zip(keys, values, strict=True)}
+        has_ended, started = number < trials, 1e9 + 2 * number / num_workers
         row = TrialRow(
-            number, int(TrialState.COMPLETED), 0, point, values, [0] * len(keys), 1e9 + number, 1e9 + number + 0.5,
-            number % 2, draw=number, summary=summary,
+            number, int(TrialState.COMPLETED if has_ended else TrialState.RUNNING), 0, point, values, [0] * len(keys),
+            started, started + 0.5 if has_ended else math.nan, number % num_workers, draw=number, summary=summary,
         )  # fmt: skip
-        recorder.ended(row)
+        (recorder.ended if has_ended else recorder.change)(row)
         if number % 1000 == 999:
             recorder.flush()
     recorder.flush()

@@ -24,6 +24,8 @@ FIGURES = {
     },
     "trials in a page": _OF_A_PAGE,
     "parameters in a page": _OF_A_PAGE,
+    "workers in a page": _OF_A_PAGE,
+    "reports in a page": _OF_A_PAGE,
     "workers": {"a trial, CPU ms": 0.3, "memory, MB": 1.0},
     "parameters": {"a trial, CPU ms": 0.8, "panel, ms": 1.0, "journal, bytes a trial": 1.1},
     "reports": {"a report, CPU µs": 0.2, "journal, bytes a report": 0.2, "its curve, ms": 1.1},
