@@ -11,7 +11,7 @@ import numpy as np
 
 from hpo_widgets._messages import near_match
 from hpo_widgets.parameters.base import Kind, LeafParameter, Parameter, UnitNumbers, check_name, has_dict_form
-from hpo_widgets.parameters.choices import ChoiceTable, as_values, choice_label, identity
+from hpo_widgets.parameters.choices import ChoiceTable, as_values, choice_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +152,7 @@ class DiscreteParameterRange(LeafParameter):
         return parameter if form.get("range") is None else parameter.with_range(form["range"])
 
     def _state(self) -> tuple[Any, ...]:
-        return (self.name, tuple(map(identity, self.declared)), self._allowed)
+        return (self.name, self.table.identities, self._allowed)
 
     def __repr__(self) -> str:
         now = "" if len(self._allowed) == len(self.declared) else f" now {self.range!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import pickle
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,18 +94,24 @@ class ChoiceTable:
         return self._index.get(identity(python_value(value)))
 
     @functools.cached_property
+    def identities(self) -> tuple[Hashable, ...]:
+        """What stands for each value, see `identity`."""
+        return tuple(self._index)
+
+    @functools.cached_property
     def labels(self) -> tuple[str, ...]:
         """One short text per value; no two are equal."""
         labels = [choice_label(value) for value in self.values]
-        plain = set(labels)
-        if len(plain) < len(labels):
+        counts = Counter(labels)
+        if len(counts) < len(labels):
             # 1 beside "1", None beside "None": quote the strings, and say the type where that does not help.
             labels = [
-                repr(value) if isinstance(value, str) and labels.count(label) > 1 else label
+                repr(value) if isinstance(value, str) and counts[label] > 1 else label
                 for value, label in zip(self.values, labels, strict=True)
             ]
+            counts = Counter(labels)
             labels = [
-                f"{label} ({type(value).__name__} {index})" if labels.count(label) > 1 else label
+                f"{label} ({type(value).__name__} {index})" if counts[label] > 1 else label
                 for index, (value, label) in enumerate(zip(self.values, labels, strict=True))
             ]
         return tuple(labels)

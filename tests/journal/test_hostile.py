@@ -414,6 +414,19 @@ def many_objectives(path):
     put("objectives", value=[[str(number), "b", "min"] for number in range(1_000_000)])(path)
 
 
+def many_combinations(path):
+    constants = [{"type": "str", "value": f"s{number}", "index": 0, "label": ""} for number in range(10_000)]
+    combinations = [[{"name": "kind", "constant": constant}] for constant in constants]
+    put("space", "parameters", 1, value={"type": "ParameterSet", "values": combinations})(path)
+
+
+def many_choices(path):
+    """One has the label of another, so that a label has to be chosen for it."""
+    choices = [{"type": "str", "value": str(number), "label": str(number)} for number in range(50_000)]
+    choices.append({"type": "int", "value": 1, "label": "1"})
+    put("space", "parameters", 1, "values", value=[choice | {"index": at} for at, choice in enumerate(choices)])(path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
 @pytest.mark.parametrize(
     ("damage", "said"),
@@ -422,16 +435,20 @@ def many_objectives(path):
         pytest.param(nested(MOST_BYTES - 1001), "its header is not as a journal has it", marks=pytest.mark.slow),
         (deep, "maximum recursion depth"),
         pytest.param(many_objectives, "at most 1000 objectives", marks=pytest.mark.slow),
+        pytest.param(many_combinations, "opened", marks=pytest.mark.slow),
+        pytest.param(many_choices, "opened", marks=pytest.mark.slow),
         (rubbish("trials", 100_000), "some of its trials are missing"),
         (rubbish("events", 100_000), "an event of write 1000 is not as a journal has it"),
         (rubbish("scalars", 100_000), "opened"),
     ],
-    ids=["too long", "as long as may be", "deep", "objectives", "trials", "events", "reports"],
-)
+    ids=[
+        "too long", "as long as may be", "deep", "objectives", "combinations", "choices", "trials", "events", "reports",
+    ],
+)  # fmt: skip
 def test_a_file_that_was_made_to_cost_much_is_opened_or_refused_in_bounded_time_and_memory(copy, damage, said):
     damage(copy)
     done = subprocess.run(
         [sys.executable, "-c", WITHIN_BOUNDS, str(copy)], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stderr[-1000:]) == (0, "")
-    assert [said in line for line in done.stdout.splitlines()] == [True, True]
+    assert [said in line for line in done.stdout.splitlines()] == [True, True], done.stdout
