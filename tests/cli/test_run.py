@@ -22,7 +22,7 @@ from hpo_widgets.parameters import (
     LogUniformParameterRange,
     UniformIntegerParameterRange,
 )
-from hpo_widgets.viewer import SearchViewer, follower
+from hpo_widgets.viewer import SearchViewer
 from tests.runs import identity
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -212,18 +212,6 @@ def test_the_searches_of_a_folder_are_listed(kept, tmp_path, capsys):
     assert line.startswith(kept.id)
     assert "completed" in line
     assert f"3 of 3 trials  best {kept.best_trial.value:.6g} at #{kept.best_trial.number}" in line
-
-
-def test_the_best_of_a_listed_search_is_that_of_all_its_trials(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(follower, "NEWEST_FIRST", 1)
-    search = HyperParameterOptimizer(
-        identity, [DiscreteParameterRange("x", [0.25, 0.5, 0.75])], optimizer_class=GridSearch, journal=tmp_path,
-        objective_metric_sign="min",
-    )  # fmt: skip
-    search.start()
-    assert search.wait()
-    assert main(["list", "--journal", str(tmp_path)]) == 0
-    assert "3 trials  best 0.25 at #0" in capsys.readouterr().out
 
 
 def test_a_search_is_shown_by_the_beginning_of_its_id(kept, tmp_path, capsys):
