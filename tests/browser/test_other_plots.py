@@ -44,7 +44,7 @@ def test_the_front_and_the_importance_are_looked_at_and_clicked(notebook):
     panel.get_by_role("tab", name="Importance").click()
     notebook.kernel("search.command('stop')")
     expect(panel.locator(".bqplot:visible .bar").first).to_be_visible()
-    expect(panel.get_by_text("completed trials from the rest")).to_be_visible()
+    expect(panel.get_by_text("trials apart (PED-ANOVA)")).to_be_visible()
     notebook.screenshots_in_both_themes("importance", panel)
     # The greatest bar is the top one, which is drawn last.
     panel.locator(".bqplot:visible .bar").last.click()
