@@ -93,6 +93,10 @@ async function test() {
     platform: "node",
     loader: { ".css": "empty" },
     sourcemap: "inline",
+    // JupyterLab's packages require some of node's.
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
   });
   const files = Object.keys(metafile.outputs).map((path) => join(process.cwd(), path));
   run({ files, concurrency: true })

@@ -19,8 +19,15 @@ type Outcome = { status: string; ename?: string; evalue?: string; data?: Record<
 export class KernelQuestions {
   private subshell: Promise<string | undefined> | null = null;
   private readonly asked = new Set<string>();
+  private end: (reason: Error) => void = () => undefined;
+  /** Rejects when nothing is asked any more: a kernel that was restarted may leave a question without an answer. */
+  private readonly ended = new Promise<never>((_resolve, reject) => {
+    this.end = reject;
+  });
 
-  constructor(private readonly kernel: Kernel.IKernelConnection) {}
+  constructor(private readonly kernel: Kernel.IKernelConnection) {
+    this.ended.catch(() => undefined);
+  }
 
   /** Whether answers come while a cell runs; a JupyterLab before 4.4 knows nothing of that. */
   get answersBesideCell(): boolean {
@@ -35,9 +42,13 @@ export class KernelQuestions {
   /**
    * Asks, and waits for the answer.
    *
-   * @throws Refusal when the kernel cannot answer; another error when it has gone meanwhile
+   * @throws Refusal when the kernel cannot answer; another error when it has gone meanwhile, or is asked no more
    */
-  async ask(question: object): Promise<unknown> {
+  ask(question: object): Promise<unknown> {
+    return Promise.race([this.answer(question), this.ended]);
+  }
+
+  private async answer(question: object): Promise<unknown> {
     this.subshell ??= this.openSubshell();
     const subshellId = await this.subshell;
     // A text within a text: what a person has typed is never code. JSON's escapes are those of Python.
@@ -70,8 +81,9 @@ export class KernelQuestions {
     return answer;
   }
 
-  /** Ends the thread of the kernel that answers. */
+  /** Ends what waits for an answer, and the thread of the kernel that answers. */
   dispose(): void {
+    this.end(new Error("it is asked no more"));
     void this.subshell
       ?.then((id) => {
         if (id !== undefined && !this.kernel.isDisposed && this.kernel.status !== "dead") {
