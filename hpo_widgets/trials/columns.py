@@ -224,10 +224,10 @@ class TrialColumns:
             return
         size = max(self._num_rows, int(numbers.max()) + 1)
         self._reserve(size)
-        # Rows that were skipped are queued until they are written.
-        changed = np.union1d(numbers, np.arange(self._num_rows, size))
-        self._version += len(changed)
-        self._changed(changed, self._version)
+        added = np.arange(self._num_rows, size)  # rows that were skipped are queued until they are written
+        self._version += len(numbers) + len(added)
+        for rows in (numbers, added):
+            self._changed(rows, self._version)
         self._num_rows = size
         for name, array in self._arrays.items():
             incoming = np.asarray(run_times(bulk) if name == "seconds" else bulk[name], dtype=array.dtype)
@@ -275,24 +275,28 @@ class TrialColumns:
     def snapshot(self) -> Snapshot:
         """Copies of all columns at the present version."""
         with self._lock:
-            rows = np.arange(self._num_rows)
-            return Snapshot(**self._copy(rows, self._version))
+            return Snapshot(**self._copy())
 
     def changes_since(self, version: int) -> Changes:
         """Copies of the rows that changed after ``version`` (0: all of them)."""
         with self._lock:
             is_anew = 0 < version < self._anew_at
-            if version > self._version or version < 0 or is_anew:
-                version = 0
+            if version > self._version or version <= 0 or is_anew:
+                return Changes(**self._copy(), is_anew=is_anew)
             blocks = np.flatnonzero(self._block_changed > version)
             places, offsets = np.nonzero(self._last_changed[blocks] > version)
             rows = blocks[places] * _BLOCK + offsets
-            return Changes(**self._copy(rows, self._version), is_anew=is_anew)
+            return Changes(**self._copy(rows), is_anew=False)
 
-    def _copy(self, rows: np.ndarray, version: int) -> dict[str, Any]:
-        copies: dict[str, Any] = {name: array[rows] for name, array in self._arrays.items()}
-        copies["parameters"] = {name: column[rows] for name, column in zip(self._names, self._parameters, strict=True)}
-        return {"version": version, "numbers": rows, "remarks": self._remarks, **copies}
+    def _copy(self, rows: np.ndarray | None = None) -> dict[str, Any]:
+        """Copies of some rows, or of all, which is ten times quicker by a slice."""
+        of = slice(self._num_rows) if rows is None else rows
+        copies = {name: array[of].copy() for name, array in self._arrays.items()}
+        parameters = {name: column[of].copy() for name, column in zip(self._names, self._parameters, strict=True)}
+        numbers = np.arange(self._num_rows) if rows is None else rows
+        return {
+            "version": self._version, "numbers": numbers, "remarks": self._remarks, "parameters": parameters, **copies
+        }  # fmt: skip
 
     def _reserve(self, num_rows: int) -> None:
         """Grow by doubling, so that a row costs the same however many there are."""
