@@ -57,7 +57,8 @@ which is its default, and with what might replace it. The values of a row are th
 time with one trial unfinished at each ask, as with two workers; less is better. The models of scikit-learn have 200
 trials, as they take CPU time. "64 candidates, gamma 0.15 n" is `TPESampler(n_ei_candidates=64, gamma=...)` with
 min(⌈0.15 n⌉, 25) good trials among n; Optuna 6 is to have no `gamma` any more. "Sobol startup" begins with points of a
-scrambled Sobol sequence in place of random ones. The CPU time is that of a search with its trials.
+scrambled Sobol sequence in place of random ones. `GPSampler` is a Gaussian process; it needs `pip install torch`, and
+has 60 trials, as each ask takes longer than the one before. The CPU time is that of a search with its trials.
 
 A cell is the median, with the one-sided *p* of Mann and Whitney's rank test (of doing that much better than plain TPE /
 that much worse, if both were alike). It is significant below {of_samplers.LEVEL:.2g}: 0.05 divided by the number of all
