@@ -180,6 +180,8 @@ def test_candidates_are_compared_with_plain_tpe_at_each_budget(results):
     [
         (0.1, 0.5, 4, 4, 0, 0, "yes"),
         (0.1, 0.9, 4, 4, 4, 4, "**no**"),
+        (0.1, 0.507, 4, 4, 4, 4, "**no**"),  # a p of 0.0003, which is too great for "better"
+        (0.493, 0.5, 0, 0, 0, 0, "**no**"),
         (0.5, 0.1, 4, 0, 0, 0, "**no**"),
         (0.505, 0.5, 0, 0, 0, 4, "**no**"),
     ],

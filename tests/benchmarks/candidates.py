@@ -200,9 +200,11 @@ def _budgets(task: str, by: str) -> tuple[int, ...]:
     return tuple(budget for budget in TASKS[task].budgets if budget <= _SLOW.get(by, budget))
 
 
-LEVEL = 0.05 / sum(len(_budgets(task, by)) for task in TASKS for by in CANDIDATES if by != PLAIN)
-"""The probability of a mere chance below which a candidate is better, or worse: 5 % over all cells, those too
-that could not be measured here."""
+_NUM_CELLS = {by: sum(len(_budgets(task, by)) for task in TASKS) for by in CANDIDATES if by != PLAIN}
+LEVEL = 0.05 / sum(_NUM_CELLS.values())
+"""The probability of a mere chance below which a candidate is better: 5 % over all cells of all candidates."""
+WORSE = {by: 0.05 / count for by, count in _NUM_CELLS.items()}
+"""That below which it is worse: 5 % over its own cells, as a default that does harm is to be found out."""
 
 
 def sampler(by: str, parameters: list[Any]) -> Any:
@@ -268,10 +270,20 @@ class Cell:
     better: float
     worse: float
 
+    @property
+    def is_better(self) -> bool:
+        """Whether it is significantly better."""
+        return self.better < LEVEL
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is significantly worse."""
+        return self.worse < WORSE[self.by]
+
     def __str__(self) -> str:
         if self.by == PLAIN:
             return f"{self.median:.4g}"
-        mark = "**better**, " if self.better < LEVEL else "**worse**, " if self.worse < LEVEL else ""
+        mark = "**better**, " if self.is_better else "**worse**, " if self.is_worse else ""
         return f"{self.median:.4g} ({mark}{_shown(self.better)} / {_shown(self.worse)})"
 
 
@@ -314,13 +326,13 @@ def _judged(by: str, cells: list[Cell]) -> str:
         why = ": it needs torch, which is not installed here" if by == _NEEDS_TORCH else ""
         return f"- {by}: not measured{why}."
     fair = [cell for cell in cells if not TASKS[cell.task].has_chosen]
-    better, worse = ([getattr(cell, side) < LEVEL for cell in cells] for side in ("better", "worse"))
-    num_fair = sum(cell.better < LEVEL for cell in fair)
+    num_better, num_worse = sum(cell.is_better for cell in cells), sum(cell.is_worse for cell in cells)
+    num_fair = sum(cell.is_better for cell in fair)
     single = sum(cell.worse < 0.05 for cell in cells)
     return (
-        f"- {by}: significantly better at {sum(better)} of {len(cells)} cells, {num_fair} of {len(fair)} on what chose "
-        f"no candidate; significantly worse at {sum(worse)} (with *p* < 0.05 at {single}). "
-        f"Becomes the default: {'yes' if num_fair and not any(worse) else '**no**'}."
+        f"- {by}: significantly better at {num_better} of {len(cells)} cells, {num_fair} of {len(fair)} on what chose "
+        f"no candidate; significantly worse at {num_worse} (with *p* < 0.05 at {single}). "
+        f"Becomes the default: {'yes' if num_fair and not num_worse else '**no**'}."
     )
 
 

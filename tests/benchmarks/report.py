@@ -61,8 +61,9 @@ scrambled Sobol sequence in place of random ones. `GPSampler` is a Gaussian proc
 has 60 trials, as each ask takes longer than the one before. The CPU time is that of a search with its trials.
 
 A cell is the median, with the one-sided *p* of Mann and Whitney's rank test (of doing that much better than plain TPE /
-that much worse, if both were alike). It is significant below {of_samplers.LEVEL:.2g}: 0.05 divided by the number of all
-cells of all candidates.
+that much worse, if both were alike). "Better" is significant below {of_samplers.LEVEL:.2g}: 0.05 divided by the number
+of all cells of all candidates. "Worse" is significant below 0.05 divided by the number of the candidate's own cells, as
+a default that does harm is to be found out.
 
 The rule: a candidate becomes the default where it is significantly better at one cell or more of a task that chose no
 candidate, and significantly worse at none.
