@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from optuna.samplers import (
     BaseSampler,
     BruteForceSampler,
     CmaEsSampler,
+    GPSampler,
     GridSampler,
     QMCSampler,
     TPESampler,
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from hpo_widgets.space import Space
 
 _SMALLEST_WARM_START = 10  # trials: the method looks at the best tenth
+_LIBRARIES: dict[type[BaseSampler], tuple[str, ...]] = {
+    CmaEsSampler: ("cmaes",), GPSampler: ("scipy", "torch"), QMCSampler: ("scipy",)
+}  # fmt: skip
+"""What Optuna imports when a sampler of a class proposes, and does not bring."""
 
 
 def without_pruning(name: str) -> dict[str, Any]:
@@ -65,6 +71,14 @@ def nested(sampler: BaseSampler) -> Iterator[BaseSampler]:
     for part in vars(sampler).values():
         if isinstance(part, BaseSampler):
             yield from nested(part)
+
+
+def missing_libraries(sampler: BaseSampler) -> list[str]:
+    """Return the names of libraries that a sampler will import and that are not installed."""
+    needed = [
+        name for part in nested(sampler) for kind in _LIBRARIES if isinstance(part, kind) for name in _LIBRARIES[kind]
+    ]
+    return [name for name in dict.fromkeys(needed) if importlib.util.find_spec(name) is None]
 
 
 def is_exhaustive(sampler: BaseSampler) -> bool:

@@ -146,12 +146,14 @@ class OptimizerOptuna(SearchStrategy):
             raise ValueError(f"continue_previous_study is to {theirs}, this search is to {ours}")
         if self.optuna_sampler is None:
             return
+        kind = type(self.optuna_sampler).__name__
+        if missing := samplers.missing_libraries(self.optuna_sampler):
+            raise ValueError(f"{kind} needs what is not installed here: pip install {' '.join(missing)}")
         with quiet():
             try:
                 sampler = samplers.fresh(self.optuna_sampler, self.seed, 0, 0, is_seeded=self.is_seeded)
                 samplers.try_sampler(sampler, space, directions)
             except Exception as error:
-                kind = type(self.optuna_sampler).__name__
                 raise ValueError(f"{kind} cannot search this space: {error}") from error
 
     @property

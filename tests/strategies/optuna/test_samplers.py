@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import optuna
 import pytest
-from optuna.samplers import CmaEsSampler, GridSampler, NSGAIISampler, PartialFixedSampler, QMCSampler, TPESampler
+from optuna.samplers import (
+    CmaEsSampler,
+    GPSampler,
+    GridSampler,
+    NSGAIISampler,
+    PartialFixedSampler,
+    QMCSampler,
+    TPESampler,
+)
 
+from hpo_widgets import HyperParameterOptimizer
 from hpo_widgets.parameters import (
     DiscreteParameterRange,
     LogUniformParameterRange,
@@ -167,6 +178,28 @@ def test_other_forms_of_cma_es_begin_too(sampler):
 def test_source_trials_of_another_space_are_refused_before_anything_runs():
     with pytest.raises(ValueError, match="CmaEsSampler cannot search this space: No compatible source_trials"):
         begun(CmaEsSampler(source_trials=[]), PLANE, [])
+
+
+@pytest.mark.parametrize(
+    ("make", "missing", "told"),
+    [
+        (GPSampler, ["scipy", "torch"], "GPSampler needs what is not installed here: pip install scipy torch"),
+        (CmaEsSampler, ["cmaes"], "CmaEsSampler needs what is not installed here: pip install cmaes"),
+        (
+            lambda: PartialFixedSampler({"x": 0.0}, QMCSampler()), ["scipy"],
+            "PartialFixedSampler needs what is not installed here: pip install scipy",
+        ),
+    ],
+    ids=["Gaussian process", "CMA-ES", "inside another"],
+)  # fmt: skip
+def test_a_library_that_a_sampler_lacks_is_named_before_anything_runs(make, missing, told, monkeypatch):
+    sampler = make()
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        HyperParameterOptimizer(
+            lambda x, y: 0.0, PLANE.parameters, optimizer_class=OptimizerOptuna, optuna_sampler=sampler
+        )
 
 
 def test_cma_es_begins_with_few_trials_and_beside_choices(drive):
