@@ -96,8 +96,9 @@ bench-quality: $(STAMPS)/bench
 	$(BIN)/python -m tests.benchmarks.wall_clock
 	$(BIN)/python -m tests.benchmarks.report quality
 
-# About seven minutes of CPU time a seed, 20 of them by default. By number of trials, so the machine may do something
-# else. It goes on where an earlier run was ended; remove build/candidates.jsonl to begin anew.
+# About nine minutes of CPU time a seed, 20 of them by default, and four more where torch is installed. By number of
+# trials, so the machine may do something else. It goes on where an earlier run was ended; remove
+# build/candidates.jsonl to begin anew.
 bench-candidates: $(STAMPS)/bench
 	$(BIN)/python -m tests.benchmarks.candidates
 	$(BIN)/python -m tests.benchmarks.report candidates

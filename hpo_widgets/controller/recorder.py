@@ -7,6 +7,7 @@ whatever somebody has seen survives the death of the kernel.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _FLUSH_SECONDS = 0.005
 """Seconds that a change waits at most for further ones, so that one commit serves several."""
+
+_REST_SECONDS = 0.01
+"""Seconds after the last commit from which on a change does not wait: further ones are not to be expected soon."""
 
 _LOCK_SECONDS = 0.02
 """Seconds that a write waits for another program's lock before the search goes on; it is tried again later."""
@@ -103,6 +107,7 @@ class Recorder:
         """Notes and tags of trials that are not durable yet."""
         self.due: float | None = None
         """When the next flush is due (``time.monotonic``); None: nothing waits to be written."""
+        self._flushed_at = -math.inf
         self.locked_since: float | None = None
         """``time.monotonic()`` since which another program's lock keeps a run from writing; None: none does."""
         self._has_lock_notice = False
@@ -119,9 +124,14 @@ class Recorder:
         if row.job is not None:
             self._jobs[row.number] = row.job
         if self.due is None:
-            self.due = time.monotonic() + _FLUSH_SECONDS
+            self._make_due()
         elif len(self._rows) >= FLUSH_ROWS and self.locked_since is None:
             self.due = 0.0
+
+    def _make_due(self) -> None:
+        """Plan the flush of a first change."""
+        now = time.monotonic()
+        self.due = now if now - self._flushed_at > _REST_SECONDS else now + _FLUSH_SECONDS
 
     def job_of(self, number: int) -> str | None:
         """The id that a trial's job has where it runs; None on this machine."""
@@ -179,7 +189,7 @@ class Recorder:
         """
         self._events.append({"kind": kind, "at": time.time(), **data})
         if self.due is None:
-            self.due = time.monotonic() + _FLUSH_SECONDS
+            self._make_due()
 
     def remark_of(self, number: int) -> Remark:
         """Note and tags of a trial, durable or not."""
@@ -227,6 +237,7 @@ class Recorder:
                 self._sequence = journal.sequence
         # Before the first start nothing is worth a file; the events wait for it.
         self.locked_since = None
+        self._flushed_at = time.monotonic()
         self.shown.notify()
 
     def _notify_if_written_again(self, journal: Journal) -> None:

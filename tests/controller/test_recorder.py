@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
+import time
 
 import pytest
 
@@ -83,6 +85,17 @@ def test_many_rows_are_due_at_once(recorder):
     for number in range(FLUSH_ROWS + 1):
         recorder.change(row(number))
     assert recorder.due == 0.0
+
+
+@pytest.mark.parametrize("rest", [0.0, math.inf], ids=["after a rest", "soon after the last commit"])
+def test_a_change_waits_for_others_only_where_some_are_to_be_expected(recorder, monkeypatch, rest):
+    monkeypatch.setattr(recorder_module, "_REST_SECONDS", rest)
+    recorder.flush()
+    before = time.monotonic()
+    recorder.change(row(0))
+    after = time.monotonic()
+    assert recorder.due >= before
+    assert (recorder.due <= after) == (rest == 0.0)
 
 
 def test_after_the_end_a_notice_does_not_read_the_whole_file_again(recorder, monkeypatch):
