@@ -41,6 +41,14 @@ def test_what_measurements_import_from_the_tests_is_there():
         importlib.import_module(f"tests.benchmarks.{path.stem}")
 
 
+@pytest.fixture(autouse=True)
+def logs_of_optuna():
+    """What measures silences Optuna, in this process too."""
+    before = optuna.logging.get_verbosity()
+    yield
+    optuna.logging.set_verbosity(before)
+
+
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """Where the results of this test are."""
