@@ -131,7 +131,7 @@ class Recorder:
     def _make_due(self) -> None:
         """Plan the flush of a first change."""
         now = time.monotonic()
-        self.due = now if now - self._flushed_at > _REST_SECONDS else now + _FLUSH_SECONDS
+        self.due = now if now - self._flushed_at >= _REST_SECONDS else now + _FLUSH_SECONDS
 
     def job_of(self, number: int) -> str | None:
         """The id that a trial's job has where it runs; None on this machine."""

@@ -290,9 +290,12 @@ class TrialColumns:
 
     def _copy(self, rows: np.ndarray | None = None) -> dict[str, Any]:
         """Copies of some rows, or of all, which is ten times quicker by a slice."""
-        of = slice(self._num_rows) if rows is None else rows
-        copies = {name: array[of].copy() for name, array in self._arrays.items()}
-        parameters = {name: column[of].copy() for name, column in zip(self._names, self._parameters, strict=True)}
+
+        def of(array: np.ndarray) -> np.ndarray:
+            return array[: self._num_rows].copy() if rows is None else array[rows]
+
+        copies = {name: of(array) for name, array in self._arrays.items()}
+        parameters = {name: of(column) for name, column in zip(self._names, self._parameters, strict=True)}
         numbers = np.arange(self._num_rows) if rows is None else rows
         return {
             "version": self._version, "numbers": numbers, "remarks": self._remarks, "parameters": parameters, **copies
