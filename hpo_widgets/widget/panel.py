@@ -48,7 +48,7 @@ from hpo_widgets.widget.plots.pareto import ParetoPlot
 from hpo_widgets.widget.plots.plot import Plot
 from hpo_widgets.widget.plots.slices import SlicesPlot
 from hpo_widgets.widget.plots.timeline import TimelinePlot
-from hpo_widgets.widget.sync.flow import act_while_cell_runs
+from hpo_widgets.widget.sync.flow import act_while_cell_runs, is_run_by_page
 from hpo_widgets.widget.sync.refresher import Refresher
 from hpo_widgets.widget.traits import BoxTrait, FilterTrait, PointTrait, PositiveInt, TrialNumbers, refuse_unknown
 
@@ -410,7 +410,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
 
     def _ipython_display_(self, **_keywords: Any) -> None:
         """Show the panel as an output that can be updated later, in a notebook that runs without a page."""
-        if not StoredOutput.is_due():
+        if is_run_by_page():
             raise NotImplementedError  # IPython then shows what `_repr_mimebundle_` returns
         if self._stored is None:
             self._stored = StoredOutput(self.model_id, weakref.WeakMethod(self._unseen_output))

@@ -25,6 +25,18 @@ widget
 MARKUP = "<img src=x onerror=window.hit=1>"
 
 
+WIDGETS = "len([*__import__('ipywidgets').Widget.widgets.values()])"
+
+
+def test_what_is_behind_a_tab_is_made_when_somebody_looks(opened, panel):
+    before = opened.kernel(WIDGETS)
+    assert before < 60
+    panel.get_by_role("tab", name="Slices").click()
+    expect(panel.locator(".hpo-slices-host .bqplot:visible").first).to_be_visible()
+    assert before < opened.kernel(WIDGETS) < 200  # of all tabs it would be about 380
+    assert opened.complaints() == []
+
+
 def test_a_drag_is_one_command_moved_by_nothing_but_the_hand_and_given_up_by_escape(opened, panel):
     lower = panel.get_by_role("slider", name="lr, lower end")
     x, _ = middle(lower)

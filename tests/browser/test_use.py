@@ -289,6 +289,7 @@ def test_small_numbers_are_decimals_to_a_screen_reader(opened, panel):
 
 def test_a_panel_that_is_on_no_page_any_more_acknowledges_nothing(opened, panel):
     flow = "widget._refresher.flow"
+    opened.kernel("search.add_trial(0.25)")
     opened.wait_kernel(f"{flow}.was_ever_seen and {flow}.is_acknowledged")
     opened.command("notebook:clear-cell-output")
     expect(opened.page.locator(".hpo-panel")).to_have_count(0)

@@ -66,6 +66,11 @@ def test_a_search_that_was_not_started_is_shown_and_saved_as_idle(executed):
     assert sorted(state["status"] for state in saved if "forecast" in state) == ["completed", "idle"]
 
 
+def test_what_is_behind_the_other_tabs_is_saved_too(executed):
+    saved = [widget["model_name"] for widget in executed.metadata["widgets"][STATE_MIME]["state"].values()]
+    assert saved.count("FigureModel") >= 2 * 6  # of the eight tabs of a panel, those that draw one parameter
+
+
 def test_nbconvert_makes_a_page_with_picture_and_table_where_no_widget_states_are_stored(executed):
     from nbconvert import HTMLExporter
 

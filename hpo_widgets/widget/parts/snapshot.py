@@ -16,7 +16,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
-from IPython import get_ipython
 from IPython.display import publish_display_data
 
 from hpo_widgets.search import SearchStatus
@@ -203,12 +202,6 @@ class StoredOutput:
         self._display_id, self._fresh = display_id, fresh
         self._stored: dict[str, Any] = {}
         self.close = after_each_cell(self._renew)
-
-    @staticmethod
-    def is_due() -> bool:
-        """Whether this cell is run by something that has no page: it says that nobody is there to be asked."""
-        parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
-        return bool(parent.get("content", {}).get("allow_stdin") is False)
 
     def show(self, data: dict[str, Any]) -> None:
         """Show the panel."""

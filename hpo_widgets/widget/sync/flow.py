@@ -7,8 +7,9 @@ from its page answers nothing, so that a panel whose cell was run again costs ne
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 from IPython import get_ipython
@@ -44,6 +45,20 @@ def act_while_cell_runs(widget: Widget) -> bool:
     return True
 
 
+_IN_VOILA = "VOILA_PREHEAT"
+"""Is in the environment of each kernel that Voilà starts, for a request or before one."""
+
+
+def is_run_by_page() -> bool:
+    """Whether a page has the present cell run, so that somebody can look into the panel.
+
+    What runs a notebook without a page (nbclient, as papermill and nbconvert do) says that nobody can be asked for
+    input. Voilà does so, too, but runs the cells for a page that comes then.
+    """
+    request: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
+    return request.get("content", {}).get("allow_stdin") is not False or _IN_VOILA in os.environ
+
+
 MOST_UNSEEN = 2
 """Updates that go to a view of the panel before it has to acknowledge one, which it then does of both at once
 (``js/src/lib/lifetime.ts``): each message to the kernel makes JupyterLab lay out the kernel's status twice, which costs
@@ -58,13 +73,15 @@ _LONGEST_LOAD = 60.0
 
 
 class _Cells:
-    """Whether a cell runs; written on the thread that runs cells.
+    """Whether a cell runs, and for whom; written on the thread that runs cells.
 
     An older kernel or page has the messages of widgets wait for the cell, so that silence says nothing meanwhile.
     """
 
     def __init__(self) -> None:
         self.are_running = False
+        self.are_run_by_page = False
+        """`is_run_by_page` of the cell that began last; False where there are no cells."""
         self._shell: object = None
 
     def watch(self) -> None:
@@ -73,13 +90,12 @@ class _Cells:
         if shell is None or shell is self._shell:
             return
         self._shell = shell
-        # What watches first is a panel, made by a cell.
-        self.are_running = True
+        self._begin()  # what watches first is a panel, made by a cell
         shell.events.register("pre_run_cell", self._begin)
         shell.events.register("post_run_cell", self._end)
 
-    def _begin(self, _info: object) -> None:
-        self.are_running = True
+    def _begin(self, _info: object = None) -> None:
+        self.are_running, self.are_run_by_page = True, is_run_by_page()
 
     def _end(self, _result: object) -> None:
         self.are_running = False
@@ -182,6 +198,11 @@ class Flow:
     def was_ever_seen(self) -> bool:
         """True when a browser has acknowledged an update: what is saved is what it shows."""
         return self._num_seen > 0
+
+    @property
+    def may_have_no_page(self) -> bool:
+        """True as long as nothing says that there is a page: what is sent now may be what is saved."""
+        return not (self.was_ever_seen or cells.are_run_by_page)
 
     @property
     def _num_seen(self) -> int:

@@ -338,8 +338,8 @@ class Refresher:
     def refresh(self, *, everything: bool = False, is_kept: bool = False, draws: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 
-        Hidden parts are left out, except with ``everything``, after the end of the search, and as long as no browser
-        has ever answered: then the state may be what is saved. What is drawn waits while a page may be loading.
+        Hidden parts are left out, except with ``everything``, after the end of the search, and as long as nothing says
+        that there is a page: then the state may be what is saved. What is drawn waits while a page may be loading.
 
         Parameters
         ----------
@@ -362,7 +362,7 @@ class Refresher:
             everything = everything or is_kept
             waits = self.flow.may_be_loading and not (everything or draws)
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            is_unseen = self.flow.is_unattended and not self.flow.was_ever_seen
+            is_unseen = self.flow.is_unattended and self.flow.may_have_no_page
             everything = everything or is_unseen or (has_ended and not waits)
             before = self._version
             rows = self.search.changes_since(before)
@@ -440,9 +440,9 @@ class Refresher:
         return True
 
     def settle(self) -> None:
-        """Have all that is shown true at the end of a cell, unless a browser follows: it may be what is saved."""
+        """Have all that is shown true at the end of a cell, unless there is a page: it may be what is saved."""
         with self.lock:
-            if not self.flow.was_ever_seen:
+            if self.flow.may_have_no_page:
                 self.refresh(everything=True)
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ from hpo_widgets.testing import ScriptedSearch
 from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget, Plot
 from hpo_widgets.widget.parts import snapshot
-from hpo_widgets.widget.parts.snapshot import MIME, StoredOutput
+from hpo_widgets.widget.parts.snapshot import MIME
 from hpo_widgets.widget.saved_page import VIEW_MIME
 
 NASTY = "</p><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
@@ -260,31 +260,6 @@ def test_the_page_hears_of_the_end_after_all_else_has_been_shown(panel, search, 
     (place,) = [place for place, (_one, state) in enumerate(said) if state.get("end")]
     others = [at for at, (one, _) in enumerate(said) if one in {panel._table.comm, panel._status_panel.comm}]
     assert max(others) < place
-
-
-class Shell:
-    """What IPython has of a cell that is run by somebody who can, or cannot, be asked."""
-
-    def __init__(self, content):
-        self.content = content
-
-    def get_parent(self):
-        return {"content": self.content}
-
-
-@pytest.mark.parametrize(
-    ("shell", "expected"),
-    [
-        (None, False),
-        (object(), False),
-        (Shell({}), False),
-        (Shell({"allow_stdin": True}), False),
-        (Shell({"allow_stdin": False}), True),
-    ],
-)
-def test_a_cell_without_a_page_is_one_that_cannot_ask(monkeypatch, shell, expected):
-    monkeypatch.setattr(snapshot, "get_ipython", lambda: shell)
-    assert StoredOutput.is_due() is expected
 
 
 def test_in_a_page_ipython_shows_what_the_panel_gives(panel):

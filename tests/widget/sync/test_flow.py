@@ -9,6 +9,7 @@ import pytest
 from ipykernel.comm.comm import BaseComm
 
 from hpo_widgets.widget import OptimizerWidget
+from hpo_widgets.widget.sync import flow as flow_module
 from hpo_widgets.widget.sync.flow import Flow, FlowView, act_while_cell_runs
 
 
@@ -130,3 +131,35 @@ def test_everything_that_a_person_presses_or_drags_acts_while_a_cell_runs(show, 
     panel = show(OptimizerWidget, search)
     for widget in (panel._controls, panel._space_panel, panel._status_panel):
         assert widget.comm._reply_subshell_for({}, "shell of the browser") == "shell of the browser"
+
+
+class Shell:
+    """What IPython has of a cell that is run by somebody who can, or cannot, be asked."""
+
+    def __init__(self, content):
+        self.content = content
+
+    def get_parent(self):
+        return {"content": self.content}
+
+
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [
+        (None, True),
+        (object(), True),
+        (Shell({}), True),
+        (Shell({"allow_stdin": True}), True),
+        (Shell({"allow_stdin": False}), False),
+    ],
+    ids=["no IPython", "a terminal", "says nothing", "can ask", "cannot ask"],
+)
+def test_a_cell_without_a_page_is_one_that_cannot_ask(monkeypatch, shell, expected):
+    monkeypatch.setattr(flow_module, "get_ipython", lambda: shell)
+    assert flow_module.is_run_by_page() is expected
+
+
+def test_voila_asks_nobody_and_has_a_page(monkeypatch):
+    monkeypatch.setattr(flow_module, "get_ipython", lambda: Shell({"allow_stdin": False}))
+    monkeypatch.setenv("VOILA_PREHEAT", "False")
+    assert flow_module.is_run_by_page()

@@ -277,6 +277,22 @@ def test_hidden_parts_are_made_ready_for_saving_only_where_no_browser_has_ever_a
     assert len(hidden.updates) == num_updates
 
 
+def test_hidden_parts_are_left_alone_where_a_page_has_the_cell_run(search, refresher, clock, monkeypatch):
+    hidden = Recording()
+    hidden.refresher = refresher
+    refresher.add(hidden, hidden=True)
+    search.command("start")
+    monkeypatch.setattr(cells, "are_run_by_page", True)
+    for _ in range(4):  # the page is slow: nobody has answered yet
+        refresher.settle()
+        clock.now += 100.0
+        refresher.refresh()
+    assert hidden.updates == []
+    monkeypatch.setattr(cells, "are_run_by_page", False)
+    refresher.settle()
+    assert len(hidden.updates) == 1
+
+
 def test_a_hidden_part_that_is_looked_at_has_all_at_once_and_stays_hidden(search, refresher, clock, wire):
     hidden = Recording()
     hidden.refresher = refresher
