@@ -440,10 +440,13 @@ class Refresher:
         return True
 
     def settle(self) -> None:
-        """Have all that is shown true at the end of a cell, unless there is a page: it may be what is saved."""
+        """Have all that is shown true at the end of a cell, unless a browser follows already.
+
+        It may be what is saved, then what is hidden, too; a page answers it once it shows the panel.
+        """
         with self.lock:
-            if self.flow.may_have_no_page:
-                self.refresh(everything=True)
+            if not self.flow.was_ever_seen:
+                self.refresh(everything=self.flow.may_have_no_page)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

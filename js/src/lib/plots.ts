@@ -15,7 +15,13 @@ const HELD_MS = 5000;
 /** Sizes are rounded to so many pixels, so that a panel that is dragged wider sends few messages. */
 const STEP = 8;
 
+const ANY_FIGURE = ".bqplot";
+
 type Sizes = Partial<Record<keyof typeof FIGURES, [number, number]>>;
+
+function hasFigure(node: Node): boolean {
+  return node instanceof Element && (node.matches(ANY_FIGURE) || !!node.querySelector(ANY_FIGURE));
+}
 
 /**
  * Follows the figures below a node as long as the view lives.
@@ -132,7 +138,7 @@ export function followPlots(
   });
   lifetime.atEnd(() => resized.disconnect());
 
-  return () => {
+  const nameFigures = (): void => {
     const slices = findRoot()?.querySelector<HTMLElement>(".hpo-slices-host");
     if (slices && slices.tabIndex < 0) {
       // What scrolls can be reached, and so scrolled, by keyboard.
@@ -155,5 +161,24 @@ export function followPlots(
         }
       }
     }
+  };
+
+  // Those of a tab come when it is shown first, in their own time.
+  const added = new MutationObserver((records) => {
+    if (records.some(({ addedNodes }) => [...addedNodes].some(hasFigure))) {
+      nameFigures();
+    }
+  });
+  lifetime.atEnd(() => added.disconnect());
+  let followed: Element | null = null;
+
+  return () => {
+    const root = findRoot();
+    if (root && root !== followed) {
+      added.disconnect();
+      added.observe(root, { childList: true, subtree: true });
+      followed = root;
+    }
+    nameFigures();
   };
 }
