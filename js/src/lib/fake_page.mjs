@@ -244,6 +244,10 @@ export function fakePage() {
     }
     disconnect() {}
   };
+  globalThis.MutationObserver = class {
+    observe() {}
+    disconnect() {}
+  };
   return body;
 }
 

@@ -3,6 +3,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { isRepeatedClick } from "./dom";
 import type { Lifetime } from "./lifetime";
+import { whenInPanel } from "./panel";
 
 /** What the figure that fills a tab, and one of several, are found by. */
 const FIGURES = {
@@ -15,25 +16,29 @@ const HELD_MS = 5000;
 /** Sizes are rounded to so many pixels, so that a panel that is dragged wider sends few messages. */
 const STEP = 8;
 
-const ANY_FIGURE = ".bqplot";
+/** The last thing that a figure needs to be named. */
+const TITLE = ".mainheading";
 
 type Sizes = Partial<Record<keyof typeof FIGURES, [number, number]>>;
 
-function hasFigure(node: Node): boolean {
-  return node instanceof Element && (node.matches(ANY_FIGURE) || !!node.querySelector(ANY_FIGURE));
+function hasTitle(node: Node): boolean {
+  return node instanceof Element && (node.matches(TITLE) || node.querySelector(TITLE) !== null);
 }
 
 /**
- * Follows the figures below a node as long as the view lives.
+ * Follows the figures of the widget that a view is part of, as long as the view lives.
  *
- * @param findRoot gives the node, once the view is on the page
+ * @param node a node of the view
+ * @param selector finds the widget, once the view is on the page
  * @returns what is to be called after the page has been drawn again
  */
 export function followPlots(
   model: unknown,
   lifetime: Lifetime,
-  findRoot: () => Element | null,
+  node: HTMLElement,
+  selector: string,
 ): () => void {
+  const findRoot = (): Element | null => node.closest(selector);
   const told = model as AnyModel<{ plot_sizes: Sizes }>;
   // The click messages of bqplot do not tell which keys were held. So the keys are sent before the click reaches its
   // mark, in a message, as the change of a trait may wait for an answer.
@@ -149,7 +154,7 @@ export function followPlots(
     const figures = findRoot()?.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])");
     for (const figure of figures ?? []) {
       // The title of the figure is part of the page, but not drawn.
-      const title = figure.querySelector(".mainheading")?.textContent;
+      const title = figure.querySelector(TITLE)?.textContent;
       if (title) {
         figure.setAttribute("role", "img");
         figure.setAttribute("aria-label", title);
@@ -163,22 +168,28 @@ export function followPlots(
     }
   };
 
-  // Those of a tab come when it is shown first, in their own time.
   const added = new MutationObserver((records) => {
-    if (records.some(({ addedNodes }) => [...addedNodes].some(hasFigure))) {
+    if (records.some(({ addedNodes }) => [...addedNodes].some(hasTitle))) {
       nameFigures();
     }
   });
   lifetime.atEnd(() => added.disconnect());
   let followed: Element | null = null;
-
-  return () => {
-    const root = findRoot();
-    if (root && root !== followed) {
+  // The figures of a tab come when it is first shown, and in their own time.
+  const follow = (root: Element): void => {
+    if (root !== followed) {
       added.disconnect();
       added.observe(root, { childList: true, subtree: true });
       followed = root;
     }
     nameFigures();
+  };
+  whenInPanel(node, lifetime, follow, selector);
+
+  return () => {
+    const root = findRoot();
+    if (root) {
+      follow(root);
+    }
   };
 }

@@ -99,7 +99,7 @@ const render: Render<Model> = ({ model, el }) => {
   const announcer = new Announcer(lifetime, () => model.get("verdict").join(" "));
   root.append(tables, box, announcer.root);
   keepKeys(root);
-  const namePlots = followPlots(model, lifetime, () => root.closest(".hpo-race-layout"));
+  const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");
 
   const paint = (): void => {
     setAttribute(root, "aria-label", model.get("label"));

@@ -10,7 +10,7 @@ import "./flow.css";
 const render: Render<Record<string, unknown>> = ({ model, el }) => {
   const lifetime = new Lifetime();
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
-  const namePlots = followPlots(model, lifetime, () => el.closest(".hpo-part"));
+  const namePlots = followPlots(model, lifetime, el, ".hpo-part");
   lifetime.paintOnChange(model, () => {
     hideTooltips();
     namePlots();

@@ -105,7 +105,7 @@ const render: Render<Model> = ({ model, el }) => {
   setText(gone, "✕ Not connected any more: the kernel of this race has ended. Run its cell again.");
   root.append(gone, line, strip, reason);
   keepKeys(root);
-  const namePlots = followPlots(model, lifetime, () => root.closest(".hpo-race-layout"));
+  const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");
 
   const paint = (): void => {
     const status = model.get("status");

@@ -130,7 +130,7 @@ const render: Render<Model> = ({ model, el }) => {
     );
   });
   const hideTooltips = hideTooltipsLeftBehind(lifetime);
-  const namePlots = followPlots(model, lifetime, () => root.closest(".hpo-layout"));
+  const namePlots = followPlots(model, lifetime, root, ".hpo-layout");
 
   const paint = (): void => {
     const shown = model.get("pill");
