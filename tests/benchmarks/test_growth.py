@@ -34,7 +34,8 @@ FIGURES = {
 """Of each table the figures that are looked at, with the power of the size by which each may grow at most."""
 
 _WHY = {
-    "quiet, CPU s": "Each size is measured at another minute, with another speed of the processor; run alone, it was 1.05."
+    "quiet, CPU s": "Each size is measured at another minute, with another speed of the processor; "
+    "run alone, it was 1.05."
 }
 """Why a figure has missed its bar where it has."""
 
