@@ -216,7 +216,7 @@ def test_reopen(tmp_path: Path, journal_of: Any, record: Any) -> None:
         bar="≤ 0.5 s",
         peers={"Optuna journal, 10,000 trials": Samples(opened, "s")},
         reached=whole.median <= 0.5,
-        why="The processor: 0.46 s on the same day, where the pool above made 3,805 trials a second.",
+        why="The processor: 0.46 s where the pool above made 3,805 trials a second (2026-11-30).",
     )
 
 

@@ -23,9 +23,7 @@ widget = OptimizerWidget(search)
 widget
 """
 MARKUP = "<img src=x onerror=window.hit=1>"
-
-
-WIDGETS = "len([*__import__('ipywidgets').Widget.widgets.values()])"
+WIDGETS = "len(__import__('ipywidgets').Widget.widgets)"
 
 
 def test_what_is_behind_a_tab_is_made_when_somebody_looks(opened, panel):

@@ -143,16 +143,15 @@ export function followPlots(
   });
   lifetime.atEnd(() => resized.disconnect());
 
-  const nameFigures = (): void => {
-    const slices = findRoot()?.querySelector<HTMLElement>(".hpo-slices-host");
+  const nameFigures = (root: Element): void => {
+    const slices = root.querySelector<HTMLElement>(".hpo-slices-host");
     if (slices && slices.tabIndex < 0) {
       // What scrolls can be reached, and so scrolled, by keyboard.
       slices.tabIndex = 0;
       slices.setAttribute("role", "group");
       slices.setAttribute("aria-label", "Slices");
     }
-    const figures = findRoot()?.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])");
-    for (const figure of figures ?? []) {
+    for (const figure of root.querySelectorAll<HTMLElement>(".bqplot:not([aria-label])")) {
       // The title of the figure is part of the page, but not drawn.
       const title = figure.querySelector(TITLE)?.textContent;
       if (title) {
@@ -168,13 +167,13 @@ export function followPlots(
     }
   };
 
+  let followed: Element | null = null;
   const added = new MutationObserver((records) => {
-    if (records.some(({ addedNodes }) => [...addedNodes].some(hasTitle))) {
-      nameFigures();
+    if (followed && records.some(({ addedNodes }) => [...addedNodes].some(hasTitle))) {
+      nameFigures(followed);
     }
   });
   lifetime.atEnd(() => added.disconnect());
-  let followed: Element | null = null;
   // The figures of a tab come when it is first shown, and in their own time.
   const follow = (root: Element): void => {
     if (root !== followed) {
@@ -182,7 +181,7 @@ export function followPlots(
       added.observe(root, { childList: true, subtree: true });
       followed = root;
     }
-    nameFigures();
+    nameFigures(root);
   };
   whenInPanel(node, lifetime, follow, selector);
 
