@@ -39,6 +39,11 @@ RESTART = """async () => {
   await context.session.kernel.restart();
   await context.ready;
 }"""
+# As one does that needs more memory than there is.
+DIE = """() => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  kernel.requestExecute({code: "import os; os.kill(os.getpid(), 9)"});
+}"""
 APPEND = """([source]) => {
   const { content } = window.jupyterapp.shell.currentWidget;
   content.model.sharedModel.insertCell(content.widgets.length, {cell_type: 'code', source});
@@ -145,6 +150,44 @@ def test_a_search_that_was_never_started_says_to_run_its_cell_again(notebook):
     expect(gone).to_contain_text("This search was not started yet: run its cell again.")
     expect(gone.locator("code")).to_be_hidden()
     notebook.screenshot("continue-gone-new", panel)
+
+
+RACE = """
+from hpo_widgets import StrategyRace
+space = [LogUniformParameterRange("lr", -4, -1), UniformParameterRange("dropout", 0.0, 0.5)]
+race = StrategyRace(train, space, ["random", "TPE"], trials=4, repeats=2)
+race
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["shut down", "died"])
+def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end):
+    door.touch()
+    notebook.open(TRAIN, SEARCH, RACE)
+    notebook.run_all()
+    panel = notebook.page.locator(".jp-OutputArea .hpo-panel").first
+    race = notebook.page.locator(".jp-OutputArea .hpo-race-layout")
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[1] == 2")
+    code = f'OptimizerWidget.open("{notebook.kernel("optimizer.id")}", base_task_id=train)'
+    expect(panel.locator(".hpo-gone")).to_be_hidden()
+    if end == "shut down":
+        notebook.command("kernelmenu:shutdown")
+    else:
+        notebook.page.evaluate(DIE)
+        notebook.page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
+    expect(gone).to_be_visible()
+    assert gone.locator("code").inner_text().splitlines()[-1] == code
+    expect(panel.locator(".hpo-controls")).to_have_css("pointer-events", "none")
+    expect(race.get_by_role("alert").filter(has_text="the kernel of this race has ended")).to_be_visible()
+    # A tab that nobody had looked at is empty, and says why.
+    panel.get_by_role("tab", name="Slices").click()
+    expect(panel.locator(".hpo-tab:visible")).to_be_empty()
+    words = "node => getComputedStyle(node, '::before').content"
+    assert "nobody had looked at this tab" in panel.locator(".hpo-tab:visible").evaluate(words)
+    notebook.screenshots_in_both_themes(f"continue-{end.replace(' ', '-')}", panel)
 
 
 @pytest.mark.slow

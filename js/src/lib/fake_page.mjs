@@ -257,6 +257,7 @@ export function fakeModel(state) {
   const sent = [];
   return {
     sent,
+    widget_manager: {},
     get: (name) => state[name],
     set: (name, value) => {
       state[name] = value;

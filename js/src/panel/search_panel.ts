@@ -21,6 +21,7 @@ import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
 import { element, setText } from "../lib/dom";
+import { onKernelEnd } from "../lib/kernel_end";
 import {
   type Entry,
   folderOf,
@@ -330,8 +331,6 @@ function kernelOf(beacon: Beacon): KernelWatch | null {
   return kernel ? new WatchedKernel(kernel) : null;
 }
 
-const ENDED: readonly Kernel.Status[] = ["restarting", "autorestarting", "terminating", "dead"];
-
 class WatchedKernel implements KernelWatch {
   /** Whether it runs a cell; null before the first cell that began or ended here. */
   private runsCell: boolean | null = null;
@@ -347,8 +346,6 @@ class WatchedKernel implements KernelWatch {
   }
 
   watch(changed: () => void, ended: () => void): () => void {
-    const onStatus = (_kernel: unknown, status: Kernel.Status): void =>
-      ENDED.includes(status) ? ended() : changed();
     // The status itself becomes idle whenever a message of a widget was handled, also while a cell computes.
     const onMessage = (_kernel: unknown, message: KernelMessage.IIOPubMessage): void => {
       const { msg_type, subshell_id } = message.parent_header as Record<string, unknown>;
@@ -358,13 +355,13 @@ class WatchedKernel implements KernelWatch {
         changed();
       }
     };
-    this.kernel.statusChanged.connect(onStatus);
+    this.kernel.statusChanged.connect(changed);
     this.kernel.iopubMessage.connect(onMessage);
-    this.kernel.disposed.connect(ended);
+    const forget = onKernelEnd(this.kernel, ended);
     return () => {
+      forget();
       this.kernel.iopubMessage.disconnect(onMessage);
-      this.kernel.statusChanged.disconnect(onStatus);
-      this.kernel.disposed.disconnect(ended);
+      this.kernel.statusChanged.disconnect(changed);
     };
   }
 }

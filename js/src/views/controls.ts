@@ -13,6 +13,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 
@@ -107,8 +108,7 @@ const render: Render<Model> = ({ model, el }) => {
   dismiss.append(cross);
   line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
 
-  // Shown by the style sheet when the page has lost the kernel, as the model gets no message of that.
-  const gone = element("div", "hpo-gone", { role: "alert" });
+  const gone = kernelEndNotice(model, lifetime);
   const back = element("span");
   const way = element("code");
   gone.append(

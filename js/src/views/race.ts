@@ -13,6 +13,7 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
+import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { followPlots } from "../lib/plots";
@@ -101,7 +102,7 @@ const render: Render<Model> = ({ model, el }) => {
   progress.append(repeats, key);
   strip.append(bars, progress);
   const reason = element("div", "hpo-race-reason hpo-bad", { role: "alert", dir: "auto" });
-  const gone = element("div", "hpo-gone", { role: "alert" });
+  const gone = kernelEndNotice(model, lifetime);
   setText(gone, "✕ Not connected any more: the kernel of this race has ended. Run its cell again.");
   root.append(gone, line, strip, reason);
   keepKeys(root);

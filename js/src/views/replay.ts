@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
+import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { positionAfter } from "../lib/scrubber";
@@ -43,7 +44,7 @@ const render: Render<Model> = ({ model, el }) => {
   const words = element("span", "hpo-number");
   const moment = element("span", "hpo-number hpo-muted");
   line.append(scrubber, words, moment);
-  const gone = element("div", "hpo-gone", { role: "alert" });
+  const gone = kernelEndNotice(model, lifetime);
   setText(
     gone,
     "✕ Not connected any more: the kernel of this replay has ended. Run its cell again.",
