@@ -245,10 +245,10 @@ class Refresher:
         # Parts that nobody sees now, with the version that they show.
         self._hidden: dict[int, int] = {}
         # Parts that open and close widgets; of those that wait for a page that may be loading, the version that they
-        # show; and whether any part waits.
+        # show; and whether a search has ended of which hidden parts do not show all yet.
         self._drawn: set[int] = set()
         self._behind: dict[int, int] = {}
-        self._is_waiting = False
+        self._has_rest = False
         # Parts whose last refreshes failed, and how many did: what they show may be half of it.
         self._failed: dict[int, int] = {}
         self._version = 0
@@ -338,8 +338,9 @@ class Refresher:
     def refresh(self, *, everything: bool = False, is_kept: bool = False, draws: bool = False) -> None:
         """Bring all parts up to date now, whatever the browser has acknowledged.
 
-        Hidden parts are left out, except with ``everything``, after the end of the search, and as long as nothing says
-        that there is a page: then the state may be what is saved. What is drawn waits while a page may be loading.
+        Hidden parts are left out, except with ``everything``, and where nothing says that there is a page: after the
+        end of the search, and as long as nobody answers, the state may be what is saved. On a page they follow after
+        the end, one with each update. What is drawn waits while a page may be loading.
 
         Parameters
         ----------
@@ -362,16 +363,18 @@ class Refresher:
             everything = everything or is_kept
             waits = self.flow.may_be_loading and not (everything or draws)
             has_ended = not self._status.is_alive and self._status is not SearchStatus.IDLE
-            is_unseen = self.flow.is_unattended and self.flow.may_have_no_page
-            everything = everything or is_unseen or (has_ended and not waits)
+            everything = everything or (self.flow.may_have_no_page and (has_ended or self.flow.is_unattended))
+            takes_one = has_ended and self.flow.was_ever_seen and not waits
             before = self._version
             rows = self.search.changes_since(before)
             self._version = rows.version
             with self._writing():
                 for part in self._parts:  # which may add one, whose turn then comes too
                     if id(part) in self._hidden:
-                        if everything:
-                            self._refresh(part, self.search.changes_since(self._hidden[id(part)]), is_kept=is_kept)
+                        shown = self._hidden[id(part)]
+                        if everything or (takes_one and shown < rows.version):
+                            takes_one = False
+                            self._refresh(part, self.search.changes_since(shown), is_kept=is_kept)
                             self._hidden[id(part)] = rows.version
                     elif waits and id(part) in self._drawn:
                         self._behind.setdefault(id(part), before)
@@ -379,7 +382,7 @@ class Refresher:
                         shown = self._behind.pop(id(part), before)
                         missed = rows if shown == before else self.search.changes_since(shown)
                         self._refresh(part, missed, is_kept=is_kept)
-                self._is_waiting = waits and (has_ended or bool(self._behind))
+                self._has_rest = has_ended and any(shown < rows.version for shown in self._hidden.values())
                 self.flow.mark_sent()
 
     def _refresh(self, part: _Part, rows: Rows, *, is_kept: bool) -> None:
@@ -401,7 +404,7 @@ class Refresher:
         with self.lock:
             if self._thread is not None:
                 self._thread.pass_on_changes()
-            if self.is_dirty or self._is_waiting or self.search.status is not self._status:
+            if self.is_dirty or self._behind or self.search.status is not self._status:
                 self.refresh(draws=True)
 
     def look_at(self, part: _Part) -> None:
@@ -495,9 +498,8 @@ class Refresher:
             # The end is shown at once, acknowledged or not: it may be what is saved.
             return 0.0
         until_next = self.flow.seconds_until_next()
-        if self._is_waiting and not self.flow.may_be_loading:
-            return 0.0
-        if self.is_dirty or has_changed or has_changed_status:
+        is_behind = bool(self._behind) or (self._has_rest and self.flow.was_ever_seen)
+        if self.is_dirty or has_changed or has_changed_status or (is_behind and not self.flow.may_be_loading):
             return until_next
         if not status.is_alive:
             return None

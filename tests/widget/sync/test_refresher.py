@@ -293,6 +293,30 @@ def test_hidden_parts_are_left_alone_where_a_page_has_the_cell_run(search, refre
     assert len(hidden.updates) == 1
 
 
+def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search, refresher, clock, wire, monkeypatch):
+    monkeypatch.setattr(cells, "are_run_by_page", True)
+    search.add_trial(0.5)
+    search.command("start")
+    search.set_status("completed")
+    hidden = [Recording() for _ in range(3)]
+    for made in hidden:
+        made.refresher = refresher
+        refresher.add(made, hidden=True)
+    refresher.settle()
+    assert [len(made.updates) for made in hidden] == [0, 0, 0]
+    assert refresher.seconds_to_wait() is None  # nobody has seen the panel
+    browser = Browser(refresher, wire)
+    for count, made in enumerate(hidden, start=1):
+        browser.acknowledge()
+        clock.now += 1.0
+        refresher._thread.wake()
+        made.wait_for(lambda made=made: made.numbers == {0})
+        assert [len(one.updates) for one in hidden] == [1] * count + [0] * (3 - count)
+        assert all(refresher.is_hidden(one) for one in hidden)
+    with refresher.lock:  # as the last one may still be on its way
+        assert refresher.seconds_to_wait() is None
+
+
 def test_a_hidden_part_that_is_looked_at_has_all_at_once_and_stays_hidden(search, refresher, clock, wire):
     hidden = Recording()
     hidden.refresher = refresher
