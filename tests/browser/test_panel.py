@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -240,6 +242,29 @@ def test_a_side_view_of_the_panel_is_narrow_and_steers_too(notebook):
     assert plot["y"] >= space["y"] + space["height"] - 1
     notebook.screenshot("panel-side-view")
     assert notebook.complaints() == []
+
+
+@pytest.mark.slow
+def test_what_is_drawn_behind_another_tab_of_jupyterlab_is_whole_when_it_is_seen(notebook):
+    notebook.open(PANEL)
+    notebook.run_all()
+    panel = notebook.panel()
+    expect(panel.locator(".hpo-pill")).to_have_text("○idle")
+    notebook.kernel("[search.command('start'), search.add_trials([0.5, 0.25, 0.4])] and None")
+    path = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    notebook.command("launcher:create")
+    expect(panel).to_be_hidden()
+    notebook.kernel("search.set_status('completed')")
+    tabs = panel.locator(".lm-TabBar-tab").count()
+    expect(panel.locator(".hpo-tab > *")).to_have_count(tabs)  # all are drawn after the end
+    notebook.command("docmanager:open", path=path)
+    for name in ("Slices", "Parallel", "Distribution"):
+        panel.get_by_role("tab", name=name).click()
+        figure = panel.locator(".hpo-tab:visible .bqplot:visible").first
+        expect(figure.locator("rect.plotarea_background")).to_have_attribute("width", re.compile(r"^\d{3}"))
+        shown = figure.bounding_box()
+        assert shown["width"] > 200
+        assert shown["height"] > 100
 
 
 # Moves the view of an output to the right of its notebook.
