@@ -26,12 +26,16 @@ logger = logging.getLogger("hpo_widgets")
 FOLLOW_SECONDS = 1.0
 """Seconds between two checks whether the owner still lives, while nothing is written."""
 
+READ_SECONDS = 0.1
+"""Seconds for which a view that nobody has subscribed to shows what it has read, before it reads again."""
+
 
 class JournalFollower:
     """Keeps columns and state up to date with a journal; the base of `SearchViewer`, which shows them.
 
-    The first `subscribe` starts a thread that follows the journal. From then on that thread alone writes what is shown;
-    `close` ends it and closes the file.
+    The first `subscribe` starts a thread that follows the journal; `close` ends it and closes the file. Until then
+    whoever reads brings it up to date (`_catch_up`). One lock guards what is shown, so that one thread at a time writes
+    it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +44,9 @@ class JournalFollower:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._has_notified_unknown_events = False
+        self._last_error = ""
+        self._next_look = time.monotonic() + READ_SECONDS
+        """When reading brings it up to date again, in seconds of ``time.monotonic``."""
         self._owner: Owner | None = None
         """Who ran the search when last looked at; the last one that was known."""
         self._reader = Journal.view(self.path)
@@ -51,20 +58,20 @@ class JournalFollower:
 
     def _open(self) -> None:
         self.id = self._reader.search_id
-        self._state = JournalState.of(self._reader)
-        space, objectives = self._state.declared_space, self._state.objectives
+        self._read_state = JournalState.of(self._reader)
+        space, objectives = self._read_state.declared_space, self._read_state.objectives
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(self.path, self.id, space, objectives, remark=self._shown.columns.remark)
         # The trials are read as columns later; events up to this sequence number only, so that none comes twice.
         self._sequence = self._reader.sequence
-        self._state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
-        self._owner_is_alive = self._owner_lives()
+        self._read_state.follow(event for event in self._reader.events() if event["sequence"] <= self._sequence)
+        self._owner_was_alive = self._owner_lives()
         self._notify_unknown_events()
         columns = self._reader.columns()
         with reported_as_damage(self.path, "a trial"):
-            self._state.check_columns(columns)
+            self._read_state.check_columns(columns)
             self._shown.load(columns)
-        self._shown.columns.set_remarks(self._state.remarks)
+        self._shown.columns.set_remarks(self._read_state.remarks)
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +82,7 @@ class JournalFollower:
     def _show(self, rows: Sequence[TrialRow]) -> None:
         with reported_as_damage(self.path, "a trial"):
             for row in rows:
-                self._state.check_row(row)
+                self._read_state.check_row(row)
         self._shown.put(rows)
         self._shown.rank_all(rows)
 
@@ -87,57 +94,67 @@ class JournalFollower:
         return owner.is_alive
 
     def refresh(self) -> None:
-        """Take in what was written since the last look; the follower does so by itself."""
+        """Take in what was written since the last look; reading and the follower do so by themselves."""
+        # Before the file is read: other threads that read meanwhile need not wait for it.
+        self._next_look = time.monotonic() + READ_SECONDS
         with self._lock:
             changes = self._reader.changes(self._sequence)
             if changes.trials:
                 self._show(changes.trials)
-            self._state.follow(changes.events)
+            self._read_state.follow(changes.events)
             if any(event["kind"] in {"set_note", "set_tags"} for event in changes.events):
-                self._shown.columns.set_remarks(self._state.remarks)
+                self._shown.columns.set_remarks(self._read_state.remarks)
             self._sequence = changes.sequence
-            self._owner_is_alive = self._owner_lives()
+            self._owner_was_alive = self._owner_lives()
         self._notify_unknown_events()
         self._shown.notify()
 
     def _notify_unknown_events(self) -> None:
-        if self._state.num_unknown_events and not self._has_notified_unknown_events:
+        if self._read_state.num_unknown_events and not self._has_notified_unknown_events:
             self._has_notified_unknown_events = True
             self._tell("journal", "some of what happened to the search is not known to this release and is not shown")
 
+    def _catch_up(self) -> None:
+        """Bring it up to date for somebody who reads, unless the follower does so or it was done just now."""
+        if self._thread is None and not self._closed.is_set() and time.monotonic() >= self._next_look:
+            self._try(self.refresh)
+
     def _follow(self) -> None:
         """Follow until `close`: what cannot be read now may be readable later, and somebody may wait for it."""
-        told = ""
         while not self._closed.is_set():
-            try:
-                self._follow_on()
-            except Exception as error:  # whatever it is, people must not look at a view that stands still in silence
-                sentence = str(error)
-                if not isinstance(error, JournalError):
-                    logger.exception("the journal %s could not be followed", self.path)
-                    sentence = f"what was written to {self.path} could not be shown: {type(error).__name__}: {error}"
-                if not self._closed.is_set() and sentence != told:
-                    told = sentence
-                    self._tell("journal", told)
-                self._closed.wait(FOLLOW_SECONDS)
+            self._try(self._follow_on)
+            self._closed.wait(FOLLOW_SECONDS)
+
+    def _try(self, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except Exception as error:  # whatever it is, people must not look at a view that stands still in silence
+            sentence = str(error)
+            if not isinstance(error, JournalError):
+                logger.exception("the journal %s could not be followed", self.path)
+                sentence = f"what was written to {self.path} could not be shown: {type(error).__name__}: {error}"
+            if not self._closed.is_set() and sentence != self._last_error:
+                self._last_error = sentence
+                self._tell("journal", sentence)
 
     def _follow_on(self) -> None:
         self.refresh()
         while not self._closed.is_set():
-            before = self._owner_is_alive
+            before = self._owner_was_alive
             latest = self._reader.wait_for_change(self._sequence, FOLLOW_SECONDS)
             if self._closed.is_set():
                 return
             if latest > self._sequence:
                 self.refresh()
             else:
-                self._owner_is_alive = self._owner_lives()
-                if before != self._owner_is_alive or self.status is SearchStatus.RUNNING:
+                self._owner_was_alive = self._owner_lives()
+                if before != self._owner_was_alive or self.status is SearchStatus.RUNNING:
                     self._shown.notify()
 
     def _tell(self, source: str, sentence: str) -> None:
         """Show people a sentence that the journal does not hold."""
-        self._state.follow([{"kind": "notice", "source": source, "sentence": sentence, "at": time.time()}])
+        with self._lock:
+            self._read_state.follow([{"kind": "notice", "source": source, "sentence": sentence, "at": time.time()}])
         self._shown.notify()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -159,6 +176,24 @@ class JournalFollower:
         self._trials.close()
 
     @property
+    def _state(self) -> JournalState:
+        """The state of the search, for readers."""
+        self._catch_up()
+        return self._read_state
+
+    @property
+    def _store(self) -> TrialStore:
+        """All trials, for readers."""
+        self._catch_up()
+        return self._shown
+
+    @property
+    def _owner_is_alive(self) -> bool:
+        """Whether a living process may write the journal, for readers."""
+        self._catch_up()
+        return self._owner_was_alive
+
+    @property
     def status(self) -> SearchStatus:
         """What the search is doing; a search whose owner has died does not run."""
-        return self._state.status(owner_is_alive=self._owner_is_alive)
+        return self._state.status(owner_is_alive=self._owner_was_alive)

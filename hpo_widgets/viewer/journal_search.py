@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 class JournalSearch(ReadableSearch):
     """The reading members of a search that is known by a `JournalState`."""
 
-    _state: JournalState
+    @property
+    @abstractmethod
+    def _state(self) -> JournalState:
+        """What the journal says of it."""
 
     @abstractmethod
     def _wall_limit_until(self, moment: dt.datetime) -> float | None:

@@ -97,8 +97,8 @@ class SearchReplay(JournalSearch):
         with reported_as_damage(path, "a trial"):
             self._header.check_columns(columns)
         self.id = f"{self._searched}-replay"
-        self._state = JournalState(self._header.header)
-        space, objectives = self._state.declared_space, self._state.objectives
+        self._state_then = JournalState(self._header.header)
+        space, objectives = self._state_then.declared_space, self._state_then.objectives
         self._shown = TrialStore(space, objectives)
         self._trials = TrialReader(path, self._searched, space, objectives, remark=self._shown.columns.remark)
         self._recording = _Recording(columns, events)
@@ -317,17 +317,17 @@ class SearchReplay(JournalSearch):
 
     def _show_anew(self, position: float) -> None:
         """Bring the state to a position, built from the beginning: trials that had not begun then disappear."""
-        self._state = JournalState(self._header.header)
+        self._state_then = JournalState(self._header.header)
         self._running, self._position = {}, position
         places = np.arange(self._recording.num_begun(position))
         self._shown.replace(self._columns_of(places, position))
         self._take_events(self._recording.events_between(-math.inf, position))
-        self._shown.columns.set_remarks(self._state.remarks)
+        self._shown.columns.set_remarks(self._state_then.remarks)
 
     def _take_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        self._state.follow(events)
+        self._state_then.follow(events)
         if any(event["kind"] in {"set_note", "set_tags"} for event in events):
-            self._shown.columns.set_remarks(self._state.remarks)
+            self._shown.columns.set_remarks(self._state_then.remarks)
 
     def _columns_of(self, places: Places, position: float) -> dict[str, Any]:
         """Return some trials as columns, as they were at a position."""
@@ -353,23 +353,27 @@ class SearchReplay(JournalSearch):
     # What can be read -----------------------------------------------------------------------------
 
     @property
+    def _state(self) -> JournalState:
+        return self._state_then
+
+    @property
     def status(self) -> SearchStatus:
         """What the search was doing."""
         # No event tells that the process died: its search counts as running, or paused, until the recording ends.
         is_over = self._position >= self.duration
-        status = self._state.status(owner_is_alive=not is_over)
+        status = self._state_then.status(owner_is_alive=not is_over)
         return SearchStatus.STOPPED if is_over and status.is_alive else status
 
     @property
     def elapsed_minutes(self) -> float:
         """Minutes that the search had run."""
-        began, before = self._state.run_began, self._state.wall_before
+        began, before = self._state_then.run_began, self._state_then.wall_before
         return before if began is None else before + max(0.0, self.moment - began) / SECONDS_A_MINUTE
 
     @property
     def errors(self) -> Sequence[Notice]:
         """What had gone wrong beside trials."""
-        return [*self._state.notices, *self._notices]
+        return [*self._state_then.notices, *self._notices]
 
     @property
     def capabilities(self) -> dict[str, str | None]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from hpo_widgets.search import Notice
     from hpo_widgets.trials import Trial
-    from hpo_widgets.trials.columns import TrialStore
 
 _COMMAND_METHODS = {*COMMANDS, "start_locally", "set_default_job_class", "set_report_period"} - {"start"}
 """Methods of a search that change it, but for `SearchViewer.start`."""
@@ -141,10 +140,6 @@ class SearchViewer(JournalFollower, JournalSearch):
         last_sign = began if self._owner is None else self._owner.heartbeat
         until = time.time() if self._owner_is_alive else last_sign
         return self._state.wall_before + max(0.0, until - began) / SECONDS_A_MINUTE
-
-    @property
-    def _store(self) -> TrialStore:
-        return self._shown
 
     @property
     def errors(self) -> Sequence[Notice]:

@@ -158,6 +158,25 @@ def test_a_search_whose_kernel_was_killed_is_continued_by_another_process(kernel
     assert {trial.epoch for trial in drawn} == {0}
 
 
+def test_a_loop_over_is_running_of_a_view_ends_when_the_process_of_the_search_was_killed(kernel):
+    process, path = kernel("optimizer.start()")
+    with HyperParameterOptimizer.open(path) as viewer:
+        seen_running = wait_for(viewer.is_running)
+        kill(process)
+        assert seen_running
+        assert wait_for(lambda: not viewer.is_running())
+        assert viewer.owner_died
+        assert viewer.status is SearchStatus.STOPPED
+
+
+def wait_for(condition):
+    """Look again and again, without a subscription, whether a condition holds; False after `DEADLINE`."""
+    deadline = time.monotonic() + DEADLINE
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds
+
+
 def test_a_search_killed_while_paused_reopens_paused_with_its_ranges_and_undo(kernel, until, tmp_path):
     script = """
         optimizer.set_range("x", (0.1, 0.9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
+import time
 from dataclasses import asdict
 
 import pytest
@@ -115,7 +116,8 @@ def test_trials_are_there_with_their_own_types_and_order(journal, view):
         viewer.trial(4)
 
 
-def test_a_refresh_takes_in_what_was_written_since(journal, view):
+def test_a_refresh_takes_in_what_was_written_since(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 3600)
     viewer = view()
     version = viewer.snapshot().version
     write(journal, [row(0), row(1)], [{"kind": "pause", "at": 610.0}])
@@ -196,6 +198,106 @@ def test_what_is_written_while_the_first_view_is_read_comes_once(journal, view, 
     viewer.refresh()
     assert sentences(viewer) == ["meanwhile"]
     assert len(viewer.snapshot()) == 1
+
+
+# Reading without a subscriber -------------------------------------------------------------------------------------
+
+
+def test_reading_takes_in_what_was_written_since(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    viewer = view()
+    write(journal, [row(0), row(1)])
+    assert viewer.best_trial.number == 1
+    write(journal, [row(2)])
+    assert viewer.counts[TrialState.COMPLETED] == 3
+    write(journal, [row(3)])
+    assert len(viewer.to_dataframe()) == 4
+    write(journal, [row(4)])
+    assert [trial.number for trial in viewer.get_top_experiments(9)] == [4, 3, 2, 1, 0]
+    write(journal, [], [notice("one")])
+    assert sentences(viewer) == ["one"]
+    write(journal, [], [END])
+    assert viewer.elapsed_minutes == 1.5
+    assert viewer.status is SearchStatus.STOPPED
+    assert viewer._thread is None
+
+
+def test_reading_sees_that_the_owner_died(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    viewer = view(reopen=lambda: None)
+    assert viewer.is_running()
+    assert viewer.capabilities["start"] is not None
+    lease.release(journal.owner)
+    assert not viewer.is_running()
+    assert viewer.owner_died
+    assert viewer.capabilities["start"] is None
+
+
+def test_a_loop_over_is_running_ends_with_the_search(journal, view):
+    viewer = view()
+    assert viewer.is_running()
+    write(journal, [row(0)], [END])
+    deadline = time.monotonic() + DEADLINE
+    while viewer.is_running():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert viewer.counts[TrialState.COMPLETED] == 1
+
+
+def test_the_journal_is_not_read_at_each_reading(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 3600)
+    viewer = view()
+    journal.close()
+    journal.path.unlink()
+    assert viewer.is_running()
+    assert sentences(viewer) == []
+
+
+def test_a_closed_view_shows_what_it_has_read(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    viewer = view()
+    viewer.close()
+    write(journal, [row(0)], [END])
+    assert viewer.is_running()
+    assert sentences(viewer) == []
+
+
+def test_a_journal_that_cannot_be_read_is_a_notice_for_who_reads(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    viewer = view()
+    changes = viewer._reader.changes
+
+    def fail(since):
+        raise JournalError("the disk is gone")
+
+    monkeypatch.setattr(viewer._reader, "changes", fail)
+    assert viewer.is_running()
+    assert sentences(viewer) == ["the disk is gone"]
+    monkeypatch.setattr(viewer._reader, "changes", changes)
+    write(journal, [row(0)], [END])
+    assert not viewer.is_running()
+    assert sentences(viewer) == ["the disk is gone"]
+
+
+def test_threads_that_read_at_once_take_in_each_write_once(journal, view, monkeypatch):
+    monkeypatch.setattr(follower, "READ_SECONDS", 0)
+    viewer = view()
+    found = []
+
+    def read():
+        while (number := len(viewer.snapshot())) < 50:
+            found.append((number, len(viewer.errors)))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(50):
+        write(journal, [row(number)], [notice(f"trial {number}")])
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert not any(thread.is_alive() for thread in threads)
+    assert sentences(viewer) == [f"trial {number}" for number in range(50)]
+    assert all(number <= seen for number, seen in found)
 
 
 # Following --------------------------------------------------------------------------------------------------------
