@@ -25,7 +25,7 @@ from hpo_widgets.widget.parts.beacon import SearchBeacon
 from hpo_widgets.widget.parts.box_bar import BoxBar
 from hpo_widgets.widget.parts.controls import SearchCode, SearchControls
 from hpo_widgets.widget.parts.details import TrialDetails
-from hpo_widgets.widget.parts.earlier import EarlierRun, earlier_than
+from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
 from hpo_widgets.widget.parts.export_menu import ExportMenu
 from hpo_widgets.widget.parts.filter_bar import FilterBar
 from hpo_widgets.widget.parts.part import as_search, close_half_made, close_tree
@@ -175,7 +175,7 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         self._opened: Search | None = None
         """The search, when it was opened for this panel (`open`)."""
         self._pending = PendingRanges()
-        self._earlier: EarlierRun | None = None
+        self._earlier: EarlierRuns[Search] | None = None
         self._earlier_panel: OptimizerWidget | None = None
         self._beacon: SearchBeacon | None = None
         self._stored: StoredOutput | None = None
@@ -216,10 +216,8 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
                 plot=lambda: self._plots.titled,
                 **shared,
             )
-            if (earlier := earlier_than(search, _shown)) is not None:
-                self._earlier = EarlierRun(
-                    earlier, tell=partial(_still_running, earlier), show=self._show_earlier, **shared
-                )
+            if earlier := earlier_than(search, _shown):
+                self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, **shared)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.append(self._earlier)
             # Refreshed last: when the snapshot says that the search has ended, all other parts have shown it.
@@ -420,12 +418,16 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         """Return the present output; None once a page has shown the live view, which a new output would restart."""
         return None if self._refresher.flow.was_ever_seen else self._repr_mimebundle_()
 
-    def _show_earlier(self) -> None:
-        """Show the panel of the earlier search below this one, once."""
+    def _show_earlier(self, earlier: Search) -> None:
+        """Show the panel of an earlier search below this one, once, in the place of one that was shown before."""
         with self._refresher.lock:
-            if self._earlier is not None and self._earlier_panel is None:
-                self._earlier_panel = OptimizerWidget(self._earlier.earlier)
-                self.children = [self._parts, self._earlier_panel]
+            shown = self._earlier_panel
+            if shown is not None and shown.search is earlier:
+                return
+            self._earlier_panel = OptimizerWidget(earlier)
+            self.children = [self._parts, self._earlier_panel]
+        if shown is not None:
+            shown.close()
 
     @t.validate("ranges")
     def _check_ranges(self, proposal: dict[str, Any]) -> Mapping[str, tuple[object, ...]]:
@@ -677,6 +679,8 @@ class PlotsByTitle(Mapping[str, Plot]):
 _shown: list[weakref.ref[Search]] = []
 
 
-def _still_running(earlier: Search) -> str:
-    trials = text.counted(sum(earlier.counts.values()), "trial")
-    return f"An earlier search {earlier.name!r} is still {earlier.status}: {trials} so far."
+def _still_running(earlier: Sequence[Search]) -> str:
+    trials = text.counted(sum(sum(one.counts.values()) for one in earlier), "trial")
+    if len(earlier) == 1:
+        return f"An earlier search {earlier[0].name!r} is still {earlier[0].status}: {trials} so far."
+    return f"{len(earlier)} earlier searches are still {common_status(earlier)}: {trials} so far."

@@ -289,6 +289,14 @@ def test_an_earlier_run_of_the_cell_is_told_of_shown_and_stopped(opened, panel):
     line.get_by_role("button", name="Stop the earlier run").click()
     expect(line).to_be_hidden()
     assert opened.kernel("[str(first.status), str(search.status)]") == ["stopped", "idle"]
+    for number in (2, 3):
+        opened.kernel("search.command('start')")
+        opened.kernel(f"setattr(search, 'id', 'digits-earlier-{number}')")
+        opened.run_all()
+    line = opened.panel().locator(".hpo-earlier")
+    expect(line).to_contain_text("2 earlier searches are still running: 0 trials so far.")
+    line.get_by_role("button", name="Stop all earlier runs").click()
+    expect(line).to_be_hidden()
 
 
 @pytest.mark.slow

@@ -493,6 +493,69 @@ def test_the_earlier_search_can_be_stopped_and_shown(show, earlier, wire):
     assert earlier.status is SearchStatus.STOPPED
 
 
+@pytest.fixture
+def several(show):
+    """Three searches of a cell that was run three times; all run."""
+    searches = []
+    for number in range(3):
+        search = ScriptedSearch(name="digits")
+        search.id = f"digits-earlier-{number}"
+        show(OptimizerWidget, search)
+        search.command("start")
+        search.add_trials([0.5, 0.25])
+        searches.append(search)
+    return searches
+
+
+def test_all_earlier_searches_that_run_are_told_of_until_the_last_has_ended(show, several, refresh):
+    panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
+    told = []
+    for place in (2, 0, 1):
+        told.append((earlier_line(panel), panel._earlier.num_running))
+        several[place].set_status(SearchStatus.COMPLETED)
+        refresh(panel)
+    assert [*told, (earlier_line(panel), panel._earlier.num_running)] == [
+        ("3 earlier searches are still running: 6 trials so far.", 3),
+        ("2 earlier searches are still running: 4 trials so far.", 2),
+        ("An earlier search 'digits' is still running: 2 trials so far.", 1),
+        ("", 0),
+    ]
+
+
+def test_the_status_that_earlier_searches_have_in_common_is_told(show, several, refresh):
+    several[0].set_status(SearchStatus.PAUSED)
+    panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
+    assert earlier_line(panel).startswith("3 earlier searches are still running:")
+    for search in several[1:]:
+        search.set_status(SearchStatus.PAUSED)
+    refresh(panel)
+    assert earlier_line(panel).startswith("3 earlier searches are still paused:")
+
+
+def test_stop_stops_all_earlier_searches_and_no_other(show, several, wire):
+    search = ScriptedSearch(name="digits")
+    panel = show(OptimizerWidget, search)
+    search.command("start")
+    several[0].set_status(SearchStatus.COMPLETED)
+    wire.browser_says(panel._earlier, kind="stop")
+    assert [one.status for one in several] == [SearchStatus.COMPLETED, *2 * [SearchStatus.STOPPED]]
+    assert search.status is SearchStatus.RUNNING
+
+
+def test_show_has_the_panel_of_the_newest_earlier_search_that_runs(show, several, wire):
+    panel = show(OptimizerWidget, ScriptedSearch(name="digits"))
+    shown = []
+    for newest in reversed(several):
+        wire.browser_says(panel._earlier, kind="show")
+        (one,) = panel.children[1:]
+        assert one.search is newest
+        shown.append(one)
+        newest.set_status(SearchStatus.COMPLETED)
+    wire.browser_says(panel._earlier, kind="show")  # none runs any more
+    assert panel.children[1:] == (shown[-1],)
+    assert [one.comm is None for one in shown] == [True, True, False]  # closed or not
+
+
 def test_other_names_ended_searches_and_the_search_itself_are_not_told_of(show, earlier):
     assert earlier_line(show(OptimizerWidget, ScriptedSearch(name="other"))) is None
     assert earlier_line(show(OptimizerWidget, earlier)) is None
@@ -509,7 +572,7 @@ def test_another_view_of_the_search_itself_is_not_told_of(show, earlier):
 def test_closing_leaves_the_earlier_search_alone(earlier):
     num_subscribers, threads = earlier.num_subscribers, set(threading.enumerate())
     panel = OptimizerWidget(ScriptedSearch(name="digits"))
-    panel._show_earlier()
+    panel._show_earlier(earlier)
     panel.close()
     assert earlier.num_subscribers == num_subscribers
     assert set(threading.enumerate()) <= threads

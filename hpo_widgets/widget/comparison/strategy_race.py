@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import traitlets as t
@@ -17,7 +16,7 @@ from hpo_widgets.widget.comparison.best_plot import BestSoFarPlot
 from hpo_widgets.widget.comparison.followed import Followed
 from hpo_widgets.widget.comparison.maps import LookMap, background, best_of, value_of
 from hpo_widgets.widget.comparison.table import ComparisonTable, standings_tables
-from hpo_widgets.widget.parts.earlier import EarlierRun, earlier_than
+from hpo_widgets.widget.parts.earlier import EarlierRuns, common_status, earlier_than
 from hpo_widgets.widget.parts.export_menu import FileMenu
 from hpo_widgets.widget.parts.part import ViewPart, close_tree
 from hpo_widgets.widget.pictures import WithPicture
@@ -156,7 +155,7 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
             race = Race(base_task_id, hyper_parameters, **arguments)
         self._race = race
         self._owns_race = race is not base_task_id
-        self._earlier: EarlierRun | None = None
+        self._earlier: EarlierRuns[Race] | None = None
         self._earlier_panel: StrategyRace | None = None
         try:
             pair = _pair(race.space.names, x, y)
@@ -182,10 +181,8 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
                 table=("Trials as CSV", self._csv), refresher=refresher,
             )  # fmt: skip
             parts: list[ipywidgets.Widget] = [self._head, self._export, self._plot, self._tables, self._looks]
-            if (earlier := earlier_than(race, _shown)) is not None:
-                self._earlier = EarlierRun(
-                    earlier, tell=partial(_still_running, earlier), show=self._show_earlier, refresher=refresher
-                )
+            if earlier := earlier_than(race, _shown):
+                self._earlier = EarlierRuns(earlier, tell=_still_running, show=self._show_earlier, refresher=refresher)
                 self._earlier.add_class("hpo-earlier-host")
                 parts.insert(2, self._earlier)
             self._inner = ipywidgets.Box(parts)
@@ -259,12 +256,16 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
                 self._earlier_panel.close()
         close_tree(self)
 
-    def _show_earlier(self) -> None:
-        """Show the panel of the earlier race below this one, once."""
+    def _show_earlier(self, earlier: Race) -> None:
+        """Show the panel of an earlier race below this one, once, in the place of one that was shown before."""
         with self._refresher.lock:
-            if self._earlier is not None and self._earlier_panel is None:
-                self._earlier_panel = StrategyRace(cast("Race", self._earlier.earlier))
-                self.children = [self._inner, self._earlier_panel]
+            shown = self._earlier_panel
+            if shown is not None and shown.race is earlier:
+                return
+            self._earlier_panel = StrategyRace(earlier)
+            self.children = [self._inner, self._earlier_panel]
+        if shown is not None:
+            shown.close()
 
     def __repr__(self) -> str:
         return f"<StrategyRace of {', '.join(self._race.names)} {self._race!r}>"
@@ -357,8 +358,10 @@ class StrategyRace(WithPicture, ipywidgets.VBox):
         self._refresher.poke()
 
 
-def _still_running(earlier: Race) -> str:
-    return f"An earlier race on {earlier.name!r} is still {earlier.status}, on the same machine as this one."
+def _still_running(earlier: Sequence[Race]) -> str:
+    if len(earlier) == 1:
+        return f"An earlier race on {earlier[0].name!r} is still {earlier[0].status}, on the same machine as this one."
+    return f"{len(earlier)} earlier races are still {common_status(earlier)}, on the same machine as this one."
 
 
 def _pair(names: Sequence[str], x: str | None, y: str | None) -> tuple[str, str] | None:

@@ -1,20 +1,19 @@
-"""One line about what an earlier run of the same cell has left running: a search, or a race."""
+"""One line about what earlier runs of the same cell have left running: searches, or races."""
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import traitlets as t
 
-from hpo_widgets.search import Replays
+from hpo_widgets.search import Replays, SearchStatus
 from hpo_widgets.widget.assets import asset
 from hpo_widgets.widget.parts.part import ViewPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from hpo_widgets.search import SearchStatus
     from hpo_widgets.widget.sync.refresher import Refresher, Update
 
 
@@ -48,8 +47,8 @@ class MayRunOn(Protocol):
 _Shown = TypeVar("_Shown", bound=MayRunOn)
 
 
-def earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> _Shown | None:
-    """Return the newest of the same name that was shown before this one and is still running.
+def earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> list[_Shown]:
+    """Return those of the same name that were shown before this one and are still running.
 
     Parameters
     ----------
@@ -60,33 +59,38 @@ def earlier_than(one: _Shown, shown: list[weakref.ref[_Shown]]) -> _Shown | None
 
     Returns
     -------
-    a search or race
-        None where there is none; another view of this very one is not an earlier one.
+    list of searches or races
+        The newest one last; another view of this very one is not an earlier one.
     """
     known = [other for other in (reference() for reference in shown) if other is not None]
     if not any(other is one for other in known):
         known.append(one)
     shown[:] = map(weakref.ref, known)
     before = known[: next(index for index, other in enumerate(known) if other is one)]
-    running = [
+    return [
         other
         for other in before
         if other.id != one.id and other.name == one.name and other.status.is_alive and not isinstance(other, Replays)
     ]
-    return running[-1] if running else None
 
 
-class EarlierRun(ViewPart):
-    """One line about an earlier search or race, with Show and Stop; hidden once that has ended.
+def common_status(running: Sequence[MayRunOn]) -> str:
+    """Return the status that all have, in a word; where they differ, that they run."""
+    statuses = {str(one.status) for one in running}
+    return statuses.pop() if len(statuses) == 1 else str(SearchStatus.RUNNING)
+
+
+class EarlierRuns(ViewPart, Generic[_Shown]):
+    """One line about earlier searches or races, with Show and Stop; hidden once all have ended.
 
     Parameters
     ----------
     earlier
-        What is still running.
+        What is still running, the newest one last.
     tell
-        Gives the sentence about it, as long as it runs.
+        Gives the sentence about those that still run, of which there is at least one.
     show
-        Called when a person presses Show.
+        Called with the newest that still runs when a person presses Show.
     refresher
         The refresher of the panel that the line is part of.
     """
@@ -94,34 +98,43 @@ class EarlierRun(ViewPart):
     _esm = asset("earlier.js")
     _css = asset("earlier.css")
 
-    sentence = t.Unicode(help="The sentence of the line; empty when the earlier one has ended.").tag(sync=True)
+    sentence = t.Unicode(help="The sentence of the line; empty when all have ended.").tag(sync=True)
+    num_running = t.Int(0, help="How many still run.").tag(sync=True)
 
     def __init__(
         self,
-        earlier: MayRunOn,
+        earlier: Sequence[_Shown],
         *,
-        tell: Callable[[], str],
-        show: Callable[[], None],
+        tell: Callable[[Sequence[_Shown]], str],
+        show: Callable[[_Shown], None],
         refresher: Refresher,
         **traits: Any,
     ) -> None:
-        self.earlier = earlier
+        self._earlier = earlier
         self._tell, self._show = tell, show
-        self._unsubscribe: Callable[[], None] | None = earlier.subscribe(refresher.poke)
+        self._subscriptions = [one.subscribe(refresher.poke) for one in earlier]
         super().__init__(refresher.search, refresher=refresher, **traits)
 
+    @property
+    def _running(self) -> list[_Shown]:
+        return [one for one in self._earlier if one.status.is_alive]
+
     def refresh(self, _update: Update) -> None:
-        """Say how far it is."""
-        self.sentence = self._tell() if self.earlier.status.is_alive else ""
+        """Say how far they are."""
+        running = self._running
+        with self.hold_sync():
+            self.num_running = len(running)
+            self.sentence = self._tell(running) if running else ""
 
     def end(self) -> None:
-        """Stop following it."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        """Stop following them."""
+        while self._subscriptions:
+            self._subscriptions.pop()()
 
     def _on_show(self, _content: dict[str, object]) -> None:
-        self._show()
+        if running := self._running:
+            self._show(running[-1])
 
     def _on_stop(self, _content: dict[str, object]) -> None:
-        self.earlier.command("stop")
+        for one in self._running:
+            one.command("stop")

@@ -134,6 +134,15 @@ def test_an_earlier_race_of_the_cell_that_still_runs_is_told_of_shown_and_stoppe
     assert line.sentence == ""
 
 
+def test_several_earlier_races_that_run_are_counted_and_stopped_together(show, wire):
+    earlier = [show(StrategyRace, lambda x, y: time.sleep(600), SPACE, ["grid", "random"], name="slow") for _ in "ab"]
+    assert all(one.start() for one in earlier)
+    line = show(StrategyRace, branin, SPACE, ["grid", "random"], name="slow")._earlier
+    assert line.sentence == "2 earlier races are still running, on the same machine as this one."
+    wire.browser_says(line, kind="stop")
+    assert all(one.wait(DEADLINE) for one in earlier)
+
+
 def test_one_trial_and_one_repeat_are_told_as_one(show):
     head = show(StrategyRace, branin, SPACE, ["grid", "random"], trials=1, repeats=1)._head
     assert head.facts == "1 trial × 1 repeat · same budget, same seeds"
