@@ -918,6 +918,7 @@ class HyperParameterOptimizer(ReadableSearch):
         search: str | None = None,
         *,
         base_task_id: Callable[..., Any] | Path | str | None = None,
+        journal: str | Path | None = None,
         **optimizer_kwargs: Any,
     ) -> Any:
         """Open a search again: to continue it, or to look at it.
@@ -928,7 +929,7 @@ class HyperParameterOptimizer(ReadableSearch):
             A search id, or the beginning of one that fits one journal only; a journal's path; a directory of journals
             together with ``search``; or the id of an optimizer Task on ClearML: what became of its trials is read from
             their Tasks, those that still wait or run are taken over by `start`, and the journal is written anew where
-            it is missing (``journal=`` names its directory). The id of an optimizer Task of ClearML's own controller
+            it is missing. The id of an optimizer Task of ClearML's own controller
             gives a view.
         search
             The id of a search in the directory ``journal_or_task_id``.
@@ -937,6 +938,10 @@ class HyperParameterOptimizer(ReadableSearch):
             process owns it; without it there is a view of it (`SearchViewer`). It may be of another kind than
             before: a search that was tried on a callable goes on with a ClearML Task and ``execution_queue=``. Not
             needed for an optimizer Task.
+        journal
+            The directory of journals in which a search id is looked up, or the journal itself, as for the constructor;
+            of an optimizer Task, where its journal is or is written. Default: where this process made the search, else
+            ``.hpo_widgets``.
         **optimizer_kwargs
             Arguments that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``, and those that say
             where trials run: ``execution_queue``, ``spawn_project``, ``pool_period_min``. ``optimizer_class`` has the
@@ -960,13 +965,14 @@ class HyperParameterOptimizer(ReadableSearch):
             For an argument that the journal keeps, and for one that it cannot hold and that is missing beside
             ``base_task_id``: the message names it.
         ValueError
-            When what is given does not fit the search, or a Task keeps no search.
+            When what is given does not fit the search, `journal` is another place than a path that is given besides,
+            or a Task keeps no search.
         ClearmlError
             When the ClearML server of a Task does not answer.
         """
         if search is None and names_a_task(journal_or_task_id):
-            return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs)
-        path = find_journal(journal_or_task_id, search)
+            return reattach(cls, str(journal_or_task_id), base_task_id, optimizer_kwargs, directory=journal)
+        path = find_journal(journal_or_task_id, search, journal=journal)
         return reopen(cls, path, base_task_id, optimizer_kwargs)
 
 

@@ -14,11 +14,13 @@ from hpo_widgets.journal import (
     DIRECTORY,
     Journal,
     JournalError,
+    JournalNotFound,
     JournalReader,
     find,
     journal_path,
     reported_as_damage,
 )
+from hpo_widgets.journal.naming import SUFFIX
 from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
     TOP_K,
@@ -54,7 +56,9 @@ JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
 """Search id to journal of every search made here, so that an id finds its file in whatever folder it is."""
 
 
-def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> Path:
+def find_journal(
+    journal_or_task_id: str | Path, search: str | None = None, *, journal: str | Path | None = None
+) -> Path:
     """Find a journal.
 
     Parameters
@@ -63,6 +67,9 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
         Its path, a directory of journals, or a search id.
     search
         The search id, where that is a directory.
+    journal
+        The directory, or the journal itself, in which the search is looked up by its id. Default: the one that this
+        process knows, else ``.hpo_widgets``.
 
     Returns
     -------
@@ -73,16 +80,38 @@ def find_journal(journal_or_task_id: str | Path, search: str | None = None) -> P
     ------
     FileNotFoundError, JournalNotFound
         When there is no file at the path; when no journal, or more than one, has the id.
+    ValueError
+        When ``journal`` is another place than the one that is given besides.
     """
+    if journal is not None:
+        return _find_in(Path(journal).expanduser(), journal_or_task_id, search)
     path = Path(journal_or_task_id).expanduser()
     if search is not None:
         return find(search, path)
     if path.is_file():
         return path
-    if isinstance(journal_or_task_id, Path) or path.suffix == ".sqlite":
+    if isinstance(journal_or_task_id, Path) or path.suffix == SUFFIX:
         raise FileNotFoundError(f"there is no journal at {path}")
     known = JOURNALS_OF_THIS_PROCESS.get(str(journal_or_task_id))
     return known if known is not None and known.is_file() else find(str(journal_or_task_id), DIRECTORY)
+
+
+def _find_in(place: Path, named: str | Path, search: str | None) -> Path:
+    """Find a journal in a place that is given as ``journal=``."""
+    if search is not None or Path(named).expanduser().is_file():
+        found = find_journal(named, search)
+        if place.resolve() not in {found.resolve(), found.resolve().parent}:
+            raise ValueError(f"journal={str(place)!r} is another place than {str(named)!r}: give one of the two")
+        return found
+    if not place.is_file():
+        if place.suffix == SUFFIX and not place.is_dir():
+            raise FileNotFoundError(f"there is no journal at {place}")
+        return find(str(named), place)
+    with closing(Journal.view(place)) as reader:
+        held = reader.search_id
+    if not held.casefold().startswith(str(named).casefold()):
+        raise JournalNotFound(f"There is no search {str(named)!r} in {place}, which holds {held!r}.")
+    return place
 
 
 def replay(journal_or_task_id: str | Path, search: str | None = None, *, speed: float = SPEED) -> SearchReplay:
@@ -210,7 +239,7 @@ _SETTERS = {
     "report_period": "set_report_period",
 }
 """Argument that the journal keeps to the method that changes it after opening."""
-_KEPT = {*Settings.__dataclass_fields__, "limits", "name", "journal"}
+_KEPT = {*Settings.__dataclass_fields__, "limits", "name"}
 """Arguments of the constructor that the journal keeps, and that `open` takes in no form."""
 
 
@@ -246,7 +275,12 @@ def _check_given(given: Space, declared: Space) -> None:
 
 
 def reattach(
-    cls: type[HyperParameterOptimizer], task_id: str, base_task_id: Any, keywords: dict[str, Any]
+    cls: type[HyperParameterOptimizer],
+    task_id: str,
+    base_task_id: Any,
+    keywords: dict[str, Any],
+    *,
+    directory: str | Path | None = None,
 ) -> HyperParameterOptimizer | Search:
     """Open the search of an optimizer Task, from its journal if that is on this machine, else from its Tasks.
 
@@ -258,6 +292,8 @@ def reattach(
         The Task that trials are clones of; None: the one that the search had.
     keywords
         Arguments that a journal cannot hold; some are taken out.
+    directory
+        Of the journal. Default: where this process has it, else ``.hpo_widgets``.
 
     Returns
     -------
@@ -274,7 +310,6 @@ def reattach(
     from hpo_widgets.engines.clearml.optimizer_task import keeps_search_of_sdk, kept_state, refuse_living
     from hpo_widgets.engines.clearml.server import server
 
-    directory = keywords.pop("journal", None)
     if keeps_search_of_sdk(server(), task_id):
         if base_task_id is not None or keywords:
             raise TypeError(f"ClearML's own controller made the search of Task {task_id}: there is a view only")

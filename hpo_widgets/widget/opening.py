@@ -53,7 +53,8 @@ def open_search(
         runs it has ended; without it, unless a Task keeps the search, there is a view only.
     **keywords
         Initial values of the widget's traits (``selected``, ``top_k``, ...), and arguments of
-        `HyperParameterOptimizer.open` that a journal cannot hold, such as ``optuna_sampler`` or ``worker_env``.
+        `HyperParameterOptimizer.open`: ``journal`` (where the id is looked up), and what a journal cannot hold, such as
+        ``optuna_sampler`` or ``worker_env``.
 
     Returns
     -------

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from hpo_widgets import HyperParameterOptimizer, RandomSearch, UniformParameterRange
+import pytest
+
+from hpo_widgets import HyperParameterOptimizer, OptimizerWidget, RandomSearch, UniformParameterRange
+from hpo_widgets.journal import JournalNotFound
+from hpo_widgets.optimizer import reopening
 from hpo_widgets.viewer import SearchViewer
 from tests.runs import identity
 
@@ -67,3 +71,47 @@ def test_a_program_that_ends_before_its_search_says_so(tmp_path):
     ended = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "the search slow-" in ended.stderr
     assert "wait() waits for the end" in ended.stderr
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A search that has ended, whose journal is in ``runs``, in a program that has made no search of that id."""
+    search = made_in(tmp_path, monkeypatch, "runs")
+    search.start()
+    assert search.wait()
+    monkeypatch.delitem(reopening.JOURNALS_OF_THIS_PROCESS, search.id)
+    return search
+
+
+@pytest.mark.parametrize("again", [{}, {"base_task_id": identity}], ids=["view", "to continue"])
+def test_open_looks_an_id_up_in_the_folder_that_is_given_as_journal(kept, again):
+    for place in ("runs", kept.journal_path.parent, kept.journal_path, str(kept.journal_path)):
+        for name in (kept.id, kept.id[:-2]):
+            opened = HyperParameterOptimizer.open(name, journal=place, **again)
+            assert (opened.id, opened.journal_path, len(opened.snapshot())) == (kept.id, kept.journal_path, 4)
+
+
+def test_a_panel_looks_an_id_up_in_the_folder_that_is_given_as_journal(kept):
+    panel = OptimizerWidget.open(kept.id, journal="runs")
+    try:
+        assert panel.search.journal_path == kept.journal_path
+    finally:
+        panel.close()
+
+
+def test_open_says_in_which_place_it_has_looked(kept, tmp_path):
+    with pytest.raises(JournalNotFound, match="no search 'other' in the folder runs. The latest are"):
+        HyperParameterOptimizer.open("other", journal="runs")
+    with pytest.raises(JournalNotFound, match=f"no search 'other' in .*, which holds '{kept.id}'"):
+        HyperParameterOptimizer.open("other", journal=kept.journal_path)
+    with pytest.raises(FileNotFoundError, match="no journal at other.sqlite"):
+        HyperParameterOptimizer.open(kept.id, journal="other.sqlite")
+
+
+def test_open_refuses_a_journal_beside_another_place(kept):
+    for where in ((kept.journal_path,), ("runs", kept.id)):
+        for place in ("runs", kept.journal_path):
+            with HyperParameterOptimizer.open(*where, journal=place) as viewer:
+                assert viewer.id == kept.id
+        with pytest.raises(ValueError, match="journal='elsewhere' is another place than .*: give one of the two"):
+            HyperParameterOptimizer.open(*where, journal="elsewhere")
