@@ -170,6 +170,10 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     race = notebook.page.locator(".jp-OutputArea .hpo-race-layout")
     button(panel, "Start").click()
     notebook.wait_kernel("optimizer.counts[1] == 2")
+    notebook.run_cell(1)  # of which the first search goes on
+    button(panel, "Start").click()
+    notebook.wait_kernel("optimizer.counts[1] == 2")
+    expect(panel.get_by_role("button", name="Stop the earlier run")).to_be_visible()
     code = f'OptimizerWidget.open("{notebook.kernel("optimizer.id")}", base_task_id=train)'
     expect(panel.locator(".hpo-gone")).to_be_hidden()
     if end == "shut down":
@@ -180,7 +184,8 @@ def test_a_panel_says_that_its_kernel_was_shut_down_or_died(notebook, door, end)
     gone = panel.get_by_role("alert").filter(has_text="Not connected any more")
     expect(gone).to_be_visible()
     assert gone.locator("code").inner_text().splitlines()[-1] == code
-    expect(panel.locator(".hpo-controls")).to_have_css("pointer-events", "none")
+    for place in (".hpo-controls", ".hpo-earlier", ".hpo-tab .hpo-select", ".hpo-tab .hpo-numbers button"):
+        expect(panel.locator(place).first).to_have_css("pointer-events", "none")
     expect(race.get_by_role("alert").filter(has_text="the kernel of this race has ended")).to_be_visible()
     # A tab that nobody had looked at is empty, and says why.
     panel.get_by_role("tab", name="Slices").click()
