@@ -369,7 +369,8 @@ class Controller:
         state.is_paused = False
         status = state.status_after(reason)
         if status is SearchStatus.FAILED and reason.code not in END_STATUS:
-            reason = StopReason(reason.code, f"{reason.sentence}; no trial has a result, {state.num_failed} failed")
+            sentence = f"{reason.sentence}; no trial has a result, {state.num_failed} failed"
+            reason = StopReason(reason.code, f"{sentence}{state.stop_conditions.last_failure}")
         self.recorder.event(
             "end", code=reason.code, sentence=reason.sentence, status=status, wall_minutes=state.clock.elapsed
         )

@@ -6,6 +6,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
+from hpo_widgets._messages import short
 from hpo_widgets.search import StopReason
 from hpo_widgets.trials import TrialState
 
@@ -21,6 +22,9 @@ TRIALS_WITHOUT_OBJECTIVE = 3
 
 LAUNCH_FAILURES = 3
 """Failed launches in a row that end the search."""
+
+_MOST_ERROR = 200
+"""Characters of a trial's error that the reason of an end has at most."""
 
 
 class StopConditions:
@@ -39,6 +43,8 @@ class StopConditions:
         self._clock = clock
         self.has_objective = False
         """True once any trial has reported an objective and did not fail."""
+        self.last_failure = ""
+        """The error of the trial of this process that failed last, with its introduction, as a reason ends with it."""
         self.begin_run()
 
     def begin_run(self) -> None:
@@ -81,6 +87,7 @@ class StopConditions:
             return None
         if state != TrialState.FAILED:
             return None
+        self.last_failure = f"; the last: {short(' '.join(error.split()), _MOST_ERROR)}" if error else ""
         self._num_failures_in_a_row += 1
         self._num_without_objective += without_objective
         self._num_launch_failures_in_a_row = self._num_launch_failures_in_a_row + 1 if launch_failed else 0
@@ -95,7 +102,7 @@ class StopConditions:
         if limit is not None and self._num_failures_in_a_row >= limit:
             return StopReason(
                 "max_failures",
-                f"{self._num_failures_in_a_row} trials in a row failed; the last: {error}",
+                f"{self._num_failures_in_a_row} trials in a row failed{self.last_failure}",
             )
         return None
 

@@ -77,7 +77,9 @@ def test_a_search_whose_trials_all_failed_has_failed_here_and_in_every_view(sear
     finished(made)
     assert made.status is SearchStatus.FAILED
     assert made.stop_reason.code == "total_max_jobs"
-    assert made.stop_reason.sentence.endswith("no trial has a result, 3 failed")
+    assert made.stop_reason.sentence == (
+        "all 3 trials of the budget were used; no trial has a result, 3 failed; the last: ValueError: no luck"
+    )
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
         assert viewer.status is SearchStatus.FAILED
     again = HyperParameterOptimizer.open(made.journal_path, base_task_id=fail)

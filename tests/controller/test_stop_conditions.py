@@ -48,6 +48,14 @@ def test_failures_in_a_row_end_the_search_with_the_last_error(conditions):
     assert reason.sentence == "4 trials in a row failed; the last: raised ValueError: no"
 
 
+def test_the_error_in_a_reason_is_one_line_of_bounded_length(conditions):
+    for _ in range(4):
+        reason = conditions.after_trial(TrialState.FAILED, "raised ValueError: no\n  " + "x" * 1000)
+    assert reason.sentence.startswith("4 trials in a row failed; the last: raised ValueError: no xxx")
+    assert reason.sentence.endswith("x…")
+    assert len(reason.sentence) < 300
+
+
 def test_a_success_begins_the_row_again(conditions):
     failed(conditions, 3)
     assert conditions.after_trial(TrialState.COMPLETED, None) is None
