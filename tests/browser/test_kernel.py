@@ -5,11 +5,13 @@ These open notebooks of their own one after another in one page, which a module 
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.hand import drag, take
-from tests.browser.notebook import LONGER, Notebook
+from tests.browser.notebook import LONGER, PATIENCE, Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +54,37 @@ acted = [command[0] for command in search.commands]
     expect(panel.locator(".hpo-pill")).to_have_text("■stopped")
     told.touch()
     assert notebook.kernel("acted") == ["set_ranges", "pause", "stop"]
+
+
+@pytest.mark.slow
+def test_a_picture_in_a_page_that_is_opened_while_a_cell_runs_says_that_the_panel_comes(notebook):
+    busy = """
+from pathlib import Path
+import time
+Path("begun").touch()
+while not Path("told").exists():
+    time.sleep(0.01)
+"""
+    begun, told = (notebook.lab.root / name for name in ("begun", "told"))
+    for path in (begun, told):
+        path.unlink(missing_ok=True)
+    notebook.open(PANEL.replace("\nwidget\n", "\nsearch.add_trials([0.5, 0.4])\nwidget\n"), busy)
+    notebook.run_cell(0)
+    name = notebook.save_with_picture()
+    notebook.start_cell(1)
+    deadline = time.monotonic() + PATIENCE
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        notebook.page.wait_for_timeout(20)
+    notebook.page.goto("about:blank")
+    notebook.open_file(name)
+    saved = notebook.page.locator(".hpo-saved-banner")
+    expect(saved).to_contain_text("The kernel has not answered yet: if it runs this search, the panel is live when")
+    notebook.screenshots_in_both_themes("kernel-busy", notebook.page.locator(".hpo-saved"))
+    told.touch()
+    expect(notebook.panel().locator(".hpo-pill")).to_be_visible()
+    expect(saved).to_be_hidden()
+    assert "not answered" not in saved.text_content()
 
 
 # ipywidgets looks for a widget every 100 milliseconds for two seconds, and not again after the last of them: a page

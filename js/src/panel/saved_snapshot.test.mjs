@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MIME, moment, readSnapshot } from "./saved_snapshot";
+import { fakePage } from "../lib/fake_page.mjs";
+import { drawSnapshot, MIME, moment, readSnapshot } from "./saved_snapshot";
 
 test("a snapshot is what its version says, else nothing", () => {
   assert.equal(readSnapshot({}), null);
@@ -46,4 +47,26 @@ test("the date is said of another day only", () => {
   const at = (...parts) => new Date(...parts).getTime() / 1000;
   assert.equal(moment(at(2026, 10, 28, 9, 5), now), "09:05");
   assert.equal(moment(at(2026, 10, 27, 14, 32), now), "2026-11-27 14:32");
+});
+
+test("beside a kernel that has not answered yet, the panel is said to come, and else how to go on", () => {
+  const awaited =
+    ". The kernel has not answered yet: if it runs this search, the panel is live when the running cell has ended.";
+  for (const [code, after] of [
+    ["open()", [". To go on:", `${awaited} If it does not, go on with:`]],
+    ["", [".", awaited]],
+  ]) {
+    const node = fakePage();
+    const tell = drawSnapshot(node, readSnapshot({ [MIME]: { version: 1, code } }));
+    const says = () => node.querySelector(".hpo-saved-banner").children[0].textContent;
+    const drawn = says();
+    tell(true);
+    const meanwhile = says();
+    tell(false);
+    const start = `Saved picture from ${moment(0)}`;
+    assert.deepEqual(
+      [drawn, meanwhile, says()],
+      [after[0], after[1], after[0]].map((words) => start + words),
+    );
+  }
 });

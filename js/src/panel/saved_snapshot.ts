@@ -122,11 +122,21 @@ function words(
   return node;
 }
 
-/** Says what this is, and how it becomes a panel again. */
-function banner({ at, code }: Snapshot): HTMLElement {
+/** Says how the picture becomes a panel again. */
+function way(code: string, isKernelAwaited: boolean): string {
+  if (!isKernelAwaited) {
+    return code ? ". To go on:" : ".";
+  }
+  const awaited =
+    ". The kernel has not answered yet: if it runs this search, the panel is live when the running cell has ended.";
+  return code ? `${awaited} If it does not, go on with:` : awaited;
+}
+
+/** Says what this is, and how it becomes a panel again; that in an element of its own, as it may change. */
+function banner({ at, code }: Snapshot, how: HTMLElement): HTMLElement {
   const line = element("div", "hpo-saved-banner");
   const says = element("span");
-  says.append("Saved picture from ", words("b", "", moment(at)), code ? ". To go on:" : ".");
+  says.append("Saved picture from ", words("b", "", moment(at)), how);
   line.append(says);
   if (code) {
     // Reached by keyboard, so that it can be scrolled; Lab leaves its keys alone.
@@ -244,8 +254,15 @@ function table({ caption, columns, rows }: Snapshot): HTMLElement {
   return scroll;
 }
 
-/** Draws it in `node`, in the place of what was there. */
-export function drawSnapshot(node: HTMLElement, snapshot: Snapshot): void {
+/**
+ * Draws it in `node`, in the place of what was there.
+ *
+ * @returns says whether the kernel is still to answer, which may have the live panel
+ */
+export function drawSnapshot(
+  node: HTMLElement,
+  snapshot: Snapshot,
+): (isKernelAwaited: boolean) => void {
   const root = element("section", "hpo-part hpo-saved", {
     "aria-label": `Saved picture of the search ${snapshot.name}`,
   });
@@ -257,7 +274,12 @@ export function drawSnapshot(node: HTMLElement, snapshot: Snapshot): void {
   if (snapshot.rows.length > 0) {
     body.append(table(snapshot));
   }
-  root.append(banner(snapshot), body);
+  const how = element("span");
+  const tell = (isKernelAwaited: boolean): void =>
+    setText(how, way(snapshot.code, isKernelAwaited));
+  tell(false);
+  root.append(banner(snapshot, how), body);
   keepKeys(root);
   node.replaceChildren(root);
+  return tell;
 }

@@ -36,8 +36,14 @@ type OutputArea = {
   };
 };
 
+type Kernel = {
+  /** Resolves with its first answer, for which a running cell has it wait. */
+  info: Promise<unknown>;
+};
+
 /** What is needed of the session of a notebook or console. */
 type Session = {
+  session: { kernel: Kernel | null } | null;
   kernelChanged: { connect(slot: () => void, receiver: object): boolean };
 };
 
@@ -105,7 +111,10 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   /** What goes on when the answer to a request is there. */
   private readonly waiting = new Map<string, () => void>();
   private isLooking = false;
-  private isFollowing = false;
+  private session: Session | null = null;
+  /** The kernel that has not answered yet. */
+  private awaited: Kernel | null = null;
+  private tellAwaited: (isKernelAwaited: boolean) => void = () => {};
   private readonly newId = requestIds();
   modelId = "";
 
@@ -125,7 +134,8 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const snapshot = readSnapshot(model.data);
     if (snapshot) {
-      drawSnapshot(this.picture.node, snapshot);
+      this.tellAwaited = drawSnapshot(this.picture.node, snapshot);
+      this.tellAwaited(this.awaited !== null);
     } else {
       this.picture.node.textContent = String(model.data["text/plain"] ?? "");
     }
@@ -207,10 +217,10 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
     if (registry === this.registry) {
       return registry.getFactory(VIEW) ? registry : null;
     }
-    const session = sessionOf(this);
-    if (session && !this.isFollowing) {
-      this.isFollowing = true;
-      session.kernelChanged.connect(this.onKernelChanged, this);
+    if (!this.session) {
+      this.session = sessionOf(this);
+      this.session?.kernelChanged.connect(this.onKernelChanged, this);
+      this.awaitKernel();
     }
     const factory = registry.getFactory(VIEW);
     if (!factory || factory === this.registry.getFactory(VIEW)) {
@@ -220,7 +230,24 @@ class SnapshotRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   private onKernelChanged(): void {
+    this.awaitKernel();
     void this.lookForModel();
+  }
+
+  /** Says beside the picture that the kernel has not answered yet, until it does. */
+  private awaitKernel(): void {
+    const kernel = this.session?.session?.kernel ?? null;
+    const set = (awaited: Kernel | null): void => {
+      this.awaited = awaited;
+      this.tellAwaited(awaited !== null);
+    };
+    const onAnswer = (): void => {
+      if (this.awaited === kernel) {
+        set(null);
+      }
+    };
+    set(kernel);
+    kernel?.info.then(onAnswer, onAnswer);
   }
 
   /** Has the widgets' own renderer show the panel; it is seen as soon as there is something to see. */
