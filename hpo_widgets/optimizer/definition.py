@@ -268,11 +268,14 @@ def _define(
     template.configure({**recorded, **keywords})
     space = Space(hyper_parameters, keywords.get("limits"))
     template.check(space.names)
-    objectives = make_objectives(
-        _default(objective_metric_title, template, "objective_metric_title"),
-        _default(objective_metric_series, template, "objective_metric_series"),
-        objective_metric_sign or "min",
-    )
+    title = _default(objective_metric_title, template, "objective_metric_title")
+    series = _default(objective_metric_series, template, "objective_metric_series")
+    if not objective_metric_sign and not (isinstance(title, str) and isinstance(series, str)):
+        raise ValueError(
+            "several objectives need a sign each: objective_metric_sign=, a list such as ['min'] that is as long as "
+            "that of the titles"
+        )
+    objectives = make_objectives(title, series, objective_metric_sign or "min")
     too_long = next((name for one in objectives for name in (one.title, one.series) if len(name) > MAX_NAME), None)
     if too_long is not None:
         raise ValueError(

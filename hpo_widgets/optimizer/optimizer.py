@@ -67,8 +67,8 @@ class HyperParameterOptimizer(ReadableSearch):
     objective_metric_title, objective_metric_series, objective_metric_sign
         The scalar to optimise: strings, or equal-length sequences for several objectives. Signs:
         ``min`` ``max`` (the last value), ``min_global`` ``max_global`` (the extreme over all
-        reports). Default of the sign: ``min``. Title and series default to what a callable returns; of a script or
-        a Task they have to be named.
+        reports). Default of the sign of a single one: ``min``. Title and series default to what a callable returns; of
+        a script or a Task they have to be named.
     optimizer_class
         `RandomSearch` (default), `GridSearch`, `OptimizerOptuna`, `OptimizerBOHB`, ClearML's classes of
         the same names, or a class derived from `SearchStrategy`.

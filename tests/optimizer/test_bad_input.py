@@ -92,6 +92,10 @@ BAD_ARGUMENTS = {
         "at most 500 characters",
     ),
     "an unknown sign": (lambda s: s(identity, objective_metric_sign="minimum"), "min"),
+    "objectives without signs": (
+        lambda s: s(identity, objective_metric_title=["a", "b"], objective_metric_series=["a", "b"]),
+        r"need a sign each: objective_metric_sign=, a list such as \['min'\]",
+    ),
     "an unknown keyword": (lambda s: s(identity, total_max_job=3), "Did you mean 'total_max_jobs'"),
     "a keyword of another strategy": (
         lambda s: s(identity, optimizer_class=GridSearch, optuna_sampler=None),
