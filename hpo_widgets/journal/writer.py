@@ -511,7 +511,7 @@ def _put_in_place(made: Path, path: Path) -> None:
             made.unlink()
     except FileExistsError as error:
         raise JournalError(
-            f"There is a journal {path} already. Open it to continue that search, or give the new one another id."
+            f"There is a journal {path} already. Open it to continue that search, or give the new one another journal=."
         ) from error
     except OSError as error:
         raise _cannot_be_made(path, error) from error

@@ -164,7 +164,7 @@ def test_odd_folder_names_are_taken_as_they_are(tmp_path, name, make_row):
 
 def test_an_existing_journal_is_never_overwritten(tmp_path):
     Journal.create(tmp_path, "one", {"name": "first"}).close()
-    with pytest.raises(JournalError, match="already"):
+    with pytest.raises(JournalError, match=r"already\. Open it .*, or give the new one another journal=\."):
         Journal.create(tmp_path, "one", {"name": "second"})
     with Journal.view(tmp_path / "one.sqlite") as reader:
         assert reader.header == {"name": "first"}
