@@ -27,7 +27,7 @@ from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.as_code import constructor_call, current_arguments, opening_call
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.readable import ReadableSearch, wait_for_end, wait_until
 from hpo_widgets.strategies.base import Observation
 from hpo_widgets.strategies.sampling import RandomSearch
@@ -298,7 +298,8 @@ class HyperParameterOptimizer(ReadableSearch):
         wait_for_reporter
             Wait also for callbacks that have not returned, and for the last report to ClearML. Default True.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout * SECONDS_A_MINUTE
+        seconds = seconds_to_wait(timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
         stopping = self._commands.stop()
         if self._controller.is_current:
             return
@@ -334,12 +335,12 @@ class HyperParameterOptimizer(ReadableSearch):
         RuntimeError
             On the search's own thread, as in a callback of `subscribe`, where it would never return.
         """
-        timeout = None if timeout is None else float(timeout) * SECONDS_A_MINUTE
-        deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
+        seconds = seconds_to_wait(timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
         if self._controller.is_current:
             msg = "wait() on the search's own thread would never return; call it elsewhere"
             raise RuntimeError(msg)
-        if progress and not wait_for_end(self, None if timeout is None else timeout / SECONDS_A_MINUTE, progress=True):
+        if progress and not wait_for_end(self, timeout, progress=True):
             return False
         if not self._controller.ended.wait(_left(deadline)):
             return False
@@ -370,7 +371,8 @@ class HyperParameterOptimizer(ReadableSearch):
         """
         import asyncio
 
-        deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
+        seconds = seconds_to_wait(timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
         ended = self._controller.ended  # of this run: the next one may have begun before its end is seen
         if not await wait_until(self, ended.is_set, timeout):
             return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import tempfile
 import threading
 import time
@@ -17,7 +16,7 @@ from hpo_widgets.optimizer.definition import names_a_task
 from hpo_widgets.optimizer.optimizer import HyperParameterOptimizer
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.comparison import Pair, Standing, Trace, distances, pairs, standings, trace_of, verdict
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int, seconds_to_wait
 from hpo_widgets.strategies.registry import by_common_name, resolve
 from hpo_widgets.trials.export import to_dataframe
 
@@ -649,7 +648,7 @@ class _StrategyError(Exception):
 
 
 def _wait_for(ended: threading.Event, minutes: float | None) -> bool:
-    return ended.wait(None if minutes is None or minutes == math.inf else minutes * SECONDS_A_MINUTE)
+    return ended.wait(seconds_to_wait(minutes))
 
 
 def _named_strategies(

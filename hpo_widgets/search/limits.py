@@ -121,6 +121,32 @@ def positive_period(name: str, value: object) -> float:
     return _positive_number(name, python_value(value), "minutes", _LONGEST_PERIOD, "")
 
 
+def seconds_to_wait(timeout: object) -> float | None:
+    """Check how long somebody wants to wait.
+
+    Parameters
+    ----------
+    timeout
+        Minutes; None or infinity for no limit.
+
+    Returns
+    -------
+    float or None
+        Seconds, 0 or more; None: no limit.
+
+    Raises
+    ------
+    TypeError
+        When it is no number.
+    """
+    value = python_value(timeout)
+    if value is None or value == math.inf:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"timeout must be a number of minutes, such as 5 or 0.5, or None, got {value!r:.80}")
+    return max(0.0, float(value)) * SECONDS_A_MINUTE
+
+
 def _positive(name: str, value: object, unit: str, most: float = _MOST_MINUTES) -> float | None:
     value = python_value(value)
     if value is None or value == math.inf:

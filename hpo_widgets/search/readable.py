@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpo_widgets.search.limits import SECONDS_A_MINUTE, positive_int
+from hpo_widgets.search.limits import positive_int, seconds_to_wait
 from hpo_widgets.search.progress import ProgressBar
 from hpo_widgets.search.protocol import Replays, SearchStatus, ViewedSearch
 from hpo_widgets.trials import TrialState
@@ -129,6 +129,11 @@ class ReadableSearch(ABC):
         -------
         Trial or None
             None while no trial has a value.
+
+        Raises
+        ------
+        IndexError, TypeError
+            When there is no such objective; when it is no index.
         """
         number = self._store.best(objective)
         return None if number is None else self.trial(number)
@@ -387,7 +392,8 @@ def wait_for_end(search: Search | ReadableSearch, timeout: float | None = None, 
     bool
         True when it has ended, was never started, or the process that ran it has gone; False when it timed out.
     """
-    deadline = None if timeout is None else time.monotonic() + max(0.0, float(timeout)) * SECONDS_A_MINUTE
+    seconds = seconds_to_wait(timeout)
+    deadline = None if seconds is None else time.monotonic() + seconds
     ended = threading.Event()
 
     def note_the_end() -> None:
@@ -446,7 +452,7 @@ async def wait_until(
 
     unsubscribe = search.subscribe(wake)
     try:
-        async with asyncio.timeout(None if timeout is None else max(0.0, float(timeout)) * SECONDS_A_MINUTE):
+        async with asyncio.timeout(seconds_to_wait(timeout)):
             while not has_come():
                 await changed.wait()
                 changed.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import threading
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
@@ -395,6 +396,13 @@ class Front:
         return numbers[is_front], values[is_front]
 
 
+def _index(what: str, given: object) -> int:
+    try:
+        return operator.index(cast("int", given))
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number, got {given!r:.80}") from None
+
+
 class TrialStore:
     """Columns and ranking in step, with the subscribers to tell.
 
@@ -404,6 +412,7 @@ class TrialStore:
 
     def __init__(self, space: Space, objectives: tuple[Objective, ...]) -> None:
         self.columns = TrialColumns(space.columns, len(objectives))
+        self._num_objectives = len(objectives)
         self._ranking = Ranking(objectives)
         self._lock = threading.Lock()
         self._subscribers: list[tuple[Callable[[], None]]] = []
@@ -466,18 +475,28 @@ class TrialStore:
         -------
         list of int
             Trial numbers.
+
+        Raises
+        ------
+        TypeError
+            When ``k`` is no whole number.
         """
+        most = _index("the number of trials", k)
         with self._lock:
-            return list(self._ranking.top(k, accept))
+            return list(self._ranking.top(most, accept))
 
     def best(self, objective: int = 0) -> int | None:
         """The best completed trial by one objective, else the best one with a value.
 
         This is what "the best trial" means everywhere: in a callback, a status line, a table and a plot. The front of
-        several objectives is what `top` begins with.
+        several objectives is what `top` begins with. ``IndexError`` when there is no such objective.
         """
+        index = _index("the index of an objective", objective)
+        if not 0 <= index < self._num_objectives:
+            only = "0, as there is one" if self._num_objectives == 1 else f"from 0 to {self._num_objectives - 1}"
+            raise IndexError(f"the index of an objective is {only}, got {index}")
         with self._lock:
-            return self._best(objective)
+            return self._best(index)
 
     def _best(self, objective: int) -> int | None:
         ranking = self._ranking

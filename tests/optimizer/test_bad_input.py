@@ -573,3 +573,28 @@ def test_a_journal_locked_at_the_start_is_said_to_be(ended, monkeypatch):
     assert not ended.is_running()
     finished(ended)
     assert ended.counts[TrialState.COMPLETED] == 5
+
+
+def test_what_no_member_can_answer_is_refused_with_what_to_give(search):
+    made = finished(search(identity, total_max_jobs=1))
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        for asked in (made, viewer):
+            with pytest.raises(IndexError, match="the index of an objective is 0, as there is one, got 3"):
+                asked.best_by(3)
+            with pytest.raises(IndexError, match="the index of an objective is 0, as there is one, got -1"):
+                asked.best_by(-1)
+            with pytest.raises(TypeError, match="the index of an objective must be a whole number, got 'a'"):
+                asked.best_by("a")
+            with pytest.raises(TypeError, match="the number of trials must be a whole number, got 'a'"):
+                asked.top("a")
+            with pytest.raises(TypeError, match="timeout must be a number of minutes, .* got 'x'"):
+                asked.wait("x")
+    with pytest.raises(TypeError, match="timeout must be a number of minutes"):
+        made.stop("x")
+
+
+def test_the_index_of_one_of_several_objectives_is_below_their_number(search):
+    titles, signs = ["a", "b"], ["min", "max"]
+    made = search(identity, objective_metric_title=titles, objective_metric_series=titles, objective_metric_sign=signs)
+    with pytest.raises(IndexError, match="the index of an objective is from 0 to 1, got 2"):
+        made.best_by(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -17,6 +18,7 @@ from hpo_widgets.search.limits import (
     local_time,
     positive_int,
     positive_minutes,
+    seconds_to_wait,
     typed_minutes,
     typed_positive_int,
     wall_limit_until,
@@ -396,3 +398,14 @@ def test_a_recorded_limit_is_the_same_moment_also_in_the_hour_that_comes_twice(b
     assert limit.moment.tzinfo is None
     assert limit.moment.timestamp() == meant.timestamp()
     assert local_time(dt.datetime.fromisoformat(limit.recorded)).timestamp() == meant.timestamp()
+
+
+def test_who_waits_says_so_in_minutes():
+    found = [seconds_to_wait(timeout) for timeout in (None, math.inf, 0.5, 2, np.float64(1), np.int64(1), -3)]
+    assert found == [None, None, 30.0, 120.0, 60.0, 60.0, 0.0]
+
+
+@pytest.mark.parametrize("timeout", ["x", "5", True, [1]])
+def test_what_is_no_number_of_minutes_to_wait_is_refused(timeout):
+    with pytest.raises(TypeError, match=f"timeout must be a number of minutes, .* got {re.escape(repr(timeout))}"):
+        seconds_to_wait(timeout)
