@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -18,11 +19,14 @@ from hpo_widgets.search.limits import typed_positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 INTERRUPTED = 130
 """What shells expect of a command that was ended by Ctrl+C."""
 CUT_OFF = 141
 """What shells expect of a command whose output nobody reads any more."""
+_OUTPUT_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors of an output that takes no more, such as a file on a full disk."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,13 +61,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hpo-widgets {chosen.word}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read the output has gone, as `head` does; Python would try once more at its end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            with contextlib.suppress(OSError):  # a stream that is no file
-                os.dup2(nowhere, stream.fileno())
+        # Who read the output has gone, as `head` does.
+        _drop(sys.stdout, sys.stderr)
         return CUT_OFF
+    except OSError as error:
+        if error.errno not in _OUTPUT_FULL or error.filename is not None:
+            raise
+        print(f"hpo-widgets {chosen.word}: the output cannot be written: {error.strerror}", file=sys.stderr)
+        _drop(sys.stdout)
+        return 1
     return code
+
+
+def _drop(*streams: TextIO | None) -> None:
+    """Let nothing more come out of streams that cannot be written: Python would try once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in filter(None, streams):
+        with contextlib.suppress(OSError):  # a stream that is no file
+            os.dup2(nowhere, stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -299,6 +299,16 @@ def test_an_output_that_nobody_reads_any_more_is_no_error(kept, tmp_path):
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [["export"], ["export", "--format", "json"], ["show"]])
+def test_an_output_on_a_full_disk_is_said_in_one_line(kept, tmp_path, words):
+    command = [sys.executable, "-m", "hpo_widgets", *words, kept.id, "--journal", str(tmp_path)]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = f"hpo-widgets {words[0]}: the output cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+
+
 def test_a_command_without_an_output_is_no_error(kept, tmp_path):
     command = [sys.executable, "-m", "hpo_widgets", "list", "--journal", str(tmp_path)]
     without_output = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
