@@ -194,6 +194,8 @@ def reopen(
     with closing(Journal.view(path)) as reader:
         owner = reader.owner()
         if owner is not None and owner.is_alive:
+            if keywords:
+                _refuse_unknown(keywords, reader.header)
             return SearchViewer(path, reopen=lambda: reopen(cls, path, base_task_id, dict(keywords)))
         state = JournalState.of(reader)
         if owner is not None:
@@ -250,6 +252,25 @@ def _refuse_kept(keywords: Mapping[str, Any]) -> None:
         setter = _SETTERS.get(kept)
         advice = f"after opening, call {setter}" if setter else "leave it out"
         raise TypeError(f"{kept} is kept in the journal and cannot be given to open: {advice}")
+
+
+def _refuse_unknown(keywords: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+    """Raise a TypeError for an argument that `open` does not know, before anything is done with the others."""
+    others = {
+        name: value
+        for name, value in keywords.items()
+        if name not in {*_OF_TEMPLATES, "hyper_parameters", "optimizer_class"}
+    }
+    split_keywords(others, _strategy_class(header, keywords.get("optimizer_class")))
+
+
+def _strategy_class(header: Mapping[str, Any], optimizer_class: Any) -> type[SearchStrategy]:
+    """Return the strategy's class: the one that is given to `open`, else the one that the journal names."""
+    try:
+        return resolve(optimizer_class) if optimizer_class else named(header["strategy"])
+    except KeyError:
+        msg = f"the search's strategy was {header['strategy']}; pass it as optimizer_class="
+        raise TypeError(msg) from None
 
 
 def _check_given(given: Space, declared: Space) -> None:
@@ -418,13 +439,7 @@ def _continued(
 
 def _definition(state: JournalState, template: Template, keywords: dict[str, Any], reader: JournalReader) -> Definition:
     header = state.header
-    optimizer_class = keywords.pop("optimizer_class", None)
-    strategy_class: type[SearchStrategy]
-    try:
-        strategy_class = resolve(optimizer_class) if optimizer_class else named(header["strategy"])
-    except KeyError:
-        msg = f"the search's strategy was {header['strategy']}; pass it as optimizer_class="
-        raise TypeError(msg) from None
+    strategy_class = _strategy_class(header, keywords.pop("optimizer_class", None))
     arguments = arguments_as_kept(header)
     recorded = {keyword: value for keyword, value in arguments.items() if keyword in strategy_class.keywords()}
     controller_keywords, strategy_keywords = split_keywords(keywords, strategy_class)

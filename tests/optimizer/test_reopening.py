@@ -254,6 +254,19 @@ def test_with_a_live_owner_there_is_a_view_that_follows(kernel, until, tmp_path)
         viewer.close()
 
 
+def test_an_unknown_argument_is_refused_also_while_the_owner_lives(two_running):
+    made = two_running()
+    with pytest.raises(TypeError, match="takes no keyword 'worker_en'. Did you mean 'worker_env'"):
+        HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, worker_en={})
+    with pytest.raises(TypeError, match="OptimizerOptuna takes no keyword 'nonsense'"):
+        HyperParameterOptimizer.open(
+            made.journal_path, base_task_id=identity, optimizer_class=OptimizerOptuna, nonsense=3
+        )
+    known = {"worker_env": [{}], "execution_queue": "gpu", "optimizer_class": OptimizerOptuna, "optuna_sampler": None}
+    with HyperParameterOptimizer.open(made.journal_path, base_task_id=identity, **known) as viewer:
+        assert viewer.is_view
+
+
 def test_a_view_follows_a_search_of_this_process(two_running, gate, until):
     made = two_running(total_max_jobs=6)
     with HyperParameterOptimizer.open(made.journal_path) as viewer:
