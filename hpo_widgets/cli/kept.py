@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets.journal import DIRECTORY, JournalError
-from hpo_widgets.journal.naming import changed_at, find, journals
+from hpo_widgets.journal.naming import changed_at, find, journal_place, journals
 from hpo_widgets.search.in_words import note, ranked_by
 from hpo_widgets.viewer import SearchReplay, SearchViewer
 from hpo_widgets.viewer.replay import SPEED, checked_speed
@@ -64,7 +64,11 @@ def add_parsers(commands: Any, positive_int: Callable[[str], int]) -> None:
         )
     for parser in (listing, show, export, replay):
         parser.add_argument(
-            "--journal", type=Path, default=Path(DIRECTORY), metavar="DIR", help="folder of journals (%(default)s)"
+            "--journal",
+            type=journal_folder,
+            default=Path(DIRECTORY),
+            metavar="DIR",
+            help="folder of journals (%(default)s)",
         )
 
 
@@ -74,6 +78,14 @@ def typed_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise argparse.ArgumentTypeError(f"no home folder is known for {text!r:.80}") from None
+
+
+def journal_folder(text: str) -> Path:
+    """Return the place of journals that was typed."""
+    try:
+        return journal_place(text)
+    except (ValueError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def list_searches(chosen: argparse.Namespace) -> int:

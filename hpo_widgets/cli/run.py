@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_widgets._messages import near_match
-from hpo_widgets.cli.kept import UsageError, print_best
+from hpo_widgets.cli.kept import UsageError, journal_folder, print_best
 from hpo_widgets.objectives import Objective
 from hpo_widgets.optimizer import HyperParameterOptimizer
 from hpo_widgets.parameters import DiscreteParameterRange
@@ -85,7 +85,9 @@ def add_parser(commands: Any, positive_int: Callable[[str], int]) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="makes the choice of points repeatable")
     parser.add_argument("--name", help="what the search is called (default: the script's name)")
-    parser.add_argument("--journal", type=Path, metavar="DIR", help="folder of journals (default: .hpo_widgets)")
+    parser.add_argument(
+        "--journal", type=journal_folder, metavar="DIR", help="folder of journals (default: .hpo_widgets)"
+    )
     parser.set_defaults(command=run)
 
 

@@ -136,6 +136,24 @@ def opened_by(path: Path, search_id: str) -> str:
     return where if path.suffix == SUFFIX else f"./{where}"
 
 
+def journal_place(given: str | Path) -> Path:
+    """Return what is given as ``journal=`` as a path.
+
+    Raises
+    ------
+    ValueError
+        For the address of a database.
+    RuntimeError
+        For a ``~`` of somebody whose home is not known.
+    """
+    if "://" in str(given):
+        raise ValueError(
+            f"journal is a folder, such as 'runs', or a file, such as 'runs/one{SUFFIX}', and no address: "
+            f"got {given!r:.80}"
+        )
+    return Path(given).expanduser()
+
+
 def journal_path(path: str | Path, search_id: str) -> Path:
     """Return the path for a new journal: ``path`` itself if it names a ``.sqlite`` file, else a file in that folder.
 
@@ -154,11 +172,11 @@ def journal_path(path: str | Path, search_id: str) -> Path:
     Raises
     ------
     ValueError
-        When the id cannot be part of a file name.
+        When the id cannot be part of a file name, and for what `journal_place` refuses.
     RuntimeError
         For a ``~`` of somebody whose home is not known.
     """
-    path = Path(path).expanduser().absolute()
+    path = journal_place(path).absolute()
     if path.suffix == SUFFIX and not path.is_dir():
         return path
     if not search_id or Path(search_id).name != search_id or "\\" in search_id:

@@ -324,7 +324,7 @@ def _define(
         settings=settings,
         name=name,
         search_id=search_id,
-        path=journal_path(Path(keywords.get("journal") or DIRECTORY), search_id),
+        path=journal_path(keywords.get("journal") or DIRECTORY, search_id),
         worker_env=keywords.get("worker_env"),
         header=header,
         save_top_k=recorded[TOP_K] or 0,

@@ -20,7 +20,7 @@ from hpo_widgets.journal import (
     journal_path,
     reported_as_damage,
 )
-from hpo_widgets.journal.naming import SUFFIX
+from hpo_widgets.journal.naming import SUFFIX, journal_place
 from hpo_widgets.optimizer.definition import (
     CONTROLLER_KEYWORDS,
     TOP_K,
@@ -81,10 +81,10 @@ def find_journal(
     FileNotFoundError, JournalNotFound
         When there is no file at the path; when no journal, or more than one, has the id.
     ValueError
-        When ``journal`` is another place than the one that is given besides.
+        When ``journal`` is another place than the one that is given besides, or the address of a database.
     """
     if journal is not None:
-        return _find_in(Path(journal).expanduser(), journal_or_task_id, search)
+        return _find_in(journal_place(journal), journal_or_task_id, search)
     path = Path(journal_or_task_id).expanduser()
     if search is not None:
         return find(search, path)
@@ -341,7 +341,7 @@ def reattach(
     search_id, header = str(state["search"]), state["header"]
     path = JOURNALS_OF_THIS_PROCESS.get(search_id) if directory is None else None
     if path is None or not path.is_file():
-        path = journal_path(Path(directory or DIRECTORY), search_id)
+        path = journal_path(directory or DIRECTORY, search_id)
     is_anew = not path.is_file()
     if is_anew or not _is_at_work(path):
         refuse_living(state)

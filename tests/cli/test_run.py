@@ -321,3 +321,10 @@ def test_a_command_without_an_output_is_no_error(kept, tmp_path):
 def test_without_such_a_search_it_is_said(tmp_path, capsys, words):
     assert main([*words, "--journal", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "nobody"], ["run", "train.py"]])
+def test_the_address_of_a_database_is_no_folder_of_journals(capsys, words):
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--journal", "sqlite:///x.db"])
+    assert "--journal: journal is a folder" in capsys.readouterr().err

@@ -115,6 +115,10 @@ BAD_ARGUMENTS = {
     "NaN minutes": (lambda s: s(identity, optimization_time_limit=float("nan")), "above 0"),
     "negative grace": (lambda s: s(identity, stop_grace=-1), "stop_grace.*at least 0"),
     "a negative seed": (lambda s: s(identity, seed=-1), "seed"),
+    "a database as the journal": (
+        lambda s: s(identity, journal="sqlite:///x.db"),
+        r"journal is a folder, such as 'runs', or a file, .* and no address: got 'sqlite:///x\.db'",
+    ),
     "no strategy": (lambda s: s(identity, optimizer_class=dict), "optimizer_class must be one of"),
     "a name that is none": (lambda s: s(identity, name=3), "name must be a str"),
     "limits of an unknown name": (lambda s: s(identity, limits={"y": (0, 1)}), "y"),

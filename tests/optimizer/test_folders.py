@@ -115,3 +115,8 @@ def test_open_refuses_a_journal_beside_another_place(kept):
                 assert viewer.id == kept.id
         with pytest.raises(ValueError, match="journal='elsewhere' is another place than .*: give one of the two"):
             HyperParameterOptimizer.open(*where, journal="elsewhere")
+
+
+def test_open_refuses_the_address_of_a_database_as_the_journal(kept):
+    with pytest.raises(ValueError, match="journal is a folder, .* and no address: got 'sqlite:///x.db'"):
+        HyperParameterOptimizer.open(kept.id, journal="sqlite:///x.db")
