@@ -80,6 +80,10 @@ while not Path("told").exists():
     notebook.open_file(name)
     saved = notebook.page.locator(".hpo-saved-banner")
     expect(saved).to_contain_text("The kernel has not answered yet: if it runs this search, the panel is live when")
+    # A name that has room is one line, as a shorter one is.
+    heights = notebook.page.locator(".hpo-saved dt").evaluate_all("names => names.map(name => name.offsetHeight)")
+    assert len(heights) == 4
+    assert len(set(heights)) == 1
     notebook.screenshots_in_both_themes("kernel-busy", notebook.page.locator(".hpo-saved"))
     told.touch()
     expect(notebook.panel().locator(".hpo-pill")).to_be_visible()
