@@ -395,6 +395,9 @@ class OptimizerWidget(WithPicture, ipywidgets.VBox):
         close_tree(self)
 
     def __repr__(self) -> str:
+        if self.comm is None:
+            again = "OptimizerWidget(optimizer)" if self._opened is None else "OptimizerWidget.open(...)"
+            return f"<OptimizerWidget {self._search.name!r}: closed; {again} shows the search again>"
         return f"<OptimizerWidget {self._search.name!r}: {self.status}, {self.num_trials} trials>"
 
     def _repr_mimebundle_(self, **keywords: Any) -> dict[str, Any]:

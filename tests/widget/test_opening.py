@@ -91,6 +91,12 @@ def open_files(path):
     return sum(link.startswith(str(path)) for link in links)
 
 
+def test_repr_of_a_closed_panel_says_that_its_search_can_be_opened_again(open_panel, ended):
+    panel = open_panel(ended)
+    panel.close()
+    assert repr(panel) == "<OptimizerWidget 'digits': closed; OptimizerWidget.open(...) shows the search again>"
+
+
 def test_the_class_opens_a_search_and_a_widget_its_comm(ended, open_panel, wire):
     panel = open_panel(ended)
     assert isinstance(panel.search, SearchViewer)

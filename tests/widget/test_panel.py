@@ -345,6 +345,11 @@ def test_repr_is_short_however_many_trials_there_are(panel, search, refresh):
     assert repr(panel) == "<OptimizerWidget 'scripted': idle, 1000 trials>"
 
 
+def test_repr_of_a_closed_panel_says_what_shows_the_search_again(panel):
+    panel.close()
+    assert repr(panel) == "<OptimizerWidget 'scripted': closed; OptimizerWidget(optimizer) shows the search again>"
+
+
 def test_a_panel_is_few_widgets_until_its_tabs_are_looked_at(show, search, refresh, acknowledge, wire):
     search.command("start")
     search.add_trials([0.5] * 20)
