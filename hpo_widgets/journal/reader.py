@@ -187,6 +187,12 @@ class JournalReader:
             raise IndexError(f"there is no trial {number} in {self.path}")
         return found.row
 
+    def errors(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Read what went wrong in these trials, by number; those without an error are left out."""
+        with self._reading() as connection:
+            found = find_trials(connection, numbers, self.path)
+        return {number: stored.row.error for number, stored in found.items() if stored.row.error}
+
     def jobs(self) -> dict[int, str]:
         """Read the ids of jobs by the number of their trial; empty for a search on one machine."""
         with self._reading() as connection:

@@ -800,6 +800,9 @@ class HyperParameterOptimizer(ReadableSearch):
     def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         return self._definition.template.hyper_parameters(trials)
 
+    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        return self._recorder.reader.errors(numbers)
+
     def trial(self, number: int) -> Trial:
         """One trial; ``IndexError`` when there is none of that number."""
         return self._recorder.trial(number)

@@ -627,7 +627,10 @@ class Race:
         return RaceSummary(stand, against, " ".join(verdict(stand, against)), len(self.finished))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """All trials of the whole repeats, one row each: number, strategy, repeat, seed, then as of any search."""
+        """All trials of the whole repeats, one row each: number, strategy, repeat, seed, then as of any search.
+
+        There is no column ``error``.
+        """
         import pandas as pd
 
         frames = []

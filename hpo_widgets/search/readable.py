@@ -253,10 +253,11 @@ class ReadableSearch(ABC):
 
         Columns: ``state``; one per objective (``title/series``); one per parameter, empty where it does not apply;
         ``epoch`` (version of the space, from 0); ``started`` (UTC); ``seconds`` (run time); ``worker``; ``enqueued``;
-        ``archived``; ``note``; ``tags`` (with commas between). A parameter with the name of another column is
-        ``General/<name>``.
+        ``archived``; ``note``; ``tags`` (with commas between); ``error`` (what went wrong, else empty). A parameter
+        with the name of another column is ``General/<name>``.
         """
-        return to_dataframe(self.snapshot(), self._declared_space, self.objectives)
+        rows = self.snapshot()
+        return to_dataframe(rows, self._declared_space, self.objectives, errors=errors_of(self, rows))
 
     def to_csv(
         self,
@@ -283,7 +284,8 @@ class ReadableSearch(ABC):
         ValueError
             For a filter that names what the search does not have, with a near match.
         """
-        return _written(path, to_csv(self._passing(filter), self._declared_space, self.objectives))
+        rows = self._passing(filter)
+        return _written(path, to_csv(rows, self._declared_space, self.objectives, errors=errors_of(self, rows)))
 
     def to_json(
         self,
@@ -310,7 +312,8 @@ class ReadableSearch(ABC):
         ValueError
             For a filter that names what the search does not have, with a near match.
         """
-        records = to_records(self._passing(filter), self._declared_space, self.objectives)
+        rows = self._passing(filter)
+        records = to_records(rows, self._declared_space, self.objectives, errors=errors_of(self, rows))
         return _written(path, json.dumps(records, ensure_ascii=False, allow_nan=False))
 
     def _passing(self, chosen: TrialFilter | Mapping[str, Any] | None) -> Rows:
@@ -326,6 +329,11 @@ class ReadableSearch(ABC):
         """Trials as ``get_top_experiments`` returns them."""
         return trials
 
+    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        """What went wrong in some trials, by number; those without an error are left out."""
+        # A search with a journal reads them at once: one by one thousands of failed trials take seconds.
+        return _errors_singly(self, numbers)
+
     def _parameters_of(self, trial: Trial) -> Mapping[str, str]:
         """A trial's parameters as text, by full name."""
         return trial.get_parameters()
@@ -333,6 +341,31 @@ class ReadableSearch(ABC):
     def _more_parameters(self, trials: Sequence[Trial]) -> Sequence[Mapping[str, str]]:
         """What ``get_top_experiments_details`` adds when asked for the parameters of all sections."""
         return [more_parameters(trial) for trial in trials]
+
+
+def errors_of(search: Search | ReadableSearch, rows: Rows) -> Mapping[int, str]:
+    """Return what went wrong in trials, as an export has it.
+
+    Parameters
+    ----------
+    search
+        The search.
+    rows
+        Trials of it.
+
+    Returns
+    -------
+    mapping
+        Number to error, of trials that have one.
+    """
+    numbers = rows.numbers[rows.state > TrialState.COMPLETED].tolist()
+    if isinstance(search, ReadableSearch):
+        return search._errors_of(numbers)  # noqa: SLF001 -- of this module's own class
+    return _errors_singly(search, numbers)
+
+
+def _errors_singly(search: Search | ReadableSearch, numbers: Sequence[int]) -> dict[int, str]:
+    return {number: error for number in numbers if (error := search.trial(number).error)}
 
 
 def checked_filter(chosen: TrialFilter | Mapping[str, Any], search: Search) -> TrialFilter:

@@ -63,13 +63,19 @@ def more_parameters(trial: Trial) -> dict[str, str]:
 
 
 def to_dataframe(
-    snapshot: Rows, space: Space, objectives: Iterable[Objective], *, reserved: Iterable[str] = ()
+    snapshot: Rows,
+    space: Space,
+    objectives: Iterable[Objective],
+    *,
+    errors: Mapping[int, str] | None = None,
+    reserved: Iterable[str] = (),
 ) -> pd.DataFrame:
     """All trials as a DataFrame with typed values, one row per trial, indexed by its number.
 
     Columns: ``state``, one per objective (``title/series``), one per parameter, ``epoch``,
-    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between).
-    A parameter that is called like another column, such as ``epoch``, has the column ``General/epoch``.
+    ``started`` (UTC), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags`` (with commas between),
+    ``error`` (empty for a trial without one). A parameter that is called like another column, such as ``epoch``, has
+    the column ``General/epoch``.
 
     Parameters
     ----------
@@ -79,6 +85,8 @@ def to_dataframe(
         The declared space, for the types of parameters.
     objectives
         What is optimised.
+    errors
+        What went wrong in trials, by number. Default: not known, and there is no such column.
     reserved
         Further names that no parameter's column may have, as the caller adds columns of these names.
 
@@ -104,6 +112,8 @@ def to_dataframe(
         "note": [remarks[number].note if number in remarks else "" for number in snapshot.numbers.tolist()],
         "tags": [", ".join(remarks[number].tags) if number in remarks else "" for number in snapshot.numbers.tolist()],
     }
+    if errors is not None:
+        after["error"] = [errors.get(number, "") for number in snapshot.numbers.tolist()]
     titles = column_titles(snapshot.parameters, {"number", *before, *after, *reserved})
     kinds = {column.name: column.kind for column in space.columns}
     parameters: dict[str, Any] = {}
@@ -150,7 +160,9 @@ def column_titles(names: Iterable[str], taken: AbstractSet[str]) -> dict[str, st
     return titles
 
 
-def to_csv(rows: Rows, space: Space, objectives: Iterable[Objective]) -> str:
+def to_csv(
+    rows: Rows, space: Space, objectives: Iterable[Objective], *, errors: Mapping[int, str] | None = None
+) -> str:
     """Trials as comma-separated values, the columns of `to_dataframe` with the trial's number first.
 
     Parameters
@@ -161,16 +173,20 @@ def to_csv(rows: Rows, space: Space, objectives: Iterable[Objective]) -> str:
         The declared space, for the types of parameters.
     objectives
         What is optimised.
+    errors
+        As of `to_dataframe`.
 
     Returns
     -------
     str
         A heading and one line per trial, each ending in a line feed.
     """
-    return to_dataframe(rows, space, objectives).to_csv(lineterminator="\n")
+    return to_dataframe(rows, space, objectives, errors=errors).to_csv(lineterminator="\n")
 
 
-def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> list[dict[str, Any]]:
+def to_records(
+    rows: Rows, space: Space, objectives: Iterable[Objective], *, errors: Mapping[int, str] | None = None
+) -> list[dict[str, Any]]:
     """Trials as dictionaries of JSON values.
 
     Parameters
@@ -181,14 +197,16 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
         The declared space, for the types of parameters.
     objectives
         What is optimised.
+    errors
+        As of `to_dataframe`.
 
     Returns
     -------
     list of dict
         ``number``, ``state``, ``values`` by objective, ``parameters`` by full name without those that do not apply,
-        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``.
-        An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or ``"-Infinity"``. A
-        choice that JSON cannot hold is given by its label.
+        ``epoch``, ``started`` (Unix seconds), ``seconds``, ``worker``, ``enqueued``, ``archived``, ``note``, ``tags``,
+        ``error``. An unknown number is None; an infinite one, which JSON cannot hold, is ``"Infinity"`` or
+        ``"-Infinity"``. A choice that JSON cannot hold is given by its label.
     """
     leaves: dict[str, Any] = {name: space.leaf(name) for name in rows.parameters}
     columns = {name: column.tolist() for name, column in rows.parameters.items()}
@@ -213,6 +231,7 @@ def to_records(rows: Rows, space: Space, objectives: Iterable[Objective]) -> lis
                 "archived": bool(rows.archived[place]),
                 "note": rows.remarks[number].note if number in rows.remarks else "",
                 "tags": list(rows.remarks[number].tags) if number in rows.remarks else [],
+                **({} if errors is None else {"error": errors.get(number, "")}),
             }
         )
     return records

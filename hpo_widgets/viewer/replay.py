@@ -399,6 +399,9 @@ class SearchReplay(JournalSearch):
         self._notices = [Notice("command", f"{name} did nothing: {WHY_NOT}")]
         self._shown.notify()
 
+    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        return self._trials.errors(numbers)
+
     def trial(self, number: int) -> Trial:
         """One trial as it was; one that had not begun is queued, without a value."""
         trial = self._trials.trial(number)

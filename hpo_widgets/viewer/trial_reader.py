@@ -10,7 +10,7 @@ from hpo_widgets.journal import Journal, reported_as_damage
 from hpo_widgets.trials import Remark, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hpo_widgets.journal import JournalReader
@@ -59,6 +59,11 @@ class TrialReader:
             trial = Trial.from_row(row, id_, self._space.decode(row.parameters), self._objectives, self)
         remark = Remark() if self._remark is None else self._remark(number)
         return replace(trial, note=remark.note, tags=remark.tags)
+
+    def errors(self, numbers: Sequence[int]) -> dict[int, str]:
+        """What went wrong in these trials, by number; those without an error are left out."""
+        with self._lock:
+            return self._open().errors(numbers) if numbers else {}
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""

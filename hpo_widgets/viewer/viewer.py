@@ -20,7 +20,7 @@ from hpo_widgets.viewer.journal_search import JournalSearch
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import optuna
@@ -302,6 +302,9 @@ class SearchViewer(JournalFollower, JournalSearch):
     def trial(self, number: int) -> Trial:
         """One trial."""
         return self._trials.trial(number)
+
+    def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        return self._trials.errors(numbers)
 
     def top_by(self, title: Any, series: Any, sign: Any, k: int) -> list[Trial]:
         """The best trials by any reported scalars, for instance another sign than the search's.

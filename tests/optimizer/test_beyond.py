@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import math
 import os
@@ -26,6 +27,7 @@ from hpo_widgets import (
     RandomSearch,
     UniformIntegerParameterRange,
     UniformParameterRange,
+    replay,
 )
 from hpo_widgets.journal import Journal, JournalBusy, JournalError
 from hpo_widgets.search import SearchStatus
@@ -817,6 +819,28 @@ def test_choices_keep_their_types(search):
     assert sorted((type(x).__name__, repr(x)) for x in found) == sorted((type(x).__name__, repr(x)) for x in values)
     frame = made.to_dataframe()
     assert [type(x) for x in frame["x"]] == [type(x) for x in found]
+
+
+def test_exports_have_what_went_wrong_in_a_view_and_a_replay_too(search):
+    def fail_below_half(x):
+        if x < 0.5:
+            raise ValueError("no luck")
+        return x
+
+    made = search(fail_below_half, total_max_jobs=3)
+    assert made.to_dataframe()["error"].tolist() == []
+    for x in (0.25, 0.75, 0.125):
+        made.enqueue_trial({"x": x})
+    finished(made)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer, replay(made.journal_path) as played:
+        assert played.to_dataframe()["error"].tolist() == []
+        played.seek(played.duration)
+        for exported in (made, viewer, played):
+            frame = exported.to_dataframe()
+            by_point = dict(zip(frame["x"], frame["error"], strict=True))
+            assert by_point == {0.25: "ValueError: no luck", 0.75: "", 0.125: "ValueError: no luck"}
+            assert [record["error"] for record in json.loads(exported.to_json())] == frame["error"].tolist()
+            assert exported.to_csv().count("ValueError: no luck") == 2
 
 
 # Waiting ----------------------------------------------------------------------------------------------------------

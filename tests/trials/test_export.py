@@ -173,6 +173,25 @@ def test_records_are_json_with_the_values_that_a_trial_has(rows):
     assert records[2]["parameters"]["kind"] is True
 
 
+def test_what_went_wrong_is_the_last_column(rows):
+    errors = {2: 'ValueError: "no",\nluck'}
+    frame = to_dataframe(rows, SPACE, OBJECTIVES, errors=errors)
+    assert frame.columns[-1] == "error"
+    assert frame["error"].tolist() == ["", "", errors[2]]
+    lines = list(csv.reader(io.StringIO(to_csv(rows, SPACE, OBJECTIVES, errors=errors))))
+    assert [line[-1] for line in lines] == ["error", "", "", errors[2]]
+    records = to_records(rows, SPACE, OBJECTIVES, errors=errors)
+    assert [record["error"] for record in records] == ["", "", errors[2]]
+
+
+def test_a_parameter_that_is_called_error_has_a_column_of_its_own(rows):
+    space = Space([UniformIntegerParameterRange("error", 1, 99)])
+    shown = TrialStore(space, OBJECTIVES)
+    shown.put([TrialRow(0, 3, 0, space.encode({"error": 7}))])
+    frame = to_dataframe(shown.columns.snapshot(), space, OBJECTIVES, errors={0: "no luck"})
+    assert (frame["General/error"].tolist(), frame["error"].tolist()) == ([7], ["no luck"])
+
+
 def test_values_that_json_does_not_have_are_words():
     space = Space([DiscreteParameterRange("kind", [math.inf, frozenset({1})])])
     shown = TrialStore(space, OBJECTIVES)

@@ -10,6 +10,7 @@ import json
 import pytest
 
 from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.trials import TrialState
 from hpo_widgets.widget import OptimizerWidget
 
 POINT = {"lr": 0.00856, "dropout": 0.195, "layers": 3, "activation": "relu"}
@@ -59,6 +60,14 @@ def test_trials_are_those_that_pass_the_filter_and_it_is_said(panel, refresh):
     assert [line["layers"] for line in csv.DictReader(io.StringIO(data.decode()))] == ["3", "4"]
     _, data, _ = panel._export.file("json")
     assert [trial["parameters"]["layers"] for trial in json.loads(data)] == [3, 4]
+
+
+def test_files_have_what_went_wrong_in_a_trial(panel, search):
+    search.add_trial(None, POINT, state=TrialState.FAILED, error="ValueError: no luck")
+    _, data, _ = panel._export.file("csv")
+    assert [line["error"] for line in csv.DictReader(io.StringIO(data.decode()))] == [""] * 6 + ["ValueError: no luck"]
+    _, data, _ = panel._export.file("json")
+    assert json.loads(data)[-1]["error"] == "ValueError: no luck"
 
 
 def test_the_best_parameters_are_a_dict_in_python(panel):
