@@ -135,9 +135,9 @@ class Flow:
     ----------
     interval
         Seconds between updates while the browser keeps up: at least in the mean, half of it at the least.
-    on_acknowledged, on_resized
-        Called, on the thread that handles messages of the browser, when it has caught up, and when plots have
-        another size there.
+    on_acknowledged, on_resized, on_connected
+        Called, on the thread that handles messages of the browser, when it has caught up, when plots have another
+        size there, and when it is connected again after messages may have been lost.
     clock
         Seconds that never go back.
     """
@@ -147,12 +147,14 @@ class Flow:
         interval: float,
         on_acknowledged: Callable[[], None],
         on_resized: Callable[[], None],
+        on_connected: Callable[[], None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interval = interval
         self._on_acknowledged = on_acknowledged
         self._on_resized = on_resized
+        self._on_connected = on_connected
         self._clock = clock
         self.view: Acknowledging | None = None
         self.adds = False
@@ -178,7 +180,7 @@ class Flow:
         view.sent = self._num_sent
         view.observe(self._on_seen, "seen")
         view.observe(lambda _change: self._on_resized(), "plot_sizes")
-        view.on_msg(self._on_clicked)  # type: ignore[attr-defined]  # which every widget has
+        view.on_msg(self._on_told)  # type: ignore[attr-defined]  # which every widget has
 
     @property
     def is_acknowledged(self) -> bool:
@@ -255,15 +257,18 @@ class Flow:
         self._hears_beside_cells |= cells.are_running
         self._on_acknowledged()
 
-    def _on_clicked(self, _view: object, content: object, _buffers: object) -> None:
-        """Take what the page says before each click on a figure: bqplot itself does not tell which keys were held."""
-        if isinstance(content, dict) and content.get("kind") == "click_on_figure":
+    def _on_told(self, _view: object, content: object, _buffers: object) -> None:
+        """Take what the page says before each click on a figure, as bqplot does not, and when it is connected again."""
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if isinstance(content, dict) and kind == "click_on_figure":
             self.adds = content.get("adds") is True
+        elif kind == "connected":
+            self._on_connected()
 
     def close(self) -> None:
         """Listen no more."""
         if self.view is not None:
             for name in ("seen", "plot_sizes"):
                 self.view.unobserve_all(name)
-            self.view.on_msg(self._on_clicked, remove=True)  # type: ignore[attr-defined]  # as above
+            self.view.on_msg(self._on_told, remove=True)  # type: ignore[attr-defined]  # as above
             self.view = None

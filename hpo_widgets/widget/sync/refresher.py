@@ -257,7 +257,7 @@ class Refresher:
         self._refreshed_at = clock()
         self._writer: int | None = None
         self._is_closed = False
-        self.flow = Flow(_INTERVAL, self._wake, self.poke, clock=clock)
+        self.flow = Flow(_INTERVAL, self._wake, self.poke, self._send_again, clock=clock)
         self._thread: _RefreshThread | None = None
         self._thread = _RefreshThread.add(self)
 
@@ -450,6 +450,20 @@ class Refresher:
         with self.lock:
             if not self.flow.was_ever_seen:
                 self.refresh(everything=self.flow.may_have_no_page)
+
+    def _send_again(self) -> None:
+        """Send the state of all widgets that show the search: a page may have missed any change of them.
+
+        With the lock, so that no change goes out between the state that is taken and the one that is sent.
+        """
+        from ipywidgets import Widget
+        from ipywidgets.embed import dependency_state
+        from ipywidgets.widgets.widget import _instances
+
+        with self.lock:
+            shown = [part for part in (self.flow.view, *self._parts) if isinstance(part, Widget)]
+            for model_id in dependency_state(shown):
+                _instances[model_id].send_state()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -20,8 +20,8 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
+import { onKernelEnd } from "../lib/connection";
 import { element, setText } from "../lib/dom";
-import { onKernelEnd } from "../lib/kernel_end";
 import {
   type Entry,
   folderOf,

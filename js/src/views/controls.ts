@@ -4,6 +4,7 @@ import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { makeActionButton } from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
+import { connectionNotices } from "../lib/connection";
 import {
   element,
   isDisabled,
@@ -13,7 +14,6 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
-import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 
@@ -108,7 +108,7 @@ const render: Render<Model> = ({ model, el }) => {
   dismiss.append(cross);
   line.append(progress, timeout.root, outcome, dismiss, timeout.problem);
 
-  const gone = kernelEndNotice(model, lifetime);
+  const { gone, away } = connectionNotices(model, lifetime);
   const back = element("span");
   const way = element("code");
   gone.append(
@@ -121,7 +121,7 @@ const render: Render<Model> = ({ model, el }) => {
   const orphanedWords = element("span");
   const orphanedWay = element("code");
   orphaned.append(orphanedWords, orphanedWay);
-  root.append(gone, orphaned, group, line);
+  root.append(gone, away, orphaned, group, line);
   keepKeys(root);
 
   const paint = (): void => {

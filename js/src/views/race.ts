@@ -3,6 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
 import { lineSign, seriesClass } from "../controls/series";
+import { connectionNotices } from "../lib/connection";
 import {
   element,
   isDisabled,
@@ -13,7 +14,6 @@ import {
   setReason,
   setText,
 } from "../lib/dom";
-import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { followPlots } from "../lib/plots";
@@ -102,9 +102,9 @@ const render: Render<Model> = ({ model, el }) => {
   progress.append(repeats, key);
   strip.append(bars, progress);
   const reason = element("div", "hpo-race-reason hpo-bad", { role: "alert", dir: "auto" });
-  const gone = kernelEndNotice(model, lifetime);
+  const { gone, away } = connectionNotices(model, lifetime);
   setText(gone, "✕ Not connected any more: the kernel of this race has ended. Run its cell again.");
-  root.append(gone, line, strip, reason);
+  root.append(gone, away, line, strip, reason);
   keepKeys(root);
   const namePlots = followPlots(model, lifetime, root, ".hpo-race-layout");
 

@@ -2,8 +2,8 @@
 
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
+import { connectionNotices } from "../lib/connection";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
-import { kernelEndNotice } from "../lib/kernel_end";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
 import { positionAfter } from "../lib/scrubber";
@@ -44,12 +44,12 @@ const render: Render<Model> = ({ model, el }) => {
   const words = element("span", "hpo-number");
   const moment = element("span", "hpo-number hpo-muted");
   line.append(scrubber, words, moment);
-  const gone = kernelEndNotice(model, lifetime);
+  const { gone, away } = connectionNotices(model, lifetime);
   setText(
     gone,
     "✕ Not connected any more: the kernel of this replay has ended. Run its cell again.",
   );
-  root.append(gone, group, line);
+  root.append(gone, away, group, line);
   keepKeys(root);
 
   let isHeld = false;

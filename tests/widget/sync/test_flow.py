@@ -25,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def flow(clock, wire):
-    made = Flow(0.1, lambda: None, lambda: None, clock=lambda: clock.now)
+    made = Flow(0.1, lambda: None, lambda: None, lambda: None, clock=lambda: clock.now)
     made.follow(FlowView())
     yield made
     made.close()

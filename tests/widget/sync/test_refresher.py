@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from hpo_widgets.search import SearchStatus
+from hpo_widgets.widget import OptimizerWidget
 from hpo_widgets.widget.sync.flow import MOST_UNSEEN, FlowView, cells
 from hpo_widgets.widget.sync.refresher import Refresher
 from tests.conftest import DEADLINE
@@ -291,6 +292,20 @@ def test_hidden_parts_are_left_alone_where_a_page_has_the_cell_run(search, refre
     monkeypatch.setattr(cells, "are_run_by_page", False)
     refresher.settle()
     assert len(hidden.updates) == 1
+
+
+def test_a_page_that_is_connected_again_gets_the_state_of_all_that_it_shows(search, wire, show, refresh):
+    search.command("start")
+    search.add_trial(0.5)
+    panel = show(OptimizerWidget, search)
+    refresh(panel)
+    head = panel._status_panel
+    (drawn,) = panel.plots["History"].figures
+    wire.clear()
+    wire.browser_says(head, kind="connected")
+    (state,) = wire.updates(head)
+    assert state["status"] == "running"  # which has not changed since
+    assert {drawn.figure.comm, *(mark.comm for mark in drawn.figure.marks)} <= wire.touched()
 
 
 def test_after_the_end_a_page_gets_hidden_parts_one_by_one_as_it_answers(search, refresher, clock, wire, monkeypatch):

@@ -1,0 +1,130 @@
+"""A page that loses its connection to the server for a while, as a laptop does that changes its network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.hand import button
+from tests.browser.notebook import Lab, new_context, open_page
+from tests.conftest import DEADLINE
+from tests.ports import free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PANEL = """
+from hpo_widgets.testing import ScriptedSearch
+from hpo_widgets.widget import OptimizerWidget
+
+search = ScriptedSearch(name="digits", jobs=200, wall_minutes=5)
+search.command("start")
+widget = OptimizerWidget(search)
+widget
+"""
+# Goes on in the kernel while no page reaches it.
+TRIALS = """
+import threading, time
+
+def add_trials():
+    while search.status == "running":
+        search.add_trial(0.5)
+        time.sleep(0.1)
+
+threading.Thread(target=add_trials).start()
+"""
+HAS_ALL = "widget._refresher.flow.is_acknowledged"
+
+
+class Network:
+    """What is between a page and the server: there, silent (all is lost) or away (nobody answers)."""
+
+    def __init__(self, server: Lab) -> None:
+        self.state = "there"
+        self.num_lost = 0
+        self._server = urlsplit(server.base)
+        self._open: set[asyncio.StreamWriter] = set()
+        self._is_listening = threading.Event()
+        port = free_port()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen(port)))
+        self._thread.start()
+        assert self._is_listening.wait(DEADLINE)
+        self.lab = Lab(f"http://127.0.0.1:{port}", server.root)
+
+    async def _listen(self, port: int) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        listening = await asyncio.start_server(self._connect, "127.0.0.1", port)
+        self._is_listening.set()
+        await self._end.wait()
+        listening.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.state == "away":
+            writer.close()
+            return
+        there = await asyncio.open_connection(self._server.hostname, self._server.port)
+        self._open |= {writer, there[1]}
+        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+        self._open -= {writer, there[1]}
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                if self.state == "there":
+                    writer.write(data)
+                    await writer.drain()
+                else:
+                    self.num_lost += 1
+        writer.close()
+
+    def leave(self) -> None:
+        """Cut what is connected, and be away from now on."""
+        self.state = "away"
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        for writer in list(self._open):
+            writer.close()
+
+    def close(self) -> None:
+        """End the thread, and with it all connections."""
+        self.leave()
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+
+def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab, browser):
+    with (
+        contextlib.closing(Network(lab)) as network,
+        new_context(browser) as context,
+        open_page(network.lab, context) as notebook,
+    ):
+        notebook.open(PANEL, TRIALS)
+        notebook.run_all()
+        panel = notebook.panel()
+        expect(panel.locator(".hpo-pill")).to_have_text("●running")
+        notebook.wait_kernel("len(search.snapshot()) > 5")
+        away = panel.locator(".hpo-away")
+        expect(away).to_have_text("")
+
+        # The last acknowledgement of the page gets lost, or the answer to it.
+        network.state = "silent"
+        while network.num_lost < 4:
+            notebook.page.wait_for_timeout(50)
+        network.leave()
+        expect(away).to_contain_text("No connection since")
+        notebook.screenshots_in_both_themes("connection-away", panel)
+        button(panel, "Pause").click()
+        expect(panel.locator(".hpo-pill")).to_have_text("●running")
+
+        network.state = "there"
+        expect(away).to_have_text("")
+        expect(panel.locator(".hpo-pill")).to_have_text("❚❚paused")
+        notebook.wait_kernel(HAS_ALL)
+        number = notebook.kernel("len(search.snapshot())")
+        expect(panel.locator(".hpo-counts")).to_contain_text(f"{number} completed")
+        expect(panel.locator(".hpo-history-host .dot")).to_have_count(number + 1)  # and the mark of the best
