@@ -21,7 +21,7 @@ from hpo_widgets.controller import Controller
 from hpo_widgets.controller.callbacks import CallbackThread
 from hpo_widgets.controller.recorder import Recorder
 from hpo_widgets.engines.base import default_concurrency
-from hpo_widgets.journal import backup, opened_by
+from hpo_widgets.journal import JournalError, backup, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
 from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
@@ -801,7 +801,10 @@ class HyperParameterOptimizer(ReadableSearch):
         return self._definition.template.hyper_parameters(trials)
 
     def _errors_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        return self._recorder.reader.errors(numbers)
+        try:
+            return self._recorder.reader.errors(numbers) if numbers else {}
+        except JournalError as error:  # an export needs nothing else from the journal
+            return dict.fromkeys(numbers, f"not known: {error}")
 
     def trial(self, number: int) -> Trial:
         """One trial; ``IndexError`` when there is none of that number."""

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpo_widgets.journal import Journal, reported_as_damage
+from hpo_widgets.journal import Journal, JournalError, reported_as_damage
 from hpo_widgets.trials import Remark, Trial
 
 if TYPE_CHECKING:
@@ -61,9 +61,15 @@ class TrialReader:
         return replace(trial, note=remark.note, tags=remark.tags)
 
     def errors(self, numbers: Sequence[int]) -> dict[int, str]:
-        """What went wrong in these trials, by number; those without an error are left out."""
-        with self._lock:
-            return self._open().errors(numbers) if numbers else {}
+        """What went wrong in these trials, by number; those without an error are left out.
+
+        Where the journal cannot be read any more, that is said of each: an export needs nothing else from it.
+        """
+        try:
+            with self._lock:
+                return self._open().errors(numbers) if numbers else {}
+        except JournalError as error:
+            return dict.fromkeys(numbers, f"not known: {error}")
 
     def scalars(self, number: int) -> list[tuple[str, str, float, int]]:
         """A trial's reports in report order: (title, series, value, iteration)."""

@@ -843,6 +843,25 @@ def test_exports_have_what_went_wrong_in_a_view_and_a_replay_too(search):
             assert exported.to_csv().count("ValueError: no luck") == 2
 
 
+def test_results_are_exported_though_the_journal_is_gone(search):
+    def fail_below_half(x):
+        assert x >= 0.5
+        return x
+
+    made = search(fail_below_half, total_max_jobs=2)
+    for x in (0.25, 0.75):
+        made.enqueue_trial({"x": x})
+    finished(made)
+    with HyperParameterOptimizer.open(made.journal_path) as viewer:
+        for path in made.journal_path.parent.iterdir():
+            path.unlink()
+        for exported in (made, viewer):
+            frame = exported.to_dataframe().set_index("x")
+            assert frame.loc[0.75, "objective/objective"] == 0.75
+            assert frame.loc[0.25, "error"].startswith("not known: There is no search")
+            assert frame.loc[0.75, "error"] == ""
+
+
 # Waiting ----------------------------------------------------------------------------------------------------------
 
 

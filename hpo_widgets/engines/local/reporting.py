@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hpo_widgets.engines.local.messages import STOP, ScalarLines
@@ -132,6 +133,8 @@ _script_lock = threading.Lock()
 def report_scalar(title: str, series: str, value: float, iteration: int) -> None:
     """Report one value of one curve to the search that runs this script; does nothing outside a search.
 
+    In another process that the script has started, as by ``torchrun``, it does nothing but warn.
+
     Parameters
     ----------
     title, series
@@ -176,6 +179,14 @@ def _script_descriptor() -> int | None:
     number, _, inode = text.partition(":")
     try:
         descriptor = int(number)
-        return descriptor if os.fstat(descriptor).st_ino == int(inode) else None
+        if os.fstat(descriptor).st_ino == int(inode):
+            return descriptor
     except (ValueError, OSError):
-        return None
+        pass
+    warnings.warn(
+        "report_scalar did nothing: a process that a trial's script has started has no connection to the search; hand "
+        "the value to the script's own process and report it there",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return None

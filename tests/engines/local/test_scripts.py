@@ -150,6 +150,7 @@ def test_a_child_of_a_script_reports_nothing_into_strange_files(drive_script, tm
     outcome = driver.run()
     assert outcome.state == COMPLETED, outcome.error
     assert not any((tmp_path / f"f{n}").read_bytes() for n in range(30))
+    assert "RuntimeWarning: report_scalar did nothing: a process that a trial's script has started" in outcome.stderr
 
 
 def test_the_log_of_a_running_script_can_be_read(drive_script):
