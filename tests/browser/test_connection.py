@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import threading
 from urllib.parse import urlsplit
 
@@ -103,6 +104,9 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab
         new_context(browser) as context,
         open_page(network.lab, context) as notebook,
     ):
+        # JupyterLab says it too, over all of the page, when it has tried some times.
+        said = notebook.page.get_by_role("dialog", name=re.compile("Server Connection Error"))
+        notebook.page.add_locator_handler(said, lambda dialog: dialog.get_by_role("button").last.click())
         notebook.open(PANEL, TRIALS)
         notebook.run_all()
         panel = notebook.panel()

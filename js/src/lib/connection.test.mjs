@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import {
-  connectionNotices,
-  onKernelEnd,
-  sendWhatIsHeldBack,
-  whenConnectedAgain,
-} from "./connection";
-import { fakePage } from "./fake_page.mjs";
+import { connectionNotices, goOn, onConnectedAgain, onKernelEnd } from "./connection";
+import { fakeModel, fakePage } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
 
 test.beforeEach(fakePage);
@@ -79,8 +74,8 @@ test("a connection that is lost for long is told of until it is back", (context)
 
 test("the messages that were kept for a page have arrived before it acts on being connected again", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const [kernel, lifetime, act] = [fakeKernel(), new Lifetime(), mock.fn()];
-  whenConnectedAgain({ widget_manager: { kernel } }, lifetime, act);
+  const [kernel, act] = [fakeKernel(), mock.fn()];
+  const end = onConnectedAgain(kernel, act);
   kernel.connectionStatusChanged.emit("connected");
   context.mock.timers.tick(1000);
   kernel.connectionStatusChanged.emit("connecting"); // lost again
@@ -89,11 +84,11 @@ test("the messages that were kept for a page have arrived before it acts on bein
   kernel.connectionStatusChanged.emit("connected");
   context.mock.timers.tick(5000);
   assert.equal(act.mock.callCount(), 1);
-  lifetime.end();
+  end();
   assert.equal(kernel.connectionStatusChanged.slots.size, 0);
 });
 
-test("what a model holds back for an answer that was lost is sent", async () => {
+test("after a lost connection what models hold back is sent, and the kernel is asked for the rest", async () => {
   // As ipywidgets: a change waits for the answer to the last one.
   const holding = {
     _pending_msgs: 1,
@@ -109,9 +104,18 @@ test("what a model holds back for an answer that was lost is sent", async () => 
     },
   };
   const idle = { _pending_msgs: 0, _handle_status: mock.fn() };
-  const _models = { a: Promise.resolve(holding), b: Promise.resolve(idle) };
-  await sendWhatIsHeldBack({ widget_manager: { _models } });
+  const model = fakeModel({ sent: 3, seen: 2 });
+  model.widget_manager = { _models: { a: Promise.resolve(holding), b: Promise.resolve(idle) } };
+  goOn(model);
+  await new Promise(setImmediate);
   assert.deepEqual(holding.sent, ["seen"]);
   assert.equal(holding._pending_msgs, 1); // for the answer to what was sent now
   assert.equal(idle._handle_status.mock.callCount(), 0);
+  assert.deepEqual(model.sent, [{ kind: "connected" }]);
+});
+
+test("a model that acknowledges nothing asks for nothing", () => {
+  const model = fakeModel({ sent: 0, seen: 0 });
+  goOn(model);
+  assert.deepEqual(model.sent, []);
 });

@@ -66,24 +66,48 @@ function awayWords(since: string): string {
   return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
 }
 
-/** Calls `act` when a page is connected to its kernel again, and the messages that were kept for it have arrived. */
-export function whenConnectedAgain(
-  { widget_manager }: Pick<AnyModel, "widget_manager">,
-  lifetime: Lifetime,
+/**
+ * Calls `act` when a kernel is connected again, and the messages that were kept for the page have arrived.
+ *
+ * @returns ends it
+ */
+export function onConnectedAgain(
+  { connectionStatusChanged }: Pick<KernelConnection, "connectionStatusChanged">,
   act: () => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const follow = (_kernel: unknown, status: string): void => {
+    clearTimeout(timer);
+    if (status === "connected") {
+      timer = setTimeout(act, ARRIVAL_MS);
+    }
+  };
+  connectionStatusChanged.connect(follow);
+  return () => {
+    clearTimeout(timer);
+    connectionStatusChanged.disconnect(follow);
+  };
+}
+
+/** Has a model that acknowledges and its kernel go on after their connection was lost, as long as a view lives. */
+export function goOnWhenConnectedAgain<Model extends Record<string, unknown>>(
+  model: AnyModel<Model>,
+  lifetime: Lifetime,
 ): void {
   const { connectionStatusChanged } =
-    (widget_manager as unknown as Manager | undefined)?.kernel ?? {};
+    (model.widget_manager as unknown as Manager | undefined)?.kernel ?? {};
   if (connectionStatusChanged) {
-    let cancel = (): void => {};
-    const follow = (_kernel: unknown, status: string): void => {
-      cancel();
-      if (status === "connected") {
-        cancel = lifetime.after(ARRIVAL_MS, act);
-      }
-    };
-    connectionStatusChanged.connect(follow);
-    lifetime.atEnd(() => connectionStatusChanged.disconnect(follow));
+    lifetime.atEnd(onConnectedAgain({ connectionStatusChanged }, () => goOn(model)));
+  }
+}
+
+/** Sends what is held back, and has the kernel send all of the model's panel: the page may have missed any change of it. */
+export function goOn<Model extends Record<string, unknown>>(model: AnyModel<Model>): void {
+  const sent = model.get("sent");
+  // Where nothing was ever sent, another model of the panel acknowledges.
+  if (typeof sent === "number" && sent > 0) {
+    void sendWhatIsHeldBack(model);
+    model.send({ kind: "connected" });
   }
 }
 
@@ -92,7 +116,7 @@ export function whenConnectedAgain(
  * answered, and answers get lost with a connection: the model would be silent for good, and with it the acknowledgements
  * for which the kernel waits.
  */
-export async function sendWhatIsHeldBack({
+async function sendWhatIsHeldBack({
   widget_manager,
 }: Pick<AnyModel, "widget_manager">): Promise<void> {
   const { _models = {} } = widget_manager as unknown as Manager;

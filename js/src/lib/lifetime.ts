@@ -1,7 +1,7 @@
 // What a view has to end when it is removed: its painting, timers, and listeners beyond its own nodes.
 
 import type { AnyModel } from "@anywidget/types";
-import { sendWhatIsHeldBack, whenConnectedAgain } from "./connection";
+import { goOnWhenConnectedAgain } from "./connection";
 import { keepFocus } from "./focus";
 
 /** Number of updates that the kernel sends before it waits for an acknowledgement; the same as in the kernel. */
@@ -61,14 +61,7 @@ export class Lifetime {
     };
     model.on("change", schedule);
     this.atEnd(() => model.off("change", schedule));
-    whenConnectedAgain(model, this, () => {
-      const sent = model.get("sent");
-      if (typeof sent === "number" && sent > 0) {
-        // This is the model of its widget that acknowledges; the kernel then sends all that this page may have missed.
-        void sendWhatIsHeldBack(model);
-        model.send({ kind: "connected" });
-      }
-    });
+    goOnWhenConnectedAgain(model, this);
     paint();
     acknowledge(model);
   }

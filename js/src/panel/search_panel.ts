@@ -20,7 +20,7 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import type { Beacon } from "../lib/announcement";
-import { onKernelEnd } from "../lib/connection";
+import { onConnectedAgain, onKernelEnd } from "../lib/connection";
 import { element, setText } from "../lib/dom";
 import {
   type Entry,
@@ -345,7 +345,7 @@ class WatchedKernel implements KernelWatch {
     return this.runsCell ?? this.kernel.status === "busy";
   }
 
-  watch(changed: () => void, ended: () => void): () => void {
+  watch(changed: () => void, ended: () => void, connectedAgain: () => void): () => void {
     // The status itself becomes idle whenever a message of a widget was handled, also while a cell computes.
     const onMessage = (_kernel: unknown, message: KernelMessage.IIOPubMessage): void => {
       const { msg_type, subshell_id } = message.parent_header as Record<string, unknown>;
@@ -357,9 +357,11 @@ class WatchedKernel implements KernelWatch {
     };
     this.kernel.statusChanged.connect(changed);
     this.kernel.iopubMessage.connect(onMessage);
-    const forget = onKernelEnd(this.kernel, ended);
+    const forget = [onKernelEnd(this.kernel, ended), onConnectedAgain(this.kernel, connectedAgain)];
     return () => {
-      forget();
+      for (const end of forget) {
+        end();
+      }
       this.kernel.iopubMessage.disconnect(onMessage);
       this.kernel.statusChanged.disconnect(changed);
     };

@@ -41,14 +41,15 @@ function fakeBeacon(state = {}) {
 }
 
 function fakeKernel(id) {
-  const watching = { changed: [], ended: [] };
+  const watching = { changed: [], ended: [], connectedAgain: [] };
   return {
     id,
     isBusy: false,
     watching,
-    watch(changed, ended) {
+    watch(changed, ended, connectedAgain) {
       watching.changed.push(changed);
       watching.ended.push(ended);
+      watching.connectedAgain.push(connectedAgain);
       return () => {
         watching.changed = [];
         watching.ended = [];
@@ -130,6 +131,19 @@ test("a kernel that restarts takes its searches with it, and those of others sta
   announce(fakeBeacon({ title: "again" }), page);
   assert.deepEqual(names(), ["stays", "again"]);
   assert.equal(kernels.k.watching.ended.length, 1);
+});
+
+test("after a lost connection the kernel is asked for the present state of its searches", () => {
+  const { page, kernels } = setUp();
+  const [here, elsewhere] = [fakeBeacon({ sent: 2 }), fakeBeacon({ sent: 2, kernel: "other" })];
+  for (const beacon of [here, elsewhere]) {
+    beacon.widget_manager = {};
+    announce(beacon, page);
+    beacon.said.length = 0;
+  }
+  kernels.k.watching.connectedAgain[0]();
+  assert.deepEqual(here.said, [{ kind: "connected" }]);
+  assert.deepEqual(elsewhere.said, []);
 });
 
 test("a panel without a kernel is left alone", () => {

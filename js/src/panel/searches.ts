@@ -1,6 +1,7 @@
 // All searches that panels of this page announce: followed at the pace that was chosen, forgotten with their kernel.
 
 import { type Beacon, type BeaconState, hear } from "../lib/announcement";
+import { goOn } from "../lib/connection";
 import { type Entry, entryOf, type Origin } from "./entries";
 
 /** A kernel as far as the list needs it. */
@@ -8,11 +9,12 @@ export interface KernelWatch {
   readonly id: string;
   readonly isBusy: boolean;
   /**
-   * Calls `changed` when the kernel becomes busy or idle, and `ended` once, when it restarts, ends or is left.
+   * Calls `changed` when the kernel becomes busy or idle, `ended` once, when it restarts, ends or is left, and
+   * `connectedAgain` after its connection was lost.
    *
    * @returns ends it
    */
-  watch(changed: () => void, ended: () => void): () => void;
+  watch(changed: () => void, ended: () => void, connectedAgain: () => void): () => void;
 }
 
 interface Known {
@@ -132,7 +134,11 @@ export class Searches {
       },
     });
     if (!this.watches.has(kernel.id)) {
-      const end = kernel.watch(this.changed, () => this.removeKernel(kernel.id));
+      const end = kernel.watch(
+        this.changed,
+        () => this.removeKernel(kernel.id),
+        () => this.beaconsOf(kernel.id).forEach(goOn),
+      );
       this.watches.set(kernel.id, { kernel, end });
     }
     beacon.send({ kind: "follow" });
@@ -157,10 +163,12 @@ export class Searches {
 
   /** A kernel that has restarted knows nothing of its searches any more, and nobody withdraws them. */
   private removeKernel(id: string): void {
-    for (const [beacon, { kernel }] of [...this.known]) {
-      if (kernel.id === id) {
-        this.remove(beacon);
-      }
+    for (const beacon of this.beaconsOf(id)) {
+      this.remove(beacon);
     }
+  }
+
+  private beaconsOf(id: string): Beacon[] {
+    return [...this.known].filter(([, { kernel }]) => kernel.id === id).map(([beacon]) => beacon);
   }
 }
