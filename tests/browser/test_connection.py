@@ -42,11 +42,10 @@ HAS_ALL = "widget._refresher.flow.is_acknowledged"
 
 
 class Network:
-    """What is between a page and the server: there, silent (all is lost) or away (nobody answers)."""
+    """What is between a page and the server: there, deaf (what the page says is lost) or away (nobody answers)."""
 
     def __init__(self, server: Lab) -> None:
         self.state = "there"
-        self.num_lost = 0
         self._server = urlsplit(server.base)
         self._open: set[asyncio.StreamWriter] = set()
         self._is_listening = threading.Event()
@@ -69,17 +68,15 @@ class Network:
             return
         there = await asyncio.open_connection(self._server.hostname, self._server.port)
         self._open |= {writer, there[1]}
-        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+        await asyncio.gather(self._pass(reader, there[1], "deaf"), self._pass(there[0], writer))
         self._open -= {writer, there[1]}
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: str = "") -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                if self.state == "there":
+                if self.state != lost:
                     writer.write(data)
                     await writer.drain()
-                else:
-                    self.num_lost += 1
         writer.close()
 
     def leave(self) -> None:
@@ -107,6 +104,13 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab
         # JupyterLab says it too, over all of the page, when it has tried some times.
         said = notebook.page.get_by_role("dialog", name=re.compile("Server Connection Error"))
         notebook.page.add_locator_handler(said, lambda dialog: dialog.get_by_role("button").last.click())
+        lost = []
+
+        def note_acknowledgement(sent: str | bytes) -> None:
+            if network.state == "deaf" and '"seen"' in str(sent):
+                lost.append(sent)
+
+        notebook.page.on("websocket", lambda socket: socket.on("framesent", note_acknowledgement))
         notebook.open(PANEL, TRIALS)
         notebook.run_all()
         panel = notebook.panel()
@@ -115,9 +119,8 @@ def test_a_panel_goes_on_after_its_connection_was_lost_and_says_so_meanwhile(lab
         away = panel.locator(".hpo-away")
         expect(away).to_have_text("")
 
-        # The last acknowledgement of the page gets lost, or the answer to it.
-        network.state = "silent"
-        while network.num_lost < 4:
+        network.state = "deaf"
+        while len(lost) < 2:  # of the panel and of the list of searches; each waits for an answer then
             notebook.page.wait_for_timeout(50)
         network.leave()
         expect(away).to_contain_text("No connection since")
