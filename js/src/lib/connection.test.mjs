@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { connectionNotices, goOn, onConnectedAgain, onKernelEnd } from "./connection";
+import {
+  connectionNotices,
+  goOn,
+  goOnWhenConnectedAgain,
+  onConnectedAgain,
+  onKernelEnd,
+} from "./connection";
 import { fakeModel, fakePage } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
 
@@ -76,6 +82,9 @@ test("the messages that were kept for a page have arrived before it acts on bein
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const [kernel, act] = [fakeKernel(), mock.fn()];
   const end = onConnectedAgain(kernel, act);
+  kernel.connectionStatusChanged.emit("connected"); // for the first time
+  context.mock.timers.tick(60_000);
+  kernel.connectionStatusChanged.emit("connecting");
   kernel.connectionStatusChanged.emit("connected");
   context.mock.timers.tick(1000);
   kernel.connectionStatusChanged.emit("connecting"); // lost again
@@ -91,6 +100,7 @@ test("the messages that were kept for a page have arrived before it acts on bein
 test("after a lost connection what models hold back is sent, and the kernel is asked for the rest", async () => {
   // As ipywidgets: a change waits for the answer to the last one.
   const holding = {
+    comm_live: true,
     _pending_msgs: 1,
     held: ["seen"],
     sent: [],
@@ -103,14 +113,17 @@ test("after a lost connection what models hold back is sent, and the kernel is a
       }
     },
   };
-  const idle = { _pending_msgs: 0, _handle_status: mock.fn() };
+  const idle = { comm_live: true, _pending_msgs: 0, _handle_status: mock.fn() };
+  const dead = { comm_live: false, _pending_msgs: 1, _handle_status: mock.fn() };
   const model = fakeModel({ sent: 3, seen: 2 });
-  model.widget_manager = { _models: { a: Promise.resolve(holding), b: Promise.resolve(idle) } };
+  model.widget_manager = {
+    _models: { a: Promise.resolve(holding), b: Promise.resolve(idle), c: Promise.resolve(dead) },
+  };
   goOn(model);
   await new Promise(setImmediate);
   assert.deepEqual(holding.sent, ["seen"]);
   assert.equal(holding._pending_msgs, 1); // for the answer to what was sent now
-  assert.equal(idle._handle_status.mock.callCount(), 0);
+  for (const one of [idle, dead]) assert.equal(one._handle_status.mock.callCount(), 0);
   assert.deepEqual(model.sent, [{ kind: "connected" }]);
 });
 
@@ -118,4 +131,18 @@ test("a model that acknowledges nothing asks for nothing", () => {
   const model = fakeModel({ sent: 0, seen: 0 });
   goOn(model);
   assert.deepEqual(model.sent, []);
+});
+
+test("a kernel that has restarted is not asked for what it does not know", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const [kernel, lifetime, model] = [fakeKernel(), new Lifetime(), fakeModel({ sent: 3, seen: 2 })];
+  model.widget_manager = { kernel };
+  goOnWhenConnectedAgain(model, lifetime);
+  kernel.statusChanged.emit("restarting");
+  kernel.connectionStatusChanged.emit("connecting");
+  kernel.connectionStatusChanged.emit("connected");
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(model.sent, []);
+  lifetime.end();
+  for (const signal of Object.values(kernel)) assert.equal(signal.slots.size, 0);
 });

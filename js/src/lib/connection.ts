@@ -21,6 +21,7 @@ export interface KernelConnection {
 
 /** A model of ipywidgets, as far as its changes may be held back. */
 interface HoldingModel {
+  comm_live?: boolean;
   _pending_msgs?: number;
   _handle_status?: (message: { content: { execution_state: string } }) => void;
 }
@@ -75,10 +76,14 @@ export function onConnectedAgain(
   { connectionStatusChanged }: Pick<KernelConnection, "connectionStatusChanged">,
   act: () => void,
 ): () => void {
+  let wasLost = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const follow = (_kernel: unknown, status: string): void => {
     clearTimeout(timer);
-    if (status === "connected") {
+    if (status !== "connected") {
+      wasLost = true;
+    } else if (wasLost) {
+      wasLost = false;
       timer = setTimeout(act, ARRIVAL_MS);
     }
   };
@@ -89,15 +94,18 @@ export function onConnectedAgain(
   };
 }
 
-/** Has a model that acknowledges and its kernel go on after their connection was lost, as long as a view lives. */
+/** Has a model that acknowledges go on after its connection was lost, as long as a view of it and its kernel live. */
 export function goOnWhenConnectedAgain<Model extends Record<string, unknown>>(
   model: AnyModel<Model>,
   lifetime: Lifetime,
 ): void {
-  const { connectionStatusChanged } =
-    (model.widget_manager as unknown as Manager | undefined)?.kernel ?? {};
-  if (connectionStatusChanged) {
-    lifetime.atEnd(onConnectedAgain({ connectionStatusChanged }, () => goOn(model)));
+  const manager = model.widget_manager as unknown as Manager | undefined;
+  const { statusChanged, connectionStatusChanged, disposed } = manager?.kernel ?? {};
+  if (statusChanged && connectionStatusChanged && disposed) {
+    const forget = onConnectedAgain({ connectionStatusChanged }, () => goOn(model));
+    lifetime.atEnd(forget);
+    // A kernel that has restarted is connected again, too, and knows nothing of the model.
+    lifetime.atEnd(onKernelEnd({ statusChanged, disposed }, forget));
   }
 }
 
@@ -121,7 +129,7 @@ async function sendWhatIsHeldBack({
 }: Pick<AnyModel, "widget_manager">): Promise<void> {
   const { _models = {} } = widget_manager as unknown as Manager;
   for (const model of await Promise.all(Object.values(_models))) {
-    for (let count = model._pending_msgs ?? 0; count > 0; count--) {
+    for (let count = model.comm_live ? (model._pending_msgs ?? 0) : 0; count > 0; count--) {
       model._handle_status?.({ content: { execution_state: "idle" } });
     }
   }
