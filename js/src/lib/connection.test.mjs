@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import {
-  connectionNotices,
-  goOn,
-  goOnWhenConnectedAgain,
-  onConnectedAgain,
-  onKernelEnd,
-} from "./connection";
+import { goOn, goOnWhenConnectedAgain, onConnectedAgain, onKernelEnd } from "./connection";
+import { connectionNotices } from "./connection_notices";
 import { fakeModel, fakePage } from "./fake_page.mjs";
 import { Lifetime } from "./lifetime";
 
@@ -135,14 +130,14 @@ test("a model that acknowledges nothing asks for nothing", () => {
 
 test("a kernel that has restarted is not asked for what it does not know", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const [kernel, lifetime, model] = [fakeKernel(), new Lifetime(), fakeModel({ sent: 3, seen: 2 })];
+  const [kernel, model] = [fakeKernel(), fakeModel({ sent: 3, seen: 2 })];
   model.widget_manager = { kernel };
-  goOnWhenConnectedAgain(model, lifetime);
+  const end = goOnWhenConnectedAgain(model);
   kernel.statusChanged.emit("restarting");
   kernel.connectionStatusChanged.emit("connecting");
   kernel.connectionStatusChanged.emit("connected");
   context.mock.timers.tick(60_000);
   assert.deepEqual(model.sent, []);
-  lifetime.end();
+  end();
   for (const signal of Object.values(kernel)) assert.equal(signal.slots.size, 0);
 });

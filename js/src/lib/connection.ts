@@ -3,9 +3,6 @@
 // or cannot be reached for a while.
 
 import type { AnyModel } from "@anywidget/types";
-import { element, setText } from "./dom";
-import "./connection.css";
-import type { Lifetime } from "./lifetime";
 
 interface Signal<Value> {
   connect(slot: (sender: unknown, value: Value) => void): unknown;
@@ -26,15 +23,27 @@ interface HoldingModel {
   _handle_status?: (message: { content: { execution_state: string } }) => void;
 }
 
-interface Manager {
+/** What is used of the widget manager, as far as a host has it. */
+export interface Manager {
   kernel?: Partial<KernelConnection> | null;
   disconnect?: () => void;
   _models?: Record<string, Promise<HoldingModel>>;
 }
 
+/** The widget manager of a model; of some hosts it has nothing of this. */
+export function managerOf({ widget_manager }: { widget_manager: unknown }): Manager {
+  return (widget_manager ?? {}) as Manager;
+}
+
+/** The kernel of a widget manager; null where the host does not show its connection. */
+export function kernelOf({ kernel }: Manager): KernelConnection | null {
+  const { statusChanged, connectionStatusChanged, disposed } = kernel ?? {};
+  return statusChanged && connectionStatusChanged && disposed
+    ? { statusChanged, connectionStatusChanged, disposed }
+    : null;
+}
+
 const ENDED = ["restarting", "autorestarting", "terminating", "dead"];
-/** Milliseconds after which it is said that there is no connection: most come back before. */
-const SHORT_MS = 2000;
 /**
  * Milliseconds that messages which were kept for the page get to arrive when it is connected again: longer than the widget
  * manager waits for the states of all widgets. It may get older ones than a change that comes with them.
@@ -61,10 +70,6 @@ export function onKernelEnd(
     kernel.statusChanged.disconnect(onStatus);
     kernel.disposed.disconnect(ended);
   };
-}
-
-function awayWords(since: string): string {
-  return `◌ No connection since ${since}: what is seen is of then, and what is pressed is done when it is back.`;
 }
 
 /**
@@ -94,19 +99,25 @@ export function onConnectedAgain(
   };
 }
 
-/** Has a model that acknowledges go on after its connection was lost, as long as a view of it and its kernel live. */
+/**
+ * Has a model that acknowledges go on after its connection was lost, as long as its kernel lives.
+ *
+ * @returns ends it
+ */
 export function goOnWhenConnectedAgain<Model extends Record<string, unknown>>(
   model: AnyModel<Model>,
-  lifetime: Lifetime,
-): void {
-  const manager = model.widget_manager as unknown as Manager | undefined;
-  const { statusChanged, connectionStatusChanged, disposed } = manager?.kernel ?? {};
-  if (statusChanged && connectionStatusChanged && disposed) {
-    const forget = onConnectedAgain({ connectionStatusChanged }, () => goOn(model));
-    lifetime.atEnd(forget);
-    // A kernel that has restarted is connected again, too, and knows nothing of the model.
-    lifetime.atEnd(onKernelEnd({ statusChanged, disposed }, forget));
+): () => void {
+  const kernel = kernelOf(managerOf(model));
+  if (kernel === null) {
+    return () => {};
   }
+  const forget = onConnectedAgain(kernel, () => goOn(model));
+  // A kernel that has restarted is connected again, too, and knows nothing of the model.
+  const forgetEnd = onKernelEnd(kernel, forget);
+  return () => {
+    forget();
+    forgetEnd();
+  };
 }
 
 /** Sends what is held back, and has the kernel send all of the model's panel: the page may have missed any change of it. */
@@ -114,7 +125,7 @@ export function goOn<Model extends Record<string, unknown>>(model: AnyModel<Mode
   const sent = model.get("sent");
   // Where nothing was ever sent, another model of the panel acknowledges.
   if (typeof sent === "number" && sent > 0) {
-    void sendWhatIsHeldBack(model);
+    void sendWhatIsHeldBack(managerOf(model));
     model.send({ kind: "connected" });
   }
 }
@@ -124,48 +135,10 @@ export function goOn<Model extends Record<string, unknown>>(model: AnyModel<Mode
  * answered, and answers get lost with a connection: the model would be silent for good, and with it the acknowledgements
  * for which the kernel waits.
  */
-async function sendWhatIsHeldBack({
-  widget_manager,
-}: Pick<AnyModel, "widget_manager">): Promise<void> {
-  const { _models = {} } = widget_manager as unknown as Manager;
+async function sendWhatIsHeldBack({ _models = {} }: Manager): Promise<void> {
   for (const model of await Promise.all(Object.values(_models))) {
     for (let count = model.comm_live ? (model._pending_msgs ?? 0) : 0; count > 0; count--) {
       model._handle_status?.({ content: { execution_state: "idle" } });
     }
   }
-}
-
-/**
- * Makes the places for words on the connection. One is shown, by the style sheet, when the kernel has ended: all its widgets
- * lose their connection then, as they do when JupyterLab restarts it. What it says is up to the caller. The other one says
- * that the kernel cannot be reached now; when it can be again, all widgets go on.
- */
-export function connectionNotices<Model extends Record<string, unknown>>(
-  model: AnyModel<Model>,
-  lifetime: Lifetime,
-): { gone: HTMLElement; away: HTMLElement } {
-  const gone = element("div", "hpo-gone", { role: "alert" });
-  const away = element("div", "hpo-away", { role: "status" });
-  const manager = model.widget_manager as unknown as Manager;
-  const { statusChanged, connectionStatusChanged, disposed } = manager.kernel ?? {};
-  if (statusChanged && connectionStatusChanged && disposed) {
-    lifetime.atEnd(onKernelEnd({ statusChanged, disposed }, () => manager.disconnect?.()));
-    let isLost = false;
-    let cancel = (): void => {};
-    const follow = (_kernel: unknown, status: string): void => {
-      if (status === "connected") {
-        cancel();
-        isLost = false;
-        setText(away, "");
-      } else if (!isLost) {
-        cancel();
-        isLost = true;
-        const since = new Date().toTimeString().slice(0, "hh:mm".length);
-        cancel = lifetime.after(SHORT_MS, () => setText(away, awayWords(since)));
-      }
-    };
-    connectionStatusChanged.connect(follow);
-    lifetime.atEnd(() => connectionStatusChanged.disconnect(follow));
-  }
-  return { gone, away };
 }

@@ -61,7 +61,7 @@ export class Lifetime {
     };
     model.on("change", schedule);
     this.atEnd(() => model.off("change", schedule));
-    goOnWhenConnectedAgain(model, this);
+    this.atEnd(goOnWhenConnectedAgain(model));
     paint();
     acknowledge(model);
   }

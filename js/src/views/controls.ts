@@ -4,7 +4,7 @@ import type { Render } from "@anywidget/types";
 import "./controls.css";
 import { makeActionButton } from "../controls/action_button";
 import { type Answer, typedField } from "../controls/typed_field";
-import { connectionNotices } from "../lib/connection";
+import { connectionNotices } from "../lib/connection_notices";
 import {
   element,
   isDisabled,

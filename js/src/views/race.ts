@@ -3,7 +3,7 @@
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
 import { lineSign, seriesClass } from "../controls/series";
-import { connectionNotices } from "../lib/connection";
+import { connectionNotices } from "../lib/connection_notices";
 import {
   element,
   isDisabled,

@@ -2,7 +2,7 @@
 
 import type { Render } from "@anywidget/types";
 import { makeActionButton } from "../controls/action_button";
-import { connectionNotices } from "../lib/connection";
+import { connectionNotices } from "../lib/connection_notices";
 import { element, isDisabled, keepKeys, setAttribute, setReason, setText } from "../lib/dom";
 import { initialize } from "../lib/late_model";
 import { Lifetime } from "../lib/lifetime";
