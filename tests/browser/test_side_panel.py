@@ -412,8 +412,6 @@ def test_a_name_of_markup_and_control_characters_is_text_live_in_the_tab_and_of_
     notebook.open(SEARCH.replace("seed=1", f"seed=1, name={name!r}"))
     notebook.run_all()
     search_id = notebook.kernel("optimizer.id")
-    # bqplot complains of what is drawn while the notebook is behind another tab.
-    expect(notebook.panel().locator(".hpo-tab > *")).to_have_count(notebook.panel().locator(".lm-TabBar-tab").count())
     open_list(notebook)
     title = group(side, "Ended").locator(".hpo-entry-title", has_text="reversed")
     expect(title).to_have_text(name)
@@ -432,7 +430,8 @@ def test_a_name_of_markup_and_control_characters_is_text_live_in_the_tab_and_of_
     expect(notebook.page.locator(".hpo-search-tab-waiting")).to_contain_text(f"{name} is not shown in")
     assert notebook.page.locator("img[src=x]").count() == 0
     assert notebook.page.evaluate("() => window.hit") is None
-    assert notebook.complaints() == []
+    # bqplot complains of what is drawn while the notebook is behind another tab: it has no width then.
+    assert [said for said in notebook.complaints() if "<rect> attribute width" not in said] == []
 
 
 BUSY_UNTIL_TOLD = """
