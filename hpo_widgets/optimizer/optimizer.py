@@ -12,7 +12,6 @@ import math
 import os
 import sys
 import time
-import weakref
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,13 @@ from hpo_widgets.engines.base import default_concurrency
 from hpo_widgets.journal import JournalError, backup, opened_by
 from hpo_widgets.optimizer.commands import PendingStarts, SearchCommands
 from hpo_widgets.optimizer.definition import Definition, define, names_a_task
-from hpo_widgets.optimizer.reopening import JOURNALS_OF_THIS_PROCESS, find_journal, reattach, reopen
+from hpo_widgets.optimizer.reopening import (
+    JOURNALS_OF_THIS_PROCESS,
+    SEARCHES_OF_THIS_PROCESS,
+    find_journal,
+    reattach,
+    reopen,
+)
 from hpo_widgets.search import SearchStatus
 from hpo_widgets.search.as_code import constructor_call, current_arguments, opening_call
 from hpo_widgets.search.limits import positive_int, seconds_to_wait
@@ -188,8 +193,7 @@ class HyperParameterOptimizer(ReadableSearch):
         self._queued_commands = SearchCommands(*parts, wait=False)
         for sentence in definition.template.notices:
             self._controller.notice("template", sentence)
-        if definition.template.remote is None:
-            _LOCAL.add(self)
+        SEARCHES_OF_THIS_PROCESS.add(self)
         if definition.past is not None:
             past, definition.past = definition.past, None  # its columns are large
             self._recorder.load(past.columns, past.sequence, past.jobs, past.journal_state.remarks)
@@ -984,8 +988,6 @@ class HyperParameterOptimizer(ReadableSearch):
         return reopen(cls, path, base_task_id, optimizer_kwargs)
 
 
-_LOCAL: weakref.WeakSet[HyperParameterOptimizer] = weakref.WeakSet()
-"""Searches of this process whose trials run on this machine."""
 _PID = os.getpid()
 
 
@@ -994,8 +996,9 @@ def _tell_of_unfinished() -> None:
     """Say that a program ends before its search: trials end with it, and nothing else would tell why."""
     if os.getpid() != _PID or "ipykernel" in sys.modules:  # nobody reads what a kernel says at its end
         return
-    for search in list(_LOCAL):
-        if search.is_running():
+    for search in list(SEARCHES_OF_THIS_PROCESS):
+        trials_are_here = search._definition.template.remote is None  # noqa: SLF001 -- the class of this module
+        if trials_are_here and search.is_running():
             sys.stderr.write(
                 f"hpo_widgets: the search {search.id} was still running when the program ended, and its trials end "
                 "with it; wait() waits for the end of a search\n"

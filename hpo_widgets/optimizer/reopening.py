@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 JOURNALS_OF_THIS_PROCESS: dict[str, Path] = {}
 """Search id to journal of every search made here, so that an id finds its file in whatever folder it is."""
+SEARCHES_OF_THIS_PROCESS: weakref.WeakSet[HyperParameterOptimizer] = weakref.WeakSet()
+"""Every search made here that is still in use."""
 
 
 def find_journal(
@@ -231,6 +234,13 @@ def reopen(
     if definition.header["strategy"] != header["strategy"]:
         _record_strategy(definition)
     return cls(cast("Any", definition), definition.space.parameters)  # what it takes, though not from users
+
+
+def running_here(path: Path) -> HyperParameterOptimizer | None:
+    """Return the search of this process that is at work on a journal; None when there is none."""
+    journal = path.resolve()
+    running = (search for search in list(SEARCHES_OF_THIS_PROCESS) if search.is_running())
+    return next((search for search in running if search.journal_path.resolve() == journal), None)
 
 
 _SETTERS = {

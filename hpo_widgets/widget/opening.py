@@ -39,7 +39,7 @@ def open_search(
     base_task_id: Any = None,
     **keywords: Any,
 ) -> OptimizerWidget:
-    """Show a search again: after a restart of the kernel, or while another process runs it.
+    """Show a search again: after a restart of the kernel, or while this process or another one runs it.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ def open_search(
     Returns
     -------
     OptimizerWidget
-        The panel. Closing it closes the files that were opened for it.
+        The panel. While this process runs the search, it shows and steers that one, as a panel made of it does.
+        Closing the panel closes the files that were opened for it.
 
     Raises
     ------
@@ -80,6 +81,8 @@ def open_search(
     >>> OptimizerWidget.open("digits-20261124-153012-a3f1c2", base_task_id=train)  # doctest: +SKIP
     """
     from hpo_widgets.optimizer import HyperParameterOptimizer
+    from hpo_widgets.optimizer.reopening import running_here
+    from hpo_widgets.viewer import SearchViewer
 
     _check(cls, journal_or_task_id, search)
     public = {name for name in cls.class_trait_names() if not name.startswith("_")} - cls._following
@@ -88,6 +91,10 @@ def open_search(
     if base_task_id is None:
         _refuse_mistyped(cls, others, public)
     opened = HyperParameterOptimizer.open(journal_or_task_id, search, base_task_id=base_task_id, **others)
+    running = running_here(opened.path) if isinstance(opened, SearchViewer) else None
+    if running is not None:
+        release(opened)
+        return cls(running, **traits)
     try:
         widget = cls(opened, **traits)
     except BaseException:

@@ -148,23 +148,24 @@ def test_without_it_there_is_a_view_that_says_what_is_missing(ended, open_panel)
     assert "base_task_id=" in panel._status_panel.commands["jobs"]
 
 
-def test_a_live_search_of_this_process_is_viewed(open_panel, until, held, gate):
+def test_a_panel_of_what_this_process_runs_steers_it_and_leaves_it_when_closed(open_panel, until, held, gate):
     gate.shut()
     made = HyperParameterOptimizer(held, [UniformParameterRange("x", 0, 1)], total_max_jobs=2, name="held")
     made.start()
     until(made, lambda: made.counts[TrialState.RUNNING] > 0)
     try:
-        panel = open_panel(made.id, base_task_id=held)
-        assert isinstance(panel.search, SearchViewer)
-        assert panel._controls.commands["stop"] == "this very process runs this search; this is a view of it"
-        panel.waiting = True
+        for given in ({}, {"base_task_id": held}):
+            panel = open_panel(made.id, top_k=3, **given)
+            assert (panel.search, panel.top_k) == (made, 3)
+            panel.search.pause()
+            assert made.status is SearchStatus.PAUSED
+            made.resume()
+            panel.close()
+            assert made.is_running()
         gate.open()
-        assert panel.wait()
-        panel._refresher.refresh()
-        assert (panel.waiting, panel._controls.wait_outcome) == (
-            False,
-            f"the search has ended: {made.stop_reason.sentence}",
-        )
+        assert made.wait()
+        assert len(made.to_dataframe()) == 2
+        assert isinstance(open_panel(made.id).search, SearchViewer)
     finally:
         made.stop()
 
